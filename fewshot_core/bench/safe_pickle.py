@@ -1,0 +1,77 @@
+"""Reading pickles without running what is in them.
+
+A pickle may name any function and call it while it is read. This reader knows only the names it
+is given, and refuses a file that asks for another before anything of it is called.
+"""
+
+import io
+import pickle
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy._core import multiarray
+
+from fewshot_core.errors import TableError
+
+Globals = Mapping[tuple[str, str], Any]
+"""What a pickle may name, by (module, name), and what that stands for."""
+
+PLAIN: Globals = {}
+"""Numbers, texts, tuples, lists, dictionaries and sets: they need no names."""
+
+NUMPY_SCALARS: Globals = {
+    ("collections", "OrderedDict"): OrderedDict,
+    ("numpy", "dtype"): np.dtype,
+    ("numpy.core.multiarray", "scalar"): multiarray.scalar,  # as NumPy 1 wrote it
+    ("numpy._core.multiarray", "scalar"): multiarray.scalar,
+}
+"""Also ordered dictionaries and NumPy numbers."""
+
+DAMAGE = (
+    pickle.UnpicklingError,
+    EOFError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+)
+"""What reading a damaged pickle may raise."""
+
+
+def load_pickle(data: bytes, label: str, allowed: Globals = PLAIN) -> Any:
+    """Return the object in a pickle.
+
+    Args:
+        data: The pickle.
+        label: What messages call it: its file name.
+        allowed: The names it may use.
+
+    Raises:
+        TableError: If the pickle asks for another name, which the message says, or is damaged.
+    """
+    try:
+        return _Unpickler(data, label, allowed).load()
+    except DAMAGE as error:
+        raise TableError(
+            f"{label} is not a whole pickle ({error}); get the file again from where it came from"
+        ) from error
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, data: bytes, label: str, allowed: Globals) -> None:
+        super().__init__(io.BytesIO(data))
+        self._label = label
+        self._allowed = allowed
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in self._allowed:
+            known = ", ".join(".".join(pair) for pair in self._allowed) or "plain values only"
+            raise TableError(
+                f"{self._label} asks for {module}.{name}, which could run code; expected {known}. "
+                "Nothing of it was run; get the file from a source you trust"
+            )
+        return self._allowed[module, name]

@@ -1,0 +1,40 @@
+"""The errors that the workbench raises on purpose."""
+
+
+class FewshotError(Exception):
+    """Root of all errors a user can do something about.
+
+    A message says what was expected, what came, and what to do next.
+    """
+
+
+class SpaceError(FewshotError):
+    """A string, row, index or operation that does not describe the search space."""
+
+
+class UnknownNameError(FewshotError):
+    """A name that no registry or table knows."""
+
+
+class TableError(FewshotError):
+    """An accuracy table that is missing or cannot be trusted."""
+
+
+class ImagesError(FewshotError):
+    """Images that are missing, damaged or of another data set."""
+
+
+class MetricError(FewshotError):
+    """A metric that cannot be computed as asked."""
+
+
+class SplittingError(FewshotError):
+    """A split that cannot be made as asked, or a tree that cannot be read."""
+
+
+class RunError(FewshotError):
+    """A run that cannot be started, read or cancelled."""
+
+
+class StoreError(FewshotError):
+    """A cache that cannot be opened."""

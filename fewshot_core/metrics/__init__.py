@@ -1,0 +1,17 @@
+"""Splitting metrics: how alike the operations of an edge are.
+
+A metric is one file with a function ``score(question) -> Answer`` and one record in
+``fewshot_core.metrics.registry``; see ``fewshot_core.metrics.contract``.
+"""
+
+from fewshot_core.metrics.registry import METRICS, MetricInfo, list_metrics
+from fewshot_core.metrics.scores import OperationScores
+from fewshot_core.metrics.scoring import score_operations
+
+__all__ = [
+    "METRICS",
+    "MetricInfo",
+    "OperationScores",
+    "list_metrics",
+    "score_operations",
+]

@@ -1,0 +1,20 @@
+"""The supernet of NAS-Bench-201 and its restriction to sub-spaces."""
+
+from fewshot_core.nets.batch_norm import BATCH_NORM_MODES, BatchNorm
+from fewshot_core.nets.checkpoint import load_checkpoint
+from fewshot_core.nets.counting import (
+    count_parameters,
+    probed_weights,
+    weight_layer_count,
+)
+from fewshot_core.nets.supernet import Supernet
+
+__all__ = [
+    "BATCH_NORM_MODES",
+    "BatchNorm",
+    "Supernet",
+    "count_parameters",
+    "load_checkpoint",
+    "probed_weights",
+    "weight_layer_count",
+]

@@ -1,0 +1,62 @@
+"""Weights of a trained supernet, from a file."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from fewshot_core.datafolder import file_fingerprint
+from fewshot_core.errors import FewshotError
+from fewshot_core.nets.supernet import Supernet
+
+
+class CheckpointError(FewshotError):
+    """A checkpoint that cannot be read or does not fit the supernet."""
+
+
+def load_checkpoint(supernet: Supernet, path: Path) -> None:
+    """Replace a supernet's weights and stored statistics by those of a checkpoint.
+
+    Args:
+        supernet: The network to fill; its ``weights`` says afterwards where they are from.
+        path: A file written by ``torch.save``: the state dictionary of a supernet of the same
+            shape, alone or under the key ``"supernet"``. It is read without running any code.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged or of another shape.
+    """
+    state = _read(path)
+    expected = supernet.state_dict()
+    wrong = [
+        name
+        for name, tensor in expected.items()
+        if name not in state or state[name].shape != tensor.shape
+    ]
+    extra = [name for name in state if name not in expected]
+    if wrong or extra:
+        raise CheckpointError(
+            f"{path}: expected the {len(expected)} tensors of a supernet with {supernet.channels} "
+            f"channels, {supernet.cells_per_stage} cells per stage and {supernet.num_classes} "
+            f"classes; {len(wrong)} are missing or of another shape, {len(extra)} are unknown "
+            f"(first: {(wrong + extra)[0]}). Choose the network the checkpoint was trained with."
+        )
+    supernet.load_state_dict(state)
+    supernet.weights = f"checkpoint {path.name}, SHA-256 {file_fingerprint(path)[:12]}"
+
+
+def _read(path: Path) -> dict[str, torch.Tensor]:
+    if not path.is_file():
+        raise CheckpointError(f"expected a checkpoint file, found none at {path}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"{path}: expected a file of tensors written by torch.save, got one that cannot be "
+            f"read ({error.__class__.__name__})"
+        ) from error
+    state = content.get("supernet", content) if isinstance(content, Mapping) else {}
+    valid = bool(state) and all(isinstance(tensor, torch.Tensor) for tensor in state.values())
+    if not valid:
+        raise CheckpointError(f"{path}: expected a state dictionary of tensors, got something else")
+    return dict(state)

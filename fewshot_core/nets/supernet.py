@@ -1,0 +1,133 @@
+"""The supernet: every architecture of a sub-space in one network."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from fewshot_core.errors import MetricError, SpaceError
+from fewshot_core.nets.batch_norm import BATCH_NORM_MODES, BatchNorm, normalisations
+from fewshot_core.nets.blocks import ConvNorm, ReductionBlock
+from fewshot_core.nets.cell import Cell
+from fewshot_core.nets.initialisation import initialise
+from fewshot_core.space import SubSpace
+
+_STAGES = 3
+
+
+class Supernet(nn.Module):
+    """The NAS-Bench-201 network of a sub-space (Appendix A of the paper).
+
+    A 3x3 stem, three stages of cells with a residual block of stride 2 between them, batch norm,
+    ReLU, global average pooling and a linear classifier. An edge outputs the uniform mean of its
+    enabled operations; a disabled operation has no parameters and is not computed.
+
+    Args:
+        sub_space: The operations enabled on each edge.
+        num_classes: Number of outputs.
+        channels: Channels of the first stage; each later stage has twice as many.
+        cells_per_stage: Cells in each of the three stages.
+        seed: Seed of the initial weights.
+    """
+
+    def __init__(
+        self,
+        sub_space: SubSpace,
+        num_classes: int = 10,
+        channels: int = 16,
+        cells_per_stage: int = 5,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        for name, value in (("channels", channels), ("cells_per_stage", cells_per_stage)):
+            if value < 1:
+                raise SpaceError(f"expected {name} of at least 1, got {value}")
+        self.sub_space = sub_space
+        self.num_classes = num_classes
+        self.channels = channels
+        self.cells_per_stage = cells_per_stage
+        self.seed = seed
+        self.weights = f"untrained, seed {seed}"
+        self._build()
+        if not next(self.parameters()).is_meta:
+            initialise(self, seed)
+
+    def _build(self) -> None:
+        self.stem = ConvNorm(3, self.channels, 3)
+        self._blocks: list[str] = []
+        for stage in range(1, _STAGES + 1):
+            width = self.channels * 2 ** (stage - 1)
+            if stage > 1:
+                self._append(f"reduction{stage - 1}", ReductionBlock(width // 2, width))
+            for cell in range(1, self.cells_per_stage + 1):
+                self._append(f"stage{stage}_cell{cell}", Cell(width, self.sub_space))
+        self.norm = BatchNorm(width)
+        self.classifier = nn.Linear(width, self.num_classes)
+
+    def _append(self, name: str, block: nn.Module) -> None:
+        self.add_module(name, block)
+        self._blocks.append(name)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images (B, 3, H, W) to logits (B, num_classes)."""
+        features = self.stem(images)
+        for name in self._blocks:
+            features = self.get_submodule(name)(features)
+        features = torch.relu(self.norm(features)).mean(dim=(2, 3))
+        logits: Tensor = self.classifier(features)
+        return logits
+
+    @property
+    def batch_norm(self) -> str:
+        """How all layers normalise: ``"batch"`` (default) or ``"running"``."""
+        return self.norm.mode
+
+    @batch_norm.setter
+    def batch_norm(self, mode: str) -> None:
+        if mode not in BATCH_NORM_MODES:
+            known = ", ".join(BATCH_NORM_MODES)
+            raise MetricError(f"unknown batch norm {mode!r}: expected one of {known}")
+        for layer in normalisations(self):
+            layer.mode = mode
+
+    def restrict(self, sub_space: SubSpace) -> "Supernet":
+        """Return the sub-supernet of a smaller sub-space, with shared weights.
+
+        It has the same ``Parameter`` and buffer objects, under the same names, for whatever is
+        still enabled; changing a weight in one changes it in the other.
+
+        Raises:
+            SpaceError: If the sub-space has operations that are not enabled here.
+        """
+        if not self.sub_space.contains(sub_space):
+            raise SpaceError(
+                f"expected a sub-space of {self.sub_space.rows} to restrict the supernet to, "
+                f"got {sub_space.rows}"
+            )
+        with torch.device("meta"):
+            twin = Supernet(
+                sub_space, self.num_classes, self.channels, self.cells_per_stage, self.seed
+            )
+        twin.weights = self.weights
+        twin.batch_norm = self.batch_norm
+        own = dict(self.named_modules())
+        for name, module in twin.named_modules():
+            module._parameters.update(own[name]._parameters)
+            module._buffers.update(own[name]._buffers)
+        return twin.train(self.training)
+
+    @contextmanager
+    def probing(self, batch_norm: str) -> Iterator[None]:
+        """Make every weight differentiable and set the batch norm; put all back afterwards."""
+        mode = self.batch_norm
+        wanted = [(parameter, parameter.requires_grad) for parameter in self.parameters()]
+        try:
+            self.batch_norm = batch_norm
+            for parameter, _ in wanted:
+                parameter.requires_grad_(True)
+            yield
+        finally:
+            self.batch_norm = mode
+            for parameter, needed in wanted:
+                parameter.requires_grad_(needed)

@@ -1,0 +1,40 @@
+"""Which devices PyTorch can compute on, found without importing it here."""
+
+import json
+import platform
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+_DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+_QUESTION = (
+    "import json, torch; "
+    "print(json.dumps(['cuda'] * torch.cuda.is_available()"
+    " + ['mps'] * torch.backends.mps.is_available()))"
+)
+
+
+@lru_cache(maxsize=1)
+def available_devices() -> tuple[str, ...]:
+    """Return the devices there are, the fastest first; ``"cpu"`` is always the last.
+
+    PyTorch is asked in a process of its own, and only where the machine has a driver at all, so
+    that a page need not wait for it.
+    """
+    if not _may_have_accelerator():
+        return ("cpu",)
+    answer = subprocess.run(
+        [sys.executable, "-c", _QUESTION], capture_output=True, text=True, timeout=120, check=False
+    )
+    found = json.loads(answer.stdout) if answer.returncode == 0 else []
+    return (*found, "cpu")
+
+
+def choose_device(name: str) -> str:
+    """Return the device meant by a name, where ``"auto"`` is the fastest there is."""
+    return available_devices()[0] if name == "auto" else name
+
+
+def _may_have_accelerator() -> bool:
+    return platform.system() == "Darwin" or any(Path(path).exists() for path in _DRIVERS)

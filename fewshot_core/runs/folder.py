@@ -1,0 +1,206 @@
+"""A run's folder: the truth about what was asked, how it goes, and what came out."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from fewshot_core.datafolder import write_json, write_text
+from fewshot_core.errors import RunError
+from fewshot_core.runs.request import SplitRequest
+from fewshot_core.splitting import SplitTree
+
+START_TOLERANCE = 2.0
+"""Seconds by which the start time of a process may differ between two readings."""
+
+
+class State(StrEnum):
+    """What a run is doing."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+
+    @property
+    def active(self) -> bool:
+        """Whether a process is, or will be, working on it."""
+        return self in (State.QUEUED, State.RUNNING)
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a run goes.
+
+    Attributes:
+        state: What it is doing.
+        message: What it is computing, or why it ended.
+        done: Steps finished.
+        total: Steps in all; 0 where this is not known yet.
+        started: Seconds since the epoch when the process started, or None.
+        step_started: Seconds since the epoch when the first step started, or None.
+        updated: Seconds since the epoch of this status.
+        pid: The process, or None.
+        process_started: When the operating system says that process started, or None.
+    """
+
+    state: State
+    message: str = ""
+    done: int = 0
+    total: int = 0
+    started: float | None = None
+    step_started: float | None = None
+    updated: float | None = None
+    pid: int | None = None
+    process_started: float | None = None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """The time left at the pace of the steps so far, or None before the first is done."""
+        if self.step_started is None or self.updated is None or not self.done or not self.total:
+            return None
+        pace = (self.updated - self.step_started) / self.done
+        return max(0.0, pace * (self.total - self.done))
+
+    def process_alive(self) -> bool:
+        """Whether the process that was recorded still runs."""
+        if self.pid is None or self.process_started is None:
+            return False
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.process_started) < START_TOLERANCE
+            return same and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run.
+
+    Attributes:
+        path: Where it is; its name is the run's.
+    """
+
+    path: Path
+
+    @property
+    def run_id(self) -> str:
+        """The run's name."""
+        return self.path.name
+
+    @property
+    def log_path(self) -> Path:
+        """Where the process writes what it has to say."""
+        return self.path / "log.txt"
+
+    @property
+    def tree_path(self) -> Path:
+        """Where the tree is, growing or complete."""
+        return self.path / "tree.json"
+
+    def manifest(self) -> dict[str, Any]:
+        """Return what was asked, with the versions and fingerprints of what it is made from.
+
+        Raises:
+            RunError: If it is missing or damaged.
+        """
+        document = self._read_json("manifest.json")
+        if not isinstance(document, dict) or "request" not in document:
+            raise RunError(f"{self.path.name}: manifest.json holds no request")
+        return document
+
+    def request(self) -> SplitRequest:
+        """Return what was asked; raises as ``manifest``."""
+        return SplitRequest.from_dict(self.manifest()["request"])
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        """Write what was asked."""
+        write_json(self.path / "manifest.json", dict(manifest))
+
+    def status(self) -> Status:
+        """Return how the run goes; one whose process is gone is lost.
+
+        Raises:
+            RunError: If the status is missing or damaged.
+        """
+        document = self._read_json("status.json")
+        try:
+            status = Status(**{**document, "state": State(document["state"])})
+        except (TypeError, KeyError, ValueError) as error:
+            raise RunError(f"{self.path.name}: status.json is damaged: {error!r}") from error
+        if status.state.active and not status.process_alive():
+            # The process may have written its last word between the two looks.
+            latest = self._read_json("status.json")
+            if latest == document:
+                message = "its process ended without a word; start it again"
+                return replace(status, state=State.LOST, message=message)
+            return self.status()
+        return status
+
+    def write_status(self, status: Status) -> None:
+        """Write how the run goes."""
+        stamped = replace(status, updated=datetime.now(UTC).timestamp())
+        write_json(self.path / "status.json", asdict(stamped))
+
+    def tree(self) -> SplitTree | None:
+        """Return the tree as far as it has grown, or None before its first node.
+
+        Raises:
+            SplittingError: If it is damaged.
+        """
+        if not self.tree_path.exists():
+            return None
+        return SplitTree.from_json(self.tree_path.read_text(encoding="utf-8"))
+
+    def write_tree(self, tree: SplitTree) -> None:
+        """Write the tree, growing or complete."""
+        write_text(self.tree_path, tree.to_json() + "\n")
+
+    def log_tail(self, lines: int = 40) -> str:
+        """Return the last lines of the log."""
+        if not self.log_path.exists():
+            return ""
+        text = self.log_path.read_text(encoding="utf-8", errors="replace")
+        return "\n".join(text.splitlines()[-lines:])
+
+    def _read_json(self, name: str) -> Any:
+        try:
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.path.name}: {name} cannot be read: {error}") from error
+
+
+def runs_dir(data_dir: Path) -> Path:
+    """Return where the run folders of a data folder are."""
+    return data_dir / "runs"
+
+
+def run_folder(run_id: str, data_dir: Path) -> RunFolder:
+    """Return the folder of a run.
+
+    Raises:
+        RunError: If there is no such run.
+    """
+    folder = RunFolder(runs_dir(data_dir) / run_id)
+    if Path(run_id).name != run_id or not folder.path.is_dir():
+        raise RunError(f"there is no run {run_id!r} in {runs_dir(data_dir)}")
+    return folder
+
+
+def list_runs(data_dir: Path) -> list[RunFolder]:
+    """Return all run folders that have a manifest, the latest first."""
+    folders = [
+        RunFolder(path)
+        for path in runs_dir(data_dir).glob("*")
+        if not path.name.startswith(".") and (path / "manifest.json").is_file()
+    ]
+    newest = {folder: (folder.path / "manifest.json").stat().st_mtime for folder in folders}
+    return sorted(folders, key=lambda folder: newest[folder], reverse=True)

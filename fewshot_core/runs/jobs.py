@@ -1,0 +1,152 @@
+"""Starting, watching and cancelling the process of a run."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from fewshot_core.datafolder import ENVIRONMENT_NAME, atomic_folder
+from fewshot_core.errors import RunError
+from fewshot_core.runs.folder import RunFolder, State, Status, runs_dir
+from fewshot_core.runs.request import SplitRequest
+
+TERMINATION_SECONDS = 3.0
+"""How long a process may take to end by itself after it was asked to."""
+
+_PACKAGES = ("torch", "numpy", "pandas", "fewshot-workbench")
+
+
+def start(request: SplitRequest, data_dir: Path) -> RunFolder:
+    """Start a run in a process of its own, or return the one that has answered the request.
+
+    A run that is done, or that a process is working on, is returned as it is; one that failed,
+    was cancelled or was lost is started again.
+
+    Raises:
+        ImagesError: If the images it needs are missing.
+        RunError: If its checkpoint is missing, or its process cannot be started.
+    """
+    fingerprints = request.fingerprints(data_dir)
+    folder = RunFolder(runs_dir(data_dir) / request.run_id(fingerprints))
+    if folder.path.exists():
+        if _is_usable(folder):
+            return folder
+        folder.tree_path.unlink(missing_ok=True)
+        folder.write_status(Status(State.LOST, "starting again"))
+    else:
+        _create(folder, _manifest(request, fingerprints))
+    _launch(folder, data_dir)
+    return folder
+
+
+def cancel(folder: RunFolder) -> None:
+    """End a run's process and all it has started, and record that it was cancelled.
+
+    The process is asked to end, and made to where it does not within ``TERMINATION_SECONDS``. A
+    run that has ended is left as it is.
+    """
+    status = folder.status()
+    if not status.state.active or status.pid is None:
+        return
+    _signal_group(status.pid, signal.SIGTERM)
+    deadline = time.monotonic() + TERMINATION_SECONDS
+    while status.process_alive() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if status.process_alive():
+        _signal_group(status.pid, signal.SIGKILL)
+    latest = folder.status()
+    if latest.state in (State.QUEUED, State.RUNNING, State.LOST):
+        folder.write_status(replace(latest, state=State.CANCELLED, message="cancelled"))
+
+
+def delete(folder: RunFolder) -> None:
+    """Delete a run's folder.
+
+    Raises:
+        RunError: If a process is working on it.
+    """
+    if folder.status().state.active:
+        raise RunError(f"{folder.run_id} is running: cancel it before you delete it")
+    shutil.rmtree(folder.path)
+
+
+def _is_usable(folder: RunFolder) -> bool:
+    """Whether a run needs no new process: it is done, or it is being worked on."""
+    try:
+        state = folder.status().state
+        return state.active or (state is State.DONE and folder.tree() is not None)
+    except RunError:
+        return False
+
+
+def _create(folder: RunFolder, manifest: dict[str, Any]) -> None:
+    """Make the folder appear with its manifest and a first status in it."""
+    with atomic_folder(folder.path) as temporary:
+        draft = RunFolder(temporary)
+        draft.write_manifest(manifest)
+        draft.write_status(Status(State.QUEUED, "starting"))
+
+
+def _manifest(request: SplitRequest, fingerprints: dict[str, str | None]) -> dict[str, Any]:
+    return {
+        "kind": "split",
+        "request": request.canonical(),
+        "fingerprints": fingerprints,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": sys.version.split()[0],
+        "packages": {name: version(name) for name in _PACKAGES},
+    }
+
+
+def _launch(folder: RunFolder, data_dir: Path) -> None:
+    """Start the worker; it begins once its pid is recorded, when its standard input closes."""
+    with folder.log_path.open("ab") as log:
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "fewshot_core.runs.worker", str(folder.path)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env=os.environ | {ENVIRONMENT_NAME: str(data_dir)},
+            )
+        except OSError as error:
+            raise RunError(f"the process of {folder.run_id} cannot be started: {error}") from error
+    started = psutil.Process(process.pid).create_time()
+    folder.write_status(
+        Status(
+            State.QUEUED,
+            "loading PyTorch",
+            started=datetime.now(UTC).timestamp(),
+            pid=process.pid,
+            process_started=started,
+        )
+    )
+    if process.stdin is not None:
+        process.stdin.close()
+    _CHILDREN.append(process)
+    _reap()
+
+
+_CHILDREN: list[subprocess.Popen[bytes]] = []
+
+
+def _reap() -> None:
+    """Let go of children that have ended, so that they do not stay as zombies."""
+    _CHILDREN[:] = [child for child in _CHILDREN if child.poll() is None]
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,165 @@
+"""What is asked of a run, in a form that is the same for the same question."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from fewshot_core.datafolder import canonical_json, file_fingerprint, text_fingerprint
+from fewshot_core.datasets import DATASETS
+from fewshot_core.errors import RunError
+from fewshot_core.images import source_fingerprint
+from fewshot_core.metrics import METRICS
+from fewshot_core.splitting import TreeOptions
+
+FORMAT = "fewshot-split-request/1"
+
+
+@dataclass(frozen=True)
+class Network:
+    """The supernet to probe.
+
+    Attributes:
+        channels: Channels of its first stage.
+        cells_per_stage: Cells in each of its three stages.
+        seed: Seed of its initial weights.
+        checkpoint: A file with trained weights, or None for an untrained network.
+    """
+
+    channels: int = 16
+    cells_per_stage: int = 5
+    seed: int = 0
+    checkpoint: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("channels", "cells_per_stage"):
+            if not 1 <= getattr(self, name) <= 256:
+                raise RunError(f"expected {name} from 1 to 256, got {getattr(self, name)}")
+
+    def describe(self) -> str:
+        """Return the network in words: "16 channels, 5 cells per stage, untrained (seed 0)"."""
+        trained = f"weights of {Path(self.checkpoint).name}" if self.checkpoint else "untrained"
+        cells = "cell" if self.cells_per_stage == 1 else "cells"
+        return (
+            f"{self.channels} channels, {self.cells_per_stage} {cells} per stage, "
+            f"{trained} (seed {self.seed})"
+        )
+
+
+@dataclass(frozen=True)
+class SplitRequest:
+    """A split that is asked for.
+
+    Attributes:
+        dataset: The data set's name.
+        metric: The metric's name.
+        variant: One of its variants.
+        batch_norm: ``"batch"`` or ``"running"``.
+        images: An image source's name, or None for the first real one.
+        batch_size: Images in a batch.
+        batches: Batches to average over.
+        batch_seed: Seed of the first batch; each further one adds 1.
+        seed: Seed of whatever the metric or the edge policy draws.
+        network: The supernet to probe.
+        tree: The shape of the tree.
+        device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
+
+    Raises:
+        RunError: If a number is out of range.
+        UnknownNameError: If the data set or the metric does not exist.
+    """
+
+    dataset: str
+    metric: str
+    variant: str = "paper"
+    batch_norm: str = "batch"
+    images: str | None = None
+    batch_size: int = 64
+    batches: int = 1
+    batch_seed: int = 0
+    seed: int = 0
+    network: Network = field(default_factory=Network)
+    tree: TreeOptions = field(default_factory=TreeOptions)
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        DATASETS.get(self.dataset)
+        info = METRICS.get(self.metric)
+        if self.variant not in info.variants:
+            known = ", ".join(info.variants)
+            raise RunError(
+                f"unknown variant {self.variant!r} of {self.metric}: expected one of {known}"
+            )
+        if self.batch_norm not in ("batch", "running"):
+            raise RunError(f"expected batch norm 'batch' or 'running', got {self.batch_norm!r}")
+        for name in ("batch_size", "batches"):
+            if getattr(self, name) < 1:
+                raise RunError(f"expected {name} of at least 1, got {getattr(self, name)}")
+
+    @property
+    def needs_images(self) -> bool:
+        """Whether the metric looks at images."""
+        return METRICS.get(self.metric).needs_images
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the request without what cannot change its result."""
+        document = {"format": FORMAT, **asdict(self)}
+        if not self.needs_images:
+            for name in ("images", "batch_size", "batches", "batch_seed", "batch_norm"):
+                document[name] = None
+        return document
+
+    def fingerprints(self, data_dir: Path) -> dict[str, str | None]:
+        """Return the SHA-256 of the images and of the checkpoint, where they count.
+
+        Raises:
+            ImagesError: If there are no such images.
+            RunError: If there is no such checkpoint.
+        """
+        images = None
+        if self.needs_images:
+            images = source_fingerprint(self.dataset, self.images, data_dir)
+        return {"images": images, "checkpoint": self._checkpoint_fingerprint()}
+
+    def _checkpoint_fingerprint(self) -> str | None:
+        if self.network.checkpoint is None:
+            return None
+        path = Path(self.network.checkpoint)
+        if not path.is_file():
+            raise RunError(f"expected a checkpoint file, found none at {path}")
+        return file_fingerprint(path)
+
+    def run_id(self, fingerprints: Mapping[str, str | None]) -> str:
+        """Return the name of the run: the same for the same request on the same input.
+
+        Images and checkpoints count by content, not by where they are.
+        """
+        document = self.canonical() | {"images": None}
+        document["network"] = document["network"] | {"checkpoint": None}
+        digest = text_fingerprint(canonical_json([document, dict(fingerprints)]))
+        return f"split-{self.metric}-{self.dataset}-{digest[:12]}"
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> "SplitRequest":
+        """Read what ``canonical`` returns.
+
+        Raises:
+            RunError: If it is of another format or damaged.
+        """
+        if document.get("format") != FORMAT:
+            raise RunError(f"expected a request of format {FORMAT!r}, got {document.get('format')!r}")
+        try:
+            values = {name: value for name, value in document.items() if value is not None}
+            values.pop("format")
+            values["network"] = Network(**document["network"])
+            tree = document["tree"]
+            values["tree"] = TreeOptions(
+                tuple(tree["edges"]), tuple(tree["groups"]), tree["balanced"], tree["policy"]
+            )
+            return cls(**values)
+        except (KeyError, TypeError) as error:
+            raise RunError(f"the request is damaged: {error!r}") from error
+
+    def with_images(self, source: str | None) -> "SplitRequest":
+        """Return the same request for another source of images."""
+        return replace(self, images=source)

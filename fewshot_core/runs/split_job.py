@@ -1,0 +1,148 @@
+"""The work of a split, inside its own process."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fewshot_core.datasets import DATASETS
+from fewshot_core.errors import RunError
+from fewshot_core.images.batches import Batch, load_batch
+from fewshot_core.nets import Supernet, load_checkpoint
+from fewshot_core.runs.estimate import record_pace
+from fewshot_core.runs.folder import RunFolder, State, Status
+from fewshot_core.runs.request import SplitRequest
+from fewshot_core.space import OPERATIONS, SubSpace, edge_label
+from fewshot_core.splitting import Progress, split
+
+STATUS_INTERVAL = 0.2
+"""Seconds between two writings of the status."""
+
+
+def run(folder: RunFolder, data_dir: Path) -> None:
+    """Do the split that a run folder asks for."""
+    request = folder.request()
+    reporter = _Reporter(folder)
+    reporter.say("building the supernet")
+    supernet = _supernet(request)
+    batches = _batches(request, data_dir)
+    tree = split(
+        request.metric,
+        supernet,
+        batches,
+        request.tree.edges,
+        request.tree.groups,
+        variant=request.variant,
+        batch_norm=request.batch_norm,
+        seed=request.seed,
+        balanced=request.tree.balanced,
+        policy=request.tree.policy,
+        details=_details(request, supernet, batches),
+        progress=reporter.progress,
+    )
+    folder.write_tree(tree)
+    seconds = reporter.finish()
+    scorings = sum(len(node.operations) for node in tree.nodes)
+    record_pace(data_dir, request, seconds / scorings)
+
+
+class _Reporter:
+    """Writes a run's status, and its tree whenever that has a new node."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.status = replace(folder.status(), state=State.RUNNING)
+        self._written = 0.0
+        self._nodes = 0
+        self._start = 0.0
+
+    def say(self, message: str) -> None:
+        """Report what is being done before the first step."""
+        self._write(replace(self.status, message=message))
+
+    def progress(self, progress: Progress) -> None:
+        """Report the operation that is about to be scored."""
+        if self.status.step_started is None:
+            self._start = time.perf_counter()
+            self.status = replace(self.status, step_started=time.time())
+        if len(progress.tree.nodes) > self._nodes:
+            self._nodes = len(progress.tree.nodes)
+            self.folder.write_tree(progress.tree)
+        status = replace(
+            self.status,
+            done=progress.done,
+            total=progress.total,
+            message=f"scoring {OPERATIONS[progress.operation]} on edge "
+            f"{edge_label(progress.edge)}, node {self._nodes + 1}",
+        )
+        if not self._written or time.monotonic() - self._written > STATUS_INTERVAL:
+            self._write(status)
+        self.status = status
+
+    def finish(self) -> float:
+        """Report the end; return the seconds since the first step."""
+        seconds = time.perf_counter() - self._start
+        total = self.status.done + 1
+        message = f"done in {seconds:.1f} s"
+        self._write(
+            replace(self.status, state=State.DONE, done=total, total=total, message=message)
+        )
+        return seconds
+
+    def _write(self, status: Status) -> None:
+        self.status = status
+        self.folder.write_status(status)
+        self._written = time.monotonic()
+        print(f"{status.done}/{status.total} {status.message}", flush=True)
+
+
+def _supernet(request: SplitRequest) -> Supernet:
+    network = request.network
+    supernet = Supernet(
+        SubSpace.full(),
+        num_classes=DATASETS.get(request.dataset).classes,
+        channels=network.channels,
+        cells_per_stage=network.cells_per_stage,
+        seed=network.seed,
+    )
+    if network.checkpoint is not None:
+        load_checkpoint(supernet, Path(network.checkpoint))
+    try:
+        return supernet.to(torch.device(request.device))
+    except (RuntimeError, AssertionError) as error:
+        raise RunError(
+            f"the device {request.device!r} cannot be used here ({error}); choose 'cpu'"
+        ) from error
+
+
+def _batches(request: SplitRequest, data_dir: Path) -> list[Batch] | None:
+    if not request.needs_images:
+        return None
+    return [
+        load_batch(
+            request.dataset,
+            request.batch_size,
+            seed=request.batch_seed + number,
+            source=request.images,
+            data_dir=data_dir,
+        )
+        for number in range(request.batches)
+    ]
+
+
+def _details(
+    request: SplitRequest, supernet: Supernet, batches: list[Batch] | None
+) -> dict[str, Any]:
+    """Return what a reader of the tree wants to know about its making."""
+    return {
+        "dataset": request.dataset,
+        "network": request.network.describe(),
+        "weights": supernet.weights,
+        "device": request.device,
+        "images": batches[0].provenance.describe() if batches else None,
+        "synthetic": batches[0].provenance.synthetic if batches else False,
+        "batch_size": request.batch_size if batches else None,
+        "batches": request.batches if batches else None,
+    }

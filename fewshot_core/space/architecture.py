@@ -1,0 +1,103 @@
+"""One architecture of the space, as a string, as a tuple of operations, and as an index."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from fewshot_core.errors import SpaceError
+from fewshot_core.space.operations import ARCHITECTURE_COUNT, EDGES, OPERATIONS
+
+_EXAMPLE = "|nor_conv_3x3~0|+|skip_connect~0|none~1|+|avg_pool_3x3~0|nor_conv_1x1~1|nor_conv_3x3~2|"
+_ITEM = re.compile(r"([a-z0-9_]+)~(\d+)")
+
+
+@dataclass(frozen=True, order=True)
+class Architecture:
+    """An architecture: one operation number for each of the six edges.
+
+    Attributes:
+        operations: Six numbers into ``OPERATIONS``, in the order of ``EDGES``.
+
+    Raises:
+        SpaceError: If there are not six numbers from 0 to 4.
+    """
+
+    operations: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        valid = len(self.operations) == len(EDGES) and all(
+            operation in range(len(OPERATIONS)) for operation in self.operations
+        )
+        if not valid:
+            raise SpaceError(
+                f"expected {len(EDGES)} operation numbers from 0 to {len(OPERATIONS) - 1}, "
+                f"one for each edge, got {self.operations!r}"
+            )
+
+    @classmethod
+    def from_string(cls, text: str) -> "Architecture":
+        """Read an architecture string of NAS-Bench-201.
+
+        Raises:
+            SpaceError: If the string is not of the form of the example in the message.
+        """
+        if not isinstance(text, str):
+            raise SpaceError(f"expected an architecture string like {_EXAMPLE!r}, got {text!r}")
+        operations = tuple(_read_items(text.strip()))
+        return cls(operations)
+
+    @classmethod
+    def from_index(cls, index: int) -> "Architecture":
+        """Return the architecture of an index from 0 to 15,624.
+
+        Raises:
+            SpaceError: If the index is out of range.
+        """
+        if not 0 <= index < ARCHITECTURE_COUNT:
+            raise SpaceError(
+                f"expected an architecture index from 0 to {ARCHITECTURE_COUNT - 1}, got {index}"
+            )
+        digits: list[int] = []
+        rest = int(index)
+        for _ in EDGES:
+            rest, digit = divmod(rest, len(OPERATIONS))
+            digits.append(digit)
+        return cls(tuple(reversed(digits)))
+
+    @property
+    def index(self) -> int:
+        """The base-5 number of the operation numbers, edge 0 most significant."""
+        index = 0
+        for operation in self.operations:
+            index = index * len(OPERATIONS) + operation
+        return index
+
+    def to_string(self) -> str:
+        """Return the architecture string of NAS-Bench-201."""
+        edges = zip(EDGES, self.operations, strict=True)
+        nodes = [
+            "".join(f"|{OPERATIONS[operation]}~{source}" for (_, source), operation in group) + "|"
+            for _, group in groupby(edges, key=lambda item: item[0][0])
+        ]
+        return "+".join(nodes)
+
+
+def _read_items(text: str) -> Iterator[int]:
+    """Yield the operation numbers of an architecture string, checking its form."""
+    nodes = text.split("+")
+    items = [item for node in nodes for item in node.strip("|").split("|")]
+    wrapped = all(len(node) > 1 and node[0] == node[-1] == "|" for node in nodes)
+    if [len(node.strip("|").split("|")) for node in nodes] != [1, 2, 3] or not wrapped:
+        raise SpaceError(
+            f"expected an architecture string with 1, 2 and 3 operations, like {_EXAMPLE!r}, "
+            f"got {text!r}"
+        )
+    for item, (target, source) in zip(items, EDGES, strict=True):
+        match = _ITEM.fullmatch(item)
+        if match is None or match[1] not in OPERATIONS or int(match[2]) != source:
+            raise SpaceError(
+                f"expected operation~{source} into node {target}, with the operation one of "
+                f"{', '.join(OPERATIONS)}, got {item!r} in {text!r}"
+            )
+        yield OPERATIONS.index(match[1])

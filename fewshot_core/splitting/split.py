@@ -1,0 +1,206 @@
+"""Growing a splitting tree with any metric (Section 3.2 of the paper)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fewshot_core.errors import SplittingError
+from fewshot_core.metrics import METRICS, OperationScores, score_operations
+from fewshot_core.space import SubSpace, edge_label
+from fewshot_core.splitting.options import TreeOptions
+from fewshot_core.splitting.partition import Partition, partition
+from fewshot_core.splitting.tree import Path, SplitNode, SplitTree
+
+if TYPE_CHECKING:
+    from fewshot_core.images.batches import Batch
+    from fewshot_core.nets import Supernet
+
+@dataclass(frozen=True)
+class Progress:
+    """What a growing tree is doing.
+
+    Attributes:
+        path: The node whose operations are being scored.
+        edge: The edge being scored.
+        operation: The operation being scored.
+        done: Operations scored so far, in the whole tree.
+        total: Operations to score in the whole tree, as far as is known now.
+        tree: The nodes decided so far.
+    """
+
+    path: Path
+    edge: int
+    operation: int
+    done: int
+    total: int
+    tree: SplitTree
+
+
+def split(
+    metric: str,
+    supernet: Supernet,
+    batch: Batch | Sequence[Batch] | None,
+    edges: Sequence[int] = (0, 1, 2),
+    groups: int | Sequence[int] = 2,
+    *,
+    variant: str = "paper",
+    batch_norm: str = "batch",
+    seed: int = 0,
+    balanced: bool = False,
+    policy: str = "fixed",
+    details: Mapping[str, Any] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> SplitTree:
+    """Split the space into sub-spaces, level by level.
+
+    Args:
+        metric: The name of a metric.
+        supernet: The supernet of the full space.
+        batch: Images and labels, or several batches; None for a metric without images.
+        edges: The edge to split at each level; their number is the depth.
+        groups: Into how many groups, at every level or for each level.
+        variant: One of the metric's variants.
+        batch_norm: ``"batch"`` or ``"running"``.
+        seed: For ``random`` metrics and the ``random`` policy.
+        balanced: Whether group sizes may differ by at most one (GM-NAS).
+        policy: How edges are chosen; see ``EDGE_POLICIES``. Other policies than ``fixed`` take
+            from ``edges`` only the depth.
+        details: What else the tree should say of itself.
+        progress: Called before each operation is scored.
+
+    Returns:
+        A tree whose leaves cover all 15,625 architectures once: eight with the default options.
+
+    Raises:
+        SplittingError: If the options make no tree, or the supernet is not of the full space.
+        UnknownNameError, MetricError: As ``score_operations``.
+    """
+    METRICS.get(metric)
+    if supernet.sub_space != SubSpace.full():
+        raise SplittingError("expected the supernet of the full space, got that of a sub-space")
+    options = TreeOptions.create(edges, groups, balanced, policy)
+    scoring = {"variant": variant, "batch_norm": batch_norm, "seed": seed}
+    described = {**scoring, **_option_details(options), **(details or {})}
+    growth = _Growth(metric, supernet, batch, options, scoring, described, progress)
+    return growth.run()
+
+
+class _Growth:
+    """A tree while it grows."""
+
+    def __init__(
+        self,
+        metric: str,
+        supernet: Supernet,
+        batch: Batch | Sequence[Batch] | None,
+        options: TreeOptions,
+        scoring: Mapping[str, Any],
+        details: Mapping[str, Any],
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.supernet = supernet
+        self.batch = batch
+        self.options = options
+        self.scoring = scoring
+        self.progress = progress
+        self.done = 0
+        self.tree = SplitTree(metric, (), details)
+
+    def run(self) -> SplitTree:
+        for _ in self.options.edges:
+            for path, sub_space in self.tree.open_paths():
+                node = self._decide(path, sub_space)
+                self.tree = SplitTree(
+                    self.tree.metric, (*self.tree.nodes, node), self.tree.details
+                )
+        return self.tree
+
+    def _decide(self, path: Path, sub_space: SubSpace) -> SplitNode:
+        """Score the edges that compete for a node and split the one with the smallest cut."""
+        start = time.perf_counter()
+        groups = self.options.groups[len(path)]
+        restricted = self.supernet.restrict(sub_space)
+        used = {node.edge for node in self.tree.nodes if node.path == path[: len(node.path)]}
+        choices = []
+        for edge in self.options.edges_to_score(path, sub_space, used, self.scoring["seed"]):
+            scores = self._score(path, restricted, edge, groups)
+            choices.append((edge, scores, partition(scores.similarity, groups, self.options.balanced)))
+        edge, scores, chosen = min(choices, key=lambda choice: _rank(choice[2]))
+        seconds = time.perf_counter() - start
+        return _node(path, edge, sub_space, scores, chosen, seconds)
+
+    def _score(
+        self, path: Path, supernet: Supernet, edge: int, groups: int
+    ) -> OperationScores:
+        count = len(supernet.sub_space.enabled[edge])
+        if count < groups:
+            raise SplittingError(
+                f"edge {edge_label(edge)} has {count} operations left: expected at least {groups} "
+                "to form that many groups"
+            )
+        return score_operations(
+            self.tree.metric,
+            supernet,
+            edge,
+            self.batch,
+            groups=groups,
+            balanced=self.options.balanced,
+            on_operation=lambda operation: self._report(path, edge, operation),
+            **self.scoring,
+        )
+
+    def _report(self, path: Path, edge: int, operation: int) -> None:
+        if self.progress is not None:
+            total = max(self.options.scorings(), self.done + 1)
+            self.progress(Progress(path, edge, operation, self.done, total, self.tree))
+        self.done += 1
+
+
+def _rank(chosen: Partition) -> tuple[bool, float]:
+    """Order partitions of several edges by their cut, those that say nothing last."""
+    undefined = bool(np.isnan(chosen.cut))
+    return undefined, 0.0 if undefined else chosen.cut
+
+
+def _node(
+    path: Path,
+    edge: int,
+    sub_space: SubSpace,
+    scores: OperationScores,
+    chosen: Partition,
+    seconds: float,
+) -> SplitNode:
+    def named(groups: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
+        return tuple(tuple(scores.operations[item] for item in group) for group in groups)
+
+    reason = scores.reason
+    if reason is None and chosen.ties:
+        reason = f"{len(chosen.ties) + 1} groupings have the same smallest cut"
+    return SplitNode(
+        path=path,
+        edge=edge,
+        sub_space=sub_space,
+        operations=scores.operations,
+        values=scores.values,
+        similarity=tuple(tuple(float(value) for value in row) for row in scores.similarity),
+        groups=named(chosen.groups),
+        cut=chosen.cut,
+        ties=tuple(named(groups) for groups in chosen.ties),
+        degenerate=scores.degenerate or bool(chosen.ties),
+        reason=reason,
+        seconds=seconds,
+    )
+
+
+def _option_details(options: TreeOptions) -> dict[str, Any]:
+    return {
+        "edges": list(options.edges),
+        "groups": list(options.groups),
+        "balanced": options.balanced,
+        "policy": options.policy,
+    }

@@ -1,0 +1,207 @@
+"""The splitting tree: which edge was split where, into which groups, and why."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fewshot_core.errors import SpaceError, SplittingError
+from fewshot_core.space import SubSpace, edge_label
+from fewshot_core.splitting.partition import Groups
+
+FORMAT = "fewshot-split-tree/1"
+
+Path = tuple[int, ...]
+"""Where a node is: the number of the group taken at each level from the root."""
+
+
+@dataclass(frozen=True)
+class SplitNode:
+    """One decision of a tree.
+
+    Attributes:
+        path: The groups taken from the root to here; empty at the root.
+        edge: The edge that is split here.
+        sub_space: The sub-space that arrives here.
+        operations: The operations enabled on the edge, ascending.
+        values: The score of each, or None where the metric has none.
+        similarity: Their similarity, n rows of n.
+        groups: The operations of each branch, as operation numbers.
+        cut: The similarity between the groups; see ``partition``.
+        ties: The other groupings with the same cut.
+        degenerate: Whether the choice was arbitrary.
+        reason: Why, or None.
+        seconds: The time it took to score the operations.
+    """
+
+    path: Path
+    edge: int
+    sub_space: SubSpace
+    operations: tuple[int, ...]
+    values: tuple[float | None, ...]
+    similarity: tuple[tuple[float, ...], ...]
+    groups: Groups
+    cut: float
+    ties: tuple[Groups, ...] = ()
+    degenerate: bool = False
+    reason: str | None = None
+    seconds: float = 0.0
+
+    @property
+    def children(self) -> list[SubSpace]:
+        """The sub-space of each branch."""
+        return [self.sub_space.keep(self.edge, group) for group in self.groups]
+
+
+@dataclass(frozen=True)
+class SplitTree:
+    """A splitting tree, complete or growing.
+
+    Attributes:
+        metric: The metric that decided.
+        nodes: The decisions made, parents before children.
+        details: What else is known of it (variant, batch norm, network, images, options).
+    """
+
+    metric: str
+    nodes: tuple[SplitNode, ...]
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def leaves(self) -> list[SubSpace]:
+        """The sub-spaces without a decision, first group first: S1, S2, ..."""
+        return [sub_space for _, sub_space in self.open_paths()]
+
+    @property
+    def degenerate(self) -> bool:
+        """Whether any decision was arbitrary."""
+        return any(node.degenerate for node in self.nodes)
+
+    def node(self, path: Path) -> SplitNode | None:
+        """Return the decision at a path, or None where there is none."""
+        return next((node for node in self.nodes if node.path == path), None)
+
+    def open_paths(self) -> list[tuple[Path, SubSpace]]:
+        """Return the path and the sub-space of every leaf, in tree order."""
+        by_path = {node.path: node for node in self.nodes}
+        return list(_walk((), SubSpace.full(), by_path))
+
+    def to_json(self) -> str:
+        """Return the tree as a JSON document."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the tree as plain lists, numbers and texts."""
+        return {
+            "format": FORMAT,
+            "metric": self.metric,
+            "details": dict(self.details),
+            "nodes": [_node_to_dict(node) for node in self.nodes],
+            "leaves": [leaf.rows for leaf in self.leaves],
+        }
+
+    @classmethod
+    def from_json(cls, text: str) -> "SplitTree":
+        """Read a tree written by ``to_json``.
+
+        Raises:
+            SplittingError: If the text is not a tree, or contradicts itself.
+        """
+        try:
+            document = json.loads(text)
+        except ValueError as error:
+            raise SplittingError(f"expected a splitting tree as JSON: {error}") from error
+        return cls.from_dict(document)
+
+    @classmethod
+    def from_dict(cls, document: Any) -> "SplitTree":
+        """Read a tree written by ``to_dict``; raises as ``from_json``."""
+        found = document.get("format") if isinstance(document, dict) else type(document).__name__
+        if found != FORMAT:
+            raise SplittingError(f"expected a tree of format {FORMAT!r}, got {found!r}")
+        try:
+            nodes = tuple(_node_from_dict(node) for node in document["nodes"])
+            tree = cls(str(document["metric"]), nodes, dict(document["details"]))
+            leaves = [SubSpace.from_rows(rows) for rows in document["leaves"]]
+        except (KeyError, TypeError, ValueError, IndexError, SpaceError) as error:
+            raise SplittingError(f"the tree's JSON is damaged: {error!r}") from error
+        _check_consistent(tree, leaves)
+        return tree
+
+
+def _walk(
+    path: Path, sub_space: SubSpace, by_path: Mapping[Path, SplitNode]
+) -> Iterator[tuple[Path, SubSpace]]:
+    node = by_path.get(path)
+    if node is None:
+        yield path, sub_space
+        return
+    for number, child in enumerate(node.children):
+        yield from _walk((*path, number), child, by_path)
+
+
+def _check_consistent(tree: SplitTree, leaves: Sequence[SubSpace]) -> None:
+    """Check that nodes follow from each other and that the stored leaves follow from them."""
+    reached: dict[Path, SubSpace] = {(): SubSpace.full()}
+    for node in tree.nodes:
+        name = f"the node {list(node.path)} on edge {edge_label(node.edge)}"
+        if reached.get(node.path) != node.sub_space:
+            raise SplittingError(f"the tree contradicts itself: {name} has no parent leading to it")
+        members = sorted(operation for group in node.groups for operation in group)
+        enabled = node.sub_space.enabled[node.edge]
+        if members != list(enabled) or node.operations != enabled or not all(node.groups):
+            raise SplittingError(
+                f"the tree contradicts itself: {name} must divide the operations {list(enabled)} "
+                f"into non-empty groups, got {[list(group) for group in node.groups]}"
+            )
+        reached |= {(*node.path, number): child for number, child in enumerate(node.children)}
+    if list(leaves) != tree.leaves:
+        raise SplittingError("the tree contradicts itself: its leaves do not follow from its nodes")
+
+
+def _node_to_dict(node: SplitNode) -> dict[str, Any]:
+    return {
+        "path": list(node.path),
+        "edge": node.edge,
+        "rows": node.sub_space.rows,
+        "operations": list(node.operations),
+        "values": [_number_out(value) for value in node.values],
+        "similarity": [[_number_out(value) for value in row] for row in node.similarity],
+        "groups": _groups_out(node.groups),
+        "cut": _number_out(node.cut),
+        "ties": [_groups_out(groups) for groups in node.ties],
+        "degenerate": node.degenerate,
+        "reason": node.reason,
+        "seconds": node.seconds,
+    }
+
+
+def _node_from_dict(item: Mapping[str, Any]) -> SplitNode:
+    return SplitNode(
+        path=tuple(int(number) for number in item["path"]),
+        edge=int(item["edge"]),
+        sub_space=SubSpace.from_rows(item["rows"]),
+        operations=tuple(int(operation) for operation in item["operations"]),
+        values=tuple(None if value is None else float(value) for value in item["values"]),
+        similarity=tuple(tuple(float(value) for value in row) for row in item["similarity"]),
+        groups=_groups_in(item["groups"]),
+        cut=float(item["cut"]),
+        ties=tuple(_groups_in(groups) for groups in item["ties"]),
+        degenerate=bool(item["degenerate"]),
+        reason=item["reason"],
+        seconds=float(item["seconds"]),
+    )
+
+
+def _number_out(value: float | None) -> float | str | None:
+    """Return a number as JSON can hold it: "nan", "inf" and "-inf" as text."""
+    return value if value is None or math.isfinite(value) else str(value)
+
+
+def _groups_out(groups: Groups) -> list[list[int]]:
+    return [list(group) for group in groups]
+
+
+def _groups_in(groups: Sequence[Sequence[int]]) -> Groups:
+    return tuple(tuple(int(operation) for operation in group) for group in groups)

@@ -1,0 +1,196 @@
+import json
+import shutil
+
+import pytest
+
+from fewshot_core.bench import (
+    PACKAGED_TABLE,
+    ColumnMapping,
+    damaged_tables,
+    import_table,
+    list_tables,
+    load_accuracy,
+    load_costs,
+    load_seeds,
+    remove_table,
+    resolve_table,
+)
+from fewshot_core.errors import TableError, UnknownNameError
+
+BOTH = ColumnMapping(
+    "arch", (("cifar10_val", "cifar10", "validation"), ("cifar10_test", "cifar10", "test"))
+)
+
+
+@pytest.fixture
+def add(full_lines, write_csv, data_folder):
+    path = write_csv(full_lines)
+
+    def import_as(name, mapping=BOTH):
+        return import_table(path, name=name, mapping=mapping, data_dir=data_folder)
+
+    return import_as
+
+
+def test_without_a_source_validation_is_packaged_and_test_the_newest(add, data_folder):
+    add("first")
+    assert resolve_table("cifar10", "test", data_dir=data_folder).name == "first"
+    add("second")
+    assert resolve_table("cifar10", "validation", data_dir=data_folder).name == PACKAGED_TABLE
+    assert resolve_table("cifar10", "test", data_dir=data_folder).name == "second"
+    names = [info.name for info in list_tables(data_folder)]
+    assert names == [PACKAGED_TABLE, "second", "first"]
+
+
+def test_without_any_table_the_message_says_how_to_get_one(packaged_dir):
+    with pytest.raises(TableError, match=r"fewshot import-table FILE.*'Runs and data'"):
+        load_accuracy("cifar10", "test", data_dir=packaged_dir)
+
+
+def test_an_incomplete_table_is_only_used_by_name(nats_folder, data_folder):
+    import_table(nats_folder, name="some", data_dir=data_folder)
+    with pytest.raises(TableError, match="all architectures"):
+        load_accuracy("cifar10", "test", data_dir=data_folder)
+    assert len(load_accuracy("cifar10", "test", "some", data_folder)) == 3
+
+
+def test_a_path_is_read_and_not_stored(nats_csv, packaged_dir):
+    frame = load_accuracy("cifar10", "test", nats_csv, packaged_dir)
+    assert len(frame) == 15625
+    assert len(load_accuracy("cifar10", "test", str(nats_csv), packaged_dir)) == 15625
+    assert resolve_table("cifar10", "test", nats_csv, packaged_dir).source == "nats_bench.csv"
+    assert [info.name for info in list_tables(packaged_dir)] == [PACKAGED_TABLE]
+
+
+def test_a_path_with_unknown_columns_is_refused(full_lines, write_csv, packaged_dir):
+    with pytest.raises(TableError, match="must be confirmed"):
+        load_accuracy("cifar10", "test", write_csv(full_lines), packaged_dir)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("mnist", "test"), "expected one of cifar10, cifar100, ImageNet16-120"),
+        (("cifar10", "train"), "expected one of validation, test"),
+        (("cifar10", "test", "other"), f"expected one of {PACKAGED_TABLE}, or the path"),
+        (("cifar10", "test", "../other"), f"expected one of {PACKAGED_TABLE}, or the path"),
+    ],
+)
+def test_unknown_names_are_refused_with_the_known_ones(packaged_dir, arguments, message):
+    with pytest.raises(UnknownNameError, match=message):
+        load_accuracy(*arguments, data_dir=packaged_dir)
+
+
+def test_a_table_without_the_kind_is_refused(packaged_dir):
+    with pytest.raises(TableError, match="no test accuracies on cifar10, only cifar10 validation"):
+        load_accuracy("cifar10", "test", PACKAGED_TABLE, packaged_dir)
+
+
+def test_seeds_and_costs_that_are_not_known_are_refused(add, data_folder, nats_csv):
+    add("means")
+    with pytest.raises(TableError, match="'means' has no accuracies by seed"):
+        load_seeds("cifar10", "test", "means", data_folder)
+    with pytest.raises(TableError, match="'means' has no costs on cifar10"):
+        load_costs("cifar10", "means", data_folder)
+    with pytest.raises(TableError, match=r"'nats_bench.csv' has no costs on cifar10"):
+        load_costs("cifar10", nats_csv, data_folder)
+
+
+@pytest.fixture(scope="module")
+def two_tables(full_lines, packaged_dir, tmp_path_factory):
+    folder = shutil.copytree(packaged_dir, tmp_path_factory.mktemp("two") / "data")
+    path = folder / "table.csv"
+    path.write_text("\n".join(full_lines), encoding="utf-8")
+    for name in ("good", "bad"):
+        import_table(path, name=name, mapping=BOTH, data_dir=folder)
+    return folder
+
+
+def no_manifest(folder):
+    (folder / "manifest.json").unlink()
+
+
+def broken_manifest(folder):
+    (folder / "manifest.json").write_text("{")
+
+
+def other_name(folder):
+    change(folder, name="other")
+
+
+def other_format(folder):
+    change(folder, format=99)
+
+
+def unknown_field(folder):
+    change(folder, colour="red")
+
+
+def wrong_type(folder):
+    change(folder, created=5)
+
+
+def unknown_set(folder):
+    sets = json.loads((folder / "manifest.json").read_text())["sets"]
+    change(folder, sets=[{**sets[0], "dataset": ["cifar10"]}])
+
+
+def no_accuracies(folder):
+    (folder / "accuracy.parquet").unlink()
+
+
+def cut_accuracies(folder):
+    path = folder / "accuracy.parquet"
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def change(folder, **fields):
+    path = folder / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        no_manifest,
+        broken_manifest,
+        other_name,
+        other_format,
+        unknown_field,
+        wrong_type,
+        unknown_set,
+        no_accuracies,
+        cut_accuracies,
+    ],
+)
+def test_a_damaged_table_does_not_break_the_others(two_tables, tmp_path, damage):
+    data_folder = shutil.copytree(two_tables, tmp_path / "data")
+    damage(data_folder / "tables" / "bad")
+    assert [info.name for info in list_tables(data_folder)] == [PACKAGED_TABLE, "good"]
+    [(name, reason)] = damaged_tables(data_folder)
+    assert name == "bad" and "'bad' is damaged" in reason
+    assert resolve_table("cifar10", "test", data_dir=data_folder).name == "good"
+    with pytest.raises(TableError, match="'bad' is damaged"):
+        load_accuracy("cifar10", "test", "bad", data_folder)
+    remove_table("bad", data_folder)
+    assert damaged_tables(data_folder) == []
+
+
+def test_damage_inside_a_file_is_found_when_it_is_read(add, data_folder):
+    add("bad")
+    path = data_folder / "tables" / "bad" / "accuracy.parquet"
+    data = bytearray(path.read_bytes())
+    data[4:20000] = bytes(19996)
+    path.write_bytes(bytes(data))
+    with pytest.raises(TableError, match=r"accuracy\.parquet cannot be read"):
+        load_accuracy("cifar10", "test", "bad", data_folder)
+
+
+def test_removing_a_table(add, data_folder):
+    add("mine")
+    remove_table("mine", data_folder)
+    assert [info.name for info in list_tables(data_folder)] == [PACKAGED_TABLE]
+    with pytest.raises(UnknownNameError, match="'mine': expected one of none"):
+        remove_table("mine", data_folder)
+    with pytest.raises(TableError, match="cannot be removed"):
+        remove_table(PACKAGED_TABLE, data_folder)
