@@ -15,8 +15,8 @@ from numpy._core import multiarray
 from fewshot_core.bench.arch_results import DAMAGE, Collector
 from fewshot_core.bench.content import Reading
 from fewshot_core.bench.mapping import ColumnMapping
-from fewshot_core.bench.safe_pickle import DAMAGE as PICKLE_DAMAGE
 from fewshot_core.errors import TableError
+from fewshot_core.safe_pickle import DAMAGE as PICKLE_DAMAGE
 
 _PREVIEW_ROWS = 5
 _ALLOWED: list[Any] = [

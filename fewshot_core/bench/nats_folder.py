@@ -14,8 +14,8 @@ from nats_bench import ArchResults
 from fewshot_core.bench.arch_results import DAMAGE, EPOCHS, Collector
 from fewshot_core.bench.content import Reading
 from fewshot_core.bench.mapping import ColumnMapping
-from fewshot_core.bench.safe_pickle import NUMPY_SCALARS, load_pickle
 from fewshot_core.errors import TableError
+from fewshot_core.safe_pickle import NUMPY_SCALARS, load_pickle
 
 _NAME = re.compile(r"(\d+)\.pickle\.pbz2")
 _META = "meta.pickle.pbz2"

@@ -17,9 +17,9 @@ from fewshot_core.bench.codes import architecture_codes
 from fewshot_core.bench.content import TableContent, content_from_seeds
 from fewshot_core.bench.fingerprint import fingerprint_files
 from fewshot_core.bench.records import PACKAGED_TABLE
-from fewshot_core.bench.safe_pickle import load_pickle
 from fewshot_core.bench.storage import StoredTable, locked, open_table, write_table
 from fewshot_core.errors import TableError
+from fewshot_core.safe_pickle import load_pickle
 
 LABEL = "NAS-Bench-201, validation"
 EPOCHS = 200

@@ -40,9 +40,7 @@ METRICS.add(
         name="gradientmatching",
         label="gradientmatching",
         description="Whether the gradients of two operations point the same way.",
-        equation=(
-            r"S_{ij} = \cos\left(\nabla_w L(m_{o_i}, w),\; \nabla_w L(m_{o_j}, w)\right)"
-        ),
+        equation=(r"S_{ij} = \cos\left(\nabla_w L(m_{o_i}, w),\; \nabla_w L(m_{o_j}, w)\right)"),
         source="Eq. 1 of the paper; Hu et al., 2022 (GM-NAS)",
         cost="one forward and one backward pass for each operation",
         implementation="fewshot_core.metrics.gradientmatching:score",

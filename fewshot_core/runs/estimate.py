@@ -10,7 +10,6 @@ from fewshot_core.runs.request import SplitRequest
 _FILE = "pace.json"
 
 
-
 def estimate_seconds(data_dir: Path, request: SplitRequest) -> float | None:
     """Return the seconds a split will take, or None before one of its metric was measured here.
 

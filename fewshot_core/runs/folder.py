@@ -76,7 +76,7 @@ class Status:
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.process_started) < START_TOLERANCE
-            return same and process.status() != psutil.STATUS_ZOMBIE
+            return bool(same and process.status() != psutil.STATUS_ZOMBIE)
         except psutil.Error:
             return False
 

@@ -147,7 +147,9 @@ class SplitRequest:
             RunError: If it is of another format or damaged.
         """
         if document.get("format") != FORMAT:
-            raise RunError(f"expected a request of format {FORMAT!r}, got {document.get('format')!r}")
+            raise RunError(
+                f"expected a request of format {FORMAT!r}, got {document.get('format')!r}"
+            )
         try:
             values = {name: value for name, value in document.items() if value is not None}
             values.pop("format")

@@ -62,7 +62,9 @@ class TreeOptions:
         """How many sub-spaces the tree will have."""
         return int(np.prod(self.groups))
 
-    def edges_to_score(self, path: Path, sub_space: SubSpace, used: set[int], seed: int) -> list[int]:
+    def edges_to_score(
+        self, path: Path, sub_space: SubSpace, used: set[int], seed: int
+    ) -> list[int]:
         """Return the edges that compete to be split at a node."""
         level = len(path)
         if self.policy == "fixed":

@@ -40,9 +40,7 @@ class Candidate:
     cut: float
 
 
-def partition(
-    similarity: npt.ArrayLike, groups: int = 2, balanced: bool = False
-) -> Partition:
+def partition(similarity: npt.ArrayLike, groups: int = 2, balanced: bool = False) -> Partition:
     """Find the grouping whose similarity between groups is smallest, by trying them all.
 
     Eq. 3 of the paper asks for the smallest sum over pairs in different groups. It writes that
@@ -66,9 +64,7 @@ def partition(
     best = candidates[0]
     tolerance = TIE_TOLERANCE * abs(best.cut)
     ties = tuple(
-        candidate.groups
-        for candidate in candidates[1:]
-        if not candidate.cut - best.cut > tolerance
+        candidate.groups for candidate in candidates[1:] if not candidate.cut - best.cut > tolerance
     )
     first, *others = sorted((best.groups, *ties), key=_order)
     return Partition(first, best.cut, tuple(others))
@@ -103,9 +99,7 @@ def set_partitions(count: int, groups: int, balanced: bool = False) -> tuple[Gro
         SplittingError: If there are fewer items than groups, or no group.
     """
     if not 1 <= groups <= count:
-        raise SplittingError(
-            f"expected 1 to {count} groups for {count} operations, got {groups}"
-        )
+        raise SplittingError(f"expected 1 to {count} groups for {count} operations, got {groups}")
     found = [
         tuple(sorted(blocks, key=lambda block: (len(block), block)))
         for blocks in _blocks(count, groups)

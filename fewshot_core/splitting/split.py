@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fewshot_core.images.batches import Batch
     from fewshot_core.nets import Supernet
 
+
 @dataclass(frozen=True)
 class Progress:
     """What a growing tree is doing.
@@ -115,9 +116,7 @@ class _Growth:
         for _ in self.options.edges:
             for path, sub_space in self.tree.open_paths():
                 node = self._decide(path, sub_space)
-                self.tree = SplitTree(
-                    self.tree.metric, (*self.tree.nodes, node), self.tree.details
-                )
+                self.tree = SplitTree(self.tree.metric, (*self.tree.nodes, node), self.tree.details)
         return self.tree
 
     def _decide(self, path: Path, sub_space: SubSpace) -> SplitNode:
@@ -129,14 +128,14 @@ class _Growth:
         choices = []
         for edge in self.options.edges_to_score(path, sub_space, used, self.scoring["seed"]):
             scores = self._score(path, restricted, edge, groups)
-            choices.append((edge, scores, partition(scores.similarity, groups, self.options.balanced)))
+            choices.append(
+                (edge, scores, partition(scores.similarity, groups, self.options.balanced))
+            )
         edge, scores, chosen = min(choices, key=lambda choice: _rank(choice[2]))
         seconds = time.perf_counter() - start
         return _node(path, edge, sub_space, scores, chosen, seconds)
 
-    def _score(
-        self, path: Path, supernet: Supernet, edge: int, groups: int
-    ) -> OperationScores:
+    def _score(self, path: Path, supernet: Supernet, edge: int, groups: int) -> OperationScores:
         count = len(supernet.sub_space.enabled[edge])
         if count < groups:
             raise SplittingError(

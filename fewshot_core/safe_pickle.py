@@ -4,6 +4,7 @@ A pickle may name any function and call it while it is read. This reader knows o
 is given, and refuses a file that asks for another before anything of it is called.
 """
 
+import codecs
 import io
 import pickle
 from collections import OrderedDict
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy._core import multiarray
 
-from fewshot_core.errors import TableError
+from fewshot_core.errors import FewshotError, TableError
 
 Globals = Mapping[tuple[str, str], Any]
 """What a pickle may name, by (module, name), and what that stands for."""
@@ -29,6 +30,15 @@ NUMPY_SCALARS: Globals = {
 }
 """Also ordered dictionaries and NumPy numbers."""
 
+NUMPY_ARRAYS: Globals = {
+    **NUMPY_SCALARS,
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy.core.multiarray", "_reconstruct"): multiarray._reconstruct,
+    ("numpy._core.multiarray", "_reconstruct"): multiarray._reconstruct,
+    ("_codecs", "encode"): codecs.encode,
+}
+"""Also NumPy arrays, as NumPy 1 and 2 and Python 2 and 3 wrote them."""
+
 DAMAGE = (
     pickle.UnpicklingError,
     EOFError,
@@ -42,35 +52,46 @@ DAMAGE = (
 """What reading a damaged pickle may raise."""
 
 
-def load_pickle(data: bytes, label: str, allowed: Globals = PLAIN) -> Any:
+def load_pickle(
+    data: bytes,
+    label: str,
+    allowed: Globals = PLAIN,
+    encoding: str = "ASCII",
+    error: type[FewshotError] = TableError,
+) -> Any:
     """Return the object in a pickle.
 
     Args:
         data: The pickle.
         label: What messages call it: its file name.
         allowed: The names it may use.
+        encoding: How texts that Python 2 wrote are read.
+        error: What to raise.
 
     Raises:
-        TableError: If the pickle asks for another name, which the message says, or is damaged.
+        FewshotError: If the pickle asks for another name, which the message says, or is damaged.
     """
     try:
-        return _Unpickler(data, label, allowed).load()
-    except DAMAGE as error:
-        raise TableError(
-            f"{label} is not a whole pickle ({error}); get the file again from where it came from"
-        ) from error
+        return _Unpickler(data, label, allowed, encoding, error).load()
+    except DAMAGE as damage:
+        raise error(
+            f"{label} is not a whole pickle ({damage}); get the file again from where it came from"
+        ) from damage
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, data: bytes, label: str, allowed: Globals) -> None:
-        super().__init__(io.BytesIO(data))
+    def __init__(
+        self, data: bytes, label: str, allowed: Globals, encoding: str, error: type[FewshotError]
+    ) -> None:
+        super().__init__(io.BytesIO(data), encoding=encoding)
         self._label = label
+        self._error = error
         self._allowed = allowed
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self._allowed:
             known = ", ".join(".".join(pair) for pair in self._allowed) or "plain values only"
-            raise TableError(
+            raise self._error(
                 f"{self._label} asks for {module}.{name}, which could run code; expected {known}. "
                 "Nothing of it was run; get the file from a source you trust"
             )

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewshot_core.bench.safe_pickle import NUMPY_SCALARS, load_pickle
 from fewshot_core.errors import TableError
+from fewshot_core.safe_pickle import NUMPY_SCALARS, load_pickle
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

@@ -1,0 +1,371 @@
+"""The command line: ``fewshot`` or ``python -m fewshot_core``.
+
+Results go to standard output, progress and errors to standard error. With ``--json`` a command
+prints one JSON document and nothing else. Exit status: 0 when it worked, 1 when it did not, 2 for
+a command that was not understood, 130 when it was interrupted.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from fewshot_core import __version__
+from fewshot_core.analysis.reports import read_masks, report_split
+from fewshot_core.bench import (
+    KINDS,
+    ColumnMapping,
+    import_table,
+    load_accuracy,
+    preview_table,
+    resolve_table,
+)
+from fewshot_core.cli_progress import DownloadBar, follow
+from fewshot_core.datafolder import ENVIRONMENT_NAME, PROJECT_ROOT, data_dir
+from fewshot_core.datasets import DATASETS
+from fewshot_core.doctor import examine
+from fewshot_core.errors import FewshotError
+from fewshot_core.images import download, list_sources, register_source, unregister_source
+from fewshot_core.metrics import METRICS, list_metrics
+from fewshot_core.runs import Network, SplitRequest, State, start
+from fewshot_core.runs.devices import choose_device
+from fewshot_core.space import edge_label, operation_set_label
+from fewshot_core.splitting import EDGE_POLICIES, SplitTree, TreeOptions
+
+app = typer.Typer(
+    help="A workbench for few-shot neural architecture search.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+images_app = typer.Typer(help="Images: which are known, add some, download some.")
+app.add_typer(images_app, name="images", no_args_is_help=True)
+
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True)
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help=f"The data folder; otherwise ${ENVIRONMENT_NAME} or data/."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
+Dataset = Annotated[str, typer.Option(help=f"One of {', '.join(DATASETS.names())}.")]
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Hold the options of the command itself."""
+    if show_version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def doctor(folder: DataDir = None, as_json: AsJson = False) -> None:
+    """Say what is installed, which data is here, and what is missing."""
+    found = examine(data_dir(folder))
+    if as_json:
+        _print_json(found)
+    else:
+        _print_doctor(found)
+    if found["problems"]:
+        raise typer.Exit(1)
+
+
+@app.command(name="app")
+def run_app(
+    folder: DataDir = None,
+    port: Annotated[int, typer.Option(help="The port on 127.0.0.1.")] = 8501,
+    browser: Annotated[bool, typer.Option(help="Open a browser.")] = False,
+) -> None:
+    """Start the app in a browser, at http://127.0.0.1:8501."""
+    command = [sys.executable, "-m", "streamlit", "run", str(PROJECT_ROOT / "app.py")]
+    command += ["--server.port", str(port), "--server.headless", str(not browser).lower()]
+    environment = os.environ | {ENVIRONMENT_NAME: str(data_dir(folder))}
+    raise typer.Exit(
+        subprocess.run(command, cwd=PROJECT_ROOT, env=environment, check=False).returncode
+    )
+
+
+@app.command(name="split")
+def run_split(
+    metric: Annotated[str, typer.Option(help=f"One of {', '.join(list_metrics())}.")],
+    dataset: Dataset = "cifar10",
+    variant: Annotated[str, typer.Option(help="A variant of the metric.")] = "paper",
+    images: Annotated[
+        str | None, typer.Option(help="Images by name or path; or synthetic.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Images in a batch.")] = 64,
+    batches: Annotated[int, typer.Option(help="Batches to average over.")] = 1,
+    batch_seed: Annotated[int, typer.Option(help="Seed that draws the images.")] = 0,
+    batch_norm: Annotated[str, typer.Option(help="batch or running.")] = "batch",
+    channels: Annotated[int, typer.Option(help="Channels of the first stage.")] = 16,
+    cells: Annotated[int, typer.Option(help="Cells in each stage.")] = 5,
+    checkpoint: Annotated[Path | None, typer.Option(help="Trained weights.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of weights and of random choices.")] = 0,
+    edges: Annotated[str, typer.Option(help="The edge of each level, by number.")] = "0,1,2",
+    groups: Annotated[str, typer.Option(help="Groups at every level, or at each.")] = "2",
+    balanced: Annotated[bool, typer.Option(help="Groups of equal size, within one.")] = False,
+    policy: Annotated[str, typer.Option(help=f"One of {', '.join(EDGE_POLICIES)}.")] = "fixed",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    folder: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Split the space with a metric; a split made before is shown at once."""
+    levels = _numbers(edges, "--edges")
+    per_level = _numbers(groups, "--groups")
+    request = SplitRequest(
+        dataset=dataset,
+        metric=metric,
+        variant=variant,
+        batch_norm=batch_norm,
+        images=images,
+        batch_size=batch_size,
+        batches=batches,
+        batch_seed=batch_seed,
+        seed=seed,
+        network=Network(channels, cells, seed, str(checkpoint.resolve()) if checkpoint else None),
+        tree=TreeOptions.create(
+            levels, per_level[0] if len(per_level) == 1 else per_level, balanced, policy
+        ),
+        device=choose_device(device),
+    )
+    run = start(request, data_dir(folder))
+    status = follow(run, err)
+    tree = run.tree()
+    if status.state is not State.DONE or tree is None:
+        err.print(f"{run.run_id} {status.state}: {status.message}", markup=False, style="red")
+        err.print(f"log: {run.log_path}", markup=False)
+        raise typer.Exit(1)
+    if as_json:
+        _print_json({"run_id": run.run_id, "folder": str(run.path), **tree.to_dict()})
+    else:
+        _print_tree(run.run_id, tree)
+
+
+@app.command()
+def analyse(
+    masks: Annotated[Path, typer.Option(help="A file of splits as masks.")],
+    dataset: Annotated[str | None, typer.Option(help="Only this data set.")] = None,
+    accuracy: Annotated[str, typer.Option(help=f"One of {', '.join(KINDS)}.")] = "validation",
+    table: Annotated[str | None, typer.Option(help="A table's name, or a CSV file.")] = None,
+    threshold: Annotated[float, typer.Option(help="The share that counts as top.")] = 0.01,
+    folder: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what each sub-space of some splits holds."""
+    if dataset is not None:
+        DATASETS.get(dataset)
+    place = data_dir(folder)
+    wanted = [
+        (metric, name, leaves)
+        for metric, of_metric in read_masks(masks).items()
+        for name, leaves in of_metric.items()
+        if dataset in (None, name)
+    ]
+    if not wanted:
+        raise FewshotError(f"{masks} has no split for {dataset}: choose another --dataset")
+    reports = []
+    frames: dict[str, tuple[str, Any]] = {}
+    for metric, name, leaves in wanted:
+        if name not in frames:
+            source = resolve_table(name, accuracy, table, place).name
+            frames[name] = (source, load_accuracy(name, accuracy, table, place))
+        source, frame = frames[name]
+        reports.append(report_split(metric, name, accuracy, source, leaves, frame, threshold))
+    if as_json:
+        _print_json({"splits": reports})
+    else:
+        _print_reports(reports)
+
+
+@app.command(name="import-table")
+def run_import(
+    path: Annotated[Path, typer.Argument(help="A CSV file, a NATS-Bench folder or a .pth file.")],
+    name: Annotated[str | None, typer.Option(help="The name to load it by.")] = None,
+    label: Annotated[str | None, typer.Option(help="Its name in the app.")] = None,
+    architecture: Annotated[str | None, typer.Option(help="CSV: the architecture column.")] = None,
+    form: Annotated[str, typer.Option(help="CSV: string, digits or index.")] = "string",
+    mapped: Annotated[
+        list[str] | None, typer.Option("--map", help="CSV: COLUMN=DATASET:KIND, repeatable.")
+    ] = None,
+    scale: Annotated[str, typer.Option(help="CSV: percent or fraction.")] = "percent",
+    replace: Annotated[bool, typer.Option(help="Replace a table of that name.")] = False,
+    preview: Annotated[bool, typer.Option(help="Only say what was understood.")] = False,
+    folder: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import an accuracy table, after checking every row."""
+    mapping = None
+    if architecture is not None or mapped:
+        mapping = ColumnMapping.from_options(architecture or "", mapped or [], form, scale)
+    if preview:
+        shown = preview_table(path, mapping)
+        document = {
+            "name": shown.name,
+            "importer": shown.importer,
+            "sets": [vars(item) for item in shown.sets],
+            "columns": list(shown.columns),
+            "mapping": shown.mapping.to_dict() if shown.mapping else None,
+            "problem": shown.problem,
+        }
+        _print_json(document)
+        return
+    info = import_table(path, name, label, mapping, replace=replace, data_dir=data_dir(folder))
+    if as_json:
+        _print_json(info.to_dict())
+        return
+    out.print(f"imported {info.name} from {info.source}", markup=False, highlight=False)
+    for item in info.sets:
+        state = "complete" if item.complete else "incomplete"
+        out.print(f"  {item.dataset} {item.kind}: {item.architectures:,} architectures, {state}")
+
+
+@images_app.command("list")
+def images_list(folder: DataDir = None, as_json: AsJson = False) -> None:
+    """Say which images are known."""
+    sources = list_sources(None, data_dir(folder))
+    rows = [
+        {
+            "dataset": source.dataset,
+            "name": source.name,
+            "label": source.label,
+            "path": None if source.synthetic else str(source.path),
+            "synthetic": source.synthetic,
+            "problem": source.problem,
+        }
+        for source in sources
+    ]
+    if as_json:
+        _print_json({"images": rows})
+        return
+    table = Table("data set", "name", "what", "where")
+    for row in rows:
+        table.add_row(
+            row["dataset"], row["name"], row["problem"] or row["label"], row["path"] or ""
+        )
+    out.print(table)
+
+
+@images_app.command("register")
+def images_register(
+    dataset: Annotated[str, typer.Argument(help="The data set.")],
+    path: Annotated[Path, typer.Argument(help="The folder or archive.")],
+    name: Annotated[str | None, typer.Option(help="The name to choose it by.")] = None,
+    folder: DataDir = None,
+) -> None:
+    """Remember a folder or an archive with images."""
+    source = register_source(dataset, path, name, data_dir(folder))
+    typer.echo(f"registered {source.name} for {dataset}: {source.label}, {source.path}")
+
+
+@images_app.command("forget")
+def images_forget(
+    dataset: Annotated[str, typer.Argument(help="The data set.")],
+    name: Annotated[str, typer.Argument(help="The name it was registered by.")],
+    folder: DataDir = None,
+) -> None:
+    """Forget a registered folder; its files stay."""
+    unregister_source(dataset, name, data_dir(folder))
+    typer.echo(f"forgot {name} of {dataset}")
+
+
+@images_app.command("download")
+def images_download(
+    dataset: Annotated[str, typer.Argument(help="cifar10 or cifar100.")], folder: DataDir = None
+) -> None:
+    """Download an official archive, and check it."""
+    source = download(dataset, data_dir(folder), DownloadBar(err))
+    typer.echo(f"downloaded {dataset}: {source.path}")
+
+
+def main() -> None:
+    """Run the command line; a FewshotError becomes one line on standard error."""
+    try:
+        app()
+    except FewshotError as error:
+        err.print(f"fewshot: {error}", markup=False, highlight=False)
+        sys.exit(1)
+    except OSError as error:
+        err.print(f"fewshot: the system refused: {error}", markup=False, highlight=False)
+        sys.exit(1)
+
+
+def _print_json(document: Any) -> None:
+    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def _numbers(text: str, option: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise FewshotError(f"{option}: expected numbers like 0,1,2, got {text!r}") from error
+
+
+def _print_tree(run_id: str, tree: SplitTree) -> None:
+    info = METRICS.get(tree.metric)
+    out.print(f"{run_id}: {info.label} on {tree.details.get('dataset')}", highlight=False)
+    table = Table("node", "edge", "groups", "cut", "note")
+    for node in tree.nodes:
+        path = "/".join(str(number + 1) for number in node.path) or "root"
+        groups = "  |  ".join(operation_set_label(group) for group in node.groups)
+        table.add_row(path, edge_label(node.edge), groups, f"{node.cut:.6g}", node.reason or "")
+    out.print(table)
+    leaves = Table("sub-space", "size", "rows")
+    for number, leaf in enumerate(tree.leaves, start=1):
+        leaves.add_row(f"S{number}", f"{leaf.size:,}", " ".join(leaf.rows))
+    out.print(leaves)
+
+
+def _print_reports(reports: list[dict[str, Any]]) -> None:
+    for report in reports:
+        table = Table(
+            "sub-space",
+            "size",
+            f"top {report['threshold']:.3%}",
+            "best %",
+            "mean %",
+            title=f"{report['metric']} on {report['dataset']}, {report['accuracy']} accuracy, "
+            f"table {report['table']}",
+        )
+        for number, row in enumerate(report["sub_spaces"], start=1):
+            best, mean = (
+                "-" if row[key] is None else f"{row[key]:.2f}" for key in ("best", "mean")
+            )
+            table.add_row(f"S{number}", f"{row['size']:,}", str(row["top_count"]), best, mean)
+        out.print(table)
+
+
+def _print_doctor(found: dict[str, Any]) -> None:
+    table = Table("what", "found", show_header=False)
+    table.add_row("Python", found["python"])
+    table.add_row(
+        "packages", ", ".join(f"{k} {v or 'MISSING'}" for k, v in found["packages"].items())
+    )
+    table.add_row("devices", ", ".join(found["devices"]))
+    free = found["free_bytes"]
+    table.add_row("data folder", found["data_dir"])
+    table.add_row("free space", "none" if free is None else f"{free / 1e9:.1f} GB")
+    for item in found["tables"]:
+        sets = ", ".join(
+            f"{part['dataset']} {part['accuracy']}" + ("" if part["complete"] else " (incomplete)")
+            for part in item["sets"]
+        )
+        table.add_row("table", f"{item['name']}: {sets}")
+    for name, sources in found["images"].items():
+        table.add_row(f"images {name}", ", ".join(source["label"] for source in sources))
+    runs = ", ".join(f"{count} {state}" for state, count in found["runs"].items())
+    table.add_row("runs", runs or "none")
+    out.print(table)
+    for problem in found["problems"]:
+        out.print(f"PROBLEM: {problem}", markup=False)
+    if not found["problems"]:
+        out.print("all is well")

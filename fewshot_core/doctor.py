@@ -1,0 +1,105 @@
+"""What is here and what is missing: the facts behind ``fewshot doctor`` and the home page."""
+
+import os
+import platform
+import shutil
+from collections import Counter
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from fewshot_core.bench import damaged_tables, list_tables
+from fewshot_core.datasets import DATASETS
+from fewshot_core.errors import FewshotError
+from fewshot_core.images import list_sources
+from fewshot_core.runs import available_devices, list_runs
+
+_PACKAGES = ("streamlit", "plotly", "torch", "pandas", "duckdb", "numpy", "nas-bench-201")
+
+
+def examine(data_dir: Path) -> dict[str, Any]:
+    """Return the state of the installation and of a data folder, as plain values.
+
+    ``problems`` holds a sentence for everything that keeps the workbench from working.
+    """
+    problems: list[str] = []
+    packages = {name: _version(name, problems) for name in _PACKAGES}
+    return {
+        "python": platform.python_version(),
+        "packages": packages,
+        "devices": list(available_devices()),
+        "data_dir": str(data_dir),
+        "free_bytes": _free_bytes(data_dir, problems),
+        "tables": _tables(data_dir, problems),
+        "images": _images(data_dir, problems),
+        "runs": _runs(data_dir),
+        "problems": problems,
+    }
+
+
+def _version(name: str, problems: list[str]) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        problems.append(
+            f"the package {name} is not installed: run `make app` or "
+            "`pip install -r requirements.txt`"
+        )
+        return None
+
+
+def _free_bytes(data_dir: Path, problems: list[str]) -> int | None:
+    existing = next(path for path in (data_dir, *data_dir.parents) if path.exists())
+    if not os.access(existing, os.W_OK):
+        problems.append(f"{existing} cannot be written to: choose another --data-dir")
+        return None
+    return shutil.disk_usage(existing).free
+
+
+def _tables(data_dir: Path, problems: list[str]) -> list[dict[str, Any]]:
+    try:
+        tables = list_tables(data_dir)
+        damaged = damaged_tables(data_dir)
+    except (FewshotError, OSError) as error:
+        problems.append(f"the accuracy tables cannot be read: {error}")
+        return []
+    problems += [reason for _, reason in damaged]
+    return [
+        {
+            "name": table.name,
+            "label": table.label,
+            "sets": [
+                {
+                    "dataset": item.dataset,
+                    "accuracy": item.kind,
+                    "architectures": item.architectures,
+                    "complete": item.complete,
+                }
+                for item in table.sets
+            ],
+        }
+        for table in tables
+    ]
+
+
+def _images(data_dir: Path, problems: list[str]) -> dict[str, list[dict[str, Any]]]:
+    found = {}
+    for dataset in DATASETS.names():
+        sources = list_sources(dataset, data_dir)
+        problems += [source.problem for source in sources if source.problem]
+        found[dataset] = [
+            {"name": source.name, "label": source.label, "synthetic": source.synthetic}
+            for source in sources
+            if source.problem is None
+        ]
+    return found
+
+
+def _runs(data_dir: Path) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for folder in list_runs(data_dir):
+        try:
+            counts[folder.status().state.value] += 1
+        except FewshotError:
+            counts["damaged"] += 1
+    return dict(counts)

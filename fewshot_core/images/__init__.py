@@ -1,0 +1,68 @@
+"""Images: where they are, how they are read, and batches of them.
+
+Importing this package does not import torch; asking for a batch does.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fewshot_core.images.download import download
+from fewshot_core.images.loading import ImageArrays, Provenance, load_images
+from fewshot_core.images.sources import (
+    SYNTHETIC,
+    ImageSource,
+    find_source,
+    list_sources,
+    register_source,
+    source_fingerprint,
+    unregister_source,
+)
+
+if TYPE_CHECKING:
+    from fewshot_core.images.batches import Batch
+
+__all__ = [
+    "SYNTHETIC",
+    "ImageArrays",
+    "ImageSource",
+    "Provenance",
+    "download",
+    "find_source",
+    "list_sources",
+    "load_batch",
+    "load_images",
+    "register_source",
+    "source_fingerprint",
+    "unregister_source",
+]
+
+
+def load_batch(
+    dataset: str,
+    size: int,
+    seed: int = 0,
+    source: Path | str | None = None,
+    data_dir: Path | str | None = None,
+) -> Batch:
+    """Return a random batch of training images.
+
+    Args:
+        dataset: The data set's name.
+        size: How many images, drawn without replacement.
+        seed: Which images.
+        source: An image source's name, a path, or None for the first real one.
+        data_dir: The data folder; see ``fewshot_core.datafolder.data_dir``.
+
+    Returns:
+        ``images`` float32 (size, 3, H, W), normalised by the data set's channel statistics,
+        ``labels`` int64 (size,), and ``provenance``.
+
+    Raises:
+        ImagesError: If there are no such images, or fewer than asked.
+    """
+    batches = import_module("fewshot_core.images.batches")
+    batch: Batch = batches.load_batch(dataset, size, seed, source, data_dir)
+    return batch

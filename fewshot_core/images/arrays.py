@@ -1,0 +1,58 @@
+"""A split that is in memory as a whole, and reading the pickles it comes in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fewshot_core.errors import ImagesError
+from fewshot_core.safe_pickle import NUMPY_ARRAYS, load_pickle
+
+
+@dataclass(frozen=True)
+class ArraysReader:
+    """A split whose pixels and labels are arrays.
+
+    Attributes:
+        pixels: uint8, (N, 3, H, W).
+        labels: int64, (N,).
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+
+    @property
+    def count(self) -> int:
+        """How many images there are."""
+        return len(self.labels)
+
+    def read(
+        self, rows: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+        """Return pixels and labels of some rows."""
+        return self.pixels[rows], self.labels[rows]
+
+
+def load_image_pickle(
+    data: bytes, name: str, labels_key: str, size: int
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Return pixels (N, 3, size, size) and labels (N,) of one pickle of a data set.
+
+    Raises:
+        ImagesError: If the pickle is damaged, unsafe, or holds something else.
+    """
+    content: Any = load_pickle(data, name, NUMPY_ARRAYS, "latin1", ImagesError)
+    valid = isinstance(content, Mapping) and {"data", labels_key} <= content.keys()
+    if not valid:
+        found = sorted(map(str, content)) if isinstance(content, Mapping) else type(content)
+        raise ImagesError(f"{name}: expected a pickle with 'data' and {labels_key!r}, got {found}")
+    try:
+        pixels = np.asarray(content["data"]).astype(np.uint8, casting="same_kind")
+        labels = np.asarray(content[labels_key]).astype(np.int64, casting="same_kind")
+        return pixels.reshape(len(labels), 3, size, size), labels
+    except (TypeError, ValueError) as error:
+        raise ImagesError(
+            f"{name}: expected one row of {3 * size * size} bytes for each label ({error})"
+        ) from error

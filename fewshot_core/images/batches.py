@@ -1,0 +1,59 @@
+"""Batches of images as tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fewshot_core.datasets import DATASETS
+from fewshot_core.errors import ImagesError
+from fewshot_core.images.loading import Provenance, load_images, open_reader
+from fewshot_core.images.sources import find_source
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images with their labels.
+
+    Attributes:
+        images: float32, (B, 3, H, W), normalised.
+        labels: int64, (B,).
+        provenance: Where they are from.
+    """
+
+    images: Tensor
+    labels: Tensor
+    provenance: Provenance
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on a device."""
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+
+
+def load_batch(
+    dataset: str,
+    size: int,
+    seed: int = 0,
+    source: Path | str | None = None,
+    data_dir: Path | str | None = None,
+) -> Batch:
+    """Return a random batch of training images; see ``fewshot_core.images.load_batch``."""
+    info = DATASETS.get(dataset)
+    found = find_source(dataset, source, data_dir)
+    available = open_reader(found, "train").count
+    if not 1 <= size <= available:
+        raise ImagesError(
+            f"expected a batch of 1 to {available:,} images of {info.label} ({found.label}), "
+            f"got {size:,}"
+        )
+    rows = np.random.default_rng(seed).choice(available, size, replace=False)
+    arrays = load_images(dataset, "train", source, data_dir, rows=rows)
+    mean, std = (torch.tensor(values).reshape(3, 1, 1) for values in (info.mean, info.std))
+    images = (torch.from_numpy(arrays.pixels).float() / 255 - mean) / std
+    return Batch(
+        images, torch.from_numpy(arrays.labels), replace(arrays.provenance, seed=seed, size=size)
+    )
