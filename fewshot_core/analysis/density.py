@@ -1,16 +1,7 @@
-"""Smooth distributions of accuracy, computed once on a grid."""
-
-from collections.abc import Sequence
+"""A smooth distribution of values, computed once on a grid."""
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-
-from fewshot_core.analysis.sub_spaces import sub_space_names, sub_space_numbers
-from fewshot_core.space import SubSpace
-
-WHOLE = "all"
-"""The name of the whole space among the sub-spaces."""
 
 POINTS = 256
 _MINIMUM_STEPS = 1.5
@@ -21,9 +12,10 @@ def density(
 ) -> npt.NDArray[np.float64]:
     """Return a Gaussian kernel density on an even grid.
 
-    Mass that a kernel would put beyond the ends of the grid is reflected back, so that the density
-    of values inside the grid integrates to one. Values outside the grid count in the total but
-    are not drawn: the density then integrates to the share that is inside.
+    Mass that a kernel would put beyond the ends of the grid is reflected back, so that the
+    density of values inside the grid integrates to one (by the trapezoid rule). Values outside
+    the grid count in the total but are not drawn: the density then integrates to the share that
+    is inside.
 
     Args:
         values: Shape (n,), n may be 0.
@@ -40,59 +32,17 @@ def density(
     inside = data[(data >= points[0]) & (data <= points[-1])]
     if inside.size == 0:
         return np.zeros_like(points)
-    width = max(bandwidth or _silverman(inside), _MINIMUM_STEPS * step)
+    width = max(_silverman(inside) if bandwidth is None else bandwidth, _MINIMUM_STEPS * step)
     weights = _spread(inside, points[0], step, len(points))
     result: npt.NDArray[np.float64] = _smooth(weights, width / step) / (data.size * step)
     return result
 
 
-def distribution_frame(
-    leaves: Sequence[SubSpace],
-    accuracy: pd.DataFrame,
-    low: float,
-    high: float,
-    points: int = POINTS,
-) -> pd.DataFrame:
-    """Return the density of each sub-space, and of the whole space as "all".
-
-    Args:
-        leaves: The sub-spaces.
-        accuracy: Columns architecture and accuracy_mean (percent).
-        low: The start of the grid, in percent.
-        high: Its end.
-        points: How many points it has.
-
-    Returns:
-        Columns sub_space, accuracy (percent), density (architectures per percent: the areas of
-        sub-spaces are in proportion to their sizes) and share (the same, per architecture).
-    """
-    grid = np.linspace(low, high, points)
-    member = sub_space_numbers(leaves)[accuracy["architecture"].to_numpy()]
-    values = accuracy["accuracy_mean"].to_numpy()
-    parts = [(WHOLE, values)] + [
-        (name, values[member == position])
-        for position, name in enumerate(sub_space_names(len(leaves)))
-    ]
-    frames = []
-    for name, part in parts:
-        share = density(part, grid)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "sub_space": name,
-                    "accuracy": grid,
-                    "density": share * len(part),
-                    "share": share,
-                }
-            )
-        )
-    return pd.concat(frames, ignore_index=True)
-
-
 def _silverman(values: npt.NDArray[np.float64]) -> float:
+    """Return the bandwidth of Silverman's rule of thumb; 0 where all values are equal."""
     q25, q75 = np.quantile(values, [0.25, 0.75])
-    spread = min(s for s in (values.std(), (q75 - q25) / 1.34, np.inf) if s > 0)
-    return 0.0 if np.isinf(spread) else float(0.9 * spread * values.size**-0.2)
+    spreads = [spread for spread in (values.std(), (q75 - q25) / 1.34) if spread > 0]
+    return float(0.9 * min(spreads, default=0.0) * values.size**-0.2)
 
 
 def _spread(

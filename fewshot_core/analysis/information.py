@@ -8,7 +8,8 @@ import pandas as pd
 
 from fewshot_core.analysis.sub_spaces import sub_space_numbers
 from fewshot_core.analysis.top import top_mask
-from fewshot_core.space import SubSpace
+from fewshot_core.errors import SpaceError, TableError
+from fewshot_core.space import Architecture, SubSpace
 
 
 def binary_entropy(share: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -28,14 +29,27 @@ def information_gain(
 
     Args:
         leaves: Sub-spaces that cover every architecture of the table once.
-        accuracy: Columns architecture and accuracy_mean (percent).
+        accuracy: Columns architecture (index) and accuracy_mean (percent). It may be incomplete:
+            sizes are then those of the known part.
         threshold: The share of all architectures that counts as top.
+
+    Raises:
+        TableError: If the table has no accuracy.
+        SpaceError: If an architecture of the table is in no sub-space.
     """
-    top = top_mask(accuracy["accuracy_mean"].to_numpy(), threshold)
-    member = sub_space_numbers(leaves)[accuracy["architecture"].to_numpy()]
+    known = accuracy.dropna(subset=["accuracy_mean"])
+    if known.empty:
+        raise TableError("expected accuracies to compute an information gain from, got none")
+    top = top_mask(known["accuracy_mean"].to_numpy(), threshold)
+    architectures = known["architecture"].to_numpy()
+    member = sub_space_numbers(leaves)[architectures]
+    if (member < 0).any():
+        first = Architecture.from_index(int(architectures[member < 0][0])).to_string()
+        raise SpaceError(f"expected sub-spaces that cover every architecture; {first} is in none")
     sizes = np.bincount(member, minlength=len(leaves))
     counts = np.bincount(member, weights=top, minlength=len(leaves))
     filled = sizes > 0
     inside = binary_entropy(counts[filled] / sizes[filled])
     expected = (sizes[filled] * inside).sum() / sizes.sum()
+    # Rounding can leave a gain of nothing a hair below zero.
     return max(0.0, float(binary_entropy(top.mean()) - expected))

@@ -1,15 +1,13 @@
 """Images: where they are, how they are read, and batches of them.
 
-Importing this package does not import torch; asking for a batch does.
+Importing this package imports neither torch nor what downloads need; asking for them does.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fewshot_core.images.download import download
 from fewshot_core.images.loading import ImageArrays, Provenance, load_images
 from fewshot_core.images.sources import (
     SYNTHETIC,
@@ -20,6 +18,7 @@ from fewshot_core.images.sources import (
     source_fingerprint,
     unregister_source,
 )
+from fewshot_core.resolve import resolve
 
 if TYPE_CHECKING:
     from fewshot_core.images.batches import Batch
@@ -38,6 +37,27 @@ __all__ = [
     "source_fingerprint",
     "unregister_source",
 ]
+
+
+def download(
+    dataset: str, data_dir: Path | str | None = None, progress: Any = False
+) -> ImageSource:
+    """Download the official archive of CIFAR-10 or CIFAR-100 into the data folder.
+
+    Args:
+        dataset: The data set's name.
+        data_dir: The data folder.
+        progress: A progress bar as pooch takes it, with ``total``, ``update``, ``reset`` and
+            ``close``; False for none.
+
+    Raises:
+        ImagesError: If the archive cannot be fetched, its checksum is wrong, or the data set
+            cannot be downloaded freely.
+    """
+    source: ImageSource = resolve("fewshot_core.images.downloading:download")(
+        dataset, data_dir, progress
+    )
+    return source
 
 
 def load_batch(
@@ -63,6 +83,7 @@ def load_batch(
     Raises:
         ImagesError: If there are no such images, or fewer than asked.
     """
-    batches = import_module("fewshot_core.images.batches")
-    batch: Batch = batches.load_batch(dataset, size, seed, source, data_dir)
+    batch: Batch = resolve("fewshot_core.images.batches:load_batch")(
+        dataset, size, seed, source, data_dir
+    )
     return batch

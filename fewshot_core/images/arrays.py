@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fewshot_core.datasets import Dataset
 from fewshot_core.errors import ImagesError
 from fewshot_core.safe_pickle import NUMPY_ARRAYS, load_pickle
 
@@ -35,6 +36,21 @@ class ArraysReader:
         return self.pixels[rows], self.labels[rows]
 
 
+def check_labels(labels: npt.NDArray[np.int64], dataset: Dataset, place: str) -> None:
+    """Check that labels are class numbers of a data set.
+
+    Raises:
+        ImagesError: If one is not, or there are none.
+    """
+    if not labels.size:
+        raise ImagesError(f"{place}: expected images of {dataset.label}, found none; get it again")
+    if labels.min() < 0 or labels.max() >= dataset.classes:
+        raise ImagesError(
+            f"{place}: expected labels from 0 to {dataset.classes - 1} for {dataset.label}, got "
+            f"{labels.min()} to {labels.max()}; is it another data set?"
+        )
+
+
 def load_image_pickle(
     data: bytes, name: str, labels_key: str, size: int
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
@@ -44,10 +60,14 @@ def load_image_pickle(
         ImagesError: If the pickle is damaged, unsafe, or holds something else.
     """
     content: Any = load_pickle(data, name, NUMPY_ARRAYS, "latin1", ImagesError)
-    valid = isinstance(content, Mapping) and {"data", labels_key} <= content.keys()
-    if not valid:
-        found = sorted(map(str, content)) if isinstance(content, Mapping) else type(content)
-        raise ImagesError(f"{name}: expected a pickle with 'data' and {labels_key!r}, got {found}")
+    if not isinstance(content, Mapping):
+        raise ImagesError(f"{name}: expected a dictionary, got a {type(content).__name__}")
+    content = {_text(key): value for key, value in content.items()}
+    if not {"data", labels_key} <= content.keys():
+        raise ImagesError(
+            f"{name}: expected the keys 'data' and {labels_key!r}, got {sorted(content)}; "
+            "is it another data set?"
+        )
     try:
         pixels = np.asarray(content["data"]).astype(np.uint8, casting="same_kind")
         labels = np.asarray(content[labels_key]).astype(np.int64, casting="same_kind")
@@ -56,3 +76,8 @@ def load_image_pickle(
         raise ImagesError(
             f"{name}: expected one row of {3 * size * size} bytes for each label ({error})"
         ) from error
+
+
+def _text(key: object) -> str:
+    """Return a key as text: Python 2 wrote texts, copies made with Python 3 may have bytes."""
+    return key.decode("latin1") if isinstance(key, bytes) else str(key)

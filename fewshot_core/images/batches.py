@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import ImagesError
-from fewshot_core.images.loading import Provenance, load_images, open_reader
+from fewshot_core.images.loading import Provenance, open_reader, provenance_of
 from fewshot_core.images.sources import find_source
 
 
@@ -44,16 +44,15 @@ def load_batch(
     """Return a random batch of training images; see ``fewshot_core.images.load_batch``."""
     info = DATASETS.get(dataset)
     found = find_source(dataset, source, data_dir)
-    available = open_reader(found, "train").count
+    reader = open_reader(found, "train")
+    available = reader.count
     if not 1 <= size <= available:
         raise ImagesError(
             f"expected a batch of 1 to {available:,} images of {info.label} ({found.label}), "
             f"got {size:,}"
         )
     rows = np.random.default_rng(seed).choice(available, size, replace=False)
-    arrays = load_images(dataset, "train", source, data_dir, rows=rows)
+    pixels, labels = reader.read(rows)
     mean, std = (torch.tensor(values).reshape(3, 1, 1) for values in (info.mean, info.std))
-    images = (torch.from_numpy(arrays.pixels).float() / 255 - mean) / std
-    return Batch(
-        images, torch.from_numpy(arrays.labels), replace(arrays.provenance, seed=seed, size=size)
-    )
+    images = (torch.from_numpy(pixels).float() / 255 - mean) / std
+    return Batch(images, torch.from_numpy(labels), provenance_of(found, "train", size, seed))

@@ -17,6 +17,10 @@ class Reader(Protocol):
     """One split of a data set."""
 
     @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """The class of every image, (count,)."""
+
+    @property
     def count(self) -> int:
         """How many images there are."""
 

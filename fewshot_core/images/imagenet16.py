@@ -6,7 +6,7 @@ import numpy as np
 
 from fewshot_core.datasets import Dataset
 from fewshot_core.errors import ImagesError
-from fewshot_core.images.arrays import ArraysReader, load_image_pickle
+from fewshot_core.images.arrays import ArraysReader, check_labels, load_image_pickle
 
 NAME = "ImageNet16-120"
 _TRAIN = [f"train_data_batch_{number}" for number in range(1, 11)]
@@ -45,4 +45,6 @@ def open_split(dataset: Dataset, place: Path, split: str) -> ArraysReader:
         chosen = (part_labels >= 1) & (part_labels <= dataset.classes)
         pixels.append(part[chosen])
         labels.append(part_labels[chosen] - 1)
-    return ArraysReader(np.concatenate(pixels), np.concatenate(labels))
+    reader = ArraysReader(np.concatenate(pixels), np.concatenate(labels))
+    check_labels(reader.labels, dataset, str(place))
+    return reader

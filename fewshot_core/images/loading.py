@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fewshot_core.datasets import DATASETS, Dataset
+from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import ImagesError
 from fewshot_core.images.formats import FORMATS, Reader
-from fewshot_core.images.sources import ImageSource, find_source, source_fingerprint
+from fewshot_core.images.sources import ImageSource, find_source, fingerprint_of
 
 
 @dataclass(frozen=True)
@@ -77,54 +77,35 @@ def load_images(
     split: str = "train",
     source: Path | str | None = None,
     data_dir: Path | str | None = None,
-    rows: npt.NDArray[np.int64] | None = None,
 ) -> ImageArrays:
-    """Return images and labels of a source.
+    """Return all images and labels of a split.
 
     Args:
         dataset: The data set's name.
         split: ``"train"`` or ``"test"``.
         source: An image source's name, a path, or None for the first real one.
         data_dir: The data folder.
-        rows: Which images, in this order; None for all.
 
     Raises:
         ImagesError: If there are no such images, or the files are damaged.
     """
-    info = DATASETS.get(dataset)
     found = find_source(dataset, source, data_dir)
     reader = open_reader(found, split)
-    chosen = np.arange(reader.count) if rows is None else np.asarray(rows)
-    pixels, labels = reader.read(chosen)
-    _check(info, found, pixels, labels)
-    return ImageArrays(
-        pixels,
-        labels,
-        Provenance(
-            dataset=dataset,
-            source=found.name,
-            label=found.label,
-            synthetic=found.synthetic,
-            split=split,
-            fingerprint=source_fingerprint(dataset, source, data_dir),
-            size=len(labels),
-        ),
+    pixels, labels = reader.read(np.arange(reader.count))
+    return ImageArrays(pixels, labels, provenance_of(found, split, len(labels)))
+
+
+def provenance_of(
+    source: ImageSource, split: str, size: int, seed: int | None = None
+) -> Provenance:
+    """Return the provenance of some images of a source."""
+    return Provenance(
+        dataset=source.dataset,
+        source=source.name,
+        label=source.label,
+        synthetic=source.synthetic,
+        split=split,
+        fingerprint=fingerprint_of(source),
+        size=size,
+        seed=seed,
     )
-
-
-def _check(
-    info: Dataset,
-    source: ImageSource,
-    pixels: npt.NDArray[np.uint8],
-    labels: npt.NDArray[np.int64],
-) -> None:
-    shape = (len(labels), 3, info.image_size, info.image_size)
-    if pixels.shape != shape:
-        raise ImagesError(
-            f"{source.place}: expected images of shape {shape} for {info.label}, got {pixels.shape}"
-        )
-    if labels.size and not 0 <= labels.min() <= labels.max() < info.classes:
-        raise ImagesError(
-            f"{source.place}: expected labels from 0 to {info.classes - 1} for {info.label}, got "
-            f"{labels.min()} to {labels.max()}; is it another data set?"
-        )

@@ -13,10 +13,15 @@ from PIL import Image, UnidentifiedImageError
 
 from fewshot_core.datasets import Dataset
 from fewshot_core.errors import ImagesError
+from fewshot_core.images.arrays import check_labels
 
 _IMAGE_COLUMNS = ("img", "image")
-_LABEL_COLUMNS = ("fine_label", "label", "labels")
+_LABEL_COLUMNS = ("label", "labels")
+_FINE_LABEL_COLUMNS = ("fine_label", *_LABEL_COLUMNS)
+"""CIFAR-100 also has coarse labels, so its own go by another name."""
+
 _SUFFIX = ".parquet"
+_DAMAGE = (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError)
 
 
 def locate(dataset: Dataset, place: Path) -> Path | None:
@@ -44,13 +49,13 @@ def open_split(dataset: Dataset, place: Path, split: str) -> "ParquetReader":
     if not shards:
         raise ImagesError(f"{place}: expected files {split}-*{_SUFFIX}, found none")
     try:
-        schema = pq.read_schema(shards[0])
-        image = _column(shards[0], schema.names, _IMAGE_COLUMNS)
-        label = _column(shards[0], schema.names, _LABEL_COLUMNS)
-        table = pa.concat_tables(pq.read_table(shard, columns=[image, label]) for shard in shards)
-    except (pa.ArrowException, OSError) as error:
-        raise ImagesError(f"{shards[0]} cannot be read ({error}); get it again") from error
-    return ParquetReader(table.column(image), table.column(label), dataset.image_size, place)
+        parts = [_read_shard(dataset, shard) for shard in shards]
+        table = pa.concat_tables(parts)
+    except pa.ArrowException as error:
+        raise ImagesError(f"{place}: the {split} files do not match ({error})") from error
+    labels = table.column("label").to_numpy().astype(np.int64)
+    check_labels(labels, dataset, str(shards[0] if len(shards) == 1 else place))
+    return ParquetReader(table.column("image"), labels, dataset.image_size, place)
 
 
 @dataclass(frozen=True)
@@ -59,13 +64,13 @@ class ParquetReader:
 
     Attributes:
         images: Structs with the field ``bytes``.
-        labels: Class numbers.
+        labels: Class numbers, int64.
         size: Expected height and width.
         place: The folder, for messages.
     """
 
     images: pa.ChunkedArray
-    labels: pa.ChunkedArray
+    labels: npt.NDArray[np.int64]
     size: int
     place: Path
 
@@ -82,25 +87,49 @@ class ParquetReader:
         Raises:
             ImagesError: If an image cannot be decoded or has another size.
         """
-        indices = pa.array(rows)
-        encoded = pc.struct_field(self.images.take(indices), "bytes")
-        labels = self.labels.take(indices).to_numpy().astype(np.int64)
+        encoded = pc.struct_field(self.images.take(pa.array(rows)), "bytes")
         pixels = np.empty((len(rows), 3, self.size, self.size), dtype=np.uint8)
         for position, (row, content) in enumerate(zip(rows, encoded, strict=True)):
             pixels[position] = self._decode(int(row), content.as_py())
-        return pixels, labels
+        return pixels, self.labels[rows]
 
     def _decode(self, row: int, content: bytes | None) -> npt.NDArray[np.uint8]:
         name = f"{self.place}: image {row}"
         try:
-            image = Image.open(io.BytesIO(content or b"")).convert("RGB")
-        except (UnidentifiedImageError, OSError, SyntaxError) as error:
-            raise ImagesError(f"{name} cannot be decoded ({error})") from error
-        if image.size != (self.size, self.size):
-            raise ImagesError(
-                f"{name}: expected {self.size}x{self.size} pixels, got {image.width}x{image.height}"
-            )
-        return np.asarray(image).transpose(2, 0, 1)
+            image = Image.open(io.BytesIO(content or b""))
+            if image.size != (self.size, self.size):
+                raise ImagesError(
+                    f"{name}: expected {self.size}x{self.size} pixels, "
+                    f"got {image.width}x{image.height}"
+                )
+            return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+        except _DAMAGE as error:
+            raise ImagesError(f"{name} cannot be decoded ({error}); get it again") from error
+
+
+def _read_shard(dataset: Dataset, path: Path) -> pa.Table:
+    """Return the columns ``image`` and ``label`` of a file, whatever they are called in it."""
+    wanted = _FINE_LABEL_COLUMNS if dataset.name == "cifar100" else _LABEL_COLUMNS
+    try:
+        schema = pq.read_schema(path)
+        image = _column(path, schema.names, _IMAGE_COLUMNS)
+        label = _column(path, schema.names, wanted)
+        _check_types(path, schema.field(image).type, schema.field(label).type)
+        table = pq.read_table(path, columns=[image, label])
+    except (pa.ArrowException, OSError) as error:
+        raise ImagesError(f"{path} cannot be read ({error}); get it again") from error
+    if table.column(label).null_count:
+        raise ImagesError(f"{path}: expected a label for every image, some are missing")
+    return pa.table({"image": table.column(image), "label": table.column(label).cast(pa.int64())})
+
+
+def _check_types(path: Path, image: pa.DataType, label: pa.DataType) -> None:
+    encoded = pa.types.is_struct(image) and image.get_field_index("bytes") >= 0
+    if not encoded or not pa.types.is_integer(label):
+        raise ImagesError(
+            f"{path}: expected encoded images (a struct with 'bytes') and whole numbers as "
+            f"labels, got {image} and {label}"
+        )
 
 
 def _shards(folder: Path, split: str) -> list[Path]:

@@ -1,13 +1,14 @@
 """CIFAR-10 and CIFAR-100 as their authors publish them: pickles for Python, packed or not."""
 
 import tarfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from fewshot_core.datasets import Dataset
 from fewshot_core.errors import ImagesError
-from fewshot_core.images.arrays import ArraysReader, load_image_pickle
+from fewshot_core.images.arrays import ArraysReader, check_labels, load_image_pickle
 
 _FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
 ARCHIVES = {"cifar10": "cifar-10-python.tar.gz", "cifar100": "cifar-100-python.tar.gz"}
@@ -52,7 +53,9 @@ def open_split(dataset: Dataset, place: Path, split: str) -> ArraysReader:
         for name, data in zip(names, read, strict=True)
     ]
     pixels, labels = zip(*parts, strict=True)
-    return ArraysReader(np.concatenate(pixels), np.concatenate(labels))
+    reader = ArraysReader(np.concatenate(pixels), np.concatenate(labels))
+    check_labels(reader.labels, dataset, str(place))
+    return reader
 
 
 def _from_folder(folder: Path, names: list[str]) -> list[bytes]:
@@ -68,12 +71,18 @@ def _from_archive(dataset: Dataset, archive: Path, names: list[str]) -> list[byt
     folder = _FOLDERS[dataset.name]
     try:
         with tarfile.open(archive) as content:
-            members = [content.extractfile(f"{folder}/{name}") for name in names]
-            return [member.read() for member in members if member is not None]
-    except (tarfile.TarError, OSError, EOFError) as error:
+            return [_member(content, f"{folder}/{name}") for name in names]
+    except (tarfile.TarError, zlib.error, OSError, EOFError) as error:
         raise ImagesError(f"{archive} is damaged ({error}); get it again") from error
     except KeyError as error:
         raise ImagesError(
             f"{archive}: expected {dataset.label} with the files {folder}/{names[0]} and so on "
             f"({error.args[0]})"
         ) from error
+
+
+def _member(archive: tarfile.TarFile, name: str) -> bytes:
+    file = archive.extractfile(name)
+    if file is None:
+        raise KeyError(f"{name} is not a file")
+    return file.read()

@@ -6,6 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fewshot_core.datafolder import data_dir as find_data_dir
 from fewshot_core.datafolder import file_fingerprint, text_fingerprint, write_json
 from fewshot_core.datasets import DATASETS
@@ -99,11 +101,15 @@ def source_fingerprint(
     Raises:
         ImagesError: As ``find_source``, or if a file is missing.
     """
-    found = find_source(dataset, source, data_dir)
-    info = DATASETS.get(dataset)
-    if found.synthetic:
+    return fingerprint_of(find_source(dataset, source, data_dir))
+
+
+def fingerprint_of(source: ImageSource) -> str:
+    """Return the SHA-256 of a source that was found; see ``source_fingerprint``."""
+    info = DATASETS.get(source.dataset)
+    if source.synthetic:
         return synthetic.fingerprint(info)
-    paths = formats.FORMATS.get(found.kind).files(info, found.path)
+    paths = formats.FORMATS.get(source.kind).files(info, source.path)
     missing = [path for path in paths if not path.is_file()]
     if missing:
         raise ImagesError(f"expected the file {missing[0]} of {info.label}, found none")
@@ -125,16 +131,9 @@ def register_source(
         ImagesError: If the path does not hold the data set, or the name is taken.
     """
     place = Path(path).expanduser().resolve()
-    chosen = name or place.name
-    known = {item.name: item for item in list_sources(dataset, data_dir)}
-    if chosen in known and known[chosen].path != place:
-        raise ImagesError(
-            f"the name {chosen!r} is taken by {known[chosen].place}: choose another with --name"
-        )
-    source = _recognise(dataset, chosen, place)
-    info = DATASETS.get(dataset)
-    for split in ("train", "test"):
-        formats.FORMATS.get(source.kind).open(info, source.path, split)
+    source = _recognise(dataset, name or place.name, place)
+    _check_name(source, list_sources(dataset, data_dir))
+    _check_content(source)
     folder = find_data_dir(data_dir)
     entries = [item for item in _registered(folder) if item != _entry(source)]
     _write(folder, [*entries, _entry(source)])
@@ -155,6 +154,28 @@ def unregister_source(dataset: str, name: str, data_dir: Path | str | None = Non
         known = ", ".join(names) or "none"
         raise UnknownNameError(f"unknown images {name!r} of {dataset}: registered are {known}")
     _write(folder, kept)
+
+
+def _check_name(source: ImageSource, known: list[ImageSource]) -> None:
+    taken = {FOUND: "the images in the data folder", SYNTHETIC: "synthetic images"}
+    taken |= {item.name: item.place for item in known if item.path != source.path}
+    if source.name in taken:
+        raise ImagesError(
+            f"the name {source.name!r} is taken by {taken[source.name]}: choose another with --name"
+        )
+
+
+def _check_content(source: ImageSource) -> None:
+    """Open both splits, and see that the training images are of all classes."""
+    info = DATASETS.get(source.dataset)
+    layout = formats.FORMATS.get(source.kind)
+    layout.open(info, source.path, "test")
+    classes = len(np.unique(layout.open(info, source.path, "train").labels))
+    if classes != info.classes:
+        raise ImagesError(
+            f"{source.place}: expected training images of all {info.classes} classes of "
+            f"{info.label}, got {classes}; is it another data set, or a part of one?"
+        )
 
 
 def _sources_of(dataset: str, folder: Path) -> list[ImageSource]:

@@ -53,11 +53,16 @@ class SyntheticReader:
         """How many images there are."""
         return _COUNTS[self.split]
 
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """The class of every image: they take turns."""
+        return np.arange(self.count) % self.dataset.classes
+
     def read(
         self, rows: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         """Make the images of some numbers; return pixels (n, 3, H, W) and labels (n,)."""
-        labels = np.asarray(rows, dtype=np.int64) % self.dataset.classes
+        labels = self.labels[rows]
         size = self.dataset.image_size
         pixels = np.empty((len(rows), 3, size, size), dtype=np.uint8)
         for position, (row, label) in enumerate(zip(rows, labels, strict=True)):

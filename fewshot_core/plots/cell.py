@@ -1,47 +1,88 @@
 """The cell of an architecture: four nodes and the operation on each edge."""
 
+from html import escape
+
 import plotly.graph_objects as go
 
-from fewshot_core.plots.template import INK, OPERATION_COLOURS, base_figure
-from fewshot_core.space import EDGES, OPERATION_LABELS, Architecture
+from fewshot_core.plots.chips import Annotation, chip
+from fewshot_core.plots.template import INK, OPERATION_COLOURS, base_figure, empty_figure
+from fewshot_core.space import EDGES, OPERATION_LABELS, OPERATIONS, Architecture, edge_label
 
-_PLACES = ((0.0, 0.5), (1.0, 1.0), (2.0, 0.0), (3.0, 0.5))
+_PLACES = ((0.0, 0.0), (1.15, 1.0), (1.65, 0.42), (3.0, 0.0))
+_HEIGHT = 240
 
 
-def cell_figure(architecture: Architecture, title: str = "Cell") -> go.Figure:
-    """Draw a cell; an edge with the operation ``none`` is dotted."""
-    alt = f"{title}: {architecture.to_string()}"
-    figure = base_figure(title, 230, alt)
-    for (target, source), operation in zip(EDGES, architecture.operations, strict=True):
-        (x0, y0), (x1, y1) = _PLACES[source], _PLACES[target]
-        colour = OPERATION_COLOURS[operation]
-        figure.add_scatter(
-            x=[x0, x1],
-            y=[y0, y1],
-            mode="lines",
-            line={"color": colour, "width": 3, "dash": "solid" if operation else "dot"},
-            hoverinfo="skip",
-        )
-        weight = 0.62 if (target, source) in ((3, 0), (2, 1)) else 0.5
-        figure.add_annotation(
-            x=x0 + weight * (x1 - x0),
-            y=y0 + weight * (y1 - y0),
-            text=OPERATION_LABELS[operation],
-            showarrow=False,
-            bgcolor=colour,
-            font={"color": "#ffffff", "size": 12},
-            borderpad=2,
-        )
+def cell_figure(architecture: Architecture | None, title: str = "Cell") -> go.Figure:
+    """Draw a cell without crossing edges; an edge with the operation ``none`` is dotted."""
+    if architecture is None:
+        return empty_figure(title, "no architecture is chosen", _HEIGHT)
+    parts = [
+        f"{edge_label(edge)} {OPERATION_LABELS[operation]}"
+        for edge, operation in enumerate(architecture.operations)
+    ]
+    alt = f"{title} of {architecture.to_string()}: {', '.join(parts)}."
+    figure = base_figure(title, _HEIGHT, alt)
+    annotations = []
+    for edge, operation in enumerate(architecture.operations):
+        if OPERATIONS[operation] == "none":
+            _add_dotted(figure, edge, operation)
+        else:
+            annotations.append(_arrow(edge, operation))
+    labels = [_label(edge, operation) for edge, operation in enumerate(architecture.operations)]
+    figure.update_layout(annotations=annotations + labels, showlegend=False)
+    _add_nodes(figure)
+    figure.update_xaxes(visible=False, range=[-0.2, 3.2], fixedrange=True)
+    figure.update_yaxes(visible=False, range=[-0.2, 1.2], fixedrange=True)
+    return figure
+
+
+def _add_nodes(figure: go.Figure) -> None:
     figure.add_scatter(
         x=[x for x, _ in _PLACES],
         y=[y for _, y in _PLACES],
         mode="markers+text",
         text=["0", "1", "2", "3"],
-        textfont={"color": "#ffffff"},
-        marker={"size": 24, "color": INK},
-        hoverinfo="skip",
+        textfont={"color": "#FFFFFF"},
+        marker={"size": 26, "color": INK},
+        hovertext=["node 0, input", "node 1", "node 2", "node 3, output"],
+        hoverinfo="text",
     )
-    figure.update_xaxes(visible=False, range=[-0.2, 3.2])
-    figure.update_yaxes(visible=False, range=[-0.25, 1.25])
-    figure.update_layout(showlegend=False)
-    return figure
+
+
+def _arrow(edge: int, operation: int) -> Annotation:
+    (x0, y0), (x1, y1) = _ends(edge)
+    return {
+        "x": x1,
+        "y": y1,
+        "ax": x0,
+        "ay": y0,
+        "axref": "x",
+        "ayref": "y",
+        "text": "",
+        "showarrow": True,
+        "arrowhead": 2,
+        "arrowsize": 0.9,
+        "arrowwidth": 2.6,
+        "arrowcolor": OPERATION_COLOURS[operation],
+        "standoff": 14,
+        "startstandoff": 13,
+    }
+
+
+def _add_dotted(figure: go.Figure, edge: int, operation: int) -> None:
+    """Draw an edge that carries nothing."""
+    (x0, y0), (x1, y1) = _ends(edge)
+    line = {"color": OPERATION_COLOURS[operation], "width": 2, "dash": "dot"}
+    figure.add_scatter(x=[x0, x1], y=[y0, y1], mode="lines", line=line, hoverinfo="skip")
+
+
+def _label(edge: int, operation: int) -> Annotation:
+    (x0, y0), (x1, y1) = _ends(edge)
+    hover = escape(f"edge {edge_label(edge)}: {OPERATIONS[operation]}")
+    return chip(operation, OPERATION_LABELS[operation], (x0 + x1) / 2, (y0 + y1) / 2, hover)
+
+
+def _ends(edge: int) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return the places of an edge's source and target."""
+    target, source = EDGES[edge]
+    return _PLACES[source], _PLACES[target]

@@ -1,5 +1,8 @@
 """Colours and the one template of all figures, made for light and dark pages alike."""
 
+from collections.abc import Sequence
+from html import escape
+
 import plotly.graph_objects as go
 
 SUB_SPACE_COLOURS = (
@@ -14,16 +17,26 @@ SUB_SPACE_COLOURS = (
 )
 """S1 to S8: the colours of Okabe and Ito, with grey in place of black."""
 
-OPERATION_COLOURS = ("#8A8A8A", "#B08A4E", "#4E8FB0", "#3E6FC4", "#6FA063")
-"""A tint for each operation, in the order of ``OPERATIONS``."""
+OPERATION_COLOURS = ("#6F7480", "#94682A", "#1B7F83", "#5B5FC7", "#A14D87")
+"""A tint for each operation, in the order of ``OPERATIONS``; white text is readable on it."""
 
-INK = "#808495"
-"""Text and lines: readable on white and on near-black."""
+OPERATION_GLYPHS = ("n", "s", "1x1", "3x3", "p")
+"""A sign for each operation, in the order of ``OPERATIONS``."""
 
-GRID = "rgba(128,132,149,0.22)"
-WHOLE_FILL = "rgba(140,140,140,0.28)"
-DEGENERATE_COLOUR = "#C77700"
+INK = "#777B88"
+"""Text and lines: as far from white as from near-black."""
+
+GRID = "rgba(119,123,136,0.22)"
+WHOLE_COLOUR = "#8C8C8C"
+DEGENERATE_COLOUR = "#B86E00"
+ACTIVE_COLOUR = "#2F7FD0"
 FONT_SIZE = 13
+SMALL_FONT_SIZE = 12
+
+_DASHES = ("solid", "dash", "dot", "dashdot")
+_PATTERNS = ("", "/", "x", ".")
+_OUTLINE_RANGE = (0.13, 0.28)
+_TITLE_BASELINE = 22
 
 TEMPLATE = go.layout.Template(
     layout={
@@ -34,8 +47,16 @@ TEMPLATE = go.layout.Template(
         "xaxis": {"gridcolor": GRID, "zeroline": False, "automargin": True},
         "yaxis": {"gridcolor": GRID, "zeroline": False, "automargin": True},
         "hoverlabel": {"font": {"size": FONT_SIZE}, "align": "left"},
-        "title": {"x": 0, "xanchor": "left", "font": {"size": 15}},
-        "legend": {"orientation": "h", "y": -0.2},
+        "hovermode": "closest",
+        "title": {
+            "x": 0,
+            "xref": "paper",
+            "xanchor": "left",
+            "yref": "container",
+            "yanchor": "bottom",
+            "font": {"size": 15},
+        },
+        "legend": {"orientation": "v", "x": 1.01, "y": 1, "bgcolor": "rgba(0,0,0,0)"},
     }
 )
 
@@ -45,16 +66,68 @@ def sub_space_colour(position: int) -> str:
     return SUB_SPACE_COLOURS[position % len(SUB_SPACE_COLOURS)]
 
 
+def sub_space_dash(position: int) -> str:
+    """Return the dash of a sub-space's line: another one after each eight."""
+    return _DASHES[position // len(SUB_SPACE_COLOURS) % len(_DASHES)]
+
+
+def sub_space_pattern(position: int) -> str:
+    """Return the pattern of a sub-space's area: another one after each eight."""
+    return _PATTERNS[position // len(SUB_SPACE_COLOURS) % len(_PATTERNS)]
+
+
 def translucent(colour: str, opacity: float) -> str:
     """Return a ``#rrggbb`` colour with an opacity."""
-    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+    red, green, blue = _channels(colour)
     return f"rgba({red},{green},{blue},{opacity})"
 
 
-def base_figure(title: str, height: int, alt: str) -> go.Figure:
-    """Return a figure with the template, a fixed height and its text alternative."""
+def luminance(colour: str) -> float:
+    """Return the relative luminance of a ``#rrggbb`` colour, 0 to 1, as WCAG 2 defines it."""
+    red, green, blue = (_linear(channel / 255) for channel in _channels(colour))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def text_colour(background: str) -> str:
+    """Return white or near-black, whichever is easier to read on a ``#rrggbb`` colour."""
+    return "#FFFFFF" if luminance(background) < 0.18 else "#111111"
+
+
+def outline_colour(colour: str) -> str:
+    """Return a colour darkened or lightened until it stands out on white and near-black alike."""
+    low, high = _OUTLINE_RANGE
+    target = 255 if luminance(colour) < low else 0
+    mixed = colour
+    for step in range(1, 21):
+        if low <= luminance(mixed) <= high:
+            break
+        mixed = "#" + "".join(
+            f"{round(channel + (target - channel) * step / 20):02X}"
+            for channel in _channels(colour)
+        )
+    return mixed
+
+
+def base_figure(title: str, height: int, alt: str, notes: Sequence[str] = ()) -> go.Figure:
+    """Return a figure with the template, a fixed height and its text alternative.
+
+    Args:
+        title: The title, or an empty text for none.
+        height: In pixels.
+        alt: What the figure shows, in words, kept in ``layout.meta["alt"]``.
+        notes: Parts of one muted line under the title.
+    """
     figure = go.Figure()
-    figure.update_layout(template=TEMPLATE, title_text=title, height=height, meta={"alt": alt})
+    muted = f'<span style="font-size:{SMALL_FONT_SIZE}px">{escape(" · ".join(notes))}</span>'
+    text = "<br>".join([part for part in (escape(title), muted if notes else "") if part])
+    top = (30 if title else 10) + (20 if notes else 0)
+    figure.update_layout(
+        template=TEMPLATE,
+        title={"text": text, "y": 1 - _TITLE_BASELINE / height},
+        height=height,
+        meta={"alt": alt},
+        margin={"t": top},
+    )
     return figure
 
 
@@ -63,10 +136,21 @@ def empty_figure(title: str, message: str, height: int = 260) -> go.Figure:
     figure = base_figure(title, height, f"{title}: {message}")
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
-    figure.add_annotation(text=message, showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper")
+    figure.add_annotation(
+        text=escape(message), showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper"
+    )
     return figure
 
 
 def alternative(figure: go.Figure) -> str:
     """Return a figure's text alternative."""
     return str((figure.layout.meta or {}).get("alt", ""))
+
+
+def _channels(colour: str) -> tuple[int, int, int]:
+    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+    return red, green, blue
+
+
+def _linear(channel: float) -> float:
+    return channel / 12.92 if channel <= 0.04045 else float(((channel + 0.055) / 1.055) ** 2.4)

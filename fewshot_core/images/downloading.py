@@ -23,18 +23,7 @@ _CHECKSUMS = {
 def download(
     dataset: str, data_dir: Path | str | None = None, progress: Any = False
 ) -> ImageSource:
-    """Download the official archive of CIFAR-10 or CIFAR-100 into the data folder.
-
-    Args:
-        dataset: The data set's name.
-        data_dir: The data folder.
-        progress: A progress bar as pooch takes it, with ``total``, ``update``, ``reset`` and
-            ``close``; False for none.
-
-    Raises:
-        ImagesError: If the archive cannot be fetched, its checksum is wrong, or the data set
-            cannot be downloaded freely.
-    """
+    """Download an official archive; see ``fewshot_core.images.download``."""
     info = DATASETS.get(dataset)
     if dataset not in ARCHIVES:
         raise ImagesError(f"{NOT_FREE}. {how_to_get(info)}")
