@@ -1,0 +1,43 @@
+# make app: set everything up and start the app. make test: set everything up and run all tests.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: app test test-fast bench browser clean
+
+app: .venv/.app
+	$(BIN)/fewshot app $(ARGS)
+
+test: .venv/.test browser
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest $(ARGS)
+
+# Everything but the browser.
+test-fast: .venv/.test
+	$(BIN)/pytest --ignore tests/browser $(ARGS)
+
+bench: .venv/.test
+	$(BIN)/python benchmarks/bench_split.py
+
+browser:
+	@sh tests/browser/install_chromium.sh
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "expected Python 3.11 or newer as '$(PYTHON)': install it, or name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { \
+	  echo "Python cannot make virtual environments here: install its venv module (python3-venv on Debian)" >&2; exit 1; }
+
+.venv/.app: requirements.txt pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+.venv/.test: .venv/.app
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+clean:
+	rm -rf .venv artefacts
