@@ -14,7 +14,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from fewshot_core import __version__
 from fewshot_core.analysis.reports import read_masks, report_split
@@ -27,6 +26,13 @@ from fewshot_core.bench import (
     resolve_table,
 )
 from fewshot_core.cli_progress import DownloadBar, follow
+from fewshot_core.cli_tables import (
+    doctor_table,
+    images_table,
+    leaves_table,
+    nodes_table,
+    report_table,
+)
 from fewshot_core.datafolder import ENVIRONMENT_NAME, PROJECT_ROOT, data_dir
 from fewshot_core.datasets import DATASETS
 from fewshot_core.doctor import examine
@@ -35,8 +41,7 @@ from fewshot_core.images import download, list_sources, register_source, unregis
 from fewshot_core.metrics import METRICS, list_metrics
 from fewshot_core.runs import Network, SplitRequest, State, start
 from fewshot_core.runs.devices import choose_device
-from fewshot_core.space import edge_label, operation_set_label
-from fewshot_core.splitting import EDGE_POLICIES, SplitTree, TreeOptions
+from fewshot_core.splitting import EDGE_POLICIES, TreeOptions
 
 app = typer.Typer(
     help="A workbench for few-shot neural architecture search.",
@@ -75,7 +80,11 @@ def doctor(folder: DataDir = None, as_json: AsJson = False) -> None:
     if as_json:
         _print_json(found)
     else:
-        _print_doctor(found)
+        out.print(doctor_table(found))
+        for problem in found["problems"]:
+            out.print(f"PROBLEM: {problem}", markup=False)
+        if not found["problems"]:
+            out.print("all is well")
     if found["problems"]:
         raise typer.Exit(1)
 
@@ -148,7 +157,10 @@ def run_split(
     if as_json:
         _print_json({"run_id": run.run_id, "folder": str(run.path), **tree.to_dict()})
     else:
-        _print_tree(run.run_id, tree)
+        info = METRICS.get(tree.metric)
+        out.print(f"{run.run_id}: {info.label} on {request.dataset}", highlight=False)
+        out.print(nodes_table(tree))
+        out.print(leaves_table(tree))
 
 
 @app.command()
@@ -184,7 +196,8 @@ def analyse(
     if as_json:
         _print_json({"splits": reports})
     else:
-        _print_reports(reports)
+        for report in reports:
+            out.print(report_table(report))
 
 
 @app.command(name="import-table")
@@ -247,12 +260,7 @@ def images_list(folder: DataDir = None, as_json: AsJson = False) -> None:
     if as_json:
         _print_json({"images": rows})
         return
-    table = Table("data set", "name", "what", "where")
-    for row in rows:
-        table.add_row(
-            row["dataset"], row["name"], row["problem"] or row["label"], row["path"] or ""
-        )
-    out.print(table)
+    out.print(images_table(sources))
 
 
 @images_app.command("register")
@@ -308,64 +316,3 @@ def _numbers(text: str, option: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError as error:
         raise FewshotError(f"{option}: expected numbers like 0,1,2, got {text!r}") from error
-
-
-def _print_tree(run_id: str, tree: SplitTree) -> None:
-    info = METRICS.get(tree.metric)
-    out.print(f"{run_id}: {info.label} on {tree.details.get('dataset')}", highlight=False)
-    table = Table("node", "edge", "groups", "cut", "note")
-    for node in tree.nodes:
-        path = "/".join(str(number + 1) for number in node.path) or "root"
-        groups = "  |  ".join(operation_set_label(group) for group in node.groups)
-        table.add_row(path, edge_label(node.edge), groups, f"{node.cut:.6g}", node.reason or "")
-    out.print(table)
-    leaves = Table("sub-space", "size", "rows")
-    for number, leaf in enumerate(tree.leaves, start=1):
-        leaves.add_row(f"S{number}", f"{leaf.size:,}", " ".join(leaf.rows))
-    out.print(leaves)
-
-
-def _print_reports(reports: list[dict[str, Any]]) -> None:
-    for report in reports:
-        table = Table(
-            "sub-space",
-            "size",
-            f"top {report['threshold']:.3%}",
-            "best %",
-            "mean %",
-            title=f"{report['metric']} on {report['dataset']}, {report['accuracy']} accuracy, "
-            f"table {report['table']}",
-        )
-        for number, row in enumerate(report["sub_spaces"], start=1):
-            best, mean = (
-                "-" if row[key] is None else f"{row[key]:.2f}" for key in ("best", "mean")
-            )
-            table.add_row(f"S{number}", f"{row['size']:,}", str(row["top_count"]), best, mean)
-        out.print(table)
-
-
-def _print_doctor(found: dict[str, Any]) -> None:
-    table = Table("what", "found", show_header=False)
-    table.add_row("Python", found["python"])
-    table.add_row(
-        "packages", ", ".join(f"{k} {v or 'MISSING'}" for k, v in found["packages"].items())
-    )
-    table.add_row("devices", ", ".join(found["devices"]))
-    free = found["free_bytes"]
-    table.add_row("data folder", found["data_dir"])
-    table.add_row("free space", "none" if free is None else f"{free / 1e9:.1f} GB")
-    for item in found["tables"]:
-        sets = ", ".join(
-            f"{part['dataset']} {part['accuracy']}" + ("" if part["complete"] else " (incomplete)")
-            for part in item["sets"]
-        )
-        table.add_row("table", f"{item['name']}: {sets}")
-    for name, sources in found["images"].items():
-        table.add_row(f"images {name}", ", ".join(source["label"] for source in sources))
-    runs = ", ".join(f"{count} {state}" for state, count in found["runs"].items())
-    table.add_row("runs", runs or "none")
-    out.print(table)
-    for problem in found["problems"]:
-        out.print(f"PROBLEM: {problem}", markup=False)
-    if not found["problems"]:
-        out.print("all is well")

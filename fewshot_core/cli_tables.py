@@ -1,0 +1,79 @@
+"""The tables that the command line prints for people."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.table import Table
+
+from fewshot_core.images import ImageSource
+from fewshot_core.space import edge_label, operation_set_label
+from fewshot_core.splitting import SplitTree
+
+
+def nodes_table(tree: SplitTree) -> Table:
+    """Return a tree's nodes: which operations went together, and what was arbitrary."""
+    table = Table("node", "edge", "groups", "cut", "note")
+    for node in tree.nodes:
+        path = "/".join(str(number + 1) for number in node.path) or "root"
+        groups = "  |  ".join(operation_set_label(group) for group in node.groups)
+        table.add_row(path, edge_label(node.edge), groups, f"{node.cut:.6g}", node.reason or "")
+    return table
+
+
+def leaves_table(tree: SplitTree) -> Table:
+    """Return a tree's sub-spaces with their sizes and masks."""
+    table = Table("sub-space", "size", "rows")
+    for number, leaf in enumerate(tree.leaves, start=1):
+        table.add_row(f"S{number}", f"{leaf.size:,}", " ".join(leaf.rows))
+    return table
+
+
+def report_table(report: dict[str, Any]) -> Table:
+    """Return what the sub-spaces of one split hold; see ``report_split``."""
+    table = Table(
+        "sub-space",
+        "size",
+        f"top {report['threshold']:.3%}",
+        "best %",
+        "mean %",
+        title=f"{report['metric']} on {report['dataset']}, {report['accuracy']} accuracy, "
+        f"table {report['table']}",
+    )
+    for number, row in enumerate(report["sub_spaces"], start=1):
+        best, mean = ("-" if row[key] is None else f"{row[key]:.2f}" for key in ("best", "mean"))
+        table.add_row(f"S{number}", f"{row['size']:,}", str(row["top_count"]), best, mean)
+    return table
+
+
+def images_table(sources: Iterable[ImageSource]) -> Table:
+    """Return the sources of images, with what is wrong with those that cannot be read."""
+    table = Table("data set", "name", "what", "where")
+    for source in sources:
+        where = "" if source.synthetic else str(source.path)
+        table.add_row(source.dataset, source.name, source.problem or source.label, where)
+    return table
+
+
+def doctor_table(found: dict[str, Any]) -> Table:
+    """Return the state of the installation; see ``fewshot_core.doctor.examine``."""
+    table = Table("what", "found", show_header=False)
+    packages = ", ".join(
+        f"{name} {known or 'MISSING'}" for name, known in found["packages"].items()
+    )
+    free = found["free_bytes"]
+    table.add_row("Python", found["python"])
+    table.add_row("packages", packages)
+    table.add_row("devices", ", ".join(found["devices"]))
+    table.add_row("data folder", found["data_dir"])
+    table.add_row("free space", "none" if free is None else f"{free / 1e9:.1f} GB")
+    for item in found["tables"]:
+        sets = ", ".join(
+            f"{part['dataset']} {part['accuracy']}" + ("" if part["complete"] else " (incomplete)")
+            for part in item["sets"]
+        )
+        table.add_row("table", f"{item['name']}: {sets}")
+    for name, sources in found["images"].items():
+        table.add_row(f"images {name}", ", ".join(source["label"] for source in sources))
+    runs = ", ".join(f"{count} {state}" for state, count in found["runs"].items())
+    table.add_row("runs", runs or "none")
+    return table
