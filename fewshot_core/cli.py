@@ -5,7 +5,6 @@ prints one JSON document and nothing else. Exit status: 0 when it worked, 1 when
 a command that was not understood, 130 when it was interrupted.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from fewshot_core import __version__
 from fewshot_core.analysis.reports import read_masks, report_split
@@ -25,10 +23,11 @@ from fewshot_core.bench import (
     preview_table,
     resolve_table,
 )
-from fewshot_core.cli_progress import DownloadBar, follow
+from fewshot_core.cli_common import AsJson, DataDir, Dataset, err, out, print_json
+from fewshot_core.cli_images import images_app
+from fewshot_core.cli_progress import follow
 from fewshot_core.cli_tables import (
     doctor_table,
-    images_table,
     leaves_table,
     nodes_table,
     report_table,
@@ -37,10 +36,10 @@ from fewshot_core.datafolder import ENVIRONMENT_NAME, PROJECT_ROOT, data_dir
 from fewshot_core.datasets import DATASETS
 from fewshot_core.doctor import examine
 from fewshot_core.errors import FewshotError
-from fewshot_core.images import download, list_sources, register_source, unregister_source
 from fewshot_core.metrics import METRICS, list_metrics
-from fewshot_core.runs import Network, SplitRequest, State, start
+from fewshot_core.runs import Network, SplitRequest, State, run_folder, start
 from fewshot_core.runs.devices import choose_device
+from fewshot_core.space import SubSpace
 from fewshot_core.splitting import EDGE_POLICIES, TreeOptions
 
 app = typer.Typer(
@@ -49,18 +48,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-images_app = typer.Typer(help="Images: which are known, add some, download some.")
 app.add_typer(images_app, name="images", no_args_is_help=True)
-
-out = Console(soft_wrap=True)
-err = Console(stderr=True, soft_wrap=True)
-
-DataDir = Annotated[
-    Path | None,
-    typer.Option("--data-dir", help=f"The data folder; otherwise ${ENVIRONMENT_NAME} or data/."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
-Dataset = Annotated[str, typer.Option(help=f"One of {', '.join(DATASETS.names())}.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -78,7 +66,7 @@ def doctor(folder: DataDir = None, as_json: AsJson = False) -> None:
     """Say what is installed, which data is here, and what is missing."""
     found = examine(data_dir(folder))
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         out.print(doctor_table(found))
         for problem in found["problems"]:
@@ -119,7 +107,8 @@ def run_split(
     channels: Annotated[int, typer.Option(help="Channels of the first stage.")] = 16,
     cells: Annotated[int, typer.Option(help="Cells in each stage.")] = 5,
     checkpoint: Annotated[Path | None, typer.Option(help="Trained weights.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of weights and of random choices.")] = 0,
+    network_seed: Annotated[int, typer.Option(help="Seed of the untrained weights.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the metric and of the edge policy.")] = 0,
     edges: Annotated[str, typer.Option(help="The edge of each level, by number.")] = "0,1,2",
     groups: Annotated[str, typer.Option(help="Groups at every level, or at each.")] = "2",
     balanced: Annotated[bool, typer.Option(help="Groups of equal size, within one.")] = False,
@@ -141,7 +130,9 @@ def run_split(
         batches=batches,
         batch_seed=batch_seed,
         seed=seed,
-        network=Network(channels, cells, seed, str(checkpoint.resolve()) if checkpoint else None),
+        network=Network(
+            channels, cells, network_seed, str(checkpoint.resolve()) if checkpoint else None
+        ),
         tree=TreeOptions.create(
             levels, per_level[0] if len(per_level) == 1 else per_level, balanced, policy
         ),
@@ -155,7 +146,7 @@ def run_split(
         err.print(f"log: {run.log_path}", markup=False)
         raise typer.Exit(1)
     if as_json:
-        _print_json({"run_id": run.run_id, "folder": str(run.path), **tree.to_dict()})
+        print_json({"run_id": run.run_id, "folder": str(run.path), **tree.to_dict()})
     else:
         info = METRICS.get(tree.metric)
         out.print(f"{run.run_id}: {info.label} on {request.dataset}", highlight=False)
@@ -165,7 +156,8 @@ def run_split(
 
 @app.command()
 def analyse(
-    masks: Annotated[Path, typer.Option(help="A file of splits as masks.")],
+    masks: Annotated[Path | None, typer.Option(help="A file of splits as masks.")] = None,
+    run: Annotated[str | None, typer.Option(help="A finished split, by its run.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Only this data set.")] = None,
     accuracy: Annotated[str, typer.Option(help=f"One of {', '.join(KINDS)}.")] = "validation",
     table: Annotated[str | None, typer.Option(help="A table's name, or a CSV file.")] = None,
@@ -177,14 +169,7 @@ def analyse(
     if dataset is not None:
         DATASETS.get(dataset)
     place = data_dir(folder)
-    wanted = [
-        (metric, name, leaves)
-        for metric, of_metric in read_masks(masks).items()
-        for name, leaves in of_metric.items()
-        if dataset in (None, name)
-    ]
-    if not wanted:
-        raise FewshotError(f"{masks} has no split for {dataset}: choose another --dataset")
+    wanted = _wanted_splits(masks, run, dataset, place)
     reports = []
     frames: dict[str, tuple[str, Any]] = {}
     for metric, name, leaves in wanted:
@@ -194,7 +179,7 @@ def analyse(
         source, frame = frames[name]
         reports.append(report_split(metric, name, accuracy, source, leaves, frame, threshold))
     if as_json:
-        _print_json({"splits": reports})
+        print_json({"splits": reports})
     else:
         for report in reports:
             out.print(report_table(report))
@@ -230,69 +215,16 @@ def run_import(
             "mapping": shown.mapping.to_dict() if shown.mapping else None,
             "problem": shown.problem,
         }
-        _print_json(document)
+        print_json(document)
         return
     info = import_table(path, name, label, mapping, replace=replace, data_dir=data_dir(folder))
     if as_json:
-        _print_json(info.to_dict())
+        print_json(info.to_dict())
         return
     out.print(f"imported {info.name} from {info.source}", markup=False, highlight=False)
     for item in info.sets:
         state = "complete" if item.complete else "incomplete"
         out.print(f"  {item.dataset} {item.kind}: {item.architectures:,} architectures, {state}")
-
-
-@images_app.command("list")
-def images_list(folder: DataDir = None, as_json: AsJson = False) -> None:
-    """Say which images are known."""
-    sources = list_sources(None, data_dir(folder))
-    rows = [
-        {
-            "dataset": source.dataset,
-            "name": source.name,
-            "label": source.label,
-            "path": None if source.synthetic else str(source.path),
-            "synthetic": source.synthetic,
-            "problem": source.problem,
-        }
-        for source in sources
-    ]
-    if as_json:
-        _print_json({"images": rows})
-        return
-    out.print(images_table(sources))
-
-
-@images_app.command("register")
-def images_register(
-    dataset: Annotated[str, typer.Argument(help="The data set.")],
-    path: Annotated[Path, typer.Argument(help="The folder or archive.")],
-    name: Annotated[str | None, typer.Option(help="The name to choose it by.")] = None,
-    folder: DataDir = None,
-) -> None:
-    """Remember a folder or an archive with images."""
-    source = register_source(dataset, path, name, data_dir(folder))
-    typer.echo(f"registered {source.name} for {dataset}: {source.label}, {source.path}")
-
-
-@images_app.command("forget")
-def images_forget(
-    dataset: Annotated[str, typer.Argument(help="The data set.")],
-    name: Annotated[str, typer.Argument(help="The name it was registered by.")],
-    folder: DataDir = None,
-) -> None:
-    """Forget a registered folder; its files stay."""
-    unregister_source(dataset, name, data_dir(folder))
-    typer.echo(f"forgot {name} of {dataset}")
-
-
-@images_app.command("download")
-def images_download(
-    dataset: Annotated[str, typer.Argument(help="cifar10 or cifar100.")], folder: DataDir = None
-) -> None:
-    """Download an official archive, and check it."""
-    source = download(dataset, data_dir(folder), DownloadBar(err))
-    typer.echo(f"downloaded {dataset}: {source.path}")
 
 
 def main() -> None:
@@ -307,8 +239,28 @@ def main() -> None:
         sys.exit(1)
 
 
-def _print_json(document: Any) -> None:
-    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+def _wanted_splits(
+    masks: Path | None, run: str | None, dataset: str | None, place: Path
+) -> list[tuple[str, str, list[SubSpace]]]:
+    """Return metric, data set and sub-spaces of the splits that were named."""
+    if run is not None and masks is None:
+        folder = run_folder(run, place)
+        tree, status = folder.tree(), folder.status()
+        if tree is None or status.state is not State.DONE:
+            raise FewshotError(f"the split {run} is {status.state}, not done: {status.message}")
+        request = folder.request()
+        return [(request.metric, dataset or request.dataset, tree.leaves)]
+    if masks is None or run is not None:
+        raise FewshotError("expected either --masks FILE or --run RUN")
+    wanted = [
+        (metric, name, leaves)
+        for metric, of_metric in read_masks(masks).items()
+        for name, leaves in of_metric.items()
+        if dataset in (None, name)
+    ]
+    if not wanted:
+        raise FewshotError(f"{masks} has no split for {dataset}: choose another --dataset")
+    return wanted
 
 
 def _numbers(text: str, option: str) -> list[int]:

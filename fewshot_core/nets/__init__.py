@@ -1,6 +1,6 @@
 """The supernet of NAS-Bench-201 and its restriction to sub-spaces."""
 
-from fewshot_core.nets.batch_norm import BATCH_NORM_MODES, BatchNorm
+from fewshot_core.nets.batch_norm import BatchNorm
 from fewshot_core.nets.checkpoint import load_checkpoint
 from fewshot_core.nets.counting import (
     count_parameters,
@@ -10,7 +10,6 @@ from fewshot_core.nets.counting import (
 from fewshot_core.nets.supernet import Supernet
 
 __all__ = [
-    "BATCH_NORM_MODES",
     "BatchNorm",
     "Supernet",
     "count_parameters",

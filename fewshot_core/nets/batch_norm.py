@@ -4,12 +4,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-BATCH_NORM_MODES = {
-    "batch": "statistics of the batch",
-    "running": "stored statistics; on an untrained network these are the identity",
-}
-"""The two ways to normalise, with what they mean."""
-
 
 class BatchNorm(nn.BatchNorm2d):
     """Batch norm with an explicit mode instead of ``train()`` and ``eval()``.

@@ -7,10 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from fewshot_core.errors import MetricError, SpaceError
-from fewshot_core.nets.batch_norm import BATCH_NORM_MODES, BatchNorm, normalisations
+from fewshot_core.nets.batch_norm import BatchNorm, normalisations
 from fewshot_core.nets.blocks import ConvNorm, ReductionBlock
 from fewshot_core.nets.cell import Cell
 from fewshot_core.nets.initialisation import initialise
+from fewshot_core.normalisation import BATCH_NORM_MODES
 from fewshot_core.space import SubSpace
 
 _STAGES = 3

@@ -14,7 +14,7 @@ from fewshot_core.plots.template import (
     empty_figure,
     text_colour,
 )
-from fewshot_core.plots.texts import number_text
+from fewshot_core.plots.texts import compact_text, number_text
 from fewshot_core.space import OPERATION_LABELS, operation_set_label
 
 Groups = Sequence[Sequence[int]]
@@ -93,10 +93,11 @@ def similarity_figure(
         x=labels,
         y=labels,
         colorscale=_COLOUR_SCALE,
-        text=[[number_text(float(value)) for value in row] for row in matrix],
+        text=[[compact_text(float(value)) for value in row] for row in matrix],
+        customdata=[[number_text(float(value)) for value in row] for row in matrix],
         texttemplate="%{text}",
         textfont={"color": text_colour(_COLOUR_SCALE[0][1])},
-        hovertemplate="%{y} and %{x}: %{text}<extra></extra>",
+        hovertemplate="%{y} and %{x}: %{customdata}<extra></extra>",
         hoverongaps=True,
         showscale=False,
         xgap=2,
@@ -127,5 +128,5 @@ def _outline(figure: go.Figure, groups: Groups) -> None:
 def _with_room(values: Sequence[float]) -> list[float]:
     """Return a range from 0 to the values, with room for the numbers beside the bars."""
     low, high = min(0.0, *values, 0.0), max(0.0, *values, 0.0)
-    room = 0.22 * (high - low or 1.0)
+    room = 0.3 * (high - low or 1.0)
     return [low - room if low < 0 else low, high + room if high > 0 or low == 0 else high]

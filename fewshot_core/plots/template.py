@@ -30,6 +30,7 @@ GRID = "rgba(119,123,136,0.22)"
 WHOLE_COLOUR = "#8C8C8C"
 DEGENERATE_COLOUR = "#B86E00"
 ACTIVE_COLOUR = "#2F7FD0"
+FONT_FAMILY = '"Source Sans", "Source Sans Pro", "Open Sans", sans-serif'
 FONT_SIZE = 13
 SMALL_FONT_SIZE = 12
 
@@ -42,7 +43,7 @@ TEMPLATE = go.layout.Template(
     layout={
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"size": FONT_SIZE, "color": INK},
+        "font": {"family": FONT_FAMILY, "size": FONT_SIZE, "color": INK},
         "margin": {"l": 8, "r": 8, "t": 36, "b": 8},
         "xaxis": {"gridcolor": GRID, "zeroline": False, "automargin": True},
         "yaxis": {"gridcolor": GRID, "zeroline": False, "automargin": True},

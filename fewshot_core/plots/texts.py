@@ -92,6 +92,14 @@ def number_text(value: float | None) -> str:
     return f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
+def compact_text(value: float) -> str:
+    """Return a number in a few characters, for a cell of a matrix: "-243k"."""
+    if not 1000 <= abs(value) < 1e15:
+        return number_text(value) if not math.isfinite(value) else f"{value:.3g}"
+    power = int(math.log10(abs(value))) // 3
+    return f"{value / 1000**power:.3g}{' kMGT'[power]}"
+
+
 def _first_known(frame: pd.DataFrame) -> int:
     return int(frame["known"].iloc[0])
 

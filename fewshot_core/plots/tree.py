@@ -94,7 +94,7 @@ def _add_places(figure: go.Figure, layout: TreeLayout) -> None:
         name="places",
         mode="markers+text",
         text=[_mark(branch, branch.depth in varying) for branch in shown],
-        textposition="top center",
+        textposition=["top center" if branch.path else "top right" for branch in shown],
         textfont={"color": [_colour(branch) for branch in shown], "size": 14},
         marker={
             "opacity": 1,

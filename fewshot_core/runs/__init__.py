@@ -1,9 +1,10 @@
 """Runs: what was asked, the folder it is kept in, and the process that does it."""
 
+from fewshot_core.runs.commands import split_command
 from fewshot_core.runs.devices import available_devices
 from fewshot_core.runs.estimate import estimate_seconds
 from fewshot_core.runs.folder import RunFolder, State, Status, list_runs, run_folder
-from fewshot_core.runs.jobs import cancel, delete, start
+from fewshot_core.runs.jobs import answered, cancel, delete, start
 from fewshot_core.runs.request import Network, SplitRequest
 
 __all__ = [
@@ -12,11 +13,13 @@ __all__ = [
     "SplitRequest",
     "State",
     "Status",
+    "answered",
     "available_devices",
     "cancel",
     "delete",
     "estimate_seconds",
     "list_runs",
     "run_folder",
+    "split_command",
     "start",
 ]

@@ -25,6 +25,16 @@ TERMINATION_SECONDS = 3.0
 _PACKAGES = ("torch", "numpy", "pandas", "fewshot-workbench")
 
 
+def answered(request: SplitRequest, data_dir: Path) -> RunFolder | None:
+    """Return the run that has answered a request, or whose process is doing so; else None.
+
+    Raises:
+        ImagesError, RunError: As ``start``, if what the request needs is missing.
+    """
+    folder = _folder(request, request.fingerprints(data_dir), data_dir)
+    return folder if folder.path.exists() and _is_usable(folder) else None
+
+
 def start(request: SplitRequest, data_dir: Path) -> RunFolder:
     """Start a run in a process of its own, or return the one that has answered the request.
 
@@ -36,7 +46,7 @@ def start(request: SplitRequest, data_dir: Path) -> RunFolder:
         RunError: If its checkpoint is missing, or its process cannot be started.
     """
     fingerprints = request.fingerprints(data_dir)
-    folder = RunFolder(runs_dir(data_dir) / request.run_id(fingerprints))
+    folder = _folder(request, fingerprints, data_dir)
     if folder.path.exists():
         if _is_usable(folder):
             return folder
@@ -77,6 +87,12 @@ def delete(folder: RunFolder) -> None:
     if folder.status().state.active:
         raise RunError(f"{folder.run_id} is running: cancel it before you delete it")
     shutil.rmtree(folder.path)
+
+
+def _folder(
+    request: SplitRequest, fingerprints: dict[str, str | None], data_dir: Path
+) -> RunFolder:
+    return RunFolder(runs_dir(data_dir) / request.run_id(fingerprints))
 
 
 def _is_usable(folder: RunFolder) -> bool:

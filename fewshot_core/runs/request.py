@@ -10,6 +10,7 @@ from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import RunError
 from fewshot_core.images import source_fingerprint
 from fewshot_core.metrics import METRICS
+from fewshot_core.normalisation import BATCH_NORM_MODES
 from fewshot_core.splitting import TreeOptions
 
 FORMAT = "fewshot-split-request/1"
@@ -90,8 +91,9 @@ class SplitRequest:
             raise RunError(
                 f"unknown variant {self.variant!r} of {self.metric}: expected one of {known}"
             )
-        if self.batch_norm not in ("batch", "running"):
-            raise RunError(f"expected batch norm 'batch' or 'running', got {self.batch_norm!r}")
+        if self.batch_norm not in BATCH_NORM_MODES:
+            known = ", ".join(BATCH_NORM_MODES)
+            raise RunError(f"unknown batch norm {self.batch_norm!r}: expected one of {known}")
         for name in ("batch_size", "batches"):
             if getattr(self, name) < 1:
                 raise RunError(f"expected {name} of at least 1, got {getattr(self, name)}")

@@ -1,7 +1,7 @@
 """Splitting: which operations go together, and the tree of sub-spaces that follows."""
 
 from fewshot_core.splitting.options import EDGE_POLICIES, TreeOptions
-from fewshot_core.splitting.partition import Partition, partition, set_partitions
+from fewshot_core.splitting.partition import Partition, partition, rank_candidates, set_partitions
 from fewshot_core.splitting.split import Progress, split
 from fewshot_core.splitting.tree import SplitNode, SplitTree
 
@@ -13,6 +13,7 @@ __all__ = [
     "SplitTree",
     "TreeOptions",
     "partition",
+    "rank_candidates",
     "set_partitions",
     "split",
 ]

@@ -1,0 +1,158 @@
+"""The distributions of accuracy inside the sub-spaces of the split in view."""
+
+import pandas as pd
+import streamlit as st
+
+from fewshot_core.analysis import default_limits
+from fewshot_core.dashboard.figures import show_figure, show_view_source
+from fewshot_core.dashboard.loading import (
+    architectures,
+    describe,
+    distributions,
+    load_accuracy,
+    top_distributions,
+)
+from fewshot_core.dashboard.page import Workspace
+from fewshot_core.dashboard.states import show_missing_split, show_missing_table
+from fewshot_core.dashboard.sub_spaces import show_sub_spaces
+from fewshot_core.dashboard.views import SplitInView, View
+from fewshot_core.metrics import METRICS
+from fewshot_core.plots import STYLES, cell_figure, distributions_figure, top_figure
+from fewshot_core.space import Architecture
+from fewshot_core.splitting import SplitTree
+
+_LOWEST = 0.05
+
+
+def show_distributions(workspace: Workspace, view: View) -> None:
+    """Draw the distributions, with the table that highlights one of them."""
+    split = view.split
+    if split is None:
+        show_missing_split(view)
+        return
+    if view.table is None:
+        show_missing_table(view)
+        return
+    accuracy = load_accuracy(workspace, view)
+    described = describe(split.tree, accuracy, view.threshold)
+    style, whole_axis = _choose_style()
+    pictures, table = st.columns([5, 4], gap="large")
+    with table:
+        st.subheader("Sub-spaces")
+        chosen = show_sub_spaces(described, view.top_label, "distribution_sub_spaces")
+        highlight = None if chosen is None else str(described["sub_space"].iloc[chosen])
+        if chosen is None:
+            st.caption("Choose a row to bring a sub-space forward and to list its architectures.")
+        else:
+            _show_architectures(split.tree, chosen, accuracy, view)
+    with pictures:
+        limits = default_limits(accuracy, 0.0 if whole_axis else _LOWEST)
+        frame = distributions(split.tree, accuracy, style, limits)
+        _show_all(view, split, frame, described, style, highlight)
+        _show_top(view, split, accuracy, described, highlight)
+        show_view_source(view, "distribution_source")
+
+
+def _choose_style() -> tuple[str, bool]:
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    style = left.segmented_control(
+        "Drawn as",
+        list(STYLES),
+        default=next(iter(STYLES)),
+        required=True,
+        key="style",
+        bind="query-params",
+        format_func=STYLES.__getitem__,
+    )
+    whole_axis = right.toggle(
+        "Whole axis",
+        key="whole_axis",
+        bind="query-params",
+        help="By default the axis leaves out the lowest 5% of all architectures, most of which "
+        "are far below the rest; how many is said in the figure.",
+    )
+    return style, whole_axis
+
+
+def _show_all(
+    view: View,
+    split: SplitInView,
+    frame: pd.DataFrame,
+    described: pd.DataFrame,
+    style: str,
+    highlight: str | None,
+) -> None:
+    label = METRICS.get(split.tree.metric).label
+    figure = distributions_figure(
+        frame,
+        described,
+        view.axis_title,
+        style,
+        highlight,
+        caption=_caption(view, split),
+        title=f"All architectures, split by {label}",
+    )
+    show_figure(figure, "distributions_all")
+
+
+def _show_top(
+    view: View,
+    split: SplitInView,
+    accuracy: pd.DataFrame,
+    described: pd.DataFrame,
+    highlight: str | None,
+) -> None:
+    frame, top = top_distributions(split.tree, accuracy, view.threshold)
+    title = f"{view.top_label[0].upper()}{view.top_label[1:]}: {len(top):,} architectures"
+    figure = top_figure(
+        frame,
+        top,
+        described,
+        view.axis_title,
+        highlight,
+        caption=_caption(view, split),
+        title=title,
+    )
+    show_figure(figure, "distributions_top")
+
+
+def _caption(view: View, split: SplitInView) -> list[str]:
+    """Return what stays with a figure when it is saved: the table, and made-up images."""
+    parts = [f"table {view.table.label}" if view.table else ""]
+    if split.tree.details.get("synthetic"):
+        parts.append("split with made-up images")
+    return [part for part in parts if part]
+
+
+def _show_architectures(tree: SplitTree, number: int, accuracy: pd.DataFrame, view: View) -> None:
+    """List the architectures of a sub-space, and draw the cell of a chosen one."""
+    listed = architectures(tree, number, accuracy, view.threshold)
+    st.subheader(f"S{number + 1}: {tree.leaves[number].size:,} architectures")
+    if listed.empty:
+        st.caption("The table knows the accuracy of none of them.")
+        return
+    answer = st.dataframe(
+        listed,
+        key=f"architectures_{number}",
+        hide_index=True,
+        height=300,
+        on_select="rerun",
+        selection_mode="single-row-required",
+        column_order=("rank", "accuracy_mean", "top", "string", "architecture"),
+        column_config={
+            "rank": st.column_config.NumberColumn(format="localized", width="small"),
+            "accuracy_mean": st.column_config.NumberColumn(
+                f"{view.kind} %", format="%.2f", width="small"
+            ),
+            "top": st.column_config.CheckboxColumn(view.top_label, width="small"),
+            "string": st.column_config.TextColumn("architecture", width="large"),
+            "architecture": st.column_config.NumberColumn("index", format="%d"),
+        },
+        alt=f"The {len(listed):,} architectures of S{number + 1} with a known accuracy, best first",
+    )
+    rows = answer.selection.rows
+    row = listed.iloc[rows[0] if rows else 0]
+    architecture = Architecture.from_index(int(row["architecture"]))
+    title = f"Rank {row['rank']:,}: {row['accuracy_mean']:.2f} %"
+    show_figure(cell_figure(architecture, title), "cell")
+    st.code(architecture.to_string(), language=None, wrap_lines=True)

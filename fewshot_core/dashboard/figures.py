@@ -1,0 +1,101 @@
+"""Figures on a page, each with the line that says where its numbers come from."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import plotly.graph_objects as go
+import streamlit as st
+from streamlit.elements.lib.layout_utils import Width
+
+from fewshot_core.dashboard.views import SplitInView, View
+from fewshot_core.plots import alternative
+from fewshot_core.runs import split_command
+
+_FILE_NAME_LENGTH = 80
+
+
+def show_figure(
+    figure: go.Figure,
+    key: str,
+    on_select: Callable[[], None] | None = None,
+    width: Width = "stretch",
+) -> None:
+    """Draw a figure with its text alternative; its camera button gives an SVG file."""
+    config = {
+        "displaylogo": False,
+        "toImageButtonOptions": {"format": "svg", "filename": key[:_FILE_NAME_LENGTH]},
+        "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+    }
+    st.plotly_chart(
+        figure,
+        key=key,
+        theme=None,
+        width=width,
+        config=config,
+        alt=alternative(figure),
+        on_select=on_select or "ignore",
+        selection_mode="points",
+    )
+
+
+def show_source(parts: Sequence[str], command: str, key: str) -> None:
+    """Write the muted line under a figure, with the command that repeats it."""
+    line, button = st.columns([12, 1], vertical_alignment="center")
+    line.caption(" · ".join(parts))
+    with button.popover("", icon=":material/terminal:", help="The command that repeats this"):
+        st.caption("This command repeats it:")
+        st.code(command, language="bash", wrap_lines=True)
+
+
+def split_source(split: SplitInView) -> list[str]:
+    """Return where a split comes from, in parts."""
+    details = split.tree.details
+    date = datetime.fromtimestamp(split.finished, UTC).strftime("%d %b %Y %H:%M UTC")
+    parts = [f"run {split.run_id}", details.get("network"), details.get("images")]
+    if split.request.needs_images:
+        parts += [
+            f"batch norm: {split.request.batch_norm}",
+            f"batch size {split.request.batch_size}"
+            + (f" x {split.request.batches} batches" if split.request.batches > 1 else ""),
+        ]
+    return [str(part) for part in [*parts, details.get("device"), date] if part]
+
+
+def accuracy_source(view: View) -> list[str]:
+    """Return where the accuracies in view come from, in parts."""
+    if view.table is None:
+        return []
+    found = view.table.find(view.dataset, view.kind)
+    parts = [f"table {view.table.label}", f"benchmark {view.kind} accuracy"]
+    if found is not None:
+        parts.append(_seeds_text(found.seeds))
+        if found.epochs is not None:
+            parts.append(f"{found.epochs} epochs")
+    return parts
+
+
+def _seeds_text(seeds: str) -> str:
+    if not seeds[0].isdigit():
+        return f"seeds {seeds}"
+    return "one seed" if seeds == "1" else f"mean of {seeds} seeds"
+
+
+def analyse_command(view: View) -> str:
+    """Return the command that prints the numbers of a split in view."""
+    if view.split is None or view.table is None:
+        return "fewshot doctor"
+    return (
+        f"fewshot analyse --run {view.split.run_id} --dataset {view.dataset} "
+        f"--accuracy {view.kind} --table {view.table.name} --threshold {view.threshold:g}"
+    )
+
+
+def show_split_source(split: SplitInView, key: str) -> None:
+    """Write the muted line under a figure that shows only a split."""
+    show_source(split_source(split), split_command(split.request), key)
+
+
+def show_view_source(view: View, key: str) -> None:
+    """Write the muted line under a figure of accuracies inside a split."""
+    parts = accuracy_source(view) + (split_source(view.split) if view.split else [])
+    show_source(parts, analyse_command(view), key)

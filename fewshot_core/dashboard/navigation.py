@@ -1,0 +1,55 @@
+"""The pages of the app, in the order in which they are offered."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page.
+
+    Attributes:
+        path: Its script.
+        label: Its name.
+        icon: Its sign.
+        description: What one does there.
+    """
+
+    path: str
+    label: str
+    icon: str
+    description: str
+
+
+HOME = Page("app.py", "Home", ":material/home:", "What is here, and what to do next.")
+SPLIT = Page(
+    "pages/1_Split.py",
+    "Split",
+    ":material/account_tree:",
+    "Let a metric sort the operations of the supernet, edge by edge, and watch the tree grow.",
+)
+DISTRIBUTIONS = Page(
+    "pages/2_Distributions.py",
+    "Distributions",
+    ":material/area_chart:",
+    "See which accuracies lie in each sub-space, and where the best architectures are.",
+)
+DATA = Page(
+    "pages/9_Runs_and_data.py",
+    "Runs and data",
+    ":material/database:",
+    "Import accuracy tables, add images, and see, cancel or delete runs.",
+)
+PAGES = (HOME, SPLIT, DISTRIBUTIONS, DATA)
+
+
+def show_navigation() -> None:
+    """Draw the links to all pages."""
+    for page in PAGES:
+        link_to(page)
+
+
+def link_to(page: Page, label: str | None = None) -> None:
+    """Draw a link to a page."""
+    st.page_link(page.path, label=label or page.label, icon=page.icon)

@@ -1,0 +1,61 @@
+"""How every page begins: its settings, and the one store of the process."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from fewshot_core.datafolder import data_dir
+from fewshot_core.errors import FewshotError, StoreError
+from fewshot_core.store import Store
+
+APP_NAME = "Few-shot NAS workbench"
+
+
+# The page begins near the top, and numbers in tiles are no larger than headings.
+_STYLE = """<style>
+[data-testid="stMainBlockContainer"] {padding: 2.6rem 3rem 4rem}
+[data-testid="stMetricValue"] {font-size: 1.5rem}
+[data-testid="stSidebarUserContent"] hr {margin: 0.4rem 0}
+</style>"""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The data folder that the app shows.
+
+    Attributes:
+        data_dir: Where it is.
+        store: What it holds.
+    """
+
+    data_dir: Path
+    store: Store
+
+
+def setup(title: str) -> Workspace:
+    """Begin a page; it may be called on every run of its script.
+
+    What keeps the app from working is said on the page, which then stops. A run that cannot be
+    read is named, and the rest goes on.
+    """
+    heading = APP_NAME if title == APP_NAME else f"{title} - {APP_NAME}"
+    st.set_page_config(page_title=heading, page_icon=":material/account_tree:", layout="wide")
+    st.html(_STYLE)
+    try:
+        workspace = Workspace(data_dir(), _open_store(data_dir()))
+        workspace.store.sync()
+    except (FewshotError, OSError) as error:
+        st.title(title)
+        st.error(str(error), icon=":material/error:")
+        if not isinstance(error, StoreError):
+            st.write("`fewshot doctor` looks at the installation and at the data folder.")
+        st.stop()
+    for run_id, problem in workspace.store.problems.items():
+        st.warning(f"The run {run_id} cannot be read: {problem}", icon=":material/warning:")
+    return workspace
+
+
+@st.cache_resource(show_spinner="Opening the data folder")
+def _open_store(folder: Path) -> Store:
+    return Store(folder)

@@ -1,0 +1,170 @@
+"""A split on its way: starting it, watching it grow, and what became of it."""
+
+import streamlit as st
+
+from fewshot_core.dashboard.figures import show_figure
+from fewshot_core.dashboard.page import Workspace
+from fewshot_core.dashboard.request_form import duration_text, estimate_text
+from fewshot_core.dashboard.trees import draw_tree
+from fewshot_core.datasets import DATASETS
+from fewshot_core.errors import FewshotError, RunError
+from fewshot_core.metrics import METRICS
+from fewshot_core.plots import tree_figure
+from fewshot_core.runs import (
+    RunFolder,
+    SplitRequest,
+    State,
+    Status,
+    answered,
+    cancel,
+    list_runs,
+    run_folder,
+    start,
+)
+from fewshot_core.splitting import SplitTree
+
+POLL_SECONDS = 0.5
+
+_WATCHED = "watched_run"
+_ENDED = {
+    State.FAILED: "failed",
+    State.CANCELLED: "was cancelled",
+    State.LOST: "was lost",
+}
+
+
+def adopt_finished(workspace: Workspace) -> None:
+    """Put the split that was waited for into view once it is done; call before the sidebar."""
+    folder = _watched(workspace)
+    if folder is None or folder.status().state is not State.DONE:
+        return
+    request = folder.request()
+    st.session_state["dataset"] = request.dataset
+    st.session_state["split"] = folder.run_id
+    del st.session_state[_WATCHED]
+
+
+def show_start(workspace: Workspace, request: SplitRequest | None) -> None:
+    """Draw the button that starts a request, with the time it will take."""
+    known = None
+    if request is not None:
+        try:
+            known = answered(request, workspace.data_dir)
+        except (FewshotError, OSError) as error:
+            st.error(str(error))
+            request = None
+    running = known is not None and known.status().state.active
+    done = known is not None and not running
+    clicked = st.button(
+        "Open" if done else "Start",
+        key="start",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=request is None or running,
+        width="stretch",
+    )
+    if request is None:
+        return
+    if done:
+        st.caption("This split was made before: it opens at once.")
+    elif running:
+        st.caption("This split is being made.")
+    else:
+        st.caption(estimate_text(workspace, request))
+    if clicked:
+        _start(workspace, request)
+
+
+def show_progress(workspace: Workspace) -> None:
+    """Show all splits that are being made, and one that was waited for and did not end well."""
+    active = [folder for folder in list_runs(workspace.data_dir) if _is_active(folder)]
+    for folder in active:
+        with st.container(border=True):
+            _show_active(folder)
+    watched = _watched(workspace)
+    if watched is not None and watched not in active:
+        _show_ended(workspace, watched)
+
+
+def _start(workspace: Workspace, request: SplitRequest) -> None:
+    try:
+        folder = start(request, workspace.data_dir)
+    except (FewshotError, OSError) as error:
+        st.error(f"The split could not be started: {error}")
+        return
+    st.session_state[_WATCHED] = folder.run_id
+    st.rerun()
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _show_active(folder: RunFolder) -> None:
+    """Show how a run goes, again and again until it ends."""
+    try:
+        status, request, tree = folder.status(), folder.request(), folder.tree()
+    except FewshotError:
+        st.rerun()
+    if not status.state.active:
+        st.rerun()
+    title, button = st.columns([5, 1], vertical_alignment="center")
+    title.markdown(
+        f"**{METRICS.get(request.metric).label}** on {DATASETS.get(request.dataset).label}"
+    )
+    if button.button("Cancel", key=f"cancel_{folder.run_id}", icon=":material/cancel:"):
+        cancel(folder)
+        st.rerun()
+    st.progress(status.done / status.total if status.total else 0.0, _progress_text(status))
+    grown = tree or SplitTree(request.metric, ())
+    drawing = draw_tree(grown, levels=len(request.tree.edges), growing=True)
+    show_figure(tree_figure(drawing), f"growing_{folder.run_id}")
+
+
+def _progress_text(status: Status) -> str:
+    parts = [status.message]
+    if status.total:
+        parts.insert(0, f"{status.done} of {status.total}")
+    if status.seconds_left is not None:
+        parts.append(f"{duration_text(status.seconds_left)} left")
+    return " · ".join(parts)
+
+
+def _show_ended(workspace: Workspace, folder: RunFolder) -> None:
+    """Say why a run did not end well, and offer to start it again."""
+    status = folder.status()
+    if status.state not in _ENDED:
+        return
+    label = METRICS.get(folder.request().metric).label
+    text = f"The {label} split {_ENDED[status.state]}: {status.message}"
+    if status.state is State.CANCELLED:
+        st.info(f"The {label} split was cancelled.", icon=":material/cancel:")
+    else:
+        st.error(text, icon=":material/error:")
+    again, away = st.columns([1, 4])
+    if again.button("Start again", key="start_again", icon=":material/replay:"):
+        _start(workspace, folder.request())
+    if away.button("Dismiss", key="dismiss", type="tertiary"):
+        del st.session_state[_WATCHED]
+        st.rerun()
+    if status.state is not State.CANCELLED:
+        with st.expander("Log", icon=":material/article:"):
+            st.code(folder.log_tail() or "the log is empty", language=None)
+
+
+def _watched(workspace: Workspace) -> RunFolder | None:
+    """Return the run that this session started and waits for, if it is still there."""
+    run_id = st.session_state.get(_WATCHED)
+    if run_id is None:
+        return None
+    try:
+        folder = run_folder(run_id, workspace.data_dir)
+        folder.status()
+    except RunError:
+        del st.session_state[_WATCHED]
+        return None
+    return folder
+
+
+def _is_active(folder: RunFolder) -> bool:
+    try:
+        return folder.status().state.active
+    except FewshotError:
+        return False

@@ -1,0 +1,58 @@
+"""The table of a split's sub-spaces."""
+
+import pandas as pd
+import streamlit as st
+
+_PERCENT = {"best": "best %", "mean": "mean %", "median": "median %"}
+
+
+def sub_space_table(described: pd.DataFrame) -> pd.DataFrame:
+    """Return what ``describe_sub_spaces`` says, in the form in which it is shown."""
+    return pd.DataFrame(
+        {
+            "sub-space": described["sub_space"],
+            "size": described["size"],
+            "share": 100 * described["share"],
+            "top": described["top_count"],
+            "of the top": 100 * described["top_share"],
+            "enrichment": described["enrichment"],
+            **{label: described[name] for name, label in _PERCENT.items()},
+            "best rank": described["best_rank"],
+        }
+    )
+
+
+def show_sub_spaces(described: pd.DataFrame, top_label: str, key: str) -> int | None:
+    """Draw the table; return the position of the chosen row, or None."""
+    table = sub_space_table(described)
+    number = st.column_config.NumberColumn
+    answer = st.dataframe(
+        table,
+        key=key,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        height=38 + 35 * min(len(table), 12),
+        placeholder="-",
+        column_config={
+            "sub-space": st.column_config.TextColumn(width="small"),
+            "size": number(format="localized", help="Architectures in the sub-space"),
+            "share": number(format="%.1f%%", help="Share of all 15,625 architectures"),
+            "top": number(label=top_label, help=f"Architectures of the {top_label}"),
+            "of the top": st.column_config.ProgressColumn(
+                format="%.1f%%",
+                min_value=0,
+                max_value=max(1.0, float(table["of the top"].max(skipna=True) or 0.0)),
+                help=f"Share of the {top_label} that is in here",
+            ),
+            "enrichment": number(
+                format="%.2f", help="Share of the top over share of the space; 1 is chance"
+            ),
+            **{label: number(format="%.2f") for label in _PERCENT.values()},
+            "best rank": number(format="localized", help="Rank of its best in the whole space"),
+        },
+        alt=f"{len(table)} sub-spaces with their sizes, their part of the {top_label} and their "
+        "accuracies",
+    )
+    rows = answer.selection.rows
+    return int(rows[0]) if rows else None

@@ -1,0 +1,161 @@
+"""A splitting tree on a page: its picture, and what a chosen node decided."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+import streamlit as st
+
+from fewshot_core.dashboard.figures import show_figure
+from fewshot_core.metrics import METRICS
+from fewshot_core.plots import (
+    TreeBranch,
+    TreeDrawing,
+    scores_figure,
+    similarity_figure,
+    tree_figure,
+)
+from fewshot_core.space import edge_label, operation_set_label
+from fewshot_core.splitting import SplitNode, SplitTree, rank_candidates
+
+Path = tuple[int, ...]
+
+_CHART = "tree_chart"
+_NODE = "node"
+
+
+def draw_tree(
+    tree: SplitTree,
+    leaves: pd.DataFrame | None = None,
+    levels: int | None = None,
+    growing: bool = False,
+) -> TreeDrawing:
+    """Return the drawing of a tree, complete or growing.
+
+    Args:
+        tree: The tree.
+        leaves: What is known of its sub-spaces, or None.
+        levels: How many levels it will have.
+        growing: Whether its first undecided place is being scored.
+    """
+    undecided = [path for path, _ in tree.open_paths()]
+    active = min(undecided, key=len) if growing else None
+    places = [node.path for node in tree.nodes] + undecided
+    branches = tuple(_branch(tree, path, active) for path in places)
+    return TreeDrawing(branches, leaves, levels)
+
+
+def show_tree(tree: SplitTree, leaves: pd.DataFrame | None) -> SplitNode:
+    """Draw a finished tree and return the node chosen, by a click on it or from the list."""
+    nodes = {_path_text(node.path): node for node in tree.nodes}
+    names = {text: _node_name(tree, node) for text, node in nodes.items()}
+    show_figure(
+        tree_figure(draw_tree(tree, leaves)), _CHART, on_select=lambda: _choose_clicked(names)
+    )
+    chosen = st.selectbox(
+        "Node",
+        list(names.values()),
+        key=_NODE,
+        bind="query-params",
+        help="Choose one here, or click it in the tree.",
+    )
+    return next(nodes[text] for text, name in names.items() if name == chosen)
+
+
+def show_node(tree: SplitTree, node: SplitNode, key: str) -> None:
+    """Show a node's scores, similarities and candidate cuts."""
+    if node.degenerate:
+        st.warning(f"This choice is arbitrary: {node.reason}.", icon=":material/help:")
+    info = METRICS.get(tree.metric)
+    scored = any(value is not None for value in node.values)
+    left, right = st.columns(2, gap="medium")
+    if scored:
+        with left:
+            figure = scores_figure(node.operations, node.values, "Scores", info.label)
+            show_figure(figure, f"{key}_scores")
+    with right if scored else left:
+        similarity = [list(row) for row in node.similarity]
+        figure = similarity_figure(node.operations, similarity, node.groups, "Similarity")
+        show_figure(figure, f"{key}_similarity")
+    with st.container() if scored else right:
+        _show_candidates(tree, node)
+
+
+def _show_candidates(tree: SplitTree, node: SplitNode) -> None:
+    """List all groupings with their cuts, and say how close the next one was."""
+    candidates = rank_candidates(
+        node.similarity, len(node.groups), bool(tree.details.get("balanced", False))
+    )
+    named = [
+        tuple(tuple(node.operations[item] for item in group) for group in candidate.groups)
+        for candidate in candidates
+    ]
+    cuts = [candidate.cut for candidate in candidates]
+    table = pd.DataFrame(
+        {
+            "": ["chosen" if groups == node.groups else "" for groups in named],
+            "groups": [" | ".join(map(operation_set_label, groups)) for groups in named],
+            "cut": cuts,
+            "over the least": [cut - cuts[0] for cut in cuts],
+        }
+    )
+    st.markdown(f"**{len(candidates)} candidate cuts**: {_gap_text(cuts)}")
+    st.dataframe(
+        table,
+        hide_index=True,
+        height=230,
+        column_config={
+            "cut": st.column_config.NumberColumn(format="%.6g"),
+            "over the least": st.column_config.NumberColumn(format="%.3g"),
+        },
+        alt=f"{len(candidates)} ways to group the operations, by their cut",
+    )
+
+
+def _gap_text(cuts: list[float]) -> str:
+    if len(cuts) < 2:
+        return "there is no other."
+    gap, spread = cuts[1] - cuts[0], cuts[-1] - cuts[0]
+    if not spread > 0:
+        return "all are the same."
+    return f"the next is {gap:.3g} above, {gap / spread:.1%} of the whole range."
+
+
+def _branch(tree: SplitTree, path: Path, active: Path | None) -> TreeBranch:
+    parent = tree.node(path[:-1]) if path else None
+    operations = parent.groups[path[-1]] if parent else ()
+    node = tree.node(path)
+    if node is None:
+        return TreeBranch(path, operations, active=path == active)
+    return TreeBranch(
+        path,
+        operations,
+        edge_label(node.edge),
+        tuple(zip(node.operations, node.values, strict=True)),
+        node.degenerate,
+        node.reason,
+    )
+
+
+def _node_name(tree: SplitTree, node: SplitNode) -> str:
+    """Return how a node is reached: "2<-0, after 1<-0 3x3"."""
+    name = edge_label(node.edge)
+    steps = []
+    for depth in range(len(node.path)):
+        parent = tree.node(node.path[:depth])
+        if parent is not None:
+            group = operation_set_label(parent.groups[node.path[depth]])
+            steps.append(f"{edge_label(parent.edge)} {group}")
+    mark = " (?)" if node.degenerate else ""
+    return f"{name}{mark}, after {' and '.join(steps)}" if steps else f"{name}{mark}, the root"
+
+
+def _path_text(path: Path) -> str:
+    return "-".join(map(str, path))
+
+
+def _choose_clicked(names: Mapping[str, str]) -> None:
+    points = st.session_state[_CHART].selection.points
+    clicked = points[0].get("customdata") if points else None
+    text = clicked[0] if isinstance(clicked, list) and clicked else clicked
+    if isinstance(text, str) and text in names:
+        st.session_state[_NODE] = names[text]

@@ -1,0 +1,169 @@
+"""The sidebar: what is looked at, the same on every page and in the URL."""
+
+import json
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from fewshot_core.bench import KINDS, TableInfo, list_tables
+from fewshot_core.dashboard.navigation import DATA, link_to, show_navigation
+from fewshot_core.dashboard.page import Workspace
+from fewshot_core.datasets import DATASETS
+from fewshot_core.metrics import METRICS
+from fewshot_core.runs import SplitRequest
+from fewshot_core.splitting import SplitTree
+
+
+@dataclass(frozen=True)
+class SplitInView:
+    """A finished split.
+
+    Attributes:
+        run_id: The run that made it.
+        request: What was asked.
+        tree: What came out.
+        finished: When, in seconds since the epoch.
+        seconds: How long scoring took.
+    """
+
+    run_id: str
+    request: SplitRequest
+    tree: SplitTree
+    finished: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class View:
+    """What a reader has chosen to look at.
+
+    Attributes:
+        dataset: The data set.
+        kind: The kind of benchmark accuracy, validation or test.
+        table: The table it is from, or None where no table has it.
+        threshold: The share that counts as top.
+        split: The split, or None where none is finished for the data set.
+    """
+
+    dataset: str
+    kind: str
+    table: TableInfo | None
+    threshold: float
+    split: SplitInView | None
+
+    @property
+    def axis_title(self) -> str:
+        """What accuracies in figures are, with their unit."""
+        return f"{self.kind} accuracy on {DATASETS.get(self.dataset).label}, %"
+
+    @property
+    def top_label(self) -> str:
+        """How the top is called: "top 1%"."""
+        return f"top {100 * self.threshold:.3g}%"
+
+
+def choose_view(workspace: Workspace) -> View:
+    """Draw the sidebar and return what is chosen there."""
+    with st.sidebar:
+        show_navigation()
+        st.divider()
+        dataset = st.selectbox(
+            "Data set",
+            DATASETS.names(),
+            key="dataset",
+            format_func=lambda name: DATASETS.get(name).label,
+            bind="query-params",
+        )
+        kind = st.segmented_control(
+            "Benchmark accuracy",
+            KINDS,
+            default=KINDS[0],
+            required=True,
+            key="accuracy",
+            bind="query-params",
+            help="What a table says of an architecture, trained by itself. Validation and test "
+            "accuracies are on different scales and are never mixed.",
+        )
+        table = _choose_table(workspace, dataset, kind)
+        percent = st.slider(
+            "Top",
+            min_value=0.1,
+            max_value=10.0,
+            value=1.0,
+            step=0.1,
+            format="%.1f%%",
+            key="top",
+            bind="query-params",
+            help="The architectures at or above the accuracy of this rank count as top.",
+        )
+        split = _choose_split(workspace, dataset)
+    return View(dataset, kind, table, round(percent / 100, 4), split)
+
+
+def split_label(request: SplitRequest, run_id: str) -> str:
+    """Return a split's short name; it does not depend on when or where it was made."""
+    network = request.network
+    parts = [METRICS.get(request.metric).label]
+    if request.variant != "paper":
+        parts.append(request.variant)
+    parts.append(f"{network.channels}x{network.cells_per_stage}")
+    if request.needs_images and request.images == "synthetic":
+        parts.append("synthetic")
+    return " · ".join([*parts, run_id.rpartition("-")[2][:6]])
+
+
+def _choose_table(workspace: Workspace, dataset: str, kind: str) -> TableInfo | None:
+    infos = {info.name: info for info in list_tables(workspace.data_dir)}
+    names = [name for name, info in infos.items() if info.find(dataset, kind)]
+    if not names:
+        label = DATASETS.get(dataset).label
+        st.warning(f"No table has {kind} accuracies on {label}.", icon=":material/table_chart:")
+        link_to(DATA, "Import a table")
+        return None
+    chosen = st.selectbox(
+        "Table",
+        names,
+        key=f"{kind}_table",
+        format_func=lambda name: infos[name].label,
+        bind="query-params",
+    )
+    found = infos[chosen].find(dataset, kind)
+    if found is not None and not found.complete:
+        st.caption(f"Incomplete: {found.architectures:,} of 15,625 architectures.")
+    return infos[chosen]
+
+
+def _choose_split(workspace: Workspace, dataset: str) -> SplitInView | None:
+    splits = workspace.store.splits(dataset)
+    if splits.empty:
+        st.selectbox("Split", ["none yet"], disabled=True, key="no_split")
+        return None
+    rows = {str(row["run_id"]): row for row in splits.to_dict("records")}
+    requests = {
+        run_id: SplitRequest.from_dict(json.loads(row["request"])) for run_id, row in rows.items()
+    }
+    chosen = st.selectbox(
+        "Split",
+        list(requests),
+        key="split",
+        format_func=lambda run_id: split_label(requests[run_id], run_id),
+        bind="query-params",
+    )
+    row = rows[chosen]
+    st.caption(_split_details(row))
+    tree = workspace.store.split_tree(chosen)
+    return SplitInView(
+        chosen, requests[chosen], tree, float(row["finished"]), float(row["seconds"])
+    )
+
+
+def _split_details(row: Mapping[Hashable, Any]) -> str:
+    details = json.loads(row["details"])
+    parts = [details.get("network"), details.get("images")]
+    if details.get("synthetic"):
+        parts.append(":orange[made-up images]")
+    if row["degenerate_nodes"]:
+        parts.append(f":orange[{row['degenerate_nodes']} nodes decided by a tie]")
+    return "; ".join(str(part) for part in parts if part)
