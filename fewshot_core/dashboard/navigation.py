@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.errors import StreamlitPageNotFoundError
 
 
 @dataclass(frozen=True)
@@ -51,5 +52,8 @@ def show_navigation() -> None:
 
 
 def link_to(page: Page, label: str | None = None) -> None:
-    """Draw a link to a page."""
-    st.page_link(page.path, label=label or page.label, icon=page.icon)
+    """Draw a link to a page; only its name where a page's script is run by itself."""
+    try:
+        st.page_link(page.path, label=label or page.label, icon=page.icon)
+    except StreamlitPageNotFoundError:
+        st.markdown(f"{page.icon} {label or page.label}")

@@ -56,7 +56,7 @@ def show_start(workspace: Workspace, request: SplitRequest | None) -> None:
     running = known is not None and known.status().state.active
     done = known is not None and not running
     clicked = st.button(
-        "Open" if done else "Start",
+        "Show" if done else "Start",
         key="start",
         type="primary",
         icon=":material/play_arrow:",

@@ -95,7 +95,7 @@ def _show_import(workspace: Workspace) -> None:
     try:
         preview = preview_table(path)
         mapping = _confirm_mapping(preview) if preview.columns else None
-        if mapping is not None and mapping != preview.mapping:
+        if mapping is not None:
             preview = preview_table(path, mapping)
     except (FewshotError, OSError) as error:
         st.error(str(error), icon=":material/error:")
@@ -181,7 +181,7 @@ def _show_preview(
             column_config={"accuracy_mean": st.column_config.NumberColumn("best %", format="%.4f")},
             alt="The best architecture of each",
         )
-    if preview.problem is not None and mapping is None:
+    if preview.problem is not None and (mapping is not None or not preview.columns):
         st.error(preview.problem, icon=":material/error:")
         return
     if preview.columns and mapping is None:

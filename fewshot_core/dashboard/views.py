@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from fewshot_core.bench import KINDS, TableInfo, list_tables
+from fewshot_core.dashboard.links import publish, recall, recall_option
 from fewshot_core.dashboard.navigation import DATA, link_to, show_navigation
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.datasets import DATASETS
@@ -69,35 +70,10 @@ def choose_view(workspace: Workspace) -> View:
     with st.sidebar:
         show_navigation()
         st.divider()
-        dataset = st.selectbox(
-            "Data set",
-            DATASETS.names(),
-            key="dataset",
-            format_func=lambda name: DATASETS.get(name).label,
-            bind="query-params",
-        )
-        kind = st.segmented_control(
-            "Benchmark accuracy",
-            KINDS,
-            default=KINDS[0],
-            required=True,
-            key="accuracy",
-            bind="query-params",
-            help="What a table says of an architecture, trained by itself. Validation and test "
-            "accuracies are on different scales and are never mixed.",
-        )
+        dataset = _choose_dataset()
+        kind = _choose_kind()
         table = _choose_table(workspace, dataset, kind)
-        percent = st.slider(
-            "Top",
-            min_value=0.1,
-            max_value=10.0,
-            value=1.0,
-            step=0.1,
-            format="%.1f%%",
-            key="top",
-            bind="query-params",
-            help="The architectures at or above the accuracy of this rank count as top.",
-        )
+        percent = _choose_top()
         split = _choose_split(workspace, dataset)
     return View(dataset, kind, table, round(percent / 100, 4), split)
 
@@ -114,6 +90,49 @@ def split_label(request: SplitRequest, run_id: str) -> str:
     return " · ".join([*parts, run_id.rpartition("-")[2][:6]])
 
 
+def _choose_dataset() -> str:
+    names = DATASETS.names()
+    recall_option("dataset", names)
+    chosen = st.selectbox(
+        "Data set",
+        names,
+        key="dataset",
+        format_func=lambda name: DATASETS.get(name).label,
+    )
+    publish("dataset", names[0])
+    return chosen
+
+
+def _choose_kind() -> str:
+    recall_option("accuracy", KINDS)
+    chosen = st.segmented_control(
+        "Benchmark accuracy",
+        KINDS,
+        required=True,
+        key="accuracy",
+        help="What a table says of an architecture, trained by itself. Validation and test "
+        "accuracies are on different scales and are never mixed.",
+    )
+    publish("accuracy", KINDS[0])
+    return str(chosen)
+
+
+def _choose_top() -> float:
+    low, high, usual = 0.1, 10.0, 1.0
+    recall("top", usual, float, lambda value: low <= value <= high)
+    chosen = st.slider(
+        "Top",
+        min_value=low,
+        max_value=high,
+        step=0.1,
+        format="%.1f%%",
+        key="top",
+        help="The architectures at or above the accuracy of this rank count as top.",
+    )
+    publish("top", usual)
+    return float(chosen)
+
+
 def _choose_table(workspace: Workspace, dataset: str, kind: str) -> TableInfo | None:
     infos = {info.name: info for info in list_tables(workspace.data_dir)}
     names = [name for name, info in infos.items() if info.find(dataset, kind)]
@@ -122,13 +141,14 @@ def _choose_table(workspace: Workspace, dataset: str, kind: str) -> TableInfo | 
         st.warning(f"No table has {kind} accuracies on {label}.", icon=":material/table_chart:")
         link_to(DATA, "Import a table")
         return None
+    recall_option("table", names)
     chosen = st.selectbox(
         "Table",
         names,
-        key=f"{kind}_table",
+        key="table",
         format_func=lambda name: infos[name].label,
-        bind="query-params",
     )
+    publish("table", names[0])
     found = infos[chosen].find(dataset, kind)
     if found is not None and not found.complete:
         st.caption(f"Incomplete: {found.architectures:,} of 15,625 architectures.")
@@ -144,13 +164,14 @@ def _choose_split(workspace: Workspace, dataset: str) -> SplitInView | None:
     requests = {
         run_id: SplitRequest.from_dict(json.loads(row["request"])) for run_id, row in rows.items()
     }
+    recall_option("split", list(requests))
     chosen = st.selectbox(
         "Split",
         list(requests),
         key="split",
         format_func=lambda run_id: split_label(requests[run_id], run_id),
-        bind="query-params",
     )
+    publish("split", "")
     row = rows[chosen]
     st.caption(_split_details(row))
     tree = workspace.store.split_tree(chosen)

@@ -20,15 +20,21 @@ def available_devices() -> tuple[str, ...]:
     """Return the devices there are, the fastest first; ``"cpu"`` is always the last.
 
     PyTorch is asked in a process of its own, and only where the machine has a driver at all, so
-    that a page need not wait for it.
+    that a page need not wait for it. Where it cannot answer there is only the CPU.
     """
     if not _may_have_accelerator():
         return ("cpu",)
-    answer = subprocess.run(
-        [sys.executable, "-c", _QUESTION], capture_output=True, text=True, timeout=120, check=False
-    )
-    found = json.loads(answer.stdout) if answer.returncode == 0 else []
-    return (*found, "cpu")
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-c", _QUESTION],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        return (*json.loads(answer.stdout), "cpu")
+    except (subprocess.SubprocessError, OSError, ValueError):
+        return ("cpu",)
 
 
 def choose_device(name: str) -> str:

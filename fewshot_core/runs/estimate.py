@@ -19,7 +19,7 @@ def estimate_seconds(data_dir: Path, request: SplitRequest) -> float | None:
     pace = _read(data_dir).get(_key(request))
     if pace is None:
         return None
-    return float(pace) * _work(request) * request.tree.scorings()
+    return pace * _work(request) * request.tree.scorings()
 
 
 def record_pace(data_dir: Path, request: SplitRequest, seconds: float) -> None:
@@ -46,4 +46,6 @@ def _read(data_dir: Path) -> dict[str, float]:
         content = json.loads((data_dir / _FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
+    if not isinstance(content, dict):
+        return {}
+    return {key: pace for key, pace in content.items() if isinstance(pace, int | float)}

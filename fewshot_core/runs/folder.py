@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 from fewshot_core.datafolder import write_json, write_text
-from fewshot_core.errors import RunError
+from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.runs.request import SplitRequest
 from fewshot_core.splitting import SplitTree
 
@@ -69,6 +69,22 @@ class Status:
         pace = (self.updated - self.step_started) / self.done
         return max(0.0, pace * (self.total - self.done))
 
+    @classmethod
+    def from_dict(cls, document: Any) -> "Status":
+        """Read what ``dataclasses.asdict`` makes of a status.
+
+        Raises:
+            RunError: If it is something else; the message says what.
+        """
+        try:
+            status = cls(**{**document, "state": State(document["state"])})
+        except (TypeError, KeyError, ValueError) as error:
+            raise RunError(f"no status of a run: {error!r}") from error
+        for name, kind in _KINDS.items():
+            if not isinstance(getattr(status, name), kind):
+                raise RunError(f"no status of a run: {name} is {getattr(status, name)!r}")
+        return status
+
     def process_alive(self) -> bool:
         """Whether the process that was recorded still runs."""
         if self.pid is None or self.process_started is None:
@@ -77,8 +93,20 @@ class Status:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.process_started) < START_TOLERANCE
             return bool(same and process.status() != psutil.STATUS_ZOMBIE)
-        except psutil.Error:
+        except (psutil.Error, ValueError):  # no process can have a negative number
             return False
+
+
+_KINDS = {
+    "message": str,
+    "done": int,
+    "total": int,
+    "started": int | float | None,
+    "step_started": int | float | None,
+    "updated": int | float | None,
+    "pid": int | None,
+    "process_started": int | float | None,
+}
 
 
 @dataclass(frozen=True)
@@ -113,13 +141,17 @@ class RunFolder:
             RunError: If it is missing or damaged.
         """
         document = self._read_json("manifest.json")
-        if not isinstance(document, dict) or "request" not in document:
-            raise RunError(f"{self.path.name}: manifest.json holds no request")
+        if not isinstance(document, dict) or not isinstance(document.get("request"), dict):
+            raise RunError(f"{self.run_id}: manifest.json holds no request")
         return document
 
     def request(self) -> SplitRequest:
         """Return what was asked; raises as ``manifest``."""
-        return SplitRequest.from_dict(self.manifest()["request"])
+        document = self.manifest()["request"]
+        try:
+            return SplitRequest.from_dict(document)
+        except FewshotError as error:
+            raise RunError(f"{self.run_id}: manifest.json cannot be used: {error}") from error
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Write what was asked."""
@@ -133,9 +165,9 @@ class RunFolder:
         """
         document = self._read_json("status.json")
         try:
-            status = Status(**{**document, "state": State(document["state"])})
-        except (TypeError, KeyError, ValueError) as error:
-            raise RunError(f"{self.path.name}: status.json is damaged: {error!r}") from error
+            status = Status.from_dict(document)
+        except RunError as error:
+            raise RunError(f"{self.run_id}: status.json is damaged: {error}") from error
         if status.state.active and not status.process_alive():
             # The process may have written its last word between the two looks.
             latest = self._read_json("status.json")
@@ -154,11 +186,14 @@ class RunFolder:
         """Return the tree as far as it has grown, or None before its first node.
 
         Raises:
-            SplittingError: If it is damaged.
+            RunError: If it is damaged.
         """
         if not self.tree_path.exists():
             return None
-        return SplitTree.from_json(self.tree_path.read_text(encoding="utf-8"))
+        try:
+            return SplitTree.from_json(self.tree_path.read_text(encoding="utf-8"))
+        except (FewshotError, OSError, ValueError) as error:
+            raise RunError(f"{self.run_id}: tree.json cannot be read: {error}") from error
 
     def write_tree(self, tree: SplitTree) -> None:
         """Write the tree, growing or complete."""
@@ -175,7 +210,7 @@ class RunFolder:
         try:
             return json.loads((self.path / name).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise RunError(f"{self.path.name}: {name} cannot be read: {error}") from error
+            raise RunError(f"{self.run_id}: {name} cannot be read: {error}") from error
 
 
 def runs_dir(data_dir: Path) -> Path:
@@ -190,7 +225,8 @@ def run_folder(run_id: str, data_dir: Path) -> RunFolder:
         RunError: If there is no such run.
     """
     folder = RunFolder(runs_dir(data_dir) / run_id)
-    if Path(run_id).name != run_id or not folder.path.is_dir():
+    is_name = Path(run_id).name == run_id and run_id[:1] not in ("", ".")
+    if not is_name or not folder.path.is_dir():
         raise RunError(f"there is no run {run_id!r} in {runs_dir(data_dir)}")
     return folder
 

@@ -5,7 +5,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,13 +16,17 @@ from typing import Any
 
 import psutil
 
-from fewshot_core.datafolder import ENVIRONMENT_NAME, atomic_folder
+from fewshot_core.datafolder import ENVIRONMENT_NAME, atomic_folder, locked
 from fewshot_core.errors import RunError
 from fewshot_core.runs.folder import RunFolder, State, Status, runs_dir
 from fewshot_core.runs.request import SplitRequest
 
 TERMINATION_SECONDS = 3.0
 """How long a process may take to end by itself after it was asked to."""
+
+# Threads that wait for each other sleep instead of spinning: spinning takes the very cores that
+# the others need as soon as anything else runs on the machine.
+_THREADING = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 _PACKAGES = ("torch", "numpy", "pandas", "fewshot-workbench")
 
@@ -32,7 +38,7 @@ def answered(request: SplitRequest, data_dir: Path) -> RunFolder | None:
         ImagesError, RunError: As ``start``, if what the request needs is missing.
     """
     folder = _folder(request, request.fingerprints(data_dir), data_dir)
-    return folder if folder.path.exists() and _is_usable(folder) else None
+    return folder if _is_usable(folder) else None
 
 
 def start(request: SplitRequest, data_dir: Path) -> RunFolder:
@@ -47,14 +53,13 @@ def start(request: SplitRequest, data_dir: Path) -> RunFolder:
     """
     fingerprints = request.fingerprints(data_dir)
     folder = _folder(request, fingerprints, data_dir)
-    if folder.path.exists():
-        if _is_usable(folder):
+    if _is_usable(folder):
+        return folder
+    with locked(runs_dir(data_dir)):
+        if _is_usable(folder):  # another process was first
             return folder
-        folder.tree_path.unlink(missing_ok=True)
-        folder.write_status(Status(State.LOST, "starting again"))
-    else:
-        _create(folder, _manifest(request, fingerprints))
-    _launch(folder, data_dir)
+        _prepare(folder, _manifest(request, fingerprints))
+        _launch(folder, data_dir)
     return folder
 
 
@@ -63,30 +68,36 @@ def cancel(folder: RunFolder) -> None:
 
     The process is asked to end, and made to where it does not within ``TERMINATION_SECONDS``. A
     run that has ended is left as it is.
+
+    Raises:
+        RunError: If its process cannot be ended.
     """
     status = folder.status()
     if not status.state.active or status.pid is None:
         return
-    _signal_group(status.pid, signal.SIGTERM)
-    deadline = time.monotonic() + TERMINATION_SECONDS
-    while status.process_alive() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    if status.process_alive():
-        _signal_group(status.pid, signal.SIGKILL)
+    for number in (signal.SIGTERM, signal.SIGKILL):  # the second also ends what it has started
+        _signal_group(status.pid, number)
+        deadline = time.monotonic() + TERMINATION_SECONDS
+        while status.process_alive() and time.monotonic() < deadline:
+            time.sleep(0.05)
     latest = folder.status()
-    if latest.state in (State.QUEUED, State.RUNNING, State.LOST):
+    if latest.state.active:
+        raise RunError(f"{folder.run_id} cannot be cancelled: its process {status.pid} goes on")
+    if latest.state is State.LOST:
         folder.write_status(replace(latest, state=State.CANCELLED, message="cancelled"))
 
 
 def delete(folder: RunFolder) -> None:
-    """Delete a run's folder.
+    """Delete a run's folder, damaged or not: out of sight in one step, then from the disk.
 
     Raises:
         RunError: If a process is working on it.
     """
-    if folder.status().state.active:
+    if _is_active(folder):
         raise RunError(f"{folder.run_id} is running: cancel it before you delete it")
-    shutil.rmtree(folder.path)
+    hidden = Path(tempfile.mkdtemp(dir=folder.path.parent, prefix=f".{folder.run_id}."))
+    folder.path.rename(hidden / folder.run_id)
+    shutil.rmtree(hidden)
 
 
 def _folder(
@@ -99,13 +110,28 @@ def _is_usable(folder: RunFolder) -> bool:
     """Whether a run needs no new process: it is done, or it is being worked on."""
     try:
         state = folder.status().state
-        return state.active or (state is State.DONE and folder.tree() is not None)
+        if state is not State.DONE:
+            return state.active
+        folder.request()  # a run that does not say what it answers is no answer
+        return folder.tree() is not None
     except RunError:
         return False
 
 
-def _create(folder: RunFolder, manifest: dict[str, Any]) -> None:
-    """Make the folder appear with its manifest and a first status in it."""
+def _is_active(folder: RunFolder) -> bool:
+    try:
+        return folder.status().state.active
+    except RunError:
+        return False
+
+
+def _prepare(folder: RunFolder, manifest: dict[str, Any]) -> None:
+    """Make the folder appear with its manifest and a first status, or ready to be used again."""
+    if folder.path.exists():
+        folder.tree_path.unlink(missing_ok=True)
+        folder.write_status(Status(State.LOST, "starting again"))
+        folder.write_manifest(manifest)
+        return
     with atomic_folder(folder.path) as temporary:
         draft = RunFolder(temporary)
         draft.write_manifest(manifest)
@@ -124,7 +150,11 @@ def _manifest(request: SplitRequest, fingerprints: dict[str, str | None]) -> dic
 
 
 def _launch(folder: RunFolder, data_dir: Path) -> None:
-    """Start the worker; it begins once its pid is recorded, when its standard input closes."""
+    """Start the worker.
+
+    It waits until its standard input closes, and ends where its pid is not recorded by then: nobody
+    could watch or cancel it.
+    """
     with folder.log_path.open("ab") as log:
         try:
             process = subprocess.Popen(
@@ -133,24 +163,25 @@ def _launch(folder: RunFolder, data_dir: Path) -> None:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env=os.environ | {ENVIRONMENT_NAME: str(data_dir)},
+                env={**_THREADING, **os.environ, ENVIRONMENT_NAME: str(data_dir)},
             )
         except OSError as error:
             raise RunError(f"the process of {folder.run_id} cannot be started: {error}") from error
-    started = psutil.Process(process.pid).create_time()
-    folder.write_status(
-        Status(
-            State.QUEUED,
-            "loading PyTorch",
-            started=datetime.now(UTC).timestamp(),
-            pid=process.pid,
-            process_started=started,
+    try:
+        folder.write_status(
+            Status(
+                State.QUEUED,
+                "loading PyTorch",
+                started=datetime.now(UTC).timestamp(),
+                pid=process.pid,
+                process_started=psutil.Process(process.pid).create_time(),
+            )
         )
-    )
-    if process.stdin is not None:
-        process.stdin.close()
-    _CHILDREN.append(process)
-    _reap()
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()
+        _CHILDREN.append(process)
+        _reap()
 
 
 _CHILDREN: list[subprocess.Popen[bytes]] = []
@@ -162,7 +193,5 @@ def _reap() -> None:
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError, PermissionError):  # it has ended; macOS says the latter
         os.killpg(pid, number)
-    except ProcessLookupError:
-        return

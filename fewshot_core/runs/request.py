@@ -97,6 +97,8 @@ class SplitRequest:
         for name in ("batch_size", "batches"):
             if getattr(self, name) < 1:
                 raise RunError(f"expected {name} of at least 1, got {getattr(self, name)}")
+        if self.batch_seed < 0:
+            raise RunError(f"expected batch_seed of at least 0, got {self.batch_seed}")
 
     @property
     def needs_images(self) -> bool:

@@ -1,5 +1,6 @@
 """The process of a run: ``python -m fewshot_core.runs.worker RUN_FOLDER``."""
 
+import os
 import signal
 import sys
 import traceback
@@ -23,6 +24,9 @@ def main(path: Path) -> int:
     sys.stdin.read()  # closes once the starter has recorded this process
     signal.signal(signal.SIGTERM, _on_termination)
     folder = RunFolder(path)
+    if folder.status().pid != os.getpid():
+        print("this process is not recorded, so nobody could cancel it: ending", file=sys.stderr)
+        return 1
     try:
         import_module("fewshot_core.runs.split_job").run(folder, data_dir())
         return 0

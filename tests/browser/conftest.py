@@ -1,0 +1,120 @@
+"""The app as a person meets it: in Debian's Chromium, on real images where they are at hand."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from fewshot_core.images import register_source
+
+ROOT = Path(__file__).resolve().parents[2]
+CIFAR10 = ROOT.parent / "shared" / "data" / "cifar10"
+SCREENSHOTS = ROOT / "artefacts" / "screenshots"
+START_SECONDS = 60
+
+FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    if path is None:
+        reason = "needs Chromium: `make browser` installs it from Debian's packages"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new data folder, knowing CIFAR-10 where it is at hand."""
+    folder = tmp_path_factory.mktemp("browser") / "data"
+    if CIFAR10.is_dir():
+        register_source("cifar10", CIFAR10, data_dir=folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def address(data_folder: Path) -> Iterator[str]:
+    """The address of the app, started with its own command."""
+    port = _free_port()
+    command = [sys.executable, "-m", "fewshot_core", "app", "--port", str(port)]
+    app = subprocess.Popen(
+        [*command, "--data-dir", str(data_folder)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    address = f"http://127.0.0.1:{port}"
+    _wait_until_served(address, app)
+    yield address
+    os.killpg(app.pid, 15)
+    app.wait(timeout=20)
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str) -> Iterator[Visit]:
+    """Open a page of the app; what the browser's console reports as an error fails the test."""
+    problems: list[str] = []
+    contexts = []
+
+    def visit(path: str, theme: Literal["light", "dark"] = "light") -> Page:
+        context = browser.new_context(viewport={"width": 1500, "height": 1000}, color_scheme=theme)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(address + path)
+        page.get_by_role("heading", level=1).first.wait_for()
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert not problems
+
+
+@pytest.fixture
+def screenshot() -> Callable[[Page, str], None]:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+
+    def screenshot(page: Page, name: str) -> None:
+        page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+    return screenshot
+
+
+def _free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_served(address: str, app: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert app.poll() is None, "the app ended before it served a page"
+        try:
+            with urllib.request.urlopen(address, timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    pytest.fail(f"the app did not serve a page within {START_SECONDS} s")

@@ -1,0 +1,145 @@
+"""What a person does: make splits, watch them, look into them, share a link."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from fewshot_core.images import list_sources
+from fewshot_core.runs import list_runs
+
+Visit = Callable[..., Page]
+Screenshot = Callable[[Page, str], None]
+
+SMALL = "channels=4&cells=1&batch_size=16"
+SECONDS = 120_000
+
+
+def charts(page: Page) -> int:
+    return page.locator(".js-plotly-plot .main-svg").count()
+
+
+def follow(page: Page, name: str) -> None:
+    """Go to another page by the link in the sidebar."""
+    page.get_by_test_id("stSidebar").get_by_role("link", name=name).click()
+
+
+def make_split(page: Page, screenshot: Screenshot, name: str) -> None:
+    """Press Start, see progress, and wait until the split has come into view."""
+    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Cancel").wait_for()
+    bar = page.get_by_role("progressbar")
+    expect(bar.first).to_be_visible()
+    expect(page.get_by_text("scoring").first).to_be_visible(timeout=SECONDS)
+    screenshot(page, f"split-{name}-running")
+    page.locator(".st-key-start").get_by_text("Show").wait_for(timeout=SECONDS)
+    page.get_by_role("heading", name="Sub-spaces").wait_for()
+    page.wait_for_timeout(1500)
+    screenshot(page, f"split-{name}")
+
+
+def test_the_first_visit_says_what_to_do(visit: Visit, screenshot: Screenshot):
+    page = visit("/")
+    expect(page.get_by_role("link", name="Make the first split")).to_be_visible()
+    screenshot(page, "home-empty")
+    page.get_by_role("link", name="Make the first split").click()
+    expect(page.get_by_role("heading", name="Split", level=1)).to_be_visible()
+
+
+@pytest.mark.parametrize(("label", "metric"), [("%23params", "params"), ("gradnorm", "gradnorm")])
+def test_a_split_is_made_from_the_page_and_its_distributions_are_drawn(
+    label: str, metric: str, visit: Visit, screenshot: Screenshot, data_folder: Path
+):
+    page = visit(f"/Split?metric={label}&{SMALL}")
+    make_split(page, screenshot, metric)
+    folder = next(run for run in list_runs(data_folder) if metric in run.run_id)
+    tree = folder.tree()
+    assert tree is not None
+    assert len(tree.leaves) == 8
+    if metric == "gradnorm":
+        real = any(not source.synthetic for source in list_sources("cifar10", data_folder))
+        assert tree.details["synthetic"] is not real
+    follow(page, "Distributions")
+    page.get_by_role("heading", name="Distributions", level=1).wait_for()
+    page.locator(".js-plotly-plot .main-svg").nth(3).wait_for()
+    text = page.locator(".js-plotly-plot").first.inner_text()
+    assert all(f"S{number}" in text for number in range(1, 9))
+    assert "validation accuracy on CIFAR-10, %" in text
+    page.wait_for_timeout(1000)
+    screenshot(page, f"distributions-{metric}")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_is_drawn_in_both_themes(theme: str, visit: Visit, screenshot: Screenshot):
+    for path, name in (
+        ("/", "home"),
+        ("/Split", "split"),
+        ("/Distributions", "distributions"),
+        ("/Runs_and_data", "runs-and-data"),
+    ):
+        page = visit(path, theme)
+        if name != "runs-and-data":
+            page.locator(".js-plotly-plot .main-svg").first.wait_for()
+        page.wait_for_timeout(1500)
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+        screenshot(page, f"{name}-{theme}")
+        page.close()
+
+
+def test_a_row_brings_its_sub_space_forward_and_shows_a_cell(visit: Visit, screenshot: Screenshot):
+    page = visit("/Distributions")
+    table = page.get_by_test_id("stDataFrame").first
+    table.wait_for()
+    page.locator(".js-plotly-plot .main-svg").first.wait_for()
+    box = table.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 16, box["y"] + 38 + 35 + 17)
+    page.get_by_role("heading", name="S2:").wait_for()
+    expect(page.get_by_text("Rank ").first).to_be_visible()
+    page.wait_for_timeout(1000)
+    screenshot(page, "distributions-chosen")
+
+
+@pytest.mark.parametrize("style", ["Violin", "Histogram", "Cumulative", "Overlay"])
+def test_each_style_is_drawn_and_in_the_link(style: str, visit: Visit, screenshot: Screenshot):
+    page = visit("/Distributions")
+    page.get_by_role("radio", name=style).click()
+    page.wait_for_url(f"**style={style}*")
+    page.wait_for_timeout(2000)
+    assert charts(page)
+    screenshot(page, f"distributions-{style.lower()}")
+    again = visit(page.url.partition("/Distributions")[1] + page.url.partition("/Distributions")[2])
+    expect(again.get_by_role("radio", name=style)).to_be_checked()
+
+
+def test_a_choice_stays_on_the_way_to_another_page(visit: Visit):
+    page = visit("/?dataset=cifar100")
+    follow(page, "Distributions")
+    page.get_by_role("heading", name="Distributions", level=1).wait_for()
+    page.wait_for_url("**dataset=cifar100*")
+    expect(page.get_by_text("No split of CIFAR-100 is finished yet")).to_be_visible()
+
+
+def test_the_form_is_usable_by_keyboard(visit: Visit):
+    page = visit(f"/Split?metric=%23params&{SMALL}&seed=1")
+    start = page.get_by_role("button", name="Start")
+    start.wait_for()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if start.evaluate("element => element === document.activeElement"):
+            break
+    expect(start).to_be_focused()
+    page.keyboard.press("Enter")
+    page.locator(".st-key-start").get_by_text("Show").wait_for(timeout=SECONDS)
+
+
+def test_every_chart_has_a_text_alternative(visit: Visit):
+    page = visit("/Distributions")
+    page.locator(".js-plotly-plot .main-svg").first.wait_for()
+    described = page.locator('[data-testid="stPlotlyChart"]')
+    assert described.count() >= 2
+    texts = described.evaluate_all(
+        'charts => charts.map(chart => chart.outerHTML.match(/aria-label="([^"]*)"/)?.[1] || \'\')'
+    )
+    assert all("sub-space" in text for text in texts[:2])

@@ -1,0 +1,103 @@
+"""Runs, tables and images on the page Runs and data."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fewshot_core.bench import list_tables, load_accuracy
+from fewshot_core.images import list_sources
+from fewshot_core.space import Architecture
+
+Open = Callable[..., AppTest]
+
+SCRIPT = "pages/9_Runs_and_data.py"
+
+
+@pytest.fixture
+def csv_lines() -> list[str]:
+    """A table of all architectures under a header of its own."""
+    accuracy = np.random.default_rng(0).uniform(10, 90, 15625).round(3)
+    rows = [
+        f"{Architecture.from_index(index).to_string()},{value}"
+        for index, value in enumerate(accuracy)
+    ]
+    return ["cell,measured", *rows]
+
+
+def write(path: Path, lines: list[str]) -> Path:
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def errors(page: AppTest) -> str:
+    return "\n".join(error.value for error in page.error)
+
+
+def test_a_table_is_imported_after_its_columns_are_confirmed(
+    empty_data: Path, tmp_path: Path, csv_lines: list[str], open_page: Open
+):
+    path = write(tmp_path / "mine.csv", csv_lines)
+    page = open_page(SCRIPT)
+    page.text_input(key="table_path").set_value(str(path)).run()
+    page.selectbox(key="map_column_measured").set_value("cifar100 test").run()
+    assert not page.error
+    page.button(key="import_table").click().run()
+    assert not page.exception
+    assert [info.name for info in list_tables(empty_data)][1:] == ["mine"]
+    known = load_accuracy("cifar100", "test", "mine", empty_data)
+    assert known["accuracy_mean"].iloc[0] == float(csv_lines[1].rpartition(",")[2])
+
+
+def test_a_broken_table_is_refused_with_the_row_and_nothing_is_lost(
+    empty_data: Path, tmp_path: Path, csv_lines: list[str], open_page: Open
+):
+    csv_lines[100] = csv_lines[99]
+    path = write(tmp_path / "mine.csv", csv_lines)
+    page = open_page(SCRIPT)
+    before = list_tables(empty_data)
+    page.text_input(key="table_path").set_value(str(path)).run()
+    page.selectbox(key="map_column_measured").set_value("cifar10 test").run()
+    assert "101" in errors(page)
+    assert list_tables(empty_data) == before
+
+
+def test_a_path_without_a_table_says_what_was_expected(empty_data: Path, open_page: Open):
+    page = open_page(SCRIPT)
+    page.text_input(key="table_path").set_value("/nowhere/at-all.csv").run()
+    assert "/nowhere/at-all.csv" in errors(page)
+
+
+def test_an_imported_table_can_be_removed(
+    empty_data: Path, tmp_path: Path, csv_lines: list[str], open_page: Open
+):
+    test_a_table_is_imported_after_its_columns_are_confirmed(
+        empty_data, tmp_path, csv_lines, open_page
+    )
+    page = open_page(SCRIPT)
+    page.button(key="remove_table").click().run()
+    assert [info.name for info in list_tables(empty_data)][1:] == []
+
+
+def test_images_that_are_none_are_refused(empty_data: Path, tmp_path: Path, open_page: Open):
+    page = open_page(SCRIPT)
+    page.text_input(key="images_path").set_value(str(tmp_path)).run()
+    page.button(key="add_images").click().run()
+    assert "holds no CIFAR-10" in errors(page)
+    assert [source.name for source in list_sources("cifar10", empty_data)] == ["synthetic"]
+
+
+def test_a_download_without_a_network_names_every_choice(empty_data: Path, open_page: Open):
+    page = open_page(SCRIPT)
+    page.button(key="download").click().run()
+    for choice in ("fewshot images register", "images/cifar10/", "synthetic"):
+        assert choice in errors(page)
+
+
+def test_runs_are_listed_with_their_states(split_data: Path, open_page: Open):
+    page = open_page(SCRIPT)
+    table = next(frame.value for frame in page.dataframe if "state" in frame.value)
+    assert set(table["state"]) == {"done"}
+    assert len(table) == 2

@@ -1,0 +1,126 @@
+"""Asking for a split on the Split page, watching it, and looking into it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fewshot_core.runs import RunFolder, State, cancel, list_runs
+
+Open = Callable[..., AppTest]
+Wait = Callable[[RunFolder], RunFolder]
+
+SCRIPT = "pages/1_Split.py"
+
+
+def small(open_page: Open, metric: str, **query: str) -> AppTest:
+    """Open the page with a request that takes seconds."""
+    return open_page(SCRIPT, metric=metric, channels="2", cells="1", batch_size="4", **query)
+
+
+def start(page: AppTest) -> AppTest:
+    return page.button(key="start").click().run()
+
+
+def test_a_split_is_made_and_comes_into_view(empty_data: Path, open_page: Open, wait_for: Wait):
+    page = start(small(open_page, "#params"))
+    (folder,) = list_runs(empty_data)
+    assert page.button(key=f"cancel_{folder.run_id}").label == "Cancel"
+    wait_for(folder)
+    page.run()
+    assert not page.exception
+    assert page.sidebar.selectbox(key="split").value == folder.run_id
+    assert [metric.value for metric in page.metric][1:3] == ["8", "0 of 7"]
+    assert page.button(key="start").label == "Show"
+    assert "16.0" not in page.caption[0].value
+
+
+def test_a_split_made_before_opens_without_another_run(split_data: Path, open_page: Open):
+    before = {folder.run_id: folder.status().updated for folder in list_runs(split_data)}
+    page = small(open_page, "#params")
+    assert page.button(key="start").label == "Show"
+    page = start(page)
+    page.run()
+    chosen = page.sidebar.selectbox(key="split").value
+    assert chosen.startswith("split-params-")
+    assert {f.run_id: f.status().updated for f in list_runs(split_data)} == before
+
+
+def test_a_running_split_can_be_cancelled_and_started_again(
+    empty_data: Path, open_page: Open, wait_for: Wait
+):
+    page = start(small(open_page, "gradnorm", batches="60"))
+    (folder,) = list_runs(empty_data)
+    page.button(key=f"cancel_{folder.run_id}").click().run()
+    assert folder.status().state is State.CANCELLED
+    page.run()
+    assert any("cancelled" in info.value for info in page.info)
+    page.button(key="start_again").click().run()
+    assert folder.status().state.active
+    cancel(folder)
+
+
+def test_a_split_that_fails_says_why_and_shows_its_log(
+    empty_data: Path, tmp_path: Path, open_page: Open, wait_for: Wait
+):
+    weights = tmp_path / "weights.pth"
+    weights.write_text("not weights")
+    page = start(small(open_page, "gradnorm", checkpoint=str(weights)))
+    (folder,) = list_runs(empty_data)
+    wait_for(folder)
+    page.run()
+    assert "failed" in page.error[0].value
+    assert str(weights) in page.error[0].value
+    assert "CheckpointError" in "".join(code.value for code in page.code)
+    page.button(key="dismiss").click().run()
+    assert not page.error
+
+
+def test_a_missing_checkpoint_is_refused_before_the_start(empty_data: Path, open_page: Open):
+    page = small(open_page, "gradnorm", checkpoint="/nowhere/weights.pth")
+    assert "/nowhere/weights.pth" in page.error[0].value
+    assert page.button(key="start").disabled
+
+
+def test_an_impossible_tree_is_refused_before_the_start(empty_data: Path, open_page: Open):
+    page = small(open_page, "#params")
+    page.multiselect(key="edges").set_value([]).run()
+    assert "edge" in page.error[0].value
+    assert page.button(key="start").disabled
+
+
+def test_the_estimate_comes_from_the_last_split_of_the_kind(split_data: Path, open_page: Open):
+    page = small(open_page, "gradnorm", seed="7")
+    assert any(caption.value.startswith("About ") for caption in page.caption)
+    page = small(open_page, "gradientmatching")
+    assert any("was timed" in caption.value for caption in page.caption)
+
+
+def test_made_up_images_are_labelled_everywhere(split_data: Path, open_page: Open):
+    gradnorm = next(f.run_id for f in list_runs(split_data) if "gradnorm" in f.run_id)
+    page = open_page(SCRIPT, metric="gradnorm")
+    page.sidebar.selectbox(key="split").set_value(gradnorm).run()
+    warnings = [warning.value for warning in page.warning]
+    assert any("Made-up images" in text for text in warnings)
+    assert any("images were made up" in text for text in warnings)
+
+
+@pytest.mark.parametrize("number", [0, 3, 6])
+def test_a_node_shows_its_candidate_cuts_with_the_chosen_one_marked(
+    number: int, split_data: Path, open_page: Open
+):
+    page = open_page(SCRIPT)
+    options = page.selectbox(key="node").options
+    page.selectbox(key="node").set_value(options[number]).run()
+    table = next(frame.value for frame in page.dataframe if "groups" in frame.value)
+    assert len(table) == 15
+    assert list(table[""]).count("chosen") == 1
+    assert table["cut"].is_monotonic_increasing
+
+
+def test_the_command_under_a_figure_is_shown(split_data: Path, open_page: Open):
+    page = open_page(SCRIPT)
+    commands = [code.value for code in page.code]
+    assert any(command.startswith("fewshot split --metric") for command in commands)
+    assert any(command.startswith("fewshot analyse --run split-") for command in commands)
