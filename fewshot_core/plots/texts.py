@@ -95,7 +95,8 @@ def number_text(value: float | None) -> str:
 def compact_text(value: float) -> str:
     """Return a number in a few characters, for a cell of a matrix: "-243k"."""
     if not 1000 <= abs(value) < 1e15:
-        return number_text(value) if not math.isfinite(value) else f"{value:.3g}"
+        plain = value == 0 or not math.isfinite(value)
+        return number_text(value) if plain else f"{value:.3g}"
     power = int(math.log10(abs(value))) // 3
     return f"{value / 1000**power:.3g}{' kMGT'[power]}"
 

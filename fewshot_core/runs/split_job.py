@@ -1,5 +1,7 @@
 """The work of a split, inside its own process."""
 
+import resource
+import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -87,7 +89,7 @@ class _Reporter:
         """Report the end; return the seconds since the first step."""
         seconds = time.perf_counter() - self._start
         total = self.status.done + 1
-        message = f"done in {seconds:.1f} s"
+        message = f"done in {seconds:.1f} s with {peak_memory() / 1e9:.1f} GB of memory"
         self._write(
             replace(self.status, state=State.DONE, done=total, total=total, message=message)
         )
@@ -98,6 +100,12 @@ class _Reporter:
         self.folder.write_status(status)
         self._written = time.monotonic()
         print(f"{status.done}/{status.total} {status.message}", flush=True)
+
+
+def peak_memory() -> int:
+    """Return the most memory that this process has had, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak  # bytes there, kilobytes elsewhere
 
 
 def _supernet(request: SplitRequest) -> Supernet:

@@ -77,7 +77,7 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
     contexts = []
 
     def visit(path: str, theme: Literal["light", "dark"] = "light") -> Page:
-        context = browser.new_context(viewport={"width": 1500, "height": 1000}, color_scheme=theme)
+        context = browser.new_context(viewport={"width": 1500, "height": 1500}, color_scheme=theme)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(60_000)
