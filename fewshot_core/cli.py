@@ -8,6 +8,7 @@ a command that was not understood, 130 when it was interrupted.
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -138,8 +139,9 @@ def run_split(
         ),
         device=choose_device(device),
     )
+    now = time.time()
     run = start(request, data_dir(folder))
-    status = follow(run, err)
+    status = follow(run, err, ours=(run.status().started or 0.0) >= now)
     tree = run.tree()
     if status.state is not State.DONE or tree is None:
         err.print(f"{run.run_id} {status.state}: {status.message}", markup=False, style="red")

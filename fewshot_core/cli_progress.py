@@ -10,11 +10,16 @@ from fewshot_core.runs import RunFolder, Status, cancel
 POLL_SECONDS = 0.2
 
 
-def follow(run: RunFolder, console: Console) -> Status:
-    """Show a run's progress until it ends; an interruption cancels it.
+def follow(run: RunFolder, console: Console, ours: bool = True) -> Status:
+    """Wait for a run to end, showing its progress on a terminal.
+
+    Args:
+        run: The run.
+        console: The terminal.
+        ours: Whether an interruption cancels it, rather than leaving it to whoever started it.
 
     Raises:
-        KeyboardInterrupt: After an interrupted run was cancelled.
+        KeyboardInterrupt: After an interruption.
     """
     columns = (
         TextColumn("{task.description}"),
@@ -23,7 +28,8 @@ def follow(run: RunFolder, console: Console) -> Status:
         TimeRemainingColumn(),
     )
     try:
-        with Progress(*columns, console=console, transient=True) as bar:
+        hidden = not console.is_terminal
+        with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
             task = bar.add_task("starting", total=None)
             while (status := run.status()).state.active:
                 total = status.total or None
@@ -31,8 +37,10 @@ def follow(run: RunFolder, console: Console) -> Status:
                 time.sleep(POLL_SECONDS)
         return status
     except KeyboardInterrupt:
-        cancel(run)
-        console.print(f"{run.run_id} cancelled", markup=False, highlight=False)
+        if ours:
+            cancel(run)
+        end = "cancelled" if ours else "goes on: it was started elsewhere"
+        console.print(f"{run.run_id} {end}", markup=False, highlight=False)
         raise
 
 

@@ -1,10 +1,11 @@
 """The data folder: where it is, and how files get into it without ever being half written."""
 
+import fcntl
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,10 +49,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     A reader sees the old file or the new one, never a part; on an error the old one stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _beside(path)
     try:
+        temporary.touch(exist_ok=False)
         yield temporary
         _sync(temporary)
         temporary.replace(path)
@@ -75,7 +75,8 @@ def write_json(path: Path, value: Any) -> None:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside ``path``; on success it replaces ``path`` as a whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    temporary = _beside(path)
+    temporary.mkdir()
     replaced = temporary.with_name(temporary.name + ".old")
     try:
         yield temporary
@@ -90,6 +91,27 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         if replaced.exists() and not path.exists():
             replaced.rename(path)
         shutil.rmtree(replaced, ignore_errors=True)
+
+
+def remove_folder(path: Path) -> None:
+    """Delete a folder: out of sight in one step, then from the disk."""
+    hidden = _beside(path)
+    path.rename(hidden)
+    shutil.rmtree(hidden)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes and threads that ask for the same from changing a folder meanwhile."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # released when the file is closed, or the process ends
+        yield
+
+
+def _beside(path: Path) -> Path:
+    """Return a hidden path in the same folder that nothing has yet."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
 
 
 def _sync(path: Path) -> None:

@@ -33,7 +33,7 @@ def examine(data_dir: Path) -> dict[str, Any]:
         "tables": _tables(data_dir, problems),
         "images": _images(data_dir, problems),
         "runs": _runs(data_dir),
-        "problems": problems,
+        "problems": list(dict.fromkeys(problems)),
     }
 
 
@@ -85,7 +85,11 @@ def _tables(data_dir: Path, problems: list[str]) -> list[dict[str, Any]]:
 def _images(data_dir: Path, problems: list[str]) -> dict[str, list[dict[str, Any]]]:
     found = {}
     for dataset in DATASETS.names():
-        sources = list_sources(dataset, data_dir)
+        try:
+            sources = list_sources(dataset, data_dir)
+        except (FewshotError, OSError) as error:
+            problems.append(f"the images of {dataset} cannot be listed: {error}")
+            continue
         problems += [source.problem for source in sources if source.problem]
         found[dataset] = [
             {"name": source.name, "label": source.label, "synthetic": source.synthetic}

@@ -12,13 +12,12 @@ from fewshot_core.bench.packaged import open_packaged
 from fewshot_core.bench.records import PACKAGED_TABLE, TableInfo, check_kind
 from fewshot_core.bench.storage import (
     StoredTable,
-    delete_table,
     folder_names,
     is_table_name,
-    locked,
     open_table,
     tables_folder,
 )
+from fewshot_core.datafolder import locked, remove_folder
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError, UnknownNameError
 
@@ -155,7 +154,7 @@ def remove_table(name: str, data_dir: Path | str | None = None) -> None:
         if name not in names:
             known = ", ".join(names) or "none"
             raise UnknownNameError(f"unknown accuracy table {name!r}: expected one of {known}")
-        delete_table(root, name)
+        remove_folder(root / name)
 
 
 def _scan(data_dir: Path | str | None) -> tuple[list[StoredTable], list[tuple[str, str]]]:

@@ -11,7 +11,8 @@ from fewshot_core.bench.fingerprint import fingerprint_input
 from fewshot_core.bench.importers import read_input
 from fewshot_core.bench.mapping import ColumnMapping
 from fewshot_core.bench.records import PACKAGED_TABLE, TableInfo, TableSet
-from fewshot_core.bench.storage import is_table_name, locked, tables_folder, write_table
+from fewshot_core.bench.storage import is_table_name, tables_folder, write_table
+from fewshot_core.datafolder import locked
 from fewshot_core.errors import TableError
 from fewshot_core.space import Architecture
 

@@ -4,13 +4,8 @@ It holds ``manifest.json``, ``accuracy.parquet`` and, where they are known, ``se
 ``costs.parquet``. It is written as a whole; what is stored is never changed in part.
 """
 
-import fcntl
 import json
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,15 +71,6 @@ def is_table_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-@contextmanager
-def locked(root: Path) -> Iterator[None]:
-    """Keep other processes and threads from changing the tables meanwhile."""
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / ".lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # released when the file is closed, or the process ends
-        yield
-
-
 def write_table(
     root: Path, name: str, label: str, content: TableContent, fingerprint: str
 ) -> TableInfo:
@@ -103,13 +89,6 @@ def write_table(
                 frame[PARTS[part]].to_parquet(folder / f"{part}.parquet", index=False)
         write_json(folder / _MANIFEST, info.to_dict())
     return info
-
-
-def delete_table(root: Path, name: str) -> None:
-    """Delete a table: out of sight in one step, then from the disk. The caller holds the lock."""
-    hidden = Path(tempfile.mkdtemp(dir=root, prefix=f".{name}."))
-    (root / name).rename(hidden / name)
-    shutil.rmtree(hidden)
 
 
 def open_table(folder: Path) -> StoredTable:

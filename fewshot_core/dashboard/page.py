@@ -36,8 +36,8 @@ class Workspace:
 def setup(title: str) -> Workspace:
     """Begin a page; it may be called on every run of its script.
 
-    What keeps the app from working is said on the page, which then stops. A run that cannot be
-    read is named, and the rest goes on.
+    What keeps the app from working is said on the page, which then stops. A run or a
+    table that cannot be read is named, and the rest goes on.
     """
     heading = APP_NAME if title == APP_NAME else f"{title} - {APP_NAME}"
     st.set_page_config(page_title=heading, page_icon=":material/account_tree:", layout="wide")
@@ -51,8 +51,8 @@ def setup(title: str) -> Workspace:
         if not isinstance(error, StoreError):
             st.write("`fewshot doctor` looks at the installation and at the data folder.")
         st.stop()
-    for run_id, problem in workspace.store.problems.items():
-        st.warning(f"The run {run_id} cannot be read: {problem}", icon=":material/warning:")
+    for problem in workspace.store.problems.values():
+        st.warning(problem, icon=":material/warning:")
     return workspace
 
 

@@ -1,14 +1,19 @@
 """Weights of a trained supernet, from a file."""
 
-import pickle
+import struct
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from fewshot_core.datafolder import file_fingerprint
 from fewshot_core.errors import FewshotError
 from fewshot_core.nets.supernet import Supernet
+from fewshot_core.safe_pickle import DAMAGE
+
+_DAMAGE = (*DAMAGE, RuntimeError, AssertionError, struct.error)
+"""What ``torch.load`` raises for a damaged file, depending on where the damage is."""
 
 
 class CheckpointError(FewshotError):
@@ -36,10 +41,10 @@ def load_checkpoint(supernet: Supernet, path: Path) -> None:
     extra = [name for name in state if name not in expected]
     if wrong or extra:
         raise CheckpointError(
-            f"{path}: expected the {len(expected)} tensors of a supernet with {supernet.channels} "
-            f"channels, {supernet.cells_per_stage} cells per stage and {supernet.num_classes} "
-            f"classes; {len(wrong)} are missing or of another shape, {len(extra)} are unknown "
-            f"(first: {(wrong + extra)[0]}). Choose the network the checkpoint was trained with."
+            f"{path}: expected the {len(expected)} tensors of a supernet with "
+            f"channels={supernet.channels}, cells_per_stage={supernet.cells_per_stage} and "
+            f"num_classes={supernet.num_classes}; {len(wrong)} are missing or of another shape, "
+            f"{len(extra)} are unknown (first: {(wrong + extra)[0]}). Choose the network the checkpoint was trained with."
         )
     supernet.load_state_dict(state)
     supernet.weights = f"checkpoint {path.name}, SHA-256 {file_fingerprint(path)[:12]}"
@@ -50,13 +55,22 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
         raise CheckpointError(f"expected a checkpoint file, found none at {path}")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except _DAMAGE as error:
         raise CheckpointError(
             f"{path}: expected a file of tensors written by torch.save, got one that cannot be "
             f"read ({error.__class__.__name__})"
         ) from error
-    state = content.get("supernet", content) if isinstance(content, Mapping) else {}
-    valid = bool(state) and all(isinstance(tensor, torch.Tensor) for tensor in state.values())
-    if not valid:
+    state = content.get("supernet", content) if isinstance(content, Mapping) else content
+    if not isinstance(state, Mapping) or not state or not all(map(_holds_numbers, state.values())):
         raise CheckpointError(f"{path}: expected a state dictionary of tensors, got something else")
     return dict(state)
+
+
+def _holds_numbers(value: Any) -> bool:
+    """Return whether a value is a tensor whose real numbers are all in the file."""
+    return (
+        isinstance(value, torch.Tensor)
+        and value.layout == torch.strided
+        and not value.is_meta
+        and not value.is_complex()
+    )

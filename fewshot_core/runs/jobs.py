@@ -1,11 +1,9 @@
 """Starting, watching and cancelling the process of a run."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -16,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from fewshot_core.datafolder import ENVIRONMENT_NAME, atomic_folder, locked
+from fewshot_core.datafolder import ENVIRONMENT_NAME, atomic_folder, locked, remove_folder
 from fewshot_core.errors import RunError
 from fewshot_core.runs.folder import RunFolder, State, Status, runs_dir
 from fewshot_core.runs.request import SplitRequest
@@ -95,9 +93,7 @@ def delete(folder: RunFolder) -> None:
     """
     if _is_active(folder):
         raise RunError(f"{folder.run_id} is running: cancel it before you delete it")
-    hidden = Path(tempfile.mkdtemp(dir=folder.path.parent, prefix=f".{folder.run_id}."))
-    folder.path.rename(hidden / folder.run_id)
-    shutil.rmtree(hidden)
+    remove_folder(folder.path)
 
 
 def _folder(
@@ -128,9 +124,9 @@ def _is_active(folder: RunFolder) -> bool:
 def _prepare(folder: RunFolder, manifest: dict[str, Any]) -> None:
     """Make the folder appear with its manifest and a first status, or ready to be used again."""
     if folder.path.exists():
-        folder.tree_path.unlink(missing_ok=True)
         folder.write_status(Status(State.LOST, "starting again"))
         folder.write_manifest(manifest)
+        folder.tree_path.unlink(missing_ok=True)
         return
     with atomic_folder(folder.path) as temporary:
         draft = RunFolder(temporary)

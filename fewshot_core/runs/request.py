@@ -39,12 +39,11 @@ class Network:
 
     def describe(self) -> str:
         """Return the network in words: "16 channels, 5 cells per stage, untrained (seed 0)"."""
-        trained = f"weights of {Path(self.checkpoint).name}" if self.checkpoint else "untrained"
         cells = "cell" if self.cells_per_stage == 1 else "cells"
-        return (
-            f"{self.channels} channels, {self.cells_per_stage} {cells} per stage, "
-            f"{trained} (seed {self.seed})"
-        )
+        weights = f"untrained (seed {self.seed})"
+        if self.checkpoint:
+            weights = f"weights of {Path(self.checkpoint).name}"
+        return f"{self.channels} channels, {self.cells_per_stage} {cells} per stage, {weights}"
 
 
 @dataclass(frozen=True)
@@ -136,10 +135,12 @@ class SplitRequest:
     def run_id(self, fingerprints: Mapping[str, str | None]) -> str:
         """Return the name of the run: the same for the same request on the same input.
 
-        Images and checkpoints count by content, not by where they are.
+        Images and checkpoints count by content, not by where they are; the seed of weights that a
+        checkpoint replaces does not count.
         """
         document = self.canonical() | {"images": None}
-        document["network"] = document["network"] | {"checkpoint": None}
+        seed = None if self.network.checkpoint else self.network.seed
+        document["network"] = document["network"] | {"checkpoint": None, "seed": seed}
         digest = text_fingerprint(canonical_json([document, dict(fingerprints)]))
         return f"split-{self.metric}-{self.dataset}-{digest[:12]}"
 

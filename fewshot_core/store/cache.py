@@ -2,32 +2,44 @@
 
 import json
 import threading
-from datetime import datetime
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from fewshot_core.bench import TableInfo, list_tables
-from fewshot_core.errors import FewshotError, StoreError, UnknownNameError
+from fewshot_core.errors import FewshotError, StoreError, TableError, UnknownNameError
 from fewshot_core.runs import RunFolder, State, list_runs
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import SplitNode, SplitTree
-from fewshot_core.store.schema import RUN_TABLES, STATEMENTS, VERSION
+from fewshot_core.store.opening import is_damage, open_cache, start_anew
+from fewshot_core.store.schema import RUN_TABLES
 
 FILE = "cache.duckdb"
+
+_ACCURACY = ["dataset", "kind", "architecture", "accuracy_mean", "accuracy_std", "seeds"]
+
+T = TypeVar("T")
 
 
 class Store:
     """The cache of one data folder.
 
     The process that opens it owns the file: DuckDB lets no other process in meanwhile, not even
-    to read. Each question is asked on a cursor of its own, so threads may share a store.
+    to read. Each question is asked on a cursor of its own, so threads may share a store. A file
+    that turns out to be damaged is set aside and built anew, whenever that is noticed.
 
     Args:
         data_dir: The data folder.
         in_memory: Keep the cache in memory, for a command that only reads.
+
+    Attributes:
+        problems: What the last ``sync`` could not take in, by the name of the run or table, and
+            why.
 
     Raises:
         StoreError: If another process has the cache open, or the disk refuses.
@@ -36,18 +48,23 @@ class Store:
     def __init__(self, data_dir: Path, in_memory: bool = False) -> None:
         self.data_dir = data_dir
         self.problems: dict[str, str] = {}
-        self._lock = threading.Lock()
-        self._connection = _open(None if in_memory else data_dir / FILE)
+        self._path = None if in_memory else data_dir / FILE
+        self._lock = threading.RLock()
+        self._connection = open_cache(self._path)
 
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
 
     def sync(self) -> None:
-        """Take in what is new in the data folder and drop what is gone."""
+        """Take in what is new in the data folder and drop what is gone.
+
+        Raises:
+            StoreError: If the disk refuses.
+            TableError: If the packaged table is missing.
+        """
         with self._lock:
-            self._sync_runs()
-            self._sync_tables()
+            self._mending(self._sync_all)
 
     def splits(self, dataset: str | None = None) -> pd.DataFrame:
         """Return the finished splits, the latest first.
@@ -83,6 +100,7 @@ class Store:
 
         Raises:
             UnknownNameError: If the table has none for that data set and kind.
+            TableError: If the table is damaged.
         """
         found = self._ask(
             "SELECT architecture, accuracy_mean, accuracy_std, seeds FROM accuracy WHERE "
@@ -90,28 +108,63 @@ class Store:
             {"table": table, "dataset": dataset, "kind": kind},
         )
         if found.empty:
+            if table in self.problems:
+                raise TableError(self.problems[table])
             raise UnknownNameError(f"the table {table!r} has no {kind} accuracies on {dataset}")
         return found.astype({"seeds": "Int64"})
 
     def _ask(self, sql: str, parameters: dict[str, Any]) -> pd.DataFrame:
+        return self._mending(lambda: self._look_up(sql, parameters))
+
+    def _look_up(self, sql: str, parameters: dict[str, Any]) -> pd.DataFrame:
         with self._connection.cursor() as cursor:
             return cursor.execute(sql, parameters).df()
 
-    def _sync_runs(self) -> None:
-        known = set(self._ask("SELECT run_id FROM runs", {})["run_id"])
+    def _mending(self, work: Callable[[], T]) -> T:
+        """Do something; where that finds the file damaged, build it anew and do it once more."""
+        connection = self._connection
+        try:
+            try:
+                return work()
+            except duckdb.Error as error:
+                if not is_damage(error):
+                    raise
+            self._start_anew(connection)
+            return work()
+        except duckdb.Error as error:
+            raise StoreError(f"the cache in {self.data_dir} cannot be used: {error}") from error
+
+    def _start_anew(self, damaged: duckdb.DuckDBPyConnection) -> None:
+        with self._lock:
+            if self._connection is damaged:  # no other thread was first
+                damaged.close()
+                self._connection = start_anew(self._path)
+                self._sync_all()
+
+    def _sync_all(self) -> None:
+        problems: dict[str, str] = {}
+        self._sync_runs(problems)
+        self._sync_tables(problems)
+        self.problems = problems
+
+    def _sync_runs(self, problems: dict[str, str]) -> None:
+        rows = self._look_up("SELECT run_id, finished FROM runs", {})
+        known = dict(zip(rows["run_id"], rows["finished"], strict=True))
         folders = {folder.run_id: folder for folder in list_runs(self.data_dir)}
-        self.problems = {}
-        for run_id in known - folders.keys():
+        for run_id in known.keys() - folders.keys():
             self._forget(run_id)
         for run_id, folder in folders.items():
             try:
-                done = folder.status().state is State.DONE
-                if done and run_id not in known:
-                    self._take_in(folder)
-                elif not done and run_id in known:
+                status = folder.status()
+                current = status.updated or 0.0 if status.state is State.DONE else None
+                if run_id in known and known[run_id] != current:
                     self._forget(run_id)
+                if current is not None and known.get(run_id) != current:
+                    self._take_in(folder, current)
             except FewshotError as error:
-                self.problems[run_id] = str(error)
+                problems[run_id] = str(error)
+                if run_id in known:
+                    self._forget(run_id)
 
     def _forget(self, run_id: str) -> None:
         with self._connection.cursor() as cursor:
@@ -120,38 +173,41 @@ class Store:
                 cursor.execute(f"DELETE FROM {table} WHERE run_id = ?", [run_id])
             cursor.commit()
 
-    def _take_in(self, folder: RunFolder) -> None:
-        manifest, status, tree = folder.manifest(), folder.status(), folder.tree()
+    def _take_in(self, folder: RunFolder, finished: float) -> None:
+        manifest, tree = folder.manifest(), folder.tree()
         request = folder.request()
         if tree is None:
             raise StoreError(f"{folder.run_id} is done but has no tree")
         seconds = sum(node.seconds for node in tree.nodes)
         run = (
             folder.run_id,
-            manifest.get("kind", "split"),
+            str(manifest.get("kind", "split")),
             request.dataset,
             request.metric,
             request.variant,
             request.batch_norm if request.needs_images else None,
-            manifest.get("created"),
-            status.updated or datetime.now().timestamp(),
+            str(manifest.get("created", "")),
+            finished,
             seconds,
             sum(node.degenerate for node in tree.nodes),
             json.dumps(manifest["request"]),
             json.dumps(dict(tree.details)),
             tree.to_json(),
         )
-        with self._connection.cursor() as cursor:
-            cursor.begin()
-            cursor.execute(f"INSERT INTO runs VALUES ({_marks(len(run))})", run)
-            for node in tree.nodes:
-                _insert_node(cursor, folder.run_id, node)
-            for number, leaf in enumerate(tree.leaves, start=1):
-                _insert_leaf(cursor, folder.run_id, number, leaf)
-            cursor.commit()
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.begin()
+                cursor.execute(f"INSERT INTO runs VALUES ({_marks(len(run))})", run)
+                for node in tree.nodes:
+                    _insert_node(cursor, folder.run_id, node)
+                for number, leaf in enumerate(tree.leaves, start=1):
+                    _insert_leaf(cursor, folder.run_id, number, leaf)
+                cursor.commit()
+        except (duckdb.DataError, duckdb.InvalidInputException) as error:
+            raise StoreError(f"{folder.run_id} holds impossible values: {error}") from error
 
-    def _sync_tables(self) -> None:
-        found = self._ask("SELECT name, fingerprint, created FROM tables", {})
+    def _sync_tables(self, problems: dict[str, str]) -> None:
+        found = self._look_up("SELECT name, fingerprint, created FROM tables", {})
         known = {(row.name, row.fingerprint, row.created) for row in found.itertuples(index=False)}
         present = {
             (info.name, info.fingerprint, info.created): info for info in list_tables(self.data_dir)
@@ -163,73 +219,29 @@ class Store:
                 cursor.execute("DELETE FROM tables WHERE name = ?", [name])
                 cursor.commit()
         for key in present.keys() - known:
-            self._take_in_table(present[key])
+            try:
+                self._take_in_table(present[key])
+            except TableError as error:
+                problems[present[key].name] = str(error)
 
     def _take_in_table(self, info: TableInfo) -> None:
         path = self.data_dir / "tables" / info.name / "accuracy.parquet"
+        try:
+            rows = pq.read_table(path, columns=_ACCURACY)
+        except (OSError, pa.ArrowException) as error:
+            raise TableError(
+                f"the table {info.name!r} is damaged: {path.name} cannot be read ({error}); "
+                "import it again with --replace, or remove it"
+            ) from error
         with self._connection.cursor() as cursor:
             cursor.begin()
-            cursor.execute(
-                "INSERT INTO accuracy SELECT ?, dataset, kind, architecture, accuracy_mean, "
-                "accuracy_std, seeds FROM read_parquet(?)",
-                [info.name, str(path)],
-            )
+            cursor.register("new_rows", rows)
+            cursor.execute("INSERT INTO accuracy SELECT ?, * FROM new_rows", [info.name])
+            cursor.unregister("new_rows")
             cursor.execute(
                 "INSERT INTO tables VALUES (?, ?, ?)", [info.name, info.fingerprint, info.created]
             )
             cursor.commit()
-
-
-def _open(path: Path | None) -> duckdb.DuckDBPyConnection:
-    """Open a cache, building it where it is missing, of another version, or damaged."""
-    if path is None:
-        return _create(duckdb.connect(":memory:"))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        connection = duckdb.connect(str(path))
-    except duckdb.IOException as error:
-        if "lock" in str(error).lower():
-            raise StoreError(
-                f"the cache {path} is open in another process, probably a second app on the same "
-                "data folder: close that one, or start this one with another --data-dir"
-            ) from error
-        return _rebuild(path)
-    except (duckdb.Error, OSError) as error:
-        if isinstance(error, OSError):
-            raise StoreError(f"the cache {path} cannot be opened: {error}") from error
-        return _rebuild(path)
-    state = _version(connection)
-    if state == VERSION:
-        return connection
-    if state is None:
-        return _create(connection)
-    connection.close()
-    return _rebuild(path)
-
-
-def _rebuild(path: Path) -> duckdb.DuckDBPyConnection:
-    """Set a cache that cannot be used aside and start an empty one; folders hold the truth."""
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
-    path.replace(path.with_name(f"{path.name}.set-aside-{stamp}"))
-    path.with_name(path.name + ".wal").unlink(missing_ok=True)
-    return _create(duckdb.connect(str(path)))
-
-
-def _version(connection: duckdb.DuckDBPyConnection) -> int | None:
-    """Return the version of a cache: None where it is empty, -1 where it is something else."""
-    tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
-    if not tables:
-        return None
-    if ("version",) not in tables:
-        return -1
-    row = connection.execute("SELECT number FROM version").fetchone()
-    return int(row[0]) if row else -1
-
-
-def _create(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    for statement in STATEMENTS:
-        connection.execute(statement)
-    return connection
 
 
 def _insert_node(cursor: duckdb.DuckDBPyConnection, run_id: str, node: SplitNode) -> None:

@@ -1,0 +1,140 @@
+import json
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from fewshot_core.metrics import list_metrics
+from fewshot_core.runs import RunFolder, State, Status, list_runs, run_folder
+from fewshot_core.space import SubSpace, check_partition
+
+SMALL = ["split", "--metric", "params", "--channels", "2", "--cells", "1"]
+
+
+@pytest.fixture(scope="module")
+def made(packaged_dir, tmp_path_factory, at_terminal):
+    """A data folder in which a stranger at a terminal has made a split, and what was answered."""
+    folder = shutil.copytree(packaged_dir, tmp_path_factory.mktemp("made") / "data")
+    return folder, at_terminal(folder, *SMALL, "--json")
+
+
+@pytest.fixture
+def data_folder(made, tmp_path):
+    return shutil.copytree(made[0], tmp_path / "data")
+
+
+def test_a_split_prints_one_json_document_and_shows_progress_elsewhere(made):
+    folder, answer = made
+    document = answer.document
+    assert document["metric"] == "params" and document["details"]["dataset"] == "cifar10"
+    leaves = [SubSpace.from_rows(rows) for rows in document["leaves"]]
+    assert len(leaves) == 8
+    check_partition(leaves)
+    assert run_folder(document["run_id"], folder).path == Path(document["folder"])
+    assert "loading PyTorch" in answer.err and "Traceback" not in answer.err
+
+
+def test_a_split_that_was_made_before_is_shown_at_once(made, fewshot, data_folder):
+    _, first = made
+    answer = fewshot(*SMALL, "--batch-size", "5", "--json")
+    again = answer.document
+    assert answer.err == ""
+    assert again["run_id"] == first.document["run_id"]
+    assert {**again, "folder": None} == {**first.document, "folder": None}
+    assert len(list_runs(data_folder)) == 1
+
+
+def test_a_split_is_printed_for_people(made, fewshot):
+    answer = fewshot(*SMALL)
+    assert answer.code == 0 and answer.err == ""
+    assert answer.out.startswith(f"{made[1].document['run_id']}: #params on cifar10\n")
+    for words in ("root", "S1", "S8", " ".join(made[1].document["leaves"][7])):
+        assert words in answer.out
+
+
+def test_a_finished_split_is_analysed_by_its_run(made, fewshot):
+    run_id = made[1].document["run_id"]
+    [report] = fewshot("analyse", "--run", run_id, "--json").document["splits"]
+    assert (report["metric"], report["dataset"]) == ("params", "cifar10")
+    assert (report["accuracy"], report["table"]) == ("validation", "nasbench201-validation")
+    assert [row["rows"] for row in report["sub_spaces"]] == made[1].document["leaves"]
+    assert sum(row["size"] for row in report["sub_spaces"]) == 15625
+    [other] = fewshot("analyse", "--run", run_id, "--dataset", "cifar100", "--json").document[
+        "splits"
+    ]
+    assert other["dataset"] == "cifar100"
+
+
+def test_a_split_that_is_not_done_is_not_analysed(made, fewshot, data_folder):
+    run = run_folder(made[1].document["run_id"], data_folder)
+    run.write_status(Status(State.CANCELLED, "cancelled"))
+    complaint = fewshot("analyse", "--run", run.run_id).complaint
+    assert run.run_id in complaint and "not done: cancelled" in complaint
+    assert "there is no run 'other'" in fewshot("analyse", "--run", "other").complaint
+
+
+def test_a_damaged_split_is_said_in_one_line(made, fewshot, data_folder):
+    run = run_folder(made[1].document["run_id"], data_folder)
+    run.tree_path.write_text("{")
+    complaint = fewshot("analyse", "--run", run.run_id).complaint
+    assert f"{run.run_id}: tree.json cannot be read" in complaint
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--metric", "accuracy"], ", ".join(list_metrics())),
+        (["--dataset", "mnist"], "cifar10, cifar100, ImageNet16-120"),
+        (["--variant", "own"], "expected one of paper"),
+        (["--channels", "0"], "expected channels from 1 to 256, got 0"),
+        (["--batch-size", "0"], "expected batch_size of at least 1, got 0"),
+        (["--batch-seed", "-1"], "expected batch_seed of at least 0, got -1"),
+        (["--edges", "0,1,x"], "--edges: expected numbers like 0,1,2, got '0,1,x'"),
+        (["--edges", "0,0"], "distinct edges from 0 to 5, got [0, 0]"),
+        (["--groups", "2,2"], "2 to 5 groups for each of 3 levels, got [2, 2]"),
+        (["--policy", "best"], "expected one of fixed, random, gradient"),
+        (["--batch-norm", "none"], "expected one of batch, running"),
+        (["--checkpoint", "nothing.pt"], "expected a checkpoint file, found none at"),
+        (["--metric", "gradnorm"], "use 'synthetic', made-up images"),
+        (["--metric", "gradnorm", "--images", "elsewhere"], "unknown images 'elsewhere'"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_in_one_line(fewshot, data_folder, options, words):
+    assert words in fewshot("split", "--metric", "params", *options).complaint
+    assert len(list_runs(data_folder)) == 1
+
+
+def test_an_unknown_metric_is_said_to_a_stranger(tmp_path, stranger):
+    complaint = stranger(tmp_path, "split", "--metric", "accuracy").complaint
+    assert "unknown metric 'accuracy'" in complaint and "gradientmatching" in complaint
+
+
+def test_a_split_that_fails_says_why_and_where_its_log_is(fewshot, data_folder, monkeypatch):
+    run = RunFolder(data_folder / "runs" / "split-params-cifar10-failed")
+    run.path.mkdir()
+    run.write_status(Status(State.FAILED, "out of memory: choose a smaller batch"))
+    monkeypatch.setattr("fewshot_core.cli.start", lambda request, folder: run)
+    answer = fewshot(*SMALL, "--json")
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err == (
+        f"{run.run_id} failed: out of memory: choose a smaller batch\nlog: {run.log_path}\n"
+    )
+
+
+def test_an_interrupted_split_is_cancelled_and_says_so(tmp_path, open_stranger):
+    options = ["--metric", "gradnorm", "--images", "synthetic", "--batch-size", "128", "--json"]
+    process = open_stranger(tmp_path, "split", *options)
+    deadline = time.monotonic() + 120
+    while not [run for run in list_runs(tmp_path) if run.status().state is State.RUNNING]:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    [run] = list_runs(tmp_path)
+    assert process.returncode == 130
+    assert out == "" and f"{run.run_id} cancelled" in err and "Traceback" not in err
+    assert run.status().state is State.CANCELLED
+    assert not run.status().process_alive()
+    assert json.loads((run.path / "status.json").read_text())["state"] == "cancelled"

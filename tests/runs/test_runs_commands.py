@@ -1,0 +1,58 @@
+import shlex
+from dataclasses import replace
+
+import pytest
+
+from fewshot_core import cli
+from fewshot_core.errors import FewshotError
+from fewshot_core.runs import Network, SplitRequest, split_command
+from fewshot_core.splitting import TreeOptions
+
+REQUEST = SplitRequest("cifar10", "gradientmatching", images="synthetic")
+CHANGES = [
+    {},
+    {"dataset": "ImageNet16-120"},
+    {"variant": "shared"},
+    {"images": None},
+    {"images": "my pictures; rm"},
+    {"batch_size": 8, "batches": 2, "batch_seed": 3, "batch_norm": "running", "seed": 4},
+    {"network": Network(2, 1, 5)},
+    {"network": Network(checkpoint="/somewhere/else/best weights.pt")},
+    {"tree": TreeOptions.create((5,), 5)},
+    {"tree": TreeOptions.create((3, 1), (2, 3), balanced=True)},
+    {"tree": TreeOptions.create(policy="gradient")},
+    {"device": "cuda"},
+    {"metric": "params", "variant": "paper", "batch_size": 3},
+]
+
+
+@pytest.fixture
+def understood(monkeypatch):
+    """Return the request that the command line makes of a command."""
+    asked = []
+
+    def start(request, data_dir):
+        asked.append(request)
+        raise FewshotError("only looking")
+
+    def understand(command):
+        program, *arguments = shlex.split(command)
+        assert program == "fewshot"
+        with pytest.raises(FewshotError, match="only looking"):
+            cli.app(arguments, standalone_mode=False)
+        return asked.pop()
+
+    monkeypatch.setattr(cli, "start", start)
+    return understand
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_command_of_a_request_asks_for_the_same(understood, change):
+    request = replace(REQUEST, **change)
+    assert understood(split_command(request)).canonical() == request.canonical()
+
+
+def test_a_command_leaves_out_what_is_the_default_anyway():
+    command = split_command(SplitRequest("cifar10", "gradnorm"))
+    assert command == "fewshot split --metric gradnorm --dataset cifar10 --device cpu"
+    assert "batch" not in split_command(SplitRequest("cifar10", "params", batch_size=8))

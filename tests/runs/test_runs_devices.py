@@ -1,0 +1,70 @@
+import subprocess
+
+import pytest
+
+from fewshot_core.runs import available_devices, devices
+from fewshot_core.runs.devices import choose_device
+
+
+@pytest.fixture(autouse=True)
+def _ask_again():
+    available_devices.cache_clear()
+    yield
+    available_devices.cache_clear()
+
+
+@pytest.fixture
+def answer(monkeypatch):
+    """Have PyTorch's answer made up, on a machine that has a driver."""
+
+    def make(text, status=0):
+        monkeypatch.setattr(devices, "_may_have_accelerator", lambda: True)
+        monkeypatch.setattr(devices, "_QUESTION", f"print({text!r}); raise SystemExit({status})")
+
+    return make
+
+
+def test_without_a_driver_pytorch_is_not_asked(monkeypatch):
+    def fail(*arguments, **options):
+        raise AssertionError("asked")
+
+    monkeypatch.setattr(devices, "_may_have_accelerator", lambda: False)
+    monkeypatch.setattr(subprocess, "run", fail)
+    assert available_devices() == ("cpu",)
+    assert choose_device("auto") == "cpu"
+
+
+@pytest.mark.parametrize(("system", "found"), [("Darwin", True), ("Linux", False)])
+def test_a_driver_is_looked_for(monkeypatch, tmp_path, system, found):
+    monkeypatch.setattr("platform.system", lambda: system)
+    monkeypatch.setattr(devices, "_DRIVERS", (str(tmp_path / "nvidiactl"),))
+    assert devices._may_have_accelerator() is found
+    (tmp_path / "nvidiactl").touch()
+    assert devices._may_have_accelerator()
+
+
+def test_with_a_driver_the_fastest_device_is_first(answer):
+    answer('["cuda"]')
+    assert available_devices() == ("cuda", "cpu")
+    assert choose_device("auto") == "cuda"
+    assert choose_device("cpu") == "cpu"
+
+
+@pytest.mark.parametrize(("text", "status"), [("[]", 0), ("no JSON", 0), ('["cuda"]', 1)])
+def test_where_pytorch_cannot_answer_there_is_only_the_cpu(answer, text, status):
+    answer(text, status)
+    assert available_devices() == ("cpu",)
+
+
+def test_where_pytorch_hangs_there_is_only_the_cpu(answer, monkeypatch):
+    def hang(command, **options):
+        raise subprocess.TimeoutExpired(command, options["timeout"])
+
+    answer("[]")
+    monkeypatch.setattr(subprocess, "run", hang)
+    assert available_devices() == ("cpu",)
+
+
+def test_a_device_that_is_named_is_taken_as_it_is(answer):
+    answer("[]")
+    assert choose_device("mps") == "mps"

@@ -1,0 +1,247 @@
+import errno
+import hashlib
+import json
+import os
+import threading
+
+import pytest
+
+from fewshot_core import datafolder
+from fewshot_core.datafolder import (
+    PROJECT_ROOT,
+    atomic_folder,
+    atomic_path,
+    canonical_json,
+    data_dir,
+    file_fingerprint,
+    locked,
+    text_fingerprint,
+    write_json,
+    write_text,
+)
+
+OLD, NEW = "the old text", "the new text, which is longer"
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text(OLD)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "file.txt").write_text(OLD)
+    return path
+
+
+def test_the_folder_that_is_named_counts_before_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("FEWSHOT_DATA_DIR", str(tmp_path / "from-environment"))
+    assert data_dir(tmp_path / "named") == tmp_path / "named"
+    assert data_dir(str(tmp_path / "named")) == tmp_path / "named"
+    assert data_dir() == tmp_path / "from-environment"
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_without_any_the_folder_is_beside_the_app(monkeypatch, value):
+    if value is None:
+        monkeypatch.delenv("FEWSHOT_DATA_DIR", raising=False)
+    else:
+        monkeypatch.setenv("FEWSHOT_DATA_DIR", value)
+    assert data_dir() == PROJECT_ROOT / "data"
+    assert (PROJECT_ROOT / "app.py").exists()
+
+
+def test_a_relative_folder_or_one_at_home_becomes_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert data_dir("here") == tmp_path / "here"
+    assert data_dir("~/there") == tmp_path / "home" / "there"
+
+
+def test_asking_for_the_folder_does_not_make_it(tmp_path):
+    assert not data_dir(tmp_path / "named").exists()
+
+
+def test_equal_values_are_the_same_text():
+    one = {"b": [1, 2.5, None], "a": {"y": "é", "x": True}}
+    other = {"a": {"x": True, "y": "é"}, "b": (1, 2.5, None)}
+    assert canonical_json(one) == canonical_json(other)
+    assert json.loads(canonical_json(one)) == one
+    assert canonical_json({"a": 1}) != canonical_json({"a": "1"})
+
+
+@pytest.mark.parametrize("write", [canonical_json, lambda value: write_json(None, value)])
+def test_a_number_that_json_cannot_hold_is_refused(write):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write(float("nan"))
+
+
+def test_fingerprints_are_of_the_content(tmp_path):
+    content = bytes(range(256)) * 5000
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    assert file_fingerprint(path) == hashlib.sha256(content).hexdigest()
+    assert file_fingerprint(path.rename(tmp_path / "moved")) == hashlib.sha256(content).hexdigest()
+    assert text_fingerprint("é") == hashlib.sha256("é".encode()).hexdigest()
+
+
+def test_a_file_is_replaced_as_a_whole(file):
+    write_text(file, NEW)
+    assert file.read_text() == NEW
+    assert names(file.parent) == ["file.txt"]
+
+
+def test_missing_folders_on_the_way_are_made(tmp_path):
+    write_json(tmp_path / "a" / "b.json", {"text": "é"})
+    text = (tmp_path / "a" / "b.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {"text": "é"} and text.endswith("}\n")
+
+
+@pytest.mark.parametrize("error", [ValueError("in between"), KeyboardInterrupt()])
+def test_an_exception_in_between_leaves_the_old_file(file, error):
+    with pytest.raises(type(error)), atomic_path(file) as temporary:
+        temporary.write_text(NEW[:5])
+        assert file.read_text() == OLD
+        raise error
+    assert file.read_text() == OLD
+    assert names(file.parent) == ["file.txt"]
+
+
+def test_an_exception_in_between_leaves_no_new_file(tmp_path):
+    with pytest.raises(ValueError, match="in between"), atomic_path(tmp_path / "new") as temporary:
+        temporary.write_text(NEW)
+        raise ValueError("in between")
+    assert names(tmp_path) == []
+
+
+def test_a_value_that_cannot_be_written_leaves_the_old_file(file):
+    with pytest.raises(TypeError):
+        write_json(file, {"value": object()})
+    assert file.read_text() == OLD and names(file.parent) == ["file.txt"]
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(datafolder, "_sync"), (os, "replace"), (os, "fsync")],
+    ids=["sync", "replace", "fsync"],
+)
+def test_a_full_disk_leaves_the_old_file(file, monkeypatch, owner, name):
+    def refuse(*arguments, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(owner, name, refuse)
+        with pytest.raises(OSError, match="No space left"):
+            write_text(file, NEW)
+    assert file.read_text() == OLD and names(file.parent) == ["file.txt"]
+    write_text(file, NEW)
+    assert file.read_text() == NEW
+
+
+def test_content_reaches_the_disk_before_the_name(file, monkeypatch):
+    steps = []
+    sync, replace = datafolder._sync, os.replace
+    monkeypatch.setattr(datafolder, "_sync", lambda path: (steps.append(path.name), sync(path)))
+    monkeypatch.setattr(os, "replace", lambda *paths: (steps.append("replace"), replace(*paths)))
+    write_text(file, NEW)
+    assert steps[0].startswith(".file.txt.") and steps[1:] == ["replace", file.parent.name]
+
+
+def test_a_reader_never_sees_half_a_file(file):
+    texts = [letter * 200_000 for letter in "ab"]
+    write_text(file, texts[0])
+    stop = threading.Event()
+
+    def write():
+        while not stop.is_set():
+            for text in texts:
+                write_text(file, text)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        seen = {file.read_text() for _ in range(200)}
+    finally:
+        stop.set()
+        writer.join()
+    assert seen <= set(texts)
+
+
+def test_a_folder_is_replaced_as_a_whole(folder):
+    with atomic_folder(folder) as temporary:
+        (temporary / "other.txt").write_text(NEW)
+        assert names(folder) == ["file.txt"]
+    assert names(folder) == ["other.txt"]
+    assert names(folder.parent) == ["folder"]
+
+
+def test_a_new_folder_appears_when_it_is_complete(tmp_path):
+    with atomic_folder(tmp_path / "a" / "new") as temporary:
+        (temporary / "file.txt").write_text(NEW)
+        assert not (tmp_path / "a" / "new").exists()
+    assert (tmp_path / "a" / "new" / "file.txt").read_text() == NEW
+
+
+@pytest.mark.parametrize("error", [ValueError("in between"), KeyboardInterrupt()])
+def test_an_exception_in_between_leaves_the_old_folder(folder, error):
+    with pytest.raises(type(error)), atomic_folder(folder) as temporary:
+        (temporary / "other.txt").write_text(NEW)
+        raise error
+    assert (folder / "file.txt").read_text() == OLD
+    assert names(folder.parent) == ["folder"]
+
+
+def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(folder, monkeypatch):
+    rename = os.rename
+
+    def refuse_the_new_one(source, target):
+        if os.fspath(target) == str(folder) and not os.fspath(source).endswith(".old"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", refuse_the_new_one)
+    with pytest.raises(OSError, match="No space left"), atomic_folder(folder) as temporary:
+        (temporary / "other.txt").write_text(NEW)
+    assert (folder / "file.txt").read_text() == OLD
+    assert names(folder.parent) == ["folder"]
+
+
+def test_a_lock_keeps_others_waiting(tmp_path):
+    order = []
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold():
+        with locked(tmp_path / "place"):
+            inside.set()
+            leave.wait()
+            order.append("first")
+
+    def follow():
+        with locked(tmp_path / "place"):
+            order.append("second")
+
+    first, second = threading.Thread(target=hold), threading.Thread(target=follow)
+    first.start()
+    inside.wait()
+    second.start()
+    second.join(0.1)
+    assert order == [] and second.is_alive()
+    leave.set()
+    first.join()
+    second.join()
+    assert order == ["first", "second"]
+
+
+def test_a_lock_is_let_go_on_an_exception(tmp_path):
+    with pytest.raises(ValueError, match="inside"), locked(tmp_path):
+        raise ValueError("inside")
+    with locked(tmp_path):
+        assert names(tmp_path) == [".lock"]
