@@ -1,15 +1,13 @@
 """One architecture of the space, as a string, as a tuple of operations, and as an index."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 
 from fewshot_core.errors import SpaceError
 from fewshot_core.space.operations import ARCHITECTURE_COUNT, EDGES, OPERATIONS
 
 _EXAMPLE = "|nor_conv_3x3~0|+|skip_connect~0|none~1|+|avg_pool_3x3~0|nor_conv_1x1~1|nor_conv_3x3~2|"
-_ITEM = re.compile(r"([a-z0-9_]+)~(\d+)")
 
 
 @dataclass(frozen=True, order=True)
@@ -86,18 +84,18 @@ class Architecture:
 def _read_items(text: str) -> Iterator[int]:
     """Yield the operation numbers of an architecture string, checking its form."""
     nodes = text.split("+")
-    items = [item for node in nodes for item in node.strip("|").split("|")]
     wrapped = all(len(node) > 1 and node[0] == node[-1] == "|" for node in nodes)
-    if [len(node.strip("|").split("|")) for node in nodes] != [1, 2, 3] or not wrapped:
+    items = [node[1:-1].split("|") for node in nodes]
+    if [len(of_node) for of_node in items] != [1, 2, 3] or not wrapped:
         raise SpaceError(
             f"expected an architecture string with 1, 2 and 3 operations, like {_EXAMPLE!r}, "
             f"got {text!r}"
         )
-    for item, (target, source) in zip(items, EDGES, strict=True):
-        match = _ITEM.fullmatch(item)
-        if match is None or match[1] not in OPERATIONS or int(match[2]) != source:
+    for item, (target, source) in zip(chain.from_iterable(items), EDGES, strict=True):
+        operation, _, origin = item.partition("~")
+        if operation not in OPERATIONS or origin != str(source):
             raise SpaceError(
                 f"expected operation~{source} into node {target}, with the operation one of "
                 f"{', '.join(OPERATIONS)}, got {item!r} in {text!r}"
             )
-        yield OPERATIONS.index(match[1])
+        yield OPERATIONS.index(operation)

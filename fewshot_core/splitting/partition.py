@@ -14,6 +14,10 @@ Groups = tuple[tuple[int, ...], ...]
 TIE_TOLERANCE = 1e-6
 """Cuts that differ by less than this, relative to the smallest, are the same."""
 
+_ROUNDING = 1e-12
+"""So are cuts that differ by less than this, relative to all similarities together: a sum of
+similarities of both signs may be close to zero, and then only rounding tells two sums apart."""
+
 
 @dataclass(frozen=True)
 class Partition:
@@ -62,7 +66,7 @@ def partition(similarity: npt.ArrayLike, groups: int = 2, balanced: bool = False
     """
     candidates = rank_candidates(similarity, groups, balanced)
     best = candidates[0]
-    tolerance = TIE_TOLERANCE * abs(best.cut)
+    tolerance = max(TIE_TOLERANCE * abs(best.cut), _ROUNDING * _magnitude(_check(similarity)))
     ties = tuple(
         candidate.groups for candidate in candidates[1:] if not candidate.cut - best.cut > tolerance
     )
@@ -134,8 +138,16 @@ def _cut(matrix: npt.NDArray[np.float64], grouping: Groups) -> float:
     return float(matrix[between].sum() / 2)
 
 
+def _magnitude(matrix: npt.NDArray[np.float64]) -> float:
+    """Return the sum of the sizes of all similarities between two different operations."""
+    return float(np.abs(np.triu(matrix, 1)).sum())
+
+
 def _check(similarity: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    matrix = np.asarray(similarity, dtype=np.float64)
+    try:
+        matrix = np.asarray(similarity, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise SplittingError(f"expected a square matrix of numbers: {error}") from error
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise SplittingError(
             f"expected a square similarity matrix, got one of shape {matrix.shape}"

@@ -13,7 +13,7 @@ from fewshot_core.errors import SplittingError
 from fewshot_core.metrics import METRICS, OperationScores, score_operations
 from fewshot_core.space import SubSpace, edge_label
 from fewshot_core.splitting.options import TreeOptions
-from fewshot_core.splitting.partition import Partition, partition
+from fewshot_core.splitting.partition import TIE_TOLERANCE, Partition, partition
 from fewshot_core.splitting.tree import Path, SplitNode, SplitTree
 
 if TYPE_CHECKING:
@@ -132,8 +132,12 @@ class _Growth:
                 (edge, scores, partition(scores.similarity, groups, self.options.balanced))
             )
         edge, scores, chosen = min(choices, key=lambda choice: _rank(choice[2]))
+        rivals = [
+            other for other, _, found in choices if other != edge and _same_cut(found, chosen)
+        ]
+        reason = scores.reason or _why_arbitrary(chosen, edge, rivals)
         seconds = time.perf_counter() - start
-        return _node(path, edge, sub_space, scores, chosen, seconds)
+        return _node(path, edge, sub_space, scores, chosen, reason, seconds)
 
     def _score(self, path: Path, supernet: Supernet, edge: int, groups: int) -> OperationScores:
         count = len(supernet.sub_space.enabled[edge])
@@ -166,20 +170,33 @@ def _rank(chosen: Partition) -> tuple[bool, float]:
     return undefined, 0.0 if undefined else chosen.cut
 
 
+def _same_cut(found: Partition, chosen: Partition) -> bool:
+    """Return whether another edge could as well have been split; false where a cut is undefined."""
+    return found.cut - chosen.cut <= TIE_TOLERANCE * abs(chosen.cut)
+
+
+def _why_arbitrary(chosen: Partition, edge: int, rivals: Sequence[int]) -> str | None:
+    """Return why a partition was chosen without need, or None where there was no other."""
+    if chosen.ties:
+        return f"{len(chosen.ties) + 1} groupings have the same smallest cut"
+    if rivals:
+        names = ", ".join(edge_label(rival) for rival in sorted((edge, *rivals)))
+        return f"the edges {names} have the same smallest cut"
+    return None
+
+
 def _node(
     path: Path,
     edge: int,
     sub_space: SubSpace,
     scores: OperationScores,
     chosen: Partition,
+    reason: str | None,
     seconds: float,
 ) -> SplitNode:
     def named(groups: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
         return tuple(tuple(scores.operations[item] for item in group) for group in groups)
 
-    reason = scores.reason
-    if reason is None and chosen.ties:
-        reason = f"{len(chosen.ties) + 1} groupings have the same smallest cut"
     return SplitNode(
         path=path,
         edge=edge,
@@ -190,7 +207,7 @@ def _node(
         groups=named(chosen.groups),
         cut=chosen.cut,
         ties=tuple(named(groups) for groups in chosen.ties),
-        degenerate=scores.degenerate or bool(chosen.ties),
+        degenerate=reason is not None,
         reason=reason,
         seconds=seconds,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fewshot_core.errors import SpaceError, SplittingError
-from fewshot_core.space import SubSpace, edge_label
+from fewshot_core.space import EDGES, SubSpace, edge_label
 from fewshot_core.splitting.partition import Groups
 
 FORMAT = "fewshot-split-tree/1"
@@ -109,7 +109,7 @@ class SplitTree:
             SplittingError: If the text is not a tree, or contradicts itself.
         """
         try:
-            document = json.loads(text)
+            document = json.loads(text, parse_constant=_refuse_constant)
         except ValueError as error:
             raise SplittingError(f"expected a splitting tree as JSON: {error}") from error
         return cls.from_dict(document)
@@ -124,7 +124,7 @@ class SplitTree:
             nodes = tuple(_node_from_dict(node) for node in document["nodes"])
             tree = cls(str(document["metric"]), nodes, dict(document["details"]))
             leaves = [SubSpace.from_rows(rows) for rows in document["leaves"]]
-        except (KeyError, TypeError, ValueError, IndexError, SpaceError) as error:
+        except (LookupError, TypeError, ValueError, OverflowError, SpaceError) as error:
             raise SplittingError(f"the tree's JSON is damaged: {error!r}") from error
         _check_consistent(tree, leaves)
         return tree
@@ -146,14 +146,22 @@ def _check_consistent(tree: SplitTree, leaves: Sequence[SubSpace]) -> None:
     reached: dict[Path, SubSpace] = {(): SubSpace.full()}
     for node in tree.nodes:
         name = f"the node {list(node.path)} on edge {edge_label(node.edge)}"
-        if reached.get(node.path) != node.sub_space:
-            raise SplittingError(f"the tree contradicts itself: {name} has no parent leading to it")
+        if reached.pop(node.path, None) != node.sub_space:
+            raise SplittingError(
+                f"the tree contradicts itself: {name} does not follow from the nodes before it"
+            )
         members = sorted(operation for group in node.groups for operation in group)
         enabled = node.sub_space.enabled[node.edge]
         if members != list(enabled) or node.operations != enabled or not all(node.groups):
             raise SplittingError(
                 f"the tree contradicts itself: {name} must divide the operations {list(enabled)} "
                 f"into non-empty groups, got {[list(group) for group in node.groups]}"
+            )
+        count = len(enabled)
+        if [len(node.values), *map(len, node.similarity)] != [count] * (count + 1):
+            raise SplittingError(
+                f"the tree contradicts itself: {name} must have {count} values and {count} rows of "
+                f"{count} similarities, one for each operation"
             )
         reached |= {(*node.path, number): child for number, child in enumerate(node.children)}
     if list(leaves) != tree.leaves:
@@ -178,9 +186,16 @@ def _node_to_dict(node: SplitNode) -> dict[str, Any]:
 
 
 def _node_from_dict(item: Mapping[str, Any]) -> SplitNode:
+    edge, seconds, reason = int(item["edge"]), float(item["seconds"]), item["reason"]
+    if edge not in range(len(EDGES)):
+        raise ValueError(f"expected an edge from 0 to {len(EDGES) - 1}, got {edge}")
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"expected a time in seconds, got {seconds}")
+    if not isinstance(reason, str | None):
+        raise TypeError(f"expected a reason or null, got {reason!r}")
     return SplitNode(
         path=tuple(int(number) for number in item["path"]),
-        edge=int(item["edge"]),
+        edge=edge,
         sub_space=SubSpace.from_rows(item["rows"]),
         operations=tuple(int(operation) for operation in item["operations"]),
         values=tuple(None if value is None else float(value) for value in item["values"]),
@@ -189,9 +204,13 @@ def _node_from_dict(item: Mapping[str, Any]) -> SplitNode:
         cut=float(item["cut"]),
         ties=tuple(_groups_in(groups) for groups in item["ties"]),
         degenerate=bool(item["degenerate"]),
-        reason=item["reason"],
-        seconds=float(item["seconds"]),
+        reason=reason,
+        seconds=seconds,
     )
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _number_out(value: float | None) -> float | str | None:
