@@ -1,6 +1,6 @@
 """The supernet of NAS-Bench-201 and its restriction to sub-spaces."""
 
-from fewshot_core.nets.batch_norm import BatchNorm
+from fewshot_core.nets.batch_norm import BatchNorm, held_statistics
 from fewshot_core.nets.checkpoint import load_checkpoint
 from fewshot_core.nets.counting import (
     count_parameters,
@@ -13,6 +13,7 @@ __all__ = [
     "BatchNorm",
     "Supernet",
     "count_parameters",
+    "held_statistics",
     "load_checkpoint",
     "probed_weights",
     "weight_layer_count",

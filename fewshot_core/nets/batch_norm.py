@@ -1,5 +1,8 @@
 """Batch normalisation that never changes behind one's back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -12,29 +15,59 @@ class BatchNorm(nn.BatchNorm2d):
 
     Attributes:
         mode: ``"batch"`` uses the statistics of the batch, ``"running"`` the stored ones.
+        held: Whether the statistics of the batch count as constants, through which no gradient
+            flows; see ``held_statistics``.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels)
         self.mode = "batch"
+        self.held = False
 
     def forward(self, features: Tensor) -> Tensor:
         """Normalise features of shape (B, C, H, W)."""
-        running = self.mode == "running"
+        mean, variance = self._constants(features)
         return functional.batch_norm(
             features,
-            self.running_mean if running else None,
-            self.running_var if running else None,
+            mean,
+            variance,
             self.weight,
             self.bias,
-            training=not running,
+            training=mean is None,
             eps=self.eps,
         )
+
+    def _constants(self, features: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Return mean and variance where they are constants, each of shape (C,)."""
+        if self.mode == "running":
+            return self.running_mean, self.running_var
+        if self.held:
+            variance, mean = torch.var_mean(features.detach(), dim=(0, 2, 3), correction=0)
+            return mean, variance
+        return None, None
 
 
 def normalisations(module: nn.Module) -> list[BatchNorm]:
     """Return all batch-norm layers inside a module."""
     return [layer for layer in module.modules() if isinstance(layer, BatchNorm)]
+
+
+@contextmanager
+def held_statistics(network: nn.Module) -> Iterator[None]:
+    """Let the statistics of a batch count as constants in all layers of a network.
+
+    No sample then depends on another one, so that each has a gradient of its own. With stored
+    statistics this is so anyway, and nothing changes.
+    """
+    layers = normalisations(network)
+    before = [layer.held for layer in layers]
+    try:
+        for layer in layers:
+            layer.held = True
+        yield
+    finally:
+        for layer, held in zip(layers, before, strict=True):
+            layer.held = held
 
 
 def reset_statistics(layer: BatchNorm) -> None:

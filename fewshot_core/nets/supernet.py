@@ -30,6 +30,9 @@ class Supernet(nn.Module):
         channels: Channels of the first stage; each later stage has twice as many.
         cells_per_stage: Cells in each of the three stages.
         seed: Seed of the initial weights.
+
+    Raises:
+        SpaceError: If one of the three sizes is below 1.
     """
 
     def __init__(
@@ -41,7 +44,12 @@ class Supernet(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        for name, value in (("channels", channels), ("cells_per_stage", cells_per_stage)):
+        sizes = {
+            "num_classes": num_classes,
+            "channels": channels,
+            "cells_per_stage": cells_per_stage,
+        }
+        for name, value in sizes.items():
             if value < 1:
                 raise SpaceError(f"expected {name} of at least 1, got {value}")
         self.sub_space = sub_space
@@ -50,8 +58,11 @@ class Supernet(nn.Module):
         self.cells_per_stage = cells_per_stage
         self.seed = seed
         self.weights = f"untrained, seed {seed}"
-        self._build()
-        if not next(self.parameters()).is_meta:
+        device = torch.get_default_device()
+        with torch.device("meta"):  # PyTorch's own initial weights would use the global seed
+            self._build()
+        if device.type != "meta":
+            self.to_empty(device=device)
             initialise(self, seed)
 
     def _build(self) -> None:
