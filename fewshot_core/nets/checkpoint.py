@@ -44,7 +44,8 @@ def load_checkpoint(supernet: Supernet, path: Path) -> None:
             f"{path}: expected the {len(expected)} tensors of a supernet with "
             f"channels={supernet.channels}, cells_per_stage={supernet.cells_per_stage} and "
             f"num_classes={supernet.num_classes}; {len(wrong)} are missing or of another shape, "
-            f"{len(extra)} are unknown (first: {(wrong + extra)[0]}). Choose the network the checkpoint was trained with."
+            f"{len(extra)} are unknown (first: {(wrong + extra)[0]}). Choose the network the "
+            "checkpoint was trained with."
         )
     supernet.load_state_dict(state)
     supernet.weights = f"checkpoint {path.name}, SHA-256 {file_fingerprint(path)[:12]}"

@@ -167,7 +167,7 @@ def _launch(folder: RunFolder, data_dir: Path) -> None:
         folder.write_status(
             Status(
                 State.QUEUED,
-                "loading PyTorch",
+                "starting",
                 started=datetime.now(UTC).timestamp(),
                 pid=process.pid,
                 process_started=psutil.Process(process.pid).create_time(),

@@ -13,6 +13,7 @@ from types import FrameType
 from fewshot_core.datafolder import data_dir
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs.folder import RunFolder, State
+from fewshot_core.runs.queue import turn
 
 
 class Cancelled(BaseException):
@@ -28,7 +29,9 @@ def main(path: Path) -> int:
         print("this process is not recorded, so nobody could cancel it: ending", file=sys.stderr)
         return 1
     try:
-        import_module("fewshot_core.runs.split_job").run(folder, data_dir())
+        with turn(_queue(folder), lambda ahead: _wait_for(folder, ahead)):
+            _say(folder, "loading PyTorch")
+            import_module("fewshot_core.runs.split_job").run(folder, data_dir())
         return 0
     except Cancelled:
         _finish(folder, State.CANCELLED, "cancelled")
@@ -42,6 +45,20 @@ def main(path: Path) -> int:
         _finish(folder, State.FAILED, f"unexpected {type(error).__name__}: {error}; see the log")
         traceback.print_exc()
     return 1
+
+
+def _queue(folder: RunFolder) -> Path:
+    """Return the queue of the device that a run computes on."""
+    return folder.path.parent / ".queue" / folder.request().device
+
+
+def _wait_for(folder: RunFolder, ahead: int) -> None:
+    others = "another run" if ahead == 1 else f"{ahead} other runs"
+    _say(folder, f"waiting for {others} on the same device")
+
+
+def _say(folder: RunFolder, message: str) -> None:
+    folder.write_status(replace(folder.status(), message=message))
 
 
 def _finish(folder: RunFolder, state: State, message: str) -> None:
