@@ -8,7 +8,6 @@ a command that was not understood, 130 when it was interrupted.
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,24 +23,19 @@ from fewshot_core.bench import (
     preview_table,
     resolve_table,
 )
-from fewshot_core.cli_common import AsJson, DataDir, Dataset, err, out, print_json
+from fewshot_core.cli_common import AsJson, DataDir, err, out, print_json
 from fewshot_core.cli_images import images_app
-from fewshot_core.cli_progress import follow
+from fewshot_core.cli_split import run_split
 from fewshot_core.cli_tables import (
     doctor_table,
-    leaves_table,
-    nodes_table,
     report_table,
 )
 from fewshot_core.datafolder import ENVIRONMENT_NAME, PROJECT_ROOT, data_dir
 from fewshot_core.datasets import DATASETS
 from fewshot_core.doctor import examine
 from fewshot_core.errors import FewshotError
-from fewshot_core.metrics import METRICS, list_metrics
-from fewshot_core.runs import Network, SplitRequest, State, run_folder, start
-from fewshot_core.runs.devices import choose_device
+from fewshot_core.runs import State, run_folder
 from fewshot_core.space import SubSpace
-from fewshot_core.splitting import EDGE_POLICIES, TreeOptions
 
 app = typer.Typer(
     help="A workbench for few-shot neural architecture search.",
@@ -49,6 +43,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command(name="split")(run_split)
 app.add_typer(images_app, name="images", no_args_is_help=True)
 
 
@@ -91,69 +86,6 @@ def run_app(
     raise typer.Exit(
         subprocess.run(command, cwd=PROJECT_ROOT, env=environment, check=False).returncode
     )
-
-
-@app.command(name="split")
-def run_split(
-    metric: Annotated[str, typer.Option(help=f"One of {', '.join(list_metrics())}.")],
-    dataset: Dataset = "cifar10",
-    variant: Annotated[str, typer.Option(help="A variant of the metric.")] = "paper",
-    images: Annotated[
-        str | None, typer.Option(help="Images by name or path; or synthetic.")
-    ] = None,
-    batch_size: Annotated[int, typer.Option(help="Images in a batch.")] = 64,
-    batches: Annotated[int, typer.Option(help="Batches to average over.")] = 1,
-    batch_seed: Annotated[int, typer.Option(help="Seed that draws the images.")] = 0,
-    batch_norm: Annotated[str, typer.Option(help="batch or running.")] = "batch",
-    channels: Annotated[int, typer.Option(help="Channels of the first stage.")] = 16,
-    cells: Annotated[int, typer.Option(help="Cells in each stage.")] = 5,
-    checkpoint: Annotated[Path | None, typer.Option(help="Trained weights.")] = None,
-    network_seed: Annotated[int, typer.Option(help="Seed of the untrained weights.")] = 0,
-    seed: Annotated[int, typer.Option(help="Seed of the metric and of the edge policy.")] = 0,
-    edges: Annotated[str, typer.Option(help="The edge of each level, by number.")] = "0,1,2",
-    groups: Annotated[str, typer.Option(help="Groups at every level, or at each.")] = "2",
-    balanced: Annotated[bool, typer.Option(help="Groups of equal size, within one.")] = False,
-    policy: Annotated[str, typer.Option(help=f"One of {', '.join(EDGE_POLICIES)}.")] = "fixed",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    folder: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
-    """Split the space with a metric; a split made before is shown at once."""
-    levels = _numbers(edges, "--edges")
-    per_level = _numbers(groups, "--groups")
-    request = SplitRequest(
-        dataset=dataset,
-        metric=metric,
-        variant=variant,
-        batch_norm=batch_norm,
-        images=images,
-        batch_size=batch_size,
-        batches=batches,
-        batch_seed=batch_seed,
-        seed=seed,
-        network=Network(
-            channels, cells, network_seed, str(checkpoint.resolve()) if checkpoint else None
-        ),
-        tree=TreeOptions.create(
-            levels, per_level[0] if len(per_level) == 1 else per_level, balanced, policy
-        ),
-        device=choose_device(device),
-    )
-    now = time.time()
-    run = start(request, data_dir(folder))
-    status = follow(run, err, ours=(run.status().started or 0.0) >= now)
-    tree = run.tree()
-    if status.state is not State.DONE or tree is None:
-        err.print(f"{run.run_id} {status.state}: {status.message}", markup=False, style="red")
-        err.print(f"log: {run.log_path}", markup=False)
-        raise typer.Exit(1)
-    if as_json:
-        print_json({"run_id": run.run_id, "folder": str(run.path), **tree.to_dict()})
-    else:
-        info = METRICS.get(tree.metric)
-        out.print(f"{run.run_id}: {info.label} on {request.dataset}", highlight=False)
-        out.print(nodes_table(tree))
-        out.print(leaves_table(tree))
 
 
 @app.command()
@@ -263,10 +195,3 @@ def _wanted_splits(
     if not wanted:
         raise FewshotError(f"{masks} has no split for {dataset}: choose another --dataset")
     return wanted
-
-
-def _numbers(text: str, option: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise FewshotError(f"{option}: expected numbers like 0,1,2, got {text!r}") from error

@@ -1,10 +1,11 @@
 """The tables that the command line prints for people."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.table import Table
 
+from fewshot_core.analysis.stability import stability
 from fewshot_core.images import ImageSource
 from fewshot_core.space import edge_label, operation_set_label
 from fewshot_core.splitting import SplitTree
@@ -25,6 +26,17 @@ def leaves_table(tree: SplitTree) -> Table:
     table = Table("sub-space", "size", "rows")
     for number, leaf in enumerate(tree.leaves, start=1):
         table.add_row(f"S{number}", f"{leaf.size:,}", " ".join(leaf.rows))
+    return table
+
+
+def stability_table(trees: Sequence[SplitTree]) -> Table:
+    """Return how often the decisions of the first of some trees recur in the others."""
+    table = Table("node", "the same", "of", "different", "most frequent", title="Over all seeds")
+    for row in stability(trees).to_dict("records"):
+        path = "/".join(str(number + 1) for number in row["path"]) or "root"
+        commonest = "  |  ".join(operation_set_label(group) for group in row["commonest"])
+        counts = [str(row[name]) for name in ("same", "arrived", "groupings")]
+        table.add_row(path, *counts, f"{commonest} ({row['count']})")
     return table
 
 

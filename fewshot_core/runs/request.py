@@ -167,6 +167,17 @@ class SplitRequest:
         except (KeyError, TypeError) as error:
             raise RunError(f"the request is damaged: {error!r}") from error
 
-    def with_images(self, source: str | None) -> "SplitRequest":
-        """Return the same request for another source of images."""
-        return replace(self, images=source)
+    def repeated(self, number: int) -> "SplitRequest":
+        """Return the same request with a number added to every seed."""
+        return replace(
+            self,
+            seed=self.seed + number,
+            batch_seed=self.batch_seed + number,
+            network=replace(self.network, seed=self.network.seed + number),
+        )
+
+    @property
+    def family(self) -> str:
+        """What the request has in common with those that differ from it only by their seeds."""
+        document = self.canonical() | {"seed": None, "batch_seed": None}
+        return canonical_json(document | {"network": document["network"] | {"seed": None}})

@@ -115,7 +115,7 @@ def test_a_split_that_fails_says_why_and_where_its_log_is(fewshot, data_folder, 
     run = RunFolder(data_folder / "runs" / "split-params-cifar10-failed")
     run.path.mkdir()
     run.write_status(Status(State.FAILED, "out of memory: choose a smaller batch"))
-    monkeypatch.setattr("fewshot_core.cli.start", lambda request, folder: run)
+    monkeypatch.setattr("fewshot_core.cli_split.start", lambda request, folder: run)
     answer = fewshot(*SMALL, "--json")
     assert (answer.code, answer.out) == (1, "")
     assert answer.err == (
@@ -138,3 +138,21 @@ def test_an_interrupted_split_is_cancelled_and_says_so(tmp_path, open_stranger):
     assert run.status().state is State.CANCELLED
     assert not run.status().process_alive()
     assert json.loads((run.path / "status.json").read_text())["state"] == "cancelled"
+
+
+def test_repeats_print_every_split_and_how_often_each_decision_recurs(fewshot):
+    options = ["--metric", "random", "--channels", "2", "--cells", "1", "--repeats", "3"]
+    answer = fewshot("split", *options, "--json")
+    document = json.loads(answer.out)
+    assert [tree["details"]["seed"] for tree in document["splits"]] == [0, 1, 2]
+    assert len(document["stability"]) == 7
+    assert document["stability"][0]["arrived"] == 3
+    single = json.loads(fewshot("split", *options[:-2], "--json").out)
+    assert single["run_id"] == document["splits"][0]["run_id"]
+    assert "Over all seeds" in fewshot("split", *options).out
+
+
+def test_no_repeat_is_refused(fewshot):
+    answer = fewshot("split", "--metric", "random", "--repeats", "0")
+    assert (answer.code, answer.out) == (1, "")
+    assert "--repeats: expected at least 1, got 0" in answer.complaint

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from fewshot_core import cli
+from fewshot_core import cli, cli_split
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import Network, SplitRequest, split_command
 from fewshot_core.splitting import TreeOptions
@@ -42,7 +42,7 @@ def understood(monkeypatch):
             cli.app(arguments, standalone_mode=False)
         return asked.pop()
 
-    monkeypatch.setattr(cli, "start", start)
+    monkeypatch.setattr(cli_split, "start", start)
     return understand
 
 

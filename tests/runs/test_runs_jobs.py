@@ -209,7 +209,7 @@ def test_a_deleted_run_can_be_made_again(idle, params):
 
 def test_a_start_without_its_images_or_checkpoint_stores_nothing(idle, params, gradnorm):
     with pytest.raises(ImagesError, match="there are no images"):
-        start(gradnorm.with_images(None), idle)
+        start(replace(gradnorm, images=None), idle)
     with pytest.raises(RunError, match="expected a checkpoint file"):
         start(replace(params, network=Network(checkpoint=str(idle / "none.pt"))), idle)
     assert list(idle.iterdir()) == []

@@ -89,7 +89,7 @@ def test_images_count_by_content_not_by_place(tmp_path):
     here = _cifar(tmp_path / "here", b"images")
 
     def name(place):
-        request = REQUEST.with_images(str(place))
+        request = replace(REQUEST, images=str(place))
         return request.run_id(request.fingerprints(tmp_path))
 
     first = name(here)
@@ -119,7 +119,7 @@ def test_what_is_missing_is_named(tmp_path):
     with pytest.raises(RunError, match=r"found none at .*weights\.pt"):
         replace(REQUEST, network=Network(checkpoint=str(missing))).fingerprints(tmp_path)
     with pytest.raises(ImagesError, match="there are no images of CIFAR-10 here"):
-        REQUEST.with_images(None).fingerprints(tmp_path)
+        replace(REQUEST, images=None).fingerprints(tmp_path)
 
 
 def test_a_metric_without_images_asks_for_none(tmp_path):
@@ -216,3 +216,18 @@ def test_unknown_names_are_refused_with_the_known_ones(change, known):
 )
 def test_a_network_is_described_in_words(network, text):
     assert network.describe() == text
+
+
+def test_a_repeat_differs_in_all_its_seeds_and_stays_in_the_family():
+    request = replace(REQUEST, seed=1, batch_seed=2)
+    again = request.repeated(3)
+    seeds = (again.seed, again.batch_seed, again.network.seed)
+    assert seeds == (4, 5, request.network.seed + 3)
+    assert again.family == request.family
+    assert request.repeated(0) == request
+
+
+@pytest.mark.parametrize("change", [{"batch_size": 3}, {"variant": "shared"}, {"batches": 2}])
+def test_another_question_is_of_another_family(change):
+    base = replace(REQUEST, metric="gradientmatching")
+    assert replace(base, **change).family != base.family
