@@ -1,5 +1,7 @@
 """A split on its way: starting it, watching it grow, and what became of it."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from fewshot_core.dashboard.figures import show_figure
@@ -25,6 +27,7 @@ from fewshot_core.splitting import SplitTree
 
 POLL_SECONDS = 0.5
 
+_SHOWN = 2
 _WATCHED = "watched_run"
 _ENDED = {
     State.FAILED: "failed",
@@ -46,10 +49,20 @@ def adopt_finished(workspace: Workspace) -> None:
 
 def show_start(workspace: Workspace, request: SplitRequest | None) -> None:
     """Draw the button that starts a request, with the time it will take."""
+    repeats = st.number_input(
+        "Repeats",
+        min_value=1,
+        max_value=50,
+        value=1,
+        key="repeats",
+        bind="query-params",
+        help="How many times to make the split, each time with other weights and images: every "
+        "seed is 1 larger. The page then shows how much of the split is chance.",
+    )
     known = None
     if request is not None:
         try:
-            known = answered(request, workspace.data_dir)
+            known = answered(request.repeated(int(repeats) - 1), workspace.data_dir)
         except (FewshotError, OSError) as error:
             st.error(str(error))
             request = None
@@ -72,27 +85,31 @@ def show_start(workspace: Workspace, request: SplitRequest | None) -> None:
     else:
         st.caption(estimate_text(workspace, request))
     if clicked:
-        _start(workspace, request)
+        _start(workspace, [request.repeated(number) for number in range(int(repeats))])
 
 
 def show_progress(workspace: Workspace) -> None:
     """Show all splits that are being made, and one that was waited for and did not end well."""
     active = [folder for folder in list_runs(workspace.data_dir) if _is_active(folder)]
-    for folder in active:
+    active.sort(key=lambda folder: folder.status().started or 0.0)
+    for folder in active[:_SHOWN]:
         with st.container(border=True):
             _show_active(folder)
+    if len(active) > _SHOWN:
+        st.caption(f"{len(active) - _SHOWN} more runs wait for their turn; see *Runs and data*.")
     watched = _watched(workspace)
     if watched is not None and watched not in active:
         _show_ended(workspace, watched)
 
 
-def _start(workspace: Workspace, request: SplitRequest) -> None:
+def _start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
+    """Start requests, and wait for the first."""
     try:
-        folder = start(request, workspace.data_dir)
+        folders = [start(request, workspace.data_dir) for request in requests]
     except (FewshotError, OSError) as error:
         st.error(f"The split could not be started: {error}")
         return
-    st.session_state[_WATCHED] = folder.run_id
+    st.session_state[_WATCHED] = folders[0].run_id
     st.rerun()
 
 
@@ -113,6 +130,8 @@ def _show_active(folder: RunFolder) -> None:
         cancel(folder)
         st.rerun()
     st.progress(status.done / status.total if status.total else 0.0, _progress_text(status))
+    if status.state is State.QUEUED:
+        return
     grown = tree or SplitTree(request.metric, ())
     drawing = draw_tree(grown, levels=len(request.tree.edges), growing=True)
     show_figure(tree_figure(drawing), f"growing_{folder.run_id}")
@@ -140,7 +159,7 @@ def _show_ended(workspace: Workspace, folder: RunFolder) -> None:
         st.error(text, icon=":material/error:")
     again, away = st.columns([1, 4])
     if again.button("Start again", key="start_again", icon=":material/replay:"):
-        _start(workspace, folder.request())
+        _start(workspace, [folder.request()])
     if away.button("Dismiss", key="dismiss", type="tertiary"):
         del st.session_state[_WATCHED]
         st.rerun()

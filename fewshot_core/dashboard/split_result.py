@@ -10,6 +10,7 @@ from fewshot_core.dashboard.figures import (
 from fewshot_core.dashboard.loading import describe, gain, load_accuracy
 from fewshot_core.dashboard.navigation import DISTRIBUTIONS, link_to
 from fewshot_core.dashboard.page import Workspace
+from fewshot_core.dashboard.repeats import repeats_of, show_spread, show_stability
 from fewshot_core.dashboard.request_form import duration_text
 from fewshot_core.dashboard.states import show_missing_table
 from fewshot_core.dashboard.sub_spaces import show_sub_spaces
@@ -38,7 +39,10 @@ def show_split(workspace: Workspace, view: View) -> None:
     described = None if accuracy is None else describe(split.tree, accuracy, view.threshold)
     _show_tiles(view, split, accuracy)
     node = show_tree(split.tree, described)
+    trees = repeats_of(workspace, split)
     show_node(split.tree, node, "node")
+    show_spread(trees, node)
+    show_stability(trees)
     show_split_source(split, "split_source")
     if described is None:
         show_missing_table(view)

@@ -124,3 +124,31 @@ def test_the_command_under_a_figure_is_shown(split_data: Path, open_page: Open):
     commands = [code.value for code in page.code]
     assert any(command.startswith("fewshot split --metric") for command in commands)
     assert any(command.startswith("fewshot analyse --run split-") for command in commands)
+
+
+def test_repeats_show_how_much_of_a_split_is_chance(
+    empty_data: Path, open_page: Open, wait_for: Wait
+):
+    page = start(small(open_page, "random", repeats="2"))
+    folders = list_runs(empty_data)
+    assert len(folders) == 2
+    for folder in folders:
+        wait_for(folder)
+    page.run()
+    said = "\n".join(text.value for text in page.markdown)
+    assert "Over 2 seeds" in said
+    table = next(frame.value for frame in page.dataframe if "as here" in frame.value)
+    assert len(table) == 7
+    assert table["of"].iloc[0] == 2
+
+
+def test_repeats_of_a_metric_with_scores_show_their_spread(
+    split_data: Path, open_page: Open, wait_for: Wait
+):
+    page = start(small(open_page, "gradnorm", repeats="2"))
+    for folder in list_runs(split_data):
+        wait_for(folder)
+    page.run()
+    table = next(frame.value for frame in page.dataframe if "std" in frame.value)
+    assert list(table["seeds"]) == [2] * 5
+    assert (table["least"] <= table["mean"]).all() and (table["mean"] <= table["most"]).all()
