@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from fewshot_core.images import register_source
 
@@ -24,6 +24,9 @@ SCREENSHOTS = ROOT / "artefacts" / "screenshots"
 START_SECONDS = 60
 
 FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+
+# A machine that is busy with other tests takes its time.
+expect.set_options(timeout=60_000)
 
 Visit = Callable[..., Page]
 
