@@ -8,13 +8,15 @@ a command that was not understood, 130 when it was interrupted.
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from fewshot_core import __version__
-from fewshot_core.analysis.reports import read_masks, report_split
+from fewshot_core.analysis import SplitJudge
+from fewshot_core.analysis.reports import report_split
 from fewshot_core.bench import (
     KINDS,
     ColumnMapping,
@@ -36,6 +38,7 @@ from fewshot_core.doctor import examine
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import State, run_folder
 from fewshot_core.space import SubSpace
+from fewshot_core.splitting.files import read_splits
 
 app = typer.Typer(
     help="A workbench for few-shot neural architecture search.",
@@ -90,7 +93,10 @@ def run_app(
 
 @app.command()
 def analyse(
-    masks: Annotated[Path | None, typer.Option(help="A file of splits as masks.")] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(help="A JSON file of masks or of a tree, or a folder of YAML search configs."),
+    ] = None,
     run: Annotated[str | None, typer.Option(help="A finished split, by its run.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Only this data set.")] = None,
     accuracy: Annotated[str, typer.Option(help=f"One of {', '.join(KINDS)}.")] = "validation",
@@ -99,19 +105,20 @@ def analyse(
     folder: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what each sub-space of some splits holds."""
+    """Say what some splits tell, and what each of their sub-spaces holds."""
     if dataset is not None:
         DATASETS.get(dataset)
     place = data_dir(folder)
     wanted = _wanted_splits(masks, run, dataset, place)
     reports = []
-    frames: dict[str, tuple[str, Any]] = {}
+    judges: dict[str, tuple[str, SplitJudge]] = {}
     for metric, name, leaves in wanted:
-        if name not in frames:
+        if name not in judges:
             source = resolve_table(name, accuracy, table, place).name
-            frames[name] = (source, load_accuracy(name, accuracy, table, place))
-        source, frame = frames[name]
-        reports.append(report_split(metric, name, accuracy, source, leaves, frame, threshold))
+            frame = load_accuracy(name, accuracy, table, place)
+            judges[name] = (source, SplitJudge(frame, threshold))
+        source, judge = judges[name]
+        reports.append(report_split(metric, name, accuracy, source, leaves, judge))
     if as_json:
         print_json({"splits": reports})
     else:
@@ -175,7 +182,7 @@ def main() -> None:
 
 def _wanted_splits(
     masks: Path | None, run: str | None, dataset: str | None, place: Path
-) -> list[tuple[str, str, list[SubSpace]]]:
+) -> list[tuple[str, str, Sequence[SubSpace]]]:
     """Return metric, data set and sub-spaces of the splits that were named."""
     if run is not None and masks is None:
         folder = run_folder(run, place)
@@ -186,12 +193,13 @@ def _wanted_splits(
         return [(request.metric, dataset or request.dataset, tree.leaves)]
     if masks is None or run is not None:
         raise FewshotError("expected either --masks FILE or --run RUN")
-    wanted = [
-        (metric, name, leaves)
-        for metric, of_metric in read_masks(masks).items()
-        for name, leaves in of_metric.items()
-        if dataset in (None, name)
-    ]
+    wanted: list[tuple[str, str, Sequence[SubSpace]]] = []
+    for split in read_splits(masks):
+        name = split.dataset or dataset
+        if name is None:
+            raise FewshotError(f"{masks} does not say its data set: name it with --dataset")
+        if dataset in (None, name):
+            wanted.append((split.name, name, split.leaves))
     if not wanted:
         raise FewshotError(f"{masks} has no split for {dataset}: choose another --dataset")
     return wanted

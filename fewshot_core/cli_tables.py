@@ -41,7 +41,7 @@ def stability_table(trees: Sequence[SplitTree]) -> Table:
 
 
 def report_table(report: dict[str, Any]) -> Table:
-    """Return what the sub-spaces of one split hold; see ``report_split``."""
+    """Return what one split tells and its sub-spaces hold; see ``report_split``."""
     table = Table(
         "sub-space",
         "size",
@@ -50,11 +50,23 @@ def report_table(report: dict[str, Any]) -> Table:
         "mean %",
         title=f"{report['metric']} on {report['dataset']}, {report['accuracy']} accuracy, "
         f"table {report['table']}",
+        caption=_worth(report),
     )
     for number, row in enumerate(report["sub_spaces"], start=1):
         best, mean = ("-" if row[key] is None else f"{row[key]:.2f}" for key in ("best", "mean"))
         table.add_row(f"S{number}", f"{row['size']:,}", str(row["top_count"]), best, mean)
     return table
+
+
+def _worth(report: dict[str, Any]) -> str:
+    """Return what a split is worth, beside the best tree of its shape and beside chance."""
+    gain, best = report["information_gain_bits"], report["best_tree_bits"]
+    worth = f"information gain {gain:.4f} bits"
+    if best:
+        worth += f", {gain / best:.1%} of the best tree"
+    if report["random_percentile"] is not None:
+        worth += f", percentile {report['random_percentile']:.1f} of random trees"
+    return worth
 
 
 def images_table(sources: Iterable[ImageSource]) -> Table:

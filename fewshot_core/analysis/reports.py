@@ -1,43 +1,14 @@
-"""Published or own splits in the plain form of masks, described as plain numbers."""
+"""A split described as plain numbers, for the command line."""
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from fewshot_core.analysis.judging import SplitJudge
+from fewshot_core.analysis.keeping import KEEP_STRATEGIES, keep_k
 from fewshot_core.analysis.sub_spaces import describe_sub_spaces
-from fewshot_core.errors import SpaceError
-from fewshot_core.space import SubSpace, check_partition
-
-_EXPECTED = (
-    'expected {"splits": {METRIC: {DATASET: [[six rows like "01110"], ...]}}}, '
-    "as in a file of published splits"
-)
-
-
-def read_masks(path: Path) -> dict[str, dict[str, list[SubSpace]]]:
-    """Read a file of splits as masks: sub-spaces by metric and data set.
-
-    Raises:
-        SpaceError: If the file is missing or damaged, or a split does not cover all architectures
-            once; the message says which.
-    """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SpaceError(f"{path} cannot be read ({error}): {_EXPECTED}") from error
-    splits = document.get("splits") if isinstance(document, dict) else None
-    if not isinstance(splits, dict):
-        raise SpaceError(f"{path}: {_EXPECTED}")
-    return {
-        str(metric): {
-            str(name): _read_split(path, metric, name, masks) for name, masks in of.items()
-        }
-        for metric, of in splits.items()
-        if _is_mapping(path, of)
-    }
+from fewshot_core.space import SubSpace
 
 
 def report_split(
@@ -46,42 +17,66 @@ def report_split(
     kind: str,
     table: str,
     leaves: Sequence[SubSpace],
-    accuracy: pd.DataFrame,
-    threshold: float,
+    judge: SplitJudge,
 ) -> dict[str, Any]:
-    """Return a split's sub-spaces with their sizes, top counts, best and mean, in their order."""
-    described = describe_sub_spaces(leaves, accuracy, threshold)
+    """Return what a split tells, and what each of its sub-spaces holds, in their order.
+
+    Args:
+        metric: What the split is called.
+        dataset: The data set of the accuracies.
+        kind: Their kind.
+        table: The table that they are from.
+        leaves: The sub-spaces.
+        judge: Who has the accuracies and the threshold.
+
+    Returns:
+        A document for JSON. Information is in bits, random_percentile in percent, accuracies are in
+        percent; keep_k has, for each strategy, the best accuracy for k = 1, 2, ... sub-spaces.
+        best_tree_bits, random_percentile and random_percentile_interval are None where the split
+        has no shape; see ``tree_shape``.
+
+    Raises:
+        TableError: If the table has no accuracy, or the threshold is out of range.
+        SpaceError: If an architecture of the table is in no sub-space.
+    """
+    report = judge.report(leaves)
+    standing = report.standing
     return {
         "metric": metric,
         "dataset": dataset,
         "accuracy": kind,
         "table": table,
-        "threshold": threshold,
-        "sub_spaces": [
-            {
-                "rows": leaf.rows,
-                "size": int(row["size"]),
-                "top_count": int(row["top_count"]),
-                "best": None if pd.isna(row["best"]) else float(row["best"]),
-                "mean": None if pd.isna(row["mean"]) else float(row["mean"]),
-            }
-            for leaf, row in zip(leaves, described.to_dict("records"), strict=True)
-        ],
+        "threshold": judge.threshold,
+        "information_gain_bits": report.gain_bits,
+        "best_tree_bits": standing.best_bits if standing else None,
+        "random_percentile": standing.percentile if standing else None,
+        "random_percentile_interval": (
+            [standing.percentile_low, standing.percentile_high] if standing else None
+        ),
+        "gini": report.gini,
+        "optimum_in_best_mean": report.optimum_in_best_mean,
+        "keep_k": _keep_k(leaves, judge.accuracy),
+        "sub_spaces": _sub_spaces(leaves, judge),
     }
 
 
-def _is_mapping(path: Path, value: Any) -> bool:
-    if not isinstance(value, dict):
-        raise SpaceError(f"{path}: {_EXPECTED}")
-    return True
+def _keep_k(leaves: Sequence[SubSpace], accuracy: pd.DataFrame) -> dict[str, list[float]]:
+    kept = keep_k(leaves, accuracy)
+    return {
+        strategy: kept.loc[kept["strategy"] == strategy, "best"].to_list()
+        for strategy in KEEP_STRATEGIES
+    }
 
 
-def _read_split(path: Path, metric: str, dataset: str, masks: Any) -> list[SubSpace]:
-    if not isinstance(masks, list) or not masks:
-        raise SpaceError(f"{path}: {metric} on {dataset} has no sub-spaces: {_EXPECTED}")
-    try:
-        leaves = [SubSpace.from_rows(rows) for rows in masks]
-        check_partition(leaves)
-    except SpaceError as error:
-        raise SpaceError(f"{path}: {metric} on {dataset}: {error}") from error
-    return leaves
+def _sub_spaces(leaves: Sequence[SubSpace], judge: SplitJudge) -> list[dict[str, Any]]:
+    described = describe_sub_spaces(leaves, judge.accuracy, judge.threshold)
+    return [
+        {
+            "rows": leaf.rows,
+            "size": int(row["size"]),
+            "top_count": int(row["top_count"]),
+            "best": None if pd.isna(row["best"]) else float(row["best"]),
+            "mean": None if pd.isna(row["mean"]) else float(row["mean"]),
+        }
+        for leaf, row in zip(leaves, described.to_dict("records"), strict=True)
+    ]

@@ -6,6 +6,7 @@ import streamlit as st
 from fewshot_core.analysis import default_limits
 from fewshot_core.dashboard.figures import show_figure, show_view_source
 from fewshot_core.dashboard.loading import (
+    Leaves,
     architectures,
     describe,
     distributions,
@@ -13,13 +14,12 @@ from fewshot_core.dashboard.loading import (
     top_distributions,
 )
 from fewshot_core.dashboard.page import Workspace
+from fewshot_core.dashboard.splits import SplitInView
 from fewshot_core.dashboard.states import show_missing_split, show_missing_table
 from fewshot_core.dashboard.sub_spaces import show_sub_spaces
-from fewshot_core.dashboard.views import SplitInView, View
-from fewshot_core.metrics import METRICS
+from fewshot_core.dashboard.views import View
 from fewshot_core.plots import STYLES, cell_figure, distributions_figure, top_figure
 from fewshot_core.space import Architecture
-from fewshot_core.splitting import SplitTree
 
 _LOWEST = 0.05
 
@@ -34,7 +34,7 @@ def show_distributions(workspace: Workspace, view: View) -> None:
         show_missing_table(view)
         return
     accuracy = load_accuracy(workspace, view)
-    described = describe(split.tree, accuracy, view.threshold)
+    described = describe(split.leaves, accuracy, view.threshold)
     style, whole_axis = _choose_style()
     pictures, table = st.columns([5, 4], gap="large")
     with table:
@@ -44,10 +44,10 @@ def show_distributions(workspace: Workspace, view: View) -> None:
         if chosen is None:
             st.caption("Choose a row to bring a sub-space forward and to list its architectures.")
         else:
-            _show_architectures(split.tree, chosen, accuracy, view)
+            _show_architectures(split.leaves, chosen, accuracy, view)
     with pictures:
         limits = default_limits(accuracy, 0.0 if whole_axis else _LOWEST)
-        frame = distributions(split.tree, accuracy, style, limits)
+        frame = distributions(split.leaves, accuracy, style, limits)
         _show_all(view, split, frame, described, style, highlight)
         _show_top(view, split, accuracy, described, highlight)
         show_view_source(view, "distribution_source")
@@ -82,7 +82,7 @@ def _show_all(
     style: str,
     highlight: str | None,
 ) -> None:
-    label = METRICS.get(split.tree.metric).label
+    label = split.name
     figure = distributions_figure(
         frame,
         described,
@@ -102,7 +102,7 @@ def _show_top(
     described: pd.DataFrame,
     highlight: str | None,
 ) -> None:
-    frame, top = top_distributions(split.tree, accuracy, view.threshold)
+    frame, top = top_distributions(split.leaves, accuracy, view.threshold)
     title = f"{view.top_label[0].upper()}{view.top_label[1:]}: {len(top):,} architectures"
     figure = top_figure(
         frame,
@@ -119,15 +119,15 @@ def _show_top(
 def _caption(view: View, split: SplitInView) -> list[str]:
     """Return what stays with a figure when it is saved: the table, and made-up images."""
     parts = [f"table {view.table.label}" if view.table else ""]
-    if split.tree.details.get("synthetic"):
+    if split.synthetic:
         parts.append("split with made-up images")
     return [part for part in parts if part]
 
 
-def _show_architectures(tree: SplitTree, number: int, accuracy: pd.DataFrame, view: View) -> None:
+def _show_architectures(leaves: Leaves, number: int, accuracy: pd.DataFrame, view: View) -> None:
     """List the architectures of a sub-space, and draw the cell of a chosen one."""
-    listed = architectures(tree, number, accuracy, view.threshold)
-    st.subheader(f"S{number + 1}: {tree.leaves[number].size:,} architectures")
+    listed = architectures(leaves, number, accuracy, view.threshold)
+    st.subheader(f"S{number + 1}: {leaves[number].size:,} architectures")
     if listed.empty:
         st.caption("The table knows the accuracy of none of them.")
         return

@@ -7,7 +7,8 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.elements.lib.layout_utils import Width
 
-from fewshot_core.dashboard.views import SplitInView, View
+from fewshot_core.dashboard.splits import SplitInView
+from fewshot_core.dashboard.views import View
 from fewshot_core.plots import alternative
 from fewshot_core.runs import split_command
 
@@ -49,16 +50,16 @@ def show_source(parts: Sequence[str], command: str, key: str) -> None:
 
 def split_source(split: SplitInView) -> list[str]:
     """Return where a split comes from, in parts."""
-    details = split.tree.details
-    date = datetime.fromtimestamp(split.finished, UTC).strftime("%d %b %Y %H:%M UTC")
-    parts = [f"run {split.run_id}", details.get("network"), details.get("images")]
-    if split.request.needs_images:
-        parts += [
-            f"batch norm: {split.request.batch_norm}",
-            f"batch size {split.request.batch_size}"
-            + (f" x {split.request.batches} batches" if split.request.batches > 1 else ""),
-        ]
-    return [str(part) for part in [*parts, details.get("device"), date] if part]
+    parts = [f"run {split.key}" if split.request else f"split {split.label}", *split.details]
+    if split.request is not None and split.request.needs_images:
+        several = f" x {split.request.batches} batches" if split.request.batches > 1 else ""
+        parts.append(f"batch norm: {split.request.batch_norm}")
+        parts.append(f"batch size {split.request.batch_size}{several}")
+    if split.tree is not None:
+        parts.append(str(split.tree.details.get("device")))
+    if split.finished is not None:
+        parts.append(datetime.fromtimestamp(split.finished, UTC).strftime("%d %b %Y %H:%M UTC"))
+    return parts
 
 
 def accuracy_source(view: View) -> list[str]:
@@ -84,15 +85,19 @@ def analyse_command(view: View) -> str:
     """Return the command that prints the numbers of a split in view."""
     if view.split is None or view.table is None:
         return "fewshot doctor"
+    source = f"--run {view.split.key}"
+    if view.split.request is None:
+        source = f"--masks data/splits/{view.split.key.removeprefix('file-')}.json"
     return (
-        f"fewshot analyse --run {view.split.run_id} --dataset {view.dataset} "
+        f"fewshot analyse {source} --dataset {view.dataset} "
         f"--accuracy {view.kind} --table {view.table.name} --threshold {view.threshold:g}"
     )
 
 
 def show_split_source(split: SplitInView, key: str) -> None:
     """Write the muted line under a figure that shows only a split."""
-    show_source(split_source(split), split_command(split.request), key)
+    command = split_command(split.request) if split.request else "fewshot doctor"
+    show_source(split_source(split), command, key)
 
 
 def show_view_source(view: View, key: str) -> None:

@@ -4,21 +4,23 @@ from typing import Any
 
 import streamlit as st
 
-from fewshot_core.dashboard.figures import show_figure, show_view_source
-from fewshot_core.dashboard.loading import describe, load_accuracy
+from fewshot_core.analysis import conclusion, report_frame
+from fewshot_core.dashboard.figures import show_figure, show_split_source, show_view_source
+from fewshot_core.dashboard.loading import load_judge
 from fewshot_core.dashboard.navigation import HOME, PAGES, SPLIT, link_to
 from fewshot_core.dashboard.page import Workspace
+from fewshot_core.dashboard.splits import list_splits, open_split
+from fewshot_core.dashboard.standing import one_of_each, show_standing
 from fewshot_core.dashboard.states import show_empty
-from fewshot_core.dashboard.trees import draw_tree
+from fewshot_core.dashboard.trees import draw_split
 from fewshot_core.dashboard.views import View
 from fewshot_core.datasets import DATASETS
 from fewshot_core.doctor import examine
-from fewshot_core.metrics import METRICS
 from fewshot_core.plots import tree_figure
 
 
 def show_home(workspace: Workspace, view: View) -> None:
-    """Show the latest split of the data set in view, the ways in, and the state of things."""
+    """Show how much each metric tells, the ways in, and the state of things."""
     _show_hero(workspace, view)
     ways = [page for page in PAGES if page is not HOME]
     for column, page in zip(st.columns(len(ways)), ways, strict=True):
@@ -38,13 +40,17 @@ def _show_hero(workspace: Workspace, view: View) -> None:
             "Make the first split",
         )
         return
-    label = METRICS.get(view.split.tree.metric).label
-    st.subheader(f"The split in view: {label} on {dataset}")
-    described = None
-    if view.table is not None:
-        accuracy = load_accuracy(workspace, view)
-        described = describe(view.split.tree, accuracy, view.threshold)
-    show_figure(tree_figure(draw_tree(view.split.tree, described)), "home_tree")
+    judge = load_judge(workspace, view)
+    if judge is None:
+        st.subheader(f"The split in view: {view.split.name} on {dataset}")
+        show_figure(tree_figure(draw_split(view.split, None)), "home_tree")
+        show_split_source(view.split, "home_source")
+        return
+    keys = one_of_each(list_splits(workspace, view.dataset))
+    splits = [open_split(workspace, key) for key in keys]
+    reports = report_frame({split.label: split.leaves for split in splits}, judge)
+    st.markdown(f"**On {dataset}**: {conclusion(reports)}")
+    show_standing(view, judge, splits, "home_standing")
     show_view_source(view, "home_source")
 
 

@@ -36,13 +36,19 @@ DISTRIBUTIONS = Page(
     ":material/area_chart:",
     "See which accuracies lie in each sub-space, and where the best architectures are.",
 )
+COMPARE = Page(
+    "pages/3_Compare.py",
+    "Compare",
+    ":material/compare_arrows:",
+    "Put metrics side by side, between chance and the best split there can be.",
+)
 DATA = Page(
     "pages/9_Runs_and_data.py",
     "Runs and data",
     ":material/database:",
     "Import accuracy tables, add images, and see, cancel or delete runs.",
 )
-PAGES = (HOME, SPLIT, DISTRIBUTIONS, DATA)
+PAGES = (HOME, SPLIT, DISTRIBUTIONS, COMPARE, DATA)
 
 
 def show_navigation() -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from fewshot_core.analysis.stability import score_spread, stability
 from fewshot_core.dashboard.page import Workspace
-from fewshot_core.dashboard.views import SplitInView
+from fewshot_core.dashboard.splits import SplitInView
 from fewshot_core.runs import SplitRequest
 from fewshot_core.space import OPERATION_LABELS, edge_label, operation_set_label
 from fewshot_core.splitting import SplitNode, SplitTree
@@ -15,10 +15,12 @@ from fewshot_core.splitting import SplitNode, SplitTree
 
 def repeats_of(workspace: Workspace, split: SplitInView) -> list[SplitTree]:
     """Return the split in view and all finished splits that differ from it only by their seeds."""
+    if split.tree is None or split.request is None:
+        return []
     trees = [split.tree]
-    for row in workspace.store.splits(split.request.dataset).to_dict("records"):
+    for row in workspace.store.splits(split.dataset).to_dict("records"):
         request = SplitRequest.from_dict(json.loads(row["request"]))
-        if request.family == split.request.family and row["run_id"] != split.run_id:
+        if request.family == split.request.family and row["run_id"] != split.key:
             trees.append(workspace.store.split_tree(str(row["run_id"])))
     return trees
 

@@ -8,8 +8,8 @@ import streamlit as st
 
 from fewshot_core.dashboard.navigation import SPLIT
 from fewshot_core.dashboard.page import Workspace
+from fewshot_core.dashboard.splits import split_label
 from fewshot_core.dashboard.states import show_empty
-from fewshot_core.dashboard.views import split_label
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import RunFolder, State, cancel, delete, list_runs, start
 

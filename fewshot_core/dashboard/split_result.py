@@ -1,27 +1,25 @@
-"""A finished split on the Split page."""
+"""A split on the Split page."""
 
-import pandas as pd
 import streamlit as st
 
-from fewshot_core.dashboard.figures import (
-    show_split_source,
-    show_view_source,
-)
-from fewshot_core.dashboard.loading import describe, gain, load_accuracy
+from fewshot_core.analysis import SplitReport
+from fewshot_core.dashboard.figures import show_figure, show_split_source, show_view_source
+from fewshot_core.dashboard.loading import describe, load_accuracy, load_judge
 from fewshot_core.dashboard.navigation import DISTRIBUTIONS, link_to
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.repeats import repeats_of, show_spread, show_stability
 from fewshot_core.dashboard.request_form import duration_text
+from fewshot_core.dashboard.splits import SplitInView
 from fewshot_core.dashboard.states import show_missing_table
 from fewshot_core.dashboard.sub_spaces import show_sub_spaces
-from fewshot_core.dashboard.trees import show_node, show_tree
-from fewshot_core.dashboard.views import SplitInView, View
+from fewshot_core.dashboard.trees import draw_split, show_node, show_tree
+from fewshot_core.dashboard.views import View
 from fewshot_core.datasets import DATASETS
-from fewshot_core.metrics import METRICS
+from fewshot_core.plots import tree_figure
 
 
 def show_split(workspace: Workspace, view: View) -> None:
-    """Show the split in view: its figures, its tree, its sub-spaces and its nodes."""
+    """Show the split in view: its figures, its tree, its nodes and its sub-spaces."""
     split = view.split
     if split is None:
         label = DATASETS.get(view.dataset).label
@@ -31,18 +29,21 @@ def show_split(workspace: Workspace, view: View) -> None:
             icon=":material/account_tree:",
         )
         return
-    st.subheader(
-        f"{METRICS.get(split.tree.metric).label} on {DATASETS.get(split.request.dataset).label}"
-    )
+    st.subheader(f"{split.name} on {DATASETS.get(split.dataset).label}")
     _warn(split)
-    accuracy = None if view.table is None else load_accuracy(workspace, view)
-    described = None if accuracy is None else describe(split.tree, accuracy, view.threshold)
-    _show_tiles(view, split, accuracy)
-    node = show_tree(split.tree, described)
-    trees = repeats_of(workspace, split)
-    show_node(split.tree, node, "node")
-    show_spread(trees, node)
-    show_stability(trees)
+    judge = load_judge(workspace, view)
+    _show_tiles(view, split, judge.report(split.leaves) if judge else None)
+    described = None
+    if view.table is not None:
+        described = describe(split.leaves, load_accuracy(workspace, view), view.threshold)
+    if split.tree is None:
+        show_figure(tree_figure(draw_split(split, described)), "imported_tree")
+    else:
+        node = show_tree(split.tree, described)
+        trees = repeats_of(workspace, split)
+        show_node(split.tree, node, "node")
+        show_spread(trees, node)
+        show_stability(trees)
     show_split_source(split, "split_source")
     if described is None:
         show_missing_table(view)
@@ -54,32 +55,47 @@ def show_split(workspace: Workspace, view: View) -> None:
 
 
 def _warn(split: SplitInView) -> None:
-    if split.tree.details.get("synthetic"):
+    if split.synthetic:
         st.warning("The images were made up.", icon=":material/casino:")
-    arbitrary = [node for node in split.tree.nodes if node.degenerate]
-    if arbitrary:
-        reasons = "; ".join(dict.fromkeys(str(node.reason) for node in arbitrary))
+    if split.tree is not None and split.arbitrary:
+        reasons = "; ".join(
+            dict.fromkeys(str(node.reason) for node in split.tree.nodes if node.degenerate)
+        )
         st.warning(
-            f"{len(arbitrary)} of {len(split.tree.nodes)} nodes were decided arbitrarily "
+            f"{split.arbitrary} of {len(split.tree.nodes)} nodes were decided arbitrarily "
             f"({reasons}). They are marked ? in the tree.",
             icon=":material/help:",
         )
 
 
-def _show_tiles(view: View, split: SplitInView, accuracy: pd.DataFrame | None) -> None:
-    tiles = st.columns(4)
-    if accuracy is not None:
-        tiles[0].metric(
+def _show_tiles(view: View, split: SplitInView, report: SplitReport | None) -> None:
+    gain, share, percentile, arbitrary, seconds = st.columns(5)
+    if report is not None:
+        gain.metric(
             "Information gain",
-            f"{gain(split.tree, accuracy, view.threshold):.4f} bits",
+            f"{report.gain_bits:.4f} bits",
             help=f"How much the split tells about where the {view.top_label} is, by "
             f"{view.kind} accuracy",
         )
-    arbitrary = sum(node.degenerate for node in split.tree.nodes)
-    tiles[1].metric("Sub-spaces", f"{len(split.tree.leaves)}")
-    tiles[2].metric(
-        "Arbitrary nodes",
-        f"{arbitrary} of {len(split.tree.nodes)}",
-        help="Nodes at which several groupings were equally good, or the scores said nothing",
-    )
-    tiles[3].metric("Scored in", duration_text(split.seconds))
+    standing = report.standing if report else None
+    if standing is not None:
+        best = "-" if standing.share_of_best is None else f"{standing.share_of_best:.0%}"
+        share.metric(
+            "Of the best tree",
+            best,
+            help=f"The best tree that splits the same edges tells {standing.best_bits:.4f} bits.",
+        )
+        percentile.metric(
+            "Percentile by chance",
+            f"{standing.percentile:.1f}",
+            help=f"The share of {standing.random_trees:,} random trees that tell less, in %; "
+            f"95% interval {standing.percentile_low:.1f} to {standing.percentile_high:.1f}",
+        )
+    if split.tree is not None:
+        arbitrary.metric(
+            "Arbitrary nodes",
+            f"{split.arbitrary} of {len(split.tree.nodes)}",
+            help="Nodes at which several groupings were equally good, or the scores said nothing",
+        )
+    if split.seconds is not None:
+        seconds.metric("Scored in", duration_text(split.seconds))

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
+from fewshot_core.analysis import branchings
 from fewshot_core.dashboard.figures import show_figure
+from fewshot_core.dashboard.splits import SplitInView
 from fewshot_core.metrics import METRICS
 from fewshot_core.plots import (
     TreeBranch,
@@ -42,6 +44,23 @@ def draw_tree(
     places = [node.path for node in tree.nodes] + undecided
     branches = tuple(_branch(tree, path, active) for path in places)
     return TreeDrawing(branches, leaves, levels)
+
+
+def draw_split(split: SplitInView, leaves: pd.DataFrame | None) -> TreeDrawing:
+    """Return the drawing of any split; one that comes from no tree has its sub-spaces as ends."""
+    if split.tree is not None:
+        return draw_tree(split.tree, leaves)
+    found = branchings(split.leaves)
+    if found is None:
+        ends = tuple(TreeBranch((number,)) for number in range(len(split.leaves)))
+        return TreeDrawing((TreeBranch(()), *ends), leaves)
+    at = {node.path: node for node in found}
+    below = {(*node.path, i): group for node in found for i, group in enumerate(node.groups)}
+    branches = [
+        TreeBranch(path, below.get(path, ()), edge_label(at[path].edge) if path in at else None)
+        for path in [(), *below]
+    ]
+    return TreeDrawing(tuple(branches), leaves)
 
 
 def show_tree(tree: SplitTree, leaves: pd.DataFrame | None) -> SplitNode:

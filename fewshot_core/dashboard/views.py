@@ -1,9 +1,6 @@
 """The sidebar: what is looked at, the same on every page and in the URL."""
 
-import json
-from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import streamlit as st
 
@@ -11,29 +8,8 @@ from fewshot_core.bench import KINDS, TableInfo, list_tables
 from fewshot_core.dashboard.links import publish, recall, recall_option
 from fewshot_core.dashboard.navigation import DATA, link_to, show_navigation
 from fewshot_core.dashboard.page import Workspace
+from fewshot_core.dashboard.splits import SplitInView, list_splits, open_split
 from fewshot_core.datasets import DATASETS
-from fewshot_core.metrics import METRICS
-from fewshot_core.runs import SplitRequest
-from fewshot_core.splitting import SplitTree
-
-
-@dataclass(frozen=True)
-class SplitInView:
-    """A finished split.
-
-    Attributes:
-        run_id: The run that made it.
-        request: What was asked.
-        tree: What came out.
-        finished: When, in seconds since the epoch.
-        seconds: How long scoring took.
-    """
-
-    run_id: str
-    request: SplitRequest
-    tree: SplitTree
-    finished: float
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -76,18 +52,6 @@ def choose_view(workspace: Workspace) -> View:
         percent = _choose_top()
         split = _choose_split(workspace, dataset)
     return View(dataset, kind, table, round(percent / 100, 4), split)
-
-
-def split_label(request: SplitRequest, run_id: str) -> str:
-    """Return a split's short name; it does not depend on when or where it was made."""
-    network = request.network
-    parts = [METRICS.get(request.metric).label]
-    if request.variant != "paper":
-        parts.append(request.variant)
-    parts.append(f"{network.channels}x{network.cells_per_stage}")
-    if request.needs_images and request.images == "synthetic":
-        parts.append("synthetic")
-    return " · ".join([*parts, run_id.rpartition("-")[2][:6]])
 
 
 def _choose_dataset() -> str:
@@ -156,35 +120,18 @@ def _choose_table(workspace: Workspace, dataset: str, kind: str) -> TableInfo | 
 
 
 def _choose_split(workspace: Workspace, dataset: str) -> SplitInView | None:
-    splits = workspace.store.splits(dataset)
-    if splits.empty:
+    labels = list_splits(workspace, dataset)
+    if not labels:
         st.selectbox("Split", ["none yet"], disabled=True, key="no_split")
         return None
-    rows = {str(row["run_id"]): row for row in splits.to_dict("records")}
-    requests = {
-        run_id: SplitRequest.from_dict(json.loads(row["request"])) for run_id, row in rows.items()
-    }
-    recall_option("split", list(requests))
-    chosen = st.selectbox(
-        "Split",
-        list(requests),
-        key="split",
-        format_func=lambda run_id: split_label(requests[run_id], run_id),
-    )
+    recall_option("split", list(labels))
+    chosen = st.selectbox("Split", list(labels), key="split", format_func=labels.__getitem__)
     publish("split", "")
-    row = rows[chosen]
-    st.caption(_split_details(row))
-    tree = workspace.store.split_tree(chosen)
-    return SplitInView(
-        chosen, requests[chosen], tree, float(row["finished"]), float(row["seconds"])
-    )
-
-
-def _split_details(row: Mapping[Hashable, Any]) -> str:
-    details = json.loads(row["details"])
-    parts = [details.get("network"), details.get("images")]
-    if details.get("synthetic"):
+    split = open_split(workspace, chosen)
+    parts = list(split.details)
+    if split.synthetic:
         parts.append(":orange[made-up images]")
-    if row["degenerate_nodes"]:
-        parts.append(f":orange[{row['degenerate_nodes']} nodes decided by a tie]")
-    return "; ".join(str(part) for part in parts if part)
+    if split.arbitrary:
+        parts.append(f":orange[{split.arbitrary} nodes decided arbitrarily]")
+    st.caption("; ".join(parts))
+    return split

@@ -1,8 +1,19 @@
 """Figures: DataFrame in, Plotly figure out, with a text alternative in ``layout.meta["alt"]``."""
 
 from fewshot_core.plots.cell import cell_figure
+from fewshot_core.plots.comparison import (
+    agreement_figure,
+    keep_figure,
+    top_map_figure,
+)
 from fewshot_core.plots.distributions import STYLES, distributions_figure, top_figure
+from fewshot_core.plots.halving import halving_figure
+from fewshot_core.plots.proxy import proxy_figure
+from fewshot_core.plots.replay import cursor_frames, cursor_stops, replay_figure
+from fewshot_core.plots.schedules import schedules_figure
 from fewshot_core.plots.scores import scores_figure, similarity_figure
+from fewshot_core.plots.search_curves import search_curves_figure
+from fewshot_core.plots.standing import standing_figure
 from fewshot_core.plots.template import (
     DEGENERATE_COLOUR,
     OPERATION_COLOURS,
@@ -25,13 +36,24 @@ __all__ = [
     "TEMPLATE",
     "TreeBranch",
     "TreeDrawing",
+    "agreement_figure",
     "alternative",
     "cell_figure",
+    "cursor_frames",
+    "cursor_stops",
     "distributions_figure",
     "empty_figure",
+    "halving_figure",
+    "keep_figure",
+    "proxy_figure",
+    "replay_figure",
+    "schedules_figure",
     "scores_figure",
+    "search_curves_figure",
     "similarity_figure",
+    "standing_figure",
     "sub_space_colour",
     "top_figure",
+    "top_map_figure",
     "tree_figure",
 ]

@@ -46,10 +46,10 @@ def run(folder: RunFolder, data_dir: Path) -> None:
         progress=reporter.progress,
     )
     folder.write_tree(tree)
-    seconds = reporter.finish()
     scorings = sum(len(node.operations) for node in tree.nodes)
     with suppress(OSError):  # a pace that cannot be kept does not make the split fail
-        record_pace(data_dir, request, seconds / scorings)
+        record_pace(data_dir, request, reporter.seconds / scorings)
+    reporter.finish()
 
 
 class _Reporter:
@@ -85,15 +85,18 @@ class _Reporter:
             self._write(status)
         self.status = status
 
-    def finish(self) -> float:
-        """Report the end; return the seconds since the first step."""
-        seconds = time.perf_counter() - self._start
+    @property
+    def seconds(self) -> float:
+        """The time since the first step."""
+        return time.perf_counter() - self._start
+
+    def finish(self) -> None:
+        """Report the end."""
         total = self.status.done + 1
-        message = f"done in {seconds:.1f} s with {peak_memory() / 1e9:.1f} GB of memory"
+        message = f"done in {self.seconds:.1f} s with {peak_memory() / 1e9:.1f} GB of memory"
         self._write(
             replace(self.status, state=State.DONE, done=total, total=total, message=message)
         )
-        return seconds
 
     def _write(self, status: Status) -> None:
         self.status = status

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from fewshot_core.errors import MetricError
-from fewshot_core.nets import BatchNorm, Supernet
+from fewshot_core.nets import BatchNorm, Supernet, held_statistics
 from fewshot_core.nets.batch_norm import normalisations, reset_statistics
 from fewshot_core.space import SubSpace
 
@@ -79,6 +79,40 @@ def test_an_unknown_mode_is_refused_and_changes_nothing(small):
     with pytest.raises(MetricError, match="unknown batch norm 'eval': expected one of batch, run"):
         small.batch_norm = "eval"
     assert {layer.mode for layer in normalisations(small)} == {"batch"}
+
+
+def gradient_of_the_first(layer, batch):
+    """Return how the output of the first sample depends on each sample, shape (5,)."""
+    batch = batch.requires_grad_()
+    (gradient,) = torch.autograd.grad((layer(batch)[0] ** 2).sum(), batch)
+    return gradient.abs().sum(dim=(1, 2, 3))
+
+
+def test_held_statistics_give_the_same_values_but_no_gradient_to_other_samples():
+    layer = BatchNorm(4)
+    free = layer(features())
+    assert (gradient_of_the_first(layer, features()) > 0).all()
+    with held_statistics(layer):
+        torch.testing.assert_close(layer(features()), free, rtol=1e-5, atol=1e-5)
+        own, *others = gradient_of_the_first(layer, features()).tolist()
+    assert own > 0 and others == [0.0] * 4
+    assert (gradient_of_the_first(layer, features()) > 0).all()
+
+
+def test_holding_the_statistics_changes_nothing_where_they_are_stored(small, images):
+    small.batch_norm = "running"
+    free = small(images)
+    with held_statistics(small):
+        assert torch.equal(small(images), free)
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_statistics_are_free_again_after_an_error(error, small):
+    with held_statistics(small):
+        with pytest.raises(error), held_statistics(small):
+            raise error
+        assert all(layer.held for layer in normalisations(small))
+    assert not any(layer.held for layer in normalisations(small))
 
 
 def test_resetting_forgets_what_was_learned():

@@ -1,4 +1,3 @@
-import torch
 from torch import nn
 
 from fewshot_core.nets import BatchNorm, count_parameters, probed_weights, weight_layer_count
@@ -37,4 +36,3 @@ def test_the_probed_weights_of_a_supernet_have_more_than_one_dimension(small):
 def test_a_network_without_weights_has_none():
     network = nn.Sequential(nn.ReLU(), nn.Flatten())
     assert count_parameters(network) == weight_layer_count(network) == 0
-    assert torch.equal(network(torch.zeros(1, 2)), torch.zeros(1, 2))

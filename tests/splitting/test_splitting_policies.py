@@ -99,9 +99,12 @@ def test_edges_that_tie_are_said_to_and_the_first_is_split(script, small):
 
 def test_an_edge_whose_scores_are_not_finite_is_split_last(script, small):
     script.update({edge: [math.nan, 0.0, 0.0, 0.0, 100.0] for edge in range(6)})
-    script[4] = spread(0.001)
+    similarity = np.ones((5, 5))
+    similarity[2, :] = similarity[:, 2] = 0.5
+    script[4] = Answer((None,) * 5, similarity)
     (node,) = split("scripted", small, None, (0,), policy="gradient").nodes
-    assert node.edge == 4 and not node.degenerate
+    assert (node.edge, node.groups, node.cut) == (4, ((2,), (0, 1, 3, 4)), 2.0)
+    assert not node.degenerate
 
 
 def test_where_no_edge_says_anything_the_first_is_split(script, small):
@@ -130,10 +133,12 @@ def test_the_random_policy_is_decided_by_the_seed(small):
     assert one.leaves == two.leaves
 
 
-def test_all_six_edges_can_be_split(small):
-    tree = split("random", small, None, range(6), policy="random")
-    check_partition(tree.leaves)
-    assert len(tree.leaves) == 64
+def test_only_the_number_of_edges_counts_for_the_random_policy(small):
+    one, two = (split("random", small, None, edges, policy="random") for edges in ((0, 1), (4, 5)))
+    assert one.leaves == two.leaves
+    deep = split("random", small, None, range(4), policy="random")
+    check_partition(deep.leaves)
+    assert len(deep.leaves) == 16
 
 
 # Edge 0 alone decides here; every answer but the last leaves a choice that is arbitrary.

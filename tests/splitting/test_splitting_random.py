@@ -11,7 +11,7 @@ from fewshot_core.space import SubSpace
 from fewshot_core.splitting import partition, set_partitions, split
 
 FULL = SubSpace.full()
-DRAWS = 450
+DRAWS = 300
 
 
 def draw(supernet, edge, seed, groups=2, balanced=False):

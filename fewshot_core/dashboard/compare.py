@@ -1,0 +1,197 @@
+"""Splits side by side: how much each tells, and where the best architectures are."""
+
+import pandas as pd
+import streamlit as st
+
+from fewshot_core.analysis import (
+    KEEP_STRATEGIES,
+    SplitJudge,
+    agreement_matrix,
+    conclusion,
+    default_limits,
+    keep_k,
+    report_frame,
+)
+from fewshot_core.dashboard.figures import accuracy_source, show_figure, show_source
+from fewshot_core.dashboard.loading import describe, distributions, load_accuracy, load_judge
+from fewshot_core.dashboard.page import Workspace
+from fewshot_core.dashboard.splits import SplitInView, list_splits, open_split
+from fewshot_core.dashboard.standing import one_of_each, show_standing
+from fewshot_core.dashboard.states import show_missing_split, show_missing_table
+from fewshot_core.dashboard.views import View
+from fewshot_core.datasets import DATASETS
+from fewshot_core.plots import (
+    STYLES,
+    agreement_figure,
+    distributions_figure,
+    keep_figure,
+    top_map_figure,
+)
+
+MOST = 9
+"""How many splits are compared at once."""
+
+_PER_ROW = 3
+
+
+def show_comparison(workspace: Workspace, view: View) -> None:
+    """Show the chosen splits beside each other."""
+    splits = _choose_splits(workspace, view)
+    if not splits:
+        return
+    judge = load_judge(workspace, view)
+    if judge is None:
+        show_missing_table(view)
+        return
+    named = {split.label: split.leaves for split in splits}
+    reports = report_frame(named, judge)
+    st.markdown(f"**{conclusion(reports)}**")
+    show_standing(view, judge, splits, "compare_standing")
+    _show_summary(reports, splits)
+    _show_distributions(workspace, view, splits)
+    left, right = st.columns(2, gap="large")
+    with left:
+        frames = {
+            split.label: describe(split.leaves, judge.accuracy, view.threshold) for split in splits
+        }
+        show_figure(top_map_figure(frames, view.top_label), "compare_map")
+        show_figure(agreement_figure(agreement_matrix(named)), "compare_agreement")
+    with right:
+        _show_keeping(view, judge, splits)
+    _show_source(view, splits, "compare_source")
+    _show_other_data_sets(workspace, view, splits)
+
+
+def _choose_splits(workspace: Workspace, view: View) -> list[SplitInView]:
+    labels = list_splits(workspace, view.dataset)
+    if not labels:
+        show_missing_split(view)
+        return []
+    chosen = st.multiselect(
+        f"Splits of {DATASETS.get(view.dataset).label}",
+        list(labels),
+        default=one_of_each(labels)[:MOST],
+        key="splits",
+        bind="query-params",
+        max_selections=MOST,
+        format_func=labels.__getitem__,
+    )
+    if not chosen:
+        st.info("Choose two splits or more.", icon=":material/compare_arrows:")
+    return [open_split(workspace, key) for key in chosen]
+
+
+def _show_summary(reports: pd.DataFrame, splits: list[SplitInView]) -> None:
+    arbitrary = {split.label: split.arbitrary for split in splits if split.tree is not None}
+    table = pd.DataFrame(
+        {
+            "split": reports["split"],
+            "gain, bits": reports["gain_bits"],
+            "of the best": 100 * reports["share_of_best"],
+            "percentile": reports["percentile"],
+            "Gini": reports["gini"],
+            "optimum in": reports["optimum"].map(", ".join),
+            "best mean in": reports["best_mean"].map(", ".join),
+            "the same": reports["optimum_in_best_mean"],
+            "arbitrary nodes": reports["split"].map(arbitrary),
+        }
+    )
+    number = st.column_config.NumberColumn
+    st.dataframe(
+        table,
+        hide_index=True,
+        placeholder="-",
+        column_config={
+            "gain, bits": number(format="%.4f"),
+            "of the best": number(format="%.0f%%", help="Of the best tree of the same shape"),
+            "percentile": number(format="%.1f", help="Share of random trees that tell less"),
+            "Gini": number(format="%.2f", help="How unevenly the top lies, 0 to 1"),
+            "optimum in": st.column_config.TextColumn(help="Where the best architecture is"),
+            "the same": st.column_config.CheckboxColumn(
+                help="Whether the optimum is in the sub-space with the highest mean accuracy"
+            ),
+        },
+        alt=f"{len(table)} splits, the one that tells most first",
+    )
+
+
+def _show_distributions(workspace: Workspace, view: View, splits: list[SplitInView]) -> None:
+    st.subheader("What is inside")
+    style = st.segmented_control(
+        "Drawn as",
+        list(STYLES),
+        default=next(iter(STYLES)),
+        required=True,
+        key="compare_style",
+        bind="query-params",
+        format_func=STYLES.__getitem__,
+    )
+    accuracy = load_accuracy(workspace, view)
+    limits = default_limits(accuracy)
+    for start in range(0, len(splits), _PER_ROW):
+        columns = st.columns(_PER_ROW)
+        for column, split in zip(columns, splits[start : start + _PER_ROW], strict=False):
+            frame = distributions(split.leaves, accuracy, style, limits)
+            described = describe(split.leaves, accuracy, view.threshold)
+            figure = distributions_figure(
+                frame, described, view.axis_title, style, title=split.label
+            )
+            with column:
+                show_figure(figure, f"compare_{split.key}")
+
+
+def _show_keeping(view: View, judge: SplitJudge, splits: list[SplitInView]) -> None:
+    strategy = st.selectbox(
+        "Sub-spaces kept",
+        list(KEEP_STRATEGIES),
+        index=list(KEEP_STRATEGIES).index("mean"),
+        key="keep",
+        bind="query-params",
+        format_func=KEEP_STRATEGIES.__getitem__,
+    )
+    frames = [keep_k(split.leaves, judge.accuracy).assign(split=split.label) for split in splits]
+    frame = pd.concat(frames)
+    figure = keep_figure(frame[frame["strategy"] == strategy], f"best {view.axis_title}")
+    show_figure(figure, "compare_keep")
+
+
+def _show_other_data_sets(workspace: Workspace, view: View, splits: list[SplitInView]) -> None:
+    """Say how much the same splits would tell about the other data sets."""
+    rows: dict[str, dict[str, float | None]] = {split.label: {} for split in splits}
+    for dataset in DATASETS.names():
+        judge = load_judge(workspace, view, dataset)
+        if judge is None:
+            continue
+        for split in splits:
+            standing = judge.report(split.leaves).standing
+            share = standing.share_of_best if standing else None
+            rows[split.label][DATASETS.get(dataset).label] = None if share is None else 100 * share
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("split").reset_index()
+    st.subheader("The same splits on the other data sets")
+    st.caption(
+        "How much each split would tell about the top of every data set, in % of the best tree "
+        "there."
+    )
+    names = [column for column in table.columns if column != "split"]
+    number = st.column_config.NumberColumn(format="%.0f%%")
+    st.dataframe(
+        table,
+        hide_index=True,
+        placeholder="-",
+        column_config=dict.fromkeys(names, number),
+        alt="Share of the best tree's information gain, by split and data set",
+    )
+
+
+def _show_source(view: View, splits: list[SplitInView], key: str) -> None:
+    runs = [split.key for split in splits if split.request is not None]
+    commands = [
+        f"fewshot analyse --run {run} --accuracy {view.kind} --threshold {view.threshold:g}"
+        + (f" --table {view.table.name}" if view.table else "")
+        for run in runs
+    ]
+    show_source(
+        [*accuracy_source(view), f"{len(splits)} splits", "10,000 random trees, seed 0"],
+        "\n".join(commands) or "fewshot doctor",
+        key,
+    )

@@ -1,0 +1,144 @@
+"""The splits a reader can look at: those of finished runs, and those that were imported."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from fewshot_core.dashboard.page import Workspace
+from fewshot_core.errors import FewshotError
+from fewshot_core.metrics import METRICS
+from fewshot_core.runs import SplitRequest
+from fewshot_core.space import SubSpace
+from fewshot_core.splitting import SplitTree
+from fewshot_core.splitting.imported import imported_names, open_imported
+
+_FILE = "file-"
+
+
+@dataclass(frozen=True)
+class SplitInView:
+    """A split.
+
+    Attributes:
+        key: What it is called in the URL: its run, or "file-" and the name of an imported one.
+        label: Its short name; it does not depend on when or where it was made.
+        name: What decided: a metric's label, or what its file calls it.
+        dataset: The data set it was made for.
+        leaves: Its sub-spaces, in tree order.
+        details: What else is known, in words.
+        tree: Its tree with scores, or None for an imported one.
+        request: What was asked, or None for an imported one.
+        finished: When its run ended, in seconds since the epoch.
+        seconds: How long scoring took.
+    """
+
+    key: str
+    label: str
+    name: str
+    dataset: str
+    leaves: tuple[SubSpace, ...]
+    details: tuple[str, ...] = ()
+    tree: SplitTree | None = None
+    request: SplitRequest | None = None
+    finished: float | None = None
+    seconds: float | None = None
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether made-up images decided."""
+        return self.tree is not None and bool(self.tree.details.get("synthetic"))
+
+    @property
+    def arbitrary(self) -> int:
+        """How many of its nodes were decided arbitrarily, as far as is known."""
+        return sum(node.degenerate for node in self.tree.nodes) if self.tree else 0
+
+
+def list_splits(workspace: Workspace, dataset: str) -> dict[str, str]:
+    """Return the labels of all splits of a data set by their keys, the latest run first."""
+    labels = {}
+    for row in workspace.store.splits(dataset).to_dict("records"):
+        labels[str(row["run_id"])] = split_label(_request(row), str(row["run_id"]))
+    for name, split_dataset in _imported(workspace).items():
+        if split_dataset == dataset:
+            labels[f"{_FILE}{name}"] = _imported_label(name, dataset)
+    return labels
+
+
+def open_split(workspace: Workspace, key: str) -> SplitInView:
+    """Return a split that ``list_splits`` lists.
+
+    Raises:
+        UnknownNameError: If there is no such split.
+    """
+    if key.startswith(_FILE):
+        return _open_imported(workspace, key.removeprefix(_FILE))
+    rows = workspace.store.splits().set_index("run_id", drop=False)
+    tree = workspace.store.split_tree(key)
+    row: dict[Any, Any] = rows.loc[key].to_dict()
+    request = _request(row)
+    return SplitInView(
+        key=key,
+        label=split_label(request, key),
+        name=METRICS.get(tree.metric).label,
+        dataset=request.dataset,
+        leaves=tuple(tree.leaves),
+        details=_details(tree),
+        tree=tree,
+        request=request,
+        finished=float(row["finished"]),
+        seconds=float(row["seconds"]),
+    )
+
+
+def split_label(request: SplitRequest, run_id: str) -> str:
+    """Return a split's short name; it does not depend on when or where it was made."""
+    network = request.network
+    parts = [METRICS.get(request.metric).label]
+    if request.variant != "paper":
+        parts.append(request.variant)
+    parts.append(f"{network.channels}x{network.cells_per_stage}")
+    if request.needs_images and request.images == "synthetic":
+        parts.append("synthetic")
+    return " · ".join([*parts, run_id.rpartition("-")[2][:6]])
+
+
+def _request(row: Mapping[Any, Any]) -> SplitRequest:
+    return SplitRequest.from_dict(json.loads(row["request"]))
+
+
+def _details(tree: SplitTree) -> tuple[str, ...]:
+    parts = [tree.details.get("network"), tree.details.get("images")]
+    return tuple(str(part) for part in parts if part)
+
+
+def _imported(workspace: Workspace) -> dict[str, str | None]:
+    """Return the data sets of imported splits; a damaged one is named on the page."""
+    found = {}
+    for name in imported_names(workspace.data_dir):
+        try:
+            found[name] = open_imported(name, workspace.data_dir).dataset
+        except FewshotError as error:
+            st.warning(f"An imported split cannot be read: {error}", icon=":material/warning:")
+    return found
+
+
+def _imported_label(name: str, dataset: str) -> str:
+    """Return "params · published": the name of the file without the data set in it."""
+    return " · ".join(part for part in name.split(f"-{dataset}-", 1) if part)
+
+
+def _open_imported(workspace: Workspace, name: str) -> SplitInView:
+    split = open_imported(name, workspace.data_dir)
+    dataset = split.dataset or ""
+    return SplitInView(
+        key=f"{_FILE}{name}",
+        label=_imported_label(name, dataset),
+        name=split.name,
+        dataset=dataset,
+        leaves=split.leaves,
+        details=("imported from a file",),
+    )

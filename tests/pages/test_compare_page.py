@@ -1,0 +1,90 @@
+"""Comparing splits, and splits that come from files."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from fewshot_core.space import SubSpace
+from fewshot_core.splitting.imported import imported_names, store_splits
+from fewshot_core.splitting.named_split import NamedSplit
+
+Open = Callable[..., AppTest]
+
+SCRIPT = "pages/3_Compare.py"
+FULL = SubSpace.full()
+BY_HAND = NamedSplit("byhand", "cifar10", (FULL.keep(0, [3]), FULL.keep(0, [0, 1, 2, 4])), None)
+
+
+def summary(page: AppTest):
+    return next(frame.value for frame in page.dataframe if "gain, bits" in frame.value)
+
+
+def test_one_split_of_each_metric_is_compared(split_data: Path, open_page: Open):
+    page = open_page(SCRIPT)
+    table = summary(page)
+    assert len(table) == 2
+    assert table["gain, bits"].is_monotonic_decreasing
+    assert table["split"].iloc[0].startswith("#params")
+    assert table["of the best"].between(0, 100.0001).all()
+    assert any("of 2 splits" in text.value.lower() for text in page.markdown)
+
+
+def test_an_imported_split_stands_beside_the_others(split_data: Path, open_page: Open):
+    (name,) = store_splits([BY_HAND], "mine.json", split_data)
+    page = open_page(SCRIPT)
+    assert f"file-{name}" in page.multiselect(key="splits").value
+    table = summary(page)
+    assert "byhand · mine" in set(table["split"])
+    page.multiselect(key="splits").set_value([f"file-{name}"]).run()
+    assert not page.exception
+    assert len(summary(page)) == 1
+
+
+def test_nothing_chosen_says_what_to_do(split_data: Path, open_page: Open):
+    page = open_page(SCRIPT)
+    page.multiselect(key="splits").set_value([]).run()
+    assert not page.exception
+    assert "Choose two splits" in page.info[0].value
+
+
+def test_an_imported_split_is_shown_on_every_page(split_data: Path, open_page: Open):
+    (name,) = store_splits([BY_HAND], "mine.json", split_data)
+    for script in ("app.py", "pages/1_Split.py", "pages/2_Distributions.py", SCRIPT):
+        page = open_page(script, split=f"file-{name}")
+        assert page.sidebar.selectbox(key="split").value == f"file-{name}"
+        assert not page.error
+
+
+def test_a_damaged_imported_split_is_named_and_the_rest_goes_on(split_data: Path, open_page: Open):
+    (name,) = store_splits([BY_HAND], "mine.json", split_data)
+    (split_data / "splits" / f"{name}.json").write_text("{")
+    page = open_page(SCRIPT)
+    assert name in page.warning[0].value
+    assert len(summary(page)) == 2
+
+
+def test_the_split_in_view_is_exported_as_masks(split_data: Path, open_page: Open):
+    page = open_page(SCRIPT)
+    assert {"export_tree", "export_masks", "export_configs"} <= {
+        button.proto.id.rpartition("-")[2] for button in page.get("download_button")
+    }
+
+
+def test_an_imported_split_can_be_removed(split_data: Path, open_page: Open):
+    (name,) = store_splits([BY_HAND], "mine.json", split_data)
+    page = open_page(SCRIPT, split=f"file-{name}")
+    page.button(key="remove_split").click().run()
+    assert imported_names(split_data) == []
+    assert not page.exception
+
+
+def test_files_that_overlap_are_refused_with_a_count(split_data: Path, open_page: Open):
+    masks = [FULL.rows, FULL.keep(0, [3]).rows]
+    content = json.dumps({"splits": {"own": {"cifar10": masks}}}).encode()
+    page = open_page(SCRIPT)
+    page.file_uploader(key="split_files").upload("own.json", content, "application/json").run()
+    page.button(key="import_splits").click().run()
+    assert "3,125 are in more than one" in page.error[0].value
+    assert imported_names(split_data) == []

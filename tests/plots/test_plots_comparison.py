@@ -1,0 +1,110 @@
+"""Figures of several splits: what they draw, and what they say where there is nothing."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fewshot_core.analysis import SplitJudge, agreement_matrix, describe_sub_spaces, report_frame
+from fewshot_core.plots import (
+    agreement_figure,
+    alternative,
+    keep_figure,
+    standing_figure,
+    top_map_figure,
+)
+from fewshot_core.space import ARCHITECTURE_COUNT, SubSpace
+
+FULL = SubSpace.full()
+SPLITS = {
+    "a<b": (FULL.keep(0, [3]), FULL.keep(0, [0, 1, 2, 4])),
+    "pool": (FULL.keep(0, [4]), FULL.keep(0, [0, 1, 2, 3])),
+}
+
+
+@pytest.fixture(scope="module")
+def accuracy():
+    """A table in which 3x3 on the first edge is what counts."""
+    architectures = np.arange(ARCHITECTURE_COUNT)
+    first = architectures // 5**5
+    values = 50 + 10 * (first == 3) + architectures / ARCHITECTURE_COUNT
+    return pd.DataFrame({"architecture": architectures, "accuracy_mean": values})
+
+
+@pytest.fixture(scope="module")
+def judge(accuracy):
+    return SplitJudge(accuracy, 0.01, random_trees=200)
+
+
+@pytest.fixture(scope="module")
+def reports(judge):
+    return report_frame(SPLITS, judge)
+
+
+def test_splits_stand_on_rows_the_best_on_top(reports):
+    figure = standing_figure(reports, [0.0, 0.01], 0.05)
+    points = figure.data[-1]
+    assert list(points.x) == list(reports["gain_bits"])
+    assert list(points.y) == [1, 0]
+    assert list(figure.layout.yaxis.ticktext) == ["a&lt;b", "pool"]
+    assert "a<b tells the most" in alternative(figure)
+    assert "0.0500 bits" in alternative(figure)
+
+
+def test_the_axis_reaches_from_nothing_to_the_best_tree(reports):
+    low, high = standing_figure(reports, [0.0, 0.01], 5.0).layout.xaxis.range
+    assert low < 0 < 5.0 < high
+
+
+def test_without_a_common_shape_there_is_neither_chance_nor_best(reports):
+    figure = standing_figure(reports, [], None)
+    assert len(figure.data) == 1
+    assert "best tree" not in alternative(figure)
+
+
+def test_a_map_has_the_largest_sub_space_first(accuracy):
+    described = {name: describe_sub_spaces(leaves, accuracy) for name, leaves in SPLITS.items()}
+    heat = top_map_figure(described).data[0]
+    assert list(heat.text[0]) == ["S2 0", "S1 157"]
+    assert heat.z[0].tolist() == [0.0, 100.0]
+    assert "a<b: S1 with 157" in alternative(top_map_figure(described))
+
+
+def test_splits_with_fewer_sub_spaces_leave_the_rest_of_their_row_empty(accuracy):
+    described = {
+        "two": describe_sub_spaces(SPLITS["pool"], accuracy),
+        "five": describe_sub_spaces([FULL.keep(0, [number]) for number in range(5)], accuracy),
+    }
+    heat = top_map_figure(described).data[0]
+    assert np.isnan(heat.z[0]).tolist() == [False, False, True, True, True]
+
+
+def test_curves_of_keeping_are_told_apart_by_more_than_colour():
+    frame = pd.DataFrame(
+        {"split": ["a", "a", "b", "b"], "k": [1, 2, 1, 2], "best": [90.0, 94.0, 92.0, 94.0]}
+    )
+    figure = keep_figure(frame)
+    assert len({curve.marker.symbol for curve in figure.data}) == 2
+    assert "b reaches most, 92.00 %" in alternative(figure)
+
+
+def test_agreement_names_the_closest_pair():
+    splits = SPLITS | {"same": SPLITS["pool"]}
+    figure = agreement_figure(agreement_matrix(splits))
+    assert "pool and same agree most" in alternative(figure).replace(
+        "same and pool", "pool and same"
+    )
+    assert "1.00" in alternative(figure)
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        standing_figure(pd.DataFrame(columns=["split", "gain_bits"]), [], None),
+        top_map_figure({}),
+        keep_figure(pd.DataFrame(columns=["split", "k", "best"])),
+        agreement_figure(pd.DataFrame()),
+    ],
+)
+def test_nothing_to_compare_is_said(figure):
+    assert not figure.data
+    assert figure.layout.annotations[0].text

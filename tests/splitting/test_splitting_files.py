@@ -1,0 +1,150 @@
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from fewshot_core.errors import SplittingError
+from fewshot_core.space import SubSpace
+from fewshot_core.splitting import SplitTree
+from fewshot_core.splitting.files import (
+    parse_splits,
+    read_splits,
+    write_masks,
+    write_search_configs,
+    zip_archive,
+)
+from fewshot_core.splitting.named_split import NamedSplit
+from fewshot_core.splitting.search_configs import search_configs
+
+PUBLISHED = Path(__file__).resolve().parents[2].parent / "shared/data/published_splits.json"
+HALVES = tuple(SubSpace.full().keep(0, group) for group in ((0, 1), (2, 3, 4)))
+SPLIT = NamedSplit("params", "cifar10", HALVES)
+
+
+@pytest.fixture
+def published():
+    if not PUBLISHED.exists():
+        pytest.skip(f"needs {PUBLISHED.name} in the folder shared beside the project")
+    return read_splits(PUBLISHED)
+
+
+def test_published_splits_go_through_every_form(published, tmp_path):
+    assert len(published) == 9
+    write_masks(tmp_path / "masks.json", published)
+    assert read_splits(tmp_path / "masks.json") == published
+    for split in published:
+        files = write_search_configs(tmp_path / split.title, split)
+        assert len(files) == 8 and all(file.parent.name == split.title for file in files)
+        assert read_splits(tmp_path / split.title) == [split]
+
+
+def test_a_tree_is_read_with_its_decisions(random_tree, tmp_path):
+    path = tmp_path / "tree.json"
+    tree = SplitTree(random_tree.metric, random_tree.nodes, {"dataset": "cifar100"})
+    path.write_text(tree.to_json())
+    [split] = read_splits(path)
+    assert (split.name, split.dataset, split.tree) == ("random", "cifar100", tree)
+    assert list(split.leaves) == tree.leaves
+
+
+def test_the_answer_of_the_command_is_a_tree_too(random_tree, tmp_path):
+    path = tmp_path / "answer.json"
+    path.write_text(json.dumps({"run_id": "a", "folder": "b", **random_tree.to_dict()}))
+    [split] = read_splits(path)
+    assert split.dataset is None and split.tree == random_tree
+
+
+def test_a_split_of_a_tree_can_be_written_in_every_form(random_tree, tmp_path):
+    split = NamedSplit("random", "cifar10", tuple(random_tree.leaves), random_tree)
+    write_masks(tmp_path / "masks.json", [split])
+    write_search_configs(tmp_path / "folder", split, "dsnas", epochs=3, seed=1)
+    assert read_splits(tmp_path / "masks.json") == read_splits(tmp_path / "folder") == [split]
+
+
+def test_a_folder_is_one_split_whatever_else_is_in_it(tmp_path):
+    write_search_configs(tmp_path / "own", SPLIT)
+    (tmp_path / "own" / "README.md").write_text("nothing")
+    assert read_splits(tmp_path / "own") == [SPLIT]
+    first = next((tmp_path / "own").glob("*.yml"))
+    first.rename(first.with_suffix(".YAML"))
+    assert read_splits(tmp_path / "own") == [SPLIT]
+    next((tmp_path / "own").glob("*.yml")).unlink()
+    with pytest.raises(SplittingError, match=r"params on cifar10: .* are missing"):
+        read_splits(tmp_path / "own")
+
+
+def test_a_split_is_called_like_its_folder_where_its_files_do_not_say(tmp_path, monkeypatch):
+    folder = tmp_path / "nb201_gm_darts_cifar10"
+    for path in write_search_configs(folder, SPLIT):
+        lines = path.read_text().splitlines()
+        path.write_text("\n".join(line for line in lines if not line.startswith("metric:")))
+    [split] = read_splits(folder)
+    assert (split.name, split.leaves) == (folder.name, HALVES)
+    monkeypatch.chdir(folder)
+    assert read_splits(Path()) == [split]
+
+
+def test_nothing_is_written_outside_the_folder(tmp_path):
+    split = NamedSplit("../../evil/\0name", "cifar10", HALVES)
+    files = write_search_configs(tmp_path / "a" / "b", split)
+    assert {path.parent for path in files} == {tmp_path / "a" / "b"}
+    assert sorted(tmp_path.rglob("*")) == sorted([tmp_path / "a", tmp_path / "a" / "b", *files])
+    assert read_splits(tmp_path / "a" / "b") == [split]
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
+    (tmp_path / "old").mkdir()
+    assert len(write_search_configs(tmp_path / "old", SPLIT)) == 2
+    with pytest.raises(SplittingError, match="expected a new or an empty folder"):
+        write_search_configs(tmp_path / "old", SPLIT)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(SplittingError, match="expected a new or an empty folder"):
+        write_search_configs(tmp_path / "file", SPLIT)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.json", b"{", r"a\.json cannot be read .*folder of search configurations"),
+        ("a.json", b"[" * 100_000, r"a\.json cannot be read"),
+        ("a.json", b"\xff", r"a\.json cannot be read"),
+        ("a.json", b"[]", r'a\.json: expected \{"splits"'),
+        ("a.json", b'{"format": "other"}', r"a\.json: expected a tree of format"),
+        ("a.yml", b"default: {}", r"a\.yml: expected default\.arch"),
+    ],
+)
+def test_files_that_hold_no_split_are_named(tmp_path, name, content, words):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SplittingError, match=words) as caught:
+        read_splits(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_to_read_is_said(tmp_path):
+    with pytest.raises(SplittingError, match="No such file"):
+        read_splits(tmp_path / "nothing.json")
+    with pytest.raises(SplittingError, match="has no search configurations"):
+        read_splits(tmp_path)
+    (tmp_path / "large.json").write_bytes(b" " * 16_000_001)
+    with pytest.raises(SplittingError, match="more than 16 MB"):
+        read_splits(tmp_path / "large.json")
+
+
+def test_uploaded_files_are_read_like_a_folder():
+    files = search_configs(SPLIT)
+    assert parse_splits(files, "upload") == [SPLIT]
+    with pytest.raises(SplittingError, match=r"upload: expected .* got 3 files"):
+        parse_splits(files | {"a.json": "{}"}, "upload")
+    with pytest.raises(SplittingError, match="got 0 files"):
+        parse_splits({}, "upload")
+
+
+def test_an_archive_holds_the_files_and_is_always_the_same():
+    files = search_configs(SPLIT)
+    content = zip_archive(files)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert {name: archive.read(name).decode() for name in archive.namelist()} == files
+    assert zip_archive(files) == content
