@@ -23,6 +23,7 @@ from fewshot_core.datasets import DATASETS
 from fewshot_core.plots import (
     STYLES,
     agreement_figure,
+    cut_notes,
     distributions_figure,
     keep_figure,
     top_map_figure,
@@ -134,10 +135,11 @@ def _show_distributions(workspace: Workspace, view: View, splits: list[SplitInVi
             frame = distributions(split.leaves, accuracy, style, limits)
             described = describe(split.leaves, accuracy, view.threshold)
             figure = distributions_figure(
-                frame, described, view.axis_title, style, title=split.label
+                frame, described, view.axis_title, style, title=split.label, compact=True
             )
             with column:
                 show_figure(figure, f"compare_{split.key}")
+                st.caption(" · ".join(cut_notes(frame, described)))
 
 
 def _show_keeping(view: View, judge: SplitJudge, splits: list[SplitInView]) -> None:

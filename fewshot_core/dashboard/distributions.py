@@ -6,11 +6,11 @@ import streamlit as st
 from fewshot_core.analysis import default_limits
 from fewshot_core.dashboard.figures import show_figure, show_view_source
 from fewshot_core.dashboard.loading import (
-    Leaves,
     architectures,
     describe,
     distributions,
     load_accuracy,
+    other_data_sets,
     top_distributions,
 )
 from fewshot_core.dashboard.page import Workspace
@@ -18,6 +18,7 @@ from fewshot_core.dashboard.splits import SplitInView
 from fewshot_core.dashboard.states import show_missing_split, show_missing_table
 from fewshot_core.dashboard.sub_spaces import show_sub_spaces
 from fewshot_core.dashboard.views import View
+from fewshot_core.datasets import DATASETS
 from fewshot_core.plots import STYLES, cell_figure, distributions_figure, top_figure
 from fewshot_core.space import Architecture
 
@@ -44,13 +45,14 @@ def show_distributions(workspace: Workspace, view: View) -> None:
         if chosen is None:
             st.caption("Choose a row to bring a sub-space forward and to list its architectures.")
         else:
-            _show_architectures(split.leaves, chosen, accuracy, view)
+            listed = architectures(split.leaves, chosen, accuracy, view.threshold)
+            _show_architectures(workspace, view, chosen, listed)
     with pictures:
         limits = default_limits(accuracy, 0.0 if whole_axis else _LOWEST)
         frame = distributions(split.leaves, accuracy, style, limits)
         _show_all(view, split, frame, described, style, highlight)
         _show_top(view, split, accuracy, described, highlight)
-        show_view_source(view, "distribution_source")
+        show_view_source(view, "distribution_source", frame)
 
 
 def _choose_style() -> tuple[str, bool]:
@@ -124,13 +126,24 @@ def _caption(view: View, split: SplitInView) -> list[str]:
     return [part for part in parts if part]
 
 
-def _show_architectures(leaves: Leaves, number: int, accuracy: pd.DataFrame, view: View) -> None:
+def _show_architectures(
+    workspace: Workspace, view: View, number: int, listed: pd.DataFrame
+) -> None:
     """List the architectures of a sub-space, and draw the cell of a chosen one."""
-    listed = architectures(leaves, number, accuracy, view.threshold)
-    st.subheader(f"S{number + 1}: {leaves[number].size:,} architectures")
+    st.subheader(f"S{number + 1}: {len(listed):,} architectures with an accuracy")
     if listed.empty:
         st.caption("The table knows the accuracy of none of them.")
         return
+    others = other_data_sets(view)
+    for dataset in others:
+        known = load_accuracy(workspace, view, dataset).set_index("architecture")["accuracy_mean"]
+        listed = listed.assign(**{dataset: listed["architecture"].map(known)})
+    percent = {
+        name: st.column_config.NumberColumn(
+            f"{DATASETS.get(dataset).label} {view.kind} %", format="%.2f", width="small"
+        )
+        for name, dataset in [("accuracy_mean", view.dataset), *zip(others, others, strict=True)]
+    }
     answer = st.dataframe(
         listed,
         key=f"architectures_{number}",
@@ -138,12 +151,10 @@ def _show_architectures(leaves: Leaves, number: int, accuracy: pd.DataFrame, vie
         height=300,
         on_select="rerun",
         selection_mode="single-row-required",
-        column_order=("rank", "accuracy_mean", "top", "string", "architecture"),
+        column_order=("rank", *percent, "top", "string", "architecture"),
         column_config={
             "rank": st.column_config.NumberColumn(format="localized", width="small"),
-            "accuracy_mean": st.column_config.NumberColumn(
-                f"{view.kind} %", format="%.2f", width="small"
-            ),
+            **percent,
             "top": st.column_config.CheckboxColumn(view.top_label, width="small"),
             "string": st.column_config.TextColumn("architecture", width="large"),
             "architecture": st.column_config.NumberColumn("index", format="%d"),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 from streamlit.elements.lib.layout_utils import Width
@@ -39,13 +40,24 @@ def show_figure(
     )
 
 
-def show_source(parts: Sequence[str], command: str, key: str) -> None:
-    """Write the muted line under a figure, with the command that repeats it."""
+def show_source(
+    parts: Sequence[str], command: str, key: str, frame: pd.DataFrame | None = None
+) -> None:
+    """Write the muted line under a figure, with the command that repeats it and its numbers."""
     line, button = st.columns([12, 1], vertical_alignment="center")
     line.caption(" · ".join(parts))
     with button.popover("", icon=":material/terminal:", help="The command that repeats this"):
         st.caption("This command repeats it:")
         st.code(command, language="bash", wrap_lines=True)
+        if frame is not None:
+            st.download_button(
+                "The figure's numbers (CSV)",
+                lambda: frame.to_csv(index=False),
+                f"{key}.csv",
+                "text/csv",
+                key=f"{key}_csv",
+                on_click="ignore",
+            )
 
 
 def split_source(split: SplitInView) -> list[str]:
@@ -100,7 +112,7 @@ def show_split_source(split: SplitInView, key: str) -> None:
     show_source(split_source(split), command, key)
 
 
-def show_view_source(view: View, key: str) -> None:
+def show_view_source(view: View, key: str, frame: pd.DataFrame | None = None) -> None:
     """Write the muted line under a figure of accuracies inside a split."""
     parts = accuracy_source(view) + (split_source(view.split) if view.split else [])
-    show_source(parts, analyse_command(view), key)
+    show_source(parts, analyse_command(view), key, frame)

@@ -16,18 +16,28 @@ from fewshot_core.analysis import (
 )
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.views import View
+from fewshot_core.datasets import DATASETS
 from fewshot_core.space import SubSpace
 
 Leaves = tuple[SubSpace, ...]
 Limits = tuple[float, float]
 
 
-def load_accuracy(workspace: Workspace, view: View) -> pd.DataFrame:
-    """Return the accuracies in view; there must be a table."""
+def load_accuracy(workspace: Workspace, view: View, dataset: str | None = None) -> pd.DataFrame:
+    """Return the accuracies in view, or those of another data set; there must be a table."""
     if view.table is None:
         raise ValueError("there is no table in view")
     stamp = _stamp(workspace, view)
-    return _accuracy(workspace, stamp, view.table.name, view.dataset, view.kind)
+    return _accuracy(workspace, stamp, view.table.name, dataset or view.dataset, view.kind)
+
+
+def other_data_sets(view: View) -> list[str]:
+    """Return the data sets, besides the one in view, whose accuracies the table in view has."""
+    return [
+        name
+        for name in DATASETS.names()
+        if name != view.dataset and view.table and view.table.find(name, view.kind)
+    ]
 
 
 def _stamp(workspace: Workspace, view: View) -> Hashable:

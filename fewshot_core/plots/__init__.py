@@ -24,6 +24,7 @@ from fewshot_core.plots.template import (
     empty_figure,
     sub_space_colour,
 )
+from fewshot_core.plots.texts import cut_notes
 from fewshot_core.plots.tree import tree_figure
 from fewshot_core.plots.tree_layout import TreeBranch, TreeDrawing
 
@@ -39,6 +40,7 @@ __all__ = [
     "agreement_figure",
     "alternative",
     "cell_figure",
+    "cut_notes",
     "cursor_frames",
     "cursor_stops",
     "distributions_figure",

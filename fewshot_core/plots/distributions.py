@@ -8,7 +8,12 @@ import plotly.graph_objects as go
 from fewshot_core.analysis.distributions import WHOLE
 from fewshot_core.plots.curves import CURVE_STYLES, add_curves
 from fewshot_core.plots.ridges import add_ridges, ridge_height
-from fewshot_core.plots.template import base_figure, empty_figure
+from fewshot_core.plots.template import (
+    base_figure,
+    empty_figure,
+    outline_colour,
+    sub_space_colour,
+)
 from fewshot_core.plots.texts import (
     axis_limits,
     cut_notes,
@@ -38,6 +43,7 @@ def distributions_figure(
     highlight: str | None = None,
     caption: Sequence[str] = (),
     title: str = "All architectures",
+    compact: bool = False,
 ) -> go.Figure:
     """Draw the distribution of every sub-space over the grey one of the whole space.
 
@@ -51,6 +57,8 @@ def distributions_figure(
         highlight: The name of the sub-space to bring forward, or None.
         caption: Parts of the muted line under the title, after what is not shown.
         title: The title.
+        compact: Whether to leave out the muted line and the title of the vertical axis, in a small
+            figure; ``cut_notes`` says then what is not shown.
 
     Raises:
         KeyError: If the style is unknown, or the frame is not the style's.
@@ -60,7 +68,8 @@ def distributions_figure(
     if frame.empty or sub_spaces.empty or not sub_spaces["known"].sum():
         return empty_figure(title, "no accuracy to draw", height)
     alt = f"{label}. {distributions_alternative(sub_spaces, axis_title)}"
-    figure = base_figure(title, height, alt, [*cut_notes(frame, sub_spaces), *caption])
+    notes = [] if compact else [*cut_notes(frame, sub_spaces), *caption]
+    figure = base_figure(title, height, alt, notes)
     hovers = _hovers(frame, sub_spaces)
     if style in CURVE_STYLES:
         add_curves(figure, frame, hovers, style, highlight)
@@ -69,7 +78,8 @@ def distributions_figure(
         labels = [f"{size:,}" for size in sub_spaces["size"]]
         boxes = sub_spaces if style == "violin" else None
         add_ridges(figure, frame, hovers, weights, labels, highlight, boxes)
-        figure.update_yaxes(title_text="sub-space and its size")
+        figure.update_yaxes(title_text=None if compact else "sub-space and its size")
+    _add_bests(figure, sub_spaces, style in CURVE_STYLES)
     _finish_x(figure, frame, axis_title)
     return figure
 
@@ -113,6 +123,32 @@ def top_figure(
     figure.update_yaxes(title_text="sub-space and its top")
     _finish_x(figure, frame, axis_title)
     return figure
+
+
+def _add_bests(figure: go.Figure, sub_spaces: pd.DataFrame, on_one_axis: bool) -> None:
+    """Mark the best accuracy of each sub-space on its row, or on the axis they share."""
+    count = len(sub_spaces)
+    colours = [sub_space_colour(position) for position in range(count)]
+    figure.add_scatter(
+        x=sub_spaces["best"],
+        y=[0.0] * count if on_one_axis else list(range(count - 1, -1, -1)),
+        name="best",
+        mode="markers",
+        marker={
+            "symbol": "diamond",
+            "size": 9,
+            "color": colours,
+            "line": {"width": 1.4, "color": [outline_colour(colour) for colour in colours]},
+        },
+        text=[
+            f"<b>{row['sub_space']}</b>: its best, {row['best']:.2f} %, is number "
+            f"{row['best_rank']} of all"
+            for row in sub_spaces.to_dict("records")
+        ],
+        hoverinfo="text",
+        showlegend=False,
+        cliponaxis=False,
+    )
 
 
 def _hovers(frame: pd.DataFrame, sub_spaces: pd.DataFrame) -> dict[str, str]:

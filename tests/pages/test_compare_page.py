@@ -88,3 +88,16 @@ def test_files_that_overlap_are_refused_with_a_count(split_data: Path, open_page
     page.button(key="import_splits").click().run()
     assert "3,125 are in more than one" in page.error[0].value
     assert imported_names(split_data) == []
+
+
+def test_all_splits_stand_on_one_sheet_with_what_is_missing_counted(
+    split_data: Path, open_page: Open
+):
+    page = open_page("pages/2_Distributions.py", show="All metrics and data sets")
+    said = "\n".join(caption.value for caption in page.caption)
+    assert "2 of 6 splits are there" in said
+    assert "No split of CIFAR-100 yet." in said
+    assert [text.value for text in page.markdown if text.value.startswith("**")] == [
+        "**gradnorm**",
+        "**#params**",
+    ]
