@@ -32,6 +32,10 @@ class SplittingError(FewshotError):
     """A split that cannot be made as asked, or a tree that cannot be read."""
 
 
+class SelectionError(FewshotError):
+    """Curves that cannot be selected among: damaged, incomplete or too short."""
+
+
 class RunError(FewshotError):
     """A run that cannot be started, read or cancelled."""
 

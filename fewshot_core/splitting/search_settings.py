@@ -119,10 +119,32 @@ def search_settings(algorithm: str, epochs: int) -> dict[str, Any]:
     """
     if epochs < 1:
         raise SplittingError(f"expected at least 1 epoch of search, got {epochs}")
-    chosen = SEARCH_SETTINGS.get(algorithm)
+    return {
+        "disable_tdqm": True,
+        "fast": False,
+        "multi-gpu": False,
+        "test": False,
+        "profiling": False,
+        "base_config": _base_config(SEARCH_SETTINGS.get(algorithm), epochs),
+        "default": {"dataloader": _DATA},
+        "warmup": None,
+        "splitting": None,
+        "training": {"epochs": epochs, "dataloader": _DATA},
+    }
+
+
+def _base_config(chosen: AlgorithmSettings, epochs: int) -> dict[str, Any]:
+    """Return the network, and how its weights and its architecture are trained."""
     scheduler, length = chosen.scheduler
-    adam = {"lr": 0.0003, "betas": [0.5, 0.999], "weight_decay": 0.001}
-    base = {
+    architecture = {
+        "optimizer": {
+            "name": "Adam",
+            "config": {"lr": 0.0003, "betas": [0.5, 0.999], "weight_decay": 0.001},
+        },
+        "loss": _LOSS,
+        **chosen.architecture_options,
+    }
+    return {
         "network": {"name": chosen.network, "config": _network(chosen.network_options(epochs))},
         "optimizer": {
             "name": "SGD",
@@ -130,26 +152,7 @@ def search_settings(algorithm: str, epochs: int) -> dict[str, Any]:
         },
         "scheduler": {"name": scheduler, "config": {length: epochs, "eta_min": 0.001}},
         "loss": _LOSS,
-        "architecture": {
-            "name": chosen.architecture,
-            "config": {
-                "optimizer": {"name": "Adam", "config": adam},
-                "loss": _LOSS,
-                **chosen.architecture_options,
-            },
-        },
-    }
-    return {
-        "disable_tdqm": True,
-        "fast": False,
-        "multi-gpu": False,
-        "test": False,
-        "profiling": False,
-        "base_config": base,
-        "default": {"dataloader": _DATA},
-        "warmup": None,
-        "splitting": None,
-        "training": {"epochs": epochs, "dataloader": _DATA},
+        "architecture": {"name": chosen.architecture, "config": architecture},
     }
 
 

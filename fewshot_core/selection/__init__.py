@@ -1,0 +1,54 @@
+"""Which sub-supernet? Selection replayed on recorded curves (Section 4.3 of the paper).
+
+Pure functions: a DataFrame of curves in, results out, without torch.
+"""
+
+from fewshot_core.selection.baselines import one_at_random, oracle, train_all
+from fewshot_core.selection.curves import Curves, curves_by_seed, read_frame
+from fewshot_core.selection.grid import default_choices, pareto_front, schedule_grid
+from fewshot_core.selection.halving import successive_halving, top_k
+from fewshot_core.selection.leaders import leaders
+from fewshot_core.selection.proxy import kendall_by_chance, proxy_correlation
+from fewshot_core.selection.rankings import DEFAULT_WINDOW, RANKINGS
+from fewshot_core.selection.reading import read_curves
+from fewshot_core.selection.result import HalvingResult, Tie
+from fewshot_core.selection.schedules import (
+    PAPER_END,
+    PAPER_MILESTONES,
+    describe_schedule,
+    proportional_schedule,
+)
+from fewshot_core.selection.strategies import STRATEGIES, Choice, mark_of
+from fewshot_core.selection.verdict import cost_text, result_document, verdict
+
+__all__ = [
+    "DEFAULT_WINDOW",
+    "PAPER_END",
+    "PAPER_MILESTONES",
+    "RANKINGS",
+    "STRATEGIES",
+    "Choice",
+    "Curves",
+    "HalvingResult",
+    "Tie",
+    "cost_text",
+    "curves_by_seed",
+    "default_choices",
+    "describe_schedule",
+    "kendall_by_chance",
+    "leaders",
+    "mark_of",
+    "one_at_random",
+    "oracle",
+    "pareto_front",
+    "proportional_schedule",
+    "proxy_correlation",
+    "read_curves",
+    "read_frame",
+    "result_document",
+    "schedule_grid",
+    "successive_halving",
+    "top_k",
+    "train_all",
+    "verdict",
+]

@@ -1,0 +1,64 @@
+"""When sub-supernets are discarded: the schedule of the paper, and the same in proportion."""
+
+import operator
+from collections.abc import Iterable
+
+from fewshot_core.errors import SelectionError
+
+PAPER_END = 600
+"""Epochs of a full run in Section 4.3 of the paper."""
+
+PAPER_MILESTONES = (30, 100)
+"""Epochs at which half of the sub-supernets are discarded in Section 4.3 of the paper, which also
+counts epoch 600, where the better of the last two is chosen.
+
+With 8 sub-supernets it costs (8 x 30 + 4 x 70 + 2 x 500) / 600 = 2.53 full runs. This is the 2.5
+times that the paper gives for GM-NAS: the public program of GM-NAS (``successive_halving.py``)
+keeps the same numbers at the same epochs, but ranks by an exponential average of the validation
+accuracies since the milestone before, which is the ranking ``exponential_average`` here. That
+program also applies it to the training of the architectures that were found, not to the searches.
+"""
+
+
+def proportional_schedule(end: int) -> tuple[int, ...]:
+    """Return the milestones of the paper in proportion to the length of a search.
+
+    They are at 5% and 16.7% of the end, rounded to whole epochs, a half upwards.
+
+    Args:
+        end: The epoch at which a full run ends, at least 1.
+
+    Returns:
+        Different epochs of at least 1 before the end, ascending: (30, 100) for 600 epochs, (3, 8)
+        for 50, and fewer for very short searches.
+
+    Raises:
+        SelectionError: If ``end`` is below 1.
+    """
+    last = operator.index(end)
+    if last < 1:
+        raise SelectionError(f"expected an end from epoch 1, got {last}")
+    rounded = {(2 * epoch * last + PAPER_END) // (2 * PAPER_END) for epoch in PAPER_MILESTONES}
+    epochs = {max(1, epoch) for epoch in rounded}
+    return tuple(sorted(epoch for epoch in epochs if epoch < last))
+
+
+def describe_schedule(milestones: Iterable[int], end: int) -> str:
+    """Return a schedule in words, saying where it comes from.
+
+    Args:
+        milestones: Epochs; one at the end adds nothing and is left out.
+        end: The epoch at which a full run ends.
+    """
+    epochs = tuple(sorted(epoch for epoch in set(milestones) if epoch < end))
+    listed = " and ".join(filter(None, [", ".join(map(str, epochs[:-1])), *map(str, epochs[-1:])]))
+    text = f"milestones at {listed} of {end} epochs" if epochs else f"no milestone in {end} epochs"
+    if end == PAPER_END and epochs == PAPER_MILESTONES:
+        return f"{text}, as in the paper"
+    if epochs and epochs == proportional_schedule(end):
+        shares = " and ".join(f"{100 * epoch / PAPER_END:.3g}%" for epoch in PAPER_MILESTONES)
+        return (
+            f"{text}, in proportion to the paper's "
+            f"{' and '.join(map(str, PAPER_MILESTONES))} of {PAPER_END} ({shares} of the end)"
+        )
+    return text

@@ -1,0 +1,148 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_up_searches import made_up_search
+
+from fewshot_core.plots import alternative, cursor_stops, replay_figure
+from fewshot_core.selection import (
+    leaders,
+    one_at_random,
+    oracle,
+    read_frame,
+    successive_halving,
+    top_k,
+)
+
+
+@pytest.fixture(scope="module")
+def curves():
+    return read_frame(made_up_search())
+
+
+@pytest.fixture(scope="module")
+def result(curves):
+    return successive_halving(curves, (30, 103))
+
+
+@pytest.fixture(scope="module")
+def figure(curves, result):
+    return replay_figure(curves, result, title="Replay")
+
+
+def test_frames_move_the_two_cursors_and_nothing_else(figure):
+    cursors = [len(figure.data) - 2, len(figure.data) - 1]
+    for frame in figure.frames:
+        assert list(frame.traces) == cursors
+        assert frame.layout.to_plotly_json() == {}
+        for trace in frame.data:
+            assert set(trace.to_plotly_json()) == {"type", "x0", "y"}
+            assert trace.x0 == int(frame.name)
+
+
+def test_a_cursor_has_a_dot_on_every_curve_that_is_still_there(figure, curves, result):
+    at = {frame.name: frame.data for frame in figure.frames}
+    for epoch in (0, 30, 103, 600):
+        left, right = at[str(epoch)]
+        lead = leaders(curves).set_index("epoch").loc[epoch]
+        assert left.y[1] == round(lead["test_accuracy"], 2)
+        for position, name in enumerate(curves.sub_spaces):
+            value = curves.value("valid_accuracy", position, epoch)
+            dot = right.y[position + 1]
+            assert dot == (round(value, 2) if epoch <= result.trained[name] else None)
+    low, high = figure.layout.yaxis2.range
+    assert right.y[0] == pytest.approx(low, abs=0.01)
+    assert right.y[-1] == pytest.approx(high, abs=0.01)
+
+
+def test_a_cursor_is_upright(figure):
+    for trace in figure.data[-2:]:
+        assert 0 < trace.dx * len(trace.y) < 1e-6
+        assert trace.connectgaps
+        sizes = list(trace.marker.size)
+        assert sizes[0] == sizes[-1] == 0
+
+
+def test_it_stops_at_even_epochs_milestones_and_ends(curves, result):
+    assert cursor_stops(curves, result) == sorted({*range(0, 601, 10), 30, 103, 600})
+    assert cursor_stops(curves, result, 600) == list(range(601))
+    assert cursor_stops(curves, result, 7) == [0, 30, 100, 103, 200, 300, 400, 500, 600]
+    short = read_frame(made_up_search(epochs=20, first=1))
+    assert cursor_stops(short, successive_halving(short, (1, 3))) == list(range(1, 21))
+    few = read_frame(made_up_search().query("epoch % 7 == 4 or epoch == 600"))
+    stops = cursor_stops(few, successive_halving(few, (32,)), 20)
+    assert set(stops) <= set(few.epochs.tolist())
+    assert {4, 32, 600} <= set(stops)
+
+
+def test_the_slider_has_a_step_for_every_frame(figure):
+    (slider,) = figure.layout.sliders
+    names = [frame.name for frame in figure.frames]
+    assert [step.label for step in slider.steps] == names
+    assert [list(step.args[0]) for step in slider.steps] == [[name] for name in names]
+    assert {step.method for step in slider.steps} == {"animate"}
+    assert all(step.args[1]["frame"] == {"duration": 0, "redraw": False} for step in slider.steps)
+    play, pause = figure.layout.updatemenus[0].buttons
+    assert (play.label, pause.label) == ("Play", "Pause")
+    assert play.args[0] is None
+    assert play.args[1]["frame"]["duration"] * len(names) == pytest.approx(12_000, rel=0.01)
+    assert list(pause.args[0]) == [None]
+
+
+def test_it_begins_where_it_is_told(curves, result):
+    figure = replay_figure(curves, result, cursor=98)
+    at = figure.layout.sliders[0].active
+    assert figure.frames[at].name == "100"
+    assert [trace.x0 for trace in figure.data[-2:]] == [100, 100]
+    assert list(figure.data[-1].y) == list(figure.frames[at].data[1].y)
+    assert replay_figure(curves, result).data[-1].x0 == 0
+
+
+def test_moving_the_cursor_changes_no_curve(curves, result):
+    one = replay_figure(curves, result, cursor=0).to_plotly_json()
+    other = replay_figure(curves, result, cursor=300).to_plotly_json()
+    assert json.dumps(one["data"][:-2], default=str) == json.dumps(other["data"][:-2], default=str)
+
+
+def test_it_is_small_and_always_the_same(figure, curves, result):
+    assert len(figure.to_json()) < 60_000
+    assert figure.to_json() == replay_figure(curves, result, title="Replay").to_json()
+    frames = [frame.to_plotly_json() for frame in figure.frames]
+    assert len(json.dumps(frames, separators=(",", ":"))) < 15_000
+
+
+def test_each_sub_space_is_once_in_the_legend(figure, curves):
+    shown = [trace.name for trace in figure.data if trace.name and trace.showlegend is not False]
+    assert sorted(shown) == sorted([*curves.sub_spaces, "leader", "discarded", "chosen"])
+
+
+def test_both_findings_are_in_its_words(figure, result):
+    assert "also finds the best architecture at" in alternative(figure)
+    assert f"({result.best})" in alternative(figure)
+    assert figure.layout.xaxis.domain[1] < figure.layout.xaxis2.domain[0]
+
+
+@pytest.mark.parametrize("strategy", [one_at_random, oracle, lambda c: top_k(c, 2)])
+def test_other_strategies(strategy, curves):
+    selected = strategy(curves)
+    figure = replay_figure(curves, selected)
+    dots = [value for value in figure.frames[-1].data[1].y[1:-1] if value is not None]
+    expected = {"one_at_random": 8, "oracle": 1, "top_k": 2}[selected.strategy]
+    assert len(dots) == expected
+
+
+def test_gaps_have_no_dots(curves):
+    frame = made_up_search(epochs=20).query("sub_space != 'S2' or epoch != 10")
+    frame = frame.assign(test_accuracy=frame["test_accuracy"].where(frame["epoch"] != 4, np.nan))
+    figure = replay_figure(frame, successive_halving(frame, []))
+    at = {frame.name: frame.data for frame in figure.frames}
+    assert at["10"][1].y[2] is None
+    assert at["4"][0].y[1] is None
+
+
+def test_nothing_to_replay(curves, result):
+    for figure in (replay_figure(curves, None), replay_figure(pd.DataFrame(), result)):
+        assert not figure.data
+        assert not figure.frames
+        assert figure.layout.annotations[0].text == "no search to replay"

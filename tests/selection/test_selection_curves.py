@@ -1,0 +1,93 @@
+import numpy as np
+import pandas as pd
+import pytest
+from textbook_selection import hand_curves, random_curves
+
+from fewshot_core.errors import SelectionError
+from fewshot_core.selection import curves_by_seed, read_frame, successive_halving
+from fewshot_core.selection.checking import natural_order
+
+
+def test_names_are_in_tree_order_whatever_the_rows_are():
+    frame = random_curves(0, 12, 3).sample(frac=1, random_state=0)
+    curves = read_frame(frame)
+    assert curves.sub_spaces == tuple(f"S{number}" for number in range(1, 13))
+    assert curves.epochs.tolist() == [1, 2, 3]
+    assert curves.end == 3
+    row = frame[(frame["sub_space"] == "S10") & (frame["epoch"] == 2)].iloc[0]
+    assert curves.value("test_accuracy", 9, 2) == row["test_accuracy"]
+
+
+def test_names_that_mix_letters_and_numbers():
+    names = ["b", "S10", "S2", "S2b", "2", "S"]
+    assert sorted(names, key=natural_order) == ["2", "S", "S2", "S2b", "S10", "b"]
+
+
+def test_gaps_and_missing_values_are_told_apart():
+    frame = hand_curves().query("sub_space != 'S1' or epoch != 3")
+    frame.loc[(frame["sub_space"] == "S2") & (frame["epoch"] == 3), "valid_accuracy"] = np.nan
+    curves = read_frame(frame)
+    assert curves.recorded[:2, 3].tolist() == [False, True]
+    assert np.isnan(curves.values["valid_accuracy"][:2, 3]).all()
+    assert 3 not in curves.shared_epochs()
+    assert curves.shared_epochs().tolist() == [0, 1, 2, 4, 5, 6]
+
+
+def test_columns_of_other_types():
+    frame = hand_curves().assign(epoch=lambda f: f["epoch"].astype(float))
+    frame["valid_accuracy"] = frame["valid_accuracy"].astype("float32")
+    frame["sub_space"] = frame["sub_space"].astype("category")
+    assert successive_halving(frame, (2, 4)) == successive_halving(hand_curves(), (2, 4))
+    numbered = hand_curves().assign(sub_space=lambda f: f["sub_space"].str[1:].astype(int))
+    assert successive_halving(numbered, (2, 4)).winner == "5"
+
+
+def test_seeds_are_told_apart():
+    both = pd.concat([random_curves(seed, 3, 4).assign(seed=seed) for seed in (9, 1)])
+    assert list(curves_by_seed(both)) == [1, 9]
+    found = curves_by_seed(both)[9].values["test_accuracy"]
+    assert (found == read_frame(random_curves(9, 3, 4)).values["test_accuracy"]).all()
+    assert list(curves_by_seed(random_curves(0, 3, 4))) == [0]
+    with pytest.raises(SelectionError, match="of one seed, got those of 2: 1, 9; choose one"):
+        read_frame(both)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("sub_space", None, "a name in every row"),
+        ("sub_space", " ", "a name in every row"),
+        ("epoch", 2.5, "whole numbers from 0 in the column 'epoch', got 2.5 of S1"),
+        ("epoch", -1, "got -1"),
+        ("epoch", np.nan, "got nan"),
+        ("valid_accuracy", 101.0, "percentages from 0 to 100 .* got 101.0 of S1 at epoch 2"),
+        ("valid_accuracy", -0.1, "got -0.1 of S1 at epoch 2"),
+        ("test_accuracy", np.inf, "got inf of S1 at epoch 2"),
+        ("test_accuracy", "good", "got 'good' of S1 at epoch 2"),
+        ("valid_loss", np.inf, "numbers from 0 in the column 'valid_loss', got inf of S1"),
+        ("seed", 0.5, "whole numbers from 0 in the column 'seed', got 0.5 of S1"),
+    ],
+)
+def test_damaged_values_are_named(column, value, message):
+    frame = hand_curves().assign(valid_loss=1.0, seed=0).astype(object)
+    frame.loc[2, column] = value
+    with pytest.raises(SelectionError, match=message):
+        read_frame(frame)
+
+
+def test_rows_that_are_there_twice():
+    frame = hand_curves()
+    with pytest.raises(SelectionError, match="got two for S2 at epoch 3; remove"):
+        read_frame(pd.concat([frame, frame.iloc[[10]]]))
+    seeds = pd.concat([frame.assign(seed=seed) for seed in (1, 2)])
+    with pytest.raises(SelectionError, match="got two for S2 at epoch 3 with seed 1"):
+        read_frame(pd.concat([seeds, seeds.iloc[[10]]]))
+
+
+def test_no_curves():
+    with pytest.raises(SelectionError, match="a column 'sub_space', got none"):
+        read_frame(pd.DataFrame())
+    with pytest.raises(SelectionError, match="a column 'test_accuracy', got sub_space, epoch"):
+        read_frame(hand_curves().drop(columns="test_accuracy"))
+    with pytest.raises(SelectionError, match="at least one row, got none; run a search first"):
+        read_frame(hand_curves().iloc[:0])

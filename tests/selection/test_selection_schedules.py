@@ -1,0 +1,56 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fewshot_core.errors import SelectionError
+from fewshot_core.selection import (
+    PAPER_END,
+    PAPER_MILESTONES,
+    describe_schedule,
+    proportional_schedule,
+)
+
+
+@pytest.mark.parametrize(
+    ("end", "milestones"),
+    [
+        (600, (30, 100)),
+        (1200, (60, 200)),
+        (50, (3, 8)),
+        (20, (1, 3)),
+        (6, (1,)),
+        (2, (1,)),
+        (1, ()),
+    ],
+)
+def test_in_proportion(end, milestones):
+    assert proportional_schedule(end) == milestones
+
+
+@given(st.integers(1, 10_000))
+def test_in_proportion_to_any_end(end):
+    milestones = proportional_schedule(end)
+    assert list(milestones) == sorted(set(milestones))
+    assert all(1 <= epoch < end for epoch in milestones)
+    if end >= 20:
+        for epoch, paper in zip(milestones, PAPER_MILESTONES, strict=True):
+            assert abs(epoch - paper * end / PAPER_END) <= 0.5
+
+
+def test_no_length():
+    with pytest.raises(SelectionError, match="an end from epoch 1, got 0"):
+        proportional_schedule(0)
+
+
+def test_schedules_say_where_they_come_from():
+    assert describe_schedule((30, 100, 600), 600) == (
+        "milestones at 30 and 100 of 600 epochs, as in the paper"
+    )
+    assert describe_schedule((8, 3), 50) == (
+        "milestones at 3 and 8 of 50 epochs, in proportion to the paper's 30 and 100 of 600 "
+        "(5% and 16.7% of the end)"
+    )
+    assert describe_schedule((1, 2, 9), 50) == "milestones at 1, 2 and 9 of 50 epochs"
+    assert describe_schedule((5,), 50) == "milestones at 5 of 50 epochs"
+    assert describe_schedule((), 50) == "no milestone in 50 epochs"
+    assert describe_schedule((1,), 1) == "no milestone in 1 epochs"
