@@ -1,10 +1,12 @@
 """Splitting metrics: how alike the operations of an edge are.
 
 A metric is one file with a function ``score(question) -> Answer`` and one record in
-``fewshot_core.metrics.registry``; see ``fewshot_core.metrics.contract``.
+``fewshot_core.metrics.registry``; see ``fewshot_core.metrics.contract``. Other packages add theirs
+by an entry point; see ``fewshot_core.metrics.plugins``.
 """
 
-from fewshot_core.metrics.registry import METRICS, MetricInfo, list_metrics
+from fewshot_core.metrics.info import MetricInfo
+from fewshot_core.metrics.registry import METRICS, list_metrics
 from fewshot_core.metrics.scores import OperationScores
 from fewshot_core.metrics.scoring import score_operations
 

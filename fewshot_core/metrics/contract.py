@@ -10,10 +10,14 @@ rest::
     def largest_weight(supernet: Supernet, batch: Batch) -> float:
         return max(float(weight.abs().max()) for weight in probed_weights(supernet).values())
 
+Where a number says nothing, it is given with the reason, which then stands beside the split::
+
+        return Score(0.0, "all weights are zero")
+
 A metric leaves the supernet as it found it: weights, buffers, mode and gradients.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +27,7 @@ from fewshot_core.errors import MetricError
 from fewshot_core.images.batches import Batch
 from fewshot_core.metrics.scores import Answer
 from fewshot_core.nets import Supernet
+from fewshot_core.space import OPERATION_LABELS
 
 
 @dataclass(frozen=True)
@@ -69,12 +74,55 @@ class Metric(Protocol):
         """Score the operations of an edge."""
 
 
-def score_each(question: Question, value: Callable[[Supernet, Batch], float]) -> Answer:
-    """Score each sub-supernet by one number, averaged over the batches."""
+@dataclass(frozen=True)
+class Score:
+    """The number of one sub-supernet.
+
+    Attributes:
+        value: The number; not finite where there is none.
+        flaw: Why it says nothing, as in "the gradient is zero", or None.
+    """
+
+    value: float
+    flaw: str | None = None
+
+
+def score_each(question: Question, value: Callable[[Supernet, Batch], float | Score]) -> Answer:
+    """Score each sub-supernet by one number, averaged over the batches.
+
+    Raises:
+        MetricError: If there are no images.
+    """
+    batches = required_batches(question)
+    values = []
+    flaws: dict[str, list[int]] = {}
+    for operation, probe in zip(question.operations, question.probes(), strict=True):
+        scores = [_as_score(value(probe, batch)) for batch in batches]
+        values.append(float(np.mean([score.value for score in scores])))
+        for flaw in dict.fromkeys(score.flaw for score in scores if score.flaw):
+            flaws.setdefault(flaw, []).append(operation)
+    return Answer(tuple(values), reason=flaws_in_words(flaws))
+
+
+def required_batches(question: Question) -> tuple[Batch, ...]:
+    """Return the batches of a question.
+
+    Raises:
+        MetricError: If there are none.
+    """
     if not question.batches:
         raise MetricError("expected a batch of images, got none: this metric needs images")
-    values = tuple(
-        float(np.mean([value(probe, batch) for batch in question.batches]))
-        for probe in question.probes()
-    )
-    return Answer(values)
+    return question.batches
+
+
+def flaws_in_words(flaws: Mapping[str, Sequence[int]]) -> str | None:
+    """Return what is wrong with which operations: "a is wrong with only skip, pool on the edge"."""
+    sentences = []
+    for flaw, operations in flaws.items():
+        labels = ", ".join(OPERATION_LABELS[operation] for operation in operations)
+        sentences.append(f"{flaw} with only {labels} on the edge")
+    return "; ".join(sentences) or None
+
+
+def _as_score(value: float | Score) -> Score:
+    return value if isinstance(value, Score) else Score(value)

@@ -3,8 +3,8 @@
 import math
 
 from fewshot_core.images.batches import Batch
-from fewshot_core.metrics.contract import Question, score_each
-from fewshot_core.metrics.gradients import dot, loss_gradients
+from fewshot_core.metrics.contract import Question, Score, score_each
+from fewshot_core.metrics.gradients import ZERO_GRADIENT, dot, loss_gradients
 from fewshot_core.metrics.scores import Answer
 from fewshot_core.nets import Supernet
 
@@ -14,7 +14,8 @@ def score(question: Question) -> Answer:
     return score_each(question, gradient_norm)
 
 
-def gradient_norm(supernet: Supernet, batch: Batch) -> float:
+def gradient_norm(supernet: Supernet, batch: Batch) -> Score:
     """Return the L2 norm of the gradient of the mean cross-entropy over all probed weights."""
     gradients = loss_gradients(supernet, batch)
-    return math.sqrt(dot(gradients, gradients))
+    norm = math.sqrt(dot(gradients, gradients))
+    return Score(norm, ZERO_GRADIENT if norm == 0 else None)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fewshot_core.errors import MetricError
+
 EQUAL_TOLERANCE = 1e-6
 """Scores that differ by less than this, relative to the largest, are the same."""
 
@@ -46,7 +48,12 @@ class OperationScores:
 
     @classmethod
     def from_answer(cls, operations: tuple[int, ...], answer: Answer) -> "OperationScores":
-        """Complete a metric's answer by its similarity and a check of what it says."""
+        """Complete a metric's answer by its similarity and a check of what it says.
+
+        Raises:
+            MetricError: If the answer is not of these operations.
+        """
+        _check_shape(operations, answer)
         similarity = answer.similarity
         if similarity is None:
             similarity = minus_distance(answer.values)
@@ -60,6 +67,18 @@ def minus_distance(values: Sequence[float | None]) -> npt.NDArray[np.float64]:
     numbers[~np.isfinite(numbers)] = np.nan
     similarity: npt.NDArray[np.float64] = -np.abs(numbers[:, None] - numbers[None, :])
     return similarity
+
+
+def _check_shape(operations: tuple[int, ...], answer: Answer) -> None:
+    if not isinstance(answer, Answer):
+        raise MetricError(f"expected an Answer from a metric, got {type(answer).__name__}")
+    count = len(operations)
+    shape = None if answer.similarity is None else answer.similarity.shape
+    if len(answer.values) != count or shape not in (None, (count, count)):
+        raise MetricError(
+            f"expected {count} scores, one for each enabled operation, and a similarity of shape "
+            f"{(count, count)} or none; got {len(answer.values)} scores and {shape}"
+        )
 
 
 def _why_degenerate(

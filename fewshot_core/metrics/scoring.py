@@ -7,13 +7,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from fewshot_core.errors import MetricError, SpaceError
-from fewshot_core.metrics.registry import METRICS, MetricInfo
-from fewshot_core.metrics.scores import OperationScores
+from fewshot_core.metrics.info import MetricInfo
+from fewshot_core.metrics.registry import METRICS
+from fewshot_core.metrics.scores import Answer, OperationScores
 from fewshot_core.resolve import resolve
 from fewshot_core.space import EDGES
 
 if TYPE_CHECKING:
     from fewshot_core.images.batches import Batch
+    from fewshot_core.metrics.contract import Question
     from fewshot_core.nets import Supernet
 
 
@@ -65,7 +67,7 @@ def score_operations(
         question = contract.Question(
             supernet, edge, batches, variant, seed, groups, balanced, on_operation or _ignore
         )
-        answer = resolve(info.implementation)(question)
+        answer = _implementation(info)(question)
     return OperationScores.from_answer(question.operations, answer)
 
 
@@ -80,6 +82,17 @@ def _batches(
     device = next(supernet.parameters()).device
     several = tuple(batch) if isinstance(batch, Sequence) else (batch,)
     return tuple(item.to(device) for item in several)
+
+
+def _implementation(info: MetricInfo) -> Callable[[Question], Answer]:
+    """Import the score function of a metric; another package's record may be wrong about it."""
+    try:
+        return resolve(info.implementation)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise MetricError(
+            f"expected the score function of {info.name} at {info.implementation!r} "
+            f"(module:function), which cannot be imported: {error}"
+        ) from error
 
 
 def _ignore(operation: int) -> None:

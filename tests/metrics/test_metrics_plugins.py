@@ -1,0 +1,235 @@
+"""Metrics of other packages: found, used up to a split, and harmless where they are broken.
+
+Each test installs a made-up package into a folder and looks from a process of its own, since what
+is installed is read once.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from fewshot_core.metrics import METRICS, list_metrics
+from fewshot_core.metrics.plugins import GROUP, MetricRegistry
+
+ROOT = Path(__file__).parents[2]
+
+RECORD = """
+    from fewshot_core.metrics import MetricInfo
+
+    RECORD = MetricInfo(
+        name="{name}",
+        label="largest weight",
+        description="The largest weight that is left with only this operation on the edge.",
+        equation="max",
+        source="a test",
+        cost="nothing",
+        implementation="largest_weight:score",
+        needs_images=False,
+    )
+"""
+
+SCORE = """
+    from fewshot_core.metrics.scores import Answer
+    from fewshot_core.nets import probed_weights
+
+    def score(question):
+        return Answer(tuple(
+            max(float(weight.abs().max()) for weight in probed_weights(probe).values())
+            for probe in question.probes()
+        ))
+"""
+
+
+class Package:
+    """A package that is installed in a folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def install(self, points, distribution="my-metrics", **modules):
+        """Write modules, and the entry points that lead to them."""
+        for name, text in modules.items():
+            (self.folder / f"{name}.py").write_text(dedent(text), encoding="utf-8")
+        info = self.folder / f"{distribution.replace('-', '_')}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n", encoding="utf-8"
+        )
+        lines = [f"[{GROUP}]", *(f"{name} = {place}" for name, place in points.items())]
+        (info / "entry_points.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def python(self, *arguments, check=True):
+        """Run Python where the package is installed; return what it printed."""
+        path = os.pathsep.join([str(self.folder), str(ROOT)])
+        return subprocess.run(
+            [sys.executable, *arguments],
+            env=os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=check,
+            timeout=120,
+        ).stdout
+
+    def look(self):
+        """Return the names of all metrics and the problems, as a process sees them."""
+        code = """
+            import json, sys
+            from fewshot_core.metrics import METRICS, list_metrics
+            found = [list_metrics(), dict(METRICS.problems), "torch" in sys.modules]
+            print(json.dumps(found))
+        """
+        names, problems, torch_loaded = json.loads(self.python("-c", dedent(code)))
+        assert not torch_loaded
+        return names, problems
+
+
+@pytest.fixture
+def package(tmp_path):
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    return Package(folder)
+
+
+OURS = [info.name for info in METRICS if info.implementation.startswith("fewshot_core.")]
+
+
+def test_a_metric_of_another_package_splits_the_space(package, tmp_path):
+    package.install(
+        {"largest_weight": "records:RECORD"},
+        records=RECORD.format(name="largest_weight"),
+        largest_weight=SCORE,
+    )
+    assert package.look() == ([*OURS, "largest_weight"], {})
+    code = """
+        import json
+        from fewshot_core.metrics import METRICS, score_operations
+        from fewshot_core.nets import Supernet
+        from fewshot_core.space import SubSpace
+
+        supernet = Supernet(SubSpace.full(), channels=2, cells_per_stage=1)
+        scores = score_operations("largest_weight", supernet, 0, None)
+        print(json.dumps([METRICS.get("largest_weight").label, list(scores.values)]))
+    """
+    label, values = json.loads(package.python("-c", dedent(code)))
+    assert label == "largest weight"
+    assert len(values) == 5
+    assert min(values) > 0
+    folder = ["--data-dir", str(tmp_path / "data")]
+    network = ["--channels", "2", "--cells", "1", "--device", "cpu"]
+    split = ["-m", "fewshot_core", "split", "--metric", "largest_weight", "--json"]
+    tree = json.loads(package.python(*split, *network, *folder))
+    assert tree["metric"] == "largest_weight"
+    assert tree["nodes"][0]["values"] == values
+
+
+def test_an_entry_point_may_name_a_function(package):
+    text = dedent(RECORD.format(name="made")) + "\ndef make():\n    return RECORD\n"
+    package.install({"made": "records:make"}, records=text)
+    assert package.look() == ([*OURS, "made"], {})
+
+
+def test_a_package_that_is_imported_first_is_found_too(package):
+    package.install({"early": "records:RECORD"}, records=RECORD.format(name="early"))
+    code = "import records; from fewshot_core.metrics import list_metrics; print(list_metrics())"
+    assert "'early'" in package.python("-c", code)
+
+
+def test_a_record_s_module_may_look_at_the_metrics(package):
+    text = dedent(RECORD.format(name="curious")) + dedent("""
+        from fewshot_core.metrics import METRICS, list_metrics
+        assert "gradnorm" in METRICS and len(METRICS) == len(list_metrics())
+    """)
+    package.install({"curious": "records:RECORD"}, records=text)
+    assert package.look() == ([*OURS, "curious"], {})
+
+
+BROKEN = {
+    "no such module": ("nowhere:RECORD", "", "ModuleNotFoundError: No module named 'nowhere'"),
+    "no such name": ("records:MISSING", "", "has no attribute 'MISSING'"),
+    "not a record": ("records:RECORD", "RECORD = dict", "expected a MetricInfo, got dict"),
+    "not even callable": ("records:RECORD", "RECORD = 3", "TypeError: 'int' object"),
+    "ends the process": ("records:RECORD", "raise SystemExit(3)", "SystemExit: 3"),
+    "does not parse": ("records:RECORD", "RECORD = (", "SyntaxError"),
+    "fails in its own way": (
+        "records:RECORD",
+        "class Odd(Exception): pass\nraise Odd('it rains')",
+        "Odd: it rains",
+    ),
+    "a name that is no folder": (
+        "records:RECORD",
+        RECORD.format(name="../up"),
+        "expected a name of letters, digits, hyphens and underscores",
+    ),
+    "a name that is taken": (
+        "records:RECORD",
+        RECORD.format(name="gradnorm"),
+        "the metric 'gradnorm' is registered twice",
+    ),
+    "without variants": (
+        "records:RECORD",
+        RECORD.format(name="bare").replace("needs_images=False", "variants={}"),
+        "expected at least one variant, got none",
+    ),
+}
+
+
+@pytest.mark.parametrize(("place", "text", "message"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_entry_point_is_a_problem_and_no_more(place, text, message, package):
+    good = {"good": "good_records:RECORD"}
+    package.install({"broken": place} | good, records=text, good_records=RECORD.format(name="good"))
+    names, problems = package.look()
+    assert names == [*OURS, "good"]
+    assert list(problems) == ["broken"]
+    assert problems["broken"].startswith(f"the metric 'broken' of my-metrics ({place}) cannot be")
+    assert message in problems["broken"]
+
+
+def test_of_two_metrics_of_one_name_the_first_counts(package):
+    record = RECORD.format(name="twin")
+    package.install({"twin": "records:RECORD"}, distribution="a-first", records=record)
+    package.install({"twin": "others:RECORD"}, distribution="b-second", others=record)
+    names, problems = package.look()
+    assert names == [*OURS, "twin"]
+    assert problems["twin"].startswith("the metric 'twin' of b-second (others:RECORD) cannot be")
+    assert "registered twice" in problems["twin"]
+
+
+def test_a_score_function_that_is_not_there_is_told_when_it_is_needed(package):
+    package.install({"lost": "records:RECORD"}, records=RECORD.format(name="lost"))
+    code = """
+        from fewshot_core.errors import MetricError
+        from fewshot_core.metrics import score_operations
+        from fewshot_core.nets import Supernet
+        from fewshot_core.space import SubSpace
+
+        try:
+            score_operations("lost", Supernet(SubSpace.full(), channels=1), 0, None)
+        except MetricError as error:
+            print(error)
+    """
+    assert "expected the score function of lost at 'largest_weight:score'" in package.python(
+        "-c", dedent(code)
+    )
+
+
+def test_the_registry_looks_once(monkeypatch):
+    looks = []
+    monkeypatch.setattr(
+        "fewshot_core.metrics.plugins.entry_points", lambda group: looks.append(group) or ()
+    )
+    registry = MetricRegistry()
+    assert looks == []
+    assert registry.names() == []
+    assert dict(registry.problems) == {}
+    assert len(registry) == 0
+    assert looks == [GROUP]
+
+
+def test_what_is_installed_here_has_no_problem():
+    assert dict(METRICS.problems) == {}
+    assert set(OURS) <= set(list_metrics())
