@@ -79,13 +79,14 @@ def results_table(
 
     Returns:
         One row for each cell, by metric and algorithm in the order of the paper, others after
-        them: dataset, metric, label, algorithm; mean and std (percent) over the ``seeds`` complete
-        results, std being missing for a single one; best (the highest of the algorithm, in the
-        digits shown); presets (all that went into it); mixed (whether they, or the splits, are
-        more than one); missing (what is still to be run, in words, or empty) and missing_seeds;
-        published_mean, published_std, published_best; and difference (mean less published_mean,
-        in percentage points). The deviation is that of the results at hand, divided by their
-        number: most of the published ones can be had from accuracies in the benchmark only so.
+        them: dataset, metric, label, algorithm; mean and std (percent) over all complete results,
+        std being missing for a single one; seeds (how many different ones these are of); best (the
+        highest of the algorithm, in the digits shown); presets (all that went into it); mixed
+        (whether they, or the splits, are more than one); missing (what is still to be run, in
+        words, or empty) and missing_seeds; published_mean, published_std, published_best; and
+        difference (mean less published_mean, in percentage points). The deviation is that of the
+        results at hand, divided by their number: most of the published ones can be had from
+        accuracies in the benchmark only so.
 
     Raises:
         TableError: If a column is missing or a search is there twice.
@@ -171,7 +172,7 @@ def _cell(rows: pd.DataFrame, metric: str, seeds: tuple[int, ...]) -> dict[str, 
         "label": METRIC_LABELS.get(metric, metric),
         "mean": highest.mean(),
         "std": highest.std(ddof=0) if len(highest) > 1 else float("nan"),
-        "seeds": len(highest),
+        "seeds": len({result.seed for result in complete}),
         "presets": ", ".join(presets),
         "mixed": len(splits) > 1,
         **_missing(results, metric, seeds),

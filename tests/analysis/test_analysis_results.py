@@ -1,0 +1,280 @@
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fewshot_core.analysis import (
+    NO_SPLITTING,
+    PAPER_SEEDS,
+    published_results,
+    results_csv,
+    results_latex,
+    results_markdown,
+    results_table,
+)
+from fewshot_core.analysis.results_export import cell_text
+from fewshot_core.errors import TableError, UnknownNameError
+
+TABLES = Path(__file__).resolve().parents[2].parent / "shared" / "paper" / "tables.csv"
+
+
+def searches(metric, algorithm, found, preset="paper", **columns):
+    """Return searches of one metric: for each seed, what was found in each sub-space."""
+    rows = [
+        {
+            "dataset": "cifar10",
+            "metric": metric,
+            "algorithm": algorithm,
+            "seed": seed,
+            "preset": preset,
+            "sub_space": f"S{number}",
+            "test_accuracy": accuracy,
+        }
+        for seed, accuracies in found.items()
+        for number, accuracy in enumerate(accuracies, 1)
+    ]
+    return pd.DataFrame(rows).assign(**columns)
+
+
+def eight(best):
+    """Return eight accuracies, the best of them at a place of its own."""
+    return [best - 1.0, best, *(best - 2.0 for _ in range(6))]
+
+
+def cell(table, metric, algorithm):
+    return table[(table["metric"] == metric) & (table["algorithm"] == algorithm)].iloc[0]
+
+
+@pytest.fixture
+def recorded():
+    return pd.concat(
+        [
+            searches("params", "snas", {777: eight(94.0), 888: eight(94.3), 999: eight(94.3)}),
+            searches("gradnorm", "snas", {777: eight(93.0), 888: eight(93.5)[:5]}),
+            searches(NO_SPLITTING, "snas", {777: [94.2], 888: [94.2], 999: [94.2]}),
+            searches("snip", "darts-1st", {777: eight(92.0)}, "quick"),
+        ],
+        ignore_index=True,
+    )
+
+
+def test_the_published_numbers():
+    if not TABLES.exists():
+        pytest.skip("the folder shared is not beside the project")
+    theirs = pd.read_csv(TABLES).rename(
+        columns={"test_accuracy_mean": "mean", "test_accuracy_std": "std"}
+    )
+    ours = published_results()
+    keys = ["dataset", "metric", "algorithm"]
+    both = ours.merge(theirs, on=keys, how="outer", suffixes=("", "_theirs"), indicator=True)
+    assert (both["_merge"] == "both").all()
+    assert len(both) == len(ours) == 132
+    np.testing.assert_array_equal(both["mean"], both["mean_theirs"])
+    np.testing.assert_array_equal(both["std"], both["std_theirs"])
+    assert ours[keys].to_numpy().tolist() == theirs[keys].to_numpy().tolist()
+
+
+def test_the_published_best():
+    best = published_results().query("best")
+    bold = best.groupby(["dataset", "algorithm"])["metric"].apply(list).to_dict()
+    assert bold["cifar10", "darts-1st"] == ["snip", "grasp"]
+    assert bold["cifar10", "darts-2nd"] == ["gradnorm"]
+    assert bold["cifar10", "snas"] == ["gradientmatching"]
+    assert bold["cifar100", "dsnas"] == ["gradientmatching", "linear_regions"]
+    assert bold["ImageNet16-120", "darts-1st"] == ["jacobcov", "ntk"]
+    assert bold["ImageNet16-120", "dsnas"] == ["linear_regions"]
+    assert published_results()["std"].isna().sum() == 66
+
+
+def test_the_published_table_cannot_be_changed():
+    mine = published_results()
+    mine.loc[0, "mean"] = 0.0
+    assert published_results()["mean"].min() > 18
+
+
+def test_a_result_is_the_best_of_all_sub_spaces(recorded):
+    found = cell(results_table(recorded, "cifar10"), "params", "snas")
+    assert found["mean"] == pytest.approx(94.2)
+    assert found["std"] == pytest.approx(np.std([94.0, 94.3, 94.3]))
+    assert found["seeds"] == 3
+    assert (found["missing"], found["missing_seeds"]) == ("", ())
+    assert (found["presets"], found["mixed"]) == ("paper", False)
+    assert (found["published_mean"], found["published_std"]) == (93.91, 0.32)
+    assert found["difference"] == pytest.approx(0.29)
+    assert found["label"] == "#params"
+
+
+def test_the_best_are_equal_in_the_digits_shown(recorded):
+    table = results_table(recorded, "cifar10")
+    best = table[table["best"]]
+    assert list(zip(best["metric"], best["algorithm"], strict=True)) == [
+        (NO_SPLITTING, "snas"),
+        ("snip", "darts-1st"),
+        ("params", "snas"),
+    ]
+
+
+def test_an_incomplete_seed_is_no_result(recorded):
+    found = cell(results_table(recorded, "cifar10"), "gradnorm", "snas")
+    assert (found["mean"], found["seeds"]) == (93.0, 1)
+    assert np.isnan(found["std"])
+    assert found["missing"] == (
+        "seed 888: S6, S7, S8 to be searched; seed 999: all sub-spaces to be searched"
+    )
+    assert found["missing_seeds"] == (888, 999)
+
+
+def test_an_empty_cell_says_what_would_fill_it(recorded):
+    table = results_table(recorded, "cifar10")
+    empty = cell(table, "ntk", "dsnas")
+    assert empty["seeds"] == 0
+    assert np.isnan(empty["mean"])
+    assert np.isnan(empty["difference"])
+    assert empty["missing"] == "seeds 777, 888, 999: all sub-spaces to be searched"
+    assert cell(table, NO_SPLITTING, "darts-2nd")["missing"] == (
+        "seed 777: the whole space to be searched"
+    )
+    assert cell(table, "ntk", "darts-1st")["missing_seeds"] == (777,)
+
+
+def test_any_other_seeds_are_as_good():
+    found = {seed: eight(93.0) for seed in (1, 2)}
+    table = results_table(searches("ntk", "snas", found), "cifar10")
+    assert cell(table, "ntk", "snas")["missing_seeds"] == (777,)
+    table = results_table(searches("ntk", "darts-1st", found), "cifar10")
+    assert cell(table, "ntk", "darts-1st")["missing_seeds"] == ()
+    table = results_table(pd.DataFrame(), "cifar10", seeds={"snas": (5,)})
+    assert cell(table, "ntk", "snas")["missing_seeds"] == (5,)
+    assert cell(table, "ntk", "dsnas")["missing_seeds"] == PAPER_SEEDS
+
+
+def test_presets_are_not_mixed_silently():
+    both = pd.concat(
+        [
+            searches("ntk", "snas", {777: eight(93.0)}),
+            searches("ntk", "snas", {777: eight(91.0), 888: eight(91.0)}, "quick"),
+        ]
+    )
+    mixed = cell(results_table(both, "cifar10"), "ntk", "snas")
+    assert (mixed["presets"], mixed["mixed"], mixed["seeds"]) == ("paper, quick", True, 2)
+    single = cell(results_table(both, "cifar10", preset="quick"), "ntk", "snas")
+    assert (single["presets"], single["mixed"], single["mean"]) == ("quick", False, 91.0)
+    assert single["missing_seeds"] == (999,)
+    table = results_table(both, "cifar10")
+    assert "93.00" not in results_markdown(table)
+    assert "**91.67 ± 0.94**†" in results_markdown(table)
+    assert "† mixes presets or splits: ntk with SNAS (paper, quick, 2 seeds)." in results_markdown(
+        table
+    )
+    assert r"91.67 $\pm$ 0.94}\dag{}" in results_latex(table)
+
+
+def test_splits_of_one_metric_are_told_apart():
+    first = searches("ntk", "snas", {777: eight(93.0)}, split="a")
+    second = searches("ntk", "snas", {777: eight(92.0)}, split="b")
+    found = cell(results_table(pd.concat([first, second]), "cifar10"), "ntk", "snas")
+    assert (found["mean"], found["seeds"], found["mixed"]) == (92.5, 1, True)
+    unknown = pd.concat([first.iloc[:4], second.iloc[4:]])
+    found = cell(results_table(unknown, "cifar10"), "ntk", "snas")
+    assert found["seeds"] == 0
+
+
+def test_a_split_may_have_another_number_of_sub_spaces():
+    two = searches("ntk", "snas", {777: [93.0, 92.0]}, sub_spaces=2)
+    assert cell(results_table(two, "cifar10"), "ntk", "snas")["seeds"] == 1
+    five = searches("ntk", "snas", {777: [93.0, 92.0]}, sub_spaces=5)
+    assert (
+        "S3, S4, S5 to be searched"
+        in cell(results_table(five, "cifar10"), "ntk", "snas")["missing"]
+    )
+
+
+def test_unknown_accuracies_do_not_count():
+    found = searches("ntk", "snas", {777: [None, *eight(93.0)[1:]]})
+    empty = cell(results_table(found, "cifar10"), "ntk", "snas")
+    assert empty["missing"].startswith("seed 777: S1 to be searched")
+
+
+def test_metrics_and_algorithms_of_others_follow():
+    found = searches("my_metric", "my_search", {777: eight(93.0)})
+    table = results_table(found, "cifar10")
+    assert table["metric"].iloc[-1] == "my_metric"
+    assert table["algorithm"].iloc[-1] == "my_search"
+    own = table.iloc[-1]
+    assert own["mean"] == 93.0
+    assert np.isnan(own["published_mean"])
+    assert not own["published_best"]
+    assert "| my_metric | – (–) |" in results_markdown(table)
+    assert r"my\_metric & -- (--)" in results_latex(table)
+
+
+def test_another_data_set_is_another_table(recorded):
+    table = results_table(recorded, "cifar100")
+    assert (table["seeds"] == 0).all()
+    assert cell(table, "snip", "snas")["published_mean"] == 71.15
+
+
+def test_damaged_searches(recorded):
+    with pytest.raises(TableError, match="a column 'preset', got dataset"):
+        results_table(recorded.drop(columns="preset"), "cifar10")
+    twice = pd.concat([recorded, recorded.iloc[[3]]])
+    with pytest.raises(TableError, match="got two of cifar10, params, snas, 777, paper, S4"):
+        results_table(twice, "cifar10")
+
+
+def test_markdown(recorded):
+    text = results_markdown(results_table(recorded, "cifar10"))
+    lines = text.splitlines()
+    assert lines[0] == "| metric | DARTS-1st | DARTS-2nd | SNAS | DSNAS |"
+    assert lines[1] == "| --- | ---: | ---: | ---: | ---: |"
+    params = next(line for line in lines if line.startswith("| #params"))
+    assert "**94.20 ± 0.14** (93.91 ± 0.32, +0.29)" in params
+    assert "– (94.30 ± 0.09)" in params
+    snip = next(line for line in lines if line.startswith("| snip"))
+    assert "**92.00** (**92.17**, −0.17)" in snip
+    assert "Presets: paper, quick." in text
+    assert "Of fewer seeds than the paper's: gradnorm with SNAS (paper, 1 seed)." in text
+    assert "CC BY 4.0" in text
+    assert text.endswith("\n")
+
+
+def test_what_cells_show(recorded):
+    table = results_table(recorded, "cifar10")
+    measured = results_markdown(table, "measured")
+    assert "| #params | – | – | **94.20 ± 0.14** | – |" in measured
+    assert "Published" not in measured
+    published = results_markdown(table, "published")
+    assert "| #params | 91.88 | 92.71 | 93.91 ± 0.32 | 94.30 ± 0.09 |" in published
+    assert "Presets" not in published
+    with pytest.raises(UnknownNameError, match="expected one of measured, published, both"):
+        results_markdown(table, "none")
+
+
+def test_latex(recorded):
+    text = results_latex(results_table(recorded, "cifar10"))
+    assert r"\begin{tabular}{lrrrr}" in text
+    assert r"Metric & DARTS-1st & DARTS-2nd & SNAS & DSNAS \\" in text
+    assert r"\textbf{94.20 $\pm$ 0.14} (93.91 $\pm$ 0.32, +0.29)" in text
+    assert r"\textbf{92.00} (\textbf{92.17}, $-$0.17)" in text
+    assert r"\#lr &" in text
+    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert len(rows) == 12
+    assert all(line.count(" & ") == 4 for line in rows)
+
+
+def test_csv(recorded):
+    table = results_table(recorded, "cifar10")
+    read = pd.read_csv(io.StringIO(results_csv(table)))
+    assert list(read.columns) == list(table.columns)
+    np.testing.assert_array_equal(read["mean"], table["mean"])
+    assert cell(read, "gradnorm", "snas")["missing_seeds"] == "888 999"
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "text"),
+    [(94.125, 0.304, "94.12 ± 0.30"), (90.0, np.nan, "90.00"), (np.nan, np.nan, "–")],
+)
+def test_cells_are_printed_as_in_the_paper(mean, std, text):
+    assert cell_text(mean, std) == text
