@@ -19,7 +19,7 @@ test-fast: .venv/.test
 	$(BIN)/pytest --ignore tests/browser $(ARGS)
 
 bench: .venv/.test
-	$(BIN)/python benchmarks/bench_split.py
+	@set -e; for file in benchmarks/bench_*.py; do echo "$$file"; $(BIN)/python $$file $(ARGS); done
 
 browser:
 	@sh tests/browser/install_chromium.sh
