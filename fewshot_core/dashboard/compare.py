@@ -13,7 +13,13 @@ from fewshot_core.analysis import (
     report_frame,
 )
 from fewshot_core.dashboard.figures import accuracy_source, show_figure, show_source
-from fewshot_core.dashboard.loading import describe, distributions, load_accuracy, load_judge
+from fewshot_core.dashboard.loading import (
+    describe,
+    distributions,
+    load_accuracy,
+    load_judge,
+    uncertainty,
+)
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.splits import SplitInView, list_splits, open_split
 from fewshot_core.dashboard.standing import one_of_each, show_standing
@@ -61,6 +67,7 @@ def show_comparison(workspace: Workspace, view: View) -> None:
         _show_keeping(view, judge, splits)
     _show_source(view, splits, "compare_source")
     _show_other_data_sets(workspace, view, splits)
+    _show_uncertainty(workspace, view, splits)
 
 
 def _choose_splits(workspace: Workspace, view: View) -> list[SplitInView]:
@@ -182,6 +189,38 @@ def _show_other_data_sets(workspace: Workspace, view: View, splits: list[SplitIn
         placeholder="-",
         column_config=dict.fromkeys(names, number),
         alt="Share of the best tree's information gain, by split and data set",
+    )
+
+
+def _show_uncertainty(workspace: Workspace, view: View, splits: list[SplitInView]) -> None:
+    """Say how much the numbers depend on the seeds with which architectures were trained."""
+    st.subheader("Over training seeds")
+    asked = st.toggle(
+        "Resample the trainings",
+        key="resample",
+        bind="query-params",
+        help="Gives each architecture the accuracy of one of its trainings, 100 times, and looks "
+        "at every split again. It takes about a second for each split.",
+    )
+    if not asked:
+        return
+    found = {split.label: uncertainty(workspace, view, split.leaves) for split in splits}
+    frames = [frame.assign(split=label) for label, frame in found.items() if frame is not None]
+    if not frames:
+        st.caption("The table in view knows only means: choose one with the single trainings.")
+        return
+    frame = pd.concat(frames)
+    gains = frame[(frame["source"] == "resampled") & (frame["quantity"] == "gain_bits")]
+    number = st.column_config.NumberColumn(format="%.4f")
+    st.caption(
+        "Information gain in bits when every architecture was trained once: the noise of single "
+        "trainings blurs the top, so these are lower than with means."
+    )
+    st.dataframe(
+        gains[["split", "tables", "mean", "std", "min", "max"]],
+        hide_index=True,
+        column_config=dict.fromkeys(["mean", "std", "min", "max"], number),
+        alt="Mean, deviation, least and most of each split's information gain over resampled seeds",
     )
 
 

@@ -11,12 +11,15 @@ from fewshot_core.analysis import (
     architectures_of,
     describe_sub_spaces,
     distribution_frame,
+    seed_uncertainty,
     top_architectures,
     top_mask,
 )
+from fewshot_core.bench import load_seeds
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.views import View
 from fewshot_core.datasets import DATASETS
+from fewshot_core.errors import TableError
 from fewshot_core.space import SubSpace
 
 Leaves = tuple[SubSpace, ...]
@@ -107,3 +110,30 @@ def architectures(
 ) -> pd.DataFrame:
     """Return the architectures of a sub-space, the best first."""
     return architectures_of(leaves[number], accuracy, threshold)
+
+
+def uncertainty(workspace: Workspace, view: View, leaves: Leaves) -> pd.DataFrame | None:
+    """Return how a split's numbers vary with the training seeds; None where these are unknown."""
+    if view.table is None:
+        return None
+    stamp = _stamp(workspace, view)
+    return _uncertainty(
+        workspace, stamp, view.table.name, view.dataset, view.kind, leaves, view.threshold
+    )
+
+
+@st.cache_data(show_spinner="Training every architecture once, 100 times", max_entries=64)
+def _uncertainty(
+    _workspace: Workspace,
+    stamp: Hashable,
+    table: str,
+    dataset: str,
+    kind: str,
+    leaves: Leaves,
+    threshold: float,
+) -> pd.DataFrame | None:
+    try:
+        seeds = load_seeds(dataset, kind, table, _workspace.data_dir)
+    except TableError:
+        return None
+    return seed_uncertainty(leaves, seeds, threshold)

@@ -101,3 +101,10 @@ def test_all_splits_stand_on_one_sheet_with_what_is_missing_counted(
         "**gradnorm**",
         "**#params**",
     ]
+
+
+def test_resampled_trainings_say_how_sure_the_numbers_are(split_data: Path, open_page: Open):
+    page = open_page(SCRIPT, resample="true")
+    table = next(frame.value for frame in page.dataframe if "tables" in frame.value)
+    assert list(table["tables"]) == [100, 100]
+    assert (table["min"] <= table["mean"]).all() and (table["mean"] <= table["max"]).all()
