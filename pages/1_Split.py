@@ -3,7 +3,7 @@
 import streamlit as st
 
 from fewshot_core.dashboard import choose_view, setup
-from fewshot_core.dashboard.request_form import choose_request
+from fewshot_core.dashboard.request_form import choose_requests
 from fewshot_core.dashboard.running import adopt_finished, show_progress, show_start
 from fewshot_core.dashboard.split_result import show_split
 
@@ -13,7 +13,7 @@ view = choose_view(workspace)
 st.title("Split")
 left, right = st.columns([1, 2], gap="large")
 with left:
-    show_start(workspace, choose_request(workspace, view.dataset))
+    show_start(workspace, choose_requests(workspace, view.dataset))
 with right:
     show_progress(workspace)
     show_split(workspace, view)

@@ -5,12 +5,6 @@ import streamlit as st
 from fewshot_core.metrics import METRICS
 
 
-def metric_name(name: str) -> str:
-    """Return a metric's name and its description in one line, for a list."""
-    info = METRICS.get(name)
-    return f"{info.label}: {info.description}"
-
-
 def show_metric_help(name: str) -> None:
     """Write a metric's equation, source, cost and variants."""
     info = METRICS.get(name)

@@ -1,6 +1,7 @@
 """The request of a split: what to ask, and how long it will take."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -17,63 +18,89 @@ from fewshot_core.errors import FewshotError
 from fewshot_core.metrics import METRICS, list_metrics
 from fewshot_core.runs import SplitRequest, estimate_seconds
 
+ALL = "all"
+"""The choice of every metric at once."""
 
-def choose_request(workspace: Workspace, dataset: str) -> SplitRequest | None:
-    """Draw the form and return what it asks for; None where that is not possible as it stands."""
+
+def choose_requests(workspace: Workspace, dataset: str) -> list[SplitRequest]:
+    """Draw the form and return what it asks for; nothing where that is not possible as it stands.
+
+    Every metric at once is a request for each of them, in its first variant.
+    """
     metric = st.selectbox(
         "Metric",
-        list_metrics(),
+        [*list_metrics(), ALL],
         key="metric",
-        format_func=lambda name: METRICS.get(name).label,
+        format_func=lambda name: "all metrics" if name == ALL else METRICS.get(name).label,
         bind="query-params",
     )
-    show_metric_help(metric)
-    info = METRICS.get(metric)
-    variant = "paper"
-    if len(info.variants) > 1:
-        variant = st.segmented_control(
-            "Variant",
-            list(info.variants),
-            default=next(iter(info.variants)),
-            required=True,
-            key=f"variant_{metric}",
-            persist_state="session",
-            help="; ".join(f"{name}: {text}" for name, text in info.variants.items()),
-        )
+    metrics = list_metrics() if metric == ALL else [metric]
+    variant = None
+    if metric == ALL:
+        st.caption("Each metric makes a split of its own, one after the other.")
+    else:
+        show_metric_help(metric)
+        variant = _choose_variant(metric)
     images: dict[str, Any] = {}
-    if info.needs_images:
+    if any(METRICS.get(name).needs_images for name in metrics):
         images = choose_images(workspace, dataset)
     network = choose_network()
     device = choose_device()
     tree, seed = choose_tree()
     if network is None or tree is None:
-        return None
+        return []
     try:
-        return SplitRequest(
-            dataset=dataset,
-            metric=metric,
-            variant=variant,
-            network=network,
-            tree=tree,
-            seed=seed,
-            device=device,
-            **images,
-        )
+        return [
+            SplitRequest(
+                dataset=dataset,
+                metric=name,
+                variant=variant or next(iter(METRICS.get(name).variants)),
+                network=network,
+                tree=tree,
+                seed=seed,
+                device=device,
+                **images,
+            )
+            for name in metrics
+        ]
     except FewshotError as error:
         st.error(str(error))
+        return []
+
+
+def _choose_variant(metric: str) -> str | None:
+    variants = METRICS.get(metric).variants
+    if len(variants) < 2:
         return None
+    chosen = st.segmented_control(
+        "Variant",
+        list(variants),
+        default=next(iter(variants)),
+        required=True,
+        key=f"variant_{metric}",
+        persist_state="session",
+        help="; ".join(f"{name}: {text}" for name, text in variants.items()),
+    )
+    return str(chosen)
 
 
-def estimate_text(workspace: Workspace, request: SplitRequest) -> str:
-    """Return how long a request will take, in words."""
-    seconds = estimate_seconds(workspace.data_dir, request)
-    if seconds is None:
-        label = METRICS.get(request.metric).label
+def estimate_text(workspace: Workspace, requests: Sequence[SplitRequest]) -> str:
+    """Return how long some requests will take, in words."""
+    times = [estimate_seconds(workspace.data_dir, request) for request in requests]
+    known = [seconds for seconds in times if seconds is not None]
+    scorings = sum(request.tree.scorings() for request in requests)
+    if len(known) < len(times):
+        missing = [
+            METRICS.get(request.metric).label
+            for request, seconds in zip(requests, times, strict=True)
+            if seconds is None
+        ]
+        labels = ", ".join(dict.fromkeys(missing))
         return (
-            f"No {label} split was timed on this device yet: the first one measures it. "
-            f"{request.tree.scorings()} operations will be scored."
+            f"No split by {labels} was timed on this device yet: the first one measures it. "
+            f"{scorings} operations will be scored."
         )
-    return f"About {duration_text(seconds)}, by the last split of this kind on this device."
+    return f"About {duration_text(sum(known))}, by the last splits of this kind on this device."
 
 
 def duration_text(seconds: float) -> str:

@@ -47,8 +47,8 @@ def adopt_finished(workspace: Workspace) -> None:
     del st.session_state[_WATCHED]
 
 
-def show_start(workspace: Workspace, request: SplitRequest | None) -> None:
-    """Draw the button that starts a request, with the time it will take."""
+def show_start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
+    """Draw the button that starts requests, with the time they will take."""
     repeats = st.number_input(
         "Repeats",
         min_value=1,
@@ -59,33 +59,31 @@ def show_start(workspace: Workspace, request: SplitRequest | None) -> None:
         help="How many times to make the split, each time with other weights and images: every "
         "seed is 1 larger. The page then shows how much of the split is chance.",
     )
-    known = None
-    if request is not None:
-        try:
-            known = answered(request.repeated(int(repeats) - 1), workspace.data_dir)
-        except (FewshotError, OSError) as error:
-            st.error(str(error))
-            request = None
-    running = known is not None and known.status().state.active
-    done = known is not None and not running
+    asked = [request.repeated(number) for request in requests for number in range(int(repeats))]
+    try:
+        known = [answered(request, workspace.data_dir) for request in asked]
+    except (FewshotError, OSError) as error:
+        st.error(str(error))
+        asked, known = [], []
+    missing = [request for request, folder in zip(asked, known, strict=True) if folder is None]
+    running = any(folder is not None and folder.status().state.active for folder in known)
+    done = bool(asked) and not missing and not running
     clicked = st.button(
         "Show" if done else "Start",
         key="start",
         type="primary",
         icon=":material/play_arrow:",
-        disabled=request is None or running,
+        disabled=not asked or (running and not missing),
         width="stretch",
     )
-    if request is None:
-        return
     if done:
-        st.caption("This split was made before: it opens at once.")
+        st.caption("This was made before: it opens at once.")
+    elif missing:
+        st.caption(estimate_text(workspace, missing))
     elif running:
-        st.caption("This split is being made.")
-    else:
-        st.caption(estimate_text(workspace, request))
+        st.caption("This is being made.")
     if clicked:
-        _start(workspace, [request.repeated(number) for number in range(int(repeats))])
+        _start(workspace, asked)
 
 
 def show_progress(workspace: Workspace) -> None:

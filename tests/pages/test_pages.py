@@ -108,7 +108,8 @@ def test_a_damaged_run_is_named_and_the_rest_goes_on(split_data: Path, open_page
 def test_every_metric_is_offered_with_its_equation(empty_data: Path, open_page: Open):
     page = open_page("pages/1_Split.py")
     select = page.selectbox(key="metric")
-    assert select.options == [METRICS.get(name).label for name in METRICS.names()]
+    labels = [METRICS.get(name).label for name in METRICS.names()]
+    assert select.options == [*labels, "all metrics"]
     for name in METRICS.names():
         page.selectbox(key="metric").set_value(name).run()
         assert METRICS.get(name).equation in page.latex[0].value

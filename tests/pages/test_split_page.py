@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from fewshot_core.metrics import list_metrics
 from fewshot_core.runs import RunFolder, State, cancel, list_runs
 
 Open = Callable[..., AppTest]
@@ -154,3 +155,13 @@ def test_repeats_of_a_metric_with_scores_show_their_spread(
     table = next(frame.value for frame in page.dataframe if "std" in frame.value)
     assert list(table["seeds"]) == [2] * 5
     assert (table["least"] <= table["mean"]).all() and (table["mean"] <= table["most"]).all()
+
+
+def test_all_metrics_at_once_are_runs_that_wait_for_each_other(empty_data: Path, open_page: Open):
+    page = small(open_page, "all metrics")
+    assert any("operations will be scored" in caption.value for caption in page.caption)
+    start(page)
+    folders = list_runs(empty_data)
+    assert {folder.request().metric for folder in folders} == set(list_metrics())
+    for folder in folders:
+        cancel(folder)
