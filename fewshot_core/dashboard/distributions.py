@@ -40,7 +40,9 @@ def show_distributions(workspace: Workspace, view: View) -> None:
     pictures, table = st.columns([5, 4], gap="large")
     with table:
         st.subheader("Sub-spaces")
-        chosen = show_sub_spaces(described, view.top_label, "distribution_sub_spaces")
+        chosen = show_sub_spaces(
+            described, view.top_label, f"sub_spaces_{split.key}", link="sub_space"
+        )
         highlight = None if chosen is None else str(described["sub_space"].iloc[chosen])
         if chosen is None:
             st.caption("Choose a row to bring a sub-space forward and to list its architectures.")
@@ -50,9 +52,9 @@ def show_distributions(workspace: Workspace, view: View) -> None:
     with pictures:
         limits = default_limits(accuracy, 0.0 if whole_axis else _LOWEST)
         frame = distributions(split.leaves, accuracy, style, limits)
-        _show_all(view, split, frame, described, style, highlight)
+        figure = _show_all(view, split, frame, described, style, highlight)
         _show_top(view, split, accuracy, described, highlight)
-        show_view_source(view, "distribution_source", frame)
+        show_view_source(view, "distribution_source", frame, figure)
 
 
 def _choose_style() -> tuple[str, bool]:
@@ -83,7 +85,7 @@ def _show_all(
     described: pd.DataFrame,
     style: str,
     highlight: str | None,
-) -> None:
+) -> go.Figure:
     label = split.name
     figure = distributions_figure(
         frame,
@@ -95,6 +97,7 @@ def _show_all(
         title=f"All architectures, split by {label}",
     )
     show_figure(figure, "distributions_all")
+    return figure
 
 
 def _show_top(

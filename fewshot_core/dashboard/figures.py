@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from importlib.util import find_spec
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -41,7 +43,11 @@ def show_figure(
 
 
 def show_source(
-    parts: Sequence[str], command: str, key: str, frame: pd.DataFrame | None = None
+    parts: Sequence[str],
+    command: str,
+    key: str,
+    frame: pd.DataFrame | None = None,
+    figure: go.Figure | None = None,
 ) -> None:
     """Write the muted line under a figure, with the command that repeats it and its numbers."""
     line, button = st.columns([12, 1], vertical_alignment="center")
@@ -58,6 +64,15 @@ def show_source(
                 key=f"{key}_csv",
                 on_click="ignore",
             )
+        if figure is not None and find_spec("kaleido") is not None:
+            for form in ("png", "pdf"):
+                st.download_button(
+                    f"The figure as {form.upper()}",
+                    partial(figure.to_image, form, width=1100, scale=2),
+                    f"{key}.{form}",
+                    key=f"{key}_{form}",
+                    on_click="ignore",
+                )
 
 
 def split_source(split: SplitInView) -> list[str]:
@@ -112,7 +127,9 @@ def show_split_source(split: SplitInView, key: str) -> None:
     show_source(split_source(split), command, key)
 
 
-def show_view_source(view: View, key: str, frame: pd.DataFrame | None = None) -> None:
+def show_view_source(
+    view: View, key: str, frame: pd.DataFrame | None = None, figure: go.Figure | None = None
+) -> None:
     """Write the muted line under a figure of accuracies inside a split."""
     parts = accuracy_source(view) + (split_source(view.split) if view.split else [])
-    show_source(parts, analyse_command(view), key, frame)
+    show_source(parts, analyse_command(view), key, frame, figure)

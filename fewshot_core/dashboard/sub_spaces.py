@@ -1,5 +1,7 @@
 """The table of a split's sub-spaces."""
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -22,8 +24,17 @@ def sub_space_table(described: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def show_sub_spaces(described: pd.DataFrame, top_label: str, key: str) -> int | None:
-    """Draw the table; return the position of the chosen row, or None."""
+def show_sub_spaces(
+    described: pd.DataFrame, top_label: str, key: str, link: str | None = None
+) -> int | None:
+    """Draw the table; return the position of the chosen row, or None.
+
+    Args:
+        described: What ``describe_sub_spaces`` returns.
+        top_label: How the top is called.
+        key: The table's key.
+        link: The name of the chosen sub-space in the URL, or None where it is not to stand there.
+    """
     table = sub_space_table(described)
     number = st.column_config.NumberColumn
     answer = st.dataframe(
@@ -32,6 +43,7 @@ def show_sub_spaces(described: pd.DataFrame, top_label: str, key: str) -> int | 
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
+        selection_default=_linked_selection(described, link),
         height=38 + 35 * min(len(table), 12),
         placeholder="-",
         column_config={
@@ -55,4 +67,16 @@ def show_sub_spaces(described: pd.DataFrame, top_label: str, key: str) -> int | 
         "accuracies",
     )
     rows = answer.selection.rows
-    return int(rows[0]) if rows else None
+    chosen = int(rows[0]) if rows else None
+    if link is not None and chosen is not None:
+        st.query_params[link] = str(described["sub_space"].iloc[chosen])
+    elif link is not None and link in st.query_params:
+        del st.query_params[link]
+    return chosen
+
+
+def _linked_selection(described: pd.DataFrame, link: str | None) -> Any:
+    """Return the selection that the URL asks for."""
+    wanted = st.query_params.get(link) if link else None
+    rows = [row for row, name in enumerate(described["sub_space"]) if name == wanted]
+    return {"selection": {"rows": rows}}

@@ -108,3 +108,11 @@ def test_resampled_trainings_say_how_sure_the_numbers_are(split_data: Path, open
     table = next(frame.value for frame in page.dataframe if "tables" in frame.value)
     assert list(table["tables"]) == [100, 100]
     assert (table["min"] <= table["mean"]).all() and (table["mean"] <= table["max"]).all()
+
+
+def test_a_link_brings_a_sub_space_forward(split_data: Path, open_page: Open):
+    page = open_page("pages/2_Distributions.py", sub_space="S3")
+    assert any(heading.value.startswith("S3: ") for heading in page.subheader)
+    assert page.query_params["sub_space"] == "S3"
+    page = open_page("pages/2_Distributions.py", sub_space="S99")
+    assert not any(heading.value.startswith("S99") for heading in page.subheader)
