@@ -1,6 +1,7 @@
 """The distributions of accuracy inside the sub-spaces of the split in view."""
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from fewshot_core.analysis import default_limits
