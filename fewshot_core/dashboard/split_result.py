@@ -86,7 +86,7 @@ def _show_tiles(view: View, split: SplitInView, report: SplitReport | None) -> N
             help=f"The best tree that splits the same edges tells {standing.best_bits:.4f} bits.",
         )
         percentile.metric(
-            "Percentile by chance",
+            "Percentile",
             f"{standing.percentile:.1f}",
             help=f"The share of {standing.random_trees:,} random trees that tell less, in %; "
             f"95% interval {standing.percentile_low:.1f} to {standing.percentile_high:.1f}",
