@@ -1,0 +1,165 @@
+"""One-shot searches: DARTS, SNAS and DSNAS in a sub-space, and the training of a supernet.
+
+Importing this package does not import torch; running something does. An algorithm is one file and
+one record; see ``fewshot_core.search.contract`` and ``fewshot_core.search.registry``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fewshot_core.resolve import resolve
+from fewshot_core.search.errors import SearchError
+from fewshot_core.search.options import (
+    SAMPLINGS,
+    TRAINED_ON,
+    SearchOptions,
+    TrainingOptions,
+)
+from fewshot_core.search.plan import plan
+from fewshot_core.search.presets import PRESETS, Preset, preset_of
+from fewshot_core.search.progress import StepProgress, ignore
+from fewshot_core.search.record_file import read_records
+from fewshot_core.search.records import EpochRecord, TrainingRecord
+from fewshot_core.search.registry import ALGORITHMS, AlgorithmInfo, list_algorithms
+from fewshot_core.search.request import SearchRequest
+from fewshot_core.search.training_request import TrainingRequest
+from fewshot_core.space import SubSpace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fewshot_core.nets import Supernet
+    from fewshot_core.search.data import Images
+    from fewshot_core.search.proxy import ProxyQuality
+
+__all__ = [
+    "ALGORITHMS",
+    "PRESETS",
+    "SAMPLINGS",
+    "TRAINED_ON",
+    "AlgorithmInfo",
+    "EpochRecord",
+    "Preset",
+    "SearchError",
+    "SearchOptions",
+    "SearchRequest",
+    "StepProgress",
+    "TrainingOptions",
+    "TrainingRecord",
+    "TrainingRequest",
+    "list_algorithms",
+    "plan",
+    "preset_of",
+    "proxy_quality",
+    "read_records",
+    "search",
+    "train_supernet",
+]
+
+
+def search(
+    algorithm: str,
+    sub_space: SubSpace,
+    dataset: str = "cifar10",
+    options: SearchOptions | None = None,
+    seed: int = 0,
+    images: Path | str | None = None,
+    data_dir: Path | str | None = None,
+    checkpoint: Path | str | None = None,
+    device: str = "cpu",
+    mixed_precision: bool = True,
+    compiled: bool = False,
+    progress: Callable[[StepProgress], None] | None = None,
+) -> Iterator[EpochRecord]:
+    """Search in one sub-space; yield a record from before the search and one for each epoch.
+
+    To stop and go on later, run it in a folder: ``fewshot_core.search.job.run_search``.
+
+    Args:
+        algorithm: The algorithm's name.
+        sub_space: The operations to choose from.
+        dataset: The data set's name.
+        options: Hyperparameters; those of the paper unless said otherwise. Those of a preset are
+            ``PRESETS.get(name).search``.
+        seed: Seed of everything that is drawn.
+        images: An image source's name, a path, or None for the first real one.
+        data_dir: The data folder.
+        checkpoint: The file of a trained supernet whose weights are inherited.
+        device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        mixed_precision: Whether bfloat16 is used where the device is CUDA.
+        compiled: Whether the network goes through ``torch.compile``.
+        progress: Called before each step.
+
+    Raises:
+        ImagesError: If there are no such images.
+        CheckpointError: If the checkpoint cannot be used.
+        SearchError: If the search cannot be run as asked, or diverges.
+        UnknownNameError: If the algorithm or the data set does not exist.
+    """
+    request = SearchRequest(
+        dataset,
+        algorithm,
+        tuple(sub_space.rows),
+        options or SearchOptions(),
+        seed,
+        None if images is None else str(images),
+        None if checkpoint is None else str(checkpoint),
+        device,
+        mixed_precision,
+        compiled,
+    )
+    prepared = resolve("fewshot_core.search.running:prepare_search")(
+        request, data_dir, progress or ignore
+    )
+    records: Iterator[EpochRecord] = prepared.run()
+    return records
+
+
+def train_supernet(
+    dataset: str = "cifar10",
+    options: TrainingOptions | None = None,
+    seed: int = 0,
+    images: Path | str | None = None,
+    data_dir: Path | str | None = None,
+    device: str = "cpu",
+    mixed_precision: bool = True,
+    compiled: bool = False,
+    progress: Callable[[StepProgress], None] | None = None,
+) -> Iterator[TrainingRecord]:
+    """Train the supernet of the full space; yield a record for each epoch.
+
+    To keep its weights, train in a folder: ``fewshot_core.search.job.run_training``. Arguments
+    and errors are as those of ``search``.
+    """
+    request = TrainingRequest(
+        dataset,
+        options or TrainingOptions(),
+        seed,
+        None if images is None else str(images),
+        device,
+        mixed_precision,
+        compiled,
+    )
+    prepared = resolve("fewshot_core.search.running:prepare_training")(
+        request, data_dir, progress or ignore
+    )
+    records: Iterator[TrainingRecord] = prepared.run()
+    return records
+
+
+def proxy_quality(
+    supernet: Supernet,
+    images: Images,
+    table: pd.DataFrame,
+    sample: int = 100,
+    seed: int = 0,
+    batch_size: int = 64,
+) -> ProxyQuality:
+    """Return how well shared weights rank architectures; see ``fewshot_core.search.proxy``."""
+    found: ProxyQuality = resolve("fewshot_core.search.proxy:proxy_quality")(
+        supernet, images, table, sample, seed, batch_size
+    )
+    return found

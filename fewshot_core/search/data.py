@@ -1,0 +1,141 @@
+"""The images of a search: on the device, normalised once, one half held out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fewshot_core.datasets import DATASETS, Dataset
+from fewshot_core.images import Provenance, find_source
+from fewshot_core.images.loading import open_reader, provenance_of
+from fewshot_core.search.errors import SearchError
+
+
+class Examples(NamedTuple):
+    """A batch.
+
+    Attributes:
+        images: float32, (B, 3, H, W), normalised.
+        labels: int64, (B,).
+    """
+
+    images: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images on a device.
+
+    Attributes:
+        pixels: float32, (N, 3, H, W), normalised.
+        labels: int64, (N,).
+        black: What a black pixel became, float32, (3,).
+    """
+
+    pixels: Tensor
+    labels: Tensor
+    black: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: Tensor) -> Examples:
+        """Return the images of some rows, int64 (B,)."""
+        rows = rows.to(self.labels.device)
+        return Examples(self.pixels[rows], self.labels[rows])
+
+
+@dataclass(frozen=True)
+class SearchData:
+    """What a search learns from.
+
+    Attributes:
+        whole: All images.
+        train: The first half of them: the images of the weight step.
+        valid: The others, held out: of the architecture step and the validation accuracy.
+        dataset: The data set.
+        provenance: Where the images are from.
+    """
+
+    whole: Images
+    train: Images
+    valid: Images
+    dataset: Dataset
+    provenance: Provenance
+
+
+def load_data(
+    dataset: str,
+    count: int | None = None,
+    split_seed: int = 0,
+    source: Path | str | None = None,
+    data_dir: Path | str | None = None,
+    device: torch.device | str = "cpu",
+) -> SearchData:
+    """Load training images, normalise them, and hold out half of them.
+
+    Args:
+        dataset: The data set's name.
+        count: How many images, drawn without replacement; None for all.
+        split_seed: Which images, and which of them are held out.
+        source: An image source's name, a path, or None for the first real one.
+        data_dir: The data folder.
+        device: Where they go.
+
+    Raises:
+        ImagesError: If there are no such images.
+        SearchError: If there are fewer than asked.
+    """
+    info = DATASETS.get(dataset)
+    found = find_source(dataset, source, data_dir)
+    reader = open_reader(found, "train")
+    size = reader.count if count is None else count
+    if size > reader.count:
+        raise SearchError(
+            f"expected at most the {reader.count:,} images of {info.label} ({found.label}), "
+            f"got {size:,}"
+        )
+    rows = np.random.default_rng(split_seed).permutation(reader.count)[:size]
+    pixels, labels = reader.read(rows)
+    provenance = provenance_of(found, "train", size, None if count is None else split_seed)
+    whole = normalise(torch.from_numpy(pixels), torch.from_numpy(labels), info, device)
+    return halved(whole, info, provenance)
+
+
+def normalise(
+    pixels: Tensor, labels: Tensor, info: Dataset, device: torch.device | str = "cpu"
+) -> Images:
+    """Return normalised images on a device, from pixels uint8 (N, 3, H, W)."""
+    mean, std = (torch.tensor(values, device=device) for values in (info.mean, info.std))
+    normalised = pixels.to(device).to(torch.float32).div_(255)
+    normalised.sub_(mean.reshape(3, 1, 1)).div_(std.reshape(3, 1, 1))
+    return Images(normalised, labels.to(device), -mean / std)
+
+
+def halved(whole: Images, dataset: Dataset, provenance: Provenance) -> SearchData:
+    """Return images with the second half of them held out; nothing is copied."""
+    train, valid = (
+        Images(whole.pixels[rows], whole.labels[rows], whole.black)
+        for rows in (slice(len(whole) // 2), slice(len(whole) // 2, None))
+    )
+    return SearchData(whole, train, valid, dataset, provenance)
+
+
+def shuffled(size: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Yield all rows once, in random batches; int64, the last one may be smaller."""
+    order = torch.randperm(size, generator=generator)
+    for start in range(0, size, batch_size):
+        yield order[start : start + batch_size]
+
+
+def in_order(size: int, batch_size: int) -> Iterator[Tensor]:
+    """Yield all rows in order, in batches of equal size, within one.
+
+    Batch norm looks at a batch as a whole, so that a small last batch would fare worse.
+    """
+    yield from torch.arange(size).tensor_split(-(-size // batch_size))

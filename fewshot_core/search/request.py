@@ -1,0 +1,113 @@
+"""What is asked of a search, in a form that is the same for the same question."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fewshot_core.datafolder import file_fingerprint
+from fewshot_core.datasets import DATASETS
+from fewshot_core.images import source_fingerprint
+from fewshot_core.search.checks import check_integer
+from fewshot_core.search.errors import SearchError
+from fewshot_core.search.options import SearchOptions
+from fewshot_core.search.registry import ALGORITHMS
+from fewshot_core.search.request_parts import build, digest, given, read_values
+from fewshot_core.space import SubSpace
+
+FORMAT = "fewshot-search-request/1"
+
+
+@dataclass(frozen=True)
+class SearchRequest:
+    """A search in one sub-space with one seed.
+
+    Attributes:
+        dataset: The data set's name.
+        algorithm: The algorithm's name.
+        rows: The sub-space, as ``SubSpace.rows``.
+        options: Hyperparameters.
+        seed: Seed of everything that is drawn, but for which images are held out.
+        images: An image source's name or path, or None for the first real one.
+        checkpoint: The file of a trained supernet whose weights are inherited, or None to start
+            afresh.
+        device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        mixed_precision: Whether bfloat16 is used where the device is CUDA.
+        compiled: Whether the network goes through ``torch.compile``.
+
+    Raises:
+        SearchError: If a number is out of range.
+        SpaceError: If the rows are no sub-space.
+        UnknownNameError: If the data set or the algorithm does not exist.
+    """
+
+    dataset: str
+    algorithm: str
+    rows: tuple[str, ...]
+    options: SearchOptions = field(default_factory=SearchOptions)
+    seed: int = 0
+    images: str | None = None
+    checkpoint: str | None = None
+    device: str = "cpu"
+    mixed_precision: bool = True
+    compiled: bool = False
+
+    def __post_init__(self) -> None:
+        DATASETS.get(self.dataset)
+        ALGORITHMS.get(self.algorithm)
+        SubSpace.from_rows(list(self.rows))
+        check_integer(self, "seed", 0, 2**63 - 1)
+
+    @property
+    def sub_space(self) -> SubSpace:
+        """The operations to choose from."""
+        return SubSpace.from_rows(list(self.rows))
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the request without what cannot change its result."""
+        document = {"format": FORMAT, **asdict(self), "rows": list(self.rows)}
+        options = {**document["options"]}
+        options["architecture_betas"] = list(self.options.architecture_betas)
+        for info in ALGORITHMS:
+            if info.name != self.algorithm:
+                options |= dict.fromkeys(info.options)
+        document["options"] = options
+        if self.device != "cuda" or ALGORITHMS.get(self.algorithm).full_precision:
+            document["mixed_precision"] = None
+        return document
+
+    def fingerprints(self, data_dir: Path) -> dict[str, str | None]:
+        """Return the SHA-256 of the images and of the checkpoint, where there is one.
+
+        Raises:
+            ImagesError: If there are no such images.
+            SearchError: If there is no such checkpoint.
+        """
+        checkpoint = None
+        if self.checkpoint is not None:
+            path = Path(self.checkpoint)
+            if not path.is_file():
+                raise SearchError(f"expected a checkpoint file, found none at {path}")
+            checkpoint = file_fingerprint(path)
+        images = source_fingerprint(self.dataset, self.images, data_dir)
+        return {"images": images, "checkpoint": checkpoint}
+
+    def run_id(self, fingerprints: Mapping[str, str | None]) -> str:
+        """Return the name of the run: the same for the same request on the same input.
+
+        Images and checkpoint count by content, not by where they are.
+        """
+        document = self.canonical() | {"images": None, "checkpoint": None}
+        return f"search-{self.algorithm}-{self.dataset}-{digest(document, fingerprints)}"
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> "SearchRequest":
+        """Read what ``canonical`` returns.
+
+        Raises:
+            SearchError: If it is of another format or damaged.
+        """
+        values = read_values(document, FORMAT)
+        options = SearchOptions.from_dict(given(values.pop("options")))
+        rows = tuple(values.get("rows", ()))
+        return build(cls, values | {"rows": rows, "options": options})

@@ -1,0 +1,170 @@
+"""Training of a supernet (Appendix A.2 of the paper)."""
+
+import time
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fewshot_core.nets import Supernet
+from fewshot_core.search.augmentation import augment
+from fewshot_core.search.compute import Compute
+from fewshot_core.search.data import Examples, SearchData, shuffled
+from fewshot_core.search.evaluation import Score, Tally, evaluate
+from fewshot_core.search.network import EdgeWeights, WeightedSupernet, path_weights
+from fewshot_core.search.optimisers import set_learning_rate, training_optimiser
+from fewshot_core.search.options import TrainingOptions
+from fewshot_core.search.progress import StepProgress, ignore
+from fewshot_core.search.randomness import Randomness
+from fewshot_core.search.records import TrainingRecord
+from fewshot_core.search.state import SearchState
+from fewshot_core.search.statistics import store_statistics
+from fewshot_core.search.steps import weight_step
+from fewshot_core.space import SubSpace
+
+_PURPOSES = ("batches", "paths", "evaluation")
+
+
+class SupernetTraining:
+    """The training of a supernet, epoch by epoch.
+
+    After the last one the statistics of batch norm are stored, too.
+
+    Args:
+        data: The images; see ``TrainingOptions.trained_on``.
+        options: Hyperparameters.
+        seed: Seed of the initial weights and of everything that is drawn.
+        compute: Where and how to compute.
+        sub_space: What the network can do; the full space unless said otherwise.
+        progress: Called before each step.
+    """
+
+    def __init__(
+        self,
+        data: SearchData,
+        options: TrainingOptions,
+        seed: int = 0,
+        compute: Compute | None = None,
+        sub_space: SubSpace | None = None,
+        progress: Callable[[StepProgress], None] = ignore,
+    ) -> None:
+        self.data = data
+        self.options = options
+        self.compute = compute or Compute(torch.device("cpu"))
+        space = sub_space or SubSpace.full()
+        sizes = (data.dataset.classes, options.channels, options.cells_per_stage, seed)
+        self.supernet = Supernet(space, *sizes).to(self.compute.device)
+        self.network = WeightedSupernet(self.supernet)
+        self.compute.prepare(self.network)
+        self.records: list[TrainingRecord] = []
+        self.identity = _identity(space, data, options, seed)
+        self._images = data.whole if options.trained_on == "all" else data.train
+        self._progress = progress
+        self._random = Randomness(seed, _PURPOSES)
+        self._optimiser = training_optimiser(self.network, options)
+
+    def run(self) -> Iterator[TrainingRecord]:
+        """Yield the records of the epochs still to come."""
+        while len(self.records) < self.options.epochs:
+            record = self._epoch(len(self.records), time.perf_counter())
+            self.records.append(record)
+            yield record
+
+    def _epoch(self, epoch: int, started: float) -> TrainingRecord:
+        rate = set_learning_rate(self._optimiser, self.options, epoch)
+        trained = self._train(epoch)
+        if epoch + 1 == self.options.epochs:
+            store_statistics(self.supernet, self._images, self.options.batch_size)
+        valid = self._evaluate()
+        return TrainingRecord(
+            epoch=epoch + 1,
+            train_loss=trained.loss,
+            train_accuracy=trained.accuracy,
+            valid_loss=valid.loss if valid else None,
+            valid_accuracy=valid.accuracy if valid else None,
+            learning_rate=rate,
+            seconds=time.perf_counter() - started,
+        )
+
+    def _train(self, epoch: int) -> Score:
+        tally = Tally()
+        generator = self._random["batches"]
+        steps = -(-len(self._images) // self.options.batch_size)
+        for step, rows in enumerate(
+            shuffled(len(self._images), self.options.batch_size, generator)
+        ):
+            self._progress(StepProgress(epoch + 1, self.options.epochs, step, steps))
+            batch = (
+                augment(self._images, rows, generator)
+                if self.options.augment
+                else self._images.take(rows)
+            )
+            tally.add(*self.step(batch), len(rows))
+        return tally.score()
+
+    def step(self, examples: Examples) -> tuple[Tensor, Tensor]:
+        """Step the weights; return the mean cross-entropy, and how many images are recognised."""
+        weights = self._weights("paths")
+        return weight_step(self.network, weights, examples, self._optimiser, self.compute)
+
+    def _weights(self, purpose: str) -> EdgeWeights | None:
+        """Return the weights of a batch: those of a path drawn uniformly, or None for the mean."""
+        if self.options.sampling == "mean":
+            return None
+        return uniform_path(self.supernet, self._random[purpose])
+
+    def _evaluate(self) -> Score | None:
+        if self.options.trained_on == "all":
+            return None
+        return evaluate(
+            self.network,
+            self.data.valid,
+            self.options.batch_size,
+            self.compute,
+            lambda: self._weights("evaluation"),
+        )
+
+    def state(self) -> SearchState:
+        """Return everything the next epoch depends on."""
+        rest = {
+            "records": [record.to_dict() for record in self.records],
+            "optimiser": self._optimiser.state_dict(),
+            "random": self._random.state_dict(),
+        }
+        return SearchState(self.identity, deepcopy(self.supernet.state_dict()), deepcopy(rest))
+
+    def restore(self, state: SearchState) -> None:
+        """Go on where a state was taken.
+
+        Raises:
+            SearchError: If it is the state of something else.
+        """
+        state.check(self.identity)
+        self.supernet.load_state_dict(state.supernet)
+        self._optimiser.load_state_dict(state.rest["optimiser"])
+        self._random.load_state_dict(state.rest["random"])
+        self.records = [TrainingRecord.from_dict(record) for record in state.rest["records"]]
+
+
+def uniform_path(supernet: Supernet, generator: torch.Generator) -> EdgeWeights:
+    """Draw one operation for each edge, all with the same probability."""
+    sizes = [len(operations) for operations in supernet.sub_space.enabled]
+    return path_weights(
+        supernet, tuple(int(torch.randint(size, (1,), generator=generator)) for size in sizes)
+    )
+
+
+def _identity(
+    sub_space: SubSpace, data: SearchData, options: TrainingOptions, seed: int
+) -> dict[str, Any]:
+    return {
+        "kind": "training",
+        "sub_space": sub_space.rows,
+        "options": asdict(options),
+        "dataset": data.dataset.name,
+        "images": data.provenance.fingerprint,
+        "seed": seed,
+    }

@@ -1,0 +1,12 @@
+"""Importing the package is cheap: torch comes only when something runs."""
+
+import subprocess
+import sys
+
+
+def test_importing_the_package_does_not_load_torch():
+    question = (
+        "import sys, fewshot_core.search, fewshot_core.search.pace, fewshot_core.search.correlation"
+        "; sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", question]).returncode == 0

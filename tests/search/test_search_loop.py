@@ -1,0 +1,234 @@
+"""The epoch loop: records, what a search may touch, and going on after a stop."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from fewshot_core.search import EpochRecord, SearchError, list_algorithms
+from fewshot_core.search.data import halved
+from fewshot_core.search.loop import Search
+from fewshot_core.search.start import Start, make_start
+from fewshot_core.search.state import SearchState
+from fewshot_core.space import Architecture, SubSpace
+
+EVERY = pytest.mark.parametrize("algorithm", list_algorithms())
+
+
+@pytest.fixture
+def make_search(tiny_data, tiny_options, mixed):
+    def make(algorithm, sub_space=mixed, seed=0, progress=None, **changes):
+        options = replace(tiny_options, **changes)
+        start = make_start(sub_space, 4, options, seed)
+        extra = {} if progress is None else {"progress": progress}
+        return Search(algorithm, start, tiny_data, options, seed, **extra)
+
+    return make
+
+
+def curve(records):
+    """Return records without the time they took, as JSON-like values."""
+    return [{**record.to_dict(), "seconds": None} for record in records]
+
+
+@EVERY
+def test_a_search_yields_a_record_from_before_and_one_for_each_epoch(make_search, algorithm, mixed):
+    records = list(make_search(algorithm).run())
+    assert [record.epoch for record in records] == [0, 1, 2, 3]
+    assert (records[0].train_loss, records[0].train_accuracy) == (None, None)
+    for record in records:
+        assert Architecture.from_string(record.architecture).index == record.architecture_index
+        assert Architecture.from_string(record.architecture) in mixed
+        assert 0 <= record.valid_accuracy <= 100
+        assert math.isfinite(record.valid_loss)
+        assert record.seconds > 0
+        assert len(record.probabilities) == len(record.entropy) == 6
+        assert record == EpochRecord.from_dict(record.to_dict())
+    assert all(0 <= record.train_accuracy <= 100 for record in records[1:])
+
+
+@EVERY
+def test_probabilities_are_zero_outside_the_sub_space(make_search, algorithm, mixed):
+    for record in make_search(algorithm).run():
+        for row, enabled, bits in zip(
+            record.probabilities, mixed.enabled, record.entropy, strict=True
+        ):
+            assert len(row) == 5
+            assert sum(row) == pytest.approx(1)
+            assert {number for number, share in enumerate(row) if share > 0} <= set(enabled)
+            shares = [share for share in row if share > 0]
+            expected = -sum(share * math.log2(share) for share in shares)
+            assert bits == pytest.approx(expected, abs=1e-5)
+
+
+def test_only_snas_has_a_temperature(make_search):
+    for algorithm in list_algorithms():
+        found = [record.temperature for record in make_search(algorithm).run()]
+        expected = [None, 1.0, 0.55, 0.1] if algorithm == "snas" else [None] * 4
+        assert found == pytest.approx(expected) if algorithm == "snas" else found == expected
+
+
+@EVERY
+def test_a_search_trains_weights_and_moves_its_architecture(make_search, algorithm):
+    search = make_search(algorithm, epochs=8)
+    before = {name: tensor.clone() for name, tensor in search.supernet.state_dict().items()}
+    records = list(search.run())
+    changed = [n for n, t in search.supernet.state_dict().items() if not torch.equal(before[n], t)]
+    assert any("nor_conv_3x3" in name for name in changed)
+    assert not any("running" in name for name in changed)
+    assert records[-1].train_loss < records[1].train_loss
+    assert records[-1].probabilities != records[0].probabilities
+
+
+def test_disabled_operations_do_not_exist(make_search, mixed):
+    search = make_search("snas")
+    names = [name for name, _ in search.network.named_parameters()]
+    assert not any("edge_2_0" in name for name in names)
+    assert any("edge_1_0.nor_conv_1x1" in name for name in names)
+    assert sum(len(logits) for logits in search.alphas.learnable()) == 12
+
+
+@EVERY
+def test_a_single_architecture_is_only_trained(make_search, algorithm):
+    single = SubSpace.from_rows(["00010", "01000", "00010", "10000", "00100", "00001"])
+    search = make_search(algorithm, single)
+    records = list(search.run())
+    expected = Architecture((3, 1, 3, 0, 2, 4)).index
+    assert {record.architecture_index for record in records} == {expected}
+    assert all(record.entropy == (0.0,) * 6 for record in records)
+    assert search.alphas.learnable() == []
+
+
+@EVERY
+def test_the_same_seed_gives_the_same_curve_and_another_one_does_not(make_search, algorithm):
+    one, two, other = (list(make_search(algorithm, seed=s).run()) for s in (1, 1, 2))
+    assert curve(one) == curve(two)
+    assert curve(one) != curve(other)
+
+
+def test_nothing_depends_on_or_changes_the_global_random_state(make_search):
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    one = list(make_search("snas").run())
+    assert torch.equal(torch.random.get_rng_state(), before)
+    torch.manual_seed(2)
+    assert curve(one) == curve(make_search("snas").run())
+
+
+@EVERY
+@pytest.mark.parametrize("stop", [0, 2])
+def test_a_search_goes_on_bit_for_bit_after_a_stop(make_search, algorithm, stop, tmp_path):
+    whole = make_search(algorithm)
+    list(whole.run())
+    first = make_search(algorithm)
+    records = first.run()
+    for _ in range(stop + 1):
+        next(records)
+    first.state().save(tmp_path / "state.pt")
+    second = make_search(algorithm)
+    second.restore(SearchState.load(tmp_path / "state.pt"))
+    list(second.run())
+    assert curve(second.records) == curve(whole.records)
+    assert second.alphas.table() == whole.alphas.table()
+    ends = [search.supernet.state_dict() for search in (second, whole)]
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+def test_a_search_that_was_decided_on_some_edges_goes_on_too(make_search, tmp_path):
+    changes = {"architecture_learning_rate": 0.5, "epochs": 6, "stopping_threshold": 0.2}
+    whole = make_search("dsnas", **changes)
+    list(whole.run())
+    first = make_search("dsnas", **changes)
+    records = first.run()
+    while len(first.alphas.decided) == 2:
+        next(records)
+    assert 0 < len(first.records) < 7
+    second = make_search("dsnas", **changes)
+    first.state().save(tmp_path / "state.pt")
+    second.restore(SearchState.load(tmp_path / "state.pt"))
+    assert second.alphas.decided == first.alphas.decided
+    list(second.run())
+    assert curve(second.records) == curve(whole.records)
+
+
+def test_a_state_does_not_change_when_the_search_goes_on(make_search):
+    search = make_search("snas")
+    records = search.run()
+    next(records)
+    state = search.state()
+    first = make_search("snas")
+    list(records)
+    first.restore(state)
+    list(first.run())
+    assert curve(first.records) == curve(search.records)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"seed": 1}, "seed"),
+        ({"epochs": 4}, "options"),
+        ({"sub_space": SubSpace.full()}, "sub_space"),
+    ],
+)
+def test_the_state_of_another_search_is_refused(make_search, change, what):
+    state = make_search("snas").state()
+    with pytest.raises(SearchError, match=f"another search: its {what} is"):
+        make_search("snas", **change).restore(state)
+
+
+def test_a_finished_search_has_nothing_left_to_yield(make_search):
+    search = make_search("snas")
+    list(search.run())
+    again = make_search("snas")
+    again.restore(search.state())
+    assert list(again.run()) == []
+
+
+def test_progress_is_reported_before_each_step(make_search):
+    seen = []
+    list(make_search("snas", progress=seen.append).run())
+    assert [(p.epoch, p.step) for p in seen] == [
+        (0, 0),
+        (1, 0),
+        (1, 1),
+        (2, 0),
+        (2, 1),
+        (3, 0),
+        (3, 1),
+    ]
+    assert {(p.epochs, p.steps) for p in seen} == {(3, 2)}
+
+
+def test_divergence_is_an_error_that_says_what_to_do(make_search):
+    with pytest.raises(SearchError, match="diverged; choose a smaller learning rate"):
+        list(make_search("darts-1st", learning_rate=1e30, gradient_clip=1e30).run())
+
+
+def test_images_are_as_they_are_without_augmentation(make_search, tiny_data):
+    search = make_search("snas", augment=False)
+    batches = search._batches(tiny_data.train, "train batches")
+    shown = torch.cat([batch.images for batch in batches])
+    known = {tuple(image.flatten().tolist()) for image in tiny_data.train.pixels}
+    assert {tuple(image.flatten().tolist()) for image in shown} == known
+
+
+def test_an_odd_number_of_images_leaves_one_more_held_out(tiny_data, tiny_options, mixed):
+    from_fewer = halved(
+        type(tiny_data.whole)(
+            tiny_data.whole.pixels[:31], tiny_data.whole.labels[:31], tiny_data.whole.black
+        ),
+        tiny_data.dataset,
+        tiny_data.provenance,
+    )
+    assert (len(from_fewer.train), len(from_fewer.valid)) == (15, 16)
+    start = make_start(mixed, 4, tiny_options)
+    assert len(list(Search("snas", start, from_fewer, tiny_options).run())) == 4
+
+
+def test_a_start_says_where_its_weights_are_from(mixed, tiny_options):
+    start = make_start(mixed, 4, tiny_options, seed=3)
+    assert isinstance(start, Start)
+    assert start.fingerprint is None
+    assert start.supernet.sub_space == mixed

@@ -1,0 +1,136 @@
+"""Rank correlations, and how well shared weights rank architectures."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fewshot_core.nets import Supernet
+from fewshot_core.search import SearchError, proxy_quality
+from fewshot_core.search.compute import Compute
+from fewshot_core.search.correlation import rank_correlation
+from fewshot_core.search.evaluation import evaluate
+from fewshot_core.search.network import WeightedSupernet
+from fewshot_core.space import Architecture, SubSpace
+
+numbers = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=2, max_size=12).filter(
+    lambda pairs: all(len({pair[k] for pair in pairs}) > 1 for k in (0, 1))
+)
+
+
+def slow_tau(one, two):
+    """Kendall's tau-b by going through all pairs of pairs."""
+    pairs = [(i, j) for i in range(len(one)) for j in range(i)]
+    signs = [(np.sign(one[i] - one[j]), np.sign(two[i] - two[j])) for i, j in pairs]
+    total = sum(a * b for a, b in signs)
+    return total / math.sqrt(sum(a != 0 for a, _ in signs) * sum(b != 0 for _, b in signs))
+
+
+def slow_rho(one, two):
+    """Spearman's rho: Pearson's correlation of the ranks, ties having their mean rank."""
+    ranks = [pd.Series(values).rank().to_numpy() for values in (one, two)]
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+@given(numbers)
+def test_the_correlations_are_those_of_the_textbook(pairs):
+    one, two = np.array(pairs, dtype=float).T
+    found = rank_correlation(one, two)
+    assert found.kendall.value == pytest.approx(slow_tau(one, two), abs=1e-12)
+    assert found.spearman.value == pytest.approx(slow_rho(one, two), abs=1e-12)
+    assert found.pairs == len(pairs)
+
+
+def test_an_interval_worked_by_hand():
+    one = np.arange(10)
+    two = np.array([1, 0, 3, 2, 5, 4, 7, 6, 9, 8])
+    found = rank_correlation(one, two)
+    assert found.kendall.value == pytest.approx(35 / 45)
+    reach = 1.959964 * math.sqrt(0.437 / 6)
+    assert found.kendall.low == pytest.approx(math.tanh(math.atanh(35 / 45) - reach), rel=1e-5)
+    assert found.kendall.high == pytest.approx(math.tanh(math.atanh(35 / 45) + reach), rel=1e-5)
+    rho = 1 - 6 * 10 / 990
+    reach = 1.959964 * math.sqrt((1 + rho**2 / 2) / 7)
+    assert found.spearman.value == pytest.approx(rho)
+    assert found.spearman.low == pytest.approx(math.tanh(math.atanh(rho) - reach), rel=1e-5)
+
+
+def test_more_confidence_is_a_wider_interval():
+    generator = np.random.default_rng(0)
+    one, two = generator.normal(size=(2, 40))
+    narrow, wide = (rank_correlation(one, two, c).kendall for c in (0.5, 0.99))
+    assert wide.low < narrow.low < narrow.value < narrow.high < wide.high
+
+
+def test_few_pairs_have_no_interval_and_a_single_tie_no_correlation():
+    assert rank_correlation([1, 2, 3], [1, 3, 2]).kendall.low is None
+    tied = rank_correlation([1, 1, 1], [1, 3, 2])
+    assert (tied.kendall.value, tied.spearman.value) == (None, None)
+
+
+def test_the_same_order_is_one():
+    found = rank_correlation(range(8), range(8))
+    ends = [found.kendall.low, found.kendall.high, found.spearman.low, found.spearman.value]
+    assert ends == pytest.approx([1] * 4)
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "confidence"),
+    [
+        ([1], [2], 0.95),
+        ([1, 2], [1, 2, 3], 0.95),
+        ([1, math.nan], [1, 2], 0.95),
+        ([1, 2], [2, 1], 1),
+    ],
+)
+def test_what_cannot_be_ranked_is_an_error(one, two, confidence):
+    with pytest.raises(SearchError, match=r"expected|got"):
+        rank_correlation(one, two, confidence)
+
+
+@pytest.fixture
+def table():
+    accuracy = np.random.default_rng(1).uniform(10, 95, 15_625)
+    return pd.DataFrame({"architecture": np.arange(15_625), "accuracy_mean": accuracy})
+
+
+@pytest.fixture
+def supernet(mixed):
+    return Supernet(mixed, 4, 2, 1)
+
+
+def test_architectures_are_of_the_sub_space_with_both_accuracies(supernet, tiny_data, table, mixed):
+    found = proxy_quality(supernet, tiny_data.valid, table, sample=12, seed=1, batch_size=8)
+    rows = found.architectures
+    assert len(set(rows["architecture"])) == 12
+    assert set(rows["architecture"]) <= set(mixed.architecture_indices().tolist())
+    expected = table.set_index("architecture")["accuracy_mean"].loc[rows["architecture"]]
+    assert rows["benchmark_accuracy"].tolist() == expected.tolist()
+    assert found.correlation == rank_correlation(
+        rows["shared_accuracy"], rows["benchmark_accuracy"]
+    )
+
+
+def test_shared_accuracy_is_that_of_the_architecture_with_the_supernets_weights(
+    supernet, tiny_data, table
+):
+    rows = proxy_quality(supernet, tiny_data.valid, table, 5, batch_size=8).architectures
+    for index, shared in zip(rows["architecture"], rows["shared_accuracy"], strict=True):
+        operations = Architecture.from_index(index).operations
+        single = supernet.restrict(SubSpace(tuple((number,) for number in operations)))
+        compute = Compute(torch.device("cpu"))
+        assert evaluate(WeightedSupernet(single), tiny_data.valid, 8, compute).accuracy == shared
+
+
+def test_a_sample_larger_than_the_sub_space_is_all_of_it(supernet, tiny_data, table, mixed):
+    found = proxy_quality(supernet, tiny_data.valid, table, sample=1000, batch_size=16)
+    assert found.architectures["architecture"].tolist() == mixed.architecture_indices().tolist()
+
+
+def test_a_table_without_the_architectures_is_an_error(supernet, tiny_data, table):
+    with pytest.raises(SearchError, match="expected at least 2 architectures to compare"):
+        proxy_quality(supernet, tiny_data.valid, table.head(1))
