@@ -9,12 +9,13 @@ one file like this and one record in ``fewshot_core.search.registry``::
             return EdgeWeights(self.alphas.probabilities())
 
         def gradients(self, step: ArchitectureStep) -> list[Tensor]:
-            loss = step.loss(EdgeWeights(self.alphas.probabilities()), step.valid)
-            return gradients_of(loss, self.alphas.open_logits())
+            weights = EdgeWeights(self.alphas.probabilities())
+            return step.gradients(weights, self.alphas.open_logits())
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -52,6 +53,14 @@ class ArchitectureStep:
         """Return the mean cross-entropy of a batch, a scalar."""
         return mean_loss(self.network, weights, examples, self.compute)[0]
 
+    def gradients(self, weights: EdgeWeights, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Return the gradients of the validation loss with respect to what ``weights`` are made of.
+
+        The network's weights count as constants, so that nothing is spent on their gradients.
+        """
+        with frozen(self.network):
+            return gradients_of(self.loss(weights, self.valid), tensors)
+
 
 class Algorithm(ABC):
     """A search algorithm.
@@ -86,11 +95,26 @@ class Algorithm(ABC):
         return
 
 
+@contextmanager
+def frozen(network: Network) -> Iterator[None]:
+    """Let the weights of a network count as constants for a while."""
+    wanted = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    try:
+        for parameter in wanted:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in wanted:
+            parameter.requires_grad_(True)
+
+
 def gradients_of(loss: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
     """Return the gradients of a loss; zeros for what it does not depend on.
 
     Nothing is added to the ``grad`` of any tensor.
     """
+    if not loss.requires_grad:  # a path can do without anything that is chosen
+        return [torch.zeros_like(tensor) for tensor in tensors]
     return list(torch.autograd.grad(loss, list(tensors), allow_unused=True, materialize_grads=True))
 
 

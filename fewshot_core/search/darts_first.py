@@ -7,7 +7,7 @@ gradient takes the weights as they are: Eq. 6 of DARTS with a virtual step of le
 import torch
 from torch import Tensor
 
-from fewshot_core.search.contract import Algorithm, ArchitectureStep, gradients_of
+from fewshot_core.search.contract import Algorithm, ArchitectureStep
 from fewshot_core.search.network import EdgeWeights
 
 
@@ -20,5 +20,5 @@ class FirstOrderDarts(Algorithm):
 
     def gradients(self, step: ArchitectureStep) -> list[Tensor]:
         """Return the gradient of the validation loss."""
-        loss = step.loss(EdgeWeights(self.alphas.probabilities()), step.valid)
-        return gradients_of(loss, self.alphas.open_logits())
+        weights = EdgeWeights(self.alphas.probabilities())
+        return step.gradients(weights, self.alphas.open_logits())

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from fewshot_core.search.contract import Algorithm, ArchitectureStep, gradients_of
+from fewshot_core.search.contract import Algorithm, ArchitectureStep, frozen, gradients_of
 from fewshot_core.search.network import EdgeWeights
 
 _REACH = 0.01
@@ -65,7 +65,7 @@ class SecondOrderDarts(Algorithm):
         reach = _REACH / length
         sides = []
         for sign in (1.0, -1.0):
-            with _moved(parameters, vector, sign * reach):
+            with _moved(parameters, vector, sign * reach), frozen(step.network):
                 loss = step.loss(EdgeWeights(self.alphas.probabilities()), step.train)
                 sides.append(gradients_of(loss, logits))
         return [(plus - minus) / (2 * reach) for plus, minus in zip(*sides, strict=True)]

@@ -24,7 +24,7 @@ momentum and no weight decay in it.
 import torch
 from torch import Tensor
 
-from fewshot_core.search.contract import Algorithm, ArchitectureStep, gradients_of
+from fewshot_core.search.contract import Algorithm, ArchitectureStep
 from fewshot_core.search.network import EdgeWeights
 
 
@@ -44,7 +44,7 @@ class Dsnas(Algorithm):
         weights = self.path_weights(path)
         edges = self.alphas.open_edges
         ones = [weights.values[edge].requires_grad_() for edge in edges]
-        costs = gradients_of(step.loss(weights, step.valid), ones)
+        costs = step.gradients(weights, ones)
         with torch.no_grad():
             probabilities = self.alphas.probabilities()
             return [

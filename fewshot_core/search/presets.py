@@ -47,11 +47,11 @@ PRESETS.add(
             epochs=20,
             channels=8,
             cells_per_stage=1,
-            images=5_120,
+            images=3_200,
             architecture_learning_rate=0.01,
         ),
         training=TrainingOptions(
-            epochs=20, batch_size=64, channels=8, cells_per_stage=1, images=5_120
+            epochs=20, batch_size=64, channels=8, cells_per_stage=1, images=3_200
         ),
     )
 )

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from fewshot_core.search import schedules
-from fewshot_core.search.contract import Algorithm, ArchitectureStep, gradients_of
+from fewshot_core.search.contract import Algorithm, ArchitectureStep
 from fewshot_core.search.network import EdgeWeights
 
 
@@ -37,8 +37,7 @@ class Snas(Algorithm):
 
     def gradients(self, step: ArchitectureStep) -> list[Tensor]:
         """Return the gradient of the validation loss of a drawn mixture."""
-        loss = step.loss(self._draw(step.generator), step.valid)
-        return gradients_of(loss, self.alphas.open_logits())
+        return step.gradients(self._draw(step.generator), self.alphas.open_logits())
 
     def _draw(self, generator: torch.Generator) -> EdgeWeights:
         rows = list(self.alphas.probabilities())

@@ -9,6 +9,7 @@ from slow_search import slow_logits, slow_loss, slow_softmax
 
 from fewshot_core.search import SearchOptions
 from fewshot_core.search.alphas import Alphas
+from fewshot_core.search.contract import gradients_of
 from fewshot_core.search.dsnas import Dsnas
 from fewshot_core.space import SubSpace
 
@@ -66,13 +67,12 @@ def test_the_expected_gradient_is_that_of_going_through_all_paths(dsnas, double_
 def additive_step(values, seed=0):
     """Return a step whose loss is a sum over edges of what their choice costs."""
 
-    def loss(weights, examples):
+    def gradients(weights, tensors):
         rows = zip(weights.values, values, strict=True)
-        return torch.stack([(row * value).sum() for row, value in rows]).sum()
+        loss = torch.stack([(row * value).sum() for row, value in rows]).sum()
+        return gradients_of(loss, tensors)
 
-    return SimpleNamespace(
-        loss=loss, valid=None, generator=torch.Generator().manual_seed(seed), network=None
-    )
+    return SimpleNamespace(gradients=gradients, generator=torch.Generator().manual_seed(seed))
 
 
 def test_for_an_additive_loss_draws_average_to_the_gradient_of_the_expected_loss(dsnas):
@@ -99,6 +99,13 @@ def test_a_path_counts_one_operation_of_each_edge(dsnas):
     weights = dsnas.weights(torch.Generator().manual_seed(1))
     for position, row in zip(weights.path, weights.values, strict=True):
         assert row.tolist() == [float(k == position) for k in range(len(row))]
+
+
+def test_a_path_of_nothing_costs_nothing(double_alphas, double_net, make_step):
+    space = SubSpace.from_rows(["11000"] * 6)
+    dsnas = Dsnas(double_alphas(space), SearchOptions())
+    found = dsnas.estimate(make_step(double_net(space)), (0,) * 6)
+    assert all(torch.equal(gradient, torch.zeros_like(gradient)) for gradient in found)
 
 
 def with_probabilities(*rows, **options):

@@ -8,6 +8,7 @@ from fewshot_core.resolve import resolve
 from fewshot_core.search import ALGORITHMS, SearchOptions
 from fewshot_core.search.compute import Compute
 from fewshot_core.search.steps import weight_step
+from fewshot_core.space import SubSpace
 
 CPU = Compute(torch.device("cpu"))
 TEMPERATURE = 0.4
@@ -95,6 +96,7 @@ def test_architecture_and_weight_steps_do_not_mix(
     before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
     algorithm.gradients(step)
     assert all(parameter.grad is None for parameter in network.parameters())
+    assert all(parameter.requires_grad for parameter in network.parameters())
     assert all(logits.grad is None for logits in algorithm.alphas.logits)
     assert all(torch.equal(before[key], tensor) for key, tensor in network.state_dict().items())
     with torch.no_grad():
@@ -125,3 +127,11 @@ def test_the_gradient_is_clipped_as_a_whole(double_net, mixed, make_step, make_a
     weight_step(network, weights, step.train, step.optimiser, CPU, clip=0.01)
     squares = sum(float((p.grad**2).sum()) for p in network.parameters() if p.grad is not None)
     assert squares**0.5 == pytest.approx(0.01, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["darts-1st", "darts-2nd", "snas", "dsnas"])
+def test_choices_that_lead_nowhere_have_no_gradient(name, double_net, make_step, make_algorithm):
+    dead_end = SubSpace.from_rows(["11111", "11111", "11111", "10000", "10000", "10000"])
+    algorithm = make_algorithm(name, dead_end)
+    found = algorithm.gradients(make_step(double_net(dead_end)))
+    assert all(torch.equal(gradient, torch.zeros_like(gradient)) for gradient in found)
