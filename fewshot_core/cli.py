@@ -189,8 +189,7 @@ def _wanted_splits(
         tree, status = folder.tree(), folder.status()
         if tree is None or status.state is not State.DONE:
             raise FewshotError(f"the split {run} is {status.state}, not done: {status.message}")
-        request = folder.request()
-        return [(request.metric, dataset or request.dataset, tree.leaves)]
+        return [(tree.metric, dataset or folder.request().dataset, tree.leaves)]
     if masks is None or run is not None:
         raise FewshotError("expected either --masks FILE or --run RUN")
     wanted: list[tuple[str, str, Sequence[SubSpace]]] = []

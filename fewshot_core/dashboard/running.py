@@ -88,13 +88,13 @@ def show_start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
 
 def show_progress(workspace: Workspace) -> None:
     """Show all splits that are being made, and one that was waited for and did not end well."""
-    active = [folder for folder in list_runs(workspace.data_dir) if _is_active(folder)]
+    active = [folder for folder in list_runs(workspace.data_dir) if _is_active_split(folder)]
     active.sort(key=lambda folder: folder.status().started or 0.0)
     for folder in active[:_SHOWN]:
         with st.container(border=True):
             _show_active(folder)
     if len(active) > _SHOWN:
-        st.caption(f"{len(active) - _SHOWN} more runs wait for their turn; see *Runs and data*.")
+        st.caption(f"{len(active) - _SHOWN} more splits wait for their turn; see *Runs and data*.")
     watched = _watched(workspace)
     if watched is not None and watched not in active:
         _show_ended(workspace, watched)
@@ -115,7 +115,7 @@ def _start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
 def _show_active(folder: RunFolder) -> None:
     """Show how a run goes, again and again until it ends."""
     try:
-        status, request, tree = folder.status(), folder.request(), folder.tree()
+        status, request, tree = folder.status(), folder.split_request(), folder.tree()
     except FewshotError:
         st.rerun()
     if not status.state.active:
@@ -149,7 +149,7 @@ def _show_ended(workspace: Workspace, folder: RunFolder) -> None:
     status = folder.status()
     if status.state not in _ENDED:
         return
-    label = METRICS.get(folder.request().metric).label
+    label = METRICS.get(folder.split_request().metric).label
     text = f"The {label} split {_ENDED[status.state]}: {status.message}"
     if status.state is State.CANCELLED:
         st.info(f"The {label} split was cancelled.", icon=":material/cancel:")
@@ -157,7 +157,7 @@ def _show_ended(workspace: Workspace, folder: RunFolder) -> None:
         st.error(text, icon=":material/error:")
     again, away = st.columns([1, 4])
     if again.button("Start again", key="start_again", icon=":material/replay:"):
-        _start(workspace, [folder.request()])
+        _start(workspace, [folder.split_request()])
     if away.button("Dismiss", key="dismiss", type="tertiary"):
         del st.session_state[_WATCHED]
         st.rerun()
@@ -180,8 +180,8 @@ def _watched(workspace: Workspace) -> RunFolder | None:
     return folder
 
 
-def _is_active(folder: RunFolder) -> bool:
+def _is_active_split(folder: RunFolder) -> bool:
     try:
-        return folder.status().state.active
+        return folder.kind().name == "split" and folder.status().state.active
     except FewshotError:
         return False

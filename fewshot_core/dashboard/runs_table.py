@@ -8,7 +8,7 @@ import streamlit as st
 
 from fewshot_core.dashboard.navigation import SPLIT
 from fewshot_core.dashboard.page import Workspace
-from fewshot_core.dashboard.splits import split_label
+from fewshot_core.dashboard.request_labels import request_label
 from fewshot_core.dashboard.states import show_empty
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import RunFolder, State, cancel, delete, list_runs, start
@@ -67,7 +67,7 @@ def _row(folder: RunFolder) -> dict[str, Any]:
         return row | {"state": "damaged", "message": str(error)}
     row |= {
         "state": status.state.value,
-        "what": split_label(request, folder.run_id),
+        "what": request_label(request, folder.run_id),
         "data set": request.dataset,
         "message": status.message,
     }

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from fewshot_core.dashboard.page import Workspace
+from fewshot_core.dashboard.request_labels import split_label
 from fewshot_core.errors import FewshotError
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import SplitRequest
@@ -92,18 +93,6 @@ def open_split(workspace: Workspace, key: str) -> SplitInView:
         finished=float(row["finished"]),
         seconds=float(row["seconds"]),
     )
-
-
-def split_label(request: SplitRequest, run_id: str) -> str:
-    """Return a split's short name; it does not depend on when or where it was made."""
-    network = request.network
-    parts = [METRICS.get(request.metric).label]
-    if request.variant != "paper":
-        parts.append(request.variant)
-    parts.append(f"{network.channels}x{network.cells_per_stage}")
-    if request.needs_images and request.images == "synthetic":
-        parts.append("synthetic")
-    return " · ".join([*parts, run_id.rpartition("-")[2][:6]])
 
 
 def _request(row: Mapping[Any, Any]) -> SplitRequest:

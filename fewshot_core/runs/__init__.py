@@ -5,10 +5,13 @@ from fewshot_core.runs.devices import available_devices
 from fewshot_core.runs.estimate import estimate_seconds
 from fewshot_core.runs.folder import RunFolder, State, Status, list_runs, run_folder
 from fewshot_core.runs.jobs import answered, cancel, delete, start
+from fewshot_core.runs.kinds import KINDS, Request
 from fewshot_core.runs.request import Network, SplitRequest
 
 __all__ = [
+    "KINDS",
     "Network",
+    "Request",
     "RunFolder",
     "SplitRequest",
     "State",

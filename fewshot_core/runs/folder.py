@@ -11,8 +11,11 @@ from typing import Any
 import psutil
 
 from fewshot_core.datafolder import write_json, write_text
-from fewshot_core.errors import FewshotError, RunError
+from fewshot_core.errors import FewshotError, RunError, UnknownNameError
+from fewshot_core.runs.kinds import KINDS, Kind, Request, read_request
 from fewshot_core.runs.request import SplitRequest
+from fewshot_core.search import read_records
+from fewshot_core.search.layout import RECORDS
 from fewshot_core.splitting import SplitTree
 
 START_TOLERANCE = 2.0
@@ -49,6 +52,7 @@ class Status:
         updated: Seconds since the epoch of this status.
         pid: The process, or None.
         process_started: When the operating system says that process started, or None.
+        first_step: Steps that an earlier process had finished.
     """
 
     state: State
@@ -60,13 +64,17 @@ class Status:
     updated: float | None = None
     pid: int | None = None
     process_started: float | None = None
+    first_step: int = 0
 
     @property
     def seconds_left(self) -> float | None:
         """The time left at the pace of the steps so far, or None before the first is done."""
-        if self.step_started is None or self.updated is None or not self.done or not self.total:
+        if self.step_started is None or self.updated is None or not self.total:
             return None
-        pace = (self.updated - self.step_started) / self.done
+        steps = self.done - self.first_step
+        if steps < 1:
+            return None
+        pace = (self.updated - self.step_started) / steps
         return max(0.0, pace * (self.total - self.done))
 
     @classmethod
@@ -103,6 +111,7 @@ _KINDS = {
     "total": int,
     "started": int | float | None,
     "step_started": int | float | None,
+    "first_step": int,
     "updated": int | float | None,
     "pid": int | None,
     "process_started": int | float | None,
@@ -145,13 +154,44 @@ class RunFolder:
             raise RunError(f"{self.run_id}: manifest.json holds no request")
         return document
 
-    def request(self) -> SplitRequest:
-        """Return what was asked; raises as ``manifest``."""
-        document = self.manifest()["request"]
+    def kind(self) -> Kind:
+        """Return what kind of run it is; raises as ``manifest``."""
+        name = self.manifest().get("kind", "split")
         try:
-            return SplitRequest.from_dict(document)
-        except FewshotError as error:
-            raise RunError(f"{self.run_id}: manifest.json cannot be used: {error}") from error
+            return KINDS.get(name)
+        except UnknownNameError as error:
+            raise RunError(f"{self.run_id}: manifest.json: {error}") from error
+
+    def request(self) -> Request:
+        """Return what was asked; raises as ``manifest``."""
+        manifest = self.manifest()
+        try:
+            return read_request(manifest.get("kind", "split"), manifest["request"])
+        except RunError as error:
+            raise RunError(f"{self.run_id}: manifest.json: {error}") from error
+
+    def split_request(self) -> SplitRequest:
+        """Return what was asked of a split.
+
+        Raises:
+            RunError: As ``manifest``, or if the run is no split.
+        """
+        request = self.request()
+        if not isinstance(request, SplitRequest):
+            raise RunError(f"{self.run_id} is no split")
+        return request
+
+    def is_complete(self) -> bool:
+        """Whether the result of a finished run of its kind is there.
+
+        Raises:
+            RunError: If what was asked, or the result, is damaged.
+        """
+        request = self.request()
+        if isinstance(request, SplitRequest):
+            return self.tree() is not None
+        records = self.records()
+        return bool(records) and records[-1]["epoch"] == request.options.epochs
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Write what was asked."""
@@ -198,6 +238,19 @@ class RunFolder:
     def write_tree(self, tree: SplitTree) -> None:
         """Write the tree, growing or complete."""
         write_text(self.tree_path, tree.to_json() + "\n")
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the epochs that a search or a training has done, in their order.
+
+        Each is what ``to_dict`` of an ``EpochRecord`` or a ``TrainingRecord`` returns.
+
+        Raises:
+            RunError: If they cannot be read.
+        """
+        try:
+            return read_records(self.path / RECORDS)
+        except OSError as error:
+            raise RunError(f"{self.run_id}: {RECORDS} cannot be read: {error}") from error
 
     def log_tail(self, lines: int = 40) -> str:
         """Return the last lines of the log."""

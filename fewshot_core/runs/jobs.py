@@ -16,7 +16,9 @@ import psutil
 
 from fewshot_core.datafolder import ENVIRONMENT_NAME, atomic_folder, locked, remove_folder
 from fewshot_core.errors import RunError
+from fewshot_core.images import find_source
 from fewshot_core.runs.folder import RunFolder, State, Status, runs_dir
+from fewshot_core.runs.kinds import Request, kind_of
 from fewshot_core.runs.request import SplitRequest
 
 TERMINATION_SECONDS = 3.0
@@ -29,7 +31,7 @@ _THREADING = {"OMP_WAIT_POLICY": "PASSIVE"}
 _PACKAGES = ("torch", "numpy", "pandas", "fewshot-workbench")
 
 
-def answered(request: SplitRequest, data_dir: Path) -> RunFolder | None:
+def answered(request: Request, data_dir: Path) -> RunFolder | None:
     """Return the run that has answered a request, or whose process is doing so; else None.
 
     Raises:
@@ -39,7 +41,7 @@ def answered(request: SplitRequest, data_dir: Path) -> RunFolder | None:
     return folder if _is_usable(folder) else None
 
 
-def start(request: SplitRequest, data_dir: Path) -> RunFolder:
+def start(request: Request, data_dir: Path) -> RunFolder:
     """Start a run in a process of its own, or return the one that has answered the request.
 
     A run that is done, or that a process is working on, is returned as it is; one that failed,
@@ -56,7 +58,7 @@ def start(request: SplitRequest, data_dir: Path) -> RunFolder:
     with locked(runs_dir(data_dir)):
         if _is_usable(folder):  # another process was first
             return folder
-        _prepare(folder, _manifest(request, fingerprints))
+        _prepare(folder, _manifest(request, fingerprints, data_dir))
         _launch(folder, data_dir)
     return folder
 
@@ -96,9 +98,7 @@ def delete(folder: RunFolder) -> None:
     remove_folder(folder.path)
 
 
-def _folder(
-    request: SplitRequest, fingerprints: dict[str, str | None], data_dir: Path
-) -> RunFolder:
+def _folder(request: Request, fingerprints: dict[str, str | None], data_dir: Path) -> RunFolder:
     return RunFolder(runs_dir(data_dir) / request.run_id(fingerprints))
 
 
@@ -108,8 +108,7 @@ def _is_usable(folder: RunFolder) -> bool:
         state = folder.status().state
         if state is not State.DONE:
             return state.active
-        folder.request()  # a run that does not say what it answers is no answer
-        return folder.tree() is not None
+        return folder.is_complete()
     except RunError:
         return False
 
@@ -134,15 +133,25 @@ def _prepare(folder: RunFolder, manifest: dict[str, Any]) -> None:
         draft.write_status(Status(State.QUEUED, "starting"))
 
 
-def _manifest(request: SplitRequest, fingerprints: dict[str, str | None]) -> dict[str, Any]:
+def _manifest(
+    request: Request, fingerprints: dict[str, str | None], data_dir: Path
+) -> dict[str, Any]:
     return {
-        "kind": "split",
+        "kind": kind_of(request).name,
         "request": request.canonical(),
         "fingerprints": fingerprints,
+        "synthetic": _is_synthetic(request, data_dir),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": sys.version.split()[0],
         "packages": {name: version(name) for name in _PACKAGES},
     }
+
+
+def _is_synthetic(request: Request, data_dir: Path) -> bool:
+    """Whether what is asked for looks at made-up images."""
+    if isinstance(request, SplitRequest) and not request.needs_images:
+        return False
+    return find_source(request.dataset, request.images, data_dir).synthetic
 
 
 def _launch(folder: RunFolder, data_dir: Path) -> None:

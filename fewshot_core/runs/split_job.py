@@ -1,10 +1,6 @@
 """The work of a split, inside its own process."""
 
-import resource
-import sys
-import time
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +11,16 @@ from fewshot_core.errors import RunError
 from fewshot_core.images.batches import Batch, load_batch
 from fewshot_core.nets import Supernet, load_checkpoint
 from fewshot_core.runs.estimate import record_pace
-from fewshot_core.runs.folder import RunFolder, State, Status
+from fewshot_core.runs.folder import RunFolder
+from fewshot_core.runs.reporting import Reporter
 from fewshot_core.runs.request import SplitRequest
 from fewshot_core.space import OPERATIONS, SubSpace, edge_label
 from fewshot_core.splitting import Progress, split
 
-STATUS_INTERVAL = 0.2
-"""Seconds between two writings of the status."""
-
 
 def run(folder: RunFolder, data_dir: Path) -> None:
     """Do the split that a run folder asks for."""
-    request = folder.request()
+    request = folder.split_request()
     reporter = _Reporter(folder)
     reporter.say("building the supernet")
     supernet = _supernet(request)
@@ -49,66 +43,26 @@ def run(folder: RunFolder, data_dir: Path) -> None:
     scorings = sum(len(node.operations) for node in tree.nodes)
     with suppress(OSError):  # a pace that cannot be kept does not make the split fail
         record_pace(data_dir, request, reporter.seconds / scorings)
-    reporter.finish()
+    reporter.finish(reporter.status.done + 1)
 
 
-class _Reporter:
-    """Writes a run's status, and its tree whenever that has a new node."""
+class _Reporter(Reporter):
+    """Writes a split's status, and its tree whenever that has a new node."""
 
     def __init__(self, folder: RunFolder) -> None:
-        self.folder = folder
-        self.status = replace(folder.status(), state=State.RUNNING)
-        self._written = 0.0
+        super().__init__(folder)
         self._nodes = 0
-        self._start = 0.0
-
-    def say(self, message: str) -> None:
-        """Report what is being done before the first step."""
-        self._write(replace(self.status, message=message))
 
     def progress(self, progress: Progress) -> None:
         """Report the operation that is about to be scored."""
-        if self.status.step_started is None:
-            self._start = time.perf_counter()
-            self.status = replace(self.status, step_started=time.time())
         if len(progress.tree.nodes) > self._nodes:
             self._nodes = len(progress.tree.nodes)
             self.folder.write_tree(progress.tree)
-        status = replace(
-            self.status,
-            done=progress.done,
-            total=progress.total,
-            message=f"scoring {OPERATIONS[progress.operation]} on edge "
-            f"{edge_label(progress.edge)}, node {self._nodes + 1}",
+        message = (
+            f"scoring {OPERATIONS[progress.operation]} on edge "
+            f"{edge_label(progress.edge)}, node {self._nodes + 1}"
         )
-        if not self._written or time.monotonic() - self._written > STATUS_INTERVAL:
-            self._write(status)
-        self.status = status
-
-    @property
-    def seconds(self) -> float:
-        """The time since the first step."""
-        return time.perf_counter() - self._start
-
-    def finish(self) -> None:
-        """Report the end."""
-        total = self.status.done + 1
-        message = f"done in {self.seconds:.1f} s with {peak_memory() / 1e9:.1f} GB of memory"
-        self._write(
-            replace(self.status, state=State.DONE, done=total, total=total, message=message)
-        )
-
-    def _write(self, status: Status) -> None:
-        self.status = status
-        self.folder.write_status(status)
-        self._written = time.monotonic()
-        print(f"{status.done}/{status.total} {status.message}", flush=True)
-
-
-def peak_memory() -> int:
-    """Return the most memory that this process has had, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak  # bytes there, kilobytes elsewhere
+        self.step(progress.done, progress.total, message)
 
 
 def _supernet(request: SplitRequest) -> Supernet:

@@ -6,12 +6,12 @@ import sys
 import traceback
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
 from types import FrameType
 
 from fewshot_core.datafolder import data_dir
 from fewshot_core.errors import FewshotError
+from fewshot_core.resolve import resolve
 from fewshot_core.runs.folder import RunFolder, State
 from fewshot_core.runs.queue import turn
 
@@ -31,7 +31,7 @@ def main(path: Path) -> int:
     try:
         with turn(_queue(folder), lambda ahead: _wait_for(folder, ahead)):
             _say(folder, "loading PyTorch")
-            import_module("fewshot_core.runs.split_job").run(folder, data_dir())
+            resolve(folder.kind().job)(folder, data_dir())
         return 0
     except Cancelled:
         _finish(folder, State.CANCELLED, "cancelled")

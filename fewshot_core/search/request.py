@@ -100,6 +100,11 @@ class SearchRequest:
         document = self.canonical() | {"images": None, "checkpoint": None}
         return f"search-{self.algorithm}-{self.dataset}-{digest(document, fingerprints)}"
 
+    def family(self, fingerprints: Mapping[str, str | None]) -> str:
+        """Return what is the same for requests that differ only by sub-space and seed."""
+        document = self.canonical() | {"images": None, "checkpoint": None}
+        return digest(document | {"rows": None, "seed": None}, fingerprints)
+
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "SearchRequest":
         """Read what ``canonical`` returns.

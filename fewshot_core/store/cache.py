@@ -1,8 +1,7 @@
 """The cache: what run folders and accuracy tables hold, ready to be asked."""
 
-import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,10 +12,10 @@ import pyarrow.parquet as pq
 
 from fewshot_core.bench import TableInfo, list_tables
 from fewshot_core.errors import FewshotError, StoreError, TableError, UnknownNameError
-from fewshot_core.runs import RunFolder, State, list_runs
-from fewshot_core.space import SubSpace
-from fewshot_core.splitting import SplitNode, SplitTree
+from fewshot_core.runs import State, list_runs
+from fewshot_core.splitting import SplitTree
 from fewshot_core.store.opening import is_damage, open_cache, start_anew
+from fewshot_core.store.run_rows import take_in
 from fewshot_core.store.schema import RUN_TABLES
 
 FILE = "cache.duckdb"
@@ -78,9 +77,8 @@ class Store:
         """
         return self._ask(
             "SELECT run_id, dataset, metric, variant, batch_norm, created, finished, seconds, "
-            "degenerate_nodes, request, details FROM runs "
-            "WHERE kind = 'split' AND ($dataset IS NULL OR dataset = $dataset) "
-            "ORDER BY finished DESC, run_id",
+            "degenerate_nodes, request, details FROM runs JOIN splits USING (run_id) "
+            "WHERE $dataset IS NULL OR dataset = $dataset ORDER BY finished DESC, run_id",
             {"dataset": dataset},
         )
 
@@ -90,10 +88,56 @@ class Store:
         Raises:
             UnknownNameError: If there is no such finished split.
         """
-        found = self._ask("SELECT tree FROM runs WHERE run_id = $run_id", {"run_id": run_id})
+        found = self._ask("SELECT tree FROM splits WHERE run_id = $run_id", {"run_id": run_id})
         if found.empty:
             raise UnknownNameError(f"unknown split {run_id!r}: it is not among the finished runs")
         return SplitTree.from_json(found["tree"].iloc[0])
+
+    def searches(self, dataset: str | None = None) -> pd.DataFrame:
+        """Return the finished searches, the latest first.
+
+        Args:
+            dataset: Only those of a data set.
+
+        Returns:
+            Columns run_id, dataset, algorithm, preset (a name, or None), sub_space (its rows,
+            joined by spaces), seed, family (what searches have in common that differ only by
+            sub-space and seed), epochs, synthetic (whether its images were made up), created,
+            finished (a time stamp), seconds and request (a JSON text).
+        """
+        return self._ask(
+            "SELECT run_id, dataset, algorithm, preset, sub_space, seed, family, epochs, "
+            "synthetic, created, finished, seconds, request "
+            "FROM runs JOIN searches USING (run_id) "
+            "WHERE $dataset IS NULL OR dataset = $dataset ORDER BY finished DESC, run_id",
+            {"dataset": dataset},
+        )
+
+    def search_records(self, run_ids: Sequence[str]) -> pd.DataFrame:
+        """Return the epochs of finished searches and trainings, by run and epoch.
+
+        Returns:
+            Columns run_id, epoch, train_loss, train_accuracy, valid_loss, valid_accuracy,
+            architecture (the index of the one that the search would return then; missing for
+            trainings), temperature and seconds.
+        """
+        return self._ask(
+            "SELECT * FROM epochs WHERE run_id IN (SELECT unnest($run_ids)) ORDER BY run_id, epoch",
+            {"run_ids": list(run_ids)},
+        )
+
+    def trainings(self, dataset: str | None = None) -> pd.DataFrame:
+        """Return the supernets whose training is finished, the latest first.
+
+        Returns:
+            Columns run_id, dataset, synthetic, created, finished, seconds and request.
+        """
+        return self._ask(
+            "SELECT run_id, dataset, synthetic, created, finished, seconds, request FROM runs "
+            "WHERE kind = 'train' AND ($dataset IS NULL OR dataset = $dataset) "
+            "ORDER BY finished DESC, run_id",
+            {"dataset": dataset},
+        )
 
     def accuracy(self, table: str, dataset: str, kind: str) -> pd.DataFrame:
         """Return the accuracies of a table, as ``fewshot_core.bench.load_accuracy`` does.
@@ -160,7 +204,7 @@ class Store:
                 if run_id in known and known[run_id] != current:
                     self._forget(run_id)
                 if current is not None and known.get(run_id) != current:
-                    self._take_in(folder, current)
+                    take_in(self._connection, folder, current)
             except FewshotError as error:
                 problems[run_id] = str(error)
                 if run_id in known:
@@ -172,39 +216,6 @@ class Store:
             for table in RUN_TABLES:
                 cursor.execute(f"DELETE FROM {table} WHERE run_id = ?", [run_id])
             cursor.commit()
-
-    def _take_in(self, folder: RunFolder, finished: float) -> None:
-        manifest, tree = folder.manifest(), folder.tree()
-        request = folder.request()
-        if tree is None:
-            raise StoreError(f"{folder.run_id} is done but has no tree")
-        seconds = sum(node.seconds for node in tree.nodes)
-        run = (
-            folder.run_id,
-            str(manifest.get("kind", "split")),
-            request.dataset,
-            request.metric,
-            request.variant,
-            request.batch_norm if request.needs_images else None,
-            str(manifest.get("created", "")),
-            finished,
-            seconds,
-            sum(node.degenerate for node in tree.nodes),
-            json.dumps(manifest["request"]),
-            json.dumps(dict(tree.details)),
-            tree.to_json(),
-        )
-        try:
-            with self._connection.cursor() as cursor:
-                cursor.begin()
-                cursor.execute(f"INSERT INTO runs VALUES ({_marks(len(run))})", run)
-                for node in tree.nodes:
-                    _insert_node(cursor, folder.run_id, node)
-                for number, leaf in enumerate(tree.leaves, start=1):
-                    _insert_leaf(cursor, folder.run_id, number, leaf)
-                cursor.commit()
-        except (duckdb.DataError, duckdb.InvalidInputException) as error:
-            raise StoreError(f"{folder.run_id} holds impossible values: {error}") from error
 
     def _sync_tables(self, problems: dict[str, str]) -> None:
         found = self._look_up("SELECT name, fingerprint, created FROM tables", {})
@@ -242,25 +253,3 @@ class Store:
                 "INSERT INTO tables VALUES (?, ?, ?)", [info.name, info.fingerprint, info.created]
             )
             cursor.commit()
-
-
-def _insert_node(cursor: duckdb.DuckDBPyConnection, run_id: str, node: SplitNode) -> None:
-    path = "/".join(map(str, node.path))
-    groups = json.dumps([list(group) for group in node.groups])
-    row = (run_id, path, node.edge, groups, node.cut, node.degenerate, node.reason, node.seconds)
-    cursor.execute(f"INSERT INTO nodes VALUES ({_marks(len(row))})", row)
-    for operation, value in zip(node.operations, node.values, strict=True):
-        cursor.execute("INSERT INTO scores VALUES (?, ?, ?, ?)", [run_id, path, operation, value])
-
-
-def _insert_leaf(
-    cursor: duckdb.DuckDBPyConnection, run_id: str, number: int, leaf: SubSpace
-) -> None:
-    cursor.execute(
-        "INSERT INTO sub_spaces VALUES (?, ?, ?, ?)",
-        [run_id, number, " ".join(leaf.rows), leaf.size],
-    )
-
-
-def _marks(count: int) -> str:
-    return ", ".join("?" * count)

@@ -1,15 +1,24 @@
 """The tables of the cache, in one place."""
 
-VERSION = 1
+VERSION = 2
 """Raised with every change below; a cache of another version is built anew."""
 
 STATEMENTS = (
     "CREATE TABLE version (number INTEGER)",
     f"INSERT INTO version VALUES ({VERSION})",
     """CREATE TABLE runs (
-        run_id VARCHAR PRIMARY KEY, kind VARCHAR, dataset VARCHAR, metric VARCHAR,
-        variant VARCHAR, batch_norm VARCHAR, created VARCHAR, finished DOUBLE, seconds DOUBLE,
-        degenerate_nodes INTEGER, request VARCHAR, details VARCHAR, tree VARCHAR)""",
+        run_id VARCHAR PRIMARY KEY, kind VARCHAR, dataset VARCHAR, created VARCHAR,
+        finished DOUBLE, seconds DOUBLE, synthetic BOOLEAN, request VARCHAR)""",
+    """CREATE TABLE splits (
+        run_id VARCHAR PRIMARY KEY, metric VARCHAR, variant VARCHAR, batch_norm VARCHAR,
+        degenerate_nodes INTEGER, details VARCHAR, tree VARCHAR)""",
+    """CREATE TABLE searches (
+        run_id VARCHAR PRIMARY KEY, algorithm VARCHAR, preset VARCHAR, sub_space VARCHAR,
+        seed BIGINT, family VARCHAR, epochs INTEGER)""",
+    """CREATE TABLE epochs (
+        run_id VARCHAR, epoch INTEGER, train_loss DOUBLE, train_accuracy DOUBLE,
+        valid_loss DOUBLE, valid_accuracy DOUBLE, architecture INTEGER, temperature DOUBLE,
+        seconds DOUBLE, PRIMARY KEY (run_id, epoch))""",
     """CREATE TABLE nodes (
         run_id VARCHAR, path VARCHAR, edge INTEGER, groups VARCHAR, cut DOUBLE,
         degenerate BOOLEAN, reason VARCHAR, seconds DOUBLE)""",
@@ -24,5 +33,5 @@ STATEMENTS = (
         accuracy_mean DOUBLE, accuracy_std DOUBLE, seeds BIGINT)""",
 )
 
-RUN_TABLES = ("runs", "nodes", "scores", "sub_spaces")
+RUN_TABLES = ("runs", "splits", "searches", "epochs", "nodes", "scores", "sub_spaces")
 """The tables with rows of a run, by ``run_id``."""

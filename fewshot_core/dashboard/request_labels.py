@@ -1,0 +1,49 @@
+"""Short names of what is asked of runs; they do not depend on when or where a run was made."""
+
+from fewshot_core.metrics import METRICS
+from fewshot_core.runs import Request, SplitRequest
+from fewshot_core.search import (
+    ALGORITHMS,
+    PRESETS,
+    SearchOptions,
+    SearchRequest,
+    TrainingOptions,
+    preset_of,
+)
+
+
+def request_label(request: Request, run_id: str) -> str:
+    """Return the short name of any request."""
+    if isinstance(request, SplitRequest):
+        return split_label(request, run_id)
+    if isinstance(request, SearchRequest):
+        size = f"{request.sub_space.size:,} architectures"
+        parts = [ALGORITHMS.get(request.algorithm).label, options_label(request.options), size]
+    else:
+        parts = ["Supernet", options_label(request.options)]
+    return " · ".join([*parts, f"seed {request.seed}", *_images(request.images)])
+
+
+def split_label(request: SplitRequest, run_id: str) -> str:
+    """Return the short name of a split; the end of its run's name tells it from others."""
+    network = request.network
+    parts = [METRICS.get(request.metric).label]
+    if request.variant != "paper":
+        parts.append(request.variant)
+    parts.append(f"{network.channels}x{network.cells_per_stage}")
+    if request.needs_images:
+        parts += _images(request.images)
+    return " · ".join([*parts, run_id.rpartition("-")[2][:6]])
+
+
+def options_label(options: SearchOptions | TrainingOptions) -> str:
+    """Return the name of the preset that options are of, or what is most told of others."""
+    preset = preset_of(options)
+    if preset is not None:
+        return PRESETS.get(preset).label
+    size = f"{options.channels}x{options.cells_per_stage}"
+    return f"{size}, {options.epochs} epochs"
+
+
+def _images(name: str | None) -> list[str]:
+    return ["synthetic"] if name == "synthetic" else []
