@@ -27,18 +27,19 @@ from fewshot_core.bench import (
 )
 from fewshot_core.cli_common import AsJson, DataDir, err, out, print_json
 from fewshot_core.cli_images import images_app
+from fewshot_core.cli_search import run_search
 from fewshot_core.cli_split import run_split
+from fewshot_core.cli_splits import named_splits
 from fewshot_core.cli_tables import (
     doctor_table,
     report_table,
 )
+from fewshot_core.cli_train import run_train
 from fewshot_core.datafolder import ENVIRONMENT_NAME, PROJECT_ROOT, data_dir
 from fewshot_core.datasets import DATASETS
 from fewshot_core.doctor import examine
 from fewshot_core.errors import FewshotError
-from fewshot_core.runs import State, run_folder
 from fewshot_core.space import SubSpace
-from fewshot_core.splitting.files import read_splits
 
 app = typer.Typer(
     help="A workbench for few-shot neural architecture search.",
@@ -47,6 +48,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(name="split")(run_split)
+app.command(name="search")(run_search)
+app.command(name="train")(run_train)
 app.add_typer(images_app, name="images", no_args_is_help=True)
 
 
@@ -97,7 +100,9 @@ def analyse(
         Path | None,
         typer.Option(help="A JSON file of masks or of a tree, or a folder of YAML search configs."),
     ] = None,
-    run: Annotated[str | None, typer.Option(help="A finished split, by its run.")] = None,
+    run: Annotated[
+        str | None, typer.Option(help="A finished split's run, or an imported split.")
+    ] = None,
     dataset: Annotated[str | None, typer.Option(help="Only this data set.")] = None,
     accuracy: Annotated[str, typer.Option(help=f"One of {', '.join(KINDS)}.")] = "validation",
     table: Annotated[str | None, typer.Option(help="A table's name, or a CSV file.")] = None,
@@ -184,17 +189,9 @@ def _wanted_splits(
     masks: Path | None, run: str | None, dataset: str | None, place: Path
 ) -> list[tuple[str, str, Sequence[SubSpace]]]:
     """Return metric, data set and sub-spaces of the splits that were named."""
-    if run is not None and masks is None:
-        folder = run_folder(run, place)
-        tree, status = folder.tree(), folder.status()
-        if tree is None or status.state is not State.DONE:
-            raise FewshotError(f"the split {run} is {status.state}, not done: {status.message}")
-        return [(tree.metric, dataset or folder.request().dataset, tree.leaves)]
-    if masks is None or run is not None:
-        raise FewshotError("expected either --masks FILE or --run RUN")
     wanted: list[tuple[str, str, Sequence[SubSpace]]] = []
-    for split in read_splits(masks):
-        name = split.dataset or dataset
+    for split in named_splits(masks, run, place):
+        name = (dataset if run is not None else None) or split.dataset or dataset
         if name is None:
             raise FewshotError(f"{masks} does not say its data set: name it with --dataset")
         if dataset in (None, name):

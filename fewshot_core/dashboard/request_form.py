@@ -1,6 +1,5 @@
 """The request of a split: what to ask, and how long it will take."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from fewshot_core.dashboard.request_parts import (
     choose_network,
     choose_tree,
 )
+from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
 from fewshot_core.metrics import METRICS, list_metrics
 from fewshot_core.runs import SplitRequest, estimate_seconds
@@ -101,14 +101,3 @@ def estimate_text(workspace: Workspace, requests: Sequence[SplitRequest]) -> str
             f"{scorings} operations will be scored."
         )
     return f"About {duration_text(sum(known))}, by the last splits of this kind on this device."
-
-
-def duration_text(seconds: float) -> str:
-    """Return a time rounded sensibly: "40 s", "3 min", "2.5 h"."""
-    if seconds < 0.95:
-        return "less than a second"
-    if seconds < 90:
-        return f"{math.ceil(seconds)} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

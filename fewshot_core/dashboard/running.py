@@ -6,9 +6,10 @@ import streamlit as st
 
 from fewshot_core.dashboard.figures import show_figure
 from fewshot_core.dashboard.page import Workspace
-from fewshot_core.dashboard.request_form import duration_text, estimate_text
+from fewshot_core.dashboard.request_form import estimate_text
 from fewshot_core.dashboard.trees import draw_tree
 from fewshot_core.datasets import DATASETS
+from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.metrics import METRICS
 from fewshot_core.plots import tree_figure

@@ -8,13 +8,13 @@ from fewshot_core.dashboard.loading import describe, load_accuracy, load_judge
 from fewshot_core.dashboard.navigation import DISTRIBUTIONS, link_to
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.repeats import repeats_of, show_spread, show_stability
-from fewshot_core.dashboard.request_form import duration_text
 from fewshot_core.dashboard.splits import SplitInView
 from fewshot_core.dashboard.states import show_missing_table
 from fewshot_core.dashboard.sub_spaces import show_sub_spaces
 from fewshot_core.dashboard.trees import draw_split, show_node, show_tree
 from fewshot_core.dashboard.views import View
 from fewshot_core.datasets import DATASETS
+from fewshot_core.durations import duration_text
 from fewshot_core.plots import tree_figure
 
 

@@ -1,8 +1,8 @@
 """Runs: what was asked, the folder it is kept in, and the process that does it."""
 
-from fewshot_core.runs.commands import split_command
+from fewshot_core.runs.commands import command, split_command
 from fewshot_core.runs.devices import available_devices
-from fewshot_core.runs.estimate import estimate_seconds
+from fewshot_core.runs.estimate import estimate_seconds, measure
 from fewshot_core.runs.folder import RunFolder, State, Status, list_runs, run_folder
 from fewshot_core.runs.jobs import answered, cancel, delete, start
 from fewshot_core.runs.kinds import KINDS, Request
@@ -19,9 +19,11 @@ __all__ = [
     "answered",
     "available_devices",
     "cancel",
+    "command",
     "delete",
     "estimate_seconds",
     "list_runs",
+    "measure",
     "run_folder",
     "split_command",
     "start",

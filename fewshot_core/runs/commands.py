@@ -3,7 +3,10 @@
 import shlex
 from dataclasses import fields
 
+from fewshot_core.runs.kinds import Request
 from fewshot_core.runs.request import Network, SplitRequest
+from fewshot_core.search import PRESETS, SearchRequest, preset_of
+from fewshot_core.search.overrides import as_text, changed
 from fewshot_core.splitting import TreeOptions
 
 
@@ -47,3 +50,30 @@ def _tree(tree: TreeOptions) -> dict[str, tuple[object, object]]:
 
 def _listed(numbers: tuple[int, ...]) -> str:
     return ",".join(map(str, numbers))
+
+
+def command(request: Request) -> str:
+    """Return the command that repeats any request."""
+    if isinstance(request, SplitRequest):
+        return split_command(request)
+    if isinstance(request, SearchRequest):
+        options = ["fewshot", "search", "--sub-space", " ".join(request.rows)]
+        options += ["--algorithm", request.algorithm, "--seeds", str(request.seed)]
+        usual = PRESETS.get(preset_of(request.options) or "paper").search
+        differing = changed(request.options, usual)
+        if request.checkpoint is not None:
+            options += ["--checkpoint", request.checkpoint]
+    else:
+        options = ["fewshot", "train", "--seed", str(request.seed)]
+        usual_training = PRESETS.get(preset_of(request.options) or "paper").training
+        differing = changed(request.options, usual_training)
+    options += ["--dataset", request.dataset, "--preset", preset_of(request.options) or "paper"]
+    for name, value in differing.items():
+        options += ["--set", f"{name}={as_text(value)}"]
+    if request.images is not None:
+        options += ["--images", request.images]
+    if not request.mixed_precision:
+        options.append("--full-precision")
+    if request.compiled:
+        options.append("--compile")
+    return shlex.join([*options, "--device", request.device])

@@ -1,44 +1,104 @@
-"""How long a split will take, from how long splits took on this machine."""
+"""How long a run will take, from how long runs of its kind took on this machine."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from fewshot_core.datafolder import write_json
 from fewshot_core.datasets import DATASETS
+from fewshot_core.runs.kinds import Request
 from fewshot_core.runs.request import SplitRequest
+from fewshot_core.search import SearchRequest, TrainingRequest
+from fewshot_core.search.pace import count_images, measure_pace
+from fewshot_core.space import OPERATIONS, SubSpace
 
 _FILE = "pace.json"
 
+# The rough share of each operation in the time of a cell, and of everything that is no operation.
+_COST = {"none": 0.0, "skip_connect": 0.5, "nor_conv_1x1": 2.0, "nor_conv_3x3": 6.0}
+_POOLING = 1.5
+_FIXED = 10.0
 
-def estimate_seconds(data_dir: Path, request: SplitRequest) -> float | None:
-    """Return the seconds a split will take, or None before one of its metric was measured here.
 
-    The measured pace is scaled by the work of the request: images, pixels, cells and the square
-    of the channels.
+def estimate_seconds(data_dir: Path, request: Request) -> float | None:
+    """Return the seconds a run will take, or None before one of its kind was measured here.
+
+    The measured pace is scaled by the work of the request: images, pixels, cells, the square of
+    the channels and, for a search, the operations of its sub-space.
+
+    Raises:
+        ImagesError: If the images of a search on all images are missing.
     """
     pace = _read(data_dir).get(_key(request))
     if pace is None:
         return None
-    return pace * _work(request) * request.tree.scorings()
+    return pace * _work(request) * _times(request, data_dir)
 
 
-def record_pace(data_dir: Path, request: SplitRequest, seconds: float) -> None:
-    """Remember how many seconds one scored operation took."""
+def record_pace(data_dir: Path, request: Request, seconds: float) -> None:
+    """Remember how many seconds one scored operation took or, of a search, one image."""
     paces = _read(data_dir) | {_key(request): seconds / _work(request)}
     write_json(data_dir / _FILE, paces)
 
 
-def _key(request: SplitRequest) -> str:
-    return f"{request.metric}/{request.variant}/{request.device}"
+def record_epochs(
+    data_dir: Path, request: SearchRequest | TrainingRequest, records: Sequence[dict[str, Any]]
+) -> None:
+    """Remember the pace of the epochs of a search or training that is done."""
+    seconds = [record["seconds"] for record in records if record["epoch"] > 0]
+    if seconds:
+        images = _times(request, data_dir) / request.options.epochs
+        record_pace(data_dir, request, sum(seconds) / len(seconds) / images)
 
 
-def _work(request: SplitRequest) -> float:
-    network = request.network
-    if not request.needs_images:
-        return float(network.cells_per_stage)
+def measure(data_dir: Path, request: SearchRequest | TrainingRequest) -> None:
+    """Do a few steps of a search or training on noise, and remember their pace.
+
+    Raises:
+        ImagesError: If its images are missing.
+        SearchError: If the steps fail; the message says why.
+    """
+    available = count_images(request.dataset, request.images, data_dir)
+    seconds = measure_pace(request).seconds(request.options, available)
+    record_pace(data_dir, request, seconds / _times(request, data_dir))
+
+
+def _key(request: Request) -> str:
+    if isinstance(request, SplitRequest):
+        return f"{request.metric}/{request.variant}/{request.device}"
+    compiled = "/compiled" if request.compiled else ""
+    name = request.algorithm if isinstance(request, SearchRequest) else "train"
+    options = request.options
+    size = f"{options.channels}x{options.cells_per_stage}x{options.batch_size}"
+    return f"{name}/{size}/{request.device}{compiled}"
+
+
+def _work(request: Request) -> float:
     pixels = DATASETS.get(request.dataset).image_size ** 2
-    images = request.batch_size * request.batches
-    return float(images * pixels * network.cells_per_stage * network.channels**2)
+    if isinstance(request, SplitRequest):
+        network = request.network
+        if not request.needs_images:
+            return float(network.cells_per_stage)
+        images = request.batch_size * request.batches
+        return float(images * pixels * network.cells_per_stage * network.channels**2)
+    space = request.sub_space if isinstance(request, SearchRequest) else SubSpace.full()
+    return pixels * (_FIXED + sum(_cost(number) for edge in space.enabled for number in edge))
+
+
+def _cost(operation: int) -> float:
+    return _COST.get(OPERATIONS[operation], _POOLING)
+
+
+def _times(request: Request, data_dir: Path) -> float:
+    """Return how often the work is done: scored operations, or images of all epochs."""
+    if isinstance(request, SplitRequest):
+        return float(request.tree.scorings())
+    options = request.options
+    images = options.images
+    if images is None:
+        images = count_images(request.dataset, request.images, data_dir)
+    return float(options.epochs * images)
 
 
 def _read(data_dir: Path) -> dict[str, float]:

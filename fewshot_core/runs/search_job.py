@@ -1,8 +1,10 @@
 """The work of a search and of a supernet's training, inside its own process."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from fewshot_core.errors import RunError
+from fewshot_core.runs.estimate import record_epochs
 from fewshot_core.runs.folder import RunFolder
 from fewshot_core.runs.reporting import Reporter
 from fewshot_core.search import SearchRequest, TrainingRequest
@@ -16,6 +18,7 @@ def search(folder: RunFolder, data_dir: Path) -> None:
         raise RunError(f"{folder.run_id} asks for no search")
     report = _Report(folder)
     run_search(request, folder.path, data_dir, report)
+    _remember(folder, request, data_dir)
     report.finish()
 
 
@@ -26,7 +29,13 @@ def train(folder: RunFolder, data_dir: Path) -> None:
         raise RunError(f"{folder.run_id} asks for no training")
     report = _Report(folder)
     run_training(request, folder.path, data_dir, report)
+    _remember(folder, request, data_dir)
     report.finish()
+
+
+def _remember(folder: RunFolder, request: SearchRequest | TrainingRequest, data_dir: Path) -> None:
+    with suppress(OSError):  # a pace that cannot be kept does not make the run fail
+        record_epochs(data_dir, request, folder.records())
 
 
 class _Report:

@@ -3,11 +3,16 @@ from dataclasses import replace
 import pytest
 
 from fewshot_core.runs import Network, SplitRequest, estimate_seconds
-from fewshot_core.runs.estimate import record_pace
+from fewshot_core.runs.estimate import record_epochs, record_pace
+from fewshot_core.search import PRESETS, SearchRequest, TrainingRequest
+from fewshot_core.space import SubSpace
 from fewshot_core.splitting import TreeOptions
 
 REQUEST = SplitRequest("cifar10", "gradnorm", batch_size=64, network=Network(16, 5))
 PARAMS = SplitRequest("cifar10", "params")
+QUICK = PRESETS.get("quick")
+SEARCH = SearchRequest("cifar10", "snas", tuple(SubSpace.full().rows), QUICK.search)
+EPOCHS = [{"epoch": 0, "seconds": 9.0}, {"epoch": 1, "seconds": 4.0}, {"epoch": 2, "seconds": 6.0}]
 
 
 def test_there_is_no_estimate_before_anything_was_measured(tmp_path):
@@ -69,3 +74,34 @@ def test_a_damaged_pace_is_forgotten(tmp_path, content):
     assert estimate_seconds(tmp_path, REQUEST) is None
     record_pace(tmp_path, REQUEST, 0.5)
     assert estimate_seconds(tmp_path, REQUEST) == pytest.approx(17.5)
+
+
+def test_a_search_takes_as_long_as_the_epochs_of_the_last_one(tmp_path):
+    assert estimate_seconds(tmp_path, SEARCH) is None
+    record_epochs(tmp_path, SEARCH, EPOCHS)
+    assert estimate_seconds(tmp_path, SEARCH) == pytest.approx(5.0 * QUICK.search.epochs)
+    longer = replace(SEARCH, options=replace(QUICK.search, epochs=50, images=640))
+    expected = 5.0 * 50 * 640 / QUICK.search.images
+    assert estimate_seconds(tmp_path, longer) == pytest.approx(expected)
+
+
+def test_a_smaller_sub_space_takes_less(tmp_path):
+    record_epochs(tmp_path, SEARCH, EPOCHS)
+    part = replace(SEARCH, rows=("00010", *SEARCH.rows[1:]))
+    least = replace(SEARCH, rows=("10000",) * 6)
+    seconds = [estimate_seconds(tmp_path, request) for request in (least, part, SEARCH)]
+    assert 0 < seconds[0] < seconds[1] < seconds[2]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        replace(SEARCH, algorithm="dsnas"),
+        replace(SEARCH, options=replace(QUICK.search, channels=16)),
+        replace(SEARCH, compiled=True),
+        TrainingRequest("cifar10", QUICK.training),
+    ],
+)
+def test_a_search_of_another_kind_is_not_estimated(tmp_path, request_):
+    record_epochs(tmp_path, SEARCH, EPOCHS)
+    assert estimate_seconds(tmp_path, request_) is None
