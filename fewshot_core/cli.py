@@ -26,6 +26,8 @@ from fewshot_core.bench import (
     resolve_table,
 )
 from fewshot_core.cli_common import AsJson, DataDir, err, out, print_json
+from fewshot_core.cli_curves import curves_app
+from fewshot_core.cli_halve import run_halve
 from fewshot_core.cli_images import images_app
 from fewshot_core.cli_search import run_search
 from fewshot_core.cli_split import run_split
@@ -50,6 +52,8 @@ app = typer.Typer(
 app.command(name="split")(run_split)
 app.command(name="search")(run_search)
 app.command(name="train")(run_train)
+app.command(name="halve")(run_halve)
+app.add_typer(curves_app, name="curves", no_args_is_help=True)
 app.add_typer(images_app, name="images", no_args_is_help=True)
 
 

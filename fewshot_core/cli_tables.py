@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 from rich.table import Table
 
 from fewshot_core.analysis.stability import stability
 from fewshot_core.images import ImageSource
+from fewshot_core.selection import Curves, HalvingResult
+from fewshot_core.selection.curves import Floats
 from fewshot_core.space import edge_label, operation_set_label
 from fewshot_core.splitting import SplitTree
 
@@ -67,6 +70,25 @@ def _worth(report: dict[str, Any]) -> str:
     if report["random_percentile"] is not None:
         worth += f", percentile {report['random_percentile']:.1f} of random trees"
     return worth
+
+
+def selection_table(result: HalvingResult, curves: Curves, title: str) -> Table:
+    """Return how long each sub-supernet was trained, and what it finds by the end."""
+    table = Table("sub-space", "trained to", "validation %", "finds by the end %", "", title=title)
+    found, valid = curves.at("test_accuracy", result.end), curves.values["valid_accuracy"]
+    for i, name in enumerate(result.sub_spaces):
+        last = result.trained.get(name)
+        reached = "-" if last is None else _percent(valid[i, curves.epochs == last])
+        notes = ["chosen"] if name == result.winner else []
+        notes += ["best"] if name in result.equally_best else []
+        epochs = "-" if last is None else str(last)
+        table.add_row(name, epochs, reached, f"{found[i]:.2f}", ", ".join(notes))
+    return table
+
+
+def _percent(values: Floats) -> str:
+    """Return the only one of some values, or a dash where there is none."""
+    return f"{values[0]:.2f}" if len(values) and not np.isnan(values[0]) else "-"
 
 
 def images_table(sources: Iterable[ImageSource]) -> Table:

@@ -5,8 +5,17 @@ Pure functions: a DataFrame of curves in, results out, without torch.
 
 from fewshot_core.selection.baselines import one_at_random, oracle, train_all
 from fewshot_core.selection.curves import Curves, curves_by_seed, read_frame
+from fewshot_core.selection.defaults import paper_milestones
 from fewshot_core.selection.grid import default_choices, pareto_front, schedule_grid
 from fewshot_core.selection.halving import successive_halving, top_k
+from fewshot_core.selection.imported import (
+    ImportedCurves,
+    describe_curves,
+    imported_curves,
+    open_curves,
+    remove_curves,
+    store_curves,
+)
 from fewshot_core.selection.leaders import leaders
 from fewshot_core.selection.proxy import kendall_by_chance, proxy_correlation
 from fewshot_core.selection.rankings import DEFAULT_WINDOW, RANKINGS
@@ -16,6 +25,7 @@ from fewshot_core.selection.schedules import (
     PAPER_END,
     PAPER_MILESTONES,
     describe_schedule,
+    parse_milestones,
     proportional_schedule,
 )
 from fewshot_core.selection.strategies import STRATEGIES, Choice, mark_of
@@ -30,23 +40,31 @@ __all__ = [
     "Choice",
     "Curves",
     "HalvingResult",
+    "ImportedCurves",
     "Tie",
     "cost_text",
     "curves_by_seed",
     "default_choices",
+    "describe_curves",
     "describe_schedule",
+    "imported_curves",
     "kendall_by_chance",
     "leaders",
     "mark_of",
     "one_at_random",
+    "open_curves",
     "oracle",
+    "paper_milestones",
     "pareto_front",
+    "parse_milestones",
     "proportional_schedule",
     "proxy_correlation",
     "read_curves",
     "read_frame",
+    "remove_curves",
     "result_document",
     "schedule_grid",
+    "store_curves",
     "successive_halving",
     "top_k",
     "train_all",

@@ -43,6 +43,25 @@ def proportional_schedule(end: int) -> tuple[int, ...]:
     return tuple(sorted(epoch for epoch in epochs if epoch < last))
 
 
+def parse_milestones(text: str) -> tuple[int, ...]:
+    """Return the epochs of a text like "30, 100", ascending; "none" or nothing is none.
+
+    Raises:
+        SelectionError: If a part of it is no whole number, or is there twice.
+    """
+    words = text.replace(",", " ").split()
+    if words in ([], ["none"]):
+        return ()
+    for word in words:
+        if not (word.isascii() and word.isdecimal()):
+            raise SelectionError(
+                f"expected milestones as whole epochs like 30, 100, or none, got {word!r}"
+            )
+        if words.count(word) > 1:
+            raise SelectionError(f"expected every milestone once, got {word} twice")
+    return tuple(sorted(map(int, words)))
+
+
 def describe_schedule(milestones: Iterable[int], end: int) -> str:
     """Return a schedule in words, saying where it comes from.
 

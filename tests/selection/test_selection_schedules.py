@@ -7,6 +7,7 @@ from fewshot_core.selection import (
     PAPER_END,
     PAPER_MILESTONES,
     describe_schedule,
+    parse_milestones,
     proportional_schedule,
 )
 
@@ -54,3 +55,14 @@ def test_schedules_say_where_they_come_from():
     assert describe_schedule((5,), 50) == "milestones at 5 of 50 epochs"
     assert describe_schedule((), 50) == "no milestone in 50 epochs"
     assert describe_schedule((1,), 1) == "no milestone in 1 epochs"
+
+
+def test_milestones_are_read_from_a_text():
+    assert parse_milestones("100, 30") == (30, 100)
+    assert parse_milestones("0 5,9") == (0, 5, 9)
+    assert parse_milestones("none") == parse_milestones(" ") == ()
+    for text, word in (("30;100", "30;100"), ("-3", "-3"), ("1.5", "1.5"), ("none, 3", "none")):
+        with pytest.raises(SelectionError, match=f"like 30, 100, or none, got '{word}'"):
+            parse_milestones(text)
+    with pytest.raises(SelectionError, match="expected every milestone once, got 3 twice"):
+        parse_milestones("3, 3")
