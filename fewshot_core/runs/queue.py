@@ -14,6 +14,7 @@ from pathlib import Path
 from fewshot_core.datafolder import locked
 
 POLL_SECONDS = 0.2
+"""Seconds between two looks of the next one in the queue; those behind it look less often."""
 
 _DIGITS = 12
 
@@ -46,7 +47,7 @@ def _wait(folder: Path, ticket: Path, waiting: Callable[[int], None]) -> None:
         if ahead != told:
             waiting(ahead)
             told = ahead
-        time.sleep(POLL_SECONDS)
+        time.sleep(POLL_SECONDS * ahead)
 
 
 def _tickets(folder: Path) -> list[Path]:

@@ -14,7 +14,8 @@ from fewshot_core.search.data import SearchData
 from fewshot_core.search.errors import SearchError
 from fewshot_core.search.layout import CHECKPOINT, DAMAGED, RECORDS, TABLE
 from fewshot_core.search.progress import StepProgress
-from fewshot_core.search.record_file import append_record, write_parquet, write_records
+from fewshot_core.search.record_file import append_record, write_records
+from fewshot_core.search.record_table import write_parquet
 from fewshot_core.search.records import EpochRecord, TrainingRecord
 from fewshot_core.search.request import SearchRequest
 from fewshot_core.search.running import prepare_search, prepare_training

@@ -6,9 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from fewshot_core.datafolder import atomic_path, write_text
+from fewshot_core.datafolder import write_text
 
 
 def append_record(path: Path, record: Mapping[str, Any]) -> None:
@@ -44,12 +42,6 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     records = [record for line in lines if (record := _record(line)) is not None]
     by_epoch = {record["epoch"]: record for record in records}
     return [by_epoch[epoch] for epoch in sorted(by_epoch)]
-
-
-def write_parquet(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Write records as a Parquet table, atomically: one row for each epoch."""
-    with atomic_path(path) as temporary:
-        pd.DataFrame(list(records)).to_parquet(temporary, index=False)
 
 
 def _line(record: Mapping[str, Any]) -> str:

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from fewshot_core.search import EpochRecord, SearchError, read_records
-from fewshot_core.search.record_file import append_record, write_parquet, write_records
+from fewshot_core.search.record_file import append_record, write_records
+from fewshot_core.search.record_table import write_parquet
 
 
 @pytest.fixture

@@ -1,0 +1,61 @@
+"""Several runs that belong together: all searches of a split, say.
+
+Each is a process of its own that waits for its turn on the device; see ``fewshot_core.runs.queue``.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from fewshot_core.runs.folder import RunFolder, State, runs_dir
+from fewshot_core.runs.jobs import cancel, start
+from fewshot_core.search import SearchRequest
+
+
+def planned_folders(requests: Sequence[SearchRequest], data_dir: Path) -> list[RunFolder]:
+    """Return where the run of each search is or would be, in their order.
+
+    Searches that are planned together look at the same images and checkpoint, which are looked at
+    only once.
+
+    Raises:
+        ImagesError: If the images are missing.
+        SearchError: If the checkpoint is missing.
+    """
+    if not requests:
+        return []
+    fingerprints = requests[0].fingerprints(data_dir)
+    return [RunFolder(runs_dir(data_dir) / each.run_id(fingerprints)) for each in requests]
+
+
+def state_of(folder: RunFolder) -> State | None:
+    """Return what a run is doing, or None where there is none.
+
+    Raises:
+        RunError: If its status is damaged.
+    """
+    return folder.status().state if folder.path.is_dir() else None
+
+
+def start_all(requests: Iterable[SearchRequest], data_dir: Path) -> list[RunFolder]:
+    """Start all runs that are not done and that no process is working on; raises as ``start``."""
+    return [start(request, data_dir) for request in requests]
+
+
+def cancel_all(folders: Sequence[RunFolder]) -> None:
+    """Cancel all runs that go on, the last to have come first: none gets its turn meanwhile.
+
+    Raises:
+        RunError: As ``cancel``.
+    """
+    active = [folder for folder in folders if _is_active(folder)]
+    for folder in sorted(active, key=_started, reverse=True):
+        cancel(folder)
+
+
+def _is_active(folder: RunFolder) -> bool:
+    state = state_of(folder)
+    return state is not None and state.active
+
+
+def _started(folder: RunFolder) -> float:
+    return folder.status().started or 0.0
