@@ -2,14 +2,16 @@
 
 The published splits come from an untrained network with the stored statistics of batch norm and 16
 images. Which weights and images those were is not known, so this makes the split from several of
-each and says how often every published decision recurs, how far the splits agree, and how much they
-tell. Run it with
+each and says how often every published decision recurs, how far the splits agree with the published
+one and with each other, how much they tell, and how much of that is chance. Run it with
 
     python benchmarks/published_agreement.py MASKS --table TABLE [--metric M] [--json FILE]
 """
 
 import json
+from itertools import combinations
 from pathlib import Path
+from statistics import mean
 from typing import Annotated, Any
 
 import pandas as pd
@@ -17,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from fewshot_core.analysis import SplitJudge, agreement, node_agreement
+from fewshot_core.analysis import SplitJudge, agreement, agreement_matrix, node_agreement
 from fewshot_core.analysis.stability import stability
 from fewshot_core.bench import load_accuracy
 from fewshot_core.datasets import DATASETS
@@ -59,22 +61,88 @@ def main(
             rows.append({"seed": seed, "batch": number, **_row(tree, published.leaves, judge)})
             console.print(rows[-1], highlight=False)
     frame = pd.DataFrame(rows)
+    nodes, pairs = _nodes(trees, published.leaves), _pairs(frame, trees)
     _print(frame, trees, judge.report(published.leaves).standing)
+    _print_nodes(nodes)
+    console.print(pairs.to_string(index=False), highlight=False)
     if target is not None:
-        target.write_text(json.dumps(_document(frame, trees), indent=2))
+        target.write_text(json.dumps(_document(frame, trees, nodes, pairs), indent=2))
 
 
 def _row(tree: SplitTree, published: tuple[SubSpace, ...], judge: SplitJudge) -> dict[str, Any]:
     nodes = node_agreement(tree, list(published))
     standing = judge.report(tree.leaves).standing
     return {
-        "root": " | ".join(map(operation_set_label, tree.nodes[0].groups)),
+        "root": _groups(tree.nodes[0].groups),
         "scores": [value for value in tree.nodes[0].values if value is not None],
         "same nodes": int(nodes["same_grouping"].sum()),
         "rand_index": agreement(tree.leaves, published),
         "share_of_best": standing.share_of_best if standing else None,
+        "percentile": standing.percentile if standing else None,
         "arbitrary": sum(node.degenerate for node in tree.nodes),
     }
+
+
+def _nodes(trees: list[SplitTree], published: tuple[SubSpace, ...]) -> pd.DataFrame:
+    """Count, for each published decision, how many splits come to it and decide the same.
+
+    A decision recurs where the same edge of the same sub-space is split into the same groups. Below
+    a node that was decided otherwise the sub-spaces differ, though the groups may be the same.
+    """
+    compared = pd.concat([node_agreement(tree, list(published)) for tree in trees])
+    return (
+        compared.assign(
+            decision=[_groups(groups) for groups in compared["groups_b"]],
+            recurs=compared["same_sub_space"] & compared["same_grouping"],
+        )
+        .groupby(["path", "decision"], sort=False)
+        .agg(
+            arrived=("same_sub_space", "sum"),
+            recurs=("recurs", "sum"),
+            same_grouping=("same_grouping", "sum"),
+            rand_index=("rand_index", "mean"),
+        )
+        .reset_index()
+        .astype({"path": str})
+    )
+
+
+def _pairs(frame: pd.DataFrame, trees: list[SplitTree]) -> pd.DataFrame:
+    """Return how far two of the splits agree, by what they have in common."""
+    matrix = agreement_matrix({str(place): tree.leaves for place, tree in enumerate(trees)})
+    found: dict[str, list[float]] = {"the weights": [], "the images": [], "neither": []}
+    for first, second in combinations(range(len(trees)), 2):
+        shared = frame.loc[first, ["seed", "batch"]] == frame.loc[second, ["seed", "batch"]]
+        kind = "the weights" if shared["seed"] else "the images" if shared["batch"] else "neither"
+        found[kind].append(matrix.iloc[first, second])
+    return pd.DataFrame(
+        [
+            {
+                "in common": kind,
+                "pairs": len(values),
+                "mean": mean(values),
+                "least": min(values),
+                "most": max(values),
+                "the same split": sum(value == 1 for value in values),
+            }
+            for kind, values in found.items()
+            if values
+        ]
+    )
+
+
+def _print_nodes(nodes: pd.DataFrame) -> None:
+    names = ("node", "published decision", "arrived", "recurs", "same groups", "mean Rand index")
+    table = Table(*names, title="published decisions")
+    for row in nodes.itertuples():
+        counts = (row.arrived, row.recurs, row.same_grouping)
+        index = "-" if pd.isna(row.rand_index) else f"{row.rand_index:.2f}"
+        table.add_row(str(row.path), str(row.decision), *map(str, counts), index)
+    console.print(table)
+
+
+def _groups(groups: Any) -> str:
+    return " | ".join(map(operation_set_label, groups))
 
 
 def _print(frame: pd.DataFrame, trees: list[SplitTree], standing: Any) -> None:
@@ -94,9 +162,14 @@ def _print(frame: pd.DataFrame, trees: list[SplitTree], standing: Any) -> None:
     )
 
 
-def _document(frame: pd.DataFrame, trees: list[SplitTree]) -> dict[str, Any]:
+def _document(
+    frame: pd.DataFrame, trees: list[SplitTree], nodes: pd.DataFrame, pairs: pd.DataFrame
+) -> dict[str, Any]:
     return {
         "splits": frame.to_dict("records"),
+        "nodes": json.loads(nodes.to_json(orient="records")),
+        "pairs": pairs.to_dict("records"),
+        "trees": [tree.to_dict() for tree in trees],
         "stability": stability(trees)[["arrived", "same", "groupings", "count"]].to_dict("records"),
     }
 
