@@ -6,7 +6,8 @@ by an entry point; see ``fewshot_core.metrics.plugins``.
 """
 
 from fewshot_core.metrics.info import MetricInfo
-from fewshot_core.metrics.registry import METRICS, list_metrics
+from fewshot_core.metrics.memory import ScoreKey, ScoreMemory
+from fewshot_core.metrics.registry import METRICS, list_metrics, most_sharing_first
 from fewshot_core.metrics.scores import OperationScores
 from fewshot_core.metrics.scoring import score_operations
 
@@ -14,6 +15,9 @@ __all__ = [
     "METRICS",
     "MetricInfo",
     "OperationScores",
+    "ScoreKey",
+    "ScoreMemory",
     "list_metrics",
+    "most_sharing_first",
     "score_operations",
 ]

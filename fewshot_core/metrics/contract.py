@@ -7,24 +7,26 @@ rest::
     def score(question: Question) -> Answer:
         return score_each(question, largest_weight)
 
-    def largest_weight(supernet: Supernet, batch: Batch) -> float:
-        return max(float(weight.abs().max()) for weight in probed_weights(supernet).values())
+    def largest_weight(probe: Probe) -> float:
+        weights = probed_weights(probe.supernet)
+        return max(float(weight.abs().max()) for weight in weights.values())
 
 Where a number says nothing, it is given with the reason, which then stands beside the split::
 
         return Score(0.0, "all weights are zero")
 
-A metric leaves the supernet as it found it: weights, buffers, mode and gradients.
+A probe also has ``batch``, and what several metrics are made of: ``gradient``, ``curvature`` and
+``samples``, which are computed when they are first asked for.
+
+A metric is asked about one batch at a time; its answers are averaged. It leaves the supernet as it
+found it: weights, buffers, mode and gradients.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
-from fewshot_core.errors import MetricError
-from fewshot_core.images.batches import Batch
+from fewshot_core.metrics.probe import Probe, Probes
 from fewshot_core.metrics.scores import Answer
 from fewshot_core.nets import Supernet
 from fewshot_core.space import OPERATION_LABELS
@@ -35,10 +37,8 @@ class Question:
     """What a metric is asked: to score the operations enabled on one edge.
 
     Attributes:
-        supernet: The supernet of the sub-space to split, with its batch norm set and its weights
-            differentiable.
-        edge: The probed edge.
-        batches: Images and labels on the supernet's device; empty for a metric without images.
+        made: The probes of the edge, with what other metrics have found out of them.
+        image_size: Height and width of an image, in pixels.
         variant: One of the metric's variants.
         seed: For metrics that draw random numbers.
         groups: How many groups the operations will be split into.
@@ -46,9 +46,8 @@ class Question:
         report: Called with the number of each operation before it is scored.
     """
 
-    supernet: Supernet
-    edge: int
-    batches: tuple[Batch, ...]
+    made: Probes
+    image_size: int
     variant: str
     seed: int
     groups: int
@@ -56,15 +55,25 @@ class Question:
     report: Callable[[int], None]
 
     @property
+    def supernet(self) -> Supernet:
+        """The supernet of the sub-space to split: its batch norm is set, it is differentiable."""
+        return self.made.supernet
+
+    @property
+    def edge(self) -> int:
+        """The probed edge."""
+        return self.made.edge
+
+    @property
     def operations(self) -> tuple[int, ...]:
         """The operation numbers enabled on the probed edge."""
         return self.supernet.sub_space.enabled[self.edge]
 
-    def probes(self) -> Iterator[Supernet]:
+    def probes(self) -> Iterator[Probe]:
         """Yield, for each operation, the sub-supernet with only it on the probed edge."""
         for operation in self.operations:
             self.report(operation)
-            yield self.supernet.restrict(self.supernet.sub_space.keep(self.edge, [operation]))
+            yield self.made[operation]
 
 
 class Metric(Protocol):
@@ -87,32 +96,16 @@ class Score:
     flaw: str | None = None
 
 
-def score_each(question: Question, value: Callable[[Supernet, Batch], float | Score]) -> Answer:
-    """Score each sub-supernet by one number, averaged over the batches.
-
-    Raises:
-        MetricError: If there are no images.
-    """
-    batches = required_batches(question)
+def score_each(question: Question, value: Callable[[Probe], float | Score]) -> Answer:
+    """Score each sub-supernet by one number."""
     values = []
     flaws: dict[str, list[int]] = {}
     for operation, probe in zip(question.operations, question.probes(), strict=True):
-        scores = [_as_score(value(probe, batch)) for batch in batches]
-        values.append(float(np.mean([score.value for score in scores])))
-        for flaw in dict.fromkeys(score.flaw for score in scores if score.flaw):
-            flaws.setdefault(flaw, []).append(operation)
+        score = _as_score(value(probe))
+        values.append(score.value)
+        if score.flaw:
+            flaws.setdefault(score.flaw, []).append(operation)
     return Answer(tuple(values), reason=flaws_in_words(flaws))
-
-
-def required_batches(question: Question) -> tuple[Batch, ...]:
-    """Return the batches of a question.
-
-    Raises:
-        MetricError: If there are none.
-    """
-    if not question.batches:
-        raise MetricError("expected a batch of images, got none: this metric needs images")
-    return question.batches
 
 
 def flaws_in_words(flaws: Mapping[str, Sequence[int]]) -> str | None:

@@ -6,33 +6,27 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from fewshot_core.images.batches import Batch
-from fewshot_core.metrics.contract import Question, flaws_in_words, required_batches
-from fewshot_core.metrics.gradients import ZERO_GRADIENT, Tensors, dot, loss_gradients
+from fewshot_core.metrics.contract import Question, flaws_in_words
+from fewshot_core.metrics.gradients import ZERO_GRADIENT, Tensors, dot
+from fewshot_core.metrics.probe import Probe
 from fewshot_core.metrics.scores import Answer
-from fewshot_core.nets import Supernet
 from fewshot_core.nets.cell import edge_name
 
 
 def score(question: Question) -> Answer:
-    """Compare the gradients of all pairs of sub-supernets, averaged over the batches.
+    """Compare the gradients of all pairs of sub-supernets.
 
     The variant ``paper`` counts a weight that one network lacks as zero; ``shared`` looks only at
     weights that both have and that are not on the probed edge (GM-NAS).
     """
-    batches = required_batches(question)
-    gradients = [
-        [_counted_gradients(question, probe, batch) for batch in batches]
-        for probe in question.probes()
-    ]
+    gradients = [_counted_gradient(question, probe) for probe in question.probes()]
     zero = [
         operation
-        for operation, of_batches in zip(question.operations, gradients, strict=True)
-        if any(dot(gradient, gradient) == 0 for gradient in of_batches)
+        for operation, gradient in zip(question.operations, gradients, strict=True)
+        if dot(gradient, gradient) == 0
     ]
-    similarity = np.mean([cosines(of_batch) for of_batch in zip(*gradients, strict=True)], axis=0)
     reason = flaws_in_words({ZERO_GRADIENT: zero} if zero else {})
-    return Answer((None,) * len(question.operations), similarity, reason)
+    return Answer((None,) * len(question.operations), cosines(gradients), reason)
 
 
 def cosines(gradients: Sequence[Tensors]) -> npt.NDArray[np.float64]:
@@ -48,10 +42,9 @@ def cosines(gradients: Sequence[Tensors]) -> npt.NDArray[np.float64]:
     return result
 
 
-def _counted_gradients(question: Question, probe: Supernet, batch: Batch) -> Tensors:
+def _counted_gradient(question: Question, probe: Probe) -> Tensors:
     """Return the gradient of one operation's sub-supernet, of the weights the variant counts."""
     probed = f".{edge_name(question.edge)}."
-    gradients = loss_gradients(probe, batch)
     if question.variant == "paper":
-        return gradients
-    return {name: gradient for name, gradient in gradients.items() if probed not in name}
+        return probe.gradient
+    return {name: part for name, part in probe.gradient.items() if probed not in name}

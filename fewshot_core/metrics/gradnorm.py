@@ -2,11 +2,10 @@
 
 import math
 
-from fewshot_core.images.batches import Batch
 from fewshot_core.metrics.contract import Question, Score, score_each
-from fewshot_core.metrics.gradients import ZERO_GRADIENT, dot, loss_gradients
+from fewshot_core.metrics.gradients import ZERO_GRADIENT, dot
+from fewshot_core.metrics.probe import Probe
 from fewshot_core.metrics.scores import Answer
-from fewshot_core.nets import Supernet
 
 
 def score(question: Question) -> Answer:
@@ -14,8 +13,7 @@ def score(question: Question) -> Answer:
     return score_each(question, gradient_norm)
 
 
-def gradient_norm(supernet: Supernet, batch: Batch) -> Score:
+def gradient_norm(probe: Probe) -> Score:
     """Return the L2 norm of the gradient of the mean cross-entropy over all probed weights."""
-    gradients = loss_gradients(supernet, batch)
-    norm = math.sqrt(dot(gradients, gradients))
+    norm = math.sqrt(dot(probe.gradient, probe.gradient))
     return Score(norm, ZERO_GRADIENT if norm == 0 else None)

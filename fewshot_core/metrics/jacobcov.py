@@ -3,17 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 
-from fewshot_core.images.batches import Batch
 from fewshot_core.metrics.contract import Question, Score, score_each
 from fewshot_core.metrics.gradients import ZERO_GRADIENT
-from fewshot_core.metrics.per_sample import (
-    GradientProducts,
-    image_gradient_products,
-    weight_gradient_products,
-)
+from fewshot_core.metrics.per_sample import GradientProducts, image_gradient_products
+from fewshot_core.metrics.probe import Probe
 from fewshot_core.metrics.quantities import losses
 from fewshot_core.metrics.scores import Answer
-from fewshot_core.nets import Supernet
 
 EPSILON = 1e-5
 """Added to each eigenvalue; a correlation matrix may well be singular."""
@@ -26,12 +21,16 @@ def score(question: Question) -> Answer:
     respect to the image. NASWOT, where the latter is from, differentiates the sum of the logits
     instead of the loss.
     """
-    products = weight_gradient_products if question.variant == "paper" else image_gradient_products
+    products = _of_weights if question.variant == "paper" else _of_images
+    return score_each(question, lambda probe: spread(products(probe)))
 
-    def value(supernet: Supernet, batch: Batch) -> Score:
-        return spread(products(supernet, batch.images, losses(batch)))
 
-    return score_each(question, value)
+def _of_weights(probe: Probe) -> GradientProducts:
+    return probe.samples
+
+
+def _of_images(probe: Probe) -> GradientProducts:
+    return image_gradient_products(probe.supernet, probe.batch.images, losses(probe.batch))
 
 
 def spread(gradients: GradientProducts) -> Score:

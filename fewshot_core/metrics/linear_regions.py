@@ -7,6 +7,7 @@ from torch import Tensor
 from fewshot_core.images.batches import Batch
 from fewshot_core.metrics.activations import count_patterns
 from fewshot_core.metrics.contract import Question, Score, score_each
+from fewshot_core.metrics.probe import Probe
 from fewshot_core.metrics.scores import Answer
 from fewshot_core.nets import Supernet
 from fewshot_core.nets.thin import ThinNet
@@ -28,10 +29,10 @@ def score(question: Question) -> Answer:
     sub-supernet itself, where with more than a few units every image has a region of its own.
     """
     if question.variant == "batch":
-        return score_each(question, regions_of_batch)
+        return score_each(question, lambda probe: regions_of_batch(probe.supernet, probe.batch))
 
-    def regions(supernet: Supernet, batch: Batch) -> Score:
-        return regions_of_thin_net(supernet, batch, question.seed)
+    def regions(probe: Probe) -> Score:
+        return regions_of_thin_net(probe.supernet, probe.batch, question.seed)
 
     return score_each(question, regions)
 

@@ -3,13 +3,12 @@
 import numpy as np
 import torch
 
-from fewshot_core.images.batches import Batch
 from fewshot_core.metrics.contract import Question, Score, score_each
 from fewshot_core.metrics.gradients import ZERO_GRADIENT
-from fewshot_core.metrics.per_sample import Quantity, weight_gradient_products
-from fewshot_core.metrics.quantities import logit_sums, losses
+from fewshot_core.metrics.per_sample import GradientProducts, weight_gradient_products
+from fewshot_core.metrics.probe import Probe
+from fewshot_core.metrics.quantities import logit_sums
 from fewshot_core.metrics.scores import Answer
-from fewshot_core.nets import Supernet
 
 SINGULAR = "the kernel is singular"
 """The flaw of a kernel whose smallest eigenvalue cannot be told from zero."""
@@ -20,24 +19,37 @@ def score(question: Question) -> Answer:
 
     The variant ``paper`` differentiates the loss of each image, ``logits`` the sum of its logits.
     """
-    of_batch = losses if question.variant == "paper" else logit_sums
-    return score_each(question, lambda supernet, batch: condition(supernet, batch, of_batch(batch)))
+    products = _of_losses if question.variant == "paper" else _of_logits
+    return score_each(question, lambda probe: condition(products(probe), probe.batch.images.dtype))
 
 
-def condition(supernet: Supernet, batch: Batch, quantity: Quantity) -> Score:
+def _of_losses(probe: Probe) -> GradientProducts:
+    return probe.samples
+
+
+def _of_logits(probe: Probe) -> GradientProducts:
+    batch = probe.batch
+    return weight_gradient_products(probe.supernet, batch.images, logit_sums(batch))
+
+
+def condition(gradients: GradientProducts, precision: torch.dtype) -> Score:
     """Return the largest over the smallest eigenvalue of the products of per-sample gradients.
 
     With statistics of the batch, batch norm holds them constant, so that each sample has a
     gradient of its own. A singular kernel has an infinite condition number.
+
+    Args:
+        gradients: The products.
+        precision: What the gradients were computed in.
     """
-    kernel = weight_gradient_products(supernet, batch.images, quantity).products
+    kernel = gradients.products
     if not np.isfinite(kernel).all():
         return Score(float("nan"))
     eigenvalues = np.linalg.eigvalsh(kernel)
     smallest, largest = float(eigenvalues[0]), float(eigenvalues[-1])
     if largest <= 0:
         return Score(float("nan"), ZERO_GRADIENT)
-    if smallest <= _resolution(batch.images.dtype) * len(kernel) * largest:
+    if smallest <= _resolution(precision) * len(kernel) * largest:
         return Score(float("inf"), SINGULAR)
     return Score(largest / smallest)
 

@@ -50,6 +50,7 @@ class MetricRegistry(Registry[MetricInfo]):
     def __init__(self) -> None:
         super().__init__("metric")
         self._problems: dict[str, str] = {}
+        self._origins: dict[str, tuple[str, str]] = {}
         self._discovered = False
         self._lock = RLock()
 
@@ -59,6 +60,11 @@ class MetricRegistry(Registry[MetricInfo]):
         self.discover()
         return MappingProxyType(self._problems)
 
+    def origin(self, name: str) -> tuple[str, str] | None:
+        """Return the package that a metric is from, and its version; None for our own."""
+        self.discover()
+        return self._origins.get(name)
+
     def discover(self) -> None:
         """Look for metrics of other packages, once; one that is broken is only a problem."""
         with self._lock:
@@ -67,7 +73,9 @@ class MetricRegistry(Registry[MetricInfo]):
             self._discovered = True  # first, for a record's module may look at this registry
             for point in sorted(entry_points(group=GROUP), key=_order):
                 with _Reported(self._problems, point):
-                    self.add(_record(point))
+                    record = self.add(_record(point))
+                    version = point.dist.version if point.dist else "of an unknown version"
+                    self._origins[record.name] = (_package(point), version)
 
     def get(self, name: str) -> MetricInfo:
         """Return the record of that name; see ``Registry.get``."""

@@ -4,6 +4,8 @@ Adding one is one file and one record here; from another package, see
 ``fewshot_core.metrics.plugins``.
 """
 
+from collections.abc import Iterable
+
 from fewshot_core.metrics.info import MetricInfo
 from fewshot_core.metrics.plugins import MetricRegistry
 
@@ -22,6 +24,8 @@ METRICS.add(
             "paper": "a weight that one network lacks counts as zero",
             "shared": "only weights of both networks that are not on the edge (GM-NAS)",
         },
+        passes={"paper": "gradient", "shared": "gradient"},
+        draws=False,
     )
 )
 METRICS.add(
@@ -33,6 +37,8 @@ METRICS.add(
         source="Eq. 4 of the paper; Abdelfattah et al., 2021",
         cost="one forward and one backward pass for each operation",
         implementation="fewshot_core.metrics.gradnorm:score",
+        passes={"paper": "gradient"},
+        draws=False,
     )
 )
 METRICS.add(
@@ -52,6 +58,8 @@ METRICS.add(
             "paper": "gradients of the loss with respect to the weights",
             "inputs": "gradients of the loss with respect to the images, after NASWOT",
         },
+        passes={"paper": "samples"},
+        draws=False,
     )
 )
 METRICS.add(
@@ -63,6 +71,8 @@ METRICS.add(
         source="Eq. 7 of the paper; Lee et al., 2019 (SNIP); Abdelfattah et al., 2021",
         cost="one forward and one backward pass for each operation",
         implementation="fewshot_core.metrics.snip:score",
+        passes={"paper": "gradient"},
+        draws=False,
     )
 )
 METRICS.add(
@@ -74,6 +84,8 @@ METRICS.add(
         source="Eq. 8 of the paper; Wang et al., 2020 (GraSP); Abdelfattah et al., 2021",
         cost="about five times a forward and backward pass for each operation",
         implementation="fewshot_core.metrics.grasp:score",
+        passes={"paper": "curvature"},
+        draws=False,
     )
 )
 METRICS.add(
@@ -86,8 +98,10 @@ METRICS.add(
             r"R = \mathbf{1}^\top m\left(\mathbf{1}, |w|\right)"
         ),
         source="Eq. 9 of the paper; Tanaka et al., 2020 (SynFlow); Abdelfattah et al., 2021",
-        cost="one forward and one backward pass of one image; of the images only the size counts",
+        cost="one forward and one backward pass of one image of ones; no image is looked at",
         implementation="fewshot_core.metrics.synflow:score",
+        needs_images=False,
+        draws=False,
     )
 )
 METRICS.add(
@@ -106,6 +120,8 @@ METRICS.add(
             "paper": "gradients of the loss",
             "logits": "gradients of the sum of the logits (TE-NAS)",
         },
+        passes={"paper": "samples"},
+        draws=False,
     )
 )
 METRICS.add(
@@ -136,6 +152,7 @@ METRICS.add(
         cost="nothing: no image is looked at",
         implementation="fewshot_core.metrics.params:score",
         needs_images=False,
+        draws=False,
     )
 )
 METRICS.add(
@@ -155,3 +172,10 @@ METRICS.add(
 def list_metrics() -> list[str]:
     """Return the names of all metrics, those of other packages last."""
     return METRICS.names()
+
+
+def most_sharing_first(metrics: Iterable[str]) -> list[str]:
+    """Return metrics in the order in which each leaves the most to remember for the next ones."""
+    infos = [METRICS.get(name) for name in metrics]
+    infos.sort(key=lambda info: -len(info.brings(next(iter(info.variants)))))
+    return [info.name for info in infos]

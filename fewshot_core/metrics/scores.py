@@ -28,6 +28,22 @@ class Answer:
     reason: str | None = None
 
 
+def averaged(answers: Sequence[Answer]) -> Answer:
+    """Return the mean of a metric's answers about several batches."""
+    if len(answers) == 1:
+        return answers[0]
+    values = tuple(_mean(scores) for scores in zip(*(one.values for one in answers), strict=True))
+    matrices = [one.similarity for one in answers if one.similarity is not None]
+    similarity = np.mean(matrices, axis=0) if matrices else None
+    reasons = dict.fromkeys(one.reason for one in answers if one.reason)
+    return Answer(values, similarity, "; ".join(reasons) or None)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    numbers = [value for value in values if value is not None]
+    return float(np.mean(numbers)) if numbers else None
+
+
 @dataclass(frozen=True)
 class OperationScores:
     """The scores of the operations enabled on one edge.

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from fewshot_core.errors import MetricError, SpaceError
 from fewshot_core.metrics.info import MetricInfo
+from fewshot_core.metrics.memory import ScoreMemory
 from fewshot_core.metrics.registry import METRICS
-from fewshot_core.metrics.scores import Answer, OperationScores
+from fewshot_core.metrics.scores import OperationScores, averaged
 from fewshot_core.resolve import resolve
 from fewshot_core.space import EDGES
 
 if TYPE_CHECKING:
     from fewshot_core.images.batches import Batch
-    from fewshot_core.metrics.contract import Question
     from fewshot_core.nets import Supernet
 
 
@@ -30,7 +29,9 @@ def score_operations(
     *,
     groups: int = 2,
     balanced: bool = False,
+    image_size: int = 32,
     on_operation: Callable[[int], None] | None = None,
+    memory: ScoreMemory | None = None,
 ) -> OperationScores:
     """Score the operations that are enabled on one edge of a supernet.
 
@@ -48,7 +49,11 @@ def score_operations(
         seed: For metrics that draw random numbers.
         groups: How many groups the operations are meant for; only ``random`` asks.
         balanced: Whether those will be balanced; only ``random`` asks.
-        on_operation: Called with the number of each operation before it is scored.
+        image_size: Height and width of an image; only ``synflow`` asks, and only where there is no
+            batch that has them.
+        on_operation: Called with the number of each operation before it is scored, for each batch.
+        memory: Where scores are looked up, and kept with what came with them: those of the other
+            metrics that are made of the same pass.
 
     Raises:
         UnknownNameError: If there is no such metric.
@@ -61,38 +66,39 @@ def score_operations(
         raise MetricError(f"unknown variant {variant!r} of {metric}: expected one of {known}")
     if edge not in range(len(EDGES)):
         raise SpaceError(f"expected an edge from 0 to {len(EDGES) - 1}, got {edge!r}")
-    batches = _batches(info, supernet, batch)
-    contract = import_module("fewshot_core.metrics.contract")
+    several = _several(batch)
+    if several:
+        image_size = several[0].images.shape[-1]
+    options = {
+        "variant": variant,
+        "seed": seed,
+        "groups": groups,
+        "balanced": balanced,
+        "image_size": image_size,
+        "report": on_operation or _ignore,
+    }
+    ask = resolve("fewshot_core.metrics.asking:ask")
     with supernet.probing(batch_norm):
-        question = contract.Question(
-            supernet, edge, batches, variant, seed, groups, balanced, on_operation or _ignore
-        )
-        answer = _implementation(info)(question)
-    return OperationScores.from_answer(question.operations, answer)
+        answers = [
+            ask(info, supernet, edge, one, batch_norm, options, memory)
+            for one in _counted(info, several)
+        ]
+    return OperationScores.from_answer(supernet.sub_space.enabled[edge], averaged(answers))
 
 
-def _batches(
-    info: MetricInfo, supernet: Supernet, batch: Batch | Sequence[Batch] | None
-) -> tuple[Batch, ...]:
-    """Return the batches on the supernet's device, or none where they do not count."""
-    if not info.needs_images:
-        return ()
+def _several(batch: Batch | Sequence[Batch] | None) -> tuple[Batch, ...]:
     if batch is None:
+        return ()
+    return tuple(batch) if isinstance(batch, Sequence) else (batch,)
+
+
+def _counted(info: MetricInfo, batches: tuple[Batch, ...]) -> tuple[Batch | None, ...]:
+    """Return the batches that a metric is asked about, one after the other."""
+    if not info.needs_images:
+        return (None,)
+    if not batches:
         raise MetricError(f"{info.name} needs a batch of images, got none")
-    device = next(supernet.parameters()).device
-    several = tuple(batch) if isinstance(batch, Sequence) else (batch,)
-    return tuple(item.to(device) for item in several)
-
-
-def _implementation(info: MetricInfo) -> Callable[[Question], Answer]:
-    """Import the score function of a metric; another package's record may be wrong about it."""
-    try:
-        return resolve(info.implementation)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise MetricError(
-            f"expected the score function of {info.name} at {info.implementation!r} "
-            f"(module:function), which cannot be imported: {error}"
-        ) from error
+    return batches
 
 
 def _ignore(operation: int) -> None:

@@ -3,7 +3,6 @@
 import torch
 from torch.func import functional_call
 
-from fewshot_core.images.batches import Batch
 from fewshot_core.metrics.contract import Question, Score, score_each
 from fewshot_core.metrics.gradients import ZERO_GRADIENT, Tensors, saliency
 from fewshot_core.metrics.precision import precise
@@ -12,11 +11,11 @@ from fewshot_core.nets import BatchNorm, Supernet, probed_weights
 
 
 def score(question: Question) -> Answer:
-    """Score each sub-supernet by its synaptic flow; of the images only the size counts."""
-    return score_each(question, synaptic_flow)
+    """Score each sub-supernet by its synaptic flow; no images are used."""
+    return score_each(question, lambda probe: synaptic_flow(probe.supernet, question.image_size))
 
 
-def synaptic_flow(supernet: Supernet, batch: Batch) -> Score:
+def synaptic_flow(supernet: Supernet, image_size: int) -> Score:
     """Return the sum of abs(gradient of R * weight), R the sum of the logits of one all-ones image.
 
     All weights are replaced by their absolute value and batch norm by the identity. The bias of
@@ -26,7 +25,8 @@ def synaptic_flow(supernet: Supernet, batch: Batch) -> Score:
     Everything is therefore computed in float64, on copies: the supernet is not touched.
     """
     weights = _absolute_weights(supernet)
-    ones = torch.ones_like(precise(batch.images[:1]))
+    (some, *_) = weights.values()
+    ones = some.new_ones(1, 3, image_size, image_size)
     with supernet.probing("running"):
         logits = functional_call(supernet, weights | _identities(supernet), (ones,))
     gradients = torch.autograd.grad(

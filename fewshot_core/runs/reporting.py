@@ -53,6 +53,10 @@ class Reporter:
         """The time since the first step."""
         return time.perf_counter() - self._start if self._start else 0.0
 
+    def log(self, sentence: str) -> None:
+        """Write a sentence to the log only."""
+        print(sentence, flush=True)
+
     def finish(self, total: int) -> None:
         """Report the end, after so many steps in all."""
         message = f"done in {self.seconds:.1f} s with {peak_memory() / 1e9:.1f} GB of memory"

@@ -115,6 +115,8 @@ class SplitRequest:
     def fingerprints(self, data_dir: Path) -> dict[str, str | None]:
         """Return the SHA-256 of the images and of the checkpoint, where they count.
 
+        A metric of another package adds its package and version under ``"plugin"``.
+
         Raises:
             ImagesError: If there are no such images.
             RunError: If there is no such checkpoint.
@@ -122,7 +124,9 @@ class SplitRequest:
         images = None
         if self.needs_images:
             images = source_fingerprint(self.dataset, self.images, data_dir)
-        return {"images": images, "checkpoint": self._checkpoint_fingerprint()}
+        found = {"images": images, "checkpoint": self._checkpoint_fingerprint()}
+        origin = METRICS.origin(self.metric)
+        return found if origin is None else found | {"plugin": " ".join(origin)}
 
     def _checkpoint_fingerprint(self) -> str | None:
         if self.network.checkpoint is None:

@@ -9,6 +9,7 @@ import torch
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import RunError
 from fewshot_core.images.batches import Batch, load_batch
+from fewshot_core.metrics import ScoreMemory
 from fewshot_core.nets import Supernet, load_checkpoint
 from fewshot_core.runs.estimate import record_pace
 from fewshot_core.runs.folder import RunFolder
@@ -25,6 +26,7 @@ def run(folder: RunFolder, data_dir: Path) -> None:
     reporter.say("building the supernet")
     supernet = _supernet(request)
     batches = _batches(request, data_dir)
+    memory = ScoreMemory(data_dir / "scores", reporter.log)
     tree = split(
         request.metric,
         supernet,
@@ -36,13 +38,19 @@ def run(folder: RunFolder, data_dir: Path) -> None:
         seed=request.seed,
         balanced=request.tree.balanced,
         policy=request.tree.policy,
+        image_size=DATASETS.get(request.dataset).image_size,
         details=_details(request, supernet, batches),
         progress=reporter.progress,
+        memory=memory,
     )
     folder.write_tree(tree)
-    scorings = sum(len(node.operations) for node in tree.nodes)
-    with suppress(OSError):  # a pace that cannot be kept does not make the split fail
-        record_pace(data_dir, request, reporter.seconds / scorings)
+    if memory.found:
+        known = memory.found + memory.made
+        reporter.log(f"{memory.found} of {known} scores were remembered, not computed again")
+    if memory.made:
+        pace = memory.seconds / memory.made * len(batches or [None])
+        with suppress(OSError):  # a pace that cannot be kept does not make the split fail
+            record_pace(data_dir, request, pace)
     reporter.finish(reporter.status.done + 1)
 
 

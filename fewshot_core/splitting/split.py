@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fewshot_core.errors import SplittingError
-from fewshot_core.metrics import METRICS, OperationScores, score_operations
+from fewshot_core.metrics import METRICS, OperationScores, ScoreMemory, score_operations
 from fewshot_core.space import SubSpace, edge_label
 from fewshot_core.splitting.options import TreeOptions
 from fewshot_core.splitting.partition import TIE_TOLERANCE, Partition, partition
@@ -29,8 +29,8 @@ class Progress:
         path: The node whose operations are being scored.
         edge: The edge being scored.
         operation: The operation being scored.
-        done: Operations scored so far, in the whole tree.
-        total: Operations to score in the whole tree, as far as is known now.
+        done: Operations scored so far, in the whole tree, counted for each batch.
+        total: Operations to score in the whole tree and all batches, as far as is known now.
         tree: The nodes decided so far.
     """
 
@@ -54,8 +54,10 @@ def split(
     seed: int = 0,
     balanced: bool = False,
     policy: str = "fixed",
+    image_size: int = 32,
     details: Mapping[str, Any] | None = None,
     progress: Callable[[Progress], None] | None = None,
+    memory: ScoreMemory | None = None,
 ) -> SplitTree:
     """Split the space into sub-spaces, level by level.
 
@@ -71,8 +73,10 @@ def split(
         balanced: Whether group sizes may differ by at most one (GM-NAS).
         policy: How edges are chosen; see ``EDGE_POLICIES``. Other policies than ``fixed`` take
             from ``edges`` only the depth.
+        image_size: Height and width of an image, for ``synflow`` without a batch.
         details: What else the tree should say of itself.
         progress: Called before each operation is scored.
+        memory: Where scores are looked up and kept; see ``score_operations``.
 
     Returns:
         A tree whose leaves cover all 15,625 architectures once: eight with the default options.
@@ -87,6 +91,7 @@ def split(
     options = TreeOptions.create(edges, groups, balanced, policy)
     scoring = {"variant": variant, "batch_norm": batch_norm, "seed": seed}
     described = {**scoring, **_option_details(options), **(details or {})}
+    scoring |= {"image_size": image_size, "memory": memory}
     growth = _Growth(metric, supernet, batch, options, scoring, described, progress)
     return growth.run()
 
@@ -109,6 +114,7 @@ class _Growth:
         self.options = options
         self.scoring = scoring
         self.progress = progress
+        self.batches = _count(metric, batch)
         self.done = 0
         self.tree = SplitTree(metric, (), details)
 
@@ -159,9 +165,15 @@ class _Growth:
 
     def _report(self, path: Path, edge: int, operation: int) -> None:
         if self.progress is not None:
-            total = max(self.options.scorings(), self.done + 1)
+            total = max(self.options.scorings() * self.batches, self.done + 1)
             self.progress(Progress(path, edge, operation, self.done, total, self.tree))
         self.done += 1
+
+
+def _count(metric: str, batch: Batch | Sequence[Batch] | None) -> int:
+    """Return how many batches a metric is asked about."""
+    several = isinstance(batch, Sequence) and METRICS.get(metric).needs_images
+    return len(batch) if several and isinstance(batch, Sequence) else 1
 
 
 def _rank(chosen: Partition) -> tuple[bool, float]:

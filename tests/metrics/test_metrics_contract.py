@@ -43,8 +43,8 @@ def answer(monkeypatch, small, tiny_batch):
 def by_operation(numbers):
     """A value function that knows each operation's number."""
 
-    def value(supernet, batch):
-        return numbers[supernet.sub_space.enabled[0][0]]
+    def value(probe):
+        return numbers[probe.supernet.sub_space.enabled[0][0]]
 
     return lambda question: score_each(question, value)
 
@@ -61,15 +61,18 @@ def test_a_question_tells_what_is_asked(answer, tiny_batch):
     assert (question.edge, question.variant, question.seed) == (0, "paper", 3)
     assert (question.groups, question.balanced) == (3, True)
     assert question.operations == (0, 1, 2, 3, 4)
-    assert len(question.batches) == 1
-    assert_array_equal(question.batches[0].images, tiny_batch.images)
-    assert [probe.sub_space.enabled[0] for probe in question.probes()] == [
+    assert question.image_size == 12
+    probes = list(question.probes())
+    assert [probe.supernet.sub_space.enabled[0] for probe in probes] == [
         (0,),
         (1,),
         (2,),
         (3,),
         (4,),
     ]
+    for probe in probes:
+        assert_array_equal(probe.batch.images, tiny_batch.images)
+    assert list(question.probes()) == probes
 
 
 def test_one_number_for_each_operation(answer):
@@ -80,9 +83,9 @@ def test_one_number_for_each_operation(answer):
 
 
 def test_numbers_are_averaged_over_the_batches(answer, tiny_batch):
-    seen = iter([1.0, 3.0, 0.0, 10.0] + [0.0] * 6)
+    seen = iter([1.0, 0.0, 0.0, 0.0, 0.0, 3.0, 10.0, 0.0, 0.0, 0.0])
     scores = answer(
-        lambda question: score_each(question, lambda supernet, batch: next(seen)),
+        lambda question: score_each(question, lambda probe: next(seen)),
         batch=[tiny_batch, tiny_batch],
     )
     assert scores.values == (2.0, 5.0, 0.0, 0.0, 0.0)
@@ -99,9 +102,9 @@ def test_a_flaw_is_told_with_its_operations(answer):
 
 
 def test_a_flaw_in_one_of_the_batches_counts(answer, tiny_batch):
-    seen = iter([Score(1.0), Score(3.0, "it is odd"), *range(8)])
+    seen = iter([Score(1.0), *range(4), Score(3.0, "it is odd"), *range(4)])
     scores = answer(
-        lambda question: score_each(question, lambda supernet, batch: next(seen)),
+        lambda question: score_each(question, lambda probe: next(seen)),
         batch=[tiny_batch, tiny_batch],
     )
     assert scores.reason == "it is odd with only none on the edge"

@@ -39,7 +39,7 @@ SCORE = """
 
     def score(question):
         return Answer(tuple(
-            max(float(weight.abs().max()) for weight in probed_weights(probe).values())
+            max(float(weight.abs().max()) for weight in probed_weights(probe.supernet).values())
             for probe in question.probes()
         ))
 """
