@@ -13,7 +13,7 @@ from fewshot_core.cli_progress import follow
 from fewshot_core.cli_tables import leaves_table, nodes_table, stability_table
 from fewshot_core.datafolder import data_dir
 from fewshot_core.errors import FewshotError
-from fewshot_core.metrics import METRICS, list_metrics
+from fewshot_core.metrics import METRICS, list_metrics, most_sharing_first
 from fewshot_core.runs import Network, RunFolder, SplitRequest, State, start
 from fewshot_core.runs.devices import choose_device
 from fewshot_core.splitting import EDGE_POLICIES, SplitTree, TreeOptions
@@ -74,8 +74,12 @@ def run_split(
         ),
         device=choose_device(device),
     )
-    asked = [replace(request, metric=name) for name in metrics]
-    splits = [_make([one.repeated(i) for i in range(repeats)], data_dir(folder)) for one in asked]
+    place = data_dir(folder)
+    made = {}
+    for name in most_sharing_first(metrics):  # what one has computed the next ones remember
+        asked = replace(request, metric=name)
+        made[name] = _make([asked.repeated(number) for number in range(repeats)], place)
+    splits = [made[name] for name in metrics]
     if as_json:
         print_json(_document(splits))
         return

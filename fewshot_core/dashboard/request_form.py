@@ -15,7 +15,7 @@ from fewshot_core.dashboard.request_parts import (
 )
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
-from fewshot_core.metrics import METRICS, list_metrics
+from fewshot_core.metrics import METRICS, list_metrics, most_sharing_first
 from fewshot_core.runs import SplitRequest, estimate_seconds
 
 ALL = "all"
@@ -34,10 +34,13 @@ def choose_requests(workspace: Workspace, dataset: str) -> list[SplitRequest]:
         format_func=lambda name: "all metrics" if name == ALL else METRICS.get(name).label,
         bind="query-params",
     )
-    metrics = list_metrics() if metric == ALL else [metric]
+    metrics = most_sharing_first(list_metrics()) if metric == ALL else [metric]
     variant = None
     if metric == ALL:
-        st.caption("Each metric makes a split of its own, one after the other.")
+        st.caption(
+            "Each metric makes a split of its own, one after the other. Those that are made of "
+            "the same gradients share them wherever their trees agree."
+        )
     else:
         show_metric_help(metric)
         variant = _choose_variant(metric)

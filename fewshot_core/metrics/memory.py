@@ -42,7 +42,6 @@ class ScoreKey:
         batch_norm: ``"batch"`` or ``"running"``, or None for a metric without images.
         drawn: The seed, and the groups asked for, where they count; else None.
         computed: By what: the version of PyTorch and the kind of device.
-        version: ``SCORING_VERSION``.
     """
 
     metric: str
@@ -56,11 +55,11 @@ class ScoreKey:
     batch_norm: str | None
     drawn: tuple[int, int, bool] | None
     computed: str
-    version: int = SCORING_VERSION
 
     def document(self) -> dict[str, Any]:
-        """Return the key as it is in a file."""
-        document: dict[str, Any] = json.loads(canonical_json(asdict(self)))
+        """Return the key as it is in a file, with ``SCORING_VERSION``."""
+        text = canonical_json(asdict(self) | {"version": SCORING_VERSION})
+        document: dict[str, Any] = json.loads(text)
         return document
 
 

@@ -17,6 +17,7 @@ import psutil
 from fewshot_core.datafolder import ENVIRONMENT_NAME, atomic_folder, locked, remove_folder
 from fewshot_core.errors import RunError
 from fewshot_core.images import find_source
+from fewshot_core.metrics import METRICS
 from fewshot_core.runs.folder import RunFolder, State, Status, runs_dir
 from fewshot_core.runs.kinds import Request, kind_of
 from fewshot_core.runs.request import SplitRequest
@@ -143,8 +144,14 @@ def _manifest(
         "synthetic": _is_synthetic(request, data_dir),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": sys.version.split()[0],
-        "packages": {name: version(name) for name in _PACKAGES},
+        "packages": {name: version(name) for name in _PACKAGES} | _plugin(request),
     }
+
+
+def _plugin(request: Request) -> dict[str, str]:
+    """Return the version of the package that a metric is from, if that is another one."""
+    origin = METRICS.origin(request.metric) if isinstance(request, SplitRequest) else None
+    return dict([origin]) if origin else {}
 
 
 def _is_synthetic(request: Request, data_dir: Path) -> bool:

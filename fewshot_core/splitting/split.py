@@ -114,7 +114,8 @@ class _Growth:
         self.options = options
         self.scoring = scoring
         self.progress = progress
-        self.batches = _count(metric, batch)
+        counted = batch if METRICS.get(metric).needs_images else None
+        self.batches = len(counted) if isinstance(counted, Sequence) else 1
         self.done = 0
         self.tree = SplitTree(metric, (), details)
 
@@ -168,12 +169,6 @@ class _Growth:
             total = max(self.options.scorings() * self.batches, self.done + 1)
             self.progress(Progress(path, edge, operation, self.done, total, self.tree))
         self.done += 1
-
-
-def _count(metric: str, batch: Batch | Sequence[Batch] | None) -> int:
-    """Return how many batches a metric is asked about."""
-    several = isinstance(batch, Sequence) and METRICS.get(metric).needs_images
-    return len(batch) if several and isinstance(batch, Sequence) else 1
 
 
 def _rank(chosen: Partition) -> tuple[bool, float]:

@@ -2,11 +2,12 @@ import json
 import shutil
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fewshot_core.metrics import list_metrics
+from fewshot_core.metrics import list_metrics, most_sharing_first
 from fewshot_core.runs import RunFolder, State, Status, list_runs, run_folder
 from fewshot_core.space import SubSpace, check_partition
 
@@ -150,6 +151,22 @@ def test_repeats_print_every_split_and_how_often_each_decision_recurs(fewshot):
     single = json.loads(fewshot("split", *options[:-2], "--json").out)
     assert single["run_id"] == document["splits"][0]["run_id"]
     assert "Over all seeds" in fewshot("split", *options).out
+
+
+def test_all_metrics_are_made_in_the_order_that_shares_most_and_told_in_their_own(
+    fewshot, made, monkeypatch
+):
+    order = []
+
+    def make(requests, place):
+        order.append(requests[0].metric)
+        run = run_folder(made[1].document["run_id"], made[0])
+        return [(run, replace(run.tree(), metric=requests[0].metric))]
+
+    monkeypatch.setattr("fewshot_core.cli_split._make", make)
+    splits = fewshot("split", "--metric", "all", "--json").document["splits"]
+    assert order == most_sharing_first(list_metrics())
+    assert [split["metric"] for split in splits] == list_metrics()
 
 
 def test_no_repeat_is_refused(fewshot):

@@ -11,6 +11,7 @@ import pytest
 
 from fewshot_core import datafolder
 from fewshot_core.errors import ImagesError, RunError
+from fewshot_core.metrics import METRICS
 from fewshot_core.runs import (
     Network,
     RunFolder,
@@ -62,6 +63,13 @@ def test_a_start_records_what_was_asked_and_who_works_on_it(idle, params, wait_u
     assert {"torch", "fewshot-workbench"} <= manifest["packages"].keys()
     assert manifest["created"] and manifest["python"] and manifest["kind"] == "split"
     assert list_runs(idle) == [run]
+
+
+def test_a_manifest_names_the_package_of_a_metric_from_elsewhere(idle, params, monkeypatch):
+    monkeypatch.setitem(METRICS._origins, "params", ("my-metrics", "1.0"))
+    manifest = start(params, idle).manifest()
+    assert manifest["packages"]["my-metrics"] == "1.0"
+    assert manifest["fingerprints"]["plugin"] == "my-metrics 1.0"
 
 
 def test_a_run_that_is_worked_on_answers_the_second_start(idle, params, wait_until, numbers):

@@ -67,6 +67,19 @@ def test_all_runs_of_different_options_have_different_names():
     assert len(names) == len(COUNTING)
 
 
+def test_the_version_of_a_metric_s_package_makes_another_run(monkeypatch, tmp_path):
+    request = SplitRequest("cifar10", "params")
+    ours = request.fingerprints(tmp_path)
+    assert "plugin" not in ours
+    names = {request.run_id(ours)}
+    for version in ("1.0", "1.1"):
+        monkeypatch.setitem(METRICS._origins, "params", ("my-metrics", version))
+        found = request.fingerprints(tmp_path)
+        assert found["plugin"] == f"my-metrics {version}"
+        names.add(request.run_id(found))
+    assert len(names) == 3
+
+
 def test_the_name_of_a_run_says_what_it_is_and_is_a_file_name():
     name = SplitRequest("ImageNet16-120", "params").run_id(FINGERPRINTS)
     assert name.startswith("split-params-ImageNet16-120-")

@@ -188,6 +188,32 @@ def test_a_run_that_computes_is_cancelled_and_starts_again(tmp_path, wait_until,
     assert run.status().state is State.CANCELLED
 
 
+def test_another_run_takes_what_is_remembered(own_folder, gradnorm, tmp_path, capsys):
+    trees = {}
+    for metric in ("grasp", "gradnorm", "grasp"):
+        own_folder.write_manifest({"request": replace(gradnorm, metric=metric).canonical()})
+        split_job.run(own_folder, tmp_path)
+        trees.setdefault(metric, []).append(own_folder.tree())
+    printed = capsys.readouterr().out
+    assert "35 of 35 scores were remembered, not computed again" in printed
+    gradnorm_root, grasp_root = trees["gradnorm"][0].nodes[0], trees["grasp"][0].nodes[0]
+    assert gradnorm_root.seconds < grasp_root.seconds / 5
+    assert [node.groups for node in trees["grasp"][0].nodes] == [
+        node.groups for node in trees["grasp"][1].nodes
+    ]
+    assert all(path.stat().st_size < 5000 for path in (tmp_path / "scores").rglob("*.json"))
+
+
+def test_a_damaged_memory_is_said_in_the_log(own_folder, tmp_path, capsys):
+    split_job.run(own_folder, tmp_path)
+    for path in (tmp_path / "scores").rglob("*.json"):
+        path.write_text("{")
+    capsys.readouterr()
+    split_job.run(own_folder, tmp_path)
+    assert capsys.readouterr().out.count("remembered scores are damaged") == 7
+    assert own_folder.status().state is State.DONE
+
+
 def test_a_device_that_is_not_there_is_said(own_folder, params, tmp_path):
     own_folder.write_manifest({"request": replace(params, device="nowhere").canonical()})
     with pytest.raises(RunError, match=r"device 'nowhere' cannot be used.*choose 'cpu'"):

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from fewshot_core.errors import MetricError, SplittingError, UnknownNameError
-from fewshot_core.metrics import score_operations
+from fewshot_core.metrics import ScoreMemory, score_operations
 from fewshot_core.nets import Supernet
 from fewshot_core.space import SubSpace, check_partition
 from fewshot_core.splitting import SplitTree, partition, set_partitions, split
@@ -124,6 +124,33 @@ def test_several_batches_are_averaged(small, batch):
 def test_the_same_question_has_the_same_answer(small, batch):
     one, two = (split("gradientmatching", small, batch, (0, 5)) for _ in range(2))
     assert without_time(one) == without_time(two)
+
+
+@pytest.mark.parametrize("order", [["grasp", "snip", "random"], ["snip", "random", "grasp"]])
+def test_trees_are_the_same_with_and_without_memory(order, small, batch, tmp_path):
+    memory = ScoreMemory(tmp_path, pytest.fail)
+    for metric in order:
+        alone = split(metric, small, batch, (0, 1))
+        first = split(metric, small, batch, (0, 1), memory=memory)
+        assert [node.groups for node in first.nodes] == [node.groups for node in alone.nodes]
+        for node, other in zip(first.nodes, alone.nodes, strict=True):
+            if None not in other.values:
+                assert node.values == pytest.approx(other.values, rel=1e-6)
+        made = memory.made
+        again = split(metric, small, batch, (0, 1), memory=memory)
+        assert without_time(again) == without_time(first)
+        assert memory.made == made
+    shared = 5 if order[0] == "grasp" else 0  # at least the root of the tree by snip
+    assert memory.found >= 3 * 15 + shared
+
+
+def test_progress_counts_every_batch(small, batch):
+    seen = []
+    split("gradnorm", small, [batch, batch], (0,), progress=seen.append)
+    assert [(step.done, step.total) for step in seen] == [(done, 10) for done in range(10)]
+    seen.clear()
+    split("params", small, [batch, batch], (0,), progress=seen.append)
+    assert [(step.done, step.total) for step in seen] == [(done, 5) for done in range(5)]
 
 
 def test_groups_may_be_balanced(small):
