@@ -3,10 +3,11 @@
 from fewshot_core.runs.commands import command, split_command
 from fewshot_core.runs.devices import available_devices
 from fewshot_core.runs.estimate import estimate_seconds, measure
-from fewshot_core.runs.folder import RunFolder, State, Status, list_runs, run_folder
+from fewshot_core.runs.folder import RunFolder, foreign_folders, list_runs, run_folder
 from fewshot_core.runs.jobs import answered, cancel, delete, start
 from fewshot_core.runs.kinds import KINDS, Request
 from fewshot_core.runs.request import Network, SplitRequest
+from fewshot_core.runs.status import State, Status
 
 __all__ = [
     "KINDS",
@@ -22,6 +23,7 @@ __all__ = [
     "command",
     "delete",
     "estimate_seconds",
+    "foreign_folders",
     "list_runs",
     "measure",
     "run_folder",

@@ -1,121 +1,25 @@
 """A run's folder: the truth about what was asked, how it goes, and what came out."""
 
 import json
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from enum import StrEnum
+from operator import itemgetter
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
-
-import psutil
 
 from fewshot_core.datafolder import write_json, write_text
 from fewshot_core.errors import FewshotError, RunError, UnknownNameError
 from fewshot_core.runs.kinds import KINDS, Kind, Request, read_request
+from fewshot_core.runs.memo import FileMemo
 from fewshot_core.runs.request import SplitRequest
+from fewshot_core.runs.status import State, Status
 from fewshot_core.search import read_records
 from fewshot_core.search.layout import RECORDS
 from fewshot_core.splitting import SplitTree
-
-START_TOLERANCE = 2.0
-"""Seconds by which the start time of a process may differ between two readings."""
-
-
-class State(StrEnum):
-    """What a run is doing."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    LOST = "lost"
-
-    @property
-    def active(self) -> bool:
-        """Whether a process is, or will be, working on it."""
-        return self in (State.QUEUED, State.RUNNING)
-
-
-@dataclass(frozen=True)
-class Status:
-    """How a run goes.
-
-    Attributes:
-        state: What it is doing.
-        message: What it is computing, or why it ended.
-        done: Steps finished.
-        total: Steps in all; 0 where this is not known yet.
-        started: Seconds since the epoch when the process started, or None.
-        step_started: Seconds since the epoch when the first step started, or None.
-        updated: Seconds since the epoch of this status.
-        pid: The process, or None.
-        process_started: When the operating system says that process started, or None.
-        first_step: Steps that an earlier process had finished.
-    """
-
-    state: State
-    message: str = ""
-    done: int = 0
-    total: int = 0
-    started: float | None = None
-    step_started: float | None = None
-    updated: float | None = None
-    pid: int | None = None
-    process_started: float | None = None
-    first_step: int = 0
-
-    @property
-    def seconds_left(self) -> float | None:
-        """The time left at the pace of the steps so far, or None before the first is done."""
-        if self.step_started is None or self.updated is None or not self.total:
-            return None
-        steps = self.done - self.first_step
-        if steps < 1:
-            return None
-        pace = (self.updated - self.step_started) / steps
-        return max(0.0, pace * (self.total - self.done))
-
-    @classmethod
-    def from_dict(cls, document: Any) -> "Status":
-        """Read what ``dataclasses.asdict`` makes of a status.
-
-        Raises:
-            RunError: If it is something else; the message says what.
-        """
-        try:
-            status = cls(**{**document, "state": State(document["state"])})
-        except (TypeError, KeyError, ValueError) as error:
-            raise RunError(f"no status of a run: {error!r}") from error
-        for name, kind in _KINDS.items():
-            if not isinstance(getattr(status, name), kind):
-                raise RunError(f"no status of a run: {name} is {getattr(status, name)!r}")
-        return status
-
-    def process_alive(self) -> bool:
-        """Whether the process that was recorded still runs."""
-        if self.pid is None or self.process_started is None:
-            return False
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.process_started) < START_TOLERANCE
-            return bool(same and process.status() != psutil.STATUS_ZOMBIE)
-        except (psutil.Error, ValueError):  # no process can have a negative number
-            return False
-
-
-_KINDS = {
-    "message": str,
-    "done": int,
-    "total": int,
-    "started": int | float | None,
-    "step_started": int | float | None,
-    "first_step": int,
-    "updated": int | float | None,
-    "pid": int | None,
-    "process_started": int | float | None,
-}
 
 
 @dataclass(frozen=True)
@@ -149,7 +53,7 @@ class RunFolder:
         Raises:
             RunError: If it is missing or damaged.
         """
-        document = self._read_json("manifest.json")
+        document = _read_json(self.path / "manifest.json")
         if not isinstance(document, dict) or not isinstance(document.get("request"), dict):
             raise RunError(f"{self.run_id}: manifest.json holds no request")
         return document
@@ -164,11 +68,7 @@ class RunFolder:
 
     def request(self) -> Request:
         """Return what was asked; raises as ``manifest``."""
-        manifest = self.manifest()
-        try:
-            return read_request(manifest.get("kind", "split"), manifest["request"])
-        except RunError as error:
-            raise RunError(f"{self.run_id}: manifest.json: {error}") from error
+        return _REQUESTS.read(self.path / "manifest.json")
 
     def split_request(self) -> SplitRequest:
         """Return what was asked of a split.
@@ -203,15 +103,11 @@ class RunFolder:
         Raises:
             RunError: If the status is missing or damaged.
         """
-        document = self._read_json("status.json")
-        try:
-            status = Status.from_dict(document)
-        except RunError as error:
-            raise RunError(f"{self.run_id}: status.json is damaged: {error}") from error
+        path = self.path / "status.json"
+        status = _STATUSES.read(path)
         if status.state.active and not status.process_alive():
             # The process may have written its last word between the two looks.
-            latest = self._read_json("status.json")
-            if latest == document:
+            if _STATUSES.read(path) == status:
                 message = "its process ended without a word; start it again"
                 return replace(status, state=State.LOST, message=message)
             return self.status()
@@ -259,11 +155,32 @@ class RunFolder:
         text = self.log_path.read_text(encoding="utf-8", errors="replace")
         return "\n".join(text.splitlines()[-lines:])
 
-    def _read_json(self, name: str) -> Any:
-        try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.run_id}: {name} cannot be read: {error}") from error
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path.parent.name}: {path.name} cannot be read: {error}") from error
+
+
+def _read_status(path: Path) -> Status:
+    document = _read_json(path)
+    try:
+        return Status.from_dict(document)
+    except RunError as error:
+        raise RunError(f"{path.parent.name}: status.json is damaged: {error}") from error
+
+
+def _read_request(path: Path) -> Request:
+    manifest = RunFolder(path.parent).manifest()
+    try:
+        return read_request(manifest.get("kind", "split"), manifest["request"])
+    except RunError as error:
+        raise RunError(f"{path.parent.name}: manifest.json: {error}") from error
+
+
+_STATUSES = FileMemo(_read_status)
+_REQUESTS = FileMemo(_read_request)
 
 
 def runs_dir(data_dir: Path) -> Path:
@@ -286,10 +203,28 @@ def run_folder(run_id: str, data_dir: Path) -> RunFolder:
 
 def list_runs(data_dir: Path) -> list[RunFolder]:
     """Return all run folders that have a manifest, the latest first."""
-    folders = [
-        RunFolder(path)
-        for path in runs_dir(data_dir).glob("*")
-        if not path.name.startswith(".") and (path / "manifest.json").is_file()
+    found = []
+    for folder in _folders(data_dir):
+        with suppress(OSError):
+            written = (folder.path / "manifest.json").stat()
+            if S_ISREG(written.st_mode):
+                found.append((written.st_mtime, folder))
+    found.sort(key=itemgetter(0), reverse=True)
+    return [folder for _, folder in found]
+
+
+def foreign_folders(data_dir: Path) -> list[RunFolder]:
+    """Return the folders among the runs that no run has made: they have no manifest."""
+    return [
+        folder for folder in _folders(data_dir) if not (folder.path / "manifest.json").is_file()
     ]
-    newest = {folder: (folder.path / "manifest.json").stat().st_mtime for folder in folders}
-    return sorted(folders, key=lambda folder: newest[folder], reverse=True)
+
+
+def _folders(data_dir: Path) -> list[RunFolder]:
+    """Return all folders among the runs, by name, but for hidden ones."""
+    try:
+        with os.scandir(runs_dir(data_dir)) as entries:
+            names = [entry.name for entry in entries if entry.is_dir() and entry.name[0] != "."]
+    except OSError:
+        return []
+    return [RunFolder(runs_dir(data_dir) / name) for name in sorted(names)]

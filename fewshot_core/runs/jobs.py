@@ -18,9 +18,10 @@ from fewshot_core.datafolder import ENVIRONMENT_NAME, atomic_folder, locked, rem
 from fewshot_core.errors import RunError
 from fewshot_core.images import find_source
 from fewshot_core.metrics import METRICS
-from fewshot_core.runs.folder import RunFolder, State, Status, runs_dir
+from fewshot_core.runs.folder import RunFolder, runs_dir
 from fewshot_core.runs.kinds import Request, kind_of
 from fewshot_core.runs.request import SplitRequest
+from fewshot_core.runs.status import State, Status
 
 TERMINATION_SECONDS = 3.0
 """How long a process may take to end by itself after it was asked to."""

@@ -5,7 +5,8 @@ import sys
 import time
 from dataclasses import replace
 
-from fewshot_core.runs.folder import RunFolder, State
+from fewshot_core.runs.folder import RunFolder
+from fewshot_core.runs.status import State
 
 STATUS_INTERVAL = 0.2
 """Seconds between two writings of the status."""

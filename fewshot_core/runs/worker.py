@@ -12,8 +12,9 @@ from types import FrameType
 from fewshot_core.datafolder import data_dir
 from fewshot_core.errors import FewshotError
 from fewshot_core.resolve import resolve
-from fewshot_core.runs.folder import RunFolder, State
+from fewshot_core.runs.folder import RunFolder
 from fewshot_core.runs.queue import turn
+from fewshot_core.runs.status import State
 
 
 class Cancelled(BaseException):

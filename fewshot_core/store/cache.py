@@ -1,7 +1,7 @@
 """The cache: what run folders and accuracy tables hold, ready to be asked."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,12 +15,15 @@ from fewshot_core.errors import FewshotError, StoreError, TableError, UnknownNam
 from fewshot_core.runs import State, list_runs
 from fewshot_core.splitting import SplitTree
 from fewshot_core.store.opening import is_damage, open_cache, start_anew
-from fewshot_core.store.run_rows import take_in
+from fewshot_core.store.run_rows import Rows, rows_of, take_in
 from fewshot_core.store.schema import RUN_TABLES
 
 FILE = "cache.duckdb"
 
 _ACCURACY = ["dataset", "kind", "architecture", "accuracy_mean", "accuracy_std", "seeds"]
+
+_TOGETHER = 100
+"""Runs taken in at once: fewer take longer, and of more it takes longer to find a broken one."""
 
 T = TypeVar("T")
 
@@ -195,26 +198,34 @@ class Store:
         rows = self._look_up("SELECT run_id, finished FROM runs", {})
         known = dict(zip(rows["run_id"], rows["finished"], strict=True))
         folders = {folder.run_id: folder for folder in list_runs(self.data_dir)}
-        for run_id in known.keys() - folders.keys():
-            self._forget(run_id)
+        gone = known.keys() - folders.keys()
+        new: dict[str, Rows] = {}
         for run_id, folder in folders.items():
             try:
                 status = folder.status()
                 current = status.updated or 0.0 if status.state is State.DONE else None
-                if run_id in known and known[run_id] != current:
-                    self._forget(run_id)
-                if current is not None and known.get(run_id) != current:
-                    take_in(self._connection, folder, current)
+                if known.get(run_id) == current:
+                    continue
+                gone |= {run_id} & known.keys()
+                if current is not None:
+                    new[run_id] = rows_of(folder, current)
             except FewshotError as error:
                 problems[run_id] = str(error)
-                if run_id in known:
-                    self._forget(run_id)
+                gone |= {run_id} & known.keys()
+        if gone:
+            self._forget(gone)
+        names = list(new)
+        for start in range(0, len(names), _TOGETHER):
+            some = {name: new[name] for name in names[start : start + _TOGETHER]}
+            problems.update(take_in(self._connection, some))
 
-    def _forget(self, run_id: str) -> None:
+    def _forget(self, run_ids: Collection[str]) -> None:
         with self._connection.cursor() as cursor:
             cursor.begin()
             for table in RUN_TABLES:
-                cursor.execute(f"DELETE FROM {table} WHERE run_id = ?", [run_id])
+                cursor.execute(
+                    f"DELETE FROM {table} WHERE run_id IN (SELECT unnest($1))", [list(run_ids)]
+                )
             cursor.commit()
 
     def _sync_tables(self, problems: dict[str, str]) -> None:

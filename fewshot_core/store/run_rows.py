@@ -1,7 +1,8 @@
-"""Taking a finished run into the cache."""
+"""Taking finished runs into the cache."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import duckdb
@@ -26,17 +27,16 @@ Rows = list[tuple[str, list[tuple[Any, ...]]]]
 """Tables and what to add to each."""
 
 
-def take_in(connection: duckdb.DuckDBPyConnection, folder: RunFolder, finished: float) -> None:
-    """Add what a finished run holds, all or nothing.
+def rows_of(folder: RunFolder, finished: float) -> Rows:
+    """Return what a finished run holds: tables, and what to add to each.
 
     Args:
-        connection: The cache.
         folder: The run.
         finished: The time stamp of its last status.
 
     Raises:
         RunError: If its files cannot be read.
-        StoreError: If they hold what no run can hold.
+        StoreError: If its result is incomplete.
     """
     manifest, request = folder.manifest(), folder.request()
     if not folder.is_complete():
@@ -52,14 +52,41 @@ def take_in(connection: duckdb.DuckDBPyConnection, folder: RunFolder, finished: 
         bool(manifest.get("synthetic", False)),
         json.dumps(manifest["request"]),
     )
+    return [("runs", [run]), *rows]
+
+
+def take_in(connection: duckdb.DuckDBPyConnection, runs: Mapping[str, Rows]) -> dict[str, str]:
+    """Add what finished runs hold, of each run all or nothing.
+
+    Args:
+        connection: The cache.
+        runs: What ``rows_of`` returns, by the name of the run.
+
+    Returns:
+        The runs that hold what no run can hold, with the reason.
+    """
     try:
-        with connection.cursor() as cursor:
-            cursor.begin()
-            for table, values in [("runs", [run]), *rows]:
-                _insert(cursor, table, values)
-            cursor.commit()
+        _add(connection, runs.values())
     except _IMPOSSIBLE as error:
-        raise StoreError(f"{folder.run_id} holds impossible values: {error}") from error
+        if len(runs) == 1:
+            [run_id] = runs
+            return {run_id: f"{run_id} holds impossible values: {error}"}
+        problems: dict[str, str] = {}
+        for run_id, rows in runs.items():
+            problems |= take_in(connection, {run_id: rows})
+        return problems
+    return {}
+
+
+def _add(connection: duckdb.DuckDBPyConnection, runs: Iterable[Rows]) -> None:
+    tables: dict[str, list[tuple[Any, ...]]] = {}
+    for table, rows in chain.from_iterable(runs):
+        tables.setdefault(table, []).extend(rows)
+    with connection.cursor() as cursor:
+        cursor.begin()
+        for table, rows in tables.items():
+            _insert(cursor, table, rows)
+        cursor.commit()
 
 
 def _rows(
