@@ -1,14 +1,13 @@
 """How much of a split is chance: its repeats from other seeds."""
 
-import json
+from functools import lru_cache
 
 import pandas as pd
 import streamlit as st
 
 from fewshot_core.analysis.stability import score_spread, stability
 from fewshot_core.dashboard.page import Workspace
-from fewshot_core.dashboard.splits import SplitInView
-from fewshot_core.runs import SplitRequest
+from fewshot_core.dashboard.splits import SplitInView, read_request
 from fewshot_core.space import OPERATION_LABELS, edge_label, operation_set_label
 from fewshot_core.splitting import SplitNode, SplitTree
 
@@ -17,12 +16,18 @@ def repeats_of(workspace: Workspace, split: SplitInView) -> list[SplitTree]:
     """Return the split in view and all finished splits that differ from it only by their seeds."""
     if split.tree is None or split.request is None:
         return []
-    trees = [split.tree]
-    for row in workspace.store.splits(split.dataset).to_dict("records"):
-        request = SplitRequest.from_dict(json.loads(row["request"]))
-        if request.family == split.request.family and row["run_id"] != split.key:
-            trees.append(workspace.store.split_tree(str(row["run_id"])))
-    return trees
+    rows = workspace.store.splits(split.dataset)
+    others = [
+        str(run_id)
+        for run_id, text in zip(rows["run_id"], rows["request"], strict=True)
+        if run_id != split.key and _family(text) == split.request.family
+    ]
+    return [split.tree, *workspace.store.split_trees(others)]
+
+
+@lru_cache(maxsize=20_000)
+def _family(text: str) -> str:
+    return read_request(text).family
 
 
 def show_stability(trees: list[SplitTree]) -> None:

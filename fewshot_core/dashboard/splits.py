@@ -1,9 +1,8 @@
 """The splits a reader can look at: those of finished runs, and those that were imported."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
 
 import streamlit as st
 
@@ -58,11 +57,18 @@ class SplitInView:
         return sum(node.degenerate for node in self.tree.nodes) if self.tree else 0
 
 
+@lru_cache(maxsize=20_000)
+def read_request(text: str) -> SplitRequest:
+    """Return the request of a finished split, from its text in the store."""
+    return SplitRequest.from_dict(json.loads(text))
+
+
 def list_splits(workspace: Workspace, dataset: str) -> dict[str, str]:
     """Return the labels of all splits of a data set by their keys, the latest run first."""
     labels = {}
-    for row in workspace.store.splits(dataset).to_dict("records"):
-        labels[str(row["run_id"])] = split_label(_request(row), str(row["run_id"]))
+    rows = workspace.store.splits(dataset)
+    for run_id, request in zip(rows["run_id"], rows["request"], strict=True):
+        labels[run_id] = split_label(read_request(request), run_id)
     for name, split_dataset in _imported(workspace).items():
         if split_dataset == dataset:
             labels[f"{_FILE}{name}"] = _imported_label(name, dataset)
@@ -77,10 +83,9 @@ def open_split(workspace: Workspace, key: str) -> SplitInView:
     """
     if key.startswith(_FILE):
         return _open_imported(workspace, key.removeprefix(_FILE))
-    rows = workspace.store.splits().set_index("run_id", drop=False)
     tree = workspace.store.split_tree(key)
-    row: dict[Any, Any] = rows.loc[key].to_dict()
-    request = _request(row)
+    [row] = workspace.store.splits(run_id=key).to_dict("records")
+    request = read_request(row["request"])
     return SplitInView(
         key=key,
         label=split_label(request, key),
@@ -93,10 +98,6 @@ def open_split(workspace: Workspace, key: str) -> SplitInView:
         finished=float(row["finished"]),
         seconds=float(row["seconds"]),
     )
-
-
-def _request(row: Mapping[Any, Any]) -> SplitRequest:
-    return SplitRequest.from_dict(json.loads(row["request"]))
 
 
 def _details(tree: SplitTree) -> tuple[str, ...]:

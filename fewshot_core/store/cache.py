@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +27,11 @@ _TOGETHER = 100
 """Runs taken in at once: fewer take longer, and of more it takes longer to find a broken one."""
 
 T = TypeVar("T")
+
+
+@lru_cache(maxsize=1_000)
+def _tree(text: str) -> SplitTree:
+    return SplitTree.from_json(text)
 
 
 class Store:
@@ -68,11 +74,12 @@ class Store:
         with self._lock:
             self._mending(self._sync_all)
 
-    def splits(self, dataset: str | None = None) -> pd.DataFrame:
+    def splits(self, dataset: str | None = None, run_id: str | None = None) -> pd.DataFrame:
         """Return the finished splits, the latest first.
 
         Args:
             dataset: Only those of a data set.
+            run_id: Only that of this name.
 
         Returns:
             Columns run_id, dataset, metric, variant, batch_norm, created, finished (a time stamp),
@@ -81,8 +88,9 @@ class Store:
         return self._ask(
             "SELECT run_id, dataset, metric, variant, batch_norm, created, finished, seconds, "
             "degenerate_nodes, request, details FROM runs JOIN splits USING (run_id) "
-            "WHERE $dataset IS NULL OR dataset = $dataset ORDER BY finished DESC, run_id",
-            {"dataset": dataset},
+            "WHERE ($dataset IS NULL OR dataset = $dataset) "
+            "AND ($run_id IS NULL OR run_id = $run_id) ORDER BY finished DESC, run_id",
+            {"dataset": dataset, "run_id": run_id},
         )
 
     def split_tree(self, run_id: str) -> SplitTree:
@@ -91,10 +99,26 @@ class Store:
         Raises:
             UnknownNameError: If there is no such finished split.
         """
-        found = self._ask("SELECT tree FROM splits WHERE run_id = $run_id", {"run_id": run_id})
-        if found.empty:
-            raise UnknownNameError(f"unknown split {run_id!r}: it is not among the finished runs")
-        return SplitTree.from_json(found["tree"].iloc[0])
+        [tree] = self.split_trees([run_id])
+        return tree
+
+    def split_trees(self, run_ids: Sequence[str]) -> list[SplitTree]:
+        """Return the trees of finished splits, in the order of their names here.
+
+        Raises:
+            UnknownNameError: If one of them is no finished split.
+        """
+        found = self._ask(
+            "SELECT run_id, tree FROM splits WHERE run_id IN (SELECT unnest($run_ids))",
+            {"run_ids": list(run_ids)},
+        )
+        texts = dict(zip(found["run_id"], found["tree"], strict=True))
+        for run_id in run_ids:
+            if run_id not in texts:
+                raise UnknownNameError(
+                    f"unknown split {run_id!r}: it is not among the finished runs"
+                )
+        return [_tree(texts[run_id]) for run_id in run_ids]
 
     def searches(self, dataset: str | None = None) -> pd.DataFrame:
         """Return the finished searches, the latest first.
