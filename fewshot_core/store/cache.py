@@ -1,30 +1,20 @@
 """The cache: what run folders and accuracy tables hold, ready to be asked."""
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from fewshot_core.bench import TableInfo, list_tables
-from fewshot_core.errors import FewshotError, StoreError, TableError, UnknownNameError
-from fewshot_core.runs import State, list_runs
+from fewshot_core.errors import StoreError, TableError, UnknownNameError
 from fewshot_core.splitting import SplitTree
 from fewshot_core.store.opening import is_damage, open_cache, start_anew
-from fewshot_core.store.run_rows import Rows, rows_of, take_in
-from fewshot_core.store.schema import RUN_TABLES
+from fewshot_core.store.syncing import sync_runs, sync_tables
 
 FILE = "cache.duckdb"
-
-_ACCURACY = ["dataset", "kind", "architecture", "accuracy_mean", "accuracy_std", "seeds"]
-
-_TOGETHER = 100
-"""Runs taken in at once: fewer take longer, and of more it takes longer to find a broken one."""
 
 T = TypeVar("T")
 
@@ -213,78 +203,5 @@ class Store:
                 self._sync_all()
 
     def _sync_all(self) -> None:
-        problems: dict[str, str] = {}
-        self._sync_runs(problems)
-        self._sync_tables(problems)
-        self.problems = problems
-
-    def _sync_runs(self, problems: dict[str, str]) -> None:
-        rows = self._look_up("SELECT run_id, finished FROM runs", {})
-        known = dict(zip(rows["run_id"], rows["finished"], strict=True))
-        folders = {folder.run_id: folder for folder in list_runs(self.data_dir)}
-        gone = known.keys() - folders.keys()
-        new: dict[str, Rows] = {}
-        for run_id, folder in folders.items():
-            try:
-                status = folder.status()
-                current = status.updated or 0.0 if status.state is State.DONE else None
-                if known.get(run_id) == current:
-                    continue
-                gone |= {run_id} & known.keys()
-                if current is not None:
-                    new[run_id] = rows_of(folder, current)
-            except FewshotError as error:
-                problems[run_id] = str(error)
-                gone |= {run_id} & known.keys()
-        if gone:
-            self._forget(gone)
-        names = list(new)
-        for start in range(0, len(names), _TOGETHER):
-            some = {name: new[name] for name in names[start : start + _TOGETHER]}
-            problems.update(take_in(self._connection, some))
-
-    def _forget(self, run_ids: Collection[str]) -> None:
-        with self._connection.cursor() as cursor:
-            cursor.begin()
-            for table in RUN_TABLES:
-                cursor.execute(
-                    f"DELETE FROM {table} WHERE run_id IN (SELECT unnest($1))", [list(run_ids)]
-                )
-            cursor.commit()
-
-    def _sync_tables(self, problems: dict[str, str]) -> None:
-        found = self._look_up("SELECT name, fingerprint, created FROM tables", {})
-        known = {(row.name, row.fingerprint, row.created) for row in found.itertuples(index=False)}
-        present = {
-            (info.name, info.fingerprint, info.created): info for info in list_tables(self.data_dir)
-        }
-        for name, *_ in known - present.keys():
-            with self._connection.cursor() as cursor:
-                cursor.begin()
-                cursor.execute("DELETE FROM accuracy WHERE table_name = ?", [name])
-                cursor.execute("DELETE FROM tables WHERE name = ?", [name])
-                cursor.commit()
-        for key in present.keys() - known:
-            try:
-                self._take_in_table(present[key])
-            except TableError as error:
-                problems[present[key].name] = str(error)
-
-    def _take_in_table(self, info: TableInfo) -> None:
-        path = self.data_dir / "tables" / info.name / "accuracy.parquet"
-        try:
-            rows = pq.read_table(path, columns=_ACCURACY)
-        except (OSError, pa.ArrowException) as error:
-            raise TableError(
-                f"the table {info.name!r} is damaged: {path.name} cannot be read ({error}); "
-                "import it again with --replace, or remove it"
-            ) from error
-        with self._connection.cursor() as cursor:
-            cursor.begin()
-            cursor.register("new_rows", rows)
-            cursor.execute("INSERT INTO accuracy SELECT ?, * FROM new_rows", [info.name])
-            cursor.unregister("new_rows")
-            cursor.execute(
-                "INSERT INTO tables VALUES (?, ?, ?)", [info.name, info.fingerprint, info.created]
-            )
-            cursor.commit()
+        problems = sync_runs(self._connection, self.data_dir)
+        self.problems = problems | sync_tables(self._connection, self.data_dir)
