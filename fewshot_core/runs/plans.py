@@ -6,8 +6,9 @@ Each is a process of its own that waits for its turn on the device; see ``fewsho
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from fewshot_core.runs.folder import RunFolder, State, runs_dir
+from fewshot_core.runs.folder import RunFolder, runs_dir
 from fewshot_core.runs.jobs import cancel, start
+from fewshot_core.runs.status import State
 from fewshot_core.search import SearchRequest
 
 
