@@ -16,7 +16,7 @@ from fewshot_core.errors import FewshotError
 from fewshot_core.metrics import METRICS, list_metrics, most_sharing_first
 from fewshot_core.runs import Network, RunFolder, SplitRequest, State, start
 from fewshot_core.runs.devices import choose_device
-from fewshot_core.splitting import EDGE_POLICIES, SplitTree, TreeOptions
+from fewshot_core.splitting import EDGE_POLICIES, WARM_UP_IMAGES, SplitTree, TreeOptions
 
 ALL = "all"
 
@@ -43,6 +43,12 @@ def run_split(
     groups: Annotated[str, typer.Option(help="Groups at every level, or at each.")] = "2",
     balanced: Annotated[bool, typer.Option(help="Groups of equal size, within one.")] = False,
     policy: Annotated[str, typer.Option(help=f"One of {', '.join(EDGE_POLICIES)}.")] = "fixed",
+    warm_up: Annotated[
+        int, typer.Option(help="Epochs of training before a sub-supernet is split further.")
+    ] = 0,
+    warm_up_images: Annotated[
+        int, typer.Option(help="Training images in each of these epochs.")
+    ] = WARM_UP_IMAGES,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     repeats: Annotated[
         int, typer.Option(help="Make it so many times, each with 1 more on every seed.")
@@ -70,7 +76,12 @@ def run_split(
             channels, cells, network_seed, str(checkpoint.resolve()) if checkpoint else None
         ),
         tree=TreeOptions.create(
-            levels, per_level[0] if len(per_level) == 1 else per_level, balanced, policy
+            levels,
+            per_level[0] if len(per_level) == 1 else per_level,
+            balanced,
+            policy,
+            warm_up,
+            warm_up_images,
         ),
         device=choose_device(device),
     )

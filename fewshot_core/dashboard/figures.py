@@ -82,6 +82,9 @@ def split_source(split: SplitInView) -> list[str]:
         several = f" x {split.request.batches} batches" if split.request.batches > 1 else ""
         parts.append(f"batch norm: {split.request.batch_norm}")
         parts.append(f"batch size {split.request.batch_size}{several}")
+        if split.request.tree.warm_up_epochs:
+            tree = split.request.tree
+            parts.append(f"warm-up: {tree.warm_up_epochs} epochs of {tree.warm_up_images:,} images")
     if split.tree is not None:
         parts.append(str(split.tree.details.get("device")))
     if split.finished is not None:

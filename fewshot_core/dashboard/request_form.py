@@ -50,6 +50,8 @@ def choose_requests(workspace: Workspace, dataset: str) -> list[SplitRequest]:
     network = choose_network()
     device = choose_device()
     tree, seed = choose_tree()
+    if tree is not None and tree.warm_up_epochs and not images:
+        images = choose_images(workspace, dataset)
     if network is None or tree is None:
         return []
     try:
@@ -94,7 +96,7 @@ def estimate_text(workspace: Workspace, requests: Sequence[SplitRequest]) -> str
     scorings = sum(request.tree.scorings() for request in requests)
     if len(known) < len(times):
         missing = [
-            METRICS.get(request.metric).label
+            METRICS.get(request.metric).label + (" with warm-up" if request.tree.warm_ups else "")
             for request, seconds in zip(requests, times, strict=True)
             if seconds is None
         ]

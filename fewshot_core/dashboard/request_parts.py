@@ -13,7 +13,7 @@ from fewshot_core.images import ImageSource, list_sources
 from fewshot_core.normalisation import BATCH_NORM_MODES
 from fewshot_core.runs import Network, available_devices
 from fewshot_core.space import EDGES, edge_label
-from fewshot_core.splitting import EDGE_POLICIES, TreeOptions
+from fewshot_core.splitting import EDGE_POLICIES, WARM_UP_IMAGES, TreeOptions
 
 _DEVICES = {"cpu": "CPU", "cuda": "CUDA", "mps": "Apple GPU"}
 
@@ -169,8 +169,31 @@ def choose_tree() -> tuple[TreeOptions | None, int]:
         seed = st.number_input(
             "Seed of choices by chance", min_value=0, value=0, key="seed", bind="query-params"
         )
+        left, right = st.columns(2)
+        warm_up = left.number_input(
+            "Warm-up epochs",
+            min_value=0,
+            max_value=1000,
+            value=0,
+            key="warm_up",
+            bind="query-params",
+            help="Each sub-supernet is trained for so many epochs, from the weights it has "
+            "inherited, before it is split further, as few-shot NAS and GM-NAS do. 0 in the paper.",
+        )
+        warm_up_images = right.number_input(
+            "Images of an epoch",
+            min_value=2,
+            value=WARM_UP_IMAGES,
+            key="warm_up_images",
+            bind="query-params",
+            disabled=not warm_up,
+            help="Training images that a sub-supernet sees in an epoch of its warm-up.",
+        )
     try:
-        return TreeOptions.create(edges, int(groups), balanced, policy), int(seed)
+        tree = TreeOptions.create(
+            edges, int(groups), balanced, policy, int(warm_up), int(warm_up_images)
+        )
+        return tree, int(seed)
     except FewshotError as error:
         st.error(str(error))
         return None, int(seed)

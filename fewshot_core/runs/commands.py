@@ -45,6 +45,11 @@ def _tree(tree: TreeOptions) -> dict[str, tuple[object, object]]:
         "groups": (_listed(tree.groups), _listed(usual.groups)),
         "balanced": (tree.balanced, usual.balanced),
         "policy": (tree.policy, usual.policy),
+        "warm-up": (tree.warm_up_epochs, usual.warm_up_epochs),
+        "warm-up-images": (
+            tree.warm_up_images if tree.warm_up_epochs else usual.warm_up_images,
+            usual.warm_up_images,
+        ),
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from fewshot_core.datafolder import write_json
 from fewshot_core.datasets import DATASETS
+from fewshot_core.metrics import METRICS
 from fewshot_core.runs.kinds import Request
 from fewshot_core.runs.request import SplitRequest
 from fewshot_core.search import SearchRequest, TrainingRequest
@@ -25,21 +26,47 @@ def estimate_seconds(data_dir: Path, request: Request) -> float | None:
     """Return the seconds a run will take, or None before one of its kind was measured here.
 
     The measured pace is scaled by the work of the request: images, pixels, cells, the square of
-    the channels and, for a search, the operations of its sub-space.
+    the channels and, for a search, the operations of its sub-space. A warm-up between the levels of
+    a tree has a pace of its own.
 
     Raises:
         ImagesError: If the images of a search on all images are missing.
     """
     pace = _read(data_dir).get(_key(request))
-    if pace is None:
+    warm_up = _warm_up_seconds(data_dir, request) if isinstance(request, SplitRequest) else 0.0
+    if pace is None or warm_up is None:
         return None
-    return pace * _work(request) * _times(request, data_dir)
+    return pace * _work(request) * _times(request, data_dir) + warm_up
 
 
 def record_pace(data_dir: Path, request: Request, seconds: float) -> None:
     """Remember how many seconds one scored operation took or, of a search, one image."""
     paces = _read(data_dir) | {_key(request): seconds / _work(request)}
     write_json(data_dir / _FILE, paces)
+
+
+def record_warm_up(data_dir: Path, request: SplitRequest, seconds: float) -> None:
+    """Remember how many seconds the warm-up of one sub-supernet took."""
+    paces = _read(data_dir) | {_warm_up_key(request): seconds / _warm_up_work(request)}
+    write_json(data_dir / _FILE, paces)
+
+
+def _warm_up_seconds(data_dir: Path, request: SplitRequest) -> float | None:
+    """Return the seconds of all warm-ups of a split, or None before one was measured here."""
+    if not request.tree.warm_ups:
+        return 0.0
+    pace = _read(data_dir).get(_warm_up_key(request))
+    return None if pace is None else pace * _warm_up_work(request) * request.tree.warm_ups
+
+
+def _warm_up_key(request: SplitRequest) -> str:
+    network = request.network
+    return f"warm-up/{network.channels}x{network.cells_per_stage}/{request.device}"
+
+
+def _warm_up_work(request: SplitRequest) -> float:
+    pixels = DATASETS.get(request.dataset).image_size ** 2
+    return float(request.tree.warm_up_epochs * request.tree.warm_up_images * pixels)
 
 
 def record_epochs(
@@ -78,7 +105,7 @@ def _work(request: Request) -> float:
     pixels = DATASETS.get(request.dataset).image_size ** 2
     if isinstance(request, SplitRequest):
         network = request.network
-        if not request.needs_images:
+        if not METRICS.get(request.metric).needs_images:
             return float(network.cells_per_stage)
         images = request.batch_size * request.batches
         return float(images * pixels * network.cells_per_stage * network.channels**2)

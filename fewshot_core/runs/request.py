@@ -101,12 +101,15 @@ class SplitRequest:
 
     @property
     def needs_images(self) -> bool:
-        """Whether the metric looks at images."""
-        return METRICS.get(self.metric).needs_images
+        """Whether the metric, or a warm-up, looks at images."""
+        return METRICS.get(self.metric).needs_images or self.tree.warm_up_epochs > 0
 
     def canonical(self) -> dict[str, Any]:
         """Return the request without what cannot change its result."""
         document = {"format": FORMAT, **asdict(self)}
+        if not self.tree.warm_up_epochs:
+            for name in ("warm_up_epochs", "warm_up_images"):
+                del document["tree"][name]
         if not self.needs_images:
             for name in ("images", "batch_size", "batches", "batch_seed", "batch_norm"):
                 document[name] = None
@@ -163,10 +166,9 @@ class SplitRequest:
             values = {name: value for name, value in document.items() if value is not None}
             values.pop("format")
             values["network"] = Network(**document["network"])
-            tree = document["tree"]
-            values["tree"] = TreeOptions(
-                tuple(tree["edges"]), tuple(tree["groups"]), tree["balanced"], tree["policy"]
-            )
+            tree = dict(document["tree"])
+            edges, groups = tuple(tree.pop("edges")), tuple(tree.pop("groups"))
+            values["tree"] = TreeOptions(edges, groups, **tree)
             return cls(**values)
         except (KeyError, TypeError) as error:
             raise RunError(f"the request is damaged: {error!r}") from error

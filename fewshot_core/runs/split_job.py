@@ -11,10 +11,14 @@ from fewshot_core.errors import RunError
 from fewshot_core.images.batches import Batch, load_batch
 from fewshot_core.metrics import ScoreMemory
 from fewshot_core.nets import Supernet, load_checkpoint
-from fewshot_core.runs.estimate import record_pace
+from fewshot_core.runs.estimate import record_pace, record_warm_up
 from fewshot_core.runs.folder import RunFolder
 from fewshot_core.runs.reporting import Reporter
 from fewshot_core.runs.request import SplitRequest
+from fewshot_core.search import StepProgress
+from fewshot_core.search.compute import Compute
+from fewshot_core.search.data import load_data
+from fewshot_core.search.warm_up import WarmUp
 from fewshot_core.space import OPERATIONS, SubSpace, edge_label
 from fewshot_core.splitting import Progress, split
 
@@ -26,6 +30,7 @@ def run(folder: RunFolder, data_dir: Path) -> None:
     reporter.say("building the supernet")
     supernet = _supernet(request)
     batches = _batches(request, data_dir)
+    warm_up = _warm_up(request, data_dir, reporter)
     memory = ScoreMemory(data_dir / "scores", reporter.log)
     tree = split(
         request.metric,
@@ -42,6 +47,7 @@ def run(folder: RunFolder, data_dir: Path) -> None:
         details=_details(request, supernet, batches),
         progress=reporter.progress,
         memory=memory,
+        warm_up=warm_up,
     )
     folder.write_tree(tree)
     if memory.found:
@@ -51,6 +57,9 @@ def run(folder: RunFolder, data_dir: Path) -> None:
         pace = memory.seconds / memory.made * len(batches or [None])
         with suppress(OSError):  # a pace that cannot be kept does not make the split fail
             record_pace(data_dir, request, pace)
+    if warm_up is not None:
+        with suppress(OSError):
+            record_warm_up(data_dir, request, warm_up.seconds / warm_up.trained)
     reporter.finish(reporter.status.done + 1)
 
 
@@ -71,6 +80,14 @@ class _Reporter(Reporter):
             f"{edge_label(progress.edge)}, node {self._nodes + 1}"
         )
         self.step(progress.done, progress.total, message)
+
+    def training(self, progress: StepProgress) -> None:
+        """Report the step of a warm-up that is about to be done."""
+        message = (
+            f"training a sub-supernet before it is split further: epoch {progress.epoch} of {progress.epochs}, step {progress.step + 1} of "
+            f"{progress.steps}"
+        )
+        self.step(self.status.done, self.status.total, message)
 
 
 def _supernet(request: SplitRequest) -> Supernet:
@@ -107,6 +124,22 @@ def _batches(request: SplitRequest, data_dir: Path) -> list[Batch] | None:
     ]
 
 
+def _warm_up(request: SplitRequest, data_dir: Path, reporter: _Reporter) -> WarmUp | None:
+    tree = request.tree
+    if not tree.warm_ups:
+        return None
+    compute = Compute.create(request.device)
+    data = load_data(
+        request.dataset,
+        tree.warm_up_images,
+        request.seed,
+        request.images,
+        data_dir,
+        compute.device,
+    )
+    return WarmUp(data, tree.warm_up_epochs, request.seed, compute, reporter.training)
+
+
 def _details(
     request: SplitRequest, supernet: Supernet, batches: list[Batch] | None
 ) -> dict[str, Any]:
@@ -120,4 +153,6 @@ def _details(
         "synthetic": batches[0].provenance.synthetic if batches else False,
         "batch_size": request.batch_size if batches else None,
         "batches": request.batches if batches else None,
+        "warm_up_epochs": request.tree.warm_up_epochs,
+        "warm_up_images": request.tree.warm_up_images if request.tree.warm_up_epochs else None,
     }

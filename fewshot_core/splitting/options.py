@@ -19,15 +19,30 @@ EDGE_POLICIES: Mapping[str, str] = {
 }
 """How the edge of a node is chosen."""
 
+WARM_UP_IMAGES = 2048
+"""Training images of a warm-up, unless told otherwise: few, since each sub-supernet sees them."""
+
 
 @dataclass(frozen=True)
 class TreeOptions:
-    """The shape of a tree; see ``split``."""
+    """How a tree grows; see ``split``.
+
+    Attributes:
+        edges: The edge to split at each level.
+        groups: Into how many groups, at each level.
+        balanced: Whether group sizes may differ by at most one.
+        policy: How edges are chosen; see ``EDGE_POLICIES``.
+        warm_up_epochs: Epochs that each sub-supernet is trained for before it is split further,
+            from the weights that it has inherited.
+        warm_up_images: Training images that it sees in each of them.
+    """
 
     edges: tuple[int, ...] = (0, 1, 2)
     groups: tuple[int, ...] = (2, 2, 2)
     balanced: bool = False
     policy: str = "fixed"
+    warm_up_epochs: int = 0
+    warm_up_images: int = WARM_UP_IMAGES
 
     def __post_init__(self) -> None:
         if self.policy not in EDGE_POLICIES:
@@ -44,6 +59,14 @@ class TreeOptions:
                 f"expected 2 to 5 groups for each of {len(self.edges)} levels, "
                 f"got {list(self.groups)}"
             )
+        if self.warm_up_epochs < 0:
+            raise SplittingError(
+                f"expected warm_up_epochs of at least 0, got {self.warm_up_epochs}"
+            )
+        if self.warm_up_images < 2:
+            raise SplittingError(
+                f"expected warm_up_images of at least 2, got {self.warm_up_images}"
+            )
 
     @classmethod
     def create(
@@ -52,10 +75,19 @@ class TreeOptions:
         groups: int | Sequence[int] = 2,
         balanced: bool = False,
         policy: str = "fixed",
+        warm_up_epochs: int = 0,
+        warm_up_images: int = WARM_UP_IMAGES,
     ) -> TreeOptions:
         """Return options, with one number of groups standing for every level."""
         levels = (groups,) * len(edges) if isinstance(groups, int) else tuple(groups)
-        return cls(tuple(edges), levels, balanced, policy)
+        return cls(tuple(edges), levels, balanced, policy, warm_up_epochs, warm_up_images)
+
+    @property
+    def warm_ups(self) -> int:
+        """How many sub-supernets will be trained before they are split further."""
+        if not self.warm_up_epochs:
+            return 0
+        return sum(int(np.prod(self.groups[:level])) for level in range(1, len(self.groups)))
 
     @property
     def leaf_count(self) -> int:

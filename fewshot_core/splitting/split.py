@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ def split(
     details: Mapping[str, Any] | None = None,
     progress: Callable[[Progress], None] | None = None,
     memory: ScoreMemory | None = None,
+    warm_up: Callable[[Supernet], None] | None = None,
 ) -> SplitTree:
     """Split the space into sub-spaces, level by level.
 
@@ -77,6 +79,9 @@ def split(
         details: What else the tree should say of itself.
         progress: Called before each operation is scored.
         memory: Where scores are looked up and kept; see ``score_operations``.
+        warm_up: Trains a sub-supernet in place before it is split further, such as a
+            ``fewshot_core.search.warm_up.WarmUp``; it is given weights of its own, copies of those
+            of the sub-supernet that was split.
 
     Returns:
         A tree whose leaves cover all 15,625 architectures once: eight with the default options.
@@ -92,7 +97,7 @@ def split(
     scoring = {"variant": variant, "batch_norm": batch_norm, "seed": seed}
     described = {**scoring, **_option_details(options), **(details or {})}
     scoring |= {"image_size": image_size, "memory": memory}
-    growth = _Growth(metric, supernet, batch, options, scoring, described, progress)
+    growth = _Growth(metric, supernet, batch, options, scoring, described, progress, warm_up)
     return growth.run()
 
 
@@ -108,8 +113,11 @@ class _Growth:
         scoring: Mapping[str, Any],
         details: Mapping[str, Any],
         progress: Callable[[Progress], None] | None,
+        warm_up: Callable[[Supernet], None] | None,
     ) -> None:
         self.supernet = supernet
+        self.warm_up = warm_up
+        self.trained: dict[Path, Supernet] = {}
         self.batch = batch
         self.options = options
         self.scoring = scoring
@@ -120,17 +128,27 @@ class _Growth:
         self.tree = SplitTree(metric, (), details)
 
     def run(self) -> SplitTree:
-        for _ in self.options.edges:
+        for level in range(len(self.options.edges)):
+            if level and self.warm_up is not None:
+                self._train_all(self.warm_up)
             for path, sub_space in self.tree.open_paths():
                 node = self._decide(path, sub_space)
                 self.tree = SplitTree(self.tree.metric, (*self.tree.nodes, node), self.tree.details)
         return self.tree
 
+    def _train_all(self, warm_up: Callable[[Supernet], None]) -> None:
+        """Give each open sub-space a network of its own and train it."""
+        parents, self.trained = self.trained, {}
+        for path, sub_space in self.tree.open_paths():
+            parent = parents.get(path[:-1], self.supernet)
+            self.trained[path] = copy.deepcopy(parent.restrict(sub_space))
+            warm_up(self.trained[path])
+
     def _decide(self, path: Path, sub_space: SubSpace) -> SplitNode:
         """Score the edges that compete for a node and split the one with the smallest cut."""
         start = time.perf_counter()
         groups = self.options.groups[len(path)]
-        restricted = self.supernet.restrict(sub_space)
+        restricted = self.trained.get(path, self.supernet).restrict(sub_space)
         used = {node.edge for node in self.tree.nodes if node.path == path[: len(node.path)]}
         choices = []
         for edge in self.options.edges_to_score(path, sub_space, used, self.scoring["seed"]):

@@ -100,6 +100,22 @@ def test_the_estimate_comes_from_the_last_split_of_the_kind(split_data: Path, op
     assert any("was timed" in caption.value for caption in page.caption)
 
 
+def test_a_warm_up_is_asked_for_and_says_that_it_was_not_timed(split_data: Path, open_page: Open):
+    page = small(open_page, "gradnorm", seed="7")
+    assert page.number_input(key="warm_up_images").disabled
+    page.number_input(key="warm_up").set_value(2).run()
+    assert not page.number_input(key="warm_up_images").disabled
+    assert any("gradnorm with warm-up was timed" in caption.value for caption in page.caption)
+
+
+def test_a_warm_up_asks_for_images_whatever_the_metric(empty_data: Path, open_page: Open):
+    page = small(open_page, "#params")
+    assert not [box for box in page.selectbox if box.label == "Images"]
+    page.number_input(key="warm_up").set_value(1).run()
+    assert [box for box in page.selectbox if box.label == "Images"]
+    assert not page.exception
+
+
 def test_made_up_images_are_labelled_everywhere(split_data: Path, open_page: Open):
     gradnorm = next(f.run_id for f in list_runs(split_data) if "gradnorm" in f.run_id)
     page = open_page(SCRIPT, metric="gradnorm")

@@ -21,6 +21,7 @@ CHANGES = [
     {"tree": TreeOptions.create((5,), 5)},
     {"tree": TreeOptions.create((3, 1), (2, 3), balanced=True)},
     {"tree": TreeOptions.create(policy="gradient")},
+    {"tree": TreeOptions.create(warm_up_epochs=2, warm_up_images=64)},
     {"device": "cuda"},
     {"metric": "params", "variant": "paper", "batch_size": 3},
 ]

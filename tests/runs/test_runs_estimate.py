@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from fewshot_core.runs import Network, SplitRequest, estimate_seconds
-from fewshot_core.runs.estimate import record_epochs, record_pace
+from fewshot_core.runs.estimate import record_epochs, record_pace, record_warm_up
 from fewshot_core.search import PRESETS, SearchRequest, TrainingRequest
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import TreeOptions
@@ -42,6 +42,19 @@ def test_the_same_request_takes_as_long_as_before(tmp_path):
 def test_the_estimate_grows_with_the_work(tmp_path, change, factor):
     record_pace(tmp_path, REQUEST, 0.5)
     assert estimate_seconds(tmp_path, replace(REQUEST, **change)) == pytest.approx(17.5 * factor)
+
+
+def test_a_warm_up_has_a_pace_of_its_own(tmp_path):
+    warm = replace(REQUEST, tree=TreeOptions.create(warm_up_epochs=2, warm_up_images=64))
+    record_pace(tmp_path, REQUEST, 0.5)
+    assert estimate_seconds(tmp_path, warm) is None
+    record_warm_up(tmp_path, warm, 3.0)
+    assert estimate_seconds(tmp_path, warm) == pytest.approx(17.5 + 6 * 3)
+    longer = replace(REQUEST, tree=TreeOptions.create((0, 1), 2, False, "fixed", 4, 128))
+    assert estimate_seconds(tmp_path, longer) == pytest.approx(17.5 * 3 / 7 + 2 * 12)
+    single = replace(REQUEST, tree=TreeOptions.create((0,), 5, warm_up_epochs=9))
+    assert estimate_seconds(tmp_path, single) == pytest.approx(17.5 / 7)
+    assert estimate_seconds(tmp_path, REQUEST) == pytest.approx(17.5)
 
 
 def test_images_do_not_count_for_a_metric_without_images(tmp_path):

@@ -33,6 +33,8 @@ OTHER_OPTIONS = [
     {"tree": TreeOptions.create((0,), 5)},
     {"tree": TreeOptions.create(balanced=True)},
     {"tree": TreeOptions.create(policy="gradient")},
+    {"tree": TreeOptions.create(warm_up_epochs=1)},
+    {"tree": TreeOptions.create(warm_up_epochs=1, warm_up_images=64)},
 ]
 COUNTING = [change for change in IMAGE_OPTIONS + OTHER_OPTIONS if "images" not in change]
 
@@ -65,6 +67,21 @@ def test_every_option_that_matters_makes_another_run(change):
 def test_all_runs_of_different_options_have_different_names():
     names = {replace(REQUEST, **change).run_id(FINGERPRINTS) for change in COUNTING}
     assert len(names) == len(COUNTING)
+
+
+def test_without_a_warm_up_a_request_is_as_it_was_before_there_were_any():
+    assert set(REQUEST.canonical()["tree"]) == {"edges", "groups", "balanced", "policy"}
+    unused = replace(REQUEST, tree=TreeOptions.create(warm_up_images=64))
+    assert unused.run_id(FINGERPRINTS) == REQUEST.run_id(FINGERPRINTS)
+    assert SplitRequest.from_dict(REQUEST.canonical()) == REQUEST
+
+
+def test_a_warm_up_needs_images_whatever_the_metric():
+    request = SplitRequest("cifar10", "synflow", images="synthetic")
+    assert not request.needs_images
+    warm = replace(request, tree=TreeOptions.create(warm_up_epochs=2))
+    assert warm.needs_images
+    assert SplitRequest.from_dict(json.loads(json.dumps(warm.canonical()))) == warm
 
 
 def test_the_version_of_a_metric_s_package_makes_another_run(monkeypatch, tmp_path):

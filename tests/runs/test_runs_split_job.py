@@ -25,7 +25,7 @@ from fewshot_core.runs import (
     start,
 )
 from fewshot_core.space import SubSpace
-from fewshot_core.splitting import SplitTree
+from fewshot_core.splitting import SplitTree, TreeOptions
 
 STARTER = """
 import json, sys
@@ -202,6 +202,24 @@ def test_another_run_takes_what_is_remembered(own_folder, gradnorm, tmp_path, ca
         node.groups for node in trees["grasp"][1].nodes
     ]
     assert all(path.stat().st_size < 5000 for path in (tmp_path / "scores").rglob("*.json"))
+
+
+def test_sub_supernets_are_warmed_up_between_levels(own_folder, gradnorm, tmp_path, capsys):
+    tree = TreeOptions.create((0, 1), warm_up_epochs=2, warm_up_images=8)
+    request = replace(gradnorm, tree=tree)
+    own_folder.write_manifest({"request": request.canonical()})
+    split_job.run(own_folder, tmp_path)
+    warm = own_folder.tree()
+    assert (warm.details["warm_up_epochs"], warm.details["warm_up_images"]) == (2, 8)
+    assert "training a sub-supernet before it is split further: epoch" in capsys.readouterr().out
+    assert estimate_seconds(tmp_path, request) is not None
+    cold = replace(request, tree=TreeOptions.create((0, 1)))
+    own_folder.write_manifest({"request": cold.canonical()})
+    split_job.run(own_folder, tmp_path)
+    plain = own_folder.tree()
+    assert plain.details["warm_up_epochs"] == 0
+    assert plain.nodes[0].values == warm.nodes[0].values
+    assert plain.nodes[1].values != warm.nodes[1].values
 
 
 def test_a_damaged_memory_is_said_in_the_log(own_folder, tmp_path, capsys):
