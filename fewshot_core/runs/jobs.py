@@ -60,7 +60,7 @@ def start(request: Request, data_dir: Path) -> RunFolder:
     with locked(runs_dir(data_dir)):
         if _is_usable(folder):  # another process was first
             return folder
-        _prepare(folder, _manifest(request, fingerprints, data_dir))
+        _prepare(folder, make_manifest(request, fingerprints, data_dir))
         _launch(folder, data_dir)
     return folder
 
@@ -135,9 +135,10 @@ def _prepare(folder: RunFolder, manifest: dict[str, Any]) -> None:
         draft.write_status(Status(State.QUEUED, "starting"))
 
 
-def _manifest(
+def make_manifest(
     request: Request, fingerprints: dict[str, str | None], data_dir: Path
 ) -> dict[str, Any]:
+    """Return the manifest of a run: what is asked, from what, and what computes it."""
     return {
         "kind": kind_of(request).name,
         "request": request.canonical(),

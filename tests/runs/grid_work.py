@@ -1,0 +1,47 @@
+"""Work for the workers of a test's cluster; they import it by name."""
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from fewshot_core.runs.grid.inputs import Sent
+from fewshot_core.runs.grid.tasks import GridTask, Outcome, do
+from fewshot_core.search import SearchError
+
+
+def noted(task: GridTask, sent: Sent | None = None) -> Outcome:
+    """Do a task, and write its name into a file when it is begun and when it has ended."""
+    place = Path(task.data_dir).parent
+    with (place / "begun").open("a") as file:
+        file.write(f"{task.run_id}\n")
+    time.sleep(0.3)
+    outcome = do(task, sent)
+    with (place / "ended").open("a") as file:
+        file.write(f"{task.run_id}\n")
+    return outcome
+
+
+def deadly(task: GridTask, sent: Sent | None = None) -> Outcome:
+    """End the worker's process for one metric; do the rest."""
+    if task.request.get("metric") == "random":
+        os._exit(9)
+    return do(task, sent)
+
+
+def unsteady(task: GridTask, sent: Sent | None = None) -> Outcome:
+    """Fail at first, for one metric always, and for one in a way that would come again."""
+    place = Path(task.data_dir).parent
+    with (place / "tries").open("a") as file:
+        file.write(f"{task.request['metric']}\n")
+    tries = (place / "tries").read_text().splitlines().count(task.request["metric"])
+    if task.request["metric"] == "synflow":
+        raise SearchError("it cannot be done")
+    if task.request["metric"] == "random" or tries < 2:
+        raise ZeroDivisionError("by chance")
+    return do(task, sent)
+
+
+def hidden(task: GridTask, sent: Sent | None = None) -> Outcome:
+    """Do a task on a machine that sees nothing of the driver's."""
+    return do(replace(task, data_dir="/nowhere"), sent)
