@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fewshot_core.datafolder import atomic_folder
 from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.resolve import resolve
-from fewshot_core.runs.folder import RunFolder, State, Status, runs_dir
+from fewshot_core.runs.folder import RunFolder, runs_dir
 from fewshot_core.runs.grid.clusters import ATTEMPTS
 from fewshot_core.runs.grid.config import Grid
 from fewshot_core.runs.grid.inputs import Sent, read_inputs
@@ -20,6 +20,7 @@ from fewshot_core.runs.grid.tasks import GridTask, Outcome, do
 from fewshot_core.runs.jobs import answered, make_manifest
 from fewshot_core.runs.kinds import Request, kind_of
 from fewshot_core.runs.request import SplitRequest
+from fewshot_core.runs.status import State, Status
 from fewshot_core.search import SearchRequest
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from typing import Any
 import psutil
 
 from fewshot_core.resolve import resolve
-from fewshot_core.runs.folder import RunFolder, State, Status
+from fewshot_core.runs.folder import RunFolder
 from fewshot_core.runs.grid.inputs import Sent, place_inputs
 from fewshot_core.runs.kinds import KINDS, read_request
+from fewshot_core.runs.status import State, Status
 from fewshot_core.search.layout import CHECKPOINT, RECORDS, TABLE
 
 _RESULTS = {
