@@ -25,6 +25,7 @@ from fewshot_core.bench import (
     preview_table,
     resolve_table,
 )
+from fewshot_core.cli_cache import cache_app
 from fewshot_core.cli_common import AsJson, DataDir, err, out, print_json
 from fewshot_core.cli_curves import curves_app
 from fewshot_core.cli_grid import run_grid_command
@@ -54,6 +55,7 @@ app.command(name="split")(run_split)
 app.command(name="search")(run_search)
 app.command(name="train")(run_train)
 app.command(name="halve")(run_halve)
+app.add_typer(cache_app, name="cache", no_args_is_help=True)
 app.add_typer(curves_app, name="curves", no_args_is_help=True)
 app.command(name="grid")(run_grid_command)
 app.add_typer(images_app, name="images", no_args_is_help=True)

@@ -1,5 +1,6 @@
 """Runs: what was asked, the folder it is kept in, and the process that does it."""
 
+from fewshot_core.runs.aside import find_damage, reading_problem, set_aside
 from fewshot_core.runs.commands import command, split_command
 from fewshot_core.runs.devices import available_devices
 from fewshot_core.runs.estimate import estimate_seconds, measure
@@ -23,10 +24,13 @@ __all__ = [
     "command",
     "delete",
     "estimate_seconds",
+    "find_damage",
     "foreign_folders",
     "list_runs",
     "measure",
+    "reading_problem",
     "run_folder",
+    "set_aside",
     "split_command",
     "start",
 ]

@@ -95,9 +95,17 @@ def delete(folder: RunFolder) -> None:
     Raises:
         RunError: If a process is working on it.
     """
-    if _is_active(folder):
+    if is_active(folder):
         raise RunError(f"{folder.run_id} is running: cancel it before you delete it")
     remove_folder(folder.path)
+
+
+def is_active(folder: RunFolder) -> bool:
+    """Whether a process is working on a run; one whose status is damaged is taken for ended."""
+    try:
+        return folder.status().state.active
+    except RunError:
+        return False
 
 
 def _folder(request: Request, fingerprints: dict[str, str | None], data_dir: Path) -> RunFolder:
@@ -111,13 +119,6 @@ def _is_usable(folder: RunFolder) -> bool:
         if state is not State.DONE:
             return state.active
         return folder.is_complete()
-    except RunError:
-        return False
-
-
-def _is_active(folder: RunFolder) -> bool:
-    try:
-        return folder.status().state.active
     except RunError:
         return False
 

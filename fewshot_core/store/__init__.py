@@ -1,5 +1,6 @@
-"""The DuckDB cache of run folders and accuracy tables; the only package that knows SQL."""
+"""The DuckDB cache; the only place that knows SQL."""
 
 from fewshot_core.store.cache import Store
+from fewshot_core.store.care import Rebuilt, Verified, rebuild, verify
 
-__all__ = ["Store"]
+__all__ = ["Rebuilt", "Store", "Verified", "rebuild", "verify"]

@@ -64,6 +64,15 @@ class Store:
         with self._lock:
             self._mending(self._sync_all)
 
+    def run_counts(self) -> dict[str, int]:
+        """Return how many finished runs of each kind there are."""
+        found = self._ask("SELECT kind, count(*) AS runs FROM runs GROUP BY kind ORDER BY kind", {})
+        return {str(kind): int(runs) for kind, runs in found.itertuples(index=False)}
+
+    def table_names(self) -> list[str]:
+        """Return the names of the accuracy tables."""
+        return list(self._ask("SELECT name FROM tables ORDER BY created, name", {})["name"])
+
     def splits(self, dataset: str | None = None, run_id: str | None = None) -> pd.DataFrame:
         """Return the finished splits, the latest first.
 

@@ -33,11 +33,8 @@ def open_cache(path: Path | None) -> duckdb.DuckDBPyConnection:
     except OSError as error:
         raise StoreError(f"the cache {path} cannot be opened: {error}") from error
     except duckdb.Error as error:
-        if "Could not set lock" in str(error):
-            raise StoreError(
-                f"the cache {path} is open in another process, probably a second app on the same "
-                "data folder: close that one, or start this one with another --data-dir"
-            ) from error
+        if is_locked(error):
+            raise _in_use(path) from error
         try:
             return start_anew(path)
         except StoreError:
@@ -61,11 +58,46 @@ def start_anew(path: Path | None) -> duckdb.DuckDBPyConnection:
         raise StoreError(f"the cache {path} cannot be built: {error}") from error
 
 
+def drop_cache(path: Path) -> None:
+    """Delete the file of a cache, where there is one.
+
+    Raises:
+        StoreError: If another process has the cache open, or the disk refuses.
+    """
+    try:
+        if path.exists():
+            _check_unlocked(path)
+        for file in (path, path.with_name(path.name + ".wal")):
+            file.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"the cache {path} cannot be deleted: {error}") from error
+
+
+def is_locked(error: duckdb.Error) -> bool:
+    """Return whether an error says that another process has the file open."""
+    return "Could not set lock" in str(error)
+
+
 def is_damage(error: duckdb.Error) -> bool:
     """Return whether an error says that the file is damaged, or that DuckDB has given it up."""
     if isinstance(error, _DAMAGE):
         return True
     return any(words in str(error) for words in ("Corrupt database file", "Could not read"))
+
+
+def _check_unlocked(path: Path) -> None:
+    try:
+        duckdb.connect(str(path)).close()
+    except duckdb.Error as error:  # a damaged one may be deleted
+        if is_locked(error):
+            raise _in_use(path) from error
+
+
+def _in_use(path: Path) -> StoreError:
+    return StoreError(
+        f"the cache {path} is open in another process, probably an app on the same data folder: "
+        "close that one, or use another --data-dir"
+    )
 
 
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:

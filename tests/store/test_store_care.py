@@ -1,0 +1,175 @@
+"""Rebuilding the cache, and checking it against the run folders."""
+
+import json
+import subprocess
+import sys
+
+import duckdb
+import pytest
+
+from fewshot_core.errors import StoreError
+from fewshot_core.runs import State
+from fewshot_core.store import Store, rebuild, verify
+
+HOLDER = """
+import sys
+from pathlib import Path
+from fewshot_core.store import Store
+store = Store(Path(sys.argv[1]))
+sys.stdout.write("open\\n")
+sys.stdout.flush()
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(data_folder):
+    """Another process that has the cache open."""
+    command = [sys.executable, "-c", HOLDER, str(data_folder)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "open\n"
+        yield process
+        process.communicate()
+
+
+def files(folder):
+    """Return all files in a folder with their content."""
+    return {
+        path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def test_a_rebuilt_cache_is_as_the_one_before(data_folder, make_run, open_store):
+    for seed in (1, 2):
+        make_run(seed=seed)
+    first = open_store()
+    before = first.splits()
+    first.close()
+    found = rebuild(data_folder)
+    assert found.runs == {"split": 2} and found.tables == ("nasbench201-validation",)
+    assert found.left_out == {}
+    second = Store(data_folder)
+    assert second.splits().equals(before)
+    second.close()
+
+
+def test_a_rebuild_says_what_was_left_out_and_why(data_folder, make_run):
+    make_run(seed=1)
+    cancelled = make_run(seed=2, state=State.CANCELLED)
+    broken = make_run(seed=3)
+    broken.tree_path.write_text("{")
+    (data_folder / "runs" / "holiday-pictures").mkdir()
+    found = rebuild(data_folder)
+    assert found.runs == {"split": 1}
+    assert found.left_out.keys() == {cancelled.run_id, broken.run_id, "holiday-pictures"}
+    assert "is not done: cancelled" in found.left_out[cancelled.run_id]
+    assert "tree.json cannot be read" in found.left_out[broken.run_id]
+    assert "no manifest.json" in found.left_out["holiday-pictures"]
+
+
+def test_a_damaged_cache_is_rebuilt(data_folder, make_run):
+    make_run()
+    (data_folder / "cache.duckdb").write_bytes(b"damaged" * 1000)
+    (data_folder / "cache.duckdb.wal").write_bytes(b"damaged too")
+    assert rebuild(data_folder).runs == {"split": 1}
+    assert verify(data_folder).well
+
+
+def test_a_cache_that_an_app_has_open_is_not_rebuilt(data_folder, holder):
+    with pytest.raises(StoreError, match=r"open in another process.*close that one"):
+        rebuild(data_folder)
+    assert (data_folder / "cache.duckdb").exists()
+
+
+def test_what_is_well_is_said_to_be_well_and_nothing_is_changed(data_folder, make_run, open_store):
+    make_run(seed=1)
+    make_run(seed=2, state=State.FAILED)
+    open_store().close()
+    before = files(data_folder)
+    found = verify(data_folder)
+    assert found.well and found.note is None
+    assert (found.folders, found.finished, found.compared) == (2, 1, 1)
+    assert files(data_folder) == before
+
+
+def test_a_missing_cache_is_no_problem_and_is_not_made(data_folder, make_run):
+    make_run()
+    found = verify(data_folder)
+    assert found.well and "builds it" in found.note
+    assert not (data_folder / "cache.duckdb").exists()
+
+
+def test_runs_are_checked_while_an_app_has_the_cache_open(data_folder, make_run, holder):
+    make_run(seed=1).tree_path.write_text("{")
+    found = verify(data_folder)
+    assert "open in another process" in found.note and found.compared == 0
+    assert len(found.damaged) == 1
+
+
+def another_score(connection):
+    connection.execute("UPDATE scores SET value = 17 WHERE operation = 0")
+
+
+def a_lost_node(connection):
+    connection.execute("DELETE FROM nodes WHERE path = ''")
+
+
+def one_more_sub_space(connection):
+    connection.execute("INSERT INTO sub_spaces SELECT * FROM sub_spaces WHERE number = 1")
+
+
+@pytest.mark.parametrize("change", [another_score, a_lost_node, one_more_sub_space])
+def test_a_cache_that_says_something_else_is_a_problem(data_folder, make_run, open_store, change):
+    run = make_run()
+    open_store().close()
+    with duckdb.connect(str(data_folder / "cache.duckdb")) as connection:
+        change(connection)
+    found = verify(data_folder)
+    assert list(found.problems) == [run.run_id] and found.damaged == {}
+    assert "fewshot cache rebuild" in found.problems[run.run_id]
+    rebuild(data_folder)
+    assert verify(data_folder).well
+
+
+def test_a_run_that_the_cache_has_not_seen_yet_is_no_problem(data_folder, make_run, open_store):
+    make_run(seed=1)
+    open_store().close()
+    make_run(seed=2)
+    found = verify(data_folder)
+    assert found.well and (found.finished, found.compared) == (2, 1)
+
+
+def test_a_damaged_cache_is_a_problem_and_another_version_is_said(data_folder, open_store):
+    open_store().close()
+    path = data_folder / "cache.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE version SET number = 0")
+    found = verify(data_folder)
+    assert found.well and "another version" in found.note
+    path.write_bytes(b"damaged" * 1000)
+    found = verify(data_folder)
+    assert list(found.problems) == ["cache.duckdb"] and "damaged" in found.problems["cache.duckdb"]
+
+
+def test_a_renamed_run_is_found(data_folder, make_run):
+    run = make_run()
+    run.path.rename(run.path.with_name("split-renamed"))
+    [(name, [reason])] = verify(data_folder).damaged.items()
+    assert name == "split-renamed" and f"belongs into {run.run_id}" in reason
+
+
+def test_the_same_result_that_arrives_twice_changes_nothing(make_run, open_store):
+    run = make_run()
+    store = open_store()
+    before = store.splits()
+    status = run.path / "status.json"
+    for _ in range(3):
+        content = json.loads(status.read_text())
+        status.unlink()
+        status.write_text(json.dumps(content))
+        store.sync()
+    assert store.splits().equals(before)
+    assert len(store.split_tree(run.run_id).nodes) == 2
+    assert store.run_counts() == {"split": 1}
