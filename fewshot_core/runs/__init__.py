@@ -1,6 +1,6 @@
 """Runs: what was asked, the folder it is kept in, and the process that does it."""
 
-from fewshot_core.runs.aside import find_damage, reading_problem, set_aside
+from fewshot_core.runs.aside import reading_problem, set_aside
 from fewshot_core.runs.commands import command, split_command
 from fewshot_core.runs.devices import available_devices
 from fewshot_core.runs.estimate import estimate_seconds, measure
@@ -24,7 +24,6 @@ __all__ = [
     "command",
     "delete",
     "estimate_seconds",
-    "find_damage",
     "foreign_folders",
     "list_runs",
     "measure",

@@ -7,7 +7,8 @@ from pathlib import Path
 import duckdb
 
 from fewshot_core.errors import StoreError
-from fewshot_core.runs import State, find_damage, foreign_folders, list_runs, reading_problem
+from fewshot_core.runs import State, foreign_folders, list_runs, reading_problem
+from fewshot_core.runs.damage import find_damage
 from fewshot_core.store.cache import FILE, Store
 from fewshot_core.store.opening import drop_cache, is_locked, open_cache
 from fewshot_core.store.schema import RUN_TABLES, VERSION
