@@ -84,8 +84,9 @@ class _Reporter(Reporter):
     def training(self, progress: StepProgress) -> None:
         """Report the step of a warm-up that is about to be done."""
         message = (
-            f"training a sub-supernet before it is split further: epoch {progress.epoch} of {progress.epochs}, step {progress.step + 1} of "
-            f"{progress.steps}"
+            "training a sub-supernet before it is split further: "
+            f"epoch {progress.epoch} of {progress.epochs}, "
+            f"step {progress.step + 1} of {progress.steps}"
         )
         self.step(self.status.done, self.status.total, message)
 
