@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fewshot_core.errors import FewshotError
-from fewshot_core.runs import State, run_folder
+from fewshot_core.runs import State, find_run
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting.files import read_splits
 from fewshot_core.splitting.imported import imported_names, open_imported
@@ -31,7 +31,7 @@ def named_splits(
         return read_splits(masks)
     if run in imported_names(place):
         return [open_imported(str(run), place)]
-    folder = run_folder(str(run), place)
+    folder = find_run(str(run), place)
     tree, status, request = folder.tree(), folder.status(), folder.split_request()
     if tree is None or status.state is not State.DONE:
         raise FewshotError(f"the split {run} is {status.state}, not done: {status.message}")

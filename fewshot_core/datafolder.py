@@ -13,6 +13,7 @@ from typing import Any
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT_NAME = "FEWSHOT_DATA_DIR"
+DEMO_NAME = "FEWSHOT_DEMO_DIR"
 
 
 def data_dir(override: Path | str | None = None) -> Path:
@@ -24,6 +25,19 @@ def data_dir(override: Path | str | None = None) -> Path:
     """
     chosen = override or os.environ.get(ENVIRONMENT_NAME) or PROJECT_ROOT / "data"
     return Path(chosen).expanduser().resolve()
+
+
+def demo_dir() -> Path | None:
+    """Return the folder of the results that come with the project, or None where there are none.
+
+    It is ``data/demo/`` beside ``app.py``, whichever data folder is used; the environment variable
+    ``FEWSHOT_DEMO_DIR`` names another one or, where it is empty, none.
+    """
+    named = os.environ.get(DEMO_NAME)
+    if named == "":
+        return None
+    folder = Path(named).expanduser().resolve() if named else PROJECT_ROOT / "data" / "demo"
+    return folder if folder.is_dir() else None
 
 
 def canonical_json(value: Any) -> str:

@@ -78,6 +78,8 @@ def show_source(
 def split_source(split: SplitInView) -> list[str]:
     """Return where a split comes from, in parts."""
     parts = [f"run {split.key}" if split.request else f"split {split.label}", *split.details]
+    if split.demo:
+        parts.insert(0, "demonstration data")
     if split.request is not None and split.request.needs_images:
         several = f" x {split.request.batches} batches" if split.request.batches > 1 else ""
         parts.append(f"batch norm: {split.request.batch_norm}")

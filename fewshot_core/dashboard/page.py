@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from fewshot_core.datafolder import data_dir
+from fewshot_core.datafolder import data_dir, demo_dir
 from fewshot_core.errors import FewshotError, StoreError
 from fewshot_core.store import Store
 
@@ -58,4 +58,4 @@ def setup(title: str) -> Workspace:
 
 @st.cache_resource(show_spinner="Opening the data folder")
 def _open_store(folder: Path) -> Store:
-    return Store(folder)
+    return Store(folder, demo=demo_dir())

@@ -33,6 +33,7 @@ class SplitInView:
         request: What was asked, or None for an imported one.
         finished: When its run ended, in seconds since the epoch.
         seconds: How long scoring took.
+        demo: Whether it came with the project.
     """
 
     key: str
@@ -45,6 +46,7 @@ class SplitInView:
     request: SplitRequest | None = None
     finished: float | None = None
     seconds: float | None = None
+    demo: bool = False
 
     @property
     def synthetic(self) -> bool:
@@ -64,15 +66,25 @@ def read_request(text: str) -> SplitRequest:
 
 
 def list_splits(workspace: Workspace, dataset: str) -> dict[str, str]:
-    """Return the labels of all splits of a data set by their keys, the latest run first."""
-    labels = {}
+    """Return the labels of all splits of a data set by their keys.
+
+    One's own come first, the latest run first; then those from files, then those that came with the
+    project, in the order of the metrics.
+    """
+    own, demo = {}, {}
     rows = workspace.store.splits(dataset)
-    for run_id, request in zip(rows["run_id"], rows["request"], strict=True):
-        labels[run_id] = split_label(read_request(request), run_id)
+    for run_id, text, is_demo in zip(rows["run_id"], rows["request"], rows["demo"], strict=True):
+        request = read_request(text)
+        if is_demo:
+            demo[run_id] = request
+        else:
+            own[run_id] = split_label(request, run_id)
     for name, split_dataset in _imported(workspace).items():
         if split_dataset == dataset:
-            labels[f"{_FILE}{name}"] = _imported_label(name, dataset)
-    return labels
+            own[f"{_FILE}{name}"] = _imported_label(name, dataset)
+    order = {name: number for number, name in enumerate(METRICS.names())}
+    ordered = sorted(demo.items(), key=lambda item: (order[item[1].metric], item[1].seed))
+    return own | {run_id: _demo_label(request, run_id) for run_id, request in ordered}
 
 
 def open_split(workspace: Workspace, key: str) -> SplitInView:
@@ -88,7 +100,7 @@ def open_split(workspace: Workspace, key: str) -> SplitInView:
     request = read_request(row["request"])
     return SplitInView(
         key=key,
-        label=split_label(request, key),
+        label=_demo_label(request, key) if row["demo"] else split_label(request, key),
         name=METRICS.get(tree.metric).label,
         dataset=request.dataset,
         leaves=tuple(tree.leaves),
@@ -97,7 +109,13 @@ def open_split(workspace: Workspace, key: str) -> SplitInView:
         request=request,
         finished=float(row["finished"]),
         seconds=float(row["seconds"]),
+        demo=bool(row["demo"]),
     )
+
+
+def _demo_label(request: SplitRequest, run_id: str) -> str:
+    """Return the name of a split that came with the project."""
+    return f"{split_label(request, run_id)} · demo"
 
 
 def _details(tree: SplitTree) -> tuple[str, ...]:

@@ -129,6 +129,8 @@ def _choose_split(workspace: Workspace, dataset: str) -> SplitInView | None:
     publish("split", "")
     split = open_split(workspace, chosen)
     parts = list(split.details)
+    if split.demo:
+        parts.insert(0, ":blue[demonstration, came with the project]")
     if split.synthetic:
         parts.append(":orange[made-up images]")
     if split.arbitrary:

@@ -4,7 +4,7 @@ from fewshot_core.runs.aside import reading_problem, set_aside
 from fewshot_core.runs.commands import command, split_command
 from fewshot_core.runs.devices import available_devices
 from fewshot_core.runs.estimate import estimate_seconds, measure
-from fewshot_core.runs.folder import RunFolder, foreign_folders, list_runs, run_folder
+from fewshot_core.runs.folder import RunFolder, find_run, foreign_folders, list_runs, run_folder
 from fewshot_core.runs.jobs import answered, cancel, delete, start
 from fewshot_core.runs.kinds import KINDS, Request
 from fewshot_core.runs.request import Network, SplitRequest
@@ -24,6 +24,7 @@ __all__ = [
     "command",
     "delete",
     "estimate_seconds",
+    "find_run",
     "foreign_folders",
     "list_runs",
     "measure",

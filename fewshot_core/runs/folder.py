@@ -11,7 +11,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any
 
-from fewshot_core.datafolder import write_json, write_text
+from fewshot_core.datafolder import demo_dir, write_json, write_text
 from fewshot_core.errors import FewshotError, RunError, UnknownNameError
 from fewshot_core.runs.kinds import KINDS, Kind, Request, read_request
 from fewshot_core.runs.memo import FileMemo
@@ -199,6 +199,25 @@ def run_folder(run_id: str, data_dir: Path) -> RunFolder:
     if not is_name or not folder.path.is_dir():
         raise RunError(f"there is no run {run_id!r} in {runs_dir(data_dir)}")
     return folder
+
+
+def find_run(run_id: str, data_dir: Path) -> RunFolder:
+    """Return the folder of a run, one's own or one that came with the project.
+
+    Raises:
+        RunError: If there is no such run.
+    """
+    try:
+        return run_folder(run_id, data_dir)
+    except RunError:
+        demo = demo_dir()
+        if demo is None:
+            raise
+        try:
+            return run_folder(run_id, demo)
+        except RunError:
+            pass
+        raise
 
 
 def list_runs(data_dir: Path) -> list[RunFolder]:

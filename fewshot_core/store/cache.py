@@ -34,6 +34,7 @@ class Store:
     Args:
         data_dir: The data folder.
         in_memory: Keep the cache in memory, for a command that only reads.
+        demo: The folder of the results that come with the project, if they are to be seen.
 
     Attributes:
         problems: What the last ``sync`` could not take in, by the name of the run or table, and
@@ -43,8 +44,9 @@ class Store:
         StoreError: If another process has the cache open, or the disk refuses.
     """
 
-    def __init__(self, data_dir: Path, in_memory: bool = False) -> None:
+    def __init__(self, data_dir: Path, in_memory: bool = False, demo: Path | None = None) -> None:
         self.data_dir = data_dir
+        self._demo = demo
         self.problems: dict[str, str] = {}
         self._path = None if in_memory else data_dir / FILE
         self._lock = threading.RLock()
@@ -74,7 +76,7 @@ class Store:
         return list(self._ask("SELECT name FROM tables ORDER BY created, name", {})["name"])
 
     def splits(self, dataset: str | None = None, run_id: str | None = None) -> pd.DataFrame:
-        """Return the finished splits, the latest first.
+        """Return the finished splits: one's own, the latest first, then those of the project.
 
         Args:
             dataset: Only those of a data set.
@@ -82,13 +84,14 @@ class Store:
 
         Returns:
             Columns run_id, dataset, metric, variant, batch_norm, created, finished (a time stamp),
-            seconds, degenerate_nodes, request and details (JSON texts).
+            seconds, degenerate_nodes, request and details (JSON texts), and demo (whether it came
+            with the project).
         """
         return self._ask(
             "SELECT run_id, dataset, metric, variant, batch_norm, created, finished, seconds, "
-            "degenerate_nodes, request, details FROM runs JOIN splits USING (run_id) "
+            "degenerate_nodes, request, details, demo FROM runs JOIN splits USING (run_id) "
             "WHERE ($dataset IS NULL OR dataset = $dataset) "
-            "AND ($run_id IS NULL OR run_id = $run_id) ORDER BY finished DESC, run_id",
+            "AND ($run_id IS NULL OR run_id = $run_id) ORDER BY demo, finished DESC, run_id",
             {"dataset": dataset, "run_id": run_id},
         )
 
@@ -120,7 +123,7 @@ class Store:
         return [_tree(texts[run_id]) for run_id in run_ids]
 
     def searches(self, dataset: str | None = None) -> pd.DataFrame:
-        """Return the finished searches, the latest first.
+        """Return the finished searches: one's own, the latest first, then those of the project.
 
         Args:
             dataset: Only those of a data set.
@@ -129,13 +132,14 @@ class Store:
             Columns run_id, dataset, algorithm, preset (a name, or None), sub_space (its rows,
             joined by spaces), seed, family (what searches have in common that differ only by
             sub-space and seed), epochs, synthetic (whether its images were made up), created,
-            finished (a time stamp), seconds and request (a JSON text).
+            finished (a time stamp), seconds, request (a JSON text) and demo (whether it came with
+            the project).
         """
         return self._ask(
             "SELECT run_id, dataset, algorithm, preset, sub_space, seed, family, epochs, "
-            "synthetic, created, finished, seconds, request "
+            "synthetic, created, finished, seconds, request, demo "
             "FROM runs JOIN searches USING (run_id) "
-            "WHERE $dataset IS NULL OR dataset = $dataset ORDER BY finished DESC, run_id",
+            "WHERE $dataset IS NULL OR dataset = $dataset ORDER BY demo, finished DESC, run_id",
             {"dataset": dataset},
         )
 
@@ -212,5 +216,5 @@ class Store:
                 self._sync_all()
 
     def _sync_all(self) -> None:
-        problems = sync_runs(self._connection, self.data_dir)
+        problems = sync_runs(self._connection, self.data_dir, self._demo)
         self.problems = problems | sync_tables(self._connection, self.data_dir)

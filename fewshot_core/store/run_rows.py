@@ -27,12 +27,13 @@ Rows = list[tuple[str, list[tuple[Any, ...]]]]
 """Tables and what to add to each."""
 
 
-def rows_of(folder: RunFolder, finished: float) -> Rows:
+def rows_of(folder: RunFolder, finished: float, demo: bool = False) -> Rows:
     """Return what a finished run holds: tables, and what to add to each.
 
     Args:
         folder: The run.
         finished: The time stamp of its last status.
+        demo: Whether it came with the project.
 
     Raises:
         RunError: If its files cannot be read.
@@ -51,6 +52,7 @@ def rows_of(folder: RunFolder, finished: float) -> Rows:
         seconds,
         bool(manifest.get("synthetic", False)),
         json.dumps(manifest["request"]),
+        demo,
     )
     return [("runs", [run]), *rows]
 

@@ -1,6 +1,6 @@
 """The tables of the cache, in one place."""
 
-VERSION = 2
+VERSION = 3
 """Raised with every change below; a cache of another version is built anew."""
 
 STATEMENTS = (
@@ -8,7 +8,7 @@ STATEMENTS = (
     f"INSERT INTO version VALUES ({VERSION})",
     """CREATE TABLE runs (
         run_id VARCHAR PRIMARY KEY, kind VARCHAR, dataset VARCHAR, created VARCHAR,
-        finished DOUBLE, seconds DOUBLE, synthetic BOOLEAN, request VARCHAR)""",
+        finished DOUBLE, seconds DOUBLE, synthetic BOOLEAN, request VARCHAR, demo BOOLEAN)""",
     """CREATE TABLE splits (
         run_id VARCHAR PRIMARY KEY, metric VARCHAR, variant VARCHAR, batch_norm VARCHAR,
         degenerate_nodes INTEGER, details VARCHAR, tree VARCHAR)""",

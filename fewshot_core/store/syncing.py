@@ -20,26 +20,38 @@ _TOGETHER = 100
 """Runs taken in at once: fewer take longer, and of more it takes longer to find a broken one."""
 
 
-def sync_runs(connection: duckdb.DuckDBPyConnection, data_dir: Path) -> dict[str, str]:
+def sync_runs(
+    connection: duckdb.DuckDBPyConnection, data_dir: Path, demo: Path | None = None
+) -> dict[str, str]:
     """Take in finished runs that are new, and drop those that are gone or being made again.
+
+    Args:
+        connection: The cache.
+        data_dir: The data folder.
+        demo: The folder of the results that come with the project. One that is also among the
+            user's own runs counts as theirs.
 
     Returns:
         The runs that could not be taken in, with the reason.
     """
     problems: dict[str, str] = {}
-    known: dict[str, float] = dict(_select(connection, "SELECT run_id, finished FROM runs"))
-    folders = {folder.run_id: folder for folder in list_runs(data_dir)}
+    rows = _select(connection, "SELECT run_id, finished, demo FROM runs")
+    known = {run_id: (finished, is_demo) for run_id, finished, is_demo in rows}
+    own = {folder.run_id: folder for folder in list_runs(data_dir)}
+    folders = {folder.run_id: folder for folder in list_runs(demo)} if demo else {}
+    folders |= own
     gone = known.keys() - folders.keys()
     new: dict[str, Rows] = {}
     for run_id, folder in folders.items():
         try:
             status = folder.status()
             current = status.updated or 0.0 if status.state is State.DONE else None
-            if known.get(run_id) == current:
+            is_demo = run_id not in own
+            if known.get(run_id) == (None if current is None else (current, is_demo)):
                 continue
             gone |= {run_id} & known.keys()
             if current is not None:
-                new[run_id] = rows_of(folder, current)
+                new[run_id] = rows_of(folder, current, is_demo)
         except FewshotError as error:
             problems[run_id] = str(error)
             gone |= {run_id} & known.keys()

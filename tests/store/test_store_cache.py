@@ -22,6 +22,7 @@ COLUMNS = [
     "degenerate_nodes",
     "request",
     "details",
+    "demo",
 ]
 
 
