@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from rich.table import Table
 
 from fewshot_core.analysis.stability import stability
@@ -83,6 +84,34 @@ def selection_table(result: HalvingResult, curves: Curves, title: str) -> Table:
         notes += ["best"] if name in result.equally_best else []
         epochs = "-" if last is None else str(last)
         table.add_row(name, epochs, reached, f"{found[i]:.2f}", ", ".join(notes))
+    return table
+
+
+def schedules_table(grid: pd.DataFrame, title: str) -> Table:
+    """Return the strategies with a name and those on the Pareto front; see ``schedule_grid``."""
+    shown = grid[grid["pareto"] | (grid["mark"] != "")].sort_values(["cost", "regret"])
+    table = Table(
+        "strategy",
+        "known as",
+        "cost, runs",
+        "finds %",
+        "regret",
+        "best discarded",
+        "front",
+        title=title,
+        caption=f"{len(shown)} of {len(grid)} strategies: those with a name or on the front",
+    )
+    for row in shown.to_dict("records"):
+        spread = f" ± {row['regret_std']:.2f}" if row["seeds"] > 1 else ""
+        table.add_row(
+            str(row["label"]),
+            str(row["mark"]),
+            f"{row['cost']:.2f}",
+            f"{row['test_accuracy']:.2f}",
+            f"{row['regret']:.2f}{spread}",
+            f"{row['best_discarded']:.0%}",
+            "yes" if row["pareto"] else "",
+        )
     return table
 
 

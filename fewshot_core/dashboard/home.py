@@ -7,7 +7,7 @@ import streamlit as st
 from fewshot_core.analysis import conclusion, report_frame
 from fewshot_core.dashboard.figures import show_figure, show_split_source, show_view_source
 from fewshot_core.dashboard.loading import load_judge
-from fewshot_core.dashboard.navigation import HOME, PAGES, SPLIT, link_to
+from fewshot_core.dashboard.navigation import COMPARE, HALVING, SPLIT, link_to
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.splits import list_splits, open_split
 from fewshot_core.dashboard.standing import one_of_each, show_standing
@@ -18,14 +18,16 @@ from fewshot_core.datasets import DATASETS
 from fewshot_core.doctor import examine
 from fewshot_core.plots import tree_figure
 
+WAYS = {SPLIT: "Explore a split", COMPARE: "Compare metrics", HALVING: "Replay a schedule"}
+"""The ways in."""
+
 
 def show_home(workspace: Workspace, view: View) -> None:
     """Show how much each metric tells, the ways in, and the state of things."""
     _show_hero(workspace, view)
-    ways = [page for page in PAGES if page is not HOME]
-    for column, page in zip(st.columns(len(ways)), ways, strict=True):
+    for column, (page, label) in zip(st.columns(len(WAYS)), WAYS.items(), strict=True):
         with column, st.container(border=True, height="stretch"):
-            link_to(page, f"**{page.label}**")
+            link_to(page, f"**{label}**")
             st.caption(page.description)
     _show_status(examine(workspace.data_dir))
 

@@ -42,13 +42,19 @@ COMPARE = Page(
     ":material/compare_arrows:",
     "Put metrics side by side, between chance and the best split there can be.",
 )
+HALVING = Page(
+    "pages/5_Halving.py",
+    "Halving",
+    ":material/content_cut:",
+    "Replay a schedule: which sub-supernet it would have chosen, and what it would have lost.",
+)
 DATA = Page(
     "pages/9_Runs_and_data.py",
     "Runs and data",
     ":material/database:",
     "Import accuracy tables, add images, and see, cancel or delete runs.",
 )
-PAGES = (HOME, SPLIT, DISTRIBUTIONS, COMPARE, DATA)
+PAGES = (HOME, SPLIT, DISTRIBUTIONS, COMPARE, HALVING, DATA)
 
 
 def show_navigation() -> None:

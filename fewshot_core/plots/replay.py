@@ -24,7 +24,13 @@ from fewshot_core.plots.search_lines import (
     positions_of,
 )
 from fewshot_core.plots.search_texts import halving_alternative, search_alternative
-from fewshot_core.plots.template import INK, base_figure, empty_figure, sub_space_colour
+from fewshot_core.plots.template import (
+    INK,
+    base_figure,
+    empty_figure,
+    put_legend_above,
+    sub_space_colour,
+)
 from fewshot_core.plots.timeline import add_timeline
 from fewshot_core.selection import Curves, HalvingResult, leaders, read_frame
 
@@ -33,7 +39,7 @@ STOPS = 60
 
 _HEIGHT = 520
 _LEFT, _RIGHT = Panel("x", "y"), Panel("x2", "y2", legend=False)
-_DOMAINS = ([0, 0.45], [0.55, 1])
+_DOMAINS = ([0, 0.46], [0.54, 1])
 _NICE = (1, 2, 5)
 _NO_STEP = 1e-9  # Plotly takes a step of 0 for none at all, and uses 1.
 
@@ -80,6 +86,7 @@ def replay_figure(
     _add_cursors(figure, table, frames[start])
     figure.frames = frames
     add_timeline(figure, epochs, start)
+    put_legend_above(figure)
     return figure
 
 

@@ -16,6 +16,7 @@ from fewshot_core.plots.template import (
     SMALL_FONT_SIZE,
     base_figure,
     empty_figure,
+    put_legend_above,
     translucent,
 )
 from fewshot_core.plots.texts import Row
@@ -64,7 +65,8 @@ def schedules_figure(
         _add_ring(figure, grid.iloc[selected])
     figure.update_layout(annotations=_signs(grid))
     figure.update_xaxes(title_text="cost, full runs", rangemode="tozero")
-    figure.update_yaxes(title_text="regret, points of test accuracy", rangemode="tozero")
+    figure.update_yaxes(title_text="regret, points of accuracy", rangemode="tozero")
+    put_legend_above(figure, rows=4, entry=112)
     return figure
 
 

@@ -13,7 +13,7 @@ def search_alternative(curves: Curves) -> str:
     rows = leaders(curves)
     lead = rows.dropna(subset=["test_accuracy"])
     if lead.empty:
-        return f"Curves of {len(curves.sub_spaces)} sub-supernets without a test accuracy."
+        return f"Curves of {len(curves.sub_spaces)} sub-supernets; what they find is not known."
     columns = np.searchsorted(curves.epochs, lead["epoch"].to_numpy())
     highest = np.nanmax(test[:, columns], axis=0)
     best = int((lead["test_accuracy"].to_numpy() == highest).sum())
@@ -26,7 +26,7 @@ def search_alternative(curves: Curves) -> str:
         f"{highest[-1]:.2f}%"
     )
     return (
-        f"Test accuracy of the architecture found by {len(curves.sub_spaces)} sub-supernets. At "
+        f"Accuracy of the architecture found by {len(curves.sub_spaces)} sub-supernets. At "
         f"epoch {last['epoch']} the one with the best validation accuracy, {last['sub_space']}, "
         f"{at_end}. The leader by validation accuracy also finds the best architecture at {best:,} "
         f"of {len(lead):,} epochs."
@@ -69,7 +69,7 @@ def proxy_alternative(frame: pd.DataFrame, chance: float | None) -> str:
     first, last = known.iloc[0], known.iloc[-1]
     best = known.iloc[int(known["kendall"].to_numpy().argmax())]
     text = (
-        f"Kendall's tau between validation accuracy and the test accuracy found at the end: "
+        f"Kendall's tau between validation accuracy and the accuracy of what is found at the end: "
         f"{first['kendall']:.2f} at epoch {first['epoch']:.0f}, {last['kendall']:.2f} at epoch "
         f"{last['epoch']:.0f}, at most {best['kendall']:.2f} at epoch {best['epoch']:.0f}."
     )

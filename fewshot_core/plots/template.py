@@ -37,6 +37,7 @@ SMALL_FONT_SIZE = 12
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _PATTERNS = ("", "/", "x", ".")
 _OUTLINE_RANGE = (0.13, 0.28)
+_LEGEND_ROW, _LEGEND_GAP = 20, 12
 _TITLE_BASELINE = 22
 
 TEMPLATE = go.layout.Template(
@@ -130,6 +131,24 @@ def base_figure(title: str, height: int, alt: str, notes: Sequence[str] = ()) ->
         margin={"t": top},
     )
     return figure
+
+
+def put_legend_above(figure: go.Figure, rows: int = 2, entry: int | None = None) -> None:
+    """Write the legend in lines between title and axes, where its column would take their width.
+
+    Args:
+        figure: A figure of ``base_figure``; it grows by the lines.
+        rows: For how many lines there is room.
+        entry: Pixels for the text of each entry; by default as many as the longest of its column.
+    """
+    room = rows * _LEGEND_ROW + _LEGEND_GAP
+    place = {"x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "entrywidth": entry}
+    figure.update_layout(
+        legend={"orientation": "h", **place},
+        margin={"t": figure.layout.margin.t + room},
+        height=figure.layout.height + room,
+        title={"y": 1 - _TITLE_BASELINE / (figure.layout.height + room)},
+    )
 
 
 def empty_figure(title: str, message: str, height: int = 260) -> go.Figure:

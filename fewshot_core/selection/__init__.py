@@ -4,8 +4,8 @@ Pure functions: a DataFrame of curves in, results out, without torch.
 """
 
 from fewshot_core.selection.baselines import one_at_random, oracle, train_all
-from fewshot_core.selection.curves import Curves, curves_by_seed, read_frame
-from fewshot_core.selection.defaults import paper_milestones
+from fewshot_core.selection.curves import Curves, comparable, curves_by_seed, read_frame
+from fewshot_core.selection.defaults import describe_milestones, paper_milestones
 from fewshot_core.selection.grid import default_choices, pareto_front, schedule_grid
 from fewshot_core.selection.halving import successive_halving, top_k
 from fewshot_core.selection.imported import (
@@ -20,6 +20,11 @@ from fewshot_core.selection.leaders import leaders
 from fewshot_core.selection.proxy import kendall_by_chance, proxy_correlation
 from fewshot_core.selection.rankings import DEFAULT_WINDOW, RANKINGS
 from fewshot_core.selection.reading import read_curves
+from fewshot_core.selection.recorded import (
+    RecordedCurves,
+    recorded_curves,
+    search_families,
+)
 from fewshot_core.selection.result import HalvingResult, Tie
 from fewshot_core.selection.schedules import (
     PAPER_END,
@@ -41,11 +46,14 @@ __all__ = [
     "Curves",
     "HalvingResult",
     "ImportedCurves",
+    "RecordedCurves",
     "Tie",
+    "comparable",
     "cost_text",
     "curves_by_seed",
     "default_choices",
     "describe_curves",
+    "describe_milestones",
     "describe_schedule",
     "imported_curves",
     "kendall_by_chance",
@@ -61,9 +69,11 @@ __all__ = [
     "proxy_correlation",
     "read_curves",
     "read_frame",
+    "recorded_curves",
     "remove_curves",
     "result_document",
     "schedule_grid",
+    "search_families",
     "store_curves",
     "successive_halving",
     "top_k",

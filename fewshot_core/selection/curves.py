@@ -144,6 +144,15 @@ def curves_by_seed(frame: pd.DataFrame) -> dict[int, Curves]:
     return {int(seed): _arrange(rows[seeds == seed]) for seed in np.unique(seeds)}
 
 
+def comparable(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the curves of the seeds that have the most sub-spaces, which can be compared."""
+    if "seed" not in frame:
+        return frame
+    counts = frame.groupby("seed")["sub_space"].nunique()
+    complete = counts.index[counts == counts.max()]
+    return frame[frame["seed"].isin(complete)]
+
+
 def as_curves(curves: pd.DataFrame | Curves) -> Curves:
     """Return curves as they are, or read from a DataFrame as by ``read_frame``."""
     return curves if isinstance(curves, Curves) else read_frame(curves)

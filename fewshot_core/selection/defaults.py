@@ -3,7 +3,8 @@
 import numpy as np
 
 from fewshot_core.selection.curves import Curves, checked_end
-from fewshot_core.selection.schedules import proportional_schedule
+from fewshot_core.selection.result import HalvingResult
+from fewshot_core.selection.schedules import describe_schedule, proportional_schedule
 
 
 def paper_milestones(curves: Curves, end: int | None = None) -> tuple[int, ...]:
@@ -25,3 +26,15 @@ def paper_milestones(curves: Curves, end: int | None = None) -> tuple[int, ...]:
     if not known.size:
         return ()
     return tuple(sorted({int(known[np.abs(known - epoch).argmin()]) for epoch in wanted}))
+
+
+def describe_milestones(curves: Curves, result: HalvingResult) -> str:
+    """Return the schedule of a result in words, and how it came to be if it is the paper's."""
+    text = describe_schedule(result.milestones, result.end)
+    wanted = proportional_schedule(result.end)
+    if not result.milestones or result.milestones == wanted:
+        return text
+    if result.milestones == paper_milestones(curves, result.end):
+        exact = " and ".join(map(str, wanted))
+        return f"{text}, the recorded epochs nearest to {exact}, the paper's in proportion"
+    return text

@@ -79,12 +79,17 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
     problems: list[str] = []
     contexts = []
 
+    def note(error: str) -> None:
+        # Plotly rejects a promise, without a reason, for an animation that is paused.
+        if error != "undefined":
+            problems.append(error)
+
     def visit(path: str, theme: Literal["light", "dark"] = "light") -> Page:
         context = browser.new_context(viewport={"width": 1500, "height": 1500}, color_scheme=theme)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(60_000)
-        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("pageerror", lambda error: note(str(error)))
         page.goto(address + path)
         page.get_by_role("heading", level=1).first.wait_for()
         return page

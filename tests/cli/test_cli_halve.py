@@ -1,7 +1,9 @@
 """Selection on the command line, with imported curves."""
 
 import pytest
+from recorded_searches import keep_search, keep_searches
 
+from fewshot_core.bench import load_accuracy
 from fewshot_core.selection import (
     Choice,
     read_curves,
@@ -10,6 +12,9 @@ from fewshot_core.selection import (
     successive_halving,
     verdict,
 )
+from fewshot_core.space import SubSpace
+from fewshot_core.splitting.imported import store_splits
+from fewshot_core.splitting.named_split import NamedSplit
 
 HEADER = "sub_space,epoch,valid_accuracy,test_accuracy"
 # S3 finds the best at the end, but is behind at epochs 1 and 2.
@@ -39,7 +44,7 @@ def file(tmp_path):
 def test_the_document_is_that_of_the_library(fewshot, file):
     document = fewshot("halve", "--curves", file, "--milestones", "1,2", "--json").document
     expected = result_document(successive_halving(read_curves(file), (1, 2)))
-    assert document == {"curves": str(file), "seed": 0} | expected
+    assert document == {"curves": str(file), "seed": 0, "missing": []} | expected
     assert document["verdict"] == (
         "Found 92.00% (S2), best 94.30% (S3) was discarded at epoch 1, cost 2 runs."
     )
@@ -63,7 +68,7 @@ def test_the_document_is_that_of_the_library(fewshot, file):
 def test_every_strategy_has_its_options(fewshot, file, options, choice):
     document = fewshot("halve", "--curves", file, *options, "--json").document
     expected = result_document(choice.apply(read_curves(file)))
-    assert document == {"curves": str(file), "seed": 0} | expected
+    assert document == {"curves": str(file), "seed": 0, "missing": []} | expected
     assert expected["verdict"] in fewshot("halve", "--curves", file, *options).out
 
 
@@ -124,7 +129,7 @@ def test_each_seed_has_its_own_result(fewshot, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["halve"], "expected --curves FILE"),
+        (["halve"], "expected one of --curves FILE, --split RUN and --masks FILE"),
         (["halve", "--curves", "nowhere.csv"], "there is no file nowhere.csv"),
         (["halve", "--curves", "FILE", "--strategy", "luck"], "expected one of halving, top_k"),
         (["halve", "--curves", "FILE", "--rank-by", "luck"], "expected one of valid_accuracy"),
@@ -147,3 +152,67 @@ def test_a_line_that_is_not_as_expected_is_named(fewshot, file):
     for command in (["curves", "import", file], ["halve", "--curves", file]):
         complaint = fewshot(*command).complaint
         assert "mine.csv, line 3: expected a percentage from 0 to 100" in complaint
+
+
+HALVES = (SubSpace.full().keep(0, [3]), SubSpace.full().keep(0, [0, 1, 2, 4]))
+
+
+@pytest.fixture
+def split(data_folder):
+    """An imported split whose two sub-spaces were searched."""
+    (name,) = store_splits([NamedSplit("halves", "cifar10", HALVES, None)], "mine", data_folder)
+    keep_searches(data_folder, HALVES, epochs=4)
+    return name
+
+
+def test_recorded_searches_of_a_split_are_selected_among(fewshot, split, data_folder):
+    document = fewshot("halve", "--split", split, "--milestones", "2", "--json").document
+    assert (document["split"], document["algorithm"]) == ("halves on cifar10", "snas")
+    assert (document["accuracy"], document["table"]) == ("validation", "nasbench201-validation")
+    assert (document["seed"], document["missing"], document["end"]) == (777, [], 4)
+    found = load_accuracy("cifar10").set_index("architecture")["accuracy_mean"]
+    assert document["test_accuracy"] == found[document["architecture"]]
+    assert document["cost"] == 1.5
+    assert "halves on cifar10, snas" in fewshot("halve", "--split", split).out
+
+
+def test_the_same_searches_are_found_by_the_masks_of_a_file(fewshot, split, data_folder):
+    masks = data_folder / "splits" / f"{split}.json"
+    assert fewshot("halve", "--masks", masks, "--json").document == (
+        fewshot("halve", "--split", split, "--json").document
+    )
+
+
+def test_what_was_not_searched_is_counted(fewshot, split, data_folder):
+    keep_search(data_folder, HALVES[1], 888, epochs=4)
+    answer = fewshot("halve", "--split", split, "--seed", 888)
+    assert answer.code == 0 and answer.err == "not searched with seed 888: S1\n"
+    document = fewshot("halve", "--split", split, "--seed", 888, "--json").document
+    assert (document["missing"], document["winner"]) == (["S1"], "S2")
+
+
+def test_which_searches_are_meant_must_be_said(fewshot, split, data_folder):
+    keep_searches(data_folder, HALVES, algorithm="dsnas")
+    complaint = fewshot("halve", "--split", split).complaint
+    assert "several kinds of searches are there" in complaint and "dsnas smoke (2 of 2" in complaint
+    chosen = fewshot("halve", "--split", split, "--algorithm", "dsnas", "--json").document
+    assert (chosen["algorithm"], chosen["preset"], chosen["end"]) == ("dsnas", "smoke", 2)
+    family = chosen["family"][:8]
+    again = fewshot("halve", "--split", split, "--family", family, "--preset", "smoke", "--json")
+    assert again.document == chosen
+    assert "there are no such finished searches in the sub-spaces of halves on cifar10" in (
+        fewshot("halve", "--split", split, "--algorithm", "darts-1st").complaint
+    )
+
+
+def test_schedules_are_compared_over_seeds(fewshot, tmp_path):
+    path = tmp_path / "seeds.csv"
+    path.write_text(lines([777, 888]))
+    document = fewshot("halve", "--curves", path, "--compare", "--json").document
+    assert document["seeds"] == [777, 888]
+    ceiling = next(row for row in document["schedules"] if row["mark"] == "ceiling")
+    assert (ceiling["cost"], ceiling["regret"], ceiling["seeds"]) == (4.0, 0.0, 2)
+    assert [row["epoch"] for row in document["proxy"]] == [1, 2, 3, 4]
+    assert [row["kendall"] for row in document["proxy"]] == pytest.approx([0, 0, 2 / 3, 2 / 3])
+    shown = fewshot("halve", "--curves", path, "--compare", "--seed", 777)
+    assert shown.code == 0 and "ceiling" in shown.out and "those with a name" in shown.out

@@ -4,7 +4,7 @@ import pytest
 from textbook_selection import hand_curves, random_curves
 
 from fewshot_core.errors import SelectionError
-from fewshot_core.selection import curves_by_seed, read_frame, successive_halving
+from fewshot_core.selection import comparable, curves_by_seed, read_frame, successive_halving
 from fewshot_core.selection.checking import natural_order
 
 
@@ -91,3 +91,13 @@ def test_no_curves():
         read_frame(hand_curves().drop(columns="test_accuracy"))
     with pytest.raises(SelectionError, match="at least one row, got none; run a search first"):
         read_frame(hand_curves().iloc[:0])
+
+
+def test_seeds_with_fewer_sub_spaces_are_not_comparable():
+    frame = hand_curves()
+    assert comparable(frame) is frame
+    both = pd.concat([frame.assign(seed=1), frame[frame["sub_space"] != "S2"].assign(seed=2)])
+    assert set(comparable(both)["seed"]) == {1}
+    assert len(comparable(both)) == len(frame)
+    halves = both[both["sub_space"] != "S2"]
+    assert set(comparable(halves)["seed"]) == {1, 2}

@@ -1,0 +1,182 @@
+"""The curves a reader can replay: recorded searches of the split in view, and imported ones."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from fewshot_core.analysis.published_results import ALGORITHM_LABELS
+from fewshot_core.dashboard.figures import accuracy_source
+from fewshot_core.dashboard.loading import load_accuracy
+from fewshot_core.dashboard.page import Workspace
+from fewshot_core.dashboard.views import View
+from fewshot_core.datafolder import canonical_json, text_fingerprint
+from fewshot_core.errors import FewshotError
+from fewshot_core.selection import (
+    Curves,
+    comparable,
+    curves_by_seed,
+    describe_curves,
+    imported_curves,
+    open_curves,
+    recorded_curves,
+    search_families,
+)
+
+FILE = "file-"
+"""What the keys of imported curves begin with."""
+
+JUST_IMPORTED = "curves_just_imported"
+"""Where the session remembers the key of curves that are to come into view."""
+
+_SHORT = 6
+
+
+@dataclass(frozen=True, eq=False)
+class CurvesInView:
+    """Curves of one search in every sub-space, for one or more seeds.
+
+    Attributes:
+        key: What they are called in the URL.
+        label: Their short name.
+        stamp: What changes with their content.
+        frame: The curves, as the functions of ``fewshot_core.selection`` take them.
+        tables: The curves of each seed.
+        found_title: What the accuracies of the architectures found are, with their unit.
+        valid_title: What the accuracies of the supernets are, with their unit.
+        source: Where they come from, in parts.
+        option: How ``fewshot halve`` is told of them.
+        missing: For each seed the sub-spaces that were not searched.
+        compared: The curves of the seeds that can be compared: of the most sub-spaces.
+    """
+
+    key: str
+    label: str
+    stamp: str
+    frame: pd.DataFrame
+    tables: Mapping[int, Curves]
+    found_title: str
+    valid_title: str
+    source: tuple[str, ...]
+    option: str
+    missing: Mapping[int, tuple[str, ...]]
+    compared: pd.DataFrame
+
+    @property
+    def compared_seeds(self) -> list[int]:
+        """The seeds that can be compared, ascending."""
+        if "seed" not in self.compared:
+            return list(self.tables)
+        return sorted({int(seed) for seed in self.compared["seed"]})
+
+
+def list_curves(workspace: Workspace, view: View) -> dict[str, str]:
+    """Return the labels of all curves by their keys: those of the split in view first."""
+    labels = {}
+    for row in _families(workspace, view).to_dict("records"):
+        known = f"{row['searches']} of {row['wanted']} searches"
+        parts = [_family_label(row), *([] if row["searches"] == row["wanted"] else [known])]
+        labels[str(row["family"])] = " · ".join(parts)
+    for name in imported_curves(workspace.data_dir):
+        labels[f"{FILE}{name}"] = f"{name} · imported"
+    return labels
+
+
+def open_curves_in_view(workspace: Workspace, view: View, key: str) -> CurvesInView:
+    """Return curves that ``list_curves`` lists.
+
+    Raises:
+        FewshotError: If they cannot be read.
+    """
+    if key.startswith(FILE):
+        return _open_imported(workspace, key.removeprefix(FILE))
+    return _open_recorded(workspace, view, key)
+
+
+def _open_imported(workspace: Workspace, name: str) -> CurvesInView:
+    about = describe_curves(name, workspace.data_dir)
+    stamp = f"{workspace.data_dir} {name} {about.fingerprint}"
+    frame, tables = _imported(workspace, stamp, name)
+    return CurvesInView(
+        key=f"{FILE}{name}",
+        label=name,
+        stamp=stamp,
+        frame=frame,
+        tables=tables,
+        found_title="test accuracy of the architecture found, %",
+        valid_title="validation accuracy of the supernet, %",
+        source=(f"curves {name}", f"imported from {about.source}", about.created[:10]),
+        option=f"--curves {name}",
+        missing={},
+        compared=comparable(frame),
+    )
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _imported(
+    _workspace: Workspace, stamp: str, name: str
+) -> tuple[pd.DataFrame, dict[int, Curves]]:
+    frame = open_curves(name, _workspace.data_dir)
+    return frame, curves_by_seed(frame)
+
+
+def _families(workspace: Workspace, view: View) -> pd.DataFrame:
+    searches = workspace.store.searches(view.dataset)
+    leaves = view.split.leaves if view.split is not None and view.table is not None else ()
+    return search_families(leaves, searches)
+
+
+def _open_recorded(workspace: Workspace, view: View, family: str) -> CurvesInView:
+    if view.split is None or view.table is None:
+        raise FewshotError(
+            "expected a split and an accuracy table in view: choose them at the left"
+        )
+    searches = workspace.store.searches(view.dataset)
+    searches = searches[searches["family"] == family]
+    row = search_families(view.split.leaves, searches).to_dict("records")[0]
+    runs = [
+        [str(run), float(at)]
+        for run, at in zip(searches["run_id"], searches["finished"], strict=True)
+    ]
+    table = [view.table.name, view.table.fingerprint, view.table.created, view.kind]
+    leaves = [leaf.rows for leaf in view.split.leaves]
+    stamp = text_fingerprint(canonical_json([str(workspace.data_dir), runs, table, leaves]))
+    frame, tables, missing = _recorded(workspace, view, stamp, searches)
+    return CurvesInView(
+        key=family,
+        label=_family_label(row),
+        stamp=stamp,
+        frame=frame,
+        tables=tables,
+        found_title=f"{view.kind} accuracy of the architecture found, %",
+        valid_title="validation accuracy of the supernet, %",
+        source=(
+            f"{_family_label(row)} on {view.split.label}",
+            *(["made-up images"] if row["synthetic"] else []),
+            *accuracy_source(view),
+        ),
+        option=f"--split {view.split.key.removeprefix('file-')} --family {family} "
+        f"--accuracy {view.kind} --table {view.table.name}",
+        missing=missing,
+        compared=comparable(frame),
+    )
+
+
+Recorded = tuple[pd.DataFrame, dict[int, Curves], dict[int, tuple[str, ...]]]
+
+
+@st.cache_resource(show_spinner="Reading recorded searches", max_entries=16)
+def _recorded(_workspace: Workspace, _view: View, stamp: str, _searches: pd.DataFrame) -> Recorded:
+    records = _workspace.store.search_records(list(_searches["run_id"]))
+    leaves = _view.split.leaves if _view.split else ()
+    accuracy = load_accuracy(_workspace, _view)
+    joined = recorded_curves(leaves, _searches, records, accuracy)
+    return joined.frame, curves_by_seed(joined.frame), dict(joined.missing)
+
+
+def _family_label(row: Mapping[object, object]) -> str:
+    algorithm = str(row["algorithm"])
+    preset = row["preset"] if isinstance(row["preset"], str) else "own options"
+    parts = [ALGORITHM_LABELS.get(algorithm, algorithm), str(preset), f"{row['epochs']} epochs"]
+    return " · ".join([*parts, str(row["family"])[:_SHORT]])

@@ -1,0 +1,98 @@
+"""Replaying a selection as a person does: import curves, move a milestone, play, scrub."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+Visit = Callable[..., Page]
+Screenshot = Callable[[Page, str], None]
+
+FOUND = {"S1": 93.0, "S2": 92.5, "S3": 94.3, "S4": 91.0}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Curves of 40 epochs: S3 is last until epoch 10, and finds the best."""
+    lines = ["sub_space,epoch,valid_accuracy,test_accuracy"]
+    for number, (name, found) in enumerate(FOUND.items()):
+        for epoch in range(41):
+            late = 20 if name == "S3" and epoch > 10 else -20 * (name == "S3")
+            lines.append(f"{name},{epoch},{30 + epoch + late - number},{found - 10 / (1 + epoch)}")
+    path = tmp_path / "by-hand.csv"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def verdict(page: Page) -> Locator:
+    return page.locator("strong").filter(has_text="Found").first
+
+
+def cursor(page: Page) -> Locator:
+    """Return the label of the timeline."""
+    return page.locator(".st-key-halving_replay .slider-label").first
+
+
+def test_a_milestone_is_moved_the_replay_played_and_scrubbed(
+    visit: Visit, screenshot: Screenshot, file: Path
+):
+    page = visit("/Halving")
+    page.get_by_text("No curves yet").wait_for()
+    screenshot(page, "halving-empty")
+    page.locator(".st-key-curves_file input[type=file]").set_input_files(file)
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(verdict(page)).to_contain_text("S3) was discarded at epoch 2")
+    expect(page.get_by_text("In proportion to the paper's", exact=False).first).to_be_visible()
+    screenshot(page, "halving")
+
+    handle = page.locator("[class*=st-key-milestone_handles]").get_by_role("slider").last
+    handle.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url("**milestones=2%2C+8*")
+    typed = page.locator(".st-key-milestones input")
+    expect(typed).to_have_value("2, 8")
+    typed.fill("12, 20")
+    typed.press("Enter")
+    expect(verdict(page)).to_contain_text("the best there is to find")
+    page.wait_for_url("**milestones=12%2C+20*")
+
+    play = page.locator(".updatemenu-button").filter(has_text="Play")
+    expect(play).to_have_count(1)  # the figure of before is gone
+    play.click()
+    expect(cursor(page)).not_to_have_text("epoch 0")
+    page.locator(".updatemenu-button").filter(has_text="Pause").click()
+    page.wait_for_timeout(500)
+    paused = cursor(page).text_content()
+    page.wait_for_timeout(1000)
+    assert cursor(page).text_content() == paused
+    rail = page.locator(".st-key-halving_replay .slider-rail-touch-rect").first.bounding_box()
+    assert rail is not None
+    page.mouse.click(rail["x"] + 0.9 * rail["width"], rail["y"] + rail["height"] / 2)
+    expect(cursor(page)).to_have_text(re.compile("epoch 3[5-8]"))
+    page.locator(".st-key-epoch input").fill("11")
+    page.locator(".st-key-epoch input").press("Enter")
+    expect(cursor(page)).to_have_text("epoch 11")
+
+    points = page.locator(".st-key-schedules_chart path.point")
+    points.first.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    place = points.nth(3).bounding_box()
+    assert place is not None
+    page.mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    page.locator(".st-key-schedules_chart .hoverlayer .hovertext").wait_for()
+    page.mouse.down()
+    page.mouse.up()
+    expect(page).not_to_have_url(re.compile("milestones=12"))
+    page.wait_for_timeout(1500)
+    screenshot(page, "halving-chosen")
+
+
+def test_a_link_shows_the_same_replay_in_the_dark(visit: Visit, screenshot: Screenshot, file: Path):
+    page = visit("/Halving?curves=file-by-hand&milestones=12%2C+20&epoch=12", "dark")
+    expect(verdict(page)).to_contain_text("the best there is to find")
+    expect(cursor(page)).to_have_text("epoch 12")
+    page.wait_for_timeout(1500)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    screenshot(page, "halving-dark")
