@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: app test test-fast bench browser clean
+.PHONY: app test test-fast bench browser demo clean
 
 app: .venv/.app
 	$(BIN)/fewshot app $(ARGS)
@@ -20,6 +20,10 @@ test-fast: .venv/.test
 
 bench: .venv/.test
 	@set -e; for file in benchmarks/bench_*.py; do echo "$$file"; $(BIN)/python $$file $(ARGS); done
+
+# Make the results in data/demo again: make demo IMAGES=/path/to/cifar10
+demo: .venv/.app
+	sh data/demo/make.sh "$(IMAGES)"
 
 browser:
 	@sh tests/browser/install_chromium.sh
@@ -40,4 +44,4 @@ browser:
 	@touch $@
 
 clean:
-	rm -rf .venv artefacts
+	rm -rf .venv artefacts build

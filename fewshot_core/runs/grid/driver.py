@@ -189,10 +189,11 @@ class _Driver:
             return
         folder = RunFolder(runs_dir(self._data_dir) / task.run_id)
         if answered(request, self._data_dir) is None:
-            again = f", attempt {self._attempts[task.run_id]}"
-            message = f"{outcome.message}, on {outcome.host}{again}"
-            status = Status(State.DONE, message, outcome.steps, outcome.steps)
-            self._keep(folder, task, request, status, outcome.files)
+            status = Status(State.DONE, outcome.message, outcome.steps, outcome.steps)
+            attempt = self._attempts[task.run_id]
+            note = f"done by a worker on {outcome.host}, attempt {attempt}\n".encode()
+            log = {"log.txt": outcome.files.get("log.txt", b"") + note}
+            self._keep(folder, task, request, status, {**outcome.files, **log})
             self.report.done.append(task.run_id)
         else:
             self.report.skipped.append(task.run_id)
