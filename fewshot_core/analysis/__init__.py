@@ -36,6 +36,7 @@ from fewshot_core.analysis.published_results import NO_SPLITTING, published_resu
 from fewshot_core.analysis.random_trees import Percentile, random_percentile, random_trees
 from fewshot_core.analysis.results import PAPER_SEEDS, results_table
 from fewshot_core.analysis.results_export import results_csv, results_latex, results_markdown
+from fewshot_core.analysis.search_epochs import mean_over_seeds, search_epochs
 from fewshot_core.analysis.seeds import (
     resampled_tables,
     seed_keep_k,
@@ -87,6 +88,7 @@ __all__ = [
     "histogram_frame",
     "information_gain",
     "keep_k",
+    "mean_over_seeds",
     "node_agreement",
     "published_results",
     "quantile_frame",
@@ -98,6 +100,7 @@ __all__ = [
     "results_latex",
     "results_markdown",
     "results_table",
+    "search_epochs",
     "seed_keep_k",
     "seed_tables",
     "seed_uncertainty",

@@ -18,8 +18,8 @@ from fewshot_core.splitting import EDGE_POLICIES, WARM_UP_IMAGES, TreeOptions
 _DEVICES = {"cpu": "CPU", "cuda": "CUDA", "mps": "Apple GPU"}
 
 
-def choose_images(workspace: Workspace, dataset: str) -> dict[str, Any]:
-    """Choose the images of a data set; return the options of a request that say which."""
+def choose_source(workspace: Workspace, dataset: str) -> str:
+    """Choose where the images of a data set are from; made-up ones are named as such."""
     sources = [
         source for source in list_sources(dataset, workspace.data_dir) if source.problem is None
     ]
@@ -35,6 +35,12 @@ def choose_images(workspace: Workspace, dataset: str) -> dict[str, Any]:
         label = DATASETS.get(dataset).label
         st.warning(f"Made-up images, not {label}.", icon=":material/casino:")
         link_to(DATA, f"Add images of {label}")
+    return str(chosen)
+
+
+def choose_images(workspace: Workspace, dataset: str) -> dict[str, Any]:
+    """Choose the images of a data set; return the options of a request that say which."""
+    chosen = choose_source(workspace, dataset)
     left, right = st.columns(2)
     size = left.number_input(
         "Batch size",

@@ -8,11 +8,14 @@ from fewshot_core.plots.comparison import (
 )
 from fewshot_core.plots.distributions import STYLES, distributions_figure, top_figure
 from fewshot_core.plots.halving import halving_figure
+from fewshot_core.plots.probabilities import probabilities_figure
 from fewshot_core.plots.proxy import proxy_figure
 from fewshot_core.plots.replay import cursor_frames, cursor_stops, replay_figure
 from fewshot_core.plots.schedules import schedules_figure
 from fewshot_core.plots.scores import scores_figure, similarity_figure
 from fewshot_core.plots.search_curves import search_curves_figure
+from fewshot_core.plots.search_epochs import EPOCH_MEASURES, epochs_figure
+from fewshot_core.plots.search_panels import search_panels_figure
 from fewshot_core.plots.standing import standing_figure
 from fewshot_core.plots.template import (
     DEGENERATE_COLOUR,
@@ -30,6 +33,7 @@ from fewshot_core.plots.tree_layout import TreeBranch, TreeDrawing
 
 __all__ = [
     "DEGENERATE_COLOUR",
+    "EPOCH_MEASURES",
     "OPERATION_COLOURS",
     "OPERATION_GLYPHS",
     "STYLES",
@@ -45,13 +49,16 @@ __all__ = [
     "cut_notes",
     "distributions_figure",
     "empty_figure",
+    "epochs_figure",
     "halving_figure",
     "keep_figure",
+    "probabilities_figure",
     "proxy_figure",
     "replay_figure",
     "schedules_figure",
     "scores_figure",
     "search_curves_figure",
+    "search_panels_figure",
     "similarity_figure",
     "standing_figure",
     "sub_space_colour",

@@ -99,8 +99,9 @@ def add_search_line(
     epochs: Epochs,
     values: Floats,
     opacity: float = 1.0,
+    value_text: str = "%{y:.2f}%",
 ) -> None:
-    """Draw a curve in the colour of its sub-space.
+    """Draw a curve in the colour of its sub-space; ``value_text`` is how hovering says a value.
 
     A colour that does not stand out on light and dark pages alike lies on a wider, darker line.
     """
@@ -128,7 +129,7 @@ def add_search_line(
             "dash": sub_space_dash(position),
         },
         showlegend=panel.legend,
-        hovertemplate=f"<b>{name}</b> at epoch %{{x}}: %{{y:.2f}}%<extra></extra>",
+        hovertemplate=f"<b>{name}</b> at epoch %{{x}}: {value_text}<extra></extra>",
     )
 
 

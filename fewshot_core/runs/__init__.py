@@ -1,7 +1,7 @@
 """Runs: what was asked, the folder it is kept in, and the process that does it."""
 
 from fewshot_core.runs.aside import reading_problem, set_aside
-from fewshot_core.runs.commands import command, split_command
+from fewshot_core.runs.commands import command, plan_command, split_command
 from fewshot_core.runs.devices import available_devices
 from fewshot_core.runs.estimate import estimate_seconds, measure
 from fewshot_core.runs.folder import RunFolder, find_run, foreign_folders, list_runs, run_folder
@@ -29,6 +29,7 @@ __all__ = [
     "list_runs",
     "measure",
     "reading_problem",
+    "plan_command",
     "run_folder",
     "set_aside",
     "split_command",

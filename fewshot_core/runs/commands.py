@@ -1,11 +1,12 @@
 """The command line that repeats a run."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import fields
 
 from fewshot_core.runs.kinds import Request
 from fewshot_core.runs.request import Network, SplitRequest
-from fewshot_core.search import PRESETS, SearchRequest, preset_of
+from fewshot_core.search import PRESETS, SearchRequest, TrainingRequest, preset_of
 from fewshot_core.search.overrides import as_text, changed
 from fewshot_core.splitting import TreeOptions
 
@@ -61,9 +62,28 @@ def command(request: Request) -> str:
     """Return the command that repeats any request."""
     if isinstance(request, SplitRequest):
         return split_command(request)
+    where = ["--sub-space", " ".join(request.rows)] if isinstance(request, SearchRequest) else []
+    return _search_command(request, where, [request.seed])
+
+
+def plan_command(request: SearchRequest, split: str | None, seeds: Sequence[int]) -> str:
+    """Return the command that does a plan.
+
+    Args:
+        request: Any of its searches.
+        split: The run of the split, the name of an imported one, or None for the whole space.
+        seeds: The seeds.
+    """
+    where = ["--no-splitting"] if split is None else ["--split", split]
+    return _search_command(request, where, seeds)
+
+
+def _search_command(
+    request: SearchRequest | TrainingRequest, where: Sequence[str], seeds: Sequence[int]
+) -> str:
     if isinstance(request, SearchRequest):
-        options = ["fewshot", "search", "--sub-space", " ".join(request.rows)]
-        options += ["--algorithm", request.algorithm, "--seeds", str(request.seed)]
+        options = ["fewshot", "search", *where, "--algorithm", request.algorithm]
+        options += ["--seeds", _listed(tuple(seeds))]
         usual = PRESETS.get(preset_of(request.options) or "paper").search
         differing = changed(request.options, usual)
         if request.checkpoint is not None:

@@ -3,7 +3,7 @@
 Each is a process of its own that waits for its turn on the device; see ``fewshot_core.runs.queue``.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from fewshot_core.runs.folder import RunFolder, runs_dir
@@ -12,19 +12,16 @@ from fewshot_core.runs.status import State
 from fewshot_core.search import SearchRequest
 
 
-def planned_folders(requests: Sequence[SearchRequest], data_dir: Path) -> list[RunFolder]:
+def planned_folders(
+    requests: Iterable[SearchRequest], fingerprints: Mapping[str, str | None], data_dir: Path
+) -> list[RunFolder]:
     """Return where the run of each search is or would be, in their order.
 
-    Searches that are planned together look at the same images and checkpoint, which are looked at
-    only once.
-
-    Raises:
-        ImagesError: If the images are missing.
-        SearchError: If the checkpoint is missing.
+    Args:
+        requests: Searches on the same images, with the same checkpoint.
+        fingerprints: What ``fingerprints`` of any of them returns, or the manifest of its run.
+        data_dir: The data folder.
     """
-    if not requests:
-        return []
-    fingerprints = requests[0].fingerprints(data_dir)
     return [RunFolder(runs_dir(data_dir) / each.run_id(fingerprints)) for each in requests]
 
 

@@ -5,7 +5,9 @@ import pytest
 
 from fewshot_core import cli, cli_split
 from fewshot_core.errors import FewshotError
-from fewshot_core.runs import Network, SplitRequest, split_command
+from fewshot_core.runs import Network, SplitRequest, plan_command, split_command
+from fewshot_core.search import PRESETS, SearchRequest
+from fewshot_core.space import SubSpace
 from fewshot_core.splitting import TreeOptions
 
 REQUEST = SplitRequest("cifar10", "gradientmatching", images="synthetic")
@@ -57,3 +59,17 @@ def test_a_command_leaves_out_what_is_the_default_anyway():
     command = split_command(SplitRequest("cifar10", "gradnorm"))
     assert command == "fewshot split --metric gradnorm --dataset cifar10 --device cpu"
     assert "batch" not in split_command(SplitRequest("cifar10", "params", batch_size=8))
+
+
+@pytest.mark.parametrize(
+    ("split", "where"), [(None, "--no-splitting"), ("split-params-cifar10-0", "--split")]
+)
+def test_the_command_of_a_plan_names_its_split_and_all_seeds(split, where):
+    rows = tuple(SubSpace.full().rows)
+    quick = PRESETS.get("quick").search
+    request = SearchRequest("cifar10", "snas", rows, replace(quick, epochs=3), 777, "synthetic")
+    words = shlex.split(plan_command(request, split, (777, 888)))
+    assert words[:2] == ["fewshot", "search"] and where in words
+    assert words[words.index("--seeds") + 1] == "777,888"
+    assert split is None or words[words.index("--split") + 1] == split
+    assert "11111" not in " ".join(words) and "--images" in words

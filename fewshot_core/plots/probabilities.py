@@ -1,0 +1,141 @@
+"""How probable a search finds each operation of each edge, over epochs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import plotly.graph_objects as go
+
+from fewshot_core.plots.template import (
+    ACTIVE_COLOUR,
+    SMALL_FONT_SIZE,
+    base_figure,
+    empty_figure,
+    translucent,
+)
+from fewshot_core.space import OPERATION_LABELS, OPERATIONS, SubSpace, edge_label
+
+_ROW, _FRAME, _LEAST = 17, 110, 240
+_SCALE = ((0.0, translucent(ACTIVE_COLOUR, 0.03)), (1.0, translucent(ACTIVE_COLOUR, 1.0)))
+
+Records = Sequence[Mapping[str, Any]]
+Probabilities = npt.NDArray[np.float64]
+
+
+def probabilities_figure(
+    records: Records,
+    sub_space: SubSpace,
+    end: int,
+    caption: Sequence[str] = (),
+    title: str = "Probability of each operation",
+) -> go.Figure:
+    """Draw a row for each operation of each edge that has a choice, a column for each epoch.
+
+    The rows of the architecture that the search would return now are in bold.
+
+    Args:
+        records: The epochs that are done, each as ``EpochRecord.to_dict`` returns it.
+        sub_space: The operations to choose from.
+        end: The last epoch of a whole search.
+        caption: Parts of the muted line under the title.
+        title: The title.
+    """
+    rows = [
+        (edge, operation)
+        for edge, operations in enumerate(sub_space.enabled)
+        for operation in operations
+        if len(operations) > 1
+    ]
+    if not rows:
+        return empty_figure(title, "the sub-space is a single architecture: nothing to choose")
+    if not records:
+        return empty_figure(title, "no epoch is done yet")
+    table = np.array([record["probabilities"] for record in records], dtype=np.float64)
+    chosen = _chosen(table[-1], sub_space)
+    places = _places(rows)
+    notes = [*_fixed(sub_space), *caption]
+    height = max(_LEAST, _FRAME + _ROW * (places[-1] + 1))
+    figure = base_figure(title, height, _alternative(table, sub_space, records), notes)
+    grid = np.full((places[-1] + 1, len(records)), np.nan)
+    for place, (edge, operation) in zip(places, rows, strict=True):
+        grid[place] = table[:, edge, operation]
+    figure.add_heatmap(
+        z=grid.astype(np.float32),
+        x=[record["epoch"] for record in records],
+        y=list(range(len(grid))),
+        customdata=_hovers(grid.shape, places, rows),
+        colorscale=_SCALE,
+        zmin=0,
+        zmax=max(float(table.max()), 0.25),
+        colorbar={
+            "title": {"text": "probability", "side": "right"},
+            "thickness": 10,
+            "outlinewidth": 0,
+            "tickformat": ".2f",
+            "nticks": 4,
+        },
+        hovertemplate="%{customdata} at epoch %{x}: %{z:.3f}<extra></extra>",
+    )
+    figure.update_xaxes(title_text="epoch", range=[-0.5, end + 0.5], showgrid=False)
+    figure.update_yaxes(
+        tickvals=places,
+        ticktext=[_tick(edge, operation, chosen) for edge, operation in rows],
+        tickfont={"size": SMALL_FONT_SIZE},
+        range=[len(grid) - 0.5, -0.5],
+        showgrid=False,
+    )
+    return figure
+
+
+def _places(rows: Sequence[tuple[int, int]]) -> list[int]:
+    """Return the row of the picture for each operation; edges are a row apart."""
+    edges = list(dict.fromkeys(edge for edge, _ in rows))
+    return [number + edges.index(edge) for number, (edge, _) in enumerate(rows)]
+
+
+def _hovers(
+    shape: tuple[int, ...], places: Sequence[int], rows: Sequence[tuple[int, int]]
+) -> npt.NDArray[np.object_]:
+    names = np.full(shape, "", dtype=object)
+    for place, (edge, operation) in zip(places, rows, strict=True):
+        names[place] = f"edge {edge_label(edge)}, {OPERATIONS[operation]}"
+    return names
+
+
+def _chosen(last: Probabilities, sub_space: SubSpace) -> list[int]:
+    """Return the likeliest enabled operation of each edge; of equal ones, the first."""
+    return [
+        max(operations, key=lambda operation: last[edge, operation])
+        for edge, operations in enumerate(sub_space.enabled)
+    ]
+
+
+def _tick(edge: int, operation: int, chosen: Sequence[int]) -> str:
+    text = f"{edge_label(edge)} {OPERATION_LABELS[operation]}".replace("<", "&lt;")
+    return f"<b>{text}</b>" if chosen[edge] == operation else text
+
+
+def _fixed(sub_space: SubSpace) -> list[str]:
+    """Return which edges have no choice."""
+    alone = [
+        f"{edge_label(edge)} is {OPERATION_LABELS[operations[0]]}"
+        for edge, operations in enumerate(sub_space.enabled)
+        if len(operations) == 1
+    ]
+    return [f"no choice: {', '.join(alone)}"] if alone else []
+
+
+def _alternative(table: Probabilities, sub_space: SubSpace, records: Records) -> str:
+    """Return what is likeliest on each edge, and since when."""
+    parts = []
+    for edge, operations in enumerate(sub_space.enabled):
+        if len(operations) == 1:
+            continue
+        series = table[:, edge, list(operations)]
+        winners = series.argmax(axis=1)
+        changes = np.flatnonzero(winners != winners[-1])
+        since = records[int(changes[-1]) + 1 if changes.size else 0]["epoch"]
+        name = OPERATION_LABELS[operations[int(winners[-1])]]
+        parts.append(f"{edge_label(edge)} {name} with {series[-1].max():.2f}, since epoch {since}")
+    return f"Likeliest operations at epoch {records[-1]['epoch']}: {'; '.join(parts)}."
