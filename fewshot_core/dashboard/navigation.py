@@ -42,6 +42,12 @@ COMPARE = Page(
     ":material/compare_arrows:",
     "Put metrics side by side, between chance and the best split there can be.",
 )
+SEARCH = Page(
+    "pages/4_Search.py",
+    "Search",
+    ":material/manage_search:",
+    "Run a one-shot search in every sub-space, and watch what each would find.",
+)
 HALVING = Page(
     "pages/5_Halving.py",
     "Halving",
@@ -54,7 +60,7 @@ DATA = Page(
     ":material/database:",
     "Import accuracy tables, add images, and see, cancel or delete runs.",
 )
-PAGES = (HOME, SPLIT, DISTRIBUTIONS, COMPARE, HALVING, DATA)
+PAGES = (HOME, SPLIT, DISTRIBUTIONS, COMPARE, SEARCH, HALVING, DATA)
 
 
 def show_navigation() -> None:

@@ -67,7 +67,7 @@ def probabilities_figure(
         customdata=_hovers(grid.shape, places, rows),
         colorscale=_SCALE,
         zmin=0,
-        zmax=max(float(table.max()), 0.25),
+        zmax=max(float(np.nanmax(grid)), 0.25),
         colorbar={
             "title": {"text": "probability", "side": "right"},
             "thickness": 10,

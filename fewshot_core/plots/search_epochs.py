@@ -67,7 +67,7 @@ EPOCH_MEASURES: Mapping[str, EpochMeasure] = {
         ),
         EpochMeasure(
             "benchmark_accuracy",
-            "Benchmark accuracy of what is found",
+            "Benchmark accuracy found",
             "benchmark accuracy of the architecture found, %",
         ),
         EpochMeasure("entropy", "Entropy", "entropy over architectures, bits", " bits", 2, True),

@@ -76,11 +76,22 @@ def search_panels_figure(
                 },
                 f"yaxis{suffix}": {
                     "anchor": f"x{suffix}",
-                    "title": {"text": name},
                     "rangemode": "tozero" if name != "loss" else "normal",
                 },
             }
         )
+        if number > 1:  # the legend names the lines of the first panel
+            figure.add_annotation(
+                text=name,
+                x=start,
+                y=1,
+                xref="paper",
+                yref="paper",
+                xanchor="left",
+                yanchor="bottom",
+                showarrow=False,
+                font={"size": SMALL_FONT_SIZE},
+            )
     figure.update_layout(
         legend={
             "orientation": "h",

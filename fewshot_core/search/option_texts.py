@@ -7,10 +7,10 @@ from fewshot_core.search.registry import ALGORITHMS
 
 OPTION_TEXTS: Mapping[str, str] = {
     "epochs": "passes over the training half of the images",
-    "batch_size": "images in a batch, of the weight step and of the architecture step",
+    "batch_size": "images in a batch",
     "learning_rate": "of the weights (SGD), in the first epoch",
     "final_learning_rate": "what it is annealed to, by cosine",
-    "momentum": "of the weights; Nesterov's in a search, plain in a training",
+    "momentum": "of the weights; in searches Nesterov's",
     "weight_decay": "of the weights",
     "gradient_clip": "largest norm of the weights' gradient",
     "architecture_learning_rate": "of the architecture parameters (Adam), constant",
@@ -19,14 +19,14 @@ OPTION_TEXTS: Mapping[str, str] = {
     "temperature": "of the first epoch",
     "final_temperature": "of the last epoch",
     "temperature_schedule": "from the first to the last: cosine or linear",
-    "stopping_threshold": "lead of an edge's likeliest operation at which the edge is decided",
+    "stopping_threshold": "lead at which an edge's operation is decided",
     "sampling": "; ".join(f"{name}: {text}" for name, text in SAMPLINGS.items()),
     "trained_on": "; ".join(f"{name}: {text}" for name, text in TRAINED_ON.items()),
-    "channels": "of the first stage of the network; doubled in each next one",
+    "channels": "of the first stage, doubled in each next one",
     "cells_per_stage": "cells in each of the three stages",
-    "images": "training images used, half of them held out; none for all there are",
-    "split_seed": "which images are used, and which of them are held out",
-    "augment": "whether batches are randomly cropped and flipped",
+    "images": "half of them are held out; none means all there are",
+    "split_seed": "which images, and which of them are held out",
+    "augment": "random crops and flips",
 }
 """What each option means, with its unit where it has one."""
 

@@ -1,0 +1,204 @@
+"""Plans: the searches of one algorithm, with one set of options, in all sub-spaces of a split."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from fewshot_core.analysis.search_epochs import UNSPLIT
+from fewshot_core.dashboard.page import Workspace
+from fewshot_core.dashboard.request_labels import options_label
+from fewshot_core.dashboard.splits import SplitInView
+from fewshot_core.errors import FewshotError
+from fewshot_core.runs import RunFolder, State, Status, list_runs
+from fewshot_core.runs.plans import planned_folders
+from fewshot_core.search import ALGORITHMS, SearchRequest, plan
+from fewshot_core.search.layout import RECORDS
+from fewshot_core.space import SubSpace
+
+Fingerprints = Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where to search.
+
+    Attributes:
+        spaces: The sub-spaces by their names, in tree order.
+        split: The split they are of, or None for the whole space.
+    """
+
+    spaces: Mapping[str, SubSpace]
+    split: SplitInView | None
+
+    @property
+    def split_name(self) -> str | None:
+        """What the command line calls the split."""
+        return self.split.key.removeprefix("file-") if self.split else None
+
+
+@dataclass(frozen=True)
+class PlannedSearch:
+    """A search of a plan, which may have a run or not.
+
+    Attributes:
+        name: The name of its sub-space.
+        request: What is asked.
+        folder: Where its run is or would be.
+    """
+
+    name: str
+    request: SearchRequest
+    folder: RunFolder
+
+    def status(self) -> Status | None:
+        """Return how its run goes, or None where there is none or it cannot be read."""
+        if not self.folder.path.is_dir():
+            return None
+        try:
+            return self.folder.status()
+        except FewshotError as error:
+            return Status(State.FAILED, str(error))
+
+    def is_active(self) -> bool:
+        """Whether a process works on it, or waits for its turn."""
+        status = self.status()
+        return status is not None and status.state.active
+
+    def is_done(self) -> bool:
+        """Whether it has ended well."""
+        status = self.status()
+        return status is not None and status.state is State.DONE
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """A plan.
+
+    Attributes:
+        family: What its searches have in common, as ``SearchRequest.family``.
+        place: Where to search.
+        seeds: Ascending.
+        searches: All of them: those of the first seed come first.
+        synthetic: Whether the images are made up.
+    """
+
+    family: str
+    place: Place
+    seeds: tuple[int, ...]
+    searches: tuple[PlannedSearch, ...]
+    synthetic: bool
+
+    @property
+    def request(self) -> SearchRequest:
+        """One of its requests: all have the same options."""
+        return self.searches[0].request
+
+    @property
+    def label(self) -> str:
+        """Its short name."""
+        parts = [ALGORITHMS.get(self.request.algorithm).label, options_label(self.request.options)]
+        if self.request.checkpoint is not None:
+            parts.append("inherited weights")
+        if self.synthetic:
+            parts.append("synthetic")
+        seeds = ", ".join(map(str, self.seeds))
+        return " · ".join([*parts, f"seed{'s' * (len(self.seeds) > 1)} {seeds}"])
+
+    def find(self, name: str, seed: int) -> PlannedSearch:
+        """Return the search of a sub-space and a seed."""
+        return next(s for s in self.searches if s.name == name and s.request.seed == seed)
+
+
+def place_of(split: SplitInView | None) -> Place:
+    """Return the sub-spaces of a split, or the whole space where there is none."""
+    if split is None:
+        return Place({UNSPLIT: SubSpace.full()}, None)
+    return Place({f"S{number}": leaf for number, leaf in enumerate(split.leaves, 1)}, split)
+
+
+def make_plan(
+    request: SearchRequest,
+    place: Place,
+    seeds: Sequence[int],
+    fingerprints: Fingerprints,
+    synthetic: bool,
+    data_dir: Path,
+) -> SearchPlan:
+    """Return the plan of a request in some sub-spaces, for some seeds.
+
+    Args:
+        request: What is asked, whatever its sub-space and seed are.
+        place: Where to search.
+        seeds: At least one.
+        fingerprints: Of its images and checkpoint.
+        synthetic: Whether the images are made up.
+        data_dir: The data folder.
+    """
+    requests = [one for seed in seeds for one in plan(request, place.spaces.values(), [seed])]
+    names = [name for _ in seeds for name in place.spaces]
+    folders = planned_folders(requests, fingerprints, data_dir)
+    searches = map(PlannedSearch, names, requests, folders)
+    family = request.family(fingerprints)
+    return SearchPlan(family, place, tuple(seeds), tuple(searches), synthetic)
+
+
+def known_plans(workspace: Workspace, dataset: str, place: Place) -> dict[str, SearchPlan]:
+    """Return the plans by family of which any search has been started, the latest first."""
+    rows = {tuple(space.rows) for space in place.spaces.values()}
+    found: dict[str, tuple[SearchRequest, dict[str, Any], set[int]]] = {}
+    for folder in list_runs(workspace.data_dir):
+        path = folder.path / "manifest.json"
+        known = _search_of(folder.path, path.stat().st_mtime_ns) if path.exists() else None
+        if known is None or known[0].dataset != dataset or known[0].rows not in rows:
+            continue
+        request, manifest = known
+        family = request.family(manifest["fingerprints"])
+        found.setdefault(family, (request, manifest, set()))[2].add(request.seed)
+    return {
+        family: make_plan(
+            request,
+            place,
+            sorted(seeds),
+            manifest["fingerprints"],
+            bool(manifest.get("synthetic")),
+            workspace.data_dir,
+        )
+        for family, (request, manifest, seeds) in found.items()
+    }
+
+
+def with_seeds(plan: SearchPlan, other: SearchPlan) -> SearchPlan:
+    """Return a plan with the seeds of another one of the same family and place, too."""
+    seeds = sorted({*plan.seeds, *other.seeds})
+    both = {(s.name, s.request.seed): s for s in (*other.searches, *plan.searches)}
+    searches = tuple(both[name, seed] for seed in seeds for name in plan.place.spaces)
+    return replace(plan, seeds=tuple(seeds), searches=searches)
+
+
+def records_of(folder: RunFolder) -> list[dict[str, Any]]:
+    """Return the epochs of a search, read again only when its file has changed; do not alter."""
+    try:
+        stat = (folder.path / RECORDS).stat()
+        return _read_records(folder.path, stat.st_mtime_ns, stat.st_size)
+    except (FewshotError, OSError):
+        return []
+
+
+@st.cache_resource(show_spinner=False, max_entries=512)
+def _read_records(path: Path, stamp: int, size: int) -> list[dict[str, Any]]:
+    return RunFolder(path).records()
+
+
+@st.cache_resource(show_spinner=False, max_entries=4096)
+def _search_of(path: Path, stamp: int) -> tuple[SearchRequest, dict[str, Any]] | None:
+    """Return what a run asks for and its manifest, or None where it is no search."""
+    folder = RunFolder(path)
+    try:
+        manifest, request = folder.manifest(), folder.request()
+    except FewshotError:
+        return None
+    complete = isinstance(manifest.get("fingerprints"), dict)
+    return (request, manifest) if isinstance(request, SearchRequest) and complete else None

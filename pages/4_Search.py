@@ -1,0 +1,27 @@
+"""Search: run a one-shot algorithm in every sub-space of a split, and watch it."""
+
+import streamlit as st
+
+from fewshot_core.dashboard import choose_view, setup
+from fewshot_core.dashboard.search_form import choose_place, choose_plan
+from fewshot_core.dashboard.search_start import show_start
+from fewshot_core.dashboard.search_view import choose_shown, show_searches
+from fewshot_core.dashboard.states import show_missing_split
+from fewshot_core.dashboard.trainings import show_training
+
+workspace = setup("Search")
+view = choose_view(workspace)
+st.title("Search")
+left, right = st.columns([1, 2], gap="large")
+with left:
+    place = choose_place(view)
+    asked = choose_plan(workspace, view, place)
+    show_start(workspace, asked)
+    show_training(workspace, view.dataset)
+with right:
+    if place is None:
+        show_missing_split(view)
+    else:
+        shown = choose_shown(workspace, view, place, asked)
+        if shown is not None:
+            show_searches(workspace, view, shown)
