@@ -105,13 +105,14 @@ def _choose_seeds() -> list[int]:
         help="Each seed is a search of its own in every sub-space. The paper has these three; "
         "type any other whole number.",
     )
-    wrong = [text for text in chosen if not (text.isascii() and text.isdecimal())]
+    parts = [part for text in chosen for part in text.replace(",", " ").split()]
+    wrong = [text for text in parts if not (text.isascii() and text.isdecimal())]
     if wrong:
         st.error(f"Expected seeds that are whole numbers from 0, got {wrong[0]!r}.")
         return []
-    if not chosen:
+    if not parts:
         st.error("Choose at least one seed.")
-    return sorted({int(text) for text in chosen})
+    return sorted({int(text) for text in parts})
 
 
 def _choose_weights(

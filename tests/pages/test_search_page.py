@@ -1,0 +1,316 @@
+"""Planning searches on the Search page, watching them, and looking into one of them."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fewshot_core.plots import EPOCH_MEASURES
+from fewshot_core.runs import RunFolder, State, Status, cancel, list_runs, start
+from fewshot_core.search import PRESETS, EpochRecord, SearchRequest, TrainingRequest, plan
+from fewshot_core.search.layout import RECORDS
+from fewshot_core.search.record_file import write_records
+from fewshot_core.space import Architecture, SubSpace
+
+Open = Callable[..., AppTest]
+Wait = Callable[[RunFolder], RunFolder]
+
+SCRIPT = "pages/4_Search.py"
+SMOKE = PRESETS.get("smoke")
+FORM = {"preset": "Smoke test", "algorithm": "DSNAS"}
+EVEN = ((0.2,) * 5,) * 6
+
+
+def words(page: AppTest) -> str:
+    kinds = ("markdown", "caption", "info", "warning", "error", "subheader")
+    return "\n".join(str(element.value) for kind in kinds for element in page.get(kind))
+
+
+def frame(page: AppTest, column: str):
+    return next(each.value for each in page.dataframe if column in each.value)
+
+
+def search_options(page: AppTest):
+    """Return the table of the options of a search, by option; that of a training has others."""
+    tables = [each.value for each in page.dataframe if "option" in each.value]
+    return next(t for t in tables if "gradient_clip" in set(t["option"])).set_index("option")
+
+
+def open_search(open_page: Open, **query: str) -> AppTest:
+    return open_page(SCRIPT, **FORM, **query)
+
+
+@pytest.fixture
+def only_params(split_data: Path) -> Path:
+    """A data folder in which the only split is by ``params``, with eight sub-spaces."""
+    for folder in list_runs(split_data):
+        if "gradnorm" in folder.run_id:
+            shutil.rmtree(folder.path)
+    return split_data
+
+
+@pytest.fixture
+def quiet(only_params: Path) -> Iterator[Path]:
+    """The same; what was started there is cancelled in the end."""
+    yield only_params
+    for folder in list_runs(only_params):
+        cancel(folder)
+
+
+def keep(folder: Path, request: SearchRequest, epochs: int, state: State, message: str = ""):
+    """Store a search as if a process had made it; its validation accuracy grows by its seed."""
+    run = RunFolder(folder / "runs" / request.run_id(request.fingerprints(folder)))
+    run.path.mkdir(parents=True)
+    run.write_manifest(
+        {
+            "kind": "search",
+            "request": request.canonical(),
+            "fingerprints": request.fingerprints(folder),
+            "synthetic": True,
+        }
+    )
+    index = int(request.sub_space.architecture_indices()[-1])
+    text = Architecture.from_index(index).to_string()
+    records = [
+        EpochRecord(
+            epoch,
+            2.0,
+            20.0,
+            1.5,
+            request.seed / 100 + epoch,
+            text,
+            index,
+            EVEN,
+            (2.3,) * 6,
+            0.5,
+            1.0,
+        )
+        for epoch in range(epochs + 1)
+    ]
+    write_records(run.path / RECORDS, [record.to_dict() for record in records])
+    run.write_status(Status(state, message))
+    return run
+
+
+@pytest.fixture
+def leaves(only_params: Path) -> list[SubSpace]:
+    (folder,) = list_runs(only_params)
+    tree = folder.tree()
+    assert tree is not None
+    return tree.leaves
+
+
+@pytest.fixture
+def searched(only_params: Path, leaves: list[SubSpace]) -> Path:
+    """Eight searches of two seeds: those of 777 are done, one of 888 is, one has failed."""
+    rows = tuple(SubSpace.full().rows)
+    base = SearchRequest("cifar10", "dsnas", rows, SMOKE.search, 0, "synthetic")
+    first, second = plan(base, leaves[:2], [888])
+    for request in [*plan(base, leaves, [777]), first]:
+        keep(only_params, request, 2, State.DONE)
+    keep(only_params, second, 1, State.FAILED, "out of memory")
+    return only_params
+
+
+def test_without_a_split_the_page_says_where_to_make_one(empty_data: Path, open_page: Open):
+    page = open_search(open_page)
+    assert "No split of CIFAR-10 is finished yet" in words(page)
+    assert page.button(key="start").disabled
+    page = open_search(open_page, where="the whole space")
+    assert page.button(key="start").label == "Start 1 search"
+
+
+def test_the_plan_is_shown_in_full_before_it_starts(only_params: Path, open_page: Open):
+    page = open_search(open_page, seeds="777,888")
+    assert page.button(key="start").label == "Start 16 searches"
+    options = search_options(page)
+    assert options.loc["channels", "value"] == "2" and options.loc["channels", "paper"] == "16"
+    assert options.loc["channels", "differs"] and not options.loc["momentum", "differs"]
+    assert "stopping_threshold" in options.index and "temperature" not in options.index
+    page.selectbox(key="algorithm").set_value("snas").run()
+    assert "temperature" in search_options(page).index
+
+
+def test_values_of_a_preset_can_be_changed(only_params: Path, open_page: Open):
+    page = open_search(open_page)
+    page.number_input(key="smoke_epochs").set_value(5).run()
+    page.text_input(key="set").set_value("momentum=0.5 augment=false").run()
+    values = search_options(page)["value"]
+    assert (values["epochs"], values["momentum"], values["augment"]) == ("5", "0.5", "false")
+    page.text_input(key="set").set_value("speed=1").run()
+    assert "expected name=value" in page.error[0].value
+    assert page.button(key="start").disabled
+
+
+def test_seeds_are_whole_numbers(only_params: Path, open_page: Open):
+    page = open_search(open_page, seeds="777,5")
+    assert page.button(key="start").label == "Start 16 searches"
+    page.multiselect(key="seeds").set_value([]).run()
+    assert "at least one seed" in page.error[0].value
+    assert page.button(key="start").disabled
+
+
+def test_the_time_comes_from_a_measured_step(only_params: Path, open_page: Open):
+    page = open_search(open_page)
+    assert "timed on this device yet" in words(page)
+    page.button(key="measure").click().run()
+    assert not page.exception and not page.error
+    assert "in all" in words(page)
+
+
+def test_a_search_in_the_whole_space_runs_to_its_end(
+    empty_data: Path, open_page: Open, wait_for: Wait
+):
+    page = open_search(open_page, where="the whole space")
+    assert any("Made-up images" in warning.value for warning in page.warning)
+    page.button(key="start").click().run()
+    (folder,) = list_runs(empty_data)
+    assert folder.request().rows == tuple(SubSpace.full().rows)
+    wait_for(folder)
+    page.run()
+    assert not page.exception
+    assert "1 search: 1 done" in words(page)
+    table = frame(page, "supernet")
+    assert table["state"].tolist() == ["done"] and table["epochs"].tolist() == [2]
+    assert 0 < table["found"].iloc[0] <= 100
+    commands = [code.value for code in page.code]
+    assert any("--no-splitting" in command for command in commands)
+    assert any("--sub-space" in command for command in commands)
+
+
+def test_a_plan_is_stopped_and_goes_on(quiet: Path, open_page: Open, wait_for: Wait):
+    page = open_search(open_page, smoke_epochs="400")
+    page.button(key="start").click().run()
+    runs = [folder for folder in list_runs(quiet) if folder.kind().name == "search"]
+    assert len(runs) == 8
+    states = frame(page, "supernet")["state"]
+    assert set(states) <= {"waiting", "running"}
+    assert page.button(key="start").disabled and page.button(key="resume").disabled
+    page.button(key="stop").click().run()
+    assert {folder.status().state for folder in runs} == {State.CANCELLED}
+    page.run()
+    assert "8 searches: 8 cancelled" in words(page)
+    assert page.button(key="stop").disabled
+    page.button(key="resume").click().run()
+    assert all(folder.status().state.active for folder in runs)
+
+
+def test_curves_of_finished_searches_are_drawn_and_missing_ones_counted(
+    searched: Path, open_page: Open
+):
+    page = open_search(open_page, seeds="777,888")
+    assert "16 searches: 9 done, 1 failed, 6 not started" in words(page)
+    table = frame(page, "supernet").set_index(["sub-space", "seed"])
+    assert table.loc[("S3", 777), "supernet"] == pytest.approx(9.77)
+    assert table.loc[("S2", 888), "epochs"] == 1
+    assert any("S2, seed 888 failed: out of memory" in error.value for error in page.error)
+    assert page.button(key="resume").disabled is False
+    assert page.button(key="start").label == "Start 7 searches"
+
+
+def test_a_seed_or_the_mean_of_all_is_drawn(searched: Path, open_page: Open):
+    page = open_search(open_page, seeds="777,888")
+    assert page.selectbox(key="seed").options == ["777", "888", "mean of all"]
+    page.selectbox(key="seed").set_value("888").run()
+    assert page.query_params["seed"] == "888"
+    page.segmented_control(key="sub_space").set_value("S8").run()
+    assert "No epoch of this search is done yet." in words(page)
+    page.selectbox(key="seed").set_value("mean").run()
+    assert not page.exception
+
+
+def test_every_measure_is_drawn(searched: Path, open_page: Open):
+    page = open_search(open_page)
+    for measure, info in EPOCH_MEASURES.items():
+        page.segmented_control(key="curves").set_value(measure).run()
+        assert not page.exception
+        drawn = json.loads(page.get("plotly_chart")[0].proto.spec)
+        assert drawn["layout"]["meta"]["alt"].startswith(f"{info.label} over epochs, 8 curves.")
+
+
+def test_what_a_search_would_return_is_shown_with_the_table_named(
+    searched: Path, leaves: list[SubSpace], open_page: Open
+):
+    page = open_search(open_page, sub_space="S4")
+    architecture = Architecture.from_index(int(leaves[3].architecture_indices()[-1]))
+    assert architecture.to_string() in [code.value for code in page.code]
+    tiles = {metric.label: metric.value for metric in page.metric}
+    assert tiles["Supernet's validation accuracy"] == "9.77%"
+    assert tiles["Benchmark validation accuracy"].endswith("%")
+    assert "in the table NAS-Bench-201" in words(page)
+
+
+def test_without_a_table_searches_are_still_shown(searched: Path, open_page: Open):
+    page = open_search(open_page, accuracy="test", curves="Benchmark accuracy found")
+    assert not page.exception
+    assert "No table in view has test accuracies" in words(page)
+    assert {metric.label: metric.value for metric in page.metric}[
+        "Benchmark accuracy"
+    ] == "no table"
+
+
+def test_searches_made_with_other_options_can_be_shown(searched: Path, open_page: Open):
+    page = open_page(SCRIPT, preset="Smoke test", algorithm="SNAS")
+    labels = page.selectbox(key="plan").options
+    assert labels[0] == "as set at the left" and labels[1].startswith("DSNAS · Smoke test")
+    assert "16 searches" in words(page)
+    page.selectbox(key="plan").set_value("form").run()
+    assert "No search of this plan was started yet" in words(page)
+
+
+def test_made_up_images_are_named_above_the_curves(searched: Path, open_page: Open):
+    warnings = [warning.value for warning in open_search(open_page).warning]
+    assert any("say nothing about CIFAR-10" in text for text in warnings)
+
+
+def test_a_trained_supernet_can_be_inherited(empty_data: Path, open_page: Open, wait_for: Wait):
+    training = start(TrainingRequest("cifar10", SMOKE.training, 0, "synthetic"), empty_data)
+    wait_for(training)
+    page = open_search(open_page, where="the whole space")
+    assert any(
+        "Supernet · Smoke test" in option for option in page.selectbox(key="weights").options
+    )
+    page.selectbox(key="weights").set_value(training.run_id).run()
+    assert not page.error
+    page.button(key="start").click().run()
+    search = next(folder for folder in list_runs(empty_data) if folder.kind().name == "search")
+    assert Path(str(search.request().checkpoint)).parent == training.path
+    wait_for(search)
+    assert search.status().state is State.DONE
+    page.number_input(key="smoke_channels").set_value(3).run()
+    assert "channels x cells 2x1, the search 3x1" in page.error[0].value
+    page.number_input(key="smoke_channels").set_value(2).run()
+    page.number_input(key="smoke_images").set_value(32).run()
+    assert any("holds out" in warning.value for warning in page.warning)
+
+
+def test_a_checkpoint_that_is_missing_is_refused(empty_data: Path, open_page: Open):
+    page = open_search(open_page, where="the whole space", weights="from a file")
+    assert page.button(key="start").disabled
+    page.text_input(key="inherit").set_value("/nowhere/weights.pt").run()
+    assert "/nowhere/weights.pt" in page.error[0].value
+
+
+def test_a_supernet_is_trained_from_the_page(empty_data: Path, open_page: Open, wait_for: Wait):
+    page = open_search(open_page, where="the whole space")
+    page.button(key="start_training").click().run()
+    (folder,) = list_runs(empty_data)
+    assert folder.request() == TrainingRequest("cifar10", SMOKE.training, 0, "synthetic")
+    assert page.button(key="start_training").disabled
+    wait_for(folder)
+    page.run()
+    assert "Trained: choose it under" in words(page)
+    assert (
+        folder.run_id in str(page.selectbox(key="weights").options)
+        or len(page.selectbox(key="weights").options) == 3
+    )
+
+
+def test_runs_and_data_tells_searches_apart(searched: Path, open_page: Open):
+    table = frame(open_page("pages/9_Runs_and_data.py"), "what")
+    labels = [text for text in table["what"] if text.startswith("DSNAS")]
+    assert len(labels) == 10 and all("Smoke test" in text for text in labels)
+    assert any("seed 888" in text for text in labels)
