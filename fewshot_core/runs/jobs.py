@@ -129,6 +129,8 @@ def _prepare(folder: RunFolder, manifest: dict[str, Any]) -> None:
         folder.write_status(Status(State.LOST, "starting again"))
         folder.write_manifest(manifest)
         folder.tree_path.unlink(missing_ok=True)
+        for leftover in folder.path.glob(".*"):  # half-written files of a process that was killed
+            leftover.unlink()
         return
     with atomic_folder(folder.path) as temporary:
         draft = RunFolder(temporary)

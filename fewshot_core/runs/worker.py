@@ -1,20 +1,28 @@
 """The process of a run: ``python -m fewshot_core.runs.worker RUN_FOLDER``."""
 
 import os
+import re
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
 from fewshot_core.datafolder import data_dir
-from fewshot_core.errors import FewshotError
+from fewshot_core.errors import RunError
 from fewshot_core.resolve import resolve
+from fewshot_core.runs.failures import failure_message
 from fewshot_core.runs.folder import RunFolder
 from fewshot_core.runs.queue import turn
 from fewshot_core.runs.status import State
+
+RESERVE_BYTES = 65_536
+"""Room kept on the disk for a run's last words."""
+
+_DEVICE = re.compile(r"[a-z]+(:[0-9]+)?")
 
 
 class Cancelled(BaseException):
@@ -29,28 +37,28 @@ def main(path: Path) -> int:
     if folder.status().pid != os.getpid():
         print("this process is not recorded, so nobody could cancel it: ending", file=sys.stderr)
         return 1
+    _make_reserve(folder)
     try:
         with turn(_queue(folder), lambda ahead: _wait_for(folder, ahead)):
             _say(folder, "loading PyTorch")
             resolve(folder.kind().job)(folder, data_dir())
+        _reserve(folder).unlink(missing_ok=True)
         return 0
     except Cancelled:
         _finish(folder, State.CANCELLED, "cancelled")
-    except FewshotError as error:
-        _finish(folder, State.FAILED, str(error))
-        traceback.print_exc()
-    except MemoryError:
-        _finish(folder, State.FAILED, "out of memory: choose a smaller batch or network")
-        traceback.print_exc()
     except BaseException as error:
-        _finish(folder, State.FAILED, f"unexpected {type(error).__name__}: {error}; see the log")
-        traceback.print_exc()
+        with suppress(OSError):  # a full disk has no room for it
+            traceback.print_exc()
+        _finish(folder, State.FAILED, failure_message(error))
     return 1
 
 
 def _queue(folder: RunFolder) -> Path:
     """Return the queue of the device that a run computes on."""
-    return folder.path.parent / ".queue" / folder.request().device
+    device = folder.request().device
+    if not _DEVICE.fullmatch(device):
+        raise RunError(f"expected a device such as 'cpu' or 'cuda', got {device!r}")
+    return folder.path.parent / ".queue" / device
 
 
 def _wait_for(folder: RunFolder, ahead: int) -> None:
@@ -63,9 +71,21 @@ def _say(folder: RunFolder, message: str) -> None:
 
 
 def _finish(folder: RunFolder, state: State, message: str) -> None:
+    _reserve(folder).unlink(missing_ok=True)
     stamp = datetime.now(UTC).isoformat(timespec="seconds")
-    print(f"{stamp} {state}: {message}", file=sys.stderr)
+    with suppress(OSError):
+        print(f"{stamp} {state}: {message}", file=sys.stderr, flush=True)
     folder.write_status(replace(folder.status(), state=state, message=message))
+
+
+def _reserve(folder: RunFolder) -> Path:
+    """Return a file that is there to be deleted: the last status then fits on a full disk."""
+    return folder.path / ".reserve"
+
+
+def _make_reserve(folder: RunFolder) -> None:
+    with suppress(OSError):
+        _reserve(folder).write_bytes(b"\1" * RESERVE_BYTES)
 
 
 def _on_termination(number: int, frame: FrameType | None) -> None:

@@ -42,8 +42,9 @@ class SearchState:
             "supernet": dict(self.supernet),
             "rest": dict(self.rest),
         }
-        with atomic_path(path) as temporary:
-            torch.save(content, temporary)
+        # To an open file: a full disk is then said by the system, not by a riddle of PyTorch's.
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            torch.save(content, file)
 
     @classmethod
     def load(cls, path: Path) -> "SearchState":

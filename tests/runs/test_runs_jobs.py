@@ -179,6 +179,14 @@ def test_a_cancelled_run_starts_again(idle, params, wait_until, numbers):
     wait_until(lambda: run.status().pid in numbers(idle / "started"), "the second worker")
 
 
+def test_half_written_files_of_a_killed_process_are_removed_by_the_next_start(idle, params):
+    run = start(params, idle)
+    cancel(run)
+    (run.path / ".status.json.0123456789abcdef").write_text("{")
+    start(params, idle)
+    assert [path.name for path in run.path.glob(".*")] == []
+
+
 def test_a_killed_run_is_lost_and_starts_again(idle, params, wait_until):
     run = start(params, idle)
     pid = run.status().pid

@@ -1,3 +1,4 @@
+import errno
 import io
 import os
 import signal
@@ -5,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from fewshot_core import datafolder
 from fewshot_core.errors import MetricError
 from fewshot_core.runs import State, split_job, worker
 
@@ -73,3 +75,34 @@ def test_a_process_that_is_not_recorded_does_nothing(work, own_folder, capsys):
     assert done == []
     assert (own_folder.path / "status.json").read_text() == before
     assert "not recorded" in capsys.readouterr().err
+
+
+def test_the_last_words_have_room_on_a_full_disk(work, own_folder, monkeypatch):
+    reserve = own_folder.path / ".reserve"
+
+    def sync_while_there_is_room(path):
+        if reserve.exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def fill(folder, data_dir):
+        assert reserve.stat().st_size == worker.RESERVE_BYTES
+        monkeypatch.setattr(datafolder, "_sync", sync_while_there_is_room)
+        folder.write_status(folder.status())
+
+    assert work(fill) == 1
+    assert own_folder.status().state is State.FAILED
+    assert own_folder.status().message.startswith("the disk is full: make room")
+
+
+def test_a_run_that_is_done_needs_no_reserve(work, own_folder):
+    assert work(lambda folder, data_dir: None) == 0
+    assert list(own_folder.path.glob(".*")) == []
+
+
+@pytest.mark.parametrize("device", ["../../../elsewhere", "cpu/..", "", "cuda:x"])
+def test_a_device_that_is_no_name_does_not_reach_a_path(work, own_folder, params, tmp_path, device):
+    own_folder.write_manifest({"request": replace(params, device=device).canonical()})
+    before = sorted(tmp_path.rglob("*"))
+    assert work(lambda folder, data_dir: None) == 1
+    assert "expected a device" in own_folder.status().message
+    assert sorted(tmp_path.rglob("*")) == before
