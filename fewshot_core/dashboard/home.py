@@ -36,8 +36,8 @@ def _show_hero(workspace: Workspace, view: View) -> None:
     dataset = DATASETS.get(view.dataset).label
     if view.split is None:
         show_empty(
-            f"**No split of {dataset} is finished yet.** `#params` takes seconds and needs no "
-            "images; `gradnorm` and `gradientmatching` look at a batch of them.",
+            f"**No split of {dataset} is finished yet.** Make one: `#params` takes seconds and "
+            "needs no images; `gradnorm` and `gradientmatching` look at a batch of them.",
             SPLIT,
             "Make the first split",
         )
