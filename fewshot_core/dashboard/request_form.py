@@ -103,6 +103,11 @@ def estimate_text(workspace: Workspace, requests: Sequence[SplitRequest]) -> str
         labels = ", ".join(dict.fromkeys(missing))
         return (
             f"No split by {labels} was timed on this device yet: the first one measures it. "
-            f"{scorings} operations will be scored."
+            f"{scorings} operations will be scored{_training_text(requests)}."
         )
     return f"About {duration_text(sum(known))}, by the last splits of this kind on this device."
+
+
+def _training_text(requests: Sequence[SplitRequest]) -> str:
+    trained = sum(request.tree.warm_ups for request in requests)
+    return f" and {trained} sub-supernets trained" if trained else ""

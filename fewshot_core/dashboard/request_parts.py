@@ -187,7 +187,7 @@ def choose_tree() -> tuple[TreeOptions | None, int]:
             "inherited, before it is split further, as few-shot NAS and GM-NAS do. 0 in the paper.",
         )
         warm_up_images = right.number_input(
-            "Images of an epoch",
+            "Images used",
             min_value=2,
             value=WARM_UP_IMAGES,
             key="warm_up_images",

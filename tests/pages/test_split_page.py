@@ -105,7 +105,9 @@ def test_a_warm_up_is_asked_for_and_says_that_it_was_not_timed(split_data: Path,
     assert page.number_input(key="warm_up_images").disabled
     page.number_input(key="warm_up").set_value(2).run()
     assert not page.number_input(key="warm_up_images").disabled
-    assert any("gradnorm with warm-up was timed" in caption.value for caption in page.caption)
+    texts = [caption.value for caption in page.caption]
+    assert any("gradnorm with warm-up was timed" in text for text in texts)
+    assert any(text.endswith("scored and 6 sub-supernets trained.") for text in texts)
 
 
 def test_a_warm_up_asks_for_images_whatever_the_metric(empty_data: Path, open_page: Open):
