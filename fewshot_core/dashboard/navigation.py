@@ -1,5 +1,6 @@
 """The pages of the app, in the order in which they are offered."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import streamlit as st
@@ -69,9 +70,20 @@ def show_navigation() -> None:
         link_to(page)
 
 
-def link_to(page: Page, label: str | None = None) -> None:
-    """Draw a link to a page; only its name where a page's script is run by itself."""
+def link_to(page: Page, label: str | None = None, query: Mapping[str, str] | None = None) -> None:
+    """Draw a link to a page; only its name where a page's script is run by itself.
+
+    Args:
+        page: The page.
+        label: What the link says instead of the page's name.
+        query: What its URL says, such as ``{"split": run}``.
+    """
     try:
-        st.page_link(page.path, label=label or page.label, icon=page.icon)
+        st.page_link(
+            page.path,
+            label=label or page.label,
+            icon=page.icon,
+            query_params=None if query is None else dict(query),
+        )
     except StreamlitPageNotFoundError:
         st.markdown(f"{page.icon} {label or page.label}")

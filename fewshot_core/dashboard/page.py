@@ -51,8 +51,9 @@ def setup(title: str) -> Workspace:
         if not isinstance(error, StoreError):
             st.write("`fewshot doctor` looks at the installation and at the data folder.")
         st.stop()
-    for problem in workspace.store.problems.values():
-        st.warning(problem, icon=":material/warning:")
+    if problems := list(workspace.store.problems.values()):
+        more = f" (and {len(problems) - 1} more: see *Runs and data*)" if problems[1:] else ""
+        st.warning(f"{problems[0]}{more}", icon=":material/warning:")
     return workspace
 
 

@@ -1,5 +1,7 @@
-"""The runs of the data folder: what they are, how they go, and what can be done with them."""
+"""The runs of the data folder: what they are, how they go, and which of them to look at."""
 
+import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,39 +11,113 @@ import streamlit as st
 from fewshot_core.dashboard.navigation import SPLIT
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.request_labels import request_label
+from fewshot_core.dashboard.runs_chosen import show_chosen
 from fewshot_core.dashboard.states import show_empty
-from fewshot_core.errors import FewshotError
-from fewshot_core.runs import RunFolder, State, cancel, delete, list_runs, start
+from fewshot_core.datasets import DATASETS
+from fewshot_core.runs import KINDS, State
+from fewshot_core.runs.overview import DAMAGED, RunSummary, summarise
 
 REFRESH_SECONDS = 2.0
+IDLE_SECONDS = 10.0
 
-_COLUMNS = ["state", "what", "data set", "message", "started", "seconds", "size", "run"]
+_STATES = [state.value for state in State] + [DAMAGED]
+_CHOSEN = "chosen_runs"
+_COLUMNS = ["state", "kind", "what", "data set", "message", "started", "seconds", "size", "run"]
 
 
 def show_runs(workspace: Workspace) -> None:
     """Draw the table of runs with what can be done with the chosen ones."""
     st.subheader("Runs")
-    if not list_runs(workspace.data_dir):
+    runs = summarise(workspace.data_dir, workspace.store.problems)
+    if not runs:
         show_empty(
-            "No run yet. Splits appear here with their state, and can be cancelled, started "
-            "again or deleted.",
+            "No run yet. Splits, searches and trainings appear here with their state, and can be "
+            "looked into, compared, cancelled, started again or deleted.",
             SPLIT,
             "Make a split",
         )
         return
-    _show_table(workspace)
+    every = REFRESH_SECONDS if any(run.active for run in runs) else IDLE_SECONDS
+    st.fragment(_show_table, run_every=every)(workspace)
 
 
-@st.fragment(run_every=REFRESH_SECONDS)
 def _show_table(workspace: Workspace) -> None:
-    folders = list_runs(workspace.data_dir)
-    table = pd.DataFrame([_row(folder) for folder in folders], columns=_COLUMNS)
+    runs = summarise(workspace.data_dir, workspace.store.problems)
+    shown = _filtered(runs)
+    _show_sum(runs, shown)
+    chosen = _choose(shown)
+    if chosen:
+        show_chosen(workspace, chosen)
+    elif shown:
+        st.caption(
+            "Choose a row to see its command, manifest and log, to cancel, start again or delete "
+            "it; choose several to compare their configurations."
+        )
+
+
+def _filtered(runs: Sequence[RunSummary]) -> list[RunSummary]:
+    """Draw the filters and return the runs that pass them."""
+    state_column, kind_column, data_column, text_column = st.columns(4)
+    states = state_column.multiselect(
+        "State", _STATES, key="run_state", bind="query-params", placeholder="any"
+    )
+    kinds = kind_column.multiselect(
+        "Kind",
+        KINDS.names(),
+        key="run_kind",
+        bind="query-params",
+        format_func=lambda name: KINDS.get(name).label,
+        placeholder="any",
+    )
+    datasets = data_column.multiselect(
+        "Data set of the run",
+        DATASETS.names(),
+        key="run_dataset",
+        bind="query-params",
+        format_func=lambda name: DATASETS.get(name).label,
+        placeholder="any",
+    )
+    text = text_column.text_input(
+        "Text",
+        key="run_text",
+        bind="query-params",
+        placeholder="in what, message or name",
+    )
+    return [
+        run
+        for run in runs
+        if (not states or run.state in states)
+        and (not kinds or run.kind in kinds)
+        and (not datasets or (run.request is not None and run.request.dataset in datasets))
+        and text.lower() in f"{_what(run)} {run.message} {run.run_id}".lower()
+    ]
+
+
+def _show_sum(runs: Sequence[RunSummary], shown: Sequence[RunSummary]) -> None:
+    total = f"{len(runs):,} runs, {size_text(sum(run.size for run in runs))} on the disk"
+    if len(shown) < len(runs):
+        total += f"; {len(shown):,} shown, {size_text(sum(run.size for run in shown))}"
+    st.caption(total)
+
+
+def _choose(shown: Sequence[RunSummary]) -> list[RunSummary]:
+    """Draw the table and return the chosen runs.
+
+    The table of other runs is another table, in which the chosen runs are chosen again: a row
+    number never comes to mean another run than the one that was clicked.
+    """
+    names = [run.run_id for run in shown]
+    known = st.session_state.setdefault(_CHOSEN, st.query_params.get_all("run"))
+    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
+    rows = [number for number, name in enumerate(names) if name in known]
+    table = pd.DataFrame([_row(run) for run in shown], columns=_COLUMNS)
     answer = st.dataframe(
         table,
-        key="runs",
+        key=f"runs_{digest}",
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
+        selection_default={"selection": {"rows": rows, "columns": [], "cells": []}},
         placeholder="-",
         column_config={
             "started": st.column_config.DatetimeColumn(format="DD MMM YYYY, HH:mm"),
@@ -51,80 +127,35 @@ def _show_table(workspace: Workspace) -> None:
         },
         alt=f"{len(table)} runs with their states",
     )
-    chosen = [folders[row] for row in answer.selection.rows if row < len(folders)]
-    if chosen:
-        _show_actions(workspace, chosen)
-    else:
-        st.caption("Choose rows to cancel, start again or delete them, or to read their log.")
+    chosen = [shown[row] for row in answer.selection.rows if row < len(shown)]
+    st.session_state[_CHOSEN] = [run.run_id for run in chosen]
+    return chosen
 
 
-def _row(folder: RunFolder) -> dict[str, Any]:
-    size = sum(path.stat().st_size for path in folder.path.glob("*") if path.is_file())
-    row: dict[str, Any] = {"run": folder.run_id, "size": size}
-    try:
-        status, request = folder.status(), folder.request()
-    except FewshotError as error:
-        return row | {"state": "damaged", "message": str(error)}
-    row |= {
-        "state": status.state.value,
-        "what": request_label(request, folder.run_id),
-        "data set": request.dataset,
-        "message": status.message,
+def _row(run: RunSummary) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "state": run.state,
+        "kind": KINDS.get(run.kind).label if run.kind else None,
+        "what": _what(run) or None,
+        "data set": DATASETS.get(run.request.dataset).label if run.request else None,
+        "message": run.message,
+        "seconds": run.seconds,
+        "size": run.size,
+        "run": run.run_id,
     }
-    if status.started is not None:
-        row["started"] = datetime.fromtimestamp(status.started, UTC)
-        if status.updated is not None:
-            row["seconds"] = status.updated - status.started
+    if run.status is not None and run.status.started is not None:
+        row["started"] = datetime.fromtimestamp(run.status.started, UTC)
     return row
 
 
-def _show_actions(workspace: Workspace, chosen: list[RunFolder]) -> None:
-    states = [_state(folder) for folder in chosen]
-    active = [f for f, state in zip(chosen, states, strict=True) if state and state.active]
-    ended = [f for f, state in zip(chosen, states, strict=True) if not (state and state.active)]
-    stopped = [
-        f
-        for f, state in zip(chosen, states, strict=True)
-        if state in (State.FAILED, State.CANCELLED, State.LOST)
-    ]
-    columns = st.columns(4)
-    if columns[0].button(
-        f"Cancel {len(active)}", disabled=not active, icon=":material/cancel:", key="cancel_runs"
-    ):
-        _do(cancel, active)
-    if columns[1].button(
-        f"Start {len(stopped)} again",
-        disabled=not stopped,
-        icon=":material/replay:",
-        key="restart_runs",
-    ):
-        _do(lambda folder: start(folder.request(), workspace.data_dir), stopped)
-    with columns[2].popover(
-        f"Delete {len(ended)}", disabled=not ended, icon=":material/delete:", key="ask_delete"
-    ):
-        st.markdown("Their results are deleted for good. The request can be made again.")
-        if st.button("Delete", type="primary", key="delete_runs"):
-            _do(delete, ended)
-    if len(chosen) == 1:
-        st.code(chosen[0].log_tail() or "the log is empty", language=None, height=200)
+def _what(run: RunSummary) -> str:
+    return request_label(run.request, run.run_id) if run.request is not None else ""
 
 
-def _state(folder: RunFolder) -> State | None:
-    try:
-        return folder.status().state
-    except FewshotError:
-        return None
-
-
-def _do(action: Any, folders: list[RunFolder]) -> None:
-    """Do something with each run; say what could not be done."""
-    problems = []
-    for folder in folders:
-        try:
-            action(folder)
-        except (FewshotError, OSError) as error:
-            problems.append(str(error))
-    for problem in problems:
-        st.error(problem)
-    if not problems:
-        st.rerun()
+def size_text(size: float) -> str:
+    """Return bytes as a person writes them: "1.2 GB"."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

@@ -10,6 +10,7 @@ import duckdb
 import pandas as pd
 
 from fewshot_core.errors import StoreError, TableError, UnknownNameError
+from fewshot_core.space import SubSpace
 from fewshot_core.splitting import SplitTree
 from fewshot_core.store.opening import is_damage, open_cache, start_anew
 from fewshot_core.store.syncing import sync_runs, sync_tables
@@ -94,6 +95,15 @@ class Store:
             "AND ($run_id IS NULL OR run_id = $run_id) ORDER BY demo, finished DESC, run_id",
             {"dataset": dataset, "run_id": run_id},
         )
+
+    def split_with(self, dataset: str, sub_space: SubSpace) -> str | None:
+        """Return the latest finished split that has a sub-space, or None where none has."""
+        found = self._ask(
+            "SELECT run_id FROM runs JOIN sub_spaces USING (run_id) WHERE dataset = $dataset "
+            "AND rows = $rows ORDER BY demo, finished DESC, run_id LIMIT 1",
+            {"dataset": dataset, "rows": " ".join(sub_space.rows)},
+        )
+        return None if found.empty else str(found["run_id"].iloc[0])
 
     def split_tree(self, run_id: str) -> SplitTree:
         """Return the tree of a finished split.

@@ -1,0 +1,179 @@
+"""The runs on the page Runs and data: what is shown of them, and what can be done with them."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fewshot_core.runs import Network, RunFolder, SplitRequest, State, Status, list_runs, run_folder
+from fewshot_core.search import PRESETS, SearchRequest, TrainingRequest
+from fewshot_core.space import SubSpace
+
+Open = Callable[..., AppTest]
+Make = Callable[..., RunFolder]
+
+SCRIPT = "pages/9_Runs_and_data.py"
+SMOKE = PRESETS.get("smoke")
+PARAMS = SplitRequest("cifar10", "params", network=Network(2, 1))
+SEARCH = SearchRequest("cifar100", "snas", tuple(SubSpace.full().rows), SMOKE.search)
+TRAIN = TrainingRequest("cifar10", SMOKE.training)
+
+
+@pytest.fixture
+def make(empty_data: Path) -> Make:
+    """Store the folder of a run that no process has made."""
+
+    def make(
+        request: SplitRequest | SearchRequest | TrainingRequest,
+        state: State = State.FAILED,
+        message: str = "the end",
+    ) -> RunFolder:
+        kind = request.run_id({}).partition("-")[0]
+        run = RunFolder(empty_data / "runs" / request.run_id({}))
+        run.path.mkdir(parents=True)
+        run.write_manifest({"kind": kind, "request": request.canonical(), "fingerprints": {}})
+        run.write_status(Status(state, message, started=1.7e9))
+        run.log_path.write_text("first line\nlast line\n")
+        return run
+
+    return make
+
+
+def shown(page: AppTest) -> list[str]:
+    """Return the names of the runs in the table."""
+    return next(list(frame.value["run"]) for frame in page.dataframe if "run" in frame.value)
+
+
+def texts(page: AppTest) -> str:
+    parts = [*page.markdown, *page.caption, *page.error, *page.warning, *page.code]
+    return "\n".join(part.value for part in parts)
+
+
+def test_every_run_is_listed_with_its_kind_and_state(make: Make, open_page: Open):
+    make(PARAMS, State.CANCELLED)
+    make(SEARCH, State.FAILED, "no images")
+    make(TRAIN, State.LOST)
+    page = open_page(SCRIPT)
+    table = next(frame.value for frame in page.dataframe if "run" in frame.value)
+    rows = {(row["kind"], row["state"], row["data set"]) for row in table.to_dict("records")}
+    assert rows == {
+        ("Split", "cancelled", "CIFAR-10"),
+        ("Search", "failed", "CIFAR-100"),
+        ("Training", "lost", "CIFAR-10"),
+    }
+    assert (table["size"] > 0).all()
+    assert "3 runs, " in texts(page)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "kinds"),
+    [
+        ("run_state", "lost", {"train"}),
+        ("run_kind", "Search", {"search"}),
+        ("run_dataset", "CIFAR-10", {"split", "train"}),
+        ("run_text", "NO IMAGES", {"search"}),
+        ("run_text", "nothing of the kind", set()),
+    ],
+)
+def test_runs_are_filtered(make: Make, open_page: Open, key: str, value: str, kinds: set[str]):
+    make(PARAMS, State.CANCELLED)
+    make(SEARCH, State.FAILED, "no images")
+    make(TRAIN, State.LOST)
+    page = open_page(SCRIPT, **{key: value})
+    assert {name.partition("-")[0] for name in shown(page)} == kinds
+    assert f"; {len(kinds)} shown" in texts(page)
+
+
+def test_a_chosen_run_is_shown_in_full(make: Make, open_page: Open):
+    run = make(PARAMS, State.FAILED, "out of memory: choose a smaller batch or network")
+    make(SEARCH)
+    page = open_page(SCRIPT, run=run.run_id)
+    said = texts(page)
+    assert "**Failed**: out of memory" in said and "start it again" in said
+    assert "fewshot split --metric params --dataset cifar10 --channels 2" in said
+    assert "first line\nlast line" in said
+    assert json.loads(page.json[0].value)["request"]["metric"] == "params"
+
+
+def test_a_name_in_the_url_that_is_no_run_chooses_nothing(make: Make, open_page: Open):
+    make(PARAMS)
+    page = open_page(SCRIPT, run="../../../etc/passwd")
+    assert "Choose a row" in texts(page)
+
+
+def test_configurations_of_two_runs_are_compared(make: Make, open_page: Open, empty_data: Path):
+    runs = [make(PARAMS), make(replace(PARAMS, seed=3, network=Network(4, 1)))]
+    page = AppTest.from_file(str(Path(__file__).parents[2] / SCRIPT), default_timeout=60)
+    page.session_state["chosen_runs"] = [run.run_id for run in runs]
+    page.run()
+    assert not page.exception
+    table = next(frame.value for frame in page.dataframe if "option" in frame.value)
+    assert dict(zip(table["option"], table[runs[0].run_id], strict=True)) == {
+        "seed": "0",
+        "network.channels": "2",
+    }
+    assert list(table[runs[1].run_id]) == ["4", "3"] or list(table[runs[1].run_id]) == ["3", "4"]
+
+
+def test_a_run_is_deleted_after_confirmation_and_no_other(
+    make: Make, open_page: Open, empty_data: Path
+):
+    run, other = make(PARAMS), make(SEARCH)
+    page = open_page(SCRIPT, run=run.run_id)
+    assert run.run_id in texts(page)
+    page.button(key="delete_runs").click().run()
+    assert not page.exception and list_runs(empty_data) == [other]
+
+
+def test_a_run_that_comes_meanwhile_does_not_take_the_place_of_the_chosen_one(
+    make: Make, open_page: Open, empty_data: Path
+):
+    chosen = make(PARAMS)
+    page = open_page(SCRIPT, run=chosen.run_id)
+    newer = make(SEARCH)
+    page.run()
+    assert shown(page)[0] == newer.run_id
+    page.button(key="delete_runs").click().run()
+    assert list_runs(empty_data) == [newer]
+
+
+def test_a_damaged_and_a_foreign_folder_are_shown_and_set_aside(
+    make: Make, open_page: Open, empty_data: Path
+):
+    run, good = make(PARAMS), make(SEARCH)
+    (run.path / "status.json").write_text("{")
+    (empty_data / "runs" / "holiday").mkdir()
+    page = open_page(SCRIPT, run_state="damaged")
+    assert set(shown(page)) == {run.run_id, "holiday"}
+    page = open_page(SCRIPT, run=run.run_id)
+    assert "status.json cannot be read" in texts(page)
+    page.button(key="set_aside_runs").click().run()
+    assert not page.exception and list_runs(empty_data) == [good]
+    [aside] = (empty_data / "runs" / ".set-aside").iterdir()
+    assert (aside / "status.json").read_text() == "{"
+
+
+def test_many_damaged_runs_are_said_in_one_line(make: Make, open_page: Open, empty_data: Path):
+    for seed in range(6):
+        (make(replace(PARAMS, seed=seed)).path / "status.json").write_text("{")
+    page = open_page("pages/2_Distributions.py")
+    warnings = [warning.value for warning in page.warning if "status.json" in warning.value]
+    assert len(warnings) == 1 and "and 5 more" in warnings[0]
+
+
+def test_a_stopped_run_starts_again_from_the_page(
+    make: Make, open_page: Open, empty_data: Path, wait_for: Callable[[RunFolder], RunFolder]
+):
+    request = replace(PARAMS, seed=1)
+    fingerprints = request.fingerprints(empty_data)
+    run = make(request)
+    run.path.rename(run.path.with_name(request.run_id(fingerprints)))
+    run = run_folder(request.run_id(fingerprints), empty_data)
+    run.write_status(Status(State.CANCELLED, "cancelled"))
+    page = open_page(SCRIPT, run=run.run_id)
+    page.button(key="restart_runs").click().run()
+    assert not page.exception
+    assert wait_for(run).status().state is State.DONE
