@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from fewshot_core.dashboard.links import publish, recall_option
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.request_labels import request_label
 from fewshot_core.dashboard.request_parts import choose_device, choose_source
@@ -25,6 +26,7 @@ from fewshot_core.search import (
 from fewshot_core.search.layout import CHECKPOINT
 from fewshot_core.space import SubSpace
 
+_WHERE = "where"
 _SPLIT, _WHOLE = "split", "whole"
 _PLACES = {_SPLIT: "the split's sub-spaces", _WHOLE: "the whole space"}
 _SEEDS = ("777", "888", "999")
@@ -33,17 +35,17 @@ _FRESH, _FILE = "fresh", "file"
 
 def choose_place(view: View) -> Place | None:
     """Choose where to search; None where the split in view is meant and there is none."""
+    recall_option(_WHERE, list(_PLACES))
     chosen = st.segmented_control(
         "Search in",
         list(_PLACES),
-        default=_SPLIT,
         required=True,
-        key="where",
-        bind="query-params",
+        key=_WHERE,
         format_func=_PLACES.__getitem__,
         help="The split in view is chosen in the sidebar. The whole space is the one-shot search "
         "without splitting.",
     )
+    publish(_WHERE, _SPLIT)
     if chosen == _WHOLE:
         return place_of(None)
     if view.split is None:

@@ -11,8 +11,9 @@ from fewshot_core.analysis.search_epochs import UNSPLIT
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.request_labels import options_label
 from fewshot_core.dashboard.splits import SplitInView
+from fewshot_core.datafolder import demo_dir
 from fewshot_core.errors import FewshotError
-from fewshot_core.runs import RunFolder, State, Status, list_runs
+from fewshot_core.runs import RunFolder, State, Status, list_runs, run_folder
 from fewshot_core.runs.plans import planned_folders
 from fewshot_core.search import ALGORITHMS, SearchRequest, plan
 from fewshot_core.search.layout import RECORDS
@@ -139,7 +140,7 @@ def make_plan(
     """
     requests = [one for seed in seeds for one in plan(request, place.spaces.values(), [seed])]
     names = [name for _ in seeds for name in place.spaces]
-    folders = planned_folders(requests, fingerprints, data_dir)
+    folders = map(_with_demo, planned_folders(requests, fingerprints, data_dir))
     searches = map(PlannedSearch, names, requests, folders)
     family = request.family(fingerprints)
     return SearchPlan(family, place, tuple(seeds), tuple(searches), synthetic)
@@ -149,7 +150,8 @@ def known_plans(workspace: Workspace, dataset: str, place: Place) -> dict[str, S
     """Return the plans by family of which any search has been started, the latest first."""
     rows = {tuple(space.rows) for space in place.spaces.values()}
     found: dict[str, tuple[SearchRequest, dict[str, Any], set[int]]] = {}
-    for folder in list_runs(workspace.data_dir):
+    demo = demo_dir()
+    for folder in [*list_runs(workspace.data_dir), *(list_runs(demo) if demo else ())]:
         path = folder.path / "manifest.json"
         known = _search_of(folder.path, path.stat().st_mtime_ns) if path.exists() else None
         if known is None or known[0].dataset != dataset or known[0].rows not in rows:
@@ -185,6 +187,16 @@ def records_of(folder: RunFolder) -> list[dict[str, Any]]:
         return _read_records(folder.path, stat.st_mtime_ns, stat.st_size)
     except (FewshotError, OSError):
         return []
+
+
+def _with_demo(folder: RunFolder) -> RunFolder:
+    """Return a run's folder or, where there is none, that of the same run among the demo's."""
+    if folder.path.is_dir():
+        return folder
+    try:
+        return run_folder(folder.run_id, demo) if (demo := demo_dir()) else folder
+    except FewshotError:
+        return folder
 
 
 @st.cache_resource(show_spinner=False, max_entries=512)

@@ -160,7 +160,7 @@ _ENDED = {State.FAILED: "failed", State.LOST: "was lost"}
 def _choose_curves(plan: SearchPlan) -> tuple[str, str]:
     """Choose what is drawn, and of which seed."""
     seeds = list(map(str, plan.seeds))
-    left, right = st.columns([4, 1], vertical_alignment="bottom") if len(seeds) > 1 else (st, st)
+    left, right = st.columns([6, 1], vertical_alignment="bottom") if len(seeds) > 1 else (st, st)
     measure = left.segmented_control(
         "Curves",
         list(EPOCH_MEASURES),

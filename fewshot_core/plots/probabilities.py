@@ -1,6 +1,7 @@
 """How probable a search finds each operation of each edge, over epochs."""
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from fewshot_core.plots.template import (
     empty_figure,
     translucent,
 )
-from fewshot_core.space import OPERATION_LABELS, OPERATIONS, SubSpace, edge_label
+from fewshot_core.space import OPERATION_LABELS, SubSpace, edge_label
 
 _ROW, _FRAME, _LEAST = 17, 110, 240
 _SCALE = ((0.0, translucent(ACTIVE_COLOUR, 0.03)), (1.0, translucent(ACTIVE_COLOUR, 1.0)))
@@ -58,13 +59,14 @@ def probabilities_figure(
     height = max(_LEAST, _FRAME + _ROW * (places[-1] + 1))
     figure = base_figure(title, height, _alternative(table, sub_space, records), notes)
     grid = np.full((places[-1] + 1, len(records)), np.nan)
+    names = [" " * place for place in range(len(grid))]
     for place, (edge, operation) in zip(places, rows, strict=True):
         grid[place] = table[:, edge, operation]
+        names[place] = escape(f"{edge_label(edge)} {OPERATION_LABELS[operation]}")
     figure.add_heatmap(
         z=grid.astype(np.float32),
         x=[record["epoch"] for record in records],
-        y=list(range(len(grid))),
-        customdata=_hovers(grid.shape, places, rows),
+        y=names,
         colorscale=_SCALE,
         zmin=0,
         zmax=max(float(np.nanmax(grid)), 0.25),
@@ -75,12 +77,16 @@ def probabilities_figure(
             "tickformat": ".2f",
             "nticks": 4,
         },
-        hovertemplate="%{customdata} at epoch %{x}: %{z:.3f}<extra></extra>",
+        hovertemplate="edge %{y} at epoch %{x}: %{z:.3f}<extra></extra>",
     )
     figure.update_xaxes(title_text="epoch", range=[-0.5, end + 0.5], showgrid=False)
     figure.update_yaxes(
-        tickvals=places,
-        ticktext=[_tick(edge, operation, chosen) for edge, operation in rows],
+        type="category",
+        tickvals=[names[place] for place in places],
+        ticktext=[
+            f"<b>{names[place]}</b>" if chosen[edge] == operation else names[place]
+            for place, (edge, operation) in zip(places, rows, strict=True)
+        ],
         tickfont={"size": SMALL_FONT_SIZE},
         range=[len(grid) - 0.5, -0.5],
         showgrid=False,
@@ -94,26 +100,12 @@ def _places(rows: Sequence[tuple[int, int]]) -> list[int]:
     return [number + edges.index(edge) for number, (edge, _) in enumerate(rows)]
 
 
-def _hovers(
-    shape: tuple[int, ...], places: Sequence[int], rows: Sequence[tuple[int, int]]
-) -> npt.NDArray[np.object_]:
-    names = np.full(shape, "", dtype=object)
-    for place, (edge, operation) in zip(places, rows, strict=True):
-        names[place] = f"edge {edge_label(edge)}, {OPERATIONS[operation]}"
-    return names
-
-
 def _chosen(last: Probabilities, sub_space: SubSpace) -> list[int]:
     """Return the likeliest enabled operation of each edge; of equal ones, the first."""
     return [
         max(operations, key=lambda operation: last[edge, operation])
         for edge, operations in enumerate(sub_space.enabled)
     ]
-
-
-def _tick(edge: int, operation: int, chosen: Sequence[int]) -> str:
-    text = f"{edge_label(edge)} {OPERATION_LABELS[operation]}".replace("<", "&lt;")
-    return f"<b>{text}</b>" if chosen[edge] == operation else text
 
 
 def _fixed(sub_space: SubSpace) -> list[str]:

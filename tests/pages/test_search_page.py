@@ -119,7 +119,7 @@ def test_without_a_split_the_page_says_where_to_make_one(empty_data: Path, open_
     page = open_search(open_page)
     assert "No split of CIFAR-10 is finished yet" in words(page)
     assert page.button(key="start").disabled
-    page = open_search(open_page, where="the whole space")
+    page = open_search(open_page, where="whole")
     assert page.button(key="start").label == "Start 1 search"
 
 
@@ -164,7 +164,7 @@ def test_the_time_comes_from_a_measured_step(only_params: Path, open_page: Open)
 def test_a_search_in_the_whole_space_runs_to_its_end(
     empty_data: Path, open_page: Open, wait_for: Wait
 ):
-    page = open_search(open_page, where="the whole space")
+    page = open_search(open_page, where="whole")
     assert any("Made-up images" in warning.value for warning in page.warning)
     page.button(key="start").click().run()
     (folder,) = list_runs(empty_data)
@@ -261,6 +261,17 @@ def test_searches_made_with_other_options_can_be_shown(searched: Path, open_page
     assert "No search of this plan was started yet" in words(page)
 
 
+def test_searches_that_come_with_the_project_are_shown(
+    searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, open_page: Open
+):
+    (tmp_path / "demo").mkdir()
+    (searched / "runs").rename(tmp_path / "demo" / "runs")
+    monkeypatch.setenv("FEWSHOT_DEMO_DIR", str(tmp_path / "demo"))
+    page = open_search(open_page, seeds="777,888")
+    assert "16 searches: 9 done, 1 failed, 6 not started" in words(page)
+    assert page.button(key="start").label == "Start 7 searches"
+
+
 def test_made_up_images_are_named_above_the_curves(searched: Path, open_page: Open):
     warnings = [warning.value for warning in open_search(open_page).warning]
     assert any("say nothing about CIFAR-10" in text for text in warnings)
@@ -269,7 +280,7 @@ def test_made_up_images_are_named_above_the_curves(searched: Path, open_page: Op
 def test_a_trained_supernet_can_be_inherited(empty_data: Path, open_page: Open, wait_for: Wait):
     training = start(TrainingRequest("cifar10", SMOKE.training, 0, "synthetic"), empty_data)
     wait_for(training)
-    page = open_search(open_page, where="the whole space")
+    page = open_search(open_page, where="whole")
     assert any(
         "Supernet · Smoke test" in option for option in page.selectbox(key="weights").options
     )
@@ -288,14 +299,14 @@ def test_a_trained_supernet_can_be_inherited(empty_data: Path, open_page: Open, 
 
 
 def test_a_checkpoint_that_is_missing_is_refused(empty_data: Path, open_page: Open):
-    page = open_search(open_page, where="the whole space", weights="from a file")
+    page = open_search(open_page, where="whole", weights="from a file")
     assert page.button(key="start").disabled
     page.text_input(key="inherit").set_value("/nowhere/weights.pt").run()
     assert "/nowhere/weights.pt" in page.error[0].value
 
 
 def test_a_supernet_is_trained_from_the_page(empty_data: Path, open_page: Open, wait_for: Wait):
-    page = open_search(open_page, where="the whole space")
+    page = open_search(open_page, where="whole")
     page.button(key="start_training").click().run()
     (folder,) = list_runs(empty_data)
     assert folder.request() == TrainingRequest("cifar10", SMOKE.training, 0, "synthetic")
