@@ -93,12 +93,14 @@ class _Reporter(Reporter):
 
 def _supernet(request: SplitRequest) -> Supernet:
     network = request.network
+    # Weights from a checkpoint have no seed; thin networks, drawn by it, must not differ either.
+    seed = 0 if network.checkpoint else network.seed
     supernet = Supernet(
         SubSpace.full(),
         num_classes=DATASETS.get(request.dataset).classes,
         channels=network.channels,
         cells_per_stage=network.cells_per_stage,
-        seed=network.seed,
+        seed=seed,
     )
     if network.checkpoint is not None:
         load_checkpoint(supernet, Path(network.checkpoint))

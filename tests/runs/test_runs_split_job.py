@@ -222,6 +222,25 @@ def test_sub_supernets_are_warmed_up_between_levels(own_folder, gradnorm, tmp_pa
     assert plain.nodes[1].values != warm.nodes[1].values
 
 
+def test_the_seed_of_weights_that_a_checkpoint_replaces_does_not_count(
+    own_folder, gradnorm, tmp_path
+):
+    path = tmp_path / "weights.pt"
+    torch.save(Supernet(SubSpace.full(), channels=2, cells_per_stage=1).state_dict(), path)
+    roots = []
+    for seed in (0, 1):
+        request = replace(
+            gradnorm,
+            metric="linear_regions",
+            network=Network(2, 1, seed, str(path)),
+            tree=TreeOptions.create((0,)),
+        )
+        own_folder.write_manifest({"request": request.canonical()})
+        split_job.run(own_folder, tmp_path / str(seed))
+        roots.append(own_folder.tree().nodes[0].values)
+    assert roots[0] == roots[1]
+
+
 def test_a_damaged_memory_is_said_in_the_log(own_folder, tmp_path, capsys):
     split_job.run(own_folder, tmp_path)
     for path in (tmp_path / "scores").rglob("*.json"):
