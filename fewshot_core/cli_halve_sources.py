@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from fewshot_core.bench import KINDS, load_accuracy, resolve_table
+from fewshot_core.bench import load_accuracy
+from fewshot_core.cli_common import preferred_accuracy
 from fewshot_core.cli_splits import named_splits, one_split
+from fewshot_core.datafolder import demo_dir
 from fewshot_core.errors import FewshotError, SelectionError
 from fewshot_core.selection import (
     imported_curves,
@@ -91,7 +93,7 @@ def _recorded(asked: Searches, place: Path) -> NamedCurves:
     dataset = asked.dataset or split.dataset
     if dataset is None:
         raise FewshotError("the split does not say its data set: name it with --dataset")
-    store = Store(place, in_memory=True)
+    store = Store(place, in_memory=True, demo=demo_dir())
     try:
         store.sync()
         found = store.searches(dataset)
@@ -100,7 +102,7 @@ def _recorded(asked: Searches, place: Path) -> NamedCurves:
         records = store.search_records(list(found["run_id"]))
     finally:
         store.close()
-    kind, table = _accuracy(dataset, asked, place)
+    kind, table = preferred_accuracy(dataset, asked.accuracy, asked.table, place)
     accuracy = load_accuracy(dataset, kind, table, place)
     joined = recorded_curves(split.leaves, found, records, accuracy)
     details = {
@@ -148,16 +150,3 @@ def _label(row: Mapping[str, object]) -> str:
         f"{row['algorithm']} {row['preset'] or 'with options of its own'} ({row['searches']} of "
         f"{row['wanted']} searches, family {row['family']})"
     )
-
-
-def _accuracy(dataset: str, asked: Searches, place: Path) -> tuple[str, str]:
-    """Return a kind of accuracy and a table that has it: test accuracies where there are any."""
-    if asked.accuracy is not None:
-        return asked.accuracy, resolve_table(dataset, asked.accuracy, asked.table, place).name
-    problems = []
-    for kind in reversed(KINDS):
-        try:
-            return kind, resolve_table(dataset, kind, asked.table, place).name
-        except FewshotError as error:
-            problems.append(error)
-    raise problems[0]

@@ -34,6 +34,7 @@ from fewshot_core.analysis.judging import (
 from fewshot_core.analysis.keeping import KEEP_STRATEGIES, keep_k
 from fewshot_core.analysis.published_results import NO_SPLITTING, published_results
 from fewshot_core.analysis.random_trees import Percentile, random_percentile, random_trees
+from fewshot_core.analysis.recorded_results import recorded_results
 from fewshot_core.analysis.results import PAPER_SEEDS, results_table
 from fewshot_core.analysis.results_export import results_csv, results_latex, results_markdown
 from fewshot_core.analysis.search_epochs import mean_over_seeds, search_epochs
@@ -94,6 +95,7 @@ __all__ = [
     "quantile_frame",
     "random_percentile",
     "random_trees",
+    "recorded_results",
     "report_frame",
     "resampled_tables",
     "results_csv",

@@ -64,6 +64,7 @@ def results_table(
     dataset: str,
     preset: str | None = None,
     seeds: Mapping[str, Sequence[int]] = SEEDS,
+    accuracy: str = "test",
 ) -> pd.DataFrame:
     """Arrange recorded searches of one data set as the paper does, beside what it reports.
 
@@ -76,6 +77,8 @@ def results_table(
         dataset: The data set.
         preset: The preset to show, or None for all; where these differ within a cell, it says so.
         seeds: The seeds wanted of each algorithm.
+        accuracy: The kind of the accuracies in test_accuracy. Validation accuracies are on another
+            scale than the published ones, so that there is no difference to them.
 
     Returns:
         One row for each cell, by metric and algorithm in the order of the paper, others after
@@ -109,7 +112,8 @@ def results_table(
             cell = _cell(inside, metric, tuple(seeds.get(algorithm, PAPER_SEEDS)))
             place = {"dataset": dataset, "metric": metric, "algorithm": algorithm}
             cells.append(place | cell | _beside(printed.get((metric, algorithm), {})))
-    return _finished(pd.DataFrame(cells))
+    table = _finished(pd.DataFrame(cells))
+    return table if accuracy == "test" else table.assign(difference=float("nan"))
 
 
 @dataclass(frozen=True)

@@ -28,34 +28,36 @@ def results_csv(table: pd.DataFrame) -> str:
     return table.assign(missing_seeds=seeds).to_csv(index=False, lineterminator="\n")
 
 
-def results_markdown(table: pd.DataFrame, show: str = "both") -> str:
+def results_markdown(table: pd.DataFrame, show: str = "both", accuracy: str = "test") -> str:
     """Return a table of ``results_table`` as Markdown, the best of each algorithm in bold.
 
     Args:
         table: The table.
         show: One of ``SHOWN``.
+        accuracy: The kind of accuracy that was measured; the published ones are test accuracies.
 
     Raises:
         UnknownNameError: If ``show`` is none of them.
     """
-    wide = _arrange(table, show, _MARKDOWN)
+    wide = _arrange(table, show, _MARKDOWN, accuracy)
     header = ["metric", *wide.headings]
     lines = ["| " + " | ".join(line) + " |" for line in [header, *wide.lines]]
     lines.insert(1, "| --- " + "| ---: " * len(wide.headings) + "|")
     return "\n".join([*lines, "", *(f"{note}  " for note in wide.notes)]).rstrip() + "\n"
 
 
-def results_latex(table: pd.DataFrame, show: str = "both") -> str:
+def results_latex(table: pd.DataFrame, show: str = "both", accuracy: str = "test") -> str:
     """Return a table of ``results_table`` as LaTeX for the package booktabs.
 
     Args:
         table: The table.
         show: One of ``SHOWN``.
+        accuracy: The kind of accuracy that was measured; the published ones are test accuracies.
 
     Raises:
         UnknownNameError: If ``show`` is none of them.
     """
-    wide = _arrange(table, show, _LATEX)
+    wide = _arrange(table, show, _LATEX, accuracy)
     columns = "l" + "r" * len(wide.headings)
     rows = [" & ".join(line) + r" \\" for line in wide.lines]
     return "\n".join(
@@ -110,7 +112,7 @@ _MARKDOWN = _Form(lambda text: text.replace("|", r"\|"), lambda text: f"**{text}
 _LATEX = _Form(_escape_latex, lambda text: rf"\textbf{{{text}}}")
 
 
-def _arrange(table: pd.DataFrame, show: str, form: _Form) -> _Wide:
+def _arrange(table: pd.DataFrame, show: str, form: _Form, accuracy: str) -> _Wide:
     if show not in SHOWN:
         raise UnknownNameError(f"unknown cells {show!r}: expected one of {', '.join(SHOWN)}")
     algorithms = list(dict.fromkeys(table["algorithm"]))
@@ -121,7 +123,7 @@ def _arrange(table: pd.DataFrame, show: str, form: _Form) -> _Wide:
         for metric, label in labels.items()
     ]
     headings = [form.text(ALGORITHM_LABELS.get(name, name)) for name in algorithms]
-    return _Wide(headings, lines, _notes(table, show))
+    return _Wide(headings, lines, _notes(table, show, accuracy))
 
 
 def _cell(row: Row, show: str, form: _Form) -> str:
@@ -143,11 +145,13 @@ def _emphasised(mean: float, std: float, best: bool, form: _Form) -> str:
     return form.bold(text) if best else text
 
 
-def _notes(table: pd.DataFrame, show: str) -> list[str]:
+def _notes(table: pd.DataFrame, show: str, accuracy: str) -> list[str]:
     """Return what a reader must know: what the cells hold, which presets, and where it is mixed."""
-    notes = [f"Test accuracy in percent of the best architecture found: {SHOWN[show]}."]
+    kind = "test" if show == "published" else accuracy
+    notes = [f"{kind.title()} accuracy in percent of the best architecture found: {SHOWN[show]}."]
     if show != "measured":
-        notes.append(f"Published: {SOURCE}.")
+        unlike = "" if kind == "test" else ", test accuracies, which are on another scale"
+        notes.append(f"Published: {SOURCE}{unlike}.")
     if show == "published":
         return notes
     presets = sorted({name for names in table["presets"] for name in names.split(", ") if name})

@@ -15,6 +15,7 @@ from fewshot_core.dashboard.halving_epoch import choose_cursor, show_epoch
 from fewshot_core.dashboard.halving_figures import draw_replay, draw_searches, select
 from fewshot_core.dashboard.halving_grid import show_proxy, show_schedules
 from fewshot_core.dashboard.links import publish, recall, recall_option
+from fewshot_core.dashboard.navigation import SEARCH, link_to
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.verdicts import show_verdict
 from fewshot_core.dashboard.views import View
@@ -44,9 +45,10 @@ def _show_nothing() -> None:
         st.markdown(
             "**No curves yet.** Here you will see which sub-supernet a selection by validation "
             "accuracy would have chosen, what that would have cost, and what would have been lost. "
-            "It needs a search in every sub-space of a split, or curves made elsewhere, as a CSV "
-            "file: Import them below."
+            "It needs a search in every sub-space of the split in view, or curves made elsewhere, "
+            "as a CSV file: Import them below."
         )
+        link_to(SEARCH, "Search in every sub-space")
 
 
 def _choose_curves(workspace: Workspace, view: View, labels: dict[str, str]) -> CurvesInView | None:
@@ -82,6 +84,7 @@ def _say_what_is_missing(curves: CurvesInView, seed: int) -> None:
             f"{', '.join(missing)} are missing, and the best may be in one of them.",
             icon=":material/hourglass_bottom:",
         )
+        link_to(SEARCH, "Search in the others")
 
 
 @st.fragment

@@ -31,10 +31,11 @@ def show_schedules(curves: CurvesInView, choice: Choice, end: int) -> None:
         return
     chart, table = st.columns(2, gap="large")
     with chart:
-        figure = draw_schedules(curves, curves.stamp, end, replayed_row(grid, choice))
+        replayed = replayed_row(grid, choice)
+        figure = draw_schedules(curves, curves.stamp, end, replayed)
         show_figure(figure, _CHART, on_select=partial(_load_point, grid))
     with table:
-        _show_table(grid)
+        _show_table(grid, replayed)
     _show_source(curves, end, "halving_schedules_source", grid)
 
 
@@ -51,7 +52,7 @@ def show_proxy(curves: CurvesInView, end: int, milestones: tuple[int, ...]) -> N
     _show_source(curves, end, "halving_proxy_source")
 
 
-def _show_table(grid: pd.DataFrame) -> None:
+def _show_table(grid: pd.DataFrame, replayed: int | None) -> None:
     order = grid.assign(unnamed=grid["mark"] == "").sort_values(
         ["unnamed", "cost", "regret"], kind="stable"
     )
@@ -66,13 +67,16 @@ def _show_table(grid: pd.DataFrame) -> None:
             "front": order["pareto"],
         }
     )
+    order_of = list(order.index)
+    chosen = [] if replayed is None else [order_of.index(replayed)]
+    st.session_state[_TABLE] = {"selection": {"rows": chosen, "columns": [], "cells": []}}
     number = st.column_config.NumberColumn
     st.dataframe(
         shown,
         key=_TABLE,
         hide_index=True,
         height=440,
-        on_select=partial(_load_row, grid, list(order.index)),
+        on_select=partial(_load_row, grid, order_of),
         selection_mode="single-row",
         column_config={
             "cost": number(format="%.2f", help="Full runs"),

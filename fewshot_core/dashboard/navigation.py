@@ -55,13 +55,19 @@ HALVING = Page(
     ":material/content_cut:",
     "Replay a schedule: which sub-supernet it would have chosen, and what it would have lost.",
 )
+RESULTS = Page(
+    "pages/6_Results.py",
+    "Results",
+    ":material/leaderboard:",
+    "See what searches found, metric by algorithm, beside what the paper reports.",
+)
 DATA = Page(
     "pages/9_Runs_and_data.py",
     "Runs and data",
     ":material/database:",
     "Import accuracy tables, add images, and see, cancel or delete runs.",
 )
-PAGES = (HOME, SPLIT, DISTRIBUTIONS, COMPARE, SEARCH, HALVING, DATA)
+PAGES = (HOME, SPLIT, DISTRIBUTIONS, COMPARE, SEARCH, HALVING, RESULTS, DATA)
 
 
 def show_navigation() -> None:

@@ -22,7 +22,7 @@ def show_start(workspace: Workspace, plan: SearchPlan | None) -> None:
         return
     missing = [search for search in unfinished(plan) if not search.is_active()]
     if any(search.is_active() for search in plan.searches):
-        st.markdown(f"**{_searches(len(plan.searches))}**, on their way: see at the right.")
+        st.markdown(f"**{_searches(len(plan.searches))}**, on their way.")
     else:
         st.markdown(f"**{count_text(plan)}**")
     if missing:

@@ -1,0 +1,165 @@
+"""The tables of the paper from recorded searches, and starting what is missing."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from recorded_searches import keep_search, keep_searches
+from streamlit.testing.v1 import AppTest
+
+from fewshot_core.bench import ColumnMapping, import_table, load_accuracy
+from fewshot_core.bench.codes import architecture_codes
+from fewshot_core.dashboard import search_start
+from fewshot_core.runs import RunFolder, list_runs
+from fewshot_core.search import SearchRequest
+from fewshot_core.space import SubSpace
+
+Open = Callable[..., AppTest]
+SCRIPT = "pages/6_Results.py"
+
+
+def grid(page: AppTest) -> pd.DataFrame:
+    frame: pd.DataFrame = page.dataframe[0].value.set_index("metric")
+    return frame
+
+
+def folder_of(data: Path, metric: str) -> RunFolder:
+    return next(run for run in list_runs(data) if run.run_id.startswith(f"split-{metric}"))
+
+
+@pytest.fixture
+def searched(split_data: Path) -> Path:
+    """A data folder in which the split by parameters was searched with one seed."""
+    tree = folder_of(split_data, "params").tree()
+    assert tree is not None
+    keep_searches(split_data, tree.leaves)
+    return split_data
+
+
+def test_without_searches_the_published_numbers_stand_there(split_data: Path, open_page: Open):
+    page = open_page(SCRIPT)
+    assert any("No split is searched completely yet" in text.value for text in page.info)
+    table = grid(page)
+    assert list(table.index[:2]) == ["no splitting", "random"] and table.index[-1] == "#params"
+    assert table.loc["gradientmatching", "SNAS paper"] == "94.13 ± 0.30"
+    assert table.loc["gradientmatching", "SNAS"] == "– run 3 seeds"
+    assert table.loc["gradientmatching", "DARTS-1st"] == "– run 1 seed"
+    page.sidebar.selectbox(key="dataset").set_value("cifar100").run()
+    assert "Table 2 of the paper: CIFAR-100" in [heading.value for heading in page.subheader]
+    assert grid(page).loc["no splitting", "DARTS-1st paper"] == "38.97"
+
+
+def test_what_was_found_stands_beside_what_is_published(searched: Path, open_page: Open):
+    page = open_page(SCRIPT)
+    table = grid(page)
+    means = load_accuracy("cifar10").set_index("architecture")["accuracy_mean"]
+    ends = [
+        run.records()[-1]["architecture_index"]
+        for run in list_runs(searched)
+        if run.run_id.startswith("search")
+    ]
+    assert table.loc["#params", "SNAS"] == f"{means[ends].max():.2f} (1 of 3 seeds)"
+    assert table.loc["#params", "SNAS paper"] == "93.91 ± 0.32"
+    assert "Δ SNAS" not in table
+    assert any("another scale" in text.value for text in page.warning)
+    assert page.selectbox(key="results_preset").value == "smoke on made-up images"
+
+
+def test_presets_are_told_apart(searched: Path, open_page: Open):
+    tree = folder_of(searched, "params").tree()
+    assert tree is not None
+    keep_searches(searched, tree.leaves, 888, epochs=3)
+    page = open_page(SCRIPT)
+    assert page.selectbox(key="results_preset").options == [
+        "3 epochs on made-up images",
+        "smoke on made-up images",
+        "all",
+    ]
+    assert "(1 of 3 seeds)" in grid(page).loc["#params", "SNAS"]
+    page.selectbox(key="results_preset").set_value("all").run()
+    assert "† (2 of 3 seeds)" in grid(page).loc["#params", "SNAS"]
+    assert any("† mixes presets or splits" in text.value for text in page.caption)
+    page = open_page(SCRIPT, results_preset="all", cell="params/snas")
+    assert any("mixes searches that are not alike" in text.value for text in page.warning)
+
+
+def test_a_cell_says_what_is_missing_and_starts_it(
+    searched: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
+):
+    tree = folder_of(searched, "params").tree()
+    assert tree is not None
+    for leaf in tree.leaves[:6]:
+        keep_search(searched, leaf, 888)
+    started: list[SearchRequest] = []
+    monkeypatch.setattr(
+        search_start, "start_all", lambda requests, folder: started.extend(requests)
+    )
+    page = open_page(SCRIPT, cell="params/snas", preset="Smoke test")
+    assert "#params with SNAS" in [heading.value for heading in page.subheader]
+    assert any(
+        "seed 888: S7, S8 to be searched; seed 999: all sub-spaces to be searched" in text.value
+        for text in page.markdown
+    )
+    page.button(key="start").click().run()
+    assert not page.exception
+    assert {request.seed for request in started} == {888, 999}
+    assert {request.rows for request in started} == {tuple(leaf.rows) for leaf in tree.leaves}
+    assert {request.algorithm for request in started} == {"snas"}
+
+
+def test_a_metric_without_a_split_leads_to_making_it(split_data: Path, open_page: Open):
+    page = open_page(SCRIPT, cell="snip/dsnas")
+    assert any("There is no split of CIFAR-10 by snip yet" in text.value for text in page.markdown)
+    assert not [button for button in page.button if button.key == "start"]
+
+
+def test_the_whole_space_needs_no_split(split_data: Path, open_page: Open):
+    page = open_page(SCRIPT, cell="no splitting/darts-1st")
+    assert "the whole space to be searched" in "".join(text.value for text in page.markdown)
+    assert page.button(key="start").label == "Start 1 search"
+
+
+def test_test_accuracies_have_a_difference(searched: Path, open_page: Open, tmp_path: Path):
+    path = tmp_path / "made.csv"
+    lines = [
+        "arch,test",
+        *(f"{code},{90 + number % 4}" for number, code in enumerate(architecture_codes("string"))),
+    ]
+    path.write_text("\n".join(lines))
+    mapping = ColumnMapping("arch", (("test", "cifar10", "test"),))
+    import_table(path, name="made", mapping=mapping, data_dir=searched)
+    page = open_page(SCRIPT, accuracy="test", cell="params/snas")
+    table = grid(page)
+    measured = float(table.loc["#params", "SNAS"].split()[0])
+    assert table.loc["#params", "Δ SNAS"] == f"{measured - 93.91:+.2f}".replace("-", "−")
+    assert not [text for text in page.warning if "another scale" in text.value]
+    commands = [code.value for code in page.code]
+    assert (
+        "fewshot results --dataset cifar10 --accuracy test --table made "
+        '--preset "smoke on made-up images"'
+    ) in commands
+
+
+def test_tables_are_exported(searched: Path, open_page: Open):
+    page = open_page(SCRIPT)
+    assert {"export_csv", "export_md", "export_tex"} <= {
+        button.proto.id.rpartition("-")[2] for button in page.get("download_button")
+    }
+
+
+def test_cells_show_what_is_asked(searched: Path, open_page: Open):
+    assert list(open_page(SCRIPT, cells="Measured").dataframe[0].value.columns) == [
+        "metric",
+        "DARTS-1st",
+        "DARTS-2nd",
+        "SNAS",
+        "DSNAS",
+    ]
+    published = grid(open_page(SCRIPT, cells="Published"))
+    assert published.loc["grasp", "DARTS-1st"] == "92.17"
+
+
+def test_no_search_of_a_part_is_a_result(split_data: Path, open_page: Open):
+    keep_search(split_data, SubSpace.full().keep(5, [3]))
+    assert (grid(open_page(SCRIPT))["SNAS"] == "– run 3 seeds").all()
