@@ -12,8 +12,15 @@ from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.search_plans import PlannedSearch, SearchPlan, records_of
 from fewshot_core.dashboard.search_source import request_source
 from fewshot_core.dashboard.views import View
-from fewshot_core.plots import cell_figure, probabilities_figure, search_panels_figure
+from fewshot_core.errors import FewshotError
+from fewshot_core.plots import (
+    cell_figure,
+    probabilities_figure,
+    search_panels_figure,
+    shared_accuracy_figure,
+)
 from fewshot_core.runs import command
+from fewshot_core.search.shared import compare, correlation_text, read_shared
 from fewshot_core.space import Architecture
 
 _KEY = "sub_space"
@@ -49,6 +56,43 @@ def show_detail(
     panels = search_panels_figure(frame, end, caption)
     show_figure(panels, "search_panels")
     _show_source(view, plan, search, frame)
+    _show_shared(view, search, accuracy, caption)
+
+
+def _show_shared(
+    view: View, search: PlannedSearch, accuracy: pd.DataFrame | None, caption: list[str]
+) -> None:
+    """Show how well the shared weights rank architectures, where that was measured."""
+    try:
+        shared = read_shared(search.folder.path)
+    except FewshotError as error:
+        st.error(str(error))
+        return
+    if shared is None:
+        st.caption(
+            "How well the shared weights of this search rank architectures is shown here after "
+            f"`fewshot proxy {search.folder.run_id}`."
+        )
+        return
+    if accuracy is None:
+        return
+    correlation, frame = compare(shared, accuracy)
+    found = "fewer than two architectures are in the table"
+    if correlation is not None:
+        found = f"Kendall's tau {correlation_text(correlation.kendall)}"
+    figure = shared_accuracy_figure(frame, found, view.axis_title, caption)
+    show_figure(figure, "shared_accuracy")
+    parts = [
+        *accuracy_source(view),
+        f"run {search.folder.run_id}",
+        f"weights of epoch {shared.epoch}",
+        f"{shared.images:,} held-out images",
+        f"{len(shared.architectures)} architectures drawn with seed {shared.seed}",
+    ]
+    words = f"--sample {len(shared.architectures)} --seed {shared.seed} --accuracy {view.kind}"
+    show_source(
+        parts, f"fewshot proxy {search.folder.run_id} {words}", "shared_accuracy_source", frame
+    )
 
 
 def _show_found(view: View, record: dict[str, Any], accuracy: pd.DataFrame | None) -> None:

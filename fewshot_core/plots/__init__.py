@@ -16,6 +16,7 @@ from fewshot_core.plots.scores import scores_figure, similarity_figure
 from fewshot_core.plots.search_curves import search_curves_figure
 from fewshot_core.plots.search_epochs import EPOCH_MEASURES, epochs_figure
 from fewshot_core.plots.search_panels import search_panels_figure
+from fewshot_core.plots.shared_accuracy import shared_accuracy_figure
 from fewshot_core.plots.standing import standing_figure
 from fewshot_core.plots.template import (
     DEGENERATE_COLOUR,
@@ -59,6 +60,7 @@ __all__ = [
     "scores_figure",
     "search_curves_figure",
     "search_panels_figure",
+    "shared_accuracy_figure",
     "similarity_figure",
     "standing_figure",
     "sub_space_colour",

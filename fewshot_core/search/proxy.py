@@ -62,7 +62,7 @@ def proxy_quality(
     """
     drawn, benchmark = _draw(supernet, table, sample, seed)
     how = compute or Compute(torch.device("cpu"))
-    shared = [_accuracy(supernet, int(index), images, batch_size, how) for index in drawn]
+    shared = [shared_accuracy(supernet, int(index), images, batch_size, how) for index in drawn]
     rows = pd.DataFrame(
         {"architecture": drawn, "shared_accuracy": shared, "benchmark_accuracy": benchmark}
     )
@@ -85,10 +85,10 @@ def _draw(
     return drawn, known.loc[drawn].to_numpy(dtype=np.float64)
 
 
-def _accuracy(
+def shared_accuracy(
     supernet: Supernet, index: int, images: Images, batch_size: int, compute: Compute
 ) -> float:
-    """Return the accuracy of an architecture with shared weights, in percent."""
+    """Return the accuracy of an architecture, given by its index, with shared weights, percent."""
     operations = Architecture.from_index(index).operations
     pairs = zip(supernet.sub_space.enabled, operations, strict=True)
     path = tuple(enabled.index(operation) for enabled, operation in pairs)

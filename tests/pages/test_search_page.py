@@ -13,6 +13,7 @@ from fewshot_core.runs import RunFolder, State, Status, cancel, list_runs, start
 from fewshot_core.search import PRESETS, EpochRecord, SearchRequest, TrainingRequest, plan
 from fewshot_core.search.layout import RECORDS
 from fewshot_core.search.record_file import write_records
+from fewshot_core.search.shared import SharedAccuracies, write_shared
 from fewshot_core.space import Architecture, SubSpace
 
 Open = Callable[..., AppTest]
@@ -241,6 +242,23 @@ def test_what_a_search_would_return_is_shown_with_the_table_named(
     assert tiles["Supernet's validation accuracy"] == "9.77%"
     assert tiles["Benchmark validation accuracy"].endswith("%")
     assert "in the table NAS-Bench-201" in words(page)
+
+
+def test_how_well_shared_weights_rank_is_shown_where_it_was_measured(
+    searched: Path, leaves: list[SubSpace], open_page: Open
+):
+    page = open_search(open_page)
+    asked = next(text for text in words(page).splitlines() if "fewshot proxy" in text)
+    run_id = asked.partition("fewshot proxy ")[2].partition("`")[0]
+    indices = [int(index) for index in leaves[0].architecture_indices()[:6]]
+    accuracies = tuple(float(10 + n) for n in range(6))
+    shared = SharedAccuracies(2, 3, 32, True, tuple(indices), accuracies)
+    write_shared(searched / "runs" / run_id, shared)
+    page.run()
+    drawn = [json.loads(chart.proto.spec)["layout"] for chart in page.get("plotly_chart")]
+    assert any("6 architectures" in layout["meta"]["alt"] for layout in drawn)
+    command = f"fewshot proxy {run_id} --sample 6 --seed 3 --accuracy validation"
+    assert command in [code.value for code in page.code]
 
 
 def test_without_a_table_searches_are_still_shown(searched: Path, open_page: Open):

@@ -11,6 +11,7 @@ from fewshot_core.plots import (
     epochs_figure,
     probabilities_figure,
     search_panels_figure,
+    shared_accuracy_figure,
 )
 from fewshot_core.plots.template import WHOLE_COLOUR
 from fewshot_core.space import SubSpace
@@ -144,3 +145,20 @@ def test_a_search_without_temperature_has_no_panel_for_it():
     assert "temperature" not in [trace.name for trace in without.data]
     assert without.data[-1].xaxis == "x2"
     assert "no epoch" in alternative(search_panels_figure(panel_frame([1.0] * 3).iloc[:0], 4))
+
+
+def test_architectures_with_shared_weights_are_points():
+    frame = pd.DataFrame(
+        {
+            "architecture": [3, 5],
+            "shared_accuracy": [20.0, 30.0],
+            "benchmark_accuracy": [80.0, 90.0],
+        }
+    )
+    figure = shared_accuracy_figure(frame, "Kendall's tau 1.000", "validation accuracy, %")
+    (points,) = figure.data
+    assert (list(points.x), list(points.y)) == ([20.0, 30.0], [80.0, 90.0])
+    assert list(points.customdata) == [3, 5]
+    assert "2 architectures" in alternative(figure) and "tau 1.000" in alternative(figure)
+    empty = shared_accuracy_figure(frame.iloc[:0], "", "validation accuracy, %")
+    assert "knows none" in alternative(empty)

@@ -1,0 +1,81 @@
+"""``fewshot proxy``: how well the shared weights of a run rank architectures."""
+
+import json
+
+import pytest
+
+from fewshot_core.nets import Supernet
+from fewshot_core.runs import RunFolder, State, Status
+from fewshot_core.search import PRESETS, SearchRequest, TrainingRequest, shared_job
+from fewshot_core.search.job import run_search, run_training
+from fewshot_core.search.shared import read_shared
+from fewshot_core.space import SubSpace
+
+SMOKE = PRESETS.get("smoke")
+PART = SubSpace.full().keep(0, (1, 3)).keep(1, (3,)).keep(2, (2,)).keep(3, (3,)).keep(4, (1, 2))
+SEARCH = SearchRequest("cifar10", "dsnas", tuple(PART.rows), SMOKE.search, 1, "synthetic")
+TRAINING = TrainingRequest("cifar10", SMOKE.training, 1, "synthetic")
+
+
+@pytest.fixture
+def made(data_folder):
+    """Do a run in this process."""
+
+    def make(kind, request, work):
+        run = RunFolder(data_folder / "runs" / request.run_id({}))
+        run.path.mkdir(parents=True)
+        run.write_manifest({"kind": kind, "request": request.canonical()})
+        work(request, run.path, data_folder)
+        run.write_status(Status(State.DONE))
+        return run
+
+    return make
+
+
+def test_architectures_of_the_sub_space_are_ranked_and_kept(made, fewshot, monkeypatch):
+    search = made("search", SEARCH, run_search)
+    document = json.loads(fewshot("proxy", search.run_id, "--sample", 8, "--json").out)
+    rows = document["architectures"]
+    assert {row["architecture"] for row in rows} <= set(PART.architecture_indices().tolist())
+    assert len(rows) == 8 and (document["epoch"], document["images"]) == (2, 32)
+    assert document["held_out"] is True
+    assert all(0 <= row["shared_accuracy"] <= 100 for row in rows)
+    shared = read_shared(search.path)
+    assert list(shared.accuracies) == [row["shared_accuracy"] for row in rows]
+    monkeypatch.setattr(shared_job, "measure_shared", None)  # a second time nothing is measured
+    again = json.loads(fewshot("proxy", search.run_id, "--sample", 8, "--json").out)
+    assert again == document
+
+
+def test_the_accuracies_are_those_of_the_checkpoint(made, fewshot, monkeypatch):
+    search = made("search", SEARCH, run_search)
+    seen = []
+    monkeypatch.setattr(
+        shared_job,
+        "shared_accuracy",
+        lambda supernet, index, *rest: seen.append(supernet) or float(index % 97),
+    )
+    answer = fewshot("proxy", search.run_id, "--sample", 99)
+    assert "20 architectures with the weights of epoch 2, on 32 images (held out)" in answer.out
+    assert "Kendall's tau: " in answer.out and "interval" in answer.out
+    fresh = Supernet(PART, 10, 2, 1, seed=1).state_dict()
+    trained = seen[0].state_dict()
+    assert "checkpoint.pt" in seen[0].weights
+    assert any((fresh[name] != trained[name]).any() for name in fresh)
+
+
+def test_a_trained_supernet_is_measured_over_the_whole_space(made, fewshot):
+    training = made("train", TRAINING, run_training)
+    answer = fewshot("proxy", training.run_id, "--sample", 3)
+    assert answer.code == 0 and "3 architectures" in answer.out
+
+
+@pytest.mark.parametrize("sample", [0, 1])
+def test_too_few_architectures_are_refused(made, fewshot, sample):
+    search = made("search", SEARCH, run_search)
+    answer = fewshot("proxy", search.run_id, "--sample", sample)
+    assert answer.code == 1 and "expected 2 architectures or more" in answer.err
+
+
+def test_what_has_no_shared_weights_is_refused(fewshot):
+    assert "there is no run 'nothing'" in fewshot("proxy", "nothing").err
