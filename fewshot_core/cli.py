@@ -6,7 +6,6 @@ a command that was not understood, 130 when it was interrupted.
 """
 
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -100,10 +99,10 @@ def run_app(
     """Start the app in a browser, at http://127.0.0.1:8501."""
     command = [sys.executable, "-m", "streamlit", "run", str(PROJECT_ROOT / "app.py")]
     command += ["--server.port", str(port), "--server.headless", str(not browser).lower()]
-    environment = os.environ | {ENVIRONMENT_NAME: str(data_dir(folder))}
-    raise typer.Exit(
-        subprocess.run(command, cwd=PROJECT_ROOT, env=environment, check=False).returncode
-    )
+    command += ["--server.address", "127.0.0.1", "--browser.gatherUsageStats", "false"]
+    os.chdir(PROJECT_ROOT)
+    # In place of this process, so that whoever ends it ends the app.
+    os.execve(command[0], command, os.environ | {ENVIRONMENT_NAME: str(data_dir(folder))})
 
 
 @app.command()

@@ -56,6 +56,20 @@ def file_fingerprint(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def read_limited(path: Path, limit: int) -> bytes:
+    """Return the content of a file.
+
+    Raises:
+        OSError: If the system refuses.
+        ValueError: If it holds more than so many bytes.
+    """
+    with path.open("rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise ValueError(f"{path.name} holds more than {limit / 1e6:,.0f} MB")
+    return content
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it is synced and takes its place.

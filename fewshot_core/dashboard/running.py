@@ -183,6 +183,6 @@ def _watched(workspace: Workspace) -> RunFolder | None:
 
 def _is_active_split(folder: RunFolder) -> bool:
     try:
-        return folder.kind().name == "split" and folder.status().state.active
+        return folder.status().state.active and folder.kind().name == "split"
     except FewshotError:
         return False

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,7 +15,8 @@ from fewshot_core.dashboard.request_labels import request_label
 from fewshot_core.dashboard.runs_chosen import show_chosen
 from fewshot_core.dashboard.states import show_empty
 from fewshot_core.datasets import DATASETS
-from fewshot_core.runs import KINDS, State
+from fewshot_core.runs import KINDS, RunFolder, State
+from fewshot_core.runs.memo import FileMemo
 from fewshot_core.runs.overview import DAMAGED, RunSummary, summarise
 
 REFRESH_SECONDS = 2.0
@@ -149,7 +151,15 @@ def _row(run: RunSummary) -> dict[str, Any]:
 
 
 def _what(run: RunSummary) -> str:
-    return request_label(run.request, run.run_id) if run.request is not None else ""
+    return _LABELS.read(run.folder.path / "manifest.json") if run.request is not None else ""
+
+
+def _label(manifest: Path) -> str:
+    run = RunFolder(manifest.parent)
+    return request_label(run.request(), run.run_id)
+
+
+_LABELS = FileMemo(_label)
 
 
 def size_text(size: float) -> str:

@@ -6,20 +6,27 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any
 
-from fewshot_core.datafolder import demo_dir, write_json, write_text
-from fewshot_core.errors import FewshotError, RunError, UnknownNameError
-from fewshot_core.runs.kinds import KINDS, Kind, Request, read_request
+from fewshot_core.datafolder import demo_dir, read_limited, write_json, write_text
+from fewshot_core.errors import FewshotError, RunError
+from fewshot_core.runs.kinds import Kind, Request, kind_of, read_request
 from fewshot_core.runs.memo import FileMemo
 from fewshot_core.runs.request import SplitRequest
 from fewshot_core.runs.status import State, Status
 from fewshot_core.search import read_records
 from fewshot_core.search.layout import RECORDS
 from fewshot_core.splitting import SplitTree
+
+LOG_BYTES = 100_000
+"""How much of the end of a log is looked at."""
+
+READABLE_BYTES = 100_000_000
+"""The largest JSON file of a run that is read."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +67,7 @@ class RunFolder:
 
     def kind(self) -> Kind:
         """Return what kind of run it is; raises as ``manifest``."""
-        name = self.manifest().get("kind", "split")
-        try:
-            return KINDS.get(name)
-        except UnknownNameError as error:
-            raise RunError(f"{self.run_id}: manifest.json: {error}") from error
+        return kind_of(self.request())
 
     def request(self) -> Request:
         """Return what was asked; raises as ``manifest``."""
@@ -127,7 +130,7 @@ class RunFolder:
         if not self.tree_path.exists():
             return None
         try:
-            return SplitTree.from_json(self.tree_path.read_text(encoding="utf-8"))
+            return SplitTree.from_json(read_limited(self.tree_path, READABLE_BYTES).decode())
         except (FewshotError, OSError, ValueError) as error:
             raise RunError(f"{self.run_id}: tree.json cannot be read: {error}") from error
 
@@ -152,13 +155,16 @@ class RunFolder:
         """Return the last lines of the log."""
         if not self.log_path.exists():
             return ""
-        text = self.log_path.read_text(encoding="utf-8", errors="replace")
+        with self.log_path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - LOG_BYTES))
+            text = file.read().decode("utf-8", errors="replace")
         return "\n".join(text.splitlines()[-lines:])
 
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_limited(path, READABLE_BYTES))
     except (OSError, ValueError) as error:
         raise RunError(f"{path.parent.name}: {path.name} cannot be read: {error}") from error
 
@@ -222,28 +228,37 @@ def find_run(run_id: str, data_dir: Path) -> RunFolder:
 
 def list_runs(data_dir: Path) -> list[RunFolder]:
     """Return all run folders that have a manifest, the latest first."""
+    base = runs_dir(data_dir)
     found = []
-    for folder in _folders(data_dir):
+    for name in _names(base):
         with suppress(OSError):
-            written = (folder.path / "manifest.json").stat()
+            written = os.stat(f"{base}/{name}/manifest.json")  # noqa: PTH116, as in memo.py
             if S_ISREG(written.st_mode):
-                found.append((written.st_mtime, folder))
+                found.append((written.st_mtime, name))
     found.sort(key=itemgetter(0), reverse=True)
-    return [folder for _, folder in found]
+    return [_folder(base, name) for _, name in found]
 
 
 def foreign_folders(data_dir: Path) -> list[RunFolder]:
     """Return the folders among the runs that no run has made: they have no manifest."""
+    base = runs_dir(data_dir)
     return [
-        folder for folder in _folders(data_dir) if not (folder.path / "manifest.json").is_file()
+        _folder(base, name)
+        for name in _names(base)
+        if not os.path.isfile(f"{base}/{name}/manifest.json")  # noqa: PTH113, as in memo.py
     ]
 
 
-def _folders(data_dir: Path) -> list[RunFolder]:
-    """Return all folders among the runs, by name, but for hidden ones."""
+@lru_cache(maxsize=20_000)
+def _folder(base: Path, name: str) -> RunFolder:
+    return RunFolder(base / name)
+
+
+def _names(base: Path) -> list[str]:
+    """Return the names of all folders among the runs, but for hidden ones."""
     try:
-        with os.scandir(runs_dir(data_dir)) as entries:
-            names = [entry.name for entry in entries if entry.is_dir() and entry.name[0] != "."]
+        with os.scandir(base) as entries:
+            folders = [entry.name for entry in entries if entry.is_dir()]
     except OSError:
         return []
-    return [RunFolder(runs_dir(data_dir) / name) for name in sorted(names)]
+    return sorted(name for name in folders if name[0] != ".")

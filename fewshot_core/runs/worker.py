@@ -22,6 +22,9 @@ from fewshot_core.runs.status import State
 RESERVE_BYTES = 65_536
 """Room kept on the disk for a run's last words."""
 
+NICENESS = 5
+"""By how much a run gives way to the app: pages stay quick while all cores compute."""
+
 _DEVICE = re.compile(r"[a-z]+(:[0-9]+)?")
 
 
@@ -93,4 +96,5 @@ def _on_termination(number: int, frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
+    os.nice(NICENESS)
     sys.exit(main(Path(sys.argv[1])))

@@ -1,6 +1,7 @@
 """The cache: what run folders and accuracy tables hold, ready to be asked."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -51,6 +52,7 @@ class Store:
         self.problems: dict[str, str] = {}
         self._path = None if in_memory else data_dir / FILE
         self._lock = threading.RLock()
+        self._synced_from = 0.0
         self._connection = open_cache(self._path)
 
     def close(self) -> None:
@@ -64,8 +66,13 @@ class Store:
             StoreError: If the disk refuses.
             TableError: If the packaged table is missing.
         """
+        asked = time.monotonic()
         with self._lock:
+            if self._synced_from > asked:  # another thread began later, and has seen it all
+                return
+            began = time.monotonic()
             self._mending(self._sync_all)
+            self._synced_from = began
 
     def run_counts(self) -> dict[str, int]:
         """Return how many finished runs of each kind there are."""

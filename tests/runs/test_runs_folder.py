@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fewshot_core.errors import RunError
 from fewshot_core.runs import RunFolder, State, Status, list_runs, run_folder
+from fewshot_core.runs import folder as folder_module
 from fewshot_core.splitting import SplitTree
 
 RUN = "split-params-cifar10-0123456789ab"
@@ -228,3 +229,23 @@ def test_runs_are_listed_the_latest_first_without_half_made_ones(tmp_path):
     (tmp_path / "runs" / "empty").mkdir()
     (tmp_path / "runs" / "file").write_text("")
     assert [folder.run_id for folder in list_runs(tmp_path)] == ["third", "second", "first"]
+
+
+def test_only_the_end_of_a_long_log_is_read(own_folder, monkeypatch):
+    monkeypatch.setattr(folder_module, "LOG_BYTES", 20)
+    own_folder.log_path.write_text("".join(f"line {number}\n" for number in range(1000)))
+    assert own_folder.log_tail().splitlines()[-2:] == ["line 998", "line 999"]
+    assert len(own_folder.log_tail()) <= 20
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "status.json", "tree.json"])
+def test_a_file_that_is_too_large_is_refused_with_its_size(own_folder, monkeypatch, name):
+    monkeypatch.setattr(folder_module, "READABLE_BYTES", 1_000_000)
+    (own_folder.path / name).write_text(" " * 1_000_001)
+    read = {
+        "manifest.json": own_folder.manifest,
+        "status.json": own_folder.status,
+        "tree.json": own_folder.tree,
+    }[name]
+    with pytest.raises(RunError, match=f"{name} holds more than 1 MB"):
+        read()

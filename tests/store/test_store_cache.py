@@ -1,4 +1,5 @@
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -258,3 +259,23 @@ def test_a_run_folder_in_the_making_is_not_looked_at(data_folder, open_store):
     RunFolder(data_folder / "runs" / ".split-params.x").write_manifest({"request": {}})
     store = open_store()
     assert store.problems == {} and store.splits().empty
+
+
+def test_threads_that_ask_together_are_served_by_one_look_at_the_folder(
+    make_run, open_store, monkeypatch
+):
+    store = open_store()
+    make_run(seed=1)
+    looked = []
+    sync_all = Store._sync_all
+
+    def slowly(self):
+        looked.append(1)
+        time.sleep(0.2)
+        sync_all(self)
+
+    monkeypatch.setattr(Store, "_sync_all", slowly)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: store.sync(), range(8)))
+    assert 1 <= len(looked) < 8
+    assert len(store.splits()) == 1
