@@ -10,7 +10,7 @@ from fewshot_core.metrics.contract import Question, flaws_in_words
 from fewshot_core.metrics.gradients import ZERO_GRADIENT, Tensors, dot
 from fewshot_core.metrics.probe import Probe
 from fewshot_core.metrics.scores import Answer
-from fewshot_core.nets.cell import edge_name
+from fewshot_core.nets.wiring import edge_name
 
 
 def score(question: Question) -> Answer:

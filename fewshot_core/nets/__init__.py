@@ -1,6 +1,7 @@
 """The supernet of NAS-Bench-201 and its restriction to sub-spaces."""
 
 from fewshot_core.nets.batch_norm import BatchNorm, held_statistics
+from fewshot_core.nets.cell import composing
 from fewshot_core.nets.checkpoint import load_checkpoint
 from fewshot_core.nets.counting import (
     count_parameters,
@@ -12,6 +13,7 @@ from fewshot_core.nets.supernet import Supernet
 __all__ = [
     "BatchNorm",
     "Supernet",
+    "composing",
     "count_parameters",
     "held_statistics",
     "load_checkpoint",

@@ -25,7 +25,12 @@ class BatchNorm(nn.BatchNorm2d):
         self.held = False
 
     def forward(self, features: Tensor) -> Tensor:
-        """Normalise features of shape (B, C, H, W)."""
+        """Normalise features of shape (B, C, H, W).
+
+        PyTorch's statistics are less precise where the channels of a pixel lie together: it then
+        adds up all pixels one after the other. Such features are laid out anew before.
+        """
+        features = features.contiguous()
         mean, variance = self._constants(features)
         return functional.batch_norm(
             features,

@@ -1,19 +1,21 @@
-"""The cell: four nodes, six edges, and on each edge the mean of its enabled operations."""
+"""The cell: four nodes, six edges, and on each edge a weighted sum of its enabled operations."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn import functional
 
 from fewshot_core.nets.blocks import ConvNorm
-from fewshot_core.space import EDGES, OPERATIONS, SubSpace
+from fewshot_core.nets.fast_cell import fast_cell
+from fewshot_core.nets.wiring import KERNELS, Link, Wiring, edge_name, wiring_of
+from fewshot_core.space import OPERATIONS, SubSpace
 
-_KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
-
-
-def edge_name(edge: int) -> str:
-    """Return the name of an edge inside parameter names: ``"edge_2_0"`` runs from 0 to 2."""
-    target, source = EDGES[edge]
-    return f"edge_{target}_{source}"
+Shares = Tensor | Sequence[float]
+"""What each operation of a cell counts: edge by edge, ascending by operation number."""
 
 
 class Node:
@@ -40,55 +42,145 @@ class Node:
 
 
 class Edge(nn.Module):
-    """An edge with its enabled operations; the others do not exist in it."""
+    """The convolutions that are enabled on an edge; the others do not exist in it."""
 
     def __init__(self, channels: int, operations: tuple[int, ...]) -> None:
         super().__init__()
-        self.operations = tuple(OPERATIONS[operation] for operation in operations)
-        for name in self.operations:
-            if name in _KERNELS:
-                self.add_module(name, ConvNorm(channels, channels, _KERNELS[name]))
+        for name in (OPERATIONS[operation] for operation in operations):
+            if name in KERNELS:
+                self.add_module(name, ConvNorm(channels, channels, KERNELS[name]))
 
-    def forward(self, node: Node) -> Tensor | None:
-        """Return the mean of the enabled operations, or None where it is zero everywhere."""
-        outputs = [self._output(name, node) for name in self.operations if name != "none"]
-        if not outputs:
-            return None
-        return _sum(outputs) / len(self.operations)
-
-    def _output(self, name: str, node: Node) -> Tensor:
-        if name == "skip_connect":
-            return node.features
-        if name == "avg_pool_3x3":
-            return node.pooled
-        output: Tensor = self.get_submodule(name)(node.rectified)
-        return output
+    def keep(self, operations: tuple[int, ...]) -> None:
+        """Drop the convolutions that are not among some operations."""
+        kept = {OPERATIONS[operation] for operation in operations}
+        for name in [name for name, _ in self.named_children() if name not in kept]:
+            delattr(self, name)
 
 
 class Cell(nn.Module):
-    """A cell of a sub-space: node t is the sum of its incoming edges (Appendix A)."""
+    """A cell of a sub-space: node t is the sum of its incoming edges (Appendix A).
+
+    Attributes:
+        sub_space: The operations enabled on each edge.
+        composed: Whether to compute operation by operation in any case; see ``composing``.
+    """
 
     def __init__(self, channels: int, sub_space: SubSpace) -> None:
         super().__init__()
+        self.sub_space = sub_space
+        self.composed = False
         for edge, operations in enumerate(sub_space.enabled):
             self.add_module(edge_name(edge), Edge(channels, operations))
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Map (B, C, H, W) to the same shape."""
+    def keep(self, sub_space: SubSpace) -> None:
+        """Drop the operations that are not enabled in a sub-space of the present one."""
+        self.sub_space = sub_space
+        for edge, operations in zip(self.children(), sub_space.enabled, strict=True):
+            if isinstance(edge, Edge):
+                edge.keep(operations)
+
+    def forward(
+        self, features: Tensor, shares: Tensor | None = None, path: tuple[int, ...] | None = None
+    ) -> Tensor:
+        """Map (B, C, H, W) to the same shape.
+
+        Args:
+            features: The features of node 0.
+            shares: What each enabled operation counts, ``none`` included: edge by edge, ascending
+                by operation number. None for the mean on each edge.
+            path: For each edge, the place of the only operation to compute; None for all.
+        """
+        wiring = wiring_of(self.sub_space, path)
+        layers = [self._layer(name) for name in wiring.convolutions]
+        if not self._may_be_fast(features, layers):
+            return self._compose(wiring, features, wiring.uniform if shares is None else shares)
+        return fast_cell(
+            wiring,
+            partial(self._compose_anew, path),
+            layers[0].norm.eps if layers else 0.0,
+            features,
+            None if shares is None else shares.to(features.dtype),
+            [
+                *(layer.conv.weight for layer in layers),
+                *(layer.norm.weight for layer in layers),
+                *(layer.norm.bias for layer in layers),
+            ],
+        )
+
+    def _layer(self, name: str) -> ConvNorm:
+        layer = self.get_submodule(name)
+        assert isinstance(layer, ConvNorm)
+        return layer
+
+    def _may_be_fast(self, features: Tensor, layers: list[ConvNorm]) -> bool:
+        """Return whether the fast form can be used: on the CPU, with statistics of the batch."""
+        return (
+            not self.composed
+            and features.device.type == "cpu"
+            and not torch.is_autocast_enabled("cpu")
+            and not torch.compiler.is_compiling()
+            and all(layer.norm.mode == "batch" and not layer.norm.held for layer in layers)
+        )
+
+    def _compose(self, wiring: Wiring, features: Tensor, shares: Shares) -> Tensor:
+        """Map (B, C, H, W) to the same shape, operation by operation."""
         nodes = [Node(features)]
-        for target in range(1, 4):
-            incoming = [
-                self.get_submodule(edge_name(edge))(nodes[source])
-                for edge, (node, source) in enumerate(EDGES)
-                if node == target
-            ]
-            present = [output for output in incoming if output is not None]
-            nodes.append(Node(_sum(present) if present else torch.zeros_like(features)))
+        for target in (1, 2, 3):
+            total: Tensor | None = None
+            for link in wiring.into(target):
+                for position, output in self._outputs(wiring, link, nodes[link.source]):
+                    total = _plus(total, output, shares[position])
+            nodes.append(Node(torch.zeros_like(features) if total is None else total))
         return nodes[-1].features
 
+    def _outputs(self, wiring: Wiring, link: Link, node: Node) -> Iterator[tuple[int, Tensor]]:
+        """Yield the position and the output of each operation of a link."""
+        if link.skip is not None:
+            yield link.skip, node.features
+        for number in link.convolutions:
+            yield wiring.positions[number], self._layer(wiring.convolutions[number])(node.rectified)
+        if link.pool is not None:
+            yield link.pool, node.pooled
 
-def _sum(tensors: list[Tensor]) -> Tensor:
-    total = tensors[0]
-    for tensor in tensors[1:]:
-        total = total + tensor
-    return total
+    def _compose_anew(
+        self,
+        path: tuple[int, ...] | None,
+        features: Tensor,
+        shares: Tensor | None,
+        tensors: Sequence[Tensor],
+    ) -> Tensor:
+        """Do the same with tensors in place of the convolutions' own; see ``fast_cell``."""
+        names = wiring_of(self.sub_space, path).convolutions
+        parts = ("conv.weight", "norm.weight", "norm.bias")
+        keys = [f"{name}.{part}" for part in parts for name in names]
+        with composing(self):
+            output: Tensor = functional_call(
+                self, dict(zip(keys, tensors, strict=True)), (features, shares, path)
+            )
+        return output
+
+
+@contextmanager
+def composing(network: nn.Module) -> Iterator[None]:
+    """Let all cells inside a module be computed operation by operation, by PyTorch's functions.
+
+    It is slower, and what needs to see or transform every operation asks for it.
+    """
+    cells = [module for module in network.modules() if isinstance(module, Cell)]
+    before = [cell.composed for cell in cells]
+    try:
+        for cell in cells:
+            cell.composed = True
+        yield
+    finally:
+        for cell, composed in zip(cells, before, strict=True):
+            cell.composed = composed
+
+
+def _plus(total: Tensor | None, output: Tensor, share: Tensor | float) -> Tensor:
+    """Add an output times its share to what there is of a sum."""
+    if total is None:
+        return output * share
+    if isinstance(share, Tensor):
+        return total + output * share
+    return torch.add(total, output, alpha=share)

@@ -11,6 +11,7 @@ from fewshot_core.nets.batch_norm import BatchNorm, normalisations
 from fewshot_core.nets.blocks import ConvNorm, ReductionBlock
 from fewshot_core.nets.cell import Cell
 from fewshot_core.nets.initialisation import initialise
+from fewshot_core.nets.sharing import share
 from fewshot_core.normalisation import BATCH_NORM_MODES
 from fewshot_core.space import SubSpace
 
@@ -117,17 +118,12 @@ class Supernet(nn.Module):
                 f"expected a sub-space of {self.sub_space.rows} to restrict the supernet to, "
                 f"got {sub_space.rows}"
             )
-        with torch.device("meta"):
-            twin = Supernet(
-                sub_space, self.num_classes, self.channels, self.cells_per_stage, self.seed
-            )
-        twin.weights = self.weights
-        twin.batch_norm = self.batch_norm
-        own = dict(self.named_modules())
-        for name, module in twin.named_modules():
-            module._parameters.update(own[name]._parameters)
-            module._buffers.update(own[name]._buffers)
-        return twin.train(self.training)
+        twin = share(self)
+        twin.sub_space = sub_space
+        for module in twin.children():
+            if isinstance(module, Cell):
+                module.keep(sub_space)
+        return twin
 
     @contextmanager
     def probing(self, batch_norm: str) -> Iterator[None]:

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from fewshot_core.nets import Supernet
 from fewshot_core.nets.blocks import ReductionBlock
-from fewshot_core.nets.cell import Cell, Edge, Node, edge_name
-from fewshot_core.space import EDGES
+from fewshot_core.nets.cell import Cell
 
 
 @dataclass(frozen=True)
@@ -61,38 +60,15 @@ class WeightedSupernet(nn.Module):
         """Map images (B, 3, H, W) to logits (B, classes)."""
         if weights is None:
             return _tensor(self.supernet(images))
+        shares = torch.cat(weights.values)
         features = self.supernet.stem(images)
         for block in self.supernet.children():
             if isinstance(block, Cell):
-                features = _cell(block, features, weights)
+                features = block(features, shares, weights.path)
             elif isinstance(block, ReductionBlock):
                 features = block(features)
         pooled = torch.relu(self.supernet.norm(features)).mean(dim=(2, 3))
         return _tensor(self.supernet.classifier(pooled))
-
-
-def _cell(cell: Cell, features: Tensor, weights: EdgeWeights) -> Tensor:
-    """Map (B, C, H, W) to the same shape: node t is the sum of its incoming edges."""
-    nodes = [Node(features)]
-    for target in range(1, 4):
-        total = torch.zeros_like(features)
-        for edge, (end, source) in enumerate(EDGES):
-            if end == target:
-                total = total + _edge(cell, edge, nodes[source], weights)
-        nodes.append(Node(total))
-    return nodes[-1].features
-
-
-def _edge(cell: Cell, edge: int, node: Node, weights: EdgeWeights) -> Tensor:
-    module = cell.get_submodule(edge_name(edge))
-    total = torch.zeros_like(node.features)
-    if not isinstance(module, Edge):
-        return total
-    for position, name in enumerate(module.operations):
-        chosen = weights.path is None or weights.path[edge] == position
-        if chosen and name != "none":
-            total = total + weights.values[edge][position] * module._output(name, node)
-    return total
 
 
 def _tensor(value: Tensor) -> Tensor:
