@@ -35,7 +35,7 @@ def measure(request: SearchRequest | TrainingRequest, steps: int = _STEPS) -> Pa
     """
     compute = Compute.create(request.device)
     size = request.options.batch_size
-    data = _noise(DATASETS.get(request.dataset), 2 * size, request.device)
+    data = noise(DATASETS.get(request.dataset), 2 * size, request.device)
     rows = torch.arange(size)
     train, valid = data.train.take(rows), data.valid.take(rows)
     if isinstance(request, SearchRequest):
@@ -62,7 +62,7 @@ def _seconds(work: Callable[[], object], times: int, compute: Compute) -> float:
     return (time.perf_counter() - started) / times
 
 
-def _noise(dataset: Dataset, count: int, device: str) -> SearchData:
+def noise(dataset: Dataset, count: int, device: str) -> SearchData:
     """Return random pixels and labels."""
     generator = torch.Generator().manual_seed(0)
     shape = (count, 3, dataset.image_size, dataset.image_size)
