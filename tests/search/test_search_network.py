@@ -41,7 +41,7 @@ def test_edges_output_weighted_sums(sub_space, seed):
 @given(sub_spaces)
 def test_equal_weights_are_the_mean(sub_space):
     net = network(sub_space)
-    rows = (torch.full((len(row),), 1 / len(row)).double() for row in sub_space.enabled)
+    rows = (torch.full((len(row),), 1 / len(row), dtype=torch.float64) for row in sub_space.enabled)
     expected = net.supernet(IMAGES)
     torch.testing.assert_close(net(IMAGES, EdgeWeights(tuple(rows))), expected)
     assert torch.equal(net(IMAGES), expected)
