@@ -96,7 +96,7 @@ def _say_what_it_is(view: View, table: pd.DataFrame) -> None:
     if table["seeds"].sum() == 0:
         st.info(
             "No split is searched completely yet: what is measured here will stand beside the "
-            "published numbers. Choose a cell to Start the searches that fill it.",
+            "published numbers. Choose a cell, and *Start* runs the searches that fill it.",
             icon=":material/table_chart:",
         )
     if view.kind != "test":

@@ -76,7 +76,7 @@ class Curves:
             SelectionError: If it has nothing there; the message says what it has.
         """
         column = self.column(name)
-        at = int(np.searchsorted(self.epochs, epoch))
+        at = int(self.epochs.searchsorted(epoch))
         if at < len(self.epochs) and self.epochs[at] == epoch:
             value = float(column[sub_space, at])
             if not np.isnan(value):
@@ -97,7 +97,7 @@ class Curves:
         """
         if self.architectures is None:
             return None
-        found: Any = self.architectures[sub_space, int(np.searchsorted(self.epochs, epoch))]
+        found: Any = self.architectures[sub_space, int(self.epochs.searchsorted(epoch))]
         if pd.isna(found):
             return None
         return int(found) if isinstance(found, int | float | np.number) else str(found)

@@ -167,18 +167,19 @@ def rank_scores(
     """
     ranking = RANKINGS.get(rank_by)
     first = ranking.begins(epoch, before, checked_window(window))
-    return [ranking.score(_counted(curves, ranking.column, i, first, epoch)) for i in living]
+    low, high = curves.epochs.searchsorted([first, epoch], side="right")
+    among = slice(int(low), int(high))
+    return [ranking.score(_counted(curves, ranking.column, i, among, epoch)) for i in living]
 
 
-def _counted(curves: Curves, column: str, sub_space: int, first: int, epoch: int) -> Floats:
-    """Return the values of a curve after one epoch and up to another, both ends checked."""
+def _counted(curves: Curves, column: str, sub_space: int, among: slice, epoch: int) -> Floats:
+    """Return the values of a curve at some epochs, of which the last is the one asked for."""
     curves.value(column, sub_space, epoch)
-    low, high = np.searchsorted(curves.epochs, [first, epoch], side="right")
-    own = curves.recorded[sub_space, low:high]
-    values: Floats = curves.column(column)[sub_space, low:high][own]
+    own = curves.recorded[sub_space, among]
+    values: Floats = curves.column(column)[sub_space, among][own]
     missing = np.isnan(values)
     if missing.any():
-        at = int(curves.epochs[low:high][own][missing][0])
+        at = int(curves.epochs[among][own][missing][0])
         raise SelectionError(
             f"expected a {MEASURES[column]} of {curves.sub_spaces[sub_space]} at epoch {at}, got "
             "none: the value there is missing (NaN); rank by the value at the milestone alone"

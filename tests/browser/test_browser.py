@@ -78,10 +78,11 @@ def test_every_page_is_drawn_in_both_themes(theme: str, visit: Visit, screenshot
         ("/", "home"),
         ("/Split", "split"),
         ("/Distributions", "distributions"),
+        ("/Results?cell=params%2Fsnas", "results"),
         ("/Runs_and_data", "runs-and-data"),
     ):
         page = visit(path, theme)
-        if name != "runs-and-data":
+        if name not in ("results", "runs-and-data"):
             chart(page).wait_for()
         page.wait_for_timeout(1500)
         expect(page.get_by_test_id("stException")).to_have_count(0)
