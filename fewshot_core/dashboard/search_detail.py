@@ -98,7 +98,7 @@ def _show_shared(
 def _show_found(view: View, record: dict[str, Any], accuracy: pd.DataFrame | None) -> None:
     """Draw the architecture that the search would return now, with what the table says of it."""
     architecture = Architecture.from_index(record["architecture_index"])
-    title = f"What it would return after epoch {record['epoch']}"
+    title = f"Found by epoch {record['epoch']}"
     show_figure(cell_figure(architecture, title), "found_cell")
     st.code(architecture.to_string(), language=None, wrap_lines=True)
     st.metric(

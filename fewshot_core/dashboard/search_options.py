@@ -112,19 +112,23 @@ def options_frame(
 
 
 def show_options(
-    options: SearchOptions | TrainingOptions, key: str, algorithm: str | None = None
+    options: SearchOptions | TrainingOptions,
+    key: str,
+    algorithm: str | None = None,
+    narrow: bool = False,
 ) -> None:
-    """Show every option beside the paper's."""
-    frame = options_frame(options, algorithm)
+    """Show every option beside the paper's; a narrow table leaves out what they mean."""
+    frame, width = options_frame(options, algorithm), 60 if narrow else 90
     differing = frame.loc[frame["differs"] != "", "option"].tolist()
     st.dataframe(
         frame,
         key=key,
         hide_index=True,
         height="content",
+        column_order=list(frame.columns[: 3 if narrow else None]),
         column_config={
-            "value": st.column_config.TextColumn(width=90),
-            "paper": st.column_config.TextColumn("paper", width=90, help="Appendix A"),
+            "value": st.column_config.TextColumn(width=width),
+            "paper": st.column_config.TextColumn(width=width, help="Appendix A"),
             "differs": st.column_config.TextColumn("≠", width=40, help="Not as in the paper"),
         },
         alt=f"{len(frame)} options; other than in the paper: {_listed(differing)}",

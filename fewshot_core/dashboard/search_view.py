@@ -112,7 +112,8 @@ def _show_live(workspace: Workspace, view: View, plan: SearchPlan, going: bool) 
 
 def _show_state(workspace: Workspace, plan: SearchPlan) -> None:
     """Say how far the plan is, with what stops it and lets it go on."""
-    text, stop, resume = st.columns([4, 1, 1], vertical_alignment="center")
+    text, buttons = st.columns([3, 2], vertical_alignment="center")
+    row = buttons.container(horizontal=True, horizontal_alignment="right")
     parts = [f"**{count_text(plan)}**"]
     going = [search for search in plan.searches if search.is_active()]
     rest = [search for search in unfinished(plan) if not search.is_active()]
@@ -128,7 +129,7 @@ def _show_state(workspace: Workspace, plan: SearchPlan) -> None:
         status = search.status()
         if status is not None and status.state is State.RUNNING:
             text.caption(f"{search.name}, seed {search.request.seed}: {status.message}")
-    if stop.button("Stop", key="stop", icon=":material/stop:", disabled=not going, width="stretch"):
+    if row.button("Stop", key="stop", icon=":material/stop:", disabled=not going):
         with st.spinner("Stopping"):
             try:
                 cancel_all([search.folder for search in going])
@@ -136,9 +137,7 @@ def _show_state(workspace: Workspace, plan: SearchPlan) -> None:
                 st.error(str(error))
                 return
         st.rerun()
-    if resume.button(
-        "Resume", key="resume", icon=":material/resume:", disabled=not rest, width="stretch"
-    ):
+    if row.button("Resume", key="resume", icon=":material/resume:", disabled=not rest):
         begin(workspace, plan)
 
 
@@ -235,12 +234,14 @@ def _show_table(
         placeholder="-",
         height="content" if len(rows) <= _ROWS else 38 + 35 * _ROWS,
         column_config={
-            "sub-space": st.column_config.TextColumn(width="small"),
-            "seed": st.column_config.NumberColumn(format="%d", width="small"),
-            "size": st.column_config.NumberColumn(format="localized", width="small"),
+            "sub-space": st.column_config.TextColumn(width=75),
+            "seed": st.column_config.NumberColumn(format="%d", width=50),
+            "size": st.column_config.NumberColumn(format="localized", width=60),
+            "state": st.column_config.TextColumn(width=80),
             "epochs": st.column_config.ProgressColumn(
-                format="%d", min_value=0, max_value=plan.request.options.epochs
+                format="%d", min_value=0, max_value=plan.request.options.epochs, width=110
             ),
+            "left": st.column_config.TextColumn(width=55),
             "supernet": st.column_config.NumberColumn(
                 "supernet %", format="%.2f", help="The supernet's validation accuracy"
             ),

@@ -39,7 +39,7 @@ def show_training(workspace: Workspace, dataset: str) -> None:
         request = _choose_training(dataset)
         if request is not None:
             _show_start(workspace, request)
-            show_options(request.options, "training_options")
+            show_options(request.options, "training_options", narrow=True)
     for folder in list_runs(workspace.data_dir):
         if _is_going(folder):
             _show_going(folder)
@@ -51,12 +51,12 @@ def _choose_training(dataset: str) -> TrainingRequest | None:
     usual = PRESETS.get(preset).training
     left, right = st.columns(2)
     epochs = left.number_input(
-        "Epochs of the training",
+        "Epochs",
         min_value=1,
         value=usual.epochs,
         key=f"{preset}_training_epochs",
     )
-    seed = right.number_input("Seed of the training", min_value=0, value=0, key="training_seed")
+    seed = right.number_input("Seed", min_value=0, value=0, key="training_seed")
     sampling = _choose_named("A batch trains", "sampling", SAMPLINGS)
     trained_on = _choose_named("Trained on", "trained_on", TRAINED_ON)
     try:

@@ -15,7 +15,7 @@ from fewshot_core.plots.template import (
     empty_figure,
 )
 
-_HEIGHT = 250
+_HEIGHT = 270
 _GAP = 0.07
 _ROOM = 0.02
 
@@ -80,28 +80,27 @@ def search_panels_figure(
                 },
             }
         )
-        if number > 1:  # the legend names the lines of the first panel
-            figure.add_annotation(
-                text=name,
-                x=start,
-                y=1,
-                xref="paper",
-                yref="paper",
-                xanchor="left",
-                yanchor="bottom",
-                showarrow=False,
-                font={"size": SMALL_FONT_SIZE},
-            )
+        figure.add_annotation(
+            text=name,
+            x=start,
+            y=1,
+            xref="paper",
+            yref="paper",
+            xanchor="left",
+            yanchor="bottom",
+            showarrow=False,
+            font={"size": SMALL_FONT_SIZE},
+        )
     figure.update_layout(
         legend={
             "orientation": "h",
             "x": 0,
-            "y": 1,
+            "y": 1.14,
             "xanchor": "left",
             "yanchor": "bottom",
             "font": {"size": SMALL_FONT_SIZE},
         },
-        margin={"t": 62 if not caption else 78},
+        margin={"t": 78 if not caption else 96},
     )
     return figure
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from fewshot_core.plots.search_lines import accuracy_range, cut_note
 from fewshot_core.plots.template import ACTIVE_COLOUR, base_figure, empty_figure
 
 _HEIGHT = 330
@@ -30,7 +31,10 @@ def shared_accuracy_figure(
     if frame.empty:
         return empty_figure(title, "the table knows none of the architectures", _HEIGHT)
     alt = f"{title} {len(frame)} architectures, accuracy with shared weights against {axis_title}. "
-    figure = base_figure(title, _HEIGHT, f"{alt}{found}.", [found, *caption])
+    heights = frame["benchmark_accuracy"].to_numpy(dtype=np.float64)
+    low, high = accuracy_range(heights)
+    notes = [found, *cut_note(heights, low), *caption]
+    figure = base_figure(title, _HEIGHT, f"{alt}{found}.", notes)
     figure.add_scatter(
         x=frame["shared_accuracy"].to_numpy(dtype=np.float32),
         y=frame["benchmark_accuracy"].to_numpy(dtype=np.float32),
@@ -40,5 +44,5 @@ def shared_accuracy_figure(
         hovertemplate="architecture %{customdata}: %{x:.2f}% shared, %{y:.2f}%<extra></extra>",
     )
     figure.update_xaxes(title_text="accuracy with shared weights, %")
-    figure.update_yaxes(title_text=axis_title)
+    figure.update_yaxes(title_text=axis_title, range=[low, high])
     return figure
