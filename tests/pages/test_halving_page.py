@@ -175,6 +175,20 @@ def test_what_was_chosen_for_other_curves_does_not_break_these(
     assert page.query_params["curves"] == "file-short"
 
 
+def test_a_ranking_that_other_curves_lack_gives_way(
+    curves_data: Path, open_page: Open, tmp_path: Path
+):
+    path = tmp_path / "lossy.csv"
+    frame = made_up()
+    frame.assign(valid_loss=100 - frame["valid_accuracy"]).to_csv(path, index=False)
+    store_curves(path, curves_data)
+    page = open_page(SCRIPT, curves="file-lossy", rank_by="validation loss", milestones="1")
+    assert page.selectbox(key="rank_by").value == "valid_loss"
+    page.selectbox(key="curves").set_value("file-mine").run()
+    assert not page.exception and not page.error
+    assert page.selectbox(key="rank_by").value == "valid_accuracy"
+
+
 def test_the_command_under_the_figure_gives_the_same_verdict(curves_data: Path, open_page: Open):
     page = open_page(SCRIPT, milestones="1, 4", seed="8")
     commands = [code.value for code in page.code]
