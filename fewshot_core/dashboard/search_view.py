@@ -1,7 +1,5 @@
 """The searches of a plan as they go: how far each is, and their curves."""
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
@@ -14,7 +12,6 @@ from fewshot_core.dashboard.search_detail import show_detail
 from fewshot_core.dashboard.search_options import show_options
 from fewshot_core.dashboard.search_plans import (
     Place,
-    PlannedSearch,
     SearchPlan,
     known_plans,
     records_of,
@@ -29,6 +26,7 @@ from fewshot_core.dashboard.search_start import (
     state_word,
     unfinished,
 )
+from fewshot_core.dashboard.search_table import show_table
 from fewshot_core.dashboard.views import View
 from fewshot_core.datasets import DATASETS
 from fewshot_core.durations import duration_text
@@ -42,7 +40,6 @@ MEAN = "mean"
 
 _PLAN, _FORM = "plan", "form"
 _SEED = "seed"
-_ROWS = 12
 
 
 def choose_shown(
@@ -106,7 +103,7 @@ def _show_live(workspace: Workspace, view: View, plan: SearchPlan, going: bool) 
     ]
     frame = search_epochs(searches, accuracy)
     _show_curves(view, plan, frame, measure, seed)
-    _show_table(workspace, view, plan, accuracy)
+    show_table(workspace, view, plan, accuracy)
     show_detail(workspace, view, plan, plan.seeds[0] if seed == MEAN else int(seed), accuracy)
 
 
@@ -219,61 +216,3 @@ def _show_curves(
 
 def _chance(view: View) -> float:
     return 100 / DATASETS.get(view.dataset).classes
-
-
-def _show_table(
-    workspace: Workspace, view: View, plan: SearchPlan, accuracy: pd.DataFrame | None
-) -> None:
-    """List the searches with how far they are and what they have found."""
-    known = None if accuracy is None else accuracy.set_index("architecture")["accuracy_mean"]
-    rows = [_row(workspace, search, known) for search in plan.searches]
-    st.dataframe(
-        pd.DataFrame(rows),
-        key="searches",
-        hide_index=True,
-        placeholder="-",
-        height="content" if len(rows) <= _ROWS else 38 + 35 * _ROWS,
-        column_config={
-            "sub-space": st.column_config.TextColumn(width=75),
-            "seed": st.column_config.NumberColumn(format="%d", width=50),
-            "size": st.column_config.NumberColumn(format="localized", width=60),
-            "state": st.column_config.TextColumn(width=80),
-            "epochs": st.column_config.ProgressColumn(
-                format="%d", min_value=0, max_value=plan.request.options.epochs, width=110
-            ),
-            "left": st.column_config.TextColumn(width=55),
-            "supernet": st.column_config.NumberColumn(
-                "supernet %", format="%.2f", help="The supernet's validation accuracy"
-            ),
-            "found": st.column_config.NumberColumn(
-                "found %", format="%.2f", help=f"Benchmark {view.kind} accuracy of what is found"
-            ),
-        },
-        alt=f"{len(rows)} searches: {count_text(plan)}",
-    )
-
-
-def _row(workspace: Workspace, search: PlannedSearch, known: Any) -> dict[str, Any]:
-    records = records_of(search.folder)
-    last = records[-1] if records else None
-    index = None if last is None else last["architecture_index"]
-    return {
-        "sub-space": search.name,
-        "seed": search.request.seed,
-        "size": search.request.sub_space.size,
-        "state": state_word(search),
-        "epochs": last["epoch"] if last else 0,
-        "left": _left_text(workspace, search),
-        "supernet": last["valid_accuracy"] if last else None,
-        "found": None if known is None or index is None else known.get(index),
-    }
-
-
-def _left_text(workspace: Workspace, search: PlannedSearch) -> str:
-    if not search.is_active():
-        return ""
-    try:
-        seconds = cost(workspace, [search])
-    except (FewshotError, OSError):
-        return ""
-    return "" if seconds is None else duration_text(seconds)
