@@ -6,10 +6,10 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT_NAME = "FEWSHOT_DATA_DIR"
@@ -56,17 +56,26 @@ def file_fingerprint(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_limited(path: Path, limit: int) -> bytes:
+def read_limited(
+    path: Path, limit: int, opener: Callable[[Path], IO[bytes]] | None = None
+) -> bytes:
     """Return the content of a file.
+
+    Args:
+        path: The file.
+        limit: How many bytes it may hold, after unpacking.
+        opener: ``gzip.open`` or ``bz2.open`` for a compressed file.
 
     Raises:
         OSError: If the system refuses.
         ValueError: If it holds more than so many bytes.
     """
-    with path.open("rb") as file:
+    with opener(path) if opener is not None else path.open("rb") as file:
         content = file.read(limit + 1)
     if len(content) > limit:
-        raise ValueError(f"{path.name} holds more than {limit / 1e6:,.0f} MB")
+        raise ValueError(
+            f"{path.name} holds more than {limit / 1e6:,.0f} MB, which is the most that is read"
+        )
     return content
 
 

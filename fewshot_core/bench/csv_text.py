@@ -7,11 +7,16 @@ import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 import pandas as pd
 
 from fewshot_core.bench.codes import architecture_codes
+from fewshot_core.datafolder import read_limited
 from fewshot_core.errors import TableError
+
+LARGEST = 400_000_000
+"""The most bytes of a CSV file, unpacked: what the app takes as an upload."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +63,15 @@ def read_csv_text(path: Path) -> CsvText:
 
 
 def _decode(path: Path) -> str:
-    data = path.read_bytes()
     try:
-        content = gzip.decompress(data) if path.suffix == ".gz" else data
+        content = read_limited(path, LARGEST, _unpacked if path.suffix == ".gz" else None)
+    except (OSError, EOFError, zlib.error) as error:
+        if path.suffix != ".gz":
+            raise
+        raise TableError(f"{path.name} is not a whole gzip file ({error})") from error
+    except ValueError as error:
+        raise TableError(f"{error}; a table of all architectures is far smaller") from error
+    try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
@@ -68,8 +79,10 @@ def _decode(path: Path) -> str:
             f"{path.name}, line {line}: expected text in UTF-8, got the byte "
             f"0x{content[error.start]:02x}; save the file as UTF-8 and import again"
         ) from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise TableError(f"{path.name} is not a whole gzip file ({error})") from error
+
+
+def _unpacked(path: Path) -> IO[bytes]:
+    return cast(IO[bytes], gzip.open(path))
 
 
 def _parse(name: str, text: str) -> list[tuple[int, list[str]]]:

@@ -14,10 +14,14 @@ from nats_bench import ArchResults
 from fewshot_core.bench.arch_results import DAMAGE, EPOCHS, Collector
 from fewshot_core.bench.content import Reading
 from fewshot_core.bench.mapping import ColumnMapping
+from fewshot_core.datafolder import read_limited
 from fewshot_core.errors import TableError
 from fewshot_core.safe_pickle import NUMPY_SCALARS, load_pickle
 
 _NAME = re.compile(r"(\d+)\.pickle\.pbz2")
+LARGEST = 200_000_000
+"""The most bytes of a file, unpacked; those of the published archive are far smaller."""
+
 _META = "meta.pickle.pbz2"
 _PREVIEW_ROWS = 5
 
@@ -71,8 +75,8 @@ def _read_results(path: Path) -> Any:
 
 def _load(path: Path) -> Any:
     try:
-        data = bz2.decompress(path.read_bytes())
-    except (OSError, ValueError) as error:
+        data = read_limited(path, LARGEST, bz2.open)
+    except (OSError, EOFError, ValueError) as error:
         raise TableError(
             f"{path.name} cannot be decompressed ({error}); get the file again from where it came "
             "from"

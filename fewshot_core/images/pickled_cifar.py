@@ -10,6 +10,9 @@ from fewshot_core.datasets import Dataset
 from fewshot_core.errors import ImagesError
 from fewshot_core.images.arrays import ArraysReader, check_labels, load_image_pickle
 
+LARGEST = 500_000_000
+"""The most bytes of a file in an archive; the largest official one has 155 MB."""
+
 _FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
 ARCHIVES = {"cifar10": "cifar-10-python.tar.gz", "cifar100": "cifar-100-python.tar.gz"}
 """The file names of the official archives."""
@@ -82,7 +85,14 @@ def _from_archive(dataset: Dataset, archive: Path, names: list[str]) -> list[byt
 
 
 def _member(archive: tarfile.TarFile, name: str) -> bytes:
-    file = archive.extractfile(name)
-    if file is None:
+    """Return the content of a member; nothing is ever unpacked to the disk."""
+    member = archive.getmember(name)
+    if not member.isfile():  # a link could lead anywhere
         raise KeyError(f"{name} is not a file")
-    return file.read()
+    if member.size > LARGEST:
+        raise ImagesError(
+            f"{name} in the archive holds {member.size / 1e6:,.0f} MB, expected at most "
+            f"{LARGEST / 1e6:,.0f} MB; get the archive again"
+        )
+    file = archive.extractfile(member)
+    return file.read() if file is not None else b""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -75,7 +76,11 @@ def address(data_folder: Path) -> Iterator[str]:
 
 @pytest.fixture
 def visit(browser: Browser, address: str) -> Iterator[Visit]:
-    """Open a page of the app; what the browser's console reports as an error fails the test."""
+    """Open a page of the app.
+
+    What the browser's console reports as an error fails the test, and so does every request to
+    another host.
+    """
     problems: list[str] = []
     contexts = []
 
@@ -83,6 +88,11 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
         # Plotly rejects a promise, without a reason, for an animation that is paused.
         if error != "undefined":
             problems.append(error)
+
+    def note_foreign(url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("data", "blob") and parts.hostname != "127.0.0.1":
+            problems.append(f"a request left for {url}")
 
     def visit(path: str, theme: Literal["light", "dark"] = "light") -> Page:
         context = browser.new_context(viewport={"width": 1500, "height": 1500}, color_scheme=theme)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -148,3 +149,13 @@ def test_every_chart_has_a_text_alternative(visit: Visit):
         'charts => charts.map(chart => chart.outerHTML.match(/aria-label="([^"]*)"/)?.[1] || \'\')'
     )
     assert all("sub-space" in text for text in texts[:2])
+
+
+def test_the_app_listens_on_this_machine_only(address: str):
+    port = int(address.rpartition(":")[2])
+    listening = [
+        connection.laddr.ip
+        for connection in psutil.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+    ]
+    assert listening == ["127.0.0.1"]
