@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Two files of tests at a time; the browser needs the machine for itself.
+TOGETHER := --numprocesses 2 --dist loadfile
 
 .PHONY: app test test-fast bench browser demo clean
 
@@ -12,11 +14,12 @@ test: .venv/.test browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --ignore tests/browser $(TOGETHER) $(ARGS)
+	$(BIN)/pytest tests/browser $(ARGS)
 
 # Everything but the browser.
 test-fast: .venv/.test
-	$(BIN)/pytest --ignore tests/browser $(ARGS)
+	$(BIN)/pytest --ignore tests/browser $(TOGETHER) $(ARGS)
 
 bench: .venv/.test
 	@set -e; for file in benchmarks/bench_*.py; do echo "$$file"; $(BIN)/python $$file $(ARGS); done
