@@ -14,8 +14,12 @@ test: .venv/.test browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest --ignore tests/browser $(TOGETHER) $(ARGS)
-	$(BIN)/pytest tests/browser $(ARGS)
+ifdef ARGS
+	$(BIN)/pytest $(ARGS)
+else
+	$(BIN)/pytest --ignore tests/browser $(TOGETHER)
+	$(BIN)/pytest tests/browser
+endif
 
 # Everything but the browser.
 test-fast: .venv/.test
