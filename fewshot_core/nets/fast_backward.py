@@ -19,7 +19,7 @@ from fewshot_core.nets.pooling import pixel_shares, pixel_sums
 from fewshot_core.nets.wiring import Link, Wiring
 
 _convolution_backward = torch.ops.aten.convolution_backward.default
-_relu_backward = torch.ops.aten.threshold_backward.default
+_relu_backward_into = torch.ops.aten.threshold_backward.grad_input
 
 
 class BackwardPass:
@@ -75,6 +75,7 @@ class BackwardPass:
         self._reached = [False] * count
         self._found: list[Tensor | None] = [None] * count
         self._scratch = torch.empty_like(gradient)
+        self._centred = torch.empty_like(gradient)
         self._convolved: list[Tensor | None] = [None] * 3
         self._passed: list[dict[str, Tensor]] = [{}, {}, {}]
         self._linear_shares = gradient.new_zeros(len(self.shares))
@@ -90,7 +91,7 @@ class BackwardPass:
         sums = gradient.new_empty(1 + len(numbers), *gradient.shape[:2])
         means = torch.mean(gradient, PIXELS, out=sums[0]).mean(0)
         self._totals[numbers] = means * (gradient.numel() // gradient.shape[1])
-        centred = gradient - per_channel(means)
+        centred = torch.sub(gradient, per_channel(means), out=self._centred)
         for number, row in zip(numbers, sums[1:], strict=True):
             products = torch.mul(centred, self.kept.centred[number], out=self._scratch)
             torch.sum(products, PIXELS, out=row)
@@ -151,10 +152,12 @@ class BackwardPass:
         pooled = [passed[kind] for kind in ("pool", "both") if kind in passed]
         if pooled:
             shares = pixel_shares(pooled[0])
-            parts += [pixel_sums(gradient * shares) for gradient in pooled]
+            for gradient in pooled:
+                parts.append(pixel_sums(torch.mul(gradient, shares, out=self._scratch)))
         convolved = self._convolved[source]
         if convolved is not None:
-            parts.insert(0, _relu_backward(convolved, self.kept.rectified[source], 0))
+            rectified = self.kept.rectified[source]
+            parts.insert(0, _relu_backward_into(convolved, rectified, 0, grad_input=convolved))
         if not parts:
             return None
         total = parts[0]

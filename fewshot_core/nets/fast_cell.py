@@ -63,6 +63,8 @@ class _FastCell(torch.autograd.Function):
         ctx.shares = wiring.uniform if shares is None else shares.tolist()
         run = ForwardPass(wiring, ctx.shares, tensors, epsilon)
         output = run(features.contiguous(memory_format=torch.channels_last))
+        if not ctx.needs_input_grad[len(_SETTINGS) + 1]:
+            run.kept.nodes.clear()
         ctx.save_for_backward(features, shares, *tensors, *run.kept.flat())
         return output
 

@@ -24,7 +24,7 @@ class Kept:
     """What the backward pass needs to know of the forward pass, for K convolutions.
 
     Attributes:
-        nodes: The features of nodes 0, 1 and 2.
+        nodes: The features of nodes 0, 1 and 2; empty if no gradient of shares is wanted.
         rectified: Their ReLU, or None where no convolution reads it.
         inverses: One over the standard deviations of the convolutions' outputs, (K, C).
         centred: The outputs of the convolutions, without their means.
@@ -37,7 +37,8 @@ class Kept:
 
     def flat(self) -> tuple[Tensor | None, ...]:
         """Return everything in one row."""
-        return *self.nodes, *self.rectified, self.inverses, *self.centred
+        nodes = self.nodes or (None, None, None)
+        return *nodes, *self.rectified, self.inverses, *self.centred
 
     @classmethod
     def from_flat(cls, row: Sequence[Tensor]) -> "Kept":

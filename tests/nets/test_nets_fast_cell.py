@@ -54,13 +54,17 @@ def outputs_and_gradients(cell, leaves, shares, path=None):
 
 
 def assert_same(found, expected, tolerance):
-    """Compare up to a share of the largest number in a tensor; none is zero."""
+    """Compare up to a share of the largest number in all of the tensors; none is zero.
+
+    A gradient of a weight that batch norm follows is a difference of larger numbers.
+    """
+    tensors = [tensor.detach() for tensor in expected if tensor is not None]
+    scale = max([1.0, *(float(tensor.abs().max()) for tensor in tensors)])
     for one, other in zip(found, expected, strict=True):
         if one is None or other is None:
             assert not any(item is not None and item.any() for item in (one, other))
         else:
-            scale = max(1.0, float(other.detach().abs().max()))
-            torch.testing.assert_close(one / scale, other / scale, rtol=tolerance, atol=tolerance)
+            torch.testing.assert_close(one / scale, other / scale, rtol=0, atol=tolerance)
 
 
 def fed(sub_space):
@@ -80,7 +84,8 @@ def compare(sub_space, dtype, weighted, path=None):
     found = outputs_and_gradients(cell, leaves, shares, path)
     with composing(cell):
         expected = outputs_and_gradients(cell, leaves, shares, path)
-    assert_same(found, expected, TOLERANCES[dtype])
+    assert_same(found[:1], expected[:1], TOLERANCES[dtype])
+    assert_same(found[1:], expected[1:], TOLERANCES[dtype])
 
 
 @pytest.mark.parametrize("weighted", [False, True])
