@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -143,6 +144,8 @@ def open_stranger() -> Callable[..., subprocess.Popen[str]]:
             stderr=stderr,
             text=True,
             env=_environment(folder),
+            # A shell lets its background processes ignore interruptions, and they inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     return start

@@ -4,10 +4,12 @@ import io
 import os
 import random
 import signal
+import sys
 import threading
 import time
 from collections import Counter
 from dataclasses import replace
+from types import ModuleType
 
 import grid_work
 import numpy as np
@@ -30,7 +32,16 @@ SMOKE = replace(PRESETS.get("smoke").search, epochs=1)
 
 
 @pytest.fixture(scope="module")
-def client():
+def plain_main():
+    """Have no main script: a new process would run it, and tests of pages leave one behind."""
+    before = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    yield
+    sys.modules["__main__"] = before
+
+
+@pytest.fixture(scope="module")
+def client(plain_main):
     with open_client(ClusterOptions(workers=3)) as opened:
         opened.wait_for_workers(3, timeout=120)
         yield opened
