@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from fewshot_core.dashboard.splits import SplitInView
 from fewshot_core.datafolder import demo_dir
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import RunFolder, State, Status, list_runs, run_folder
+from fewshot_core.runs.memo import FileMemo
 from fewshot_core.runs.plans import planned_folders
 from fewshot_core.search import ALGORITHMS, SearchRequest, plan
 from fewshot_core.search.layout import RECORDS
@@ -138,12 +140,26 @@ def make_plan(
         synthetic: Whether the images are made up.
         data_dir: The data folder.
     """
-    requests = [one for seed in seeds for one in plan(request, place.spaces.values(), [seed])]
+    spaces = tuple(place.spaces.values())
+    items = tuple(sorted(fingerprints.items()))
+    family, requests, folders = _planned(request, spaces, tuple(seeds), items, data_dir)
     names = [name for _ in seeds for name in place.spaces]
-    folders = map(_with_demo, planned_folders(requests, fingerprints, data_dir))
-    searches = map(PlannedSearch, names, requests, folders)
-    family = request.family(fingerprints)
+    searches = map(PlannedSearch, names, requests, map(_with_demo, folders))
     return SearchPlan(family, place, tuple(seeds), tuple(searches), synthetic)
+
+
+@lru_cache(maxsize=512)
+def _planned(
+    request: SearchRequest,
+    spaces: tuple[SubSpace, ...],
+    seeds: tuple[int, ...],
+    fingerprints: tuple[tuple[str, str | None], ...],
+    data_dir: Path,
+) -> tuple[str, list[SearchRequest], list[RunFolder]]:
+    """Return the family of a plan, its requests, and the folders of their runs."""
+    requests = [one for seed in seeds for one in plan(request, spaces, [seed])]
+    known = dict(fingerprints)
+    return request.family(known), requests, planned_folders(requests, known, data_dir)
 
 
 def known_plans(workspace: Workspace, dataset: str, place: Place) -> dict[str, SearchPlan]:
@@ -152,12 +168,10 @@ def known_plans(workspace: Workspace, dataset: str, place: Place) -> dict[str, S
     found: dict[str, tuple[SearchRequest, dict[str, Any], set[int]]] = {}
     demo = demo_dir()
     for folder in [*list_runs(workspace.data_dir), *(list_runs(demo) if demo else ())]:
-        path = folder.path / "manifest.json"
-        known = _search_of(folder.path, path.stat().st_mtime_ns) if path.exists() else None
+        known = _SEARCHES.read(folder.path / "manifest.json")
         if known is None or known[0].dataset != dataset or known[0].rows not in rows:
             continue
-        request, manifest = known
-        family = request.family(manifest["fingerprints"])
+        request, manifest, family = known
         found.setdefault(family, (request, manifest, set()))[2].add(request.seed)
     return {
         family: make_plan(
@@ -204,13 +218,17 @@ def _read_records(path: Path, stamp: int, size: int) -> list[dict[str, Any]]:
     return RunFolder(path).records()
 
 
-@st.cache_resource(show_spinner=False, max_entries=4096)
-def _search_of(path: Path, stamp: int) -> tuple[SearchRequest, dict[str, Any]] | None:
-    """Return what a run asks for and its manifest, or None where it is no search."""
-    folder = RunFolder(path)
+def _search_of(path: Path) -> tuple[SearchRequest, dict[str, Any], str] | None:
+    """Return what a run asks for, its manifest and its family, or None where it is no search."""
+    folder = RunFolder(path.parent)
     try:
         manifest, request = folder.manifest(), folder.request()
     except FewshotError:
         return None
-    complete = isinstance(manifest.get("fingerprints"), dict)
-    return (request, manifest) if isinstance(request, SearchRequest) and complete else None
+    fingerprints = manifest.get("fingerprints")
+    if not isinstance(request, SearchRequest) or not isinstance(fingerprints, dict):
+        return None
+    return request, manifest, request.family(fingerprints)
+
+
+_SEARCHES = FileMemo(_search_of)
