@@ -1,0 +1,85 @@
+"""The results that come with the project: what the current code reads, and would make again."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fewshot_core.images import register_source
+from fewshot_core.images.batches import load_batch
+from fewshot_core.metrics import list_metrics, score_operations
+from fewshot_core.nets import Supernet
+from fewshot_core.runs import Network, RunFolder, State, list_runs
+from fewshot_core.space import SubSpace, check_partition
+from fewshot_core.splitting import split
+from fewshot_core.store import Store
+
+ROOT = Path(__file__).resolve().parents[1]
+DEMO = ROOT / "data" / "demo"
+CIFAR10 = ROOT.parent / "shared" / "data" / "cifar10"
+RUNS = list_runs(DEMO)
+SPLITS = [run for run in RUNS if run.kind().name == "split"]
+
+
+def split_of(metric: str) -> RunFolder:
+    [run] = [r for r in SPLITS if (r.split_request().metric, r.split_request().seed) == (metric, 0)]
+    return run
+
+
+def test_every_metric_is_there_once_and_chance_three_times():
+    metrics = [run.split_request().metric for run in SPLITS]
+    assert {name: metrics.count(name) for name in list_metrics()} == {
+        name: 3 if name == "random" else 1 for name in list_metrics()
+    }
+
+
+@pytest.mark.parametrize("run", SPLITS, ids=lambda run: run.run_id)
+def test_a_split_is_of_the_full_size_supernet_on_real_images(run):
+    request, tree = run.split_request(), run.tree()
+    assert request.network == Network(16, 5, request.network.seed)
+    assert run.manifest()["synthetic"] is False
+    assert run.status().state is State.DONE and run.is_complete()
+    assert request.run_id(run.manifest()["fingerprints"]) == run.run_id
+    assert len(tree.leaves) == 8
+    check_partition(tree.leaves)
+
+
+def test_the_store_takes_in_all_of_it(tmp_path):
+    store = Store(tmp_path, in_memory=True, demo=DEMO)
+    store.sync()
+    assert store.problems == {}
+    assert len(store.splits()) == len(SPLITS) and store.splits()["demo"].all()
+
+
+def test_it_is_small_and_says_nothing_of_the_machine_it_was_made_on():
+    files = [path for path in DEMO.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 10_000_000
+    texts = [path.read_text() for path in files if path.suffix in (".json", ".jsonl")]
+    assert len(texts) == 3 * len(RUNS)
+    assert not any(word in text for text in texts for word in ("/home", "/root", "/tmp", "/work"))
+
+
+@pytest.mark.parametrize("metric", ["params", "synflow"])
+def test_a_metric_without_images_gives_the_same_again(metric):
+    kept = split_of(metric).tree()
+    made = split(metric, Supernet(SubSpace.full()), None)
+    assert [node.groups for node in made.nodes] == [node.groups for node in kept.nodes]
+    for one, other in zip(made.nodes, kept.nodes, strict=True):
+        np.testing.assert_allclose(one.values, other.values, rtol=1e-6)
+
+
+def test_the_root_on_real_images_gives_the_same_again(tmp_path):
+    if not CIFAR10.exists():
+        pytest.skip("needs data/cifar10 in the folder `shared` beside the project")
+    register_source("cifar10", CIFAR10, data_dir=tmp_path)
+    run = split_of("gradnorm")
+    request, root = run.split_request(), run.tree().nodes[0]
+    batch = load_batch("cifar10", request.batch_size, request.batch_seed, data_dir=tmp_path)
+    pair = Supernet(SubSpace.full()).restrict(SubSpace.full().keep(root.edge, (0, 3)))
+    found = score_operations("gradnorm", pair, root.edge, batch)
+    kept = [root.values[operation] for operation in (0, 3)]
+    np.testing.assert_allclose(found.values, kept, rtol=1e-3)
+
+
+def test_the_readme_says_how_many_there_are():
+    assert f"{len(SPLITS)} splits" in (DEMO / "README.md").read_text(encoding="utf-8")
