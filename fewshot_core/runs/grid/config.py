@@ -85,17 +85,12 @@ def _grid(document: Mapping[str, Any], folder: Path, device: str) -> Grid:
         for name, value in document.get("images", {}).items()
     }
     splits = _splits(document["splits"], images, chosen) if "splits" in document else []
-    searches: list[SearchRequest] = []
-    per_sub_space = 0
-    in_splits = False
-    templates: Callable[[str], list[SearchRequest]] = lambda dataset: []  # noqa: E731
-    if "searches" in document:
-        part = document["searches"]
-        _check_keys("[searches]", part, _SEARCH_KEYS)
-        templates = _templates(part, images, folder, chosen)
-        in_splits = bool(part.get("splits", bool(splits)))
-        per_sub_space = len(templates("cifar10")) if in_splits else 0
-        searches = _direct(part, folder, templates)
+    part = document.get("searches", {})
+    _check_keys("[searches]", part, _SEARCH_KEYS)
+    templates = _templates(part, images, folder, chosen)
+    in_splits = "searches" in document and bool(part.get("splits", bool(splits)))
+    per_sub_space = len(templates("cifar10")) if in_splits else 0
+    searches = _direct(part, folder, templates)
     if not splits and not searches:
         raise RunError("expected splits under [splits], or searches under [searches]; got neither")
 
