@@ -2,10 +2,11 @@
 
 import time
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from fewshot_core.runs import RunFolder, Status, cancel
+from fewshot_core.runs import RunFolder, State, Status, cancel
 
 POLL_SECONDS = 0.2
 
@@ -42,6 +43,24 @@ def follow(run: RunFolder, console: Console, ours: bool = True) -> Status:
         end = "cancelled" if ours else "goes on: it was started elsewhere"
         console.print(f"{run.run_id} {end}", markup=False, highlight=False)
         raise
+
+
+def follow_to_end(run: RunFolder, console: Console, asked: float) -> None:
+    """Wait for a run that was asked for; where it does not end well, say so and end the command.
+
+    Args:
+        run: The run.
+        console: The terminal.
+        asked: The time when it was asked for; a run that started later is the command's own.
+
+    Raises:
+        typer.Exit: If the run is not done.
+    """
+    status = follow(run, console, ours=(run.status().started or 0.0) >= asked)
+    if status.state is not State.DONE:
+        console.print(f"{run.run_id} {status.state}: {status.message}", markup=False, style="red")
+        console.print(f"log: {run.log_path}", markup=False)
+        raise typer.Exit(1)
 
 
 class DownloadBar:

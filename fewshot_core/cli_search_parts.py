@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from fewshot_core.cli_common import err
-from fewshot_core.cli_progress import follow
-from fewshot_core.runs import RunFolder, State, estimate_seconds, measure, start
+from fewshot_core.cli_progress import follow_to_end
+from fewshot_core.runs import RunFolder, estimate_seconds, measure, start
 from fewshot_core.search import PRESETS, SearchRequest, TrainingRequest
 
 Preset = Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS.names())}.")]
@@ -41,9 +41,5 @@ def complete(request: SearchRequest | TrainingRequest, place: Path) -> RunFolder
     """Do a run, or take it as it was done before; the command ends where it fails."""
     now = time.time()
     run = start(request, place)
-    status = follow(run, err, ours=(run.status().started or 0.0) >= now)
-    if status.state is not State.DONE:
-        err.print(f"{run.run_id} {status.state}: {status.message}", markup=False, style="red")
-        err.print(f"log: {run.log_path}", markup=False)
-        raise typer.Exit(1)
+    follow_to_end(run, err, now)
     return run

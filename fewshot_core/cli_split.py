@@ -9,12 +9,12 @@ import typer
 
 from fewshot_core.analysis.stability import stability
 from fewshot_core.cli_common import AsJson, DataDir, Dataset, err, out, print_json
-from fewshot_core.cli_progress import follow
+from fewshot_core.cli_progress import follow_to_end
 from fewshot_core.cli_tables import leaves_table, nodes_table, stability_table
 from fewshot_core.datafolder import data_dir
 from fewshot_core.errors import FewshotError
 from fewshot_core.metrics import METRICS, list_metrics, most_sharing_first
-from fewshot_core.runs import Network, RunFolder, SplitRequest, State, start
+from fewshot_core.runs import Network, RunFolder, SplitRequest, start
 from fewshot_core.runs.devices import choose_device
 from fewshot_core.splitting import EDGE_POLICIES, WARM_UP_IMAGES, SplitTree, TreeOptions
 
@@ -110,12 +110,10 @@ def _make(requests: list[SplitRequest], place: Path) -> list[Split]:
 
 def _result(run: RunFolder, asked: float) -> SplitTree:
     """Wait for a run and return its tree; the command ends where there is none."""
-    status = follow(run, err, ours=(run.status().started or 0.0) >= asked)
+    follow_to_end(run, err, asked)
     tree = run.tree()
-    if status.state is not State.DONE or tree is None:
-        err.print(f"{run.run_id} {status.state}: {status.message}", markup=False, style="red")
-        err.print(f"log: {run.log_path}", markup=False)
-        raise typer.Exit(1)
+    if tree is None:
+        raise FewshotError(f"{run.run_id} is done but has no tree; ask for it again")
     return tree
 
 
