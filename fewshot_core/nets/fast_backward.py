@@ -141,8 +141,8 @@ class BackwardPass:
         features = self.kept.nodes[link.source]
         if link.skip is not None:
             self._linear_shares[link.skip] = torch.mul(gradient, features, out=self._scratch).sum()
-        if link.pool is not None:
-            pooled = pixel_sums(features).mul_(pixel_shares(features))
+        pooled = self.kept.pooled[link.source]
+        if link.pool is not None and pooled is not None:
             self._linear_shares[link.pool] = torch.mul(gradient, pooled, out=self._scratch).sum()
 
     def _arrived(self, source: int) -> Tensor | None:

@@ -61,10 +61,9 @@ class _FastCell(torch.autograd.Function):
     ) -> Tensor:
         ctx.wiring, ctx.compose = wiring, compose
         ctx.shares = wiring.uniform if shares is None else shares.tolist()
-        run = ForwardPass(wiring, ctx.shares, tensors, epsilon)
+        of_shares = ctx.needs_input_grad[len(_SETTINGS) + 1]
+        run = ForwardPass(wiring, ctx.shares, tensors, epsilon, of_shares)
         output = run(features.contiguous(memory_format=torch.channels_last))
-        if not ctx.needs_input_grad[len(_SETTINGS) + 1]:
-            run.kept.nodes.clear()
         ctx.save_for_backward(features, shares, *tensors, *run.kept.flat())
         return output
 

@@ -25,12 +25,14 @@ class Kept:
 
     Attributes:
         nodes: The features of nodes 0, 1 and 2; empty if no gradient of shares is wanted.
+        pooled: The same features pooled, None where no link does; empty likewise.
         rectified: Their ReLU, or None where no convolution reads it.
         inverses: One over the standard deviations of the convolutions' outputs, (K, C).
         centred: The outputs of the convolutions, without their means.
     """
 
     nodes: list[Tensor]
+    pooled: list[Tensor | None]
     rectified: list[Tensor | None]
     inverses: Tensor
     centred: list[Tensor]
@@ -38,12 +40,13 @@ class Kept:
     def flat(self) -> tuple[Tensor | None, ...]:
         """Return everything in one row."""
         nodes = self.nodes or (None, None, None)
-        return *nodes, *self.rectified, self.inverses, *self.centred
+        pooled = self.pooled or (None, None, None)
+        return *nodes, *pooled, *self.rectified, self.inverses, *self.centred
 
     @classmethod
     def from_flat(cls, row: Sequence[Tensor]) -> "Kept":
         """Take what ``flat`` returned."""
-        return cls(list(row[:3]), list(row[3:6]), row[6], list(row[7:]))
+        return cls(list(row[:3]), list(row[3:6]), list(row[6:9]), row[9], list(row[10:]))
 
 
 class ForwardPass:
@@ -54,15 +57,22 @@ class ForwardPass:
         shares: What each operation counts.
         tensors: Of all K convolutions the weights, then batch norm's weights, then its biases.
         epsilon: What batch norm adds to variances.
+        of_shares: Whether the gradient of shares will be wanted.
     """
 
     kept: Kept
 
     def __init__(
-        self, wiring: Wiring, shares: Sequence[float], tensors: Sequence[Tensor], epsilon: float
+        self,
+        wiring: Wiring,
+        shares: Sequence[float],
+        tensors: Sequence[Tensor],
+        epsilon: float,
+        of_shares: bool,
     ) -> None:
         self.wiring = wiring
         self.shares = shares
+        self.of_shares = of_shares
         self.weights, self.norms = tensors[: len(tensors) // 3], tensors[len(tensors) // 3 :]
         self.epsilon = epsilon
 
@@ -75,11 +85,16 @@ class ForwardPass:
         self._pixel_shares: Tensor | None = None
         self._passed_on: dict[tuple[int, bool], Tensor] = {}
         rectified: list[Tensor | None] = []
-        self.kept = Kept([features], rectified, torch.empty_like(self._scales), [])
+        self.kept = Kept([features], [], rectified, torch.empty_like(self._scales), [])
         for target in (1, 2, 3):
             rectified.append(self._convolve(target - 1))
             self.kept.nodes.append(self._gather(target))
-        return self.kept.nodes.pop()
+        output = self.kept.nodes.pop()
+        if self.of_shares:
+            self.kept.pooled.extend(self._passed_on.get((source, False)) for source in range(3))
+        else:
+            self.kept.nodes.clear()
+        return output
 
     def _convolve(self, source: int) -> Tensor | None:
         """Convolve a node's ReLU by all that read it; return it, or None where nothing does."""
@@ -120,7 +135,7 @@ class ForwardPass:
 
     def _linear(self, link: Link) -> Iterator[tuple[float, Tensor]]:
         """Yield what a link passes on without convolving it, and what that counts."""
-        if alike(link, self.shares) and link.skip is not None:
+        if not self.of_shares and link.skip is not None and alike(link, self.shares):
             yield self.shares[link.skip], self._pooled(link.source, with_itself=True)
             return
         if link.skip is not None:

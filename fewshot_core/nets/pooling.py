@@ -4,6 +4,8 @@ PyTorch's own is slow on a CPU where the channels of a pixel lie together. A con
 up nine pixels, and then one multiplication for each pixel, are not.
 """
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -15,12 +17,18 @@ def pixel_shares(features: Tensor) -> Tensor:
         features: Shape (B, C, H, W).
 
     Returns:
-        Shape (1, C, H, W): written out for all channels, which is faster to multiply by.
+        Shape (1, C, H, W): written out for all channels, which is faster to multiply by. It is
+        remembered; do not change it.
     """
-    rows, columns = (_counts(features, dimension) for dimension in (2, 3))
-    shares = (rows.view(-1, 1) * columns).reciprocal()
-    spread = shares.expand(1, *features.shape[1:])
-    return spread.contiguous(memory_format=torch.channels_last)
+    return _pixel_shares(features.shape[1:], features.dtype)
+
+
+@lru_cache(maxsize=32)
+def _pixel_shares(shape: torch.Size, dtype: torch.dtype) -> Tensor:
+    _, height, width = shape
+    with torch.inference_mode(False):
+        shares = (_counts(height, dtype).view(-1, 1) * _counts(width, dtype)).reciprocal()
+        return shares.expand(1, *shape).contiguous(memory_format=torch.channels_last)
 
 
 def pixel_sums(features: Tensor) -> Tensor:
@@ -33,8 +41,7 @@ def pixel_sums(features: Tensor) -> Tensor:
     return sums
 
 
-def _counts(features: Tensor, dimension: int) -> Tensor:
-    """Return how many pixels lie next to each one in a row or column, itself included."""
-    size = features.shape[dimension]
-    places = torch.arange(size, dtype=features.dtype)
-    return 1 + (places > 0).to(features.dtype) + (places < size - 1).to(features.dtype)
+def _counts(size: int, dtype: torch.dtype) -> Tensor:
+    """Return how many pixels lie next to each one in a row of pixels, itself included."""
+    places = torch.arange(size, dtype=dtype)
+    return 1 + (places > 0).to(dtype) + (places < size - 1).to(dtype)

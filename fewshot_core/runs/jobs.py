@@ -22,13 +22,10 @@ from fewshot_core.runs.folder import RunFolder, runs_dir
 from fewshot_core.runs.kinds import Request, kind_of
 from fewshot_core.runs.request import SplitRequest
 from fewshot_core.runs.status import State, Status
+from fewshot_core.threads import with_threads
 
 TERMINATION_SECONDS = 3.0
 """How long a process may take to end by itself after it was asked to."""
-
-# Threads that wait for each other sleep instead of spinning: spinning takes the very cores that
-# the others need as soon as anything else runs on the machine.
-_THREADING = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 _PACKAGES = ("torch", "numpy", "pandas", "fewshot-workbench")
 
@@ -180,7 +177,7 @@ def _launch(folder: RunFolder, data_dir: Path) -> None:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env={**_THREADING, **os.environ, ENVIRONMENT_NAME: str(data_dir)},
+                env=with_threads(os.environ) | {ENVIRONMENT_NAME: str(data_dir)},
             )
         except OSError as error:
             raise RunError(f"the process of {folder.run_id} cannot be started: {error}") from error

@@ -15,6 +15,7 @@ from fewshot_core.search.errors import SearchError
 from fewshot_core.search.options import SearchOptions, TrainingOptions
 from fewshot_core.search.request import SearchRequest
 from fewshot_core.search.training_request import TrainingRequest
+from fewshot_core.threads import with_threads
 
 _TIMEOUT = 600.0
 _QUESTION = (
@@ -65,7 +66,7 @@ def measure_pace(request: SearchRequest | TrainingRequest) -> Pace:
             capture_output=True,
             text=True,
             timeout=_TIMEOUT,
-            env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},
+            env=with_threads(os.environ),
         )
     except subprocess.TimeoutExpired as error:
         raise SearchError(f"a step takes longer than {_TIMEOUT:g} seconds here") from error

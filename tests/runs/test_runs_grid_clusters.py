@@ -46,7 +46,7 @@ def test_there_is_one_worker_for_each_gpu_or_one(machine, gpus, visible, workers
 def test_threads_can_be_chosen(machine):
     machine(0)
     [one] = grid_clusters.worker_environments(ClusterOptions(threads=3))
-    assert one["OMP_NUM_THREADS"] == "3" and one["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert one["OMP_NUM_THREADS"] == "3" and one["GOMP_SPINCOUNT"] == "3000"
 
 
 SLURM = {
@@ -67,7 +67,7 @@ def test_the_script_of_a_slurm_job():
     directives = [line.removeprefix("#SBATCH ") for line in lines if line.startswith("#SBATCH")]
     assert {"-p gpu", "-n 1", "--cpus-per-task=4", "-t 02:30:00", "--gres=gpu:1"} <= set(directives)
     assert any(directive.startswith("--mem=") for directive in directives)
-    assert "export OMP_NUM_THREADS=4" in lines and "export OMP_WAIT_POLICY=PASSIVE" in lines
+    assert "export OMP_NUM_THREADS=4" in lines and "export GOMP_SPINCOUNT=3000" in lines
     assert "module load python" in lines
     command = shlex.split(lines[-1] or lines[-2])
     assert command[0] == "/shared/venv/bin/python" and "distributed.cli.dask_worker" in command

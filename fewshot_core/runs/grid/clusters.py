@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fewshot_core.errors import RunError
 from fewshot_core.resolve import resolve
+from fewshot_core.threads import THREADS_ENVIRONMENT
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -22,7 +23,7 @@ SLURM = "slurm"
 ATTEMPTS = 3
 """How often a task is tried, on whichever worker, before it is reported as failed."""
 
-_ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "DASK_LOGGING__DISTRIBUTED": "error"}
+_ENVIRONMENT = THREADS_ENVIRONMENT | {"DASK_LOGGING__DISTRIBUTED": "error"}
 
 
 @dataclass(frozen=True)
