@@ -14,6 +14,7 @@ from fewshot_core.errors import FewshotError
 from fewshot_core.images import list_sources
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import available_devices, list_runs
+from fewshot_core.search import ALGORITHMS
 
 _PACKAGES = ("streamlit", "plotly", "torch", "pandas", "duckdb", "numpy", "nas-bench-201")
 
@@ -23,7 +24,7 @@ def examine(data_dir: Path) -> dict[str, Any]:
 
     ``problems`` holds a sentence for everything that keeps the workbench from working.
     """
-    problems: list[str] = list(METRICS.problems.values())
+    problems: list[str] = [*METRICS.problems.values(), *ALGORITHMS.problems.values()]
     packages = {name: _version(name, problems) for name in _PACKAGES}
     return {
         "python": platform.python_version(),

@@ -21,7 +21,7 @@ from fewshot_core.dashboard.loading import (
     uncertainty,
 )
 from fewshot_core.dashboard.page import Workspace
-from fewshot_core.dashboard.splits import SplitInView, list_splits, open_split
+from fewshot_core.dashboard.splits import SplitInView, list_splits, open_splits
 from fewshot_core.dashboard.standing import one_of_each, show_standing
 from fewshot_core.dashboard.states import show_missing_split, show_missing_table
 from fewshot_core.dashboard.views import View
@@ -86,7 +86,7 @@ def _choose_splits(workspace: Workspace, view: View) -> list[SplitInView]:
     )
     if not chosen:
         st.info("Choose two splits or more.", icon=":material/compare_arrows:")
-    return [open_split(workspace, key) for key in chosen]
+    return open_splits(workspace, chosen)
 
 
 def _show_summary(reports: pd.DataFrame, splits: list[SplitInView]) -> None:
@@ -142,7 +142,12 @@ def _show_distributions(workspace: Workspace, view: View, splits: list[SplitInVi
             frame = distributions(split.leaves, accuracy, style, limits)
             described = describe(split.leaves, accuracy, view.threshold)
             figure = distributions_figure(
-                frame, described, view.axis_title, style, title=split.label, compact=True
+                frame,
+                described,
+                f"{view.kind} accuracy, %",
+                style,
+                title=split.label,
+                compact=True,
             )
             with column:
                 show_figure(figure, f"compare_{split.key}")

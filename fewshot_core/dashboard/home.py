@@ -9,7 +9,7 @@ from fewshot_core.dashboard.figures import show_figure, show_split_source, show_
 from fewshot_core.dashboard.loading import load_judge
 from fewshot_core.dashboard.navigation import COMPARE, HALVING, SPLIT, link_to
 from fewshot_core.dashboard.page import Workspace
-from fewshot_core.dashboard.splits import list_splits, open_split
+from fewshot_core.dashboard.splits import list_splits, open_splits
 from fewshot_core.dashboard.standing import one_of_each, show_standing
 from fewshot_core.dashboard.states import show_empty
 from fewshot_core.dashboard.trees import draw_split
@@ -49,7 +49,7 @@ def _show_hero(workspace: Workspace, view: View) -> None:
         show_split_source(view.split, "home_source")
         return
     keys = one_of_each(list_splits(workspace, view.dataset))
-    splits = [open_split(workspace, key) for key in keys]
+    splits = open_splits(workspace, keys)
     reports = report_frame({split.label: split.leaves for split in splits}, judge)
     st.markdown(f"**On {dataset}**: {conclusion(reports)}")
     show_standing(view, judge, splits, "home_standing")

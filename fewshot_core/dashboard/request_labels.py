@@ -1,5 +1,7 @@
 """Short names of what is asked of runs; they do not depend on when or where a run was made."""
 
+from collections.abc import Mapping
+
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import Request, SplitRequest
 from fewshot_core.search import (
@@ -11,6 +13,8 @@ from fewshot_core.search import (
     preset_of,
 )
 
+_SEPARATOR = " · "
+
 
 def request_label(request: Request, run_id: str) -> str:
     """Return the short name of any request."""
@@ -21,7 +25,7 @@ def request_label(request: Request, run_id: str) -> str:
         parts = [ALGORITHMS.get(request.algorithm).label, options_label(request.options), size]
     else:
         parts = ["Supernet", options_label(request.options)]
-    return " · ".join([*parts, f"seed {request.seed}", *_images(request.images)])
+    return _SEPARATOR.join([*parts, f"seed {request.seed}", *_images(request.images)])
 
 
 def split_label(request: SplitRequest, run_id: str) -> str:
@@ -33,7 +37,25 @@ def split_label(request: SplitRequest, run_id: str) -> str:
     parts.append(f"{network.channels}x{network.cells_per_stage}")
     if request.needs_images:
         parts += _images(request.images)
-    return " · ".join([*parts, run_id.rpartition("-")[2][:6]])
+    return _SEPARATOR.join([*parts, run_id.rpartition("-")[2][:6]])
+
+
+def distinct_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return labels without what none of them needs to be told apart.
+
+    "snip · 16x5 · d20ce9" becomes "snip" where no other one is of this metric; among several of one
+    metric, what all of them have in common is left out.
+    """
+    parts = {key: label.split(_SEPARATOR) for key, label in labels.items()}
+    families: dict[str, list[list[str]]] = {}
+    for row in parts.values():
+        families.setdefault(row[0], []).append(row)
+    short = {}
+    for key, (first, *rest) in parts.items():
+        family = families[first]
+        told = [part for part in rest if not all(part in row for row in family)]
+        short[key] = _SEPARATOR.join([first, *told])
+    return short
 
 
 def options_label(options: SearchOptions | TrainingOptions) -> str:

@@ -14,8 +14,9 @@ from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.request_labels import request_label
 from fewshot_core.dashboard.runs_chosen import show_chosen
 from fewshot_core.dashboard.states import show_empty
+from fewshot_core.datafolder import demo_dir
 from fewshot_core.datasets import DATASETS
-from fewshot_core.runs import KINDS, RunFolder, State
+from fewshot_core.runs import KINDS, RunFolder, State, list_runs
 from fewshot_core.runs.memo import FileMemo
 from fewshot_core.runs.overview import DAMAGED, RunSummary, summarise
 
@@ -38,9 +39,22 @@ def show_runs(workspace: Workspace) -> None:
             SPLIT,
             "Make a split",
         )
+        _show_demo()
         return
     every = REFRESH_SECONDS if any(run.active for run in runs) else IDLE_SECONDS
     st.fragment(_show_table, run_every=every)(workspace)
+    _show_demo()
+
+
+def _show_demo() -> None:
+    """Say how many runs came with the project: the other pages show them beside one's own."""
+    demo = demo_dir()
+    count = len(list_runs(demo)) if demo else 0
+    if count:
+        st.caption(
+            f"Beside these, {count} demonstration runs at reduced scale came with the project. "
+            "They are marked on the other pages and cannot be changed."
+        )
 
 
 def _show_table(workspace: Workspace) -> None:

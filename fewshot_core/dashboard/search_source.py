@@ -20,10 +20,11 @@ def request_source(request: SearchRequest, synthetic: bool) -> list[str]:
     """Return how a search computes."""
     options = request.options
     count = "all" if options.images is None else f"{options.images:,}"
+    cells = f"{options.cells_per_stage} cell{'s' * (options.cells_per_stage > 1)} per stage"
     weights = "fresh weights" if request.checkpoint is None else "inherited weights"
     return [
         ALGORITHMS.get(request.algorithm).label,
-        f"{options.channels} channels, {options.cells_per_stage} cells per stage, {weights}",
+        f"{options.channels} channels, {cells}, {weights}",
         f"{count} {'made-up ' * synthetic}images ({request.images or 'the first real ones'})",
         f"batch size {options.batch_size}",
         "batch norm: batch",

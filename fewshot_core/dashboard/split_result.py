@@ -1,5 +1,7 @@
 """A split on the Split page."""
 
+from functools import partial
+
 import streamlit as st
 
 from fewshot_core.analysis import SplitReport
@@ -69,9 +71,9 @@ def _warn(split: SplitInView) -> None:
 
 
 def _show_tiles(view: View, split: SplitInView, report: SplitReport | None) -> None:
-    gain, share, percentile, arbitrary, seconds = st.columns(5)
+    tile = partial(st.container(horizontal=True, gap="medium").metric, width="content")
     if report is not None:
-        gain.metric(
+        tile(
             "Information gain",
             f"{report.gain_bits:.4f} bits",
             help=f"How much the split tells about where the {view.top_label} is, by "
@@ -80,22 +82,22 @@ def _show_tiles(view: View, split: SplitInView, report: SplitReport | None) -> N
     standing = report.standing if report else None
     if standing is not None:
         best = "-" if standing.share_of_best is None else f"{standing.share_of_best:.0%}"
-        share.metric(
+        tile(
             "Of the best tree",
             best,
             help=f"The best tree that splits the same edges tells {standing.best_bits:.4f} bits.",
         )
-        percentile.metric(
+        tile(
             "Percentile",
             f"{standing.percentile:.1f}",
             help=f"The share of {standing.random_trees:,} random trees that tell less, in %; "
             f"95% interval {standing.percentile_low:.1f} to {standing.percentile_high:.1f}",
         )
     if split.tree is not None:
-        arbitrary.metric(
+        tile(
             "Arbitrary nodes",
             f"{split.arbitrary} of {len(split.tree.nodes)}",
             help="Nodes at which several groupings were equally good, or the scores said nothing",
         )
     if split.seconds is not None:
-        seconds.metric("Scored in", duration_text(split.seconds))
+        tile("Scored in", duration_text(split.seconds))

@@ -1,13 +1,14 @@
 """The splits a reader can look at: those of finished runs, and those that were imported."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import streamlit as st
 
 from fewshot_core.dashboard.page import Workspace
-from fewshot_core.dashboard.request_labels import split_label
+from fewshot_core.dashboard.request_labels import distinct_labels, split_label
 from fewshot_core.errors import FewshotError
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import SplitRequest
@@ -16,6 +17,7 @@ from fewshot_core.splitting import SplitTree
 from fewshot_core.splitting.imported import imported_names, open_imported
 
 _FILE = "file-"
+_DEMO = " · demo"
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class SplitInView:
 
     Attributes:
         key: What it is called in the URL: its run, or "file-" and the name of an imported one.
-        label: Its short name; it does not depend on when or where it was made.
+        label: Its short name; among several in view, as short as tells it from the others.
         name: What decided: a metric's label, or what its file calls it.
         dataset: The data set it was made for.
         leaves: Its sub-spaces, in tree order.
@@ -113,9 +115,36 @@ def open_split(workspace: Workspace, key: str) -> SplitInView:
     )
 
 
+def shortened(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return labels that ``list_splits`` gave, only as long as tells them apart.
+
+    A split from a file keeps the name of its file, one that came with the project its mark.
+    """
+    made = {
+        key: label.removesuffix(_DEMO) for key, label in labels.items() if not key.startswith(_FILE)
+    }
+    short = distinct_labels(made)
+    return {
+        key: short[key] + _DEMO * label.endswith(_DEMO) if key in short else label
+        for key, label in labels.items()
+    }
+
+
+def open_splits(workspace: Workspace, keys: Sequence[str]) -> list[SplitInView]:
+    """Return splits that are looked at together, with labels that tell them apart.
+
+    Those that came with the project say so beside others.
+    """
+    splits = [open_split(workspace, key) for key in keys]
+    labels = shortened({split.key: split.label for split in splits})
+    if all(split.demo for split in splits):
+        labels = {key: label.removesuffix(_DEMO) for key, label in labels.items()}
+    return [replace(split, label=labels[split.key]) for split in splits]
+
+
 def _demo_label(request: SplitRequest, run_id: str) -> str:
     """Return the name of a split that came with the project."""
-    return f"{split_label(request, run_id)} · demo"
+    return split_label(request, run_id) + _DEMO
 
 
 def _details(tree: SplitTree) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from fewshot_core.bench import KINDS, TableInfo, list_tables
 from fewshot_core.dashboard.links import publish, recall, recall_option
 from fewshot_core.dashboard.navigation import DATA, link_to, show_navigation
 from fewshot_core.dashboard.page import Workspace
-from fewshot_core.dashboard.splits import SplitInView, list_splits, open_split
+from fewshot_core.dashboard.splits import SplitInView, list_splits, open_split, shortened
 from fewshot_core.datasets import DATASETS
 
 
@@ -125,7 +125,8 @@ def _choose_split(workspace: Workspace, dataset: str) -> SplitInView | None:
         st.selectbox("Split", ["none yet"], disabled=True, key="no_split")
         return None
     recall_option("split", list(labels))
-    chosen = st.selectbox("Split", list(labels), key="split", format_func=labels.__getitem__)
+    short = shortened(labels)
+    chosen = st.selectbox("Split", list(labels), key="split", format_func=short.__getitem__)
     publish("split", "")
     split = open_split(workspace, chosen)
     parts = list(split.details)

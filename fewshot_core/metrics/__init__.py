@@ -2,7 +2,7 @@
 
 A metric is one file with a function ``score(question) -> Answer`` and one record in
 ``fewshot_core.metrics.registry``; see ``fewshot_core.metrics.contract``. Other packages add theirs
-by an entry point; see ``fewshot_core.metrics.plugins``.
+by an entry point; see ``fewshot_core.plugins``.
 """
 
 from fewshot_core.metrics.info import MetricInfo

@@ -1,15 +1,21 @@
 """The metrics there are, in the order of the paper's tables.
 
 Adding one is one file and one record here; from another package, see
-``fewshot_core.metrics.plugins``.
+``fewshot_core.plugins``.
 """
 
 from collections.abc import Iterable
 
 from fewshot_core.metrics.info import MetricInfo
-from fewshot_core.metrics.plugins import MetricRegistry
+from fewshot_core.plugins import PluginRegistry
 
-METRICS = MetricRegistry()
+
+def _check(record: MetricInfo) -> None:
+    if not record.variants:
+        raise ValueError("expected at least one variant, got none")
+
+
+METRICS = PluginRegistry("metric", "fewshot.metrics", MetricInfo, _check)
 
 METRICS.add(
     MetricInfo(

@@ -39,6 +39,7 @@ _PATTERNS = ("", "/", "x", ".")
 _OUTLINE_RANGE = (0.13, 0.28)
 _LEGEND_ROW, _LEGEND_GAP = 20, 12
 _TITLE_BASELINE = 22
+_LONGEST_LINE = 72
 
 TEMPLATE = go.layout.Template(
     layout={
@@ -52,7 +53,7 @@ TEMPLATE = go.layout.Template(
         "hovermode": "closest",
         "title": {
             "x": 0,
-            "xref": "paper",
+            "xref": "container",
             "xanchor": "left",
             "yref": "container",
             "yanchor": "bottom",
@@ -117,12 +118,15 @@ def base_figure(title: str, height: int, alt: str, notes: Sequence[str] = ()) ->
         title: The title, or an empty text for none.
         height: In pixels.
         alt: What the figure shows, in words, kept in ``layout.meta["alt"]``.
-        notes: Parts of one muted line under the title.
+        notes: Parts of muted lines under the title.
     """
     figure = go.Figure()
-    muted = f'<span style="font-size:{SMALL_FONT_SIZE}px">{escape(" · ".join(notes))}</span>'
-    text = "<br>".join([part for part in (escape(title), muted if notes else "") if part])
-    top = (30 if title else 10) + (20 if notes else 0)
+    lines = [
+        f'<span style="font-size:{SMALL_FONT_SIZE}px">{escape(line)}</span>'
+        for line in _lines(notes)
+    ]
+    text = "<br>".join([part for part in (escape(title), *lines) if part])
+    top = (30 if title else 10) + 20 * len(lines)
     figure.update_layout(
         template=TEMPLATE,
         title={"text": text, "y": 1 - _TITLE_BASELINE / height},
@@ -131,6 +135,18 @@ def base_figure(title: str, height: int, alt: str, notes: Sequence[str] = ()) ->
         margin={"t": top},
     )
     return figure
+
+
+def _lines(notes: Sequence[str]) -> list[str]:
+    """Return lines that are narrow enough for a figure of half the page's width."""
+    lines: list[str] = []
+    for note in notes:
+        longer = f"{lines[-1]} · {note}" if lines else note
+        if lines and len(longer) <= _LONGEST_LINE:
+            lines[-1] = longer
+        else:
+            lines.append(note)
+    return lines
 
 
 def put_legend_above(figure: go.Figure, rows: int = 2, entry: int | None = None) -> None:

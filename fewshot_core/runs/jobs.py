@@ -22,6 +22,7 @@ from fewshot_core.runs.folder import RunFolder, runs_dir
 from fewshot_core.runs.kinds import Request, kind_of
 from fewshot_core.runs.request import SplitRequest
 from fewshot_core.runs.status import State, Status
+from fewshot_core.search import ALGORITHMS, SearchRequest
 from fewshot_core.threads import with_threads
 
 TERMINATION_SECONDS = 3.0
@@ -151,8 +152,12 @@ def make_manifest(
 
 
 def _plugin(request: Request) -> dict[str, str]:
-    """Return the version of the package that a metric is from, if that is another one."""
-    origin = METRICS.origin(request.metric) if isinstance(request, SplitRequest) else None
+    """Return the version of the package that a metric or algorithm is from, if another one."""
+    origin = None
+    if isinstance(request, SplitRequest):
+        origin = METRICS.origin(request.metric)
+    elif isinstance(request, SearchRequest):
+        origin = ALGORITHMS.origin(request.algorithm)
     return dict([origin]) if origin else {}
 
 

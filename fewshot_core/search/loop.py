@@ -15,6 +15,7 @@ from fewshot_core.search.augmentation import augment
 from fewshot_core.search.compute import Compute
 from fewshot_core.search.contract import Algorithm, ArchitectureStep
 from fewshot_core.search.data import Examples, Images, SearchData, shuffled
+from fewshot_core.search.errors import SearchError
 from fewshot_core.search.evaluation import Score, Tally, evaluate
 from fewshot_core.search.network import WeightedSupernet
 from fewshot_core.search.optimisers import (
@@ -26,7 +27,7 @@ from fewshot_core.search.options import SearchOptions
 from fewshot_core.search.progress import StepProgress, ignore
 from fewshot_core.search.randomness import Randomness, generator_for
 from fewshot_core.search.records import EpochRecord
-from fewshot_core.search.registry import ALGORITHMS
+from fewshot_core.search.registry import ALGORITHMS, AlgorithmInfo
 from fewshot_core.search.start import Start
 from fewshot_core.search.state import SearchState
 from fewshot_core.search.steps import apply_gradients, weight_step
@@ -72,7 +73,7 @@ class Search:
         self.compute.prepare(self.network)
         drawn = generator_for(seed, "first logits")
         self.alphas = Alphas(start.supernet.sub_space, drawn, self.compute.device)
-        self.algorithm: Algorithm = resolve(info.factory)(self.alphas, options)
+        self.algorithm = _factory(info)(self.alphas, options)
         self._weight_optimiser = weight_optimiser(self.network, options)
         self._architecture_optimiser = architecture_optimiser(self.alphas, options)
 
@@ -207,6 +208,17 @@ class Search:
         self._architecture_optimiser.load_state_dict(state.rest["architecture optimiser"])
         self._random.load_state_dict(state.rest["random"])
         self.records = [EpochRecord.from_dict(record) for record in state.rest["records"]]
+
+
+def _factory(info: AlgorithmInfo) -> Callable[..., Algorithm]:
+    """Import the class of an algorithm; another package's record may be wrong about it."""
+    try:
+        return resolve(info.factory)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise SearchError(
+            f"expected the algorithm {info.name} at {info.factory!r} (module:class), which cannot "
+            f"be imported: {error}"
+        ) from error
 
 
 def _identity(

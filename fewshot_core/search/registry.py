@@ -1,8 +1,12 @@
-"""The search algorithms there are. Adding one is one file and one record here."""
+"""The search algorithms there are.
 
-from dataclasses import dataclass
+Adding one is one file and one record here; from another package, see ``fewshot_core.plugins``.
+"""
 
-from fewshot_core.registry import Registry
+from dataclasses import dataclass, fields
+
+from fewshot_core.plugins import PluginRegistry
+from fewshot_core.search.options import SearchOptions
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,13 @@ class AlgorithmInfo:
     full_precision: bool = False
 
 
-ALGORITHMS: Registry[AlgorithmInfo] = Registry("search algorithm")
+def _check(record: AlgorithmInfo) -> None:
+    unknown = set(record.options) - {field.name for field in fields(SearchOptions)}
+    if unknown:
+        raise ValueError(f"expected options of a search, got {', '.join(sorted(unknown))}")
+
+
+ALGORITHMS = PluginRegistry("search algorithm", "fewshot.algorithms", AlgorithmInfo, _check)
 
 ALGORITHMS.add(
     AlgorithmInfo(
@@ -78,6 +88,12 @@ ALGORITHMS.add(
         options=("stopping_threshold",),
     )
 )
+
+
+def options_of_others(name: str) -> set[str]:
+    """Return the options that our own algorithms read, and that this one does not."""
+    own = [info for info in ALGORITHMS if ALGORITHMS.origin(info.name) is None]
+    return {option for info in own for option in info.options} - {*ALGORITHMS.get(name).options}
 
 
 def list_algorithms() -> list[str]:

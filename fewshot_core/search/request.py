@@ -11,7 +11,7 @@ from fewshot_core.images import source_fingerprint
 from fewshot_core.search.checks import check_integer
 from fewshot_core.search.errors import SearchError
 from fewshot_core.search.options import SearchOptions
-from fewshot_core.search.registry import ALGORITHMS
+from fewshot_core.search.registry import ALGORITHMS, options_of_others
 from fewshot_core.search.request_parts import build, digest, given, read_values
 from fewshot_core.space import SubSpace
 
@@ -68,16 +68,15 @@ class SearchRequest:
         document = {"format": FORMAT, **asdict(self), "rows": list(self.rows)}
         options = {**document["options"]}
         options["architecture_betas"] = list(self.options.architecture_betas)
-        for info in ALGORITHMS:
-            if info.name != self.algorithm:
-                options |= dict.fromkeys(info.options)
-        document["options"] = options
+        document["options"] = options | dict.fromkeys(options_of_others(self.algorithm))
         if self.device != "cuda" or ALGORITHMS.get(self.algorithm).full_precision:
             document["mixed_precision"] = None
         return document
 
     def fingerprints(self, data_dir: Path) -> dict[str, str | None]:
         """Return the SHA-256 of the images and of the checkpoint, where there is one.
+
+        An algorithm of another package adds its package and version under ``"plugin"``.
 
         Raises:
             ImagesError: If there are no such images.
@@ -90,7 +89,9 @@ class SearchRequest:
                 raise SearchError(f"expected a checkpoint file, found none at {path}")
             checkpoint = file_fingerprint(path)
         images = source_fingerprint(self.dataset, self.images, data_dir)
-        return {"images": images, "checkpoint": checkpoint}
+        found = {"images": images, "checkpoint": checkpoint}
+        origin = ALGORITHMS.origin(self.algorithm)
+        return found if origin is None else found | {"plugin": " ".join(origin)}
 
     def run_id(self, fingerprints: Mapping[str, str | None]) -> str:
         """Return the name of the run: the same for the same request on the same input.

@@ -80,3 +80,12 @@ def test_the_template_is_transparent_and_large_enough():
     assert layout.template.layout.paper_bgcolor == "rgba(0,0,0,0)"
     assert layout.template.layout.plot_bgcolor == "rgba(0,0,0,0)"
     assert min(FONT_SIZE, SMALL_FONT_SIZE) >= 12
+
+
+def test_long_notes_go_into_lines_of_their_own():
+    short = base_figure("A title", 300, "", ["one", "two"])
+    assert short.layout.title.text.count("<br>") == 1
+    assert "one · two" in short.layout.title.text
+    long = base_figure("A title", 300, "", ["one " * 15, "two " * 15])
+    assert long.layout.title.text.count("<br>") == 2
+    assert long.layout.margin.t == short.layout.margin.t + 20

@@ -1,22 +1,13 @@
-"""Metrics of other packages: found, used up to a split, and harmless where they are broken.
-
-Each test installs a made-up package into a folder and looks from a process of its own, since what
-is installed is read once.
-"""
+"""Metrics of other packages: found, used up to a split, and harmless where they are broken."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
 from fewshot_core.metrics import METRICS, list_metrics
-from fewshot_core.metrics.plugins import GROUP, MetricRegistry
-
-ROOT = Path(__file__).parents[2]
+from fewshot_core.metrics.info import MetricInfo
+from fewshot_core.plugins import PluginRegistry
 
 RECORD = """
     from fewshot_core.metrics import MetricInfo
@@ -45,66 +36,34 @@ SCORE = """
 """
 
 
-class Package:
-    """A package that is installed in a folder."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def install(self, points, distribution="my-metrics", **modules):
-        """Write modules, and the entry points that lead to them."""
-        for name, text in modules.items():
-            (self.folder / f"{name}.py").write_text(dedent(text), encoding="utf-8")
-        info = self.folder / f"{distribution.replace('-', '_')}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n", encoding="utf-8"
-        )
-        lines = [f"[{GROUP}]", *(f"{name} = {place}" for name, place in points.items())]
-        (info / "entry_points.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-    def python(self, *arguments, check=True):
-        """Run Python where the package is installed; return what it printed."""
-        path = os.pathsep.join([str(self.folder), str(ROOT)])
-        return subprocess.run(
-            [sys.executable, *arguments],
-            env=os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True,
-            text=True,
-            check=check,
-            timeout=120,
-        ).stdout
-
-    def look(self):
-        """Return the names of all metrics and the problems, as a process sees them."""
-        code = """
-            import json, sys
-            from fewshot_core.metrics import METRICS, list_metrics
-            found = [list_metrics(), dict(METRICS.problems), "torch" in sys.modules]
-            print(json.dumps(found))
-        """
-        names, problems, torch_loaded = json.loads(self.python("-c", dedent(code)))
-        assert not torch_loaded
-        return names, problems
+def install(package, points, distribution="my-metrics", **modules):
+    package.install(points, METRICS.group, distribution, **modules)
 
 
-@pytest.fixture
-def package(tmp_path):
-    folder = tmp_path / "site-packages"
-    folder.mkdir()
-    return Package(folder)
+def look(package):
+    """Return the names of all metrics and the problems, as a process sees them."""
+    code = """
+        import json, sys
+        from fewshot_core.metrics import METRICS, list_metrics
+        found = [list_metrics(), dict(METRICS.problems), "torch" in sys.modules]
+        print(json.dumps(found))
+    """
+    names, problems, torch_loaded = json.loads(package.python("-c", dedent(code)))
+    assert not torch_loaded
+    return names, problems
 
 
 OURS = [info.name for info in METRICS if info.implementation.startswith("fewshot_core.")]
 
 
 def test_a_metric_of_another_package_splits_the_space(package, tmp_path):
-    package.install(
+    install(
+        package,
         {"largest_weight": "records:RECORD"},
         records=RECORD.format(name="largest_weight"),
         largest_weight=SCORE,
     )
-    assert package.look() == ([*OURS, "largest_weight"], {})
+    assert look(package) == ([*OURS, "largest_weight"], {})
     code = """
         import json
         from fewshot_core.metrics import METRICS, score_operations
@@ -129,12 +88,12 @@ def test_a_metric_of_another_package_splits_the_space(package, tmp_path):
 
 def test_an_entry_point_may_name_a_function(package):
     text = dedent(RECORD.format(name="made")) + "\ndef make():\n    return RECORD\n"
-    package.install({"made": "records:make"}, records=text)
-    assert package.look() == ([*OURS, "made"], {})
+    install(package, {"made": "records:make"}, records=text)
+    assert look(package) == ([*OURS, "made"], {})
 
 
 def test_a_package_that_is_imported_first_is_found_too(package):
-    package.install({"early": "records:RECORD"}, records=RECORD.format(name="early"))
+    install(package, {"early": "records:RECORD"}, records=RECORD.format(name="early"))
     code = "import records; from fewshot_core.metrics import list_metrics; print(list_metrics())"
     assert "'early'" in package.python("-c", code)
 
@@ -144,14 +103,18 @@ def test_a_record_s_module_may_look_at_the_metrics(package):
         from fewshot_core.metrics import METRICS, list_metrics
         assert "gradnorm" in METRICS and len(METRICS) == len(list_metrics())
     """)
-    package.install({"curious": "records:RECORD"}, records=text)
-    assert package.look() == ([*OURS, "curious"], {})
+    install(package, {"curious": "records:RECORD"}, records=text)
+    assert look(package) == ([*OURS, "curious"], {})
 
 
 BROKEN = {
     "no such module": ("nowhere:RECORD", "", "ModuleNotFoundError: No module named 'nowhere'"),
     "no such name": ("records:MISSING", "", "has no attribute 'MISSING'"),
-    "not a record": ("records:RECORD", "RECORD = dict", "expected a MetricInfo, got dict"),
+    "not a record": (
+        "records:RECORD",
+        "RECORD = dict",
+        "expected a record of MetricInfo, got dict",
+    ),
     "not even callable": ("records:RECORD", "RECORD = 3", "TypeError: 'int' object"),
     "ends the process": ("records:RECORD", "raise SystemExit(3)", "SystemExit: 3"),
     "does not parse": ("records:RECORD", "RECORD = (", "SyntaxError"),
@@ -181,8 +144,10 @@ BROKEN = {
 @pytest.mark.parametrize(("place", "text", "message"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_entry_point_is_a_problem_and_no_more(place, text, message, package):
     good = {"good": "good_records:RECORD"}
-    package.install({"broken": place} | good, records=text, good_records=RECORD.format(name="good"))
-    names, problems = package.look()
+    install(
+        package, {"broken": place} | good, records=text, good_records=RECORD.format(name="good")
+    )
+    names, problems = look(package)
     assert names == [*OURS, "good"]
     assert list(problems) == ["broken"]
     assert problems["broken"].startswith(f"the metric 'broken' of my-metrics ({place}) cannot be")
@@ -191,16 +156,16 @@ def test_a_broken_entry_point_is_a_problem_and_no_more(place, text, message, pac
 
 def test_of_two_metrics_of_one_name_the_first_counts(package):
     record = RECORD.format(name="twin")
-    package.install({"twin": "records:RECORD"}, distribution="a-first", records=record)
-    package.install({"twin": "others:RECORD"}, distribution="b-second", others=record)
-    names, problems = package.look()
+    install(package, {"twin": "records:RECORD"}, distribution="a-first", records=record)
+    install(package, {"twin": "others:RECORD"}, distribution="b-second", others=record)
+    names, problems = look(package)
     assert names == [*OURS, "twin"]
     assert problems["twin"].startswith("the metric 'twin' of b-second (others:RECORD) cannot be")
     assert "registered twice" in problems["twin"]
 
 
 def test_a_score_function_that_is_not_there_is_told_when_it_is_needed(package):
-    package.install({"lost": "records:RECORD"}, records=RECORD.format(name="lost"))
+    install(package, {"lost": "records:RECORD"}, records=RECORD.format(name="lost"))
     code = """
         from fewshot_core.errors import MetricError
         from fewshot_core.metrics import score_operations
@@ -220,14 +185,14 @@ def test_a_score_function_that_is_not_there_is_told_when_it_is_needed(package):
 def test_the_registry_looks_once(monkeypatch):
     looks = []
     monkeypatch.setattr(
-        "fewshot_core.metrics.plugins.entry_points", lambda group: looks.append(group) or ()
+        "fewshot_core.plugins.entry_points", lambda group: looks.append(group) or ()
     )
-    registry = MetricRegistry()
+    registry = PluginRegistry("metric", "a.group", MetricInfo)
     assert looks == []
     assert registry.names() == []
     assert dict(registry.problems) == {}
     assert len(registry) == 0
-    assert looks == [GROUP]
+    assert looks == ["a.group"]
 
 
 def test_what_is_installed_here_has_no_problem():
