@@ -72,11 +72,17 @@ def read_limited(
     """
     with opener(path) if opener is not None else path.open("rb") as file:
         content = file.read(limit + 1)
-    if len(content) > limit:
-        raise ValueError(
-            f"{path.name} holds more than {limit / 1e6:,.0f} MB, which is the most that is read"
-        )
+    _check(len(content), path, limit)
     return content
+
+
+def check_size(path: Path, limit: int) -> None:
+    """Check the size of a file that is for a reader of its own.
+
+    Raises:
+        OSError, ValueError: As ``read_limited``.
+    """
+    _check(path.stat().st_size, path, limit)
 
 
 @contextmanager
@@ -144,6 +150,13 @@ def locked(folder: Path) -> Iterator[None]:
     with (folder / ".lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # released when the file is closed, or the process ends
         yield
+
+
+def _check(size: int, path: Path, limit: int) -> None:
+    if size > limit:
+        raise ValueError(
+            f"{path.name} holds more than {limit / 1e6:,.0f} MB, which is the most that is read"
+        )
 
 
 def _beside(path: Path) -> Path:

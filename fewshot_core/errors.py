@@ -24,6 +24,10 @@ class ImagesError(FewshotError):
     """Images that are missing, damaged or of another data set."""
 
 
+class CheckpointError(FewshotError):
+    """A checkpoint that cannot be read or does not fit the supernet."""
+
+
 class MetricError(FewshotError):
     """A metric that cannot be computed as asked."""
 

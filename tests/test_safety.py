@@ -12,14 +12,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from fewshot_core.bench import csv_text, nats_folder
+from fewshot_core import checkpoint_file
+from fewshot_core.bench import csv_text, nasbench201_file, nats_folder
 from fewshot_core.bench.nasbench201_file import read_nasbench201_file
 from fewshot_core.errors import FewshotError, ImagesError, RunError, TableError, UnknownNameError
-from fewshot_core.images import load_images, pickled_cifar
+from fewshot_core.images import arrays, load_images, pickled_cifar
 from fewshot_core.nets import Supernet, load_checkpoint
 from fewshot_core.runs import run_folder
+from fewshot_core.runs.grid import config, read_grid
 from fewshot_core.search.state import SearchState
+from fewshot_core.selection import read_curves, reading
 from fewshot_core.space import SubSpace
+from fewshot_core.splitting import files
 from fewshot_core.splitting.imported import open_imported
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,7 +46,7 @@ def read_checkpoint(path: Path) -> None:
 
 def read_cifar(path: Path) -> None:
     folder = path.parent / "cifar-10-batches-py"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     for name in (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"):
         (folder / name).write_bytes(path.read_bytes())
     load_images("cifar10", source=folder, data_dir=path.parent / "data")
@@ -142,6 +146,43 @@ def test_a_member_that_is_too_large_is_refused_with_its_size(tmp_path, monkeypat
     path = archive_with(tmp_path / "cifar-10-python.tar.gz", member, bytes(2_000_000))
     with pytest.raises(ImagesError, match="holds 2 MB, expected at most 1 MB"):
         load_images("cifar10", source=path, data_dir=tmp_path / "data")
+
+
+def problem(read, path: Path) -> str:
+    """Return what a reader finds wrong with a file."""
+    with pytest.raises(FewshotError) as caught:
+        read(path)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("module", "read", "name"),
+    [
+        (reading, read_curves, "curves.csv"),
+        (files, files.read_splits, "split.json"),
+        (config, read_grid, "grid.toml"),
+        (csv_text, csv_text.read_csv_text, "table.csv"),
+        (nasbench201_file, read_nasbench201_file, "table.pth"),
+        (checkpoint_file, read_checkpoint, "weights.pt"),
+        (arrays, read_cifar, "batch"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_file_is_read_up_to_its_largest_size(tmp_path, monkeypatch, module, read, name):
+    path = tmp_path / "given" / name
+    path.parent.mkdir()
+    path.write_bytes(b"\0" * 1_000_000)
+    monkeypatch.setattr(module, "LARGEST", 1_000_000)
+    assert "MB" not in problem(read, path)  # it is read, and found to be nothing
+    path.write_bytes(b"\0" * 1_000_001)
+    assert "holds more than 1 MB, which is the most that is read" in problem(read, path)
+
+
+def test_the_files_of_a_split_are_read_up_to_a_size_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "LARGEST", 1_000_000)
+    for name in ("a.yml", "b.yml"):
+        (tmp_path / name).write_bytes(b" " * 600_000)
+    assert "hold more than 1 MB together" in problem(files.read_splits, tmp_path)
 
 
 def test_a_table_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):

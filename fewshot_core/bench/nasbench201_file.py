@@ -15,8 +15,12 @@ from numpy._core import multiarray
 from fewshot_core.bench.arch_results import DAMAGE, Collector
 from fewshot_core.bench.content import Reading
 from fewshot_core.bench.mapping import ColumnMapping
+from fewshot_core.datafolder import check_size
 from fewshot_core.errors import TableError
 from fewshot_core.safe_pickle import DAMAGE as PICKLE_DAMAGE
+
+LARGEST = 10_000_000_000
+"""The most bytes of a file; the largest published one has about half as many."""
 
 _PREVIEW_ROWS = 5
 _ALLOWED: list[Any] = [
@@ -45,9 +49,13 @@ def read_nasbench201_file(path: Path, mapping: ColumnMapping | None = None) -> R
         mapping: Not used: the file says what it holds.
 
     Raises:
-        TableError: If the file is damaged, holds something else, or asks for a name that could
-            run code.
+        TableError: If the file is damaged, too large, holds something else, or asks for a name
+            that could run code.
     """
+    try:
+        check_size(path, LARGEST)
+    except ValueError as error:
+        raise TableError(str(error)) from error
     names, records = _check(path.name, _load(path))
     collector = Collector()
     for number, record in sorted(records.items()):

@@ -9,6 +9,7 @@ from fewshot_core.dashboard.curve_sources import FILE, JUST_IMPORTED
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.errors import FewshotError
 from fewshot_core.selection import imported_curves, remove_curves, store_curves
+from fewshot_core.selection.reading import LARGEST
 
 
 def show_curve_files(workspace: Workspace, expanded: bool = False) -> None:
@@ -27,7 +28,9 @@ def _show_import(workspace: Workspace) -> None:
         "both in percent; if you like `valid_loss`, `seed` and `architecture`. Epoch 0 is the "
         "state before training. Every line is checked before anything is stored."
     )
-    file = st.file_uploader("File", type=["csv"], key="curves_file")
+    file = st.file_uploader(
+        "File", type=["csv"], key="curves_file", max_upload_size=LARGEST // 1_000_000
+    )
     if file is None or not st.button("Import", key="import_curves", type="primary"):
         return
     try:

@@ -5,10 +5,11 @@ from typing import Any
 
 import streamlit as st
 
+from fewshot_core.checkpoint_file import check_checkpoint
 from fewshot_core.dashboard.navigation import DATA, link_to
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.datasets import DATASETS
-from fewshot_core.errors import FewshotError
+from fewshot_core.errors import CheckpointError, FewshotError
 from fewshot_core.images import ImageSource, list_sources
 from fewshot_core.normalisation import BATCH_NORM_MODES
 from fewshot_core.runs import Network, available_devices
@@ -124,9 +125,12 @@ def choose_network() -> Network | None:
             "Without one the network is untrained.",
         )
     path = Path(checkpoint).expanduser() if checkpoint.strip() else None
-    if path is not None and not path.is_file():
-        st.error(f"Expected a checkpoint file, found none at {path}.")
-        return None
+    if path is not None:
+        try:
+            check_checkpoint(path)
+        except CheckpointError as error:
+            st.error(str(error))
+            return None
     return Network(int(channels), int(cells), int(seed), str(path.resolve()) if path else None)
 
 

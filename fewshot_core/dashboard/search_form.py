@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from fewshot_core.checkpoint_file import check_checkpoint
 from fewshot_core.dashboard.links import publish, recall_option
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.request_labels import request_label
@@ -13,7 +14,7 @@ from fewshot_core.dashboard.search_options import choose_options, choose_preset
 from fewshot_core.dashboard.search_plans import Place, SearchPlan, make_plan, place_of
 from fewshot_core.dashboard.trainings import list_trainings
 from fewshot_core.dashboard.views import View
-from fewshot_core.errors import FewshotError
+from fewshot_core.errors import CheckpointError, FewshotError
 from fewshot_core.images import find_source
 from fewshot_core.runs import run_folder
 from fewshot_core.search import (
@@ -157,8 +158,10 @@ def _choose_file() -> tuple[str | None, bool]:
     if not text.strip():
         return None, False
     path = Path(text.strip()).expanduser()
-    if not path.is_file():
-        st.error(f"Expected a checkpoint file, found none at {path}.")
+    try:
+        check_checkpoint(path)
+    except CheckpointError as error:
+        st.error(str(error))
         return None, False
     return str(path.resolve()), True
 

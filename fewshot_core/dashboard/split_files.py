@@ -7,7 +7,7 @@ import streamlit as st
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.views import View
 from fewshot_core.errors import FewshotError
-from fewshot_core.splitting.files import parse_splits, zip_archive
+from fewshot_core.splitting.files import LARGEST, parse_splits, zip_archive
 from fewshot_core.splitting.imported import remove_imported, store_splits
 from fewshot_core.splitting.masks import masks_of_splits
 from fewshot_core.splitting.named_split import NamedSplit
@@ -35,6 +35,7 @@ def _show_import(workspace: Workspace) -> None:
         "Files",
         type=["json", "yaml", "yml"],
         accept_multiple_files=True,
+        max_upload_size=LARGEST // 1_000_000,
         key="split_files",
     )
     if files and st.button("Import", key="import_splits", type="primary"):

@@ -1,15 +1,20 @@
-"""A split that is in memory as a whole, and reading the pickles it comes in."""
+"""A split that is in memory as a whole, and reading the files and pickles it comes in."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fewshot_core.datafolder import read_limited
 from fewshot_core.datasets import Dataset
 from fewshot_core.errors import ImagesError
 from fewshot_core.safe_pickle import NUMPY_ARRAYS, load_pickle
+
+LARGEST = 500_000_000
+"""The most bytes of a file of images, unpacked; the largest official one has 155 MB."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,18 @@ def check_labels(labels: npt.NDArray[np.int64], dataset: Dataset, place: str) ->
             f"{place}: expected labels from 0 to {dataset.classes - 1} for {dataset.label}, got "
             f"{labels.min()} to {labels.max()}; is it another data set?"
         )
+
+
+def read_image_file(path: Path) -> bytes:
+    """Return the content of a file of images.
+
+    Raises:
+        ImagesError: If it cannot be read, or is too large.
+    """
+    try:
+        return read_limited(path, LARGEST)
+    except (OSError, ValueError) as error:
+        raise ImagesError(f"{path} cannot be read ({error}); get it again") from error
 
 
 def load_image_pickle(

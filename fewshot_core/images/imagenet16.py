@@ -6,7 +6,12 @@ import numpy as np
 
 from fewshot_core.datasets import Dataset
 from fewshot_core.errors import ImagesError
-from fewshot_core.images.arrays import ArraysReader, check_labels, load_image_pickle
+from fewshot_core.images.arrays import (
+    ArraysReader,
+    check_labels,
+    load_image_pickle,
+    read_image_file,
+)
 
 NAME = "ImageNet16-120"
 _TRAIN = [f"train_data_batch_{number}" for number in range(1, 11)]
@@ -41,7 +46,8 @@ def open_split(dataset: Dataset, place: Path, split: str) -> ArraysReader:
             raise ImagesError(
                 f"{place}: expected {_TRAIN[0]} to {_TRAIN[-1]} and {_TEST[0]}, {name} is missing"
             )
-        part, part_labels = load_image_pickle(path.read_bytes(), name, "labels", dataset.image_size)
+        content = read_image_file(path)
+        part, part_labels = load_image_pickle(content, name, "labels", dataset.image_size)
         chosen = (part_labels >= 1) & (part_labels <= dataset.classes)
         pixels.append(part[chosen])
         labels.append(part_labels[chosen] - 1)

@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from fewshot_core.datasets import Dataset
 from fewshot_core.errors import ImagesError
-from fewshot_core.images.arrays import check_labels
+from fewshot_core.images.arrays import LARGEST, check_labels
 
 _IMAGE_COLUMNS = ("img", "image")
 _LABEL_COLUMNS = ("label", "labels")
@@ -95,6 +95,7 @@ def _read_shard(dataset: Dataset, path: Path) -> pa.Table:
     """Return the columns ``image`` and ``label`` of a file, whatever they are called in it."""
     wanted = _FINE_LABEL_COLUMNS if dataset.name == "cifar100" else _LABEL_COLUMNS
     try:
+        _check_size(path)
         schema = pq.read_schema(path)
         image = _column(path, schema.names, _IMAGE_COLUMNS)
         label = _column(path, schema.names, wanted)
@@ -105,6 +106,17 @@ def _read_shard(dataset: Dataset, path: Path) -> pa.Table:
     if table.column(label).null_count:
         raise ImagesError(f"{path}: expected a label for every image, some are missing")
     return pa.table({"image": table.column(image), "label": table.column(label).cast(pa.int64())})
+
+
+def _check_size(path: Path) -> None:
+    metadata = pq.read_metadata(path)
+    groups = map(metadata.row_group, range(metadata.num_row_groups))
+    size = sum(group.total_byte_size for group in groups)
+    if size > LARGEST:
+        raise ImagesError(
+            f"{path} holds {size / 1e6:,.0f} MB, expected at most {LARGEST / 1e6:,.0f} MB; split "
+            "it into several files"
+        )
 
 
 def _check_types(path: Path, image: pa.DataType, label: pa.DataType) -> None:

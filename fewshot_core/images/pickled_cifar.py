@@ -8,10 +8,13 @@ import numpy as np
 
 from fewshot_core.datasets import Dataset
 from fewshot_core.errors import ImagesError
-from fewshot_core.images.arrays import ArraysReader, check_labels, load_image_pickle
-
-LARGEST = 500_000_000
-"""The most bytes of a file in an archive; the largest official one has 155 MB."""
+from fewshot_core.images.arrays import (
+    LARGEST,
+    ArraysReader,
+    check_labels,
+    load_image_pickle,
+    read_image_file,
+)
 
 _FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
 ARCHIVES = {"cifar10": "cifar-10-python.tar.gz", "cifar100": "cifar-100-python.tar.gz"}
@@ -67,7 +70,7 @@ def _from_folder(folder: Path, names: list[str]) -> list[bytes]:
         raise ImagesError(
             f"{folder}: expected the files {', '.join(names)}, {missing[0]} is missing"
         )
-    return [(folder / name).read_bytes() for name in names]
+    return [read_image_file(folder / name) for name in names]
 
 
 def _from_archive(dataset: Dataset, archive: Path, names: list[str]) -> list[bytes]:

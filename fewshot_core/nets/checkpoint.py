@@ -7,17 +7,14 @@ from typing import Any
 
 import torch
 
+from fewshot_core.checkpoint_file import check_checkpoint
 from fewshot_core.datafolder import file_fingerprint
-from fewshot_core.errors import FewshotError
+from fewshot_core.errors import CheckpointError
 from fewshot_core.nets.supernet import Supernet
 from fewshot_core.safe_pickle import DAMAGE
 
 _DAMAGE = (*DAMAGE, RuntimeError, AssertionError, struct.error)
 """What ``torch.load`` raises for a damaged file, depending on where the damage is."""
-
-
-class CheckpointError(FewshotError):
-    """A checkpoint that cannot be read or does not fit the supernet."""
 
 
 def load_checkpoint(supernet: Supernet, path: Path) -> None:
@@ -29,7 +26,7 @@ def load_checkpoint(supernet: Supernet, path: Path) -> None:
             shape, alone or under the key ``"supernet"``. It is read without running any code.
 
     Raises:
-        CheckpointError: If the file is missing, damaged or of another shape.
+        CheckpointError: If the file is missing, too large, damaged or of another shape.
     """
     state = _read(path)
     expected = supernet.state_dict()
@@ -52,8 +49,7 @@ def load_checkpoint(supernet: Supernet, path: Path) -> None:
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
-    if not path.is_file():
-        raise CheckpointError(f"expected a checkpoint file, found none at {path}")
+    check_checkpoint(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except _DAMAGE as error:

@@ -35,7 +35,7 @@ def answered(request: Request, data_dir: Path) -> RunFolder | None:
     """Return the run that has answered a request, or whose process is doing so; else None.
 
     Raises:
-        ImagesError, RunError: As ``start``, if what the request needs is missing.
+        ImagesError, CheckpointError: As ``start``, if what the request needs is missing.
     """
     folder = _folder(request, request.fingerprints(data_dir), data_dir)
     return folder if _is_usable(folder) else None
@@ -49,7 +49,8 @@ def start(request: Request, data_dir: Path) -> RunFolder:
 
     Raises:
         ImagesError: If the images it needs are missing.
-        RunError: If its checkpoint is missing, or its process cannot be started.
+        CheckpointError: If its checkpoint is missing.
+        RunError: If its process cannot be started.
     """
     fingerprints = request.fingerprints(data_dir)
     folder = _folder(request, fingerprints, data_dir)

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fewshot_core.datafolder import canonical_json, file_fingerprint, text_fingerprint
+from fewshot_core.checkpoint_file import checkpoint_fingerprint
+from fewshot_core.datafolder import canonical_json, text_fingerprint
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import RunError
 from fewshot_core.images import source_fingerprint
@@ -122,22 +123,14 @@ class SplitRequest:
 
         Raises:
             ImagesError: If there are no such images.
-            RunError: If there is no such checkpoint.
+            CheckpointError: If there is no such checkpoint.
         """
         images = None
         if self.needs_images:
             images = source_fingerprint(self.dataset, self.images, data_dir)
-        found = {"images": images, "checkpoint": self._checkpoint_fingerprint()}
+        found = {"images": images, "checkpoint": checkpoint_fingerprint(self.network.checkpoint)}
         origin = METRICS.origin(self.metric)
         return found if origin is None else found | {"plugin": " ".join(origin)}
-
-    def _checkpoint_fingerprint(self) -> str | None:
-        if self.network.checkpoint is None:
-            return None
-        path = Path(self.network.checkpoint)
-        if not path.is_file():
-            raise RunError(f"expected a checkpoint file, found none at {path}")
-        return file_fingerprint(path)
 
     def run_id(self, fingerprints: Mapping[str, str | None]) -> str:
         """Return the name of the run: the same for the same request on the same input.

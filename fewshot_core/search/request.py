@@ -5,11 +5,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fewshot_core.datafolder import file_fingerprint
+from fewshot_core.checkpoint_file import checkpoint_fingerprint
 from fewshot_core.datasets import DATASETS
 from fewshot_core.images import source_fingerprint
 from fewshot_core.search.checks import check_integer
-from fewshot_core.search.errors import SearchError
 from fewshot_core.search.options import SearchOptions
 from fewshot_core.search.registry import ALGORITHMS, options_of_others
 from fewshot_core.search.request_parts import build, digest, given, read_values
@@ -80,14 +79,9 @@ class SearchRequest:
 
         Raises:
             ImagesError: If there are no such images.
-            SearchError: If there is no such checkpoint.
+            CheckpointError: If there is no such checkpoint.
         """
-        checkpoint = None
-        if self.checkpoint is not None:
-            path = Path(self.checkpoint)
-            if not path.is_file():
-                raise SearchError(f"expected a checkpoint file, found none at {path}")
-            checkpoint = file_fingerprint(path)
+        checkpoint = checkpoint_fingerprint(self.checkpoint)
         images = source_fingerprint(self.dataset, self.images, data_dir)
         found = {"images": images, "checkpoint": checkpoint}
         origin = ALGORITHMS.origin(self.algorithm)

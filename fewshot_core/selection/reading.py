@@ -8,11 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fewshot_core.datafolder import read_limited
 from fewshot_core.errors import SelectionError
 from fewshot_core.selection.checking import ACCURACIES, COLUMNS, check_frame
 
 OPTIONAL_COLUMNS = ("valid_loss", "seed", "architecture")
 """What a file may say besides; other columns are refused."""
+
+LARGEST = 50_000_000
+"""The most bytes of a file of curves; 600 epochs of 1,000 searches are about half of it."""
 
 _WHOLE = ("epoch", "seed")
 
@@ -29,8 +33,9 @@ def read_curves(path: Path) -> pd.DataFrame:
         Its rows, as every function of this package takes them.
 
     Raises:
-        SelectionError: If the file cannot be read, a column is missing or unknown, a cell is no
-            number or out of range, or a row is there twice; the message names the line.
+        SelectionError: If the file cannot be read or is too large, a column is missing or unknown,
+            a cell is no number or out of range, or a row is there twice; the message names the
+            line.
     """
     records = _records(path)
     lines, cells = [line for line, _ in records[1:]], [row for _, row in records[1:]]
@@ -57,12 +62,12 @@ def read_curves(path: Path) -> pd.DataFrame:
 def _records(path: Path) -> list[tuple[int, list[str]]]:
     """Return line and cells of every line that is not blank, the header first."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_limited(path, LARGEST).decode("utf-8-sig")
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         records = [
             (reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(cells)
         ]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise SelectionError(
             f"{path.name} cannot be read ({error}); expected a CSV file in UTF-8 with the columns "
             f"{', '.join(COLUMNS)}"

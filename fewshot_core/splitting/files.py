@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
-from fewshot_core.datafolder import atomic_folder, write_json
+from fewshot_core.datafolder import atomic_folder, read_limited, write_json
 from fewshot_core.errors import SplittingError
 from fewshot_core.splitting.masks import EXPECTED, masks_of_splits, splits_from_masks
 from fewshot_core.splitting.named_split import NamedSplit
@@ -15,7 +15,9 @@ from fewshot_core.splitting.search_configs import search_configs, split_from_sea
 from fewshot_core.splitting.tree import SplitTree
 
 _YAML = (".yml", ".yaml")
-_MOST_BYTES = 16_000_000
+LARGEST = 16_000_000
+"""The most bytes of the files of a split together; no split comes near."""
+
 _FORMS = "a JSON file of masks or of a splitting tree, or a folder of search configurations (YAML)"
 
 
@@ -111,15 +113,14 @@ def zip_archive(files: Mapping[str, str]) -> bytes:
 
 
 def _read(paths: Iterable[Path]) -> dict[str, str]:
-    """Return the content of files by name, up to a size that no split comes near."""
+    """Return the content of files by name."""
     files = {}
-    left = _MOST_BYTES
+    total = 0
     for path in paths:
-        with path.open("rb") as file:
-            content = file.read(left + 1)
-        left -= len(content)
-        if left < 0:
-            raise ValueError(f"more than {_MOST_BYTES // 1_000_000} MB")
+        content = read_limited(path, LARGEST)
+        total += len(content)
+        if total > LARGEST:
+            raise ValueError(f"its files hold more than {LARGEST / 1e6:,.0f} MB together")
         files[path.name] = content.decode("utf-8")
     return files
 

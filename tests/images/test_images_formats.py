@@ -10,7 +10,7 @@ import pytest
 
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import ImagesError
-from fewshot_core.images import load_batch, load_images
+from fewshot_core.images import load_batch, load_images, parquet_reader
 
 
 class Attack:
@@ -212,3 +212,15 @@ def test_a_batch_decodes_only_its_own_images(tmp_path, make_parquet):
     pq.write_table(pa.Table.from_pylist(rows), path)
     batch = load_batch("cifar10", 4, source=tmp_path, data_dir=tmp_path / "data")
     assert batch.images.shape == (4, 3, 32, 32)
+
+
+def test_parquet_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
+    zeros = [{"bytes": bytes(100_000), "path": None}] * 20
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    table = pa.table({"img": pa.array(zeros, kind), "label": [0] * 20})
+    path = tmp_path / "train-00000-of-00001.parquet"
+    pq.write_table(table, path, compression="gzip", use_dictionary=False)
+    assert path.stat().st_size < 100_000
+    monkeypatch.setattr(parquet_reader, "LARGEST", 1_000_000)
+    with pytest.raises(ImagesError, match="holds 2 MB, expected at most 1 MB"):
+        load_images("cifar10", source=tmp_path, data_dir=tmp_path / "data")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fewshot_core.errors import ImagesError, RunError, UnknownNameError
+from fewshot_core.errors import CheckpointError, ImagesError, RunError, UnknownNameError
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import Network, SplitRequest
 from fewshot_core.splitting import TreeOptions
@@ -146,7 +146,7 @@ def test_a_checkpoint_counts_by_content_not_by_place(tmp_path):
 
 def test_what_is_missing_is_named(tmp_path):
     missing = tmp_path / "weights.pt"
-    with pytest.raises(RunError, match=r"found none at .*weights\.pt"):
+    with pytest.raises(CheckpointError, match=r"found none at .*weights\.pt"):
         replace(REQUEST, network=Network(checkpoint=str(missing))).fingerprints(tmp_path)
     with pytest.raises(ImagesError, match="there are no images of CIFAR-10 here"):
         replace(REQUEST, images=None).fingerprints(tmp_path)

@@ -5,10 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from fewshot_core.errors import FewshotError
+from fewshot_core.errors import CheckpointError, FewshotError
 from fewshot_core.search import (
     PRESETS,
-    SearchError,
     SearchOptions,
     SearchRequest,
     TrainingOptions,
@@ -102,7 +101,7 @@ def test_fingerprints_are_of_the_content(tmp_path):
 
 def test_a_missing_checkpoint_is_an_error(tmp_path):
     request = replace(REQUEST, checkpoint=str(tmp_path / "net.pt"))
-    with pytest.raises(SearchError, match="expected a checkpoint file, found none at"):
+    with pytest.raises(CheckpointError, match="expected a checkpoint file, found none at"):
         request.fingerprints(tmp_path)
 
 

@@ -128,9 +128,6 @@ def test_nothing_to_read_is_said(tmp_path):
         read_splits(tmp_path / "nothing.json")
     with pytest.raises(SplittingError, match="has no search configurations"):
         read_splits(tmp_path)
-    (tmp_path / "large.json").write_bytes(b" " * 16_000_001)
-    with pytest.raises(SplittingError, match="more than 16 MB"):
-        read_splits(tmp_path / "large.json")
 
 
 def test_uploaded_files_are_read_like_a_folder():

@@ -7,6 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from fewshot_core.datafolder import read_limited
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.metrics import list_metrics
@@ -17,6 +18,9 @@ from fewshot_core.search.overrides import as_text, override
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import TreeOptions
 from fewshot_core.splitting.files import read_splits
+
+LARGEST = 1_000_000
+"""The most bytes of a file of a grid."""
 
 _SECTIONS = ("device", "images", "splits", "searches", "cluster")
 _SPLIT_LISTS = ("metrics", "datasets", "repeats")
@@ -66,7 +70,7 @@ def read_grid(path: Path, device: str = "cpu") -> Grid:
         RunError: If it cannot be read, or asks for what there is not; the message names the part.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(read_limited(path, LARGEST).decode("utf-8"))
     except (OSError, ValueError) as error:
         raise RunError(f"{path} cannot be read as TOML: {error}") from error
     try:

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fewshot_core.checkpoint_file import check_checkpoint
 from fewshot_core.datafolder import atomic_folder, file_fingerprint
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import FewshotError
 from fewshot_core.images import find_source, source_fingerprint
+from fewshot_core.images.arrays import read_image_file
 from fewshot_core.images.formats import FORMATS
 from fewshot_core.runs.kinds import Request
 from fewshot_core.runs.request import SplitRequest
@@ -35,6 +37,7 @@ def read_inputs(request: Request, data_dir: Path) -> Sent:
 
     Raises:
         ImagesError: If its images are missing.
+        CheckpointError: If its checkpoint is missing.
     """
     images: dict[str, bytes] = {}
     root = ""
@@ -44,9 +47,12 @@ def read_inputs(request: Request, data_dir: Path) -> Sent:
             info = DATASETS.get(request.dataset)
             above, root = source.path.parent, source.path.name
             for path in FORMATS.get(source.kind).files(info, source.path):
-                images[str(path.relative_to(above))] = path.read_bytes()
+                images[str(path.relative_to(above))] = read_image_file(path)
     checkpoint = checkpoint_of(request)
-    return Sent(images, root, None if checkpoint is None else Path(checkpoint).read_bytes())
+    if checkpoint is None:
+        return Sent(images, root)
+    check_checkpoint(Path(checkpoint))
+    return Sent(images, root, Path(checkpoint).read_bytes())
 
 
 def place_inputs(
