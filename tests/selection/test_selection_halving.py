@@ -1,34 +1,16 @@
-from dataclasses import replace
+"""Successive halving, worked by hand."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from textbook_selection import HAND, hand_curves, long_form, random_curves, textbook_halving
+from textbook_selection import hand_curves, random_curves
 
-from fewshot_core.errors import SelectionError, UnknownNameError
+from fewshot_core.errors import SelectionError
 from fewshot_core.selection import (
     PAPER_MILESTONES,
-    RANKINGS,
-    Tie,
     read_frame,
     successive_halving,
-    top_k,
-    train_all,
 )
-
-unhurried = settings(deadline=None, max_examples=40)
-searches = st.tuples(
-    st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(2, 12), st.sampled_from([3, 20, 1000])
-)
-shares = st.sampled_from([0.05, 0.25, 0.3, 0.5, 0.7, 0.75, 1.0])
-ranked_by = st.sampled_from(RANKINGS.names())
-
-
-def with_loss(losses):
-    frame = long_form({name: [50.0, 50.0] for name in losses}, dict.fromkeys(losses, 90.0), 1)
-    return frame.assign(valid_loss=[value for name in losses for value in losses[name]])
 
 
 def test_eight_become_four_then_two_then_one():
@@ -100,49 +82,6 @@ def test_a_milestone_before_training_costs_nothing():
     assert result.discarded_at == 0
 
 
-def test_ties_are_reported_and_go_to_the_first():
-    frame = long_form(
-        {"S1": [5, 9], "S2": [7, 9], "S10": [5, 9], "S3": [5, 8]},
-        {"S1": 90.0, "S2": 91.0, "S10": 92.0, "S3": 93.0},
-        first=1,
-    )
-    result = successive_halving(frame, [1])
-    assert result.survivors == {1: ("S1", "S2"), 2: ("S1",)}
-    assert result.ties == (
-        Tie(1, 5.0, ("S1",), ("S3", "S10")),
-        Tie(2, 9.0, ("S1",), ("S2",)),
-    )
-
-
-def test_equal_values_that_do_not_meet_the_cut_are_no_tie():
-    frame = long_form(
-        {"S1": [5, 9], "S2": [5, 8], "S3": [4, 7], "S4": [4, 6]}, dict.fromkeys(HAND, 90.0), 1
-    )
-    assert successive_halving(frame, [1]).ties == ()
-
-
-def test_of_equally_good_ones_the_winner_is_the_best():
-    frame = long_form(
-        {"S1": [1, 1], "S2": [2, 2], "S3": [3, 3]}, {"S1": 94.0, "S2": 90.0, "S3": 94.0}, 1
-    )
-    result = successive_halving(frame, [1])
-    assert (result.best, result.equally_best, result.regret) == ("S3", ("S1", "S3"), 0)
-    assert result.discarded_at is None
-
-
-def test_of_equally_good_ones_that_lost_the_last_to_go_is_the_best():
-    frame = long_form(
-        {"S1": [1, 5, 1], "S2": [9, 1, 1], "S3": [8, 7, 9], "S4": [7, 6, 5]},
-        {"S1": 94.0, "S2": 94.0, "S3": 90.0, "S4": 91.0},
-        1,
-    )
-    result = successive_halving(frame, [1, 2], 0.75)
-    assert result.survivors[1] == ("S2", "S3", "S4")
-    assert (result.best, result.discarded_at) == ("S2", None)
-    result = successive_halving(frame, [1, 2], 0.6)
-    assert (result.best, result.discarded_at) == ("S2", 2)
-
-
 def test_the_architecture_found():
     frame = hand_curves()
     for values, expected in (
@@ -155,123 +94,6 @@ def test_the_architecture_found():
         assert result.architecture == expected
         assert type(result.architecture) is type(expected)
     assert successive_halving(frame, (2, 4)).architecture is None
-
-
-def test_ranking_by_moving_average():
-    frame = long_form(
-        {"S1": [10, 50, 30], "S2": [40, 40, 31], "S3": [90, 10, 32]}, dict.fromkeys(HAND, 90.0), 1
-    )
-
-    def winner(**options):
-        return successive_halving(frame, [], rank_by="moving_average", **options).winner
-
-    assert winner(window=1) == "S3"
-    assert winner(window=2) == "S1"
-    assert winner(window=3) == winner(window=99) == "S3"
-    assert successive_halving(frame, [], end=2, rank_by="moving_average", window=2).winner == "S3"
-
-
-def test_equal_averages_in_another_order_are_ties():
-    frame = long_form(
-        {"S1": [0.1, 0.2, 0.3], "S2": [0.3, 0.2, 0.1]}, {"S1": 90.0, "S2": 90.0}, first=1
-    )
-    assert len(successive_halving(frame, [], rank_by="moving_average", window=3).ties) == 1
-
-
-def test_ranking_by_best_so_far():
-    frame = long_form({"S1": [10, 60, 20], "S2": [50, 55, 40]}, {"S1": 90.0, "S2": 91.0}, 1)
-    assert successive_halving(frame, [], rank_by="best_so_far").winner == "S1"
-    assert successive_halving(frame, []).winner == "S2"
-
-
-def test_ranking_by_loss():
-    frame = with_loss({"S1": [2.0, 2.0], "S2": [1.0, 3.0], "S3": [1.5, 2.0]})
-    result = successive_halving(frame, [1], 0.5, rank_by="valid_loss")
-    assert result.survivors[1] == ("S2", "S3")
-    assert result.winner == "S3"
-    assert successive_halving(frame, [], rank_by="valid_loss").ties == (
-        Tie(2, 2.0, ("S1",), ("S3",)),
-    )
-
-
-def program_of_gm_nas(values):
-    """The recurrence by which the public program of GM-NAS ranks."""
-    average = 0.0
-    for position, value in enumerate(values):
-        average = (average * position * 0.1 + value * 0.9) / (position + 1)
-    return average
-
-
-@unhurried
-@given(st.integers(0, 2**32 - 1))
-def test_ranking_as_the_program_of_gm_nas(seed):
-    frame = random_curves(seed, 6, 9)
-    values = frame["valid_accuracy"].to_numpy().reshape(6, 9)
-    result = successive_halving(frame, [4], rank_by="exponential_average")
-    first = np.argsort([-program_of_gm_nas(row[:4]) for row in values])[:3]
-    assert result.survivors[4] == tuple(f"S{i + 1}" for i in sorted(first))
-    second = max(first, key=lambda i: program_of_gm_nas(values[i, 4:]))
-    assert result.winner == f"S{second + 1}"
-
-
-@unhurried
-@given(searches, st.sets(st.integers(1, 12), max_size=4), shares)
-def test_it_equals_the_textbook(search, milestones, keep):
-    frame = random_curves(*search)
-    chosen = [epoch for epoch in milestones if epoch <= search[2]]
-    slow = textbook_halving(frame, chosen, keep)
-    result = successive_halving(frame, chosen, keep)
-    assert result.survivors == slow["survivors"]
-    assert result.winner == slow["winner"]
-    assert result.cost == pytest.approx(slow["cost"])
-    assert result.regret == pytest.approx(slow["regret"])
-
-
-@unhurried
-@given(searches, st.sets(st.integers(1, 12), max_size=4), shares, ranked_by)
-def test_what_always_holds(search, milestones, keep, rank_by):
-    frame = random_curves(*search)
-    curves = read_frame(frame)
-    chosen = [epoch for epoch in milestones if epoch <= search[2]]
-    result = successive_halving(curves, chosen, keep, rank_by=rank_by)
-    left = set(result.sub_spaces)
-    for survivors in result.survivors.values():
-        assert left >= set(survivors)
-        left = set(survivors)
-        assert result.winner in left
-    assert result.cost >= 1 - 1e-12
-    assert result.cost <= train_all(curves).cost * (1 + 1e-12)
-    assert result.regret >= 0
-    assert result.ceiling == train_all(curves).test_accuracy
-    assert (result.discarded_at is None) == (result.best not in result.discarded)
-    shuffled = frame.sample(frac=1, random_state=search[0] % 1000)
-    assert successive_halving(shuffled, chosen, keep, rank_by=rank_by) == result
-
-
-@unhurried
-@given(searches, st.sets(st.integers(1, 12), max_size=4))
-def test_keeping_all_is_training_all(search, milestones):
-    curves = read_frame(random_curves(*search))
-    chosen = [epoch for epoch in milestones if epoch <= search[2]]
-    result, ceiling = successive_halving(curves, chosen, 1), train_all(curves)
-    assert result.cost == ceiling.cost == search[1]
-    assert result.trained == ceiling.trained
-    assert all(len(result.survivors[epoch]) == search[1] for epoch in result.milestones)
-    assert result.winner == successive_halving(curves, []).winner
-    assert ceiling.regret == 0
-
-
-@unhurried
-@given(searches, st.sets(st.integers(1, 12), max_size=4), shares)
-def test_only_the_order_of_accuracies_counts(search, milestones, keep):
-    frame = random_curves(*search)
-    chosen = [epoch for epoch in milestones if epoch <= search[2]]
-    other = read_frame(frame.assign(valid_accuracy=frame["valid_accuracy"] ** 3 / 1e4))
-    curves = read_frame(frame)
-    for rank_by in ("valid_accuracy", "best_so_far"):
-        result = successive_halving(curves, chosen, keep, rank_by=rank_by)
-        again = successive_halving(other, chosen, keep, rank_by=rank_by)
-        assert again.survivors == result.survivors
 
 
 def test_names_in_another_alphabet_keep_their_places():
@@ -300,104 +122,9 @@ def test_arguments_out_of_range(options, message):
         successive_halving(hand_curves(), **{"milestones": [2], **options})
 
 
-def test_an_unknown_ranking():
-    with pytest.raises(UnknownNameError, match="expected one of valid_accuracy"):
-        successive_halving(hand_curves(), [2], rank_by="luck")
-    with pytest.raises(TypeError):
-        successive_halving(hand_curves(), [2.5])
-
-
-def missing(frame, name, epoch, column=None):
-    """Leave out a row, or a value in it."""
-    at = (frame["sub_space"] == name) & (frame["epoch"] == epoch)
-    if column is None:
-        return frame[~at]
-    return frame.assign(**{column: frame[column].where(~at)})
-
-
-@pytest.mark.parametrize(
-    ("frame", "message"),
-    [
-        (
-            missing(hand_curves(), "S3", 2),
-            "a validation accuracy of S3 at epoch 2, got none: the recorded epochs around it are "
-            "1 and 3",
-        ),
-        (
-            missing(hand_curves(), "S3", 2, "valid_accuracy"),
-            r"of S3 at epoch 2, got none: the value there is missing \(NaN\)",
-        ),
-        (
-            hand_curves().query("sub_space != 'S3' or epoch < 2"),
-            "of S3 at epoch 2, got none: its curve ends at epoch 1; complete it, or choose an end",
-        ),
-        (
-            hand_curves().query("sub_space != 'S3' or epoch > 2"),
-            "of S3 at epoch 2, got none: its curve begins at epoch 3",
-        ),
-        (missing(hand_curves(), "S7", 6), "a test accuracy of S7 at epoch 6, got none"),
-        (missing(hand_curves(), "S7", 6, "test_accuracy"), "a test accuracy of S7 at epoch 6"),
-    ],
-)
-def test_what_is_missing_is_named(frame, message):
-    with pytest.raises(SelectionError, match=message):
-        successive_halving(frame, [2])
-
-
-def test_what_is_missing_but_not_needed_does_no_harm():
-    frame = missing(hand_curves(), "S3", 4, "valid_accuracy")
-    frame = missing(missing(frame, "S1", 1), "S6", 6, "valid_accuracy")
-    result = successive_halving(frame, (2, 4))
-    assert result == successive_halving(hand_curves(), (2, 4))
-
-
-@pytest.mark.parametrize("rank_by", ["moving_average", "best_so_far", "exponential_average"])
-def test_an_average_does_without_gaps_but_not_without_values(rank_by):
-    gap = missing(hand_curves(), "S2", 1)
-    assert successive_halving(gap, [2], rank_by=rank_by).winner
-    hole = missing(hand_curves(), "S2", 1, "valid_accuracy")
-    with pytest.raises(SelectionError, match="of S2 at epoch 1, got none: the value there"):
-        successive_halving(hole, [2], rank_by=rank_by)
-
-
 def test_curves_may_be_prepared_once():
     frame = hand_curves()
     assert successive_halving(read_frame(frame), (2, 4)) == successive_halving(frame, (2, 4))
-
-
-def test_original_few_shot_nas_chooses_before_training():
-    result = top_k(hand_curves(), 2)
-    assert result.survivors == {0: ("S4", "S5"), 6: ("S5",)}
-    assert result.cost == 2
-    assert (result.winner, result.discarded_at) == ("S5", 0)
-
-
-def test_top_k_later():
-    result = top_k(hand_curves(), 1, 3)
-    assert result.survivors == {3: ("S3",), 6: ("S3",)}
-    assert result.cost == pytest.approx((8 * 3 + 3) / 6)
-    assert result.regret == 0
-
-
-@pytest.mark.parametrize("k", [0, 9])
-def test_top_of_none_or_too_many(k):
-    with pytest.raises(SelectionError, match=f"1 to 8 sub-supernets, got {k}"):
-        top_k(hand_curves(), k)
-
-
-def test_copied_weights_that_were_not_recorded():
-    frame = hand_curves().query("epoch > 0")
-    with pytest.raises(SelectionError, match="S1 at epoch 0, got none: its curve begins at"):
-        top_k(frame, 2)
-
-
-@unhurried
-@given(searches, st.integers(1, 9), st.integers(1, 12))
-def test_top_k_is_halving_once(search, k, epoch):
-    curves, living = read_frame(random_curves(*search)), search[1]
-    k, epoch = min(k, living), min(epoch, search[2] - 1)
-    once = successive_halving(curves, [epoch], k / living)
-    assert replace(top_k(curves, k, epoch), strategy="halving") == once
 
 
 def test_frames_are_left_as_they_were():
