@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fewshot_core.cli_common import AsJson, DataDir, err, out, print_json
-from fewshot_core.datafolder import data_dir
+from fewshot_core.datafolder import data_dir, demo_dir
 from fewshot_core.errors import RunError
 from fewshot_core.runs import run_folder, set_aside
 from fewshot_core.store import Verified, rebuild, verify
@@ -42,12 +42,14 @@ def cache_verify(
 ) -> None:
     """Check every run folder for damage, and the cache against them; changes nothing."""
     place = data_dir(folder)
-    found = verify(place)
+    found = verify(place, demo_dir())
     moved, kept = _set_aside(found, place) if aside else ({}, list(found.damaged))
     if as_json:
         print_json(asdict(found) | {"set_aside": moved})
     else:
         _say(f"{found.folders:,} run folders, {found.finished:,} with a result")
+        if found.given:
+            _say(f"{found.given:,} run folders of demonstration results")
         _say(found.note or f"{found.compared:,} runs compared with the cache")
         for name, reasons in found.damaged.items():
             for reason in reasons:

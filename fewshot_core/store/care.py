@@ -1,13 +1,13 @@
 """Rebuilding a cache, and checking that it says what the run folders say."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from fewshot_core.errors import StoreError
-from fewshot_core.runs import State, foreign_folders, list_runs, reading_problem
+from fewshot_core.runs import RunFolder, State, foreign_folders, list_runs, reading_problem
 from fewshot_core.runs.damage import find_damage
 from fewshot_core.store.cache import FILE, Store
 from fewshot_core.store.opening import drop_cache, is_locked, open_cache
@@ -37,14 +37,17 @@ class Verified:
     Attributes:
         folders: How many run folders there are, foreign ones counted in.
         finished: How many of them hold a result.
+        given: How many more run folders came with the project.
         compared: How many finished runs are in the cache and were compared with it.
         note: What the cache's state is, where it could not be compared.
-        damaged: What is wrong with run folders, by name.
-        problems: What is wrong with anything else, by name.
+        damaged: What is wrong with one's own run folders, by name.
+        problems: What is wrong with anything else, those that came with the project among it, by
+            name.
     """
 
     folders: int
     finished: int
+    given: int
     compared: int
     note: str | None
     damaged: Mapping[str, tuple[str, ...]]
@@ -72,35 +75,44 @@ def rebuild(data_dir: Path) -> Rebuilt:
     return Rebuilt(runs, tables, _unfinished(data_dir) | store.problems)
 
 
-def verify(data_dir: Path) -> Verified:
+def verify(data_dir: Path, demo: Path | None = None) -> Verified:
     """Check all run folders and tables for damage, and the cache against them; changes nothing.
+
+    Args:
+        data_dir: The data folder.
+        demo: The folder of the results that come with the project, if they are to be checked.
 
     Raises:
         TableError: If the packaged table is missing.
     """
-    folders = list_runs(data_dir)
-    foreign = foreign_folders(data_dir)
-    damaged = {folder.run_id: tuple(find_damage(folder)) for folder in [*folders, *foreign]}
+    own = [*list_runs(data_dir), *foreign_folders(data_dir)]
+    names = {folder.run_id for folder in own}
+    given = [folder for folder in list_runs(demo) if folder.run_id not in names] if demo else []
     with open_cache(None) as connection:
-        refused = sync_runs(connection, data_dir)
+        refused = sync_runs(connection, data_dir, demo)
+        damaged = _damage(own, refused)
         problems = sync_tables(connection, data_dir)
-        for run_id, reason in refused.items():
-            damaged[run_id] = damaged.get(run_id) or (reason,)
+        problems |= {name: "; ".join(why) for name, why in _damage(given, refused).items()}
         compared, note = 0, None
         try:
             compared, differing = _compare(connection, data_dir / FILE)
             problems |= differing
         except StoreError as error:
             note = str(error)
-        [(finished,)] = connection.execute("SELECT count(*) FROM runs").fetchall()
-    return Verified(
-        folders=len(folders) + len(foreign),
-        finished=finished,
-        compared=compared,
-        note=note,
-        damaged={name: reasons for name, reasons in damaged.items() if reasons},
-        problems=problems,
-    )
+        [(finished,)] = connection.execute("SELECT count(*) FROM runs WHERE NOT demo").fetchall()
+    return Verified(len(own), finished, len(given), compared, note, damaged, problems)
+
+
+def _damage(folders: Sequence[RunFolder], refused: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Return what is wrong with run folders, of which a cache has refused some, by name."""
+    found = {}
+    for folder in folders:
+        reasons = tuple(find_damage(folder))
+        if not reasons and folder.run_id in refused:
+            reasons = (refused[folder.run_id],)
+        if reasons:
+            found[folder.run_id] = reasons
+    return found
 
 
 def _unfinished(data_dir: Path) -> dict[str, str]:

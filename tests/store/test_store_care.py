@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from fewshot_core.errors import StoreError
-from fewshot_core.runs import State
+from fewshot_core.runs import State, list_runs
 from fewshot_core.store import Store, rebuild, verify
 
 HOLDER = """
@@ -151,6 +151,46 @@ def test_a_damaged_cache_is_a_problem_and_another_version_is_said(data_folder, o
     path.write_bytes(b"damaged" * 1000)
     found = verify(data_folder)
     assert list(found.problems) == ["cache.duckdb"] and "damaged" in found.problems["cache.duckdb"]
+
+
+@pytest.fixture
+def demo(make_run, data_folder, tmp_path):
+    """A folder of results that come with the project, with one split."""
+    place = tmp_path / "demo"
+    (place / "runs").mkdir(parents=True)
+    run = make_run("snip")
+    run.path.rename(place / "runs" / run.run_id)
+    store = Store(data_folder, demo=place)
+    store.sync()
+    store.close()
+    return place
+
+
+def test_results_that_come_with_the_project_are_compared_too(data_folder, make_run, demo):
+    make_run("params")
+    found = verify(data_folder, demo)
+    assert found.well
+    assert (found.folders, found.finished, found.given, found.compared) == (1, 1, 1, 1)
+    with duckdb.connect(str(data_folder / "cache.duckdb")) as connection:
+        another_score(connection)
+    found = verify(data_folder, demo)
+    [run] = list_runs(demo)
+    assert list(found.problems) == [run.run_id] and found.damaged == {}
+    assert "the cache holds other scores" in found.problems[run.run_id]
+
+
+def test_damage_in_what_comes_with_the_project_is_a_problem(data_folder, demo):
+    [run] = list_runs(demo)
+    run.tree_path.write_text("{")
+    found = verify(data_folder, demo)
+    assert not found.well and found.damaged == {}
+    assert "tree.json cannot be read" in found.problems[run.run_id]
+
+
+def test_a_run_that_is_also_ones_own_is_checked_once(data_folder, make_run, demo):
+    make_run("snip")
+    found = verify(data_folder, demo)
+    assert (found.folders, found.given) == (1, 0)
 
 
 def test_a_renamed_run_is_found(data_folder, make_run):
