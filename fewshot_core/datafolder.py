@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -14,6 +15,9 @@ from typing import IO, Any
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT_NAME = "FEWSHOT_DATA_DIR"
 DEMO_NAME = "FEWSHOT_DEMO_DIR"
+
+_BESIDE = re.compile(r"\.(.+)\.[0-9a-f]{16}(\.old)?")
+"""What ``_beside`` and ``atomic_folder`` call what is on its way in or out."""
 
 
 def data_dir(override: Path | str | None = None) -> Path:
@@ -141,6 +145,23 @@ def remove_folder(path: Path) -> None:
     hidden = _beside(path)
     path.rename(hidden)
     shutil.rmtree(hidden)
+
+
+def sweep(place: Path) -> None:
+    """Delete the folders in a place that processes were making or deleting when they were killed.
+
+    The caller holds the lock of the place, as whoever makes or deletes a folder there does, so that
+    nobody is working on them. A folder that was to be replaced and is missing gets its name back.
+    """
+    for path in place.glob(".*"):
+        match = _BESIDE.fullmatch(path.name)
+        if match is None or path.is_symlink() or not path.is_dir():
+            continue
+        meant = path.with_name(match[1])
+        if match[2] and not meant.exists():
+            path.rename(meant)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager

@@ -2,6 +2,9 @@ import errno
 import hashlib
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -15,6 +18,7 @@ from fewshot_core.datafolder import (
     data_dir,
     file_fingerprint,
     locked,
+    sweep,
     text_fingerprint,
     write_json,
     write_text,
@@ -212,6 +216,64 @@ def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(folder, monkeypa
         (temporary / "other.txt").write_text(NEW)
     assert (folder / "file.txt").read_text() == OLD
     assert names(folder.parent) == ["folder"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from fewshot_core import datafolder
+path = Path(sys.argv[2])
+
+def die(*arguments, **options):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if sys.argv[1] == "deleting":
+    datafolder.shutil.rmtree = die
+    datafolder.remove_folder(path)
+elif sys.argv[1] == "writing":
+    with datafolder.atomic_folder(path) as temporary:
+        (temporary / "half").write_text("half")
+        die()
+else:
+    Path.replace = Path.rename
+    rename = Path.rename
+    Path.rename = lambda one, other: rename(one, other) if other.suffix == ".old" else die()
+    with datafolder.atomic_folder(path) as temporary:
+        (temporary / "file.txt").write_text("new")
+"""
+
+
+def kill_while(doing, path):
+    """Have a process killed while it does something to a folder; return what it leaves hidden."""
+    done = subprocess.run([sys.executable, "-c", KILLED, doing, str(path)])
+    assert done.returncode == -signal.SIGKILL
+    return [name for name in names(path.parent) if name.startswith(".")]
+
+
+@pytest.mark.parametrize("doing", ["deleting", "writing"])
+def test_what_a_killed_process_has_left_is_swept(folder, doing):
+    (folder.parent / "other").mkdir()
+    assert len(kill_while(doing, folder)) == 1
+    before = folder.exists()
+    sweep(folder.parent)
+    assert names(folder.parent) == (["folder", "other"] if before else ["other"])
+    assert before == (doing == "writing")
+
+
+def test_a_folder_that_was_to_be_replaced_comes_back(folder):
+    assert len(kill_while("replacing", folder)) == 2 and not folder.exists()
+    sweep(folder.parent)
+    assert names(folder.parent) == ["folder"] and (folder / "file.txt").read_text() == OLD
+
+
+def test_what_somebody_else_has_hidden_is_not_swept(tmp_path):
+    kept = [".git", ".set-aside", ".lock.d", ".folder.0123456789abcdeg", "plain.0123456789abcdef"]
+    for name in kept:
+        (tmp_path / name).mkdir()
+    (tmp_path / ".file.0123456789abcdef").write_text("being written")
+    (tmp_path / ".link.0123456789abcdef").symlink_to(tmp_path / ".git")
+    sweep(tmp_path)
+    assert names(tmp_path) == sorted([*kept, ".file.0123456789abcdef", ".link.0123456789abcdef"])
 
 
 def test_a_lock_keeps_others_waiting(tmp_path):

@@ -14,7 +14,13 @@ from typing import Any
 
 import psutil
 
-from fewshot_core.datafolder import ENVIRONMENT_NAME, atomic_folder, locked, remove_folder
+from fewshot_core.datafolder import (
+    ENVIRONMENT_NAME,
+    atomic_folder,
+    locked,
+    remove_folder,
+    sweep,
+)
 from fewshot_core.errors import RunError
 from fewshot_core.images import find_source
 from fewshot_core.metrics import METRICS
@@ -57,6 +63,7 @@ def start(request: Request, data_dir: Path) -> RunFolder:
     if _is_usable(folder):
         return folder
     with locked(runs_dir(data_dir)):
+        sweep(runs_dir(data_dir))
         if _is_usable(folder):  # another process was first
             return folder
         _prepare(folder, make_manifest(request, fingerprints, data_dir))
@@ -94,9 +101,12 @@ def delete(folder: RunFolder) -> None:
     Raises:
         RunError: If a process is working on it.
     """
-    if is_active(folder):
-        raise RunError(f"{folder.run_id} is running: cancel it before you delete it")
-    remove_folder(folder.path)
+    place = folder.path.parent
+    with locked(place):
+        if is_active(folder):
+            raise RunError(f"{folder.run_id} is running: cancel it before you delete it")
+        remove_folder(folder.path)
+        sweep(place)
 
 
 def is_active(folder: RunFolder) -> bool:

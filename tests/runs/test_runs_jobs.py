@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from fewshot_core import datafolder
-from fewshot_core.errors import ImagesError, RunError
+from fewshot_core.errors import CheckpointError, ImagesError, RunError
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import (
     Network,
@@ -226,7 +226,7 @@ def test_a_deleted_run_can_be_made_again(idle, params):
 def test_a_start_without_its_images_or_checkpoint_stores_nothing(idle, params, gradnorm):
     with pytest.raises(ImagesError, match="there are no images"):
         start(replace(gradnorm, images=None), idle)
-    with pytest.raises(RunError, match="expected a checkpoint file"):
+    with pytest.raises(CheckpointError, match="expected a checkpoint file"):
         start(replace(params, network=Network(checkpoint=str(idle / "none.pt"))), idle)
     assert list(idle.iterdir()) == []
 

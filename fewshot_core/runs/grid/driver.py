@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fewshot_core.datafolder import atomic_folder
+from fewshot_core.datafolder import atomic_folder, locked
 from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.resolve import resolve
 from fewshot_core.runs.folder import RunFolder, runs_dir
@@ -229,7 +229,7 @@ class _Driver:
         files: Any,
     ) -> None:
         """Let a run's folder appear, complete."""
-        with atomic_folder(folder.path) as temporary:
+        with locked(folder.path.parent), atomic_folder(folder.path) as temporary:
             draft = RunFolder(temporary)
             draft.write_manifest(make_manifest(request, dict(task.fingerprints), self._data_dir))
             for name, content in files.items():
