@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -58,10 +57,8 @@ def test_synthetic_images_are_described_as_such(tmp_path):
 
 
 @needs_real
-def test_real_images_are_described_and_quick(tmp_path):
-    start = time.perf_counter()
+def test_real_images_are_described(tmp_path):
     batch = load_batch("cifar10", 64, source=REAL, data_dir=tmp_path)
-    assert time.perf_counter() - start < 3
     assert batch.provenance.describe() == "64 CIFAR-10 training images, Parquet files, seed 0"
     assert batch.provenance.fingerprint == source_fingerprint("cifar10", REAL, tmp_path)
     assert abs(float(batch.images.mean())) < 0.3 and 0.7 < float(batch.images.std()) < 1.3
