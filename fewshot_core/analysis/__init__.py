@@ -22,6 +22,7 @@ from fewshot_core.analysis.distributions import (
 )
 from fewshot_core.analysis.entropy import binary_entropy
 from fewshot_core.analysis.information import information_gain
+from fewshot_core.analysis.intervals import wilson_interval
 from fewshot_core.analysis.judging import (
     RANDOM_TREES,
     Chance,
@@ -115,4 +116,5 @@ __all__ = [
     "top_mask",
     "top_threshold",
     "tree_shape",
+    "wilson_interval",
 ]

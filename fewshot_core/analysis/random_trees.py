@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from fewshot_core.analysis.counts import Counts, CountTable, count_table, remaining_bits
+from fewshot_core.analysis.intervals import CONFIDENCE, wilson_interval
 from fewshot_core.errors import SplittingError
 from fewshot_core.space import OPERATIONS
 from fewshot_core.splitting.options import TreeOptions
@@ -82,7 +82,9 @@ def random_of_counts(table: CountTable, shape: TreeOptions, count: int, seed: in
     return table.gain_bits(np.concatenate(parts))
 
 
-def random_percentile(gain: float, gains: npt.ArrayLike, confidence: float = 0.95) -> Percentile:
+def random_percentile(
+    gain: float, gains: npt.ArrayLike, confidence: float = CONFIDENCE
+) -> Percentile:
     """Return where a gain stands among those of random trees.
 
     A random tree with the same gain (within 1e-12 bits) counts half, so that a split that only does
@@ -106,14 +108,8 @@ def random_percentile(gain: float, gains: npt.ArrayLike, confidence: float = 0.9
     less = (among < gain - _SAME).sum()
     equal = (np.abs(among - gain) <= _SAME).sum()
     share = float(less + equal / 2) / among.size
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    weight = z**2 / among.size
-    middle = share + weight / 2
-    reach = (weight * share * (1 - share) + weight**2 / 4) ** 0.5
-    low, high = (middle - reach) / (1 + weight), (middle + reach) / (1 + weight)
-    return Percentile(
-        100 * share, 100 * min(max(low, 0.0), share), 100 * max(min(high, 1.0), share)
-    )
+    low, high = wilson_interval(share, among.size, confidence)
+    return Percentile(100 * share, 100 * low, 100 * high)
 
 
 def _draw(
