@@ -31,6 +31,7 @@ from fewshot_core.cli_grid import run_grid_command
 from fewshot_core.cli_halve import run_halve
 from fewshot_core.cli_images import images_app
 from fewshot_core.cli_proxy import run_proxy
+from fewshot_core.cli_reproduce import run_reproduce
 from fewshot_core.cli_results import run_results
 from fewshot_core.cli_search import run_search
 from fewshot_core.cli_split import run_split
@@ -58,6 +59,7 @@ app.command(name="train")(run_train)
 app.command(name="proxy")(run_proxy)
 app.command(name="halve")(run_halve)
 app.command(name="results")(run_results)
+app.command(name="reproduce")(run_reproduce)
 app.add_typer(cache_app, name="cache", no_args_is_help=True)
 app.add_typer(curves_app, name="curves", no_args_is_help=True)
 app.command(name="grid")(run_grid_command)

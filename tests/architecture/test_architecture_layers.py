@@ -36,9 +36,12 @@ def outside(*places: str) -> Callable[[str], bool]:
 
 RULES = (
     Rule(
-        "plots, analysis, selection, space and store never import torch",
+        "plots, analysis, reproduction, selection, space and store never import torch",
         within(
-            *(f"fewshot_core/{n}" for n in ("plots", "analysis", "selection", "space", "store"))
+            *(
+                f"fewshot_core/{n}"
+                for n in ("plots", "analysis", "reproduction", "selection", "space", "store")
+            )
         ),
         lambda package: package == "torch",
     ),

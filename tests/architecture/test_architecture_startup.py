@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-WITHOUT_TORCH = ("analysis", "plots", "selection", "space", "splitting", "store")
+WITHOUT_TORCH = (
+    "analysis",
+    "plots",
+    "reproduction",
+    "selection",
+    "space",
+    "splitting",
+    "store",
+)
 REPORT = "import sys\nprint(*(name for name in sys.argv[1:] if name in sys.modules))"
 
 
