@@ -5,6 +5,7 @@ from tempfile import TemporaryDirectory
 
 import streamlit as st
 
+from fewshot_core.dashboard.controls import offer_removal
 from fewshot_core.dashboard.curve_sources import FILE, JUST_IMPORTED
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.errors import FewshotError
@@ -18,7 +19,9 @@ def show_curve_files(workspace: Workspace, expanded: bool = False) -> None:
         _show_import(workspace)
         names = imported_curves(workspace.data_dir)
         if names:
-            _show_removal(workspace, names)
+            offer_removal(
+                "curves", "curves", names, lambda name: remove_curves(name, workspace.data_dir)
+            )
 
 
 def _show_import(workspace: Workspace) -> None:
@@ -44,16 +47,3 @@ def _show_import(workspace: Workspace) -> None:
     st.session_state[JUST_IMPORTED] = f"{FILE}{about.name}"
     st.toast(f"Imported {about.name}", icon=":material/check:")
     st.rerun()
-
-
-def _show_removal(workspace: Workspace, names: list[str]) -> None:
-    with st.popover("Remove curves", icon=":material/delete:"):
-        chosen = st.selectbox("Curves to remove", names, key="curves_to_remove")
-        st.caption("The file they were imported from stays where it is.")
-        if st.button("Remove", type="primary", key="remove_curves"):
-            try:
-                remove_curves(chosen, workspace.data_dir)
-            except (FewshotError, OSError) as error:
-                st.error(str(error))
-            else:
-                st.rerun()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
+from fewshot_core.dashboard.controls import choose_count
 from fewshot_core.selection import (
     DEFAULT_WINDOW,
     RANKINGS,
@@ -71,43 +72,42 @@ def choose_selection(curves: Curves, end: int) -> Choice:
     )
     st.caption(STRATEGIES.get(strategy).description)
     if strategy == "halving":
-        milestones = _type_milestones(curves, end)
-        keep = st.number_input(
-            "Share kept at each",
-            min_value=0.05,
-            max_value=1.0,
-            value=0.5,
-            step=0.05,
-            key="keep",
-            bind="query-params",
-            help="Rounded up to whole sub-supernets, at least one; 0.5 in the paper.",
-        )
-        rank_by, window = _choose_ranking(curves)
-        return Choice(strategy, milestones, float(keep), rank_by=rank_by, window=window)
+        return _choose_halving(curves, end)
     if strategy == "top_k":
-        _forget_outside("k", 1, len(curves.sub_spaces))
-        _forget_outside("at", 0, max(end - 1, 0))
-        k = st.number_input(
-            "How many go on",
-            min_value=1,
-            max_value=len(curves.sub_spaces),
-            value=1,
-            key="k",
-            bind="query-params",
-        )
-        first = int(curves.epochs[0])
-        epoch = st.number_input(
-            "Chosen at epoch",
-            min_value=0,
-            max_value=max(end - 1, 0),
-            value=min(first, max(end - 1, 0)),
-            key="at",
-            bind="query-params",
-            help="At epoch 0 the weights are those copied from the supernet.",
-        )
-        rank_by, window = _choose_ranking(curves)
-        return Choice(strategy, k=int(k), epoch=int(epoch), rank_by=rank_by, window=window)
+        return _choose_top_k(curves, end)
     return Choice(strategy)
+
+
+def _choose_halving(curves: Curves, end: int) -> Choice:
+    milestones = _type_milestones(curves, end)
+    keep = st.number_input(
+        "Share kept at each",
+        min_value=0.05,
+        max_value=1.0,
+        value=0.5,
+        step=0.05,
+        key="keep",
+        bind="query-params",
+        help="Rounded up to whole sub-supernets, at least one; 0.5 in the paper.",
+    )
+    rank_by, window = _choose_ranking(curves)
+    return Choice("halving", milestones, float(keep), rank_by=rank_by, window=window)
+
+
+def _choose_top_k(curves: Curves, end: int) -> Choice:
+    living, last = len(curves.sub_spaces), max(end - 1, 0)
+    _forget_outside("k", 1, living)
+    _forget_outside("at", 0, last)
+    k = choose_count("How many go on", "k", usual=1, least=1, most=living)
+    epoch = choose_count(
+        "Chosen at epoch",
+        "at",
+        usual=min(int(curves.epochs[0]), last),
+        most=last,
+        help="At epoch 0 the weights are those copied from the supernet.",
+    )
+    rank_by, window = _choose_ranking(curves)
+    return Choice("top_k", k=k, epoch=epoch, rank_by=rank_by, window=window)
 
 
 def drag_milestones(curves: Curves, end: int, milestones: Sequence[int]) -> None:
@@ -175,14 +175,7 @@ def _choose_ranking(curves: Curves) -> tuple[str, int]:
     )
     if rank_by != "moving_average":
         return rank_by, DEFAULT_WINDOW
-    window = st.number_input(
-        "Epochs of the average",
-        min_value=1,
-        value=DEFAULT_WINDOW,
-        key="window",
-        bind="query-params",
-    )
-    return rank_by, int(window)
+    return rank_by, choose_count("Epochs of the average", "window", usual=DEFAULT_WINDOW, least=1)
 
 
 def _forget_outside(key: str, low: int, high: int) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from fewshot_core.checkpoint_file import check_checkpoint
+from fewshot_core.dashboard.controls import choose_count
 from fewshot_core.dashboard.navigation import DATA, link_to
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.datasets import DATASETS
@@ -43,23 +44,23 @@ def choose_images(workspace: Workspace, dataset: str) -> dict[str, Any]:
     """Choose the images of a data set; return the options of a request that say which."""
     chosen = choose_source(workspace, dataset)
     left, right = st.columns(2)
-    size = left.number_input(
+    size = choose_count(
         "Batch size",
-        min_value=1,
-        max_value=4096,
-        value=64,
-        key="batch_size",
-        bind="query-params",
+        "batch_size",
+        usual=64,
+        least=1,
+        most=4096,
         help="Images in a batch. The published splits used 16.",
+        place=left,
     )
-    batches = right.number_input(
+    batches = choose_count(
         "Batches",
-        min_value=1,
-        max_value=64,
-        value=1,
-        key="batches",
-        bind="query-params",
+        "batches",
+        usual=1,
+        least=1,
+        most=64,
         help="Scores are averaged over this many batches.",
+        place=right,
     )
     with st.expander("Batch norm and the draw of images"):
         norm = st.segmented_control(
@@ -71,19 +72,13 @@ def choose_images(workspace: Workspace, dataset: str) -> dict[str, Any]:
             bind="query-params",
             help="; ".join(f"{name}: {text}" for name, text in BATCH_NORM_MODES.items()),
         )
-        batch_seed = st.number_input(
-            "Seed of the images",
-            min_value=0,
-            value=0,
-            key="batch_seed",
-            bind="query-params",
-        )
+        batch_seed = choose_count("Seed of the images", "batch_seed", usual=0)
     return {
         "images": chosen,
-        "batch_size": int(size),
-        "batches": int(batches),
+        "batch_size": size,
+        "batches": batches,
         "batch_norm": norm,
-        "batch_seed": int(batch_seed),
+        "batch_seed": batch_seed,
     }
 
 
@@ -95,27 +90,25 @@ def choose_network() -> Network | None:
     """Choose the supernet to probe; None where its checkpoint is missing."""
     with st.expander("Network", icon=":material/lan:"):
         left, right = st.columns(2)
-        channels = left.number_input(
+        channels = choose_count(
             "Channels",
-            min_value=1,
-            max_value=256,
-            value=16,
-            key="channels",
-            bind="query-params",
+            "channels",
+            usual=16,
+            least=1,
+            most=256,
             help="Of the first stage; 16 in the paper.",
+            place=left,
         )
-        cells = right.number_input(
+        cells = choose_count(
             "Cells per stage",
-            min_value=1,
-            max_value=20,
-            value=5,
-            key="cells",
-            bind="query-params",
+            "cells",
+            usual=5,
+            least=1,
+            most=20,
             help="5 in the paper.",
+            place=right,
         )
-        seed = left.number_input(
-            "Seed of the weights", min_value=0, value=0, key="network_seed", bind="query-params"
-        )
+        seed = choose_count("Seed of the weights", "network_seed", usual=0, place=left)
         checkpoint = right.text_input(
             "Trained weights",
             key="checkpoint",
@@ -131,7 +124,7 @@ def choose_network() -> Network | None:
         except CheckpointError as error:
             st.error(str(error))
             return None
-    return Network(int(channels), int(cells), int(seed), str(path.resolve()) if path else None)
+    return Network(channels, cells, seed, str(path.resolve()) if path else None)
 
 
 def choose_device() -> str:
@@ -161,13 +154,12 @@ def choose_tree() -> tuple[TreeOptions | None, int]:
             help="; ".join(f"{name}: {text}" for name, text in EDGE_POLICIES.items()),
         )
         edges = _choose_edges(policy)
-        groups = st.number_input(
+        groups = choose_count(
             "Groups at each node",
-            min_value=2,
-            max_value=5,
-            value=2,
-            key="groups",
-            bind="query-params",
+            "groups",
+            usual=2,
+            least=2,
+            most=5,
             help="2 in the paper; 5 on one edge is the original few-shot NAS.",
         )
         balanced = st.checkbox(
@@ -176,37 +168,37 @@ def choose_tree() -> tuple[TreeOptions | None, int]:
             bind="query-params",
             help="Group sizes differ by at most one, as in GM-NAS.",
         )
-        seed = st.number_input(
-            "Seed of choices by chance", min_value=0, value=0, key="seed", bind="query-params"
-        )
-        left, right = st.columns(2)
-        warm_up = left.number_input(
-            "Warm-up epochs",
-            min_value=0,
-            max_value=1000,
-            value=0,
-            key="warm_up",
-            bind="query-params",
-            help="Each sub-supernet is trained for so many epochs, from the weights it has "
-            "inherited, before it is split further, as few-shot NAS and GM-NAS do. 0 in the paper.",
-        )
-        warm_up_images = right.number_input(
-            "Images used",
-            min_value=2,
-            value=WARM_UP_IMAGES,
-            key="warm_up_images",
-            bind="query-params",
-            disabled=not warm_up,
-            help="Training images that a sub-supernet sees in an epoch of its warm-up.",
-        )
+        seed = choose_count("Seed of choices by chance", "seed", usual=0)
+        warm_up, warm_up_images = _choose_warm_up()
     try:
-        tree = TreeOptions.create(
-            edges, int(groups), balanced, policy, int(warm_up), int(warm_up_images)
-        )
-        return tree, int(seed)
+        return TreeOptions.create(edges, groups, balanced, policy, warm_up, warm_up_images), seed
     except FewshotError as error:
         st.error(str(error))
-        return None, int(seed)
+        return None, seed
+
+
+def _choose_warm_up() -> tuple[int, int]:
+    """Choose for how many epochs sub-supernets are trained, and on how many images."""
+    left, right = st.columns(2)
+    epochs = choose_count(
+        "Warm-up epochs",
+        "warm_up",
+        usual=0,
+        most=1000,
+        help="Each sub-supernet is trained for so many epochs, from the weights it has inherited, "
+        "before it is split further, as few-shot NAS and GM-NAS do. 0 in the paper.",
+        place=left,
+    )
+    images = choose_count(
+        "Images used",
+        "warm_up_images",
+        usual=WARM_UP_IMAGES,
+        least=2,
+        help="Training images that a sub-supernet sees in an epoch of its warm-up.",
+        place=right,
+        disabled=not epochs,
+    )
+    return epochs, images
 
 
 def _choose_edges(policy: str) -> tuple[int, ...]:
@@ -220,7 +212,5 @@ def _choose_edges(policy: str) -> tuple[int, ...]:
             format_func=edge_label,
         )
         return tuple(chosen)
-    depth = st.number_input(
-        "Levels", min_value=1, max_value=len(EDGES), value=3, key="depth", bind="query-params"
-    )
-    return tuple(range(int(depth)))
+    depth = choose_count("Levels", "depth", usual=3, least=1, most=len(EDGES))
+    return tuple(range(depth))

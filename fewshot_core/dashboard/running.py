@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from fewshot_core.dashboard.controls import choose_count
 from fewshot_core.dashboard.figures import show_figure
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.request_form import estimate_text
@@ -50,17 +51,16 @@ def adopt_finished(workspace: Workspace) -> None:
 
 def show_start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
     """Draw the button that starts requests, with the time they will take."""
-    repeats = st.number_input(
+    repeats = choose_count(
         "Repeats",
-        min_value=1,
-        max_value=50,
-        value=1,
-        key="repeats",
-        bind="query-params",
+        "repeats",
+        usual=1,
+        least=1,
+        most=50,
         help="How many times to make the split, each time with other weights and images: every "
         "seed is 1 larger. The page then shows how much of the split is chance.",
     )
-    asked = [request.repeated(number) for request in requests for number in range(int(repeats))]
+    asked = [request.repeated(number) for request in requests for number in range(repeats)]
     try:
         known = [answered(request, workspace.data_dir) for request in asked]
     except (FewshotError, OSError) as error:

@@ -21,6 +21,7 @@ from fewshot_core.bench import (
     preview_table,
     remove_table,
 )
+from fewshot_core.dashboard.controls import offer_removal
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import FewshotError
@@ -44,7 +45,9 @@ def show_tables(workspace: Workspace) -> None:
     removable = [info.name for info in tables if info.name != PACKAGED_TABLE]
     removable += [name for name, _ in damaged_tables(workspace.data_dir)]
     if removable:
-        _offer_removal(workspace, removable)
+        offer_removal(
+            "a table", "table", removable, lambda name: remove_table(name, workspace.data_dir)
+        )
     with st.expander("Import a table", icon=":material/upload_file:", expanded=not removable):
         _show_import(workspace)
 
@@ -57,19 +60,6 @@ def _set_row(item: TableSet) -> dict[str, object]:
         "seeds": item.seeds,
         "epochs": item.epochs,
     }
-
-
-def _offer_removal(workspace: Workspace, names: list[str]) -> None:
-    with st.popover("Remove a table", icon=":material/delete:"):
-        chosen = st.selectbox("Table to remove", names, key="table_to_remove")
-        st.caption("The file it was imported from stays where it is.")
-        if st.button("Remove", type="primary", key="remove_table"):
-            try:
-                remove_table(chosen, workspace.data_dir)
-            except (FewshotError, OSError) as error:
-                st.error(str(error))
-            else:
-                st.rerun()
 
 
 def _show_import(workspace: Workspace) -> None:

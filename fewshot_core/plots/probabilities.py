@@ -58,11 +58,36 @@ def probabilities_figure(
     notes = [*_fixed(sub_space), *caption]
     height = max(_LEAST, _FRAME + _ROW * (places[-1] + 1))
     figure = base_figure(title, height, _alternative(table, sub_space, records), notes)
-    grid = np.full((places[-1] + 1, len(records)), np.nan)
-    names = [" " * place for place in range(len(grid))]
+    names = [" " * place for place in range(places[-1] + 1)]
     for place, (edge, operation) in zip(places, rows, strict=True):
-        grid[place] = table[:, edge, operation]
         names[place] = escape(f"{edge_label(edge)} {OPERATION_LABELS[operation]}")
+    _draw_grid(figure, table, dict(zip(places, rows, strict=True)), names, records)
+    figure.update_xaxes(title_text="epoch", range=[-0.5, end + 0.5], showgrid=False)
+    figure.update_yaxes(
+        type="category",
+        tickvals=[names[place] for place in places],
+        ticktext=[
+            f"<b>{names[place]}</b>" if chosen[edge] == operation else names[place]
+            for place, (edge, operation) in zip(places, rows, strict=True)
+        ],
+        tickfont={"size": SMALL_FONT_SIZE},
+        range=[len(names) - 0.5, -0.5],
+        showgrid=False,
+    )
+    return figure
+
+
+def _draw_grid(
+    figure: go.Figure,
+    table: Probabilities,
+    rows: Mapping[int, tuple[int, int]],
+    names: Sequence[str],
+    records: Records,
+) -> None:
+    """Draw the probabilities; rows of the picture without an operation stay empty."""
+    grid = np.full((len(names), len(records)), np.nan)
+    for place, (edge, operation) in rows.items():
+        grid[place] = table[:, edge, operation]
     figure.add_heatmap(
         z=grid.astype(np.float32),
         x=[record["epoch"] for record in records],
@@ -79,19 +104,6 @@ def probabilities_figure(
         },
         hovertemplate="edge %{y} at epoch %{x}: %{z:.3f}<extra></extra>",
     )
-    figure.update_xaxes(title_text="epoch", range=[-0.5, end + 0.5], showgrid=False)
-    figure.update_yaxes(
-        type="category",
-        tickvals=[names[place] for place in places],
-        ticktext=[
-            f"<b>{names[place]}</b>" if chosen[edge] == operation else names[place]
-            for place, (edge, operation) in zip(places, rows, strict=True)
-        ],
-        tickfont={"size": SMALL_FONT_SIZE},
-        range=[len(grid) - 0.5, -0.5],
-        showgrid=False,
-    )
-    return figure
 
 
 def _places(rows: Sequence[tuple[int, int]]) -> list[int]:

@@ -47,50 +47,10 @@ def search_panels_figure(
     """
     if frame.empty:
         return empty_figure(title, "no epoch is done yet", _HEIGHT)
-    panels = {name: lines for name, lines in _PANELS.items() if frame[lines[-1][0]].notna().any()}
+    panels = [name for name, lines in _PANELS.items() if frame[lines[-1][0]].notna().any()]
     figure = base_figure(title, _HEIGHT, _alternative(frame), caption)
-    width = (1 - _GAP * (len(panels) - 1)) / len(panels)
-    for number, (name, lines) in enumerate(panels.items(), start=1):
-        suffix = "" if number == 1 else str(number)
-        for column, label, colour, dash in lines:
-            known = frame.dropna(subset=[column])
-            figure.add_scatter(
-                x=known["epoch"],
-                y=known[column].to_numpy(dtype=np.float32),
-                xaxis=f"x{suffix}",
-                yaxis=f"y{suffix}",
-                name=label,
-                mode="lines" if len(known) > 1 else "markers",
-                line={"color": colour, "width": 2, "dash": dash},
-                showlegend=len(lines) > 1,
-                hovertemplate=f"{label} at epoch %{{x}}: %{{y:.3f}}<extra></extra>",
-            )
-        start = (number - 1) * (width + _GAP)
-        figure.update_layout(
-            {
-                f"xaxis{suffix}": {
-                    "domain": [start, start + width],
-                    "anchor": f"y{suffix}",
-                    "title": {"text": "epoch"},
-                    "range": [-_ROOM * end, (1 + _ROOM) * end],
-                },
-                f"yaxis{suffix}": {
-                    "anchor": f"x{suffix}",
-                    "rangemode": "tozero" if name != "loss" else "normal",
-                },
-            }
-        )
-        figure.add_annotation(
-            text=name,
-            x=start,
-            y=1,
-            xref="paper",
-            yref="paper",
-            xanchor="left",
-            yanchor="bottom",
-            showarrow=False,
-            font={"size": SMALL_FONT_SIZE},
-        )
+    for number, name in enumerate(panels):
+        _draw_panel(figure, number, len(panels), name, frame, end)
     figure.update_layout(
         legend={
             "orientation": "h",
@@ -103,6 +63,54 @@ def search_panels_figure(
         margin={"t": 78 if not caption else 96},
     )
     return figure
+
+
+def _draw_panel(
+    figure: go.Figure, number: int, panels: int, name: str, frame: pd.DataFrame, end: int
+) -> None:
+    """Draw the lines of one of some panels, with axes of its own."""
+    suffix = str(number + 1) if number else ""
+    lines = _PANELS[name]
+    for column, label, colour, dash in lines:
+        known = frame.dropna(subset=[column])
+        figure.add_scatter(
+            x=known["epoch"],
+            y=known[column].to_numpy(dtype=np.float32),
+            xaxis=f"x{suffix}",
+            yaxis=f"y{suffix}",
+            name=label,
+            mode="lines" if len(known) > 1 else "markers",
+            line={"color": colour, "width": 2, "dash": dash},
+            showlegend=len(lines) > 1,
+            hovertemplate=f"{label} at epoch %{{x}}: %{{y:.3f}}<extra></extra>",
+        )
+    width = (1 - _GAP * (panels - 1)) / panels
+    start = number * (width + _GAP)
+    figure.update_layout(
+        {
+            f"xaxis{suffix}": {
+                "domain": [start, start + width],
+                "anchor": f"y{suffix}",
+                "title": {"text": "epoch"},
+                "range": [-_ROOM * end, (1 + _ROOM) * end],
+            },
+            f"yaxis{suffix}": {
+                "anchor": f"x{suffix}",
+                "rangemode": "tozero" if name != "loss" else "normal",
+            },
+        }
+    )
+    figure.add_annotation(
+        text=name,
+        x=start,
+        y=1,
+        xref="paper",
+        yref="paper",
+        xanchor="left",
+        yanchor="bottom",
+        showarrow=False,
+        font={"size": SMALL_FONT_SIZE},
+    )
 
 
 def _alternative(frame: pd.DataFrame) -> str:

@@ -44,7 +44,7 @@ def answered(request: Request, data_dir: Path) -> RunFolder | None:
         ImagesError, CheckpointError: As ``start``, if what the request needs is missing.
     """
     folder = _folder(request, request.fingerprints(data_dir), data_dir)
-    return folder if _is_usable(folder) else None
+    return folder if is_usable(folder) else None
 
 
 def start(request: Request, data_dir: Path) -> RunFolder:
@@ -60,11 +60,11 @@ def start(request: Request, data_dir: Path) -> RunFolder:
     """
     fingerprints = request.fingerprints(data_dir)
     folder = _folder(request, fingerprints, data_dir)
-    if _is_usable(folder):
+    if is_usable(folder):
         return folder
     with locked(runs_dir(data_dir)):
         sweep(runs_dir(data_dir))
-        if _is_usable(folder):  # another process was first
+        if is_usable(folder):  # another process was first
             return folder
         _prepare(folder, make_manifest(request, fingerprints, data_dir))
         _launch(folder, data_dir)
@@ -117,11 +117,7 @@ def is_active(folder: RunFolder) -> bool:
         return False
 
 
-def _folder(request: Request, fingerprints: dict[str, str | None], data_dir: Path) -> RunFolder:
-    return RunFolder(runs_dir(data_dir) / request.run_id(fingerprints))
-
-
-def _is_usable(folder: RunFolder) -> bool:
+def is_usable(folder: RunFolder) -> bool:
     """Whether a run needs no new process: it is done, or it is being worked on."""
     try:
         state = folder.status().state
@@ -130,6 +126,10 @@ def _is_usable(folder: RunFolder) -> bool:
         return folder.is_complete()
     except RunError:
         return False
+
+
+def _folder(request: Request, fingerprints: dict[str, str | None], data_dir: Path) -> RunFolder:
+    return RunFolder(runs_dir(data_dir) / request.run_id(fingerprints))
 
 
 def _prepare(folder: RunFolder, manifest: dict[str, Any]) -> None:

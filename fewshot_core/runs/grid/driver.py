@@ -17,7 +17,7 @@ from fewshot_core.runs.grid.clusters import ATTEMPTS
 from fewshot_core.runs.grid.config import Grid
 from fewshot_core.runs.grid.inputs import Sent, read_inputs
 from fewshot_core.runs.grid.tasks import GridTask, Outcome, do
-from fewshot_core.runs.jobs import answered, make_manifest
+from fewshot_core.runs.jobs import answered, is_usable, make_manifest
 from fewshot_core.runs.kinds import Request, kind_of
 from fewshot_core.runs.request import SplitRequest
 from fewshot_core.runs.status import State, Status
@@ -147,8 +147,8 @@ class _Driver:
                 continue
             self._known.add(run_id)
             self.report.total += 1
-            folder = answered(request, self._data_dir)
-            if folder is not None:
+            folder = RunFolder(runs_dir(self._data_dir) / run_id)
+            if is_usable(folder):
                 self.report.skipped.append(run_id)
                 self.add(_searches_in(self._grid, request, folder))
                 continue
@@ -188,7 +188,7 @@ class _Driver:
             self._submit(task, request, self._inputs(task, request))
             return
         folder = RunFolder(runs_dir(self._data_dir) / task.run_id)
-        if answered(request, self._data_dir) is None:
+        if not is_usable(folder):
             status = Status(State.DONE, outcome.message, outcome.steps, outcome.steps)
             attempt = self._attempts[task.run_id]
             note = f"done by a worker on {outcome.host}, attempt {attempt}\n".encode()
@@ -217,7 +217,7 @@ class _Driver:
         self.report.failed[task.run_id] = reason
         self.report.message = f"{task.run_id} failed: {reason}"
         folder = RunFolder(runs_dir(self._data_dir) / task.run_id)
-        if answered(request, self._data_dir) is None:
+        if not is_usable(folder):
             self._keep(folder, task, request, Status(State.FAILED, reason), {})
 
     def _keep(
