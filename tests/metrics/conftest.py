@@ -1,12 +1,13 @@
 """Real images, and networks that look trained."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from one_thread import one_thread  # noqa: F401, for every test here
 
 from fewshot_core.images import load_batch, register_source
 from fewshot_core.images.batches import Batch
@@ -21,15 +22,6 @@ Batches = Callable[..., Batch]
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow(reason): takes seconds, for the reason given")
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Compute on one thread: on networks this small, several would only wait for each other."""
-    usual = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(usual)
 
 
 @pytest.fixture(scope="session")

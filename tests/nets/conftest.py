@@ -1,24 +1,14 @@
 """A network that is small enough to build for every test, and images for it."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
+from one_thread import one_thread  # noqa: F401, for every test here
 from torch import Tensor
 
 from fewshot_core.nets import Supernet
 from fewshot_core.space import SubSpace
 
 MIXED = ["01110", "10000", "00011", "11111", "10010", "01001"]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Compute on one thread: on networks this small, several would only wait for each other."""
-    usual = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(usual)
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fewshot_core.runs import Network, RunFolder, SplitRequest, cancel, list_runs
+from fewshot_core.runs import Network, RunFolder, SplitRequest, State, Status, cancel, list_runs
+from fewshot_core.splitting import SplitTree
 
 WAIT_SECONDS = 120
 
@@ -99,6 +100,17 @@ def numbers() -> Callable[[Path], list[int]]:
         return [int(line) for line in text.splitlines()]
 
     return read
+
+
+@pytest.fixture
+def done_split(tmp_path: Path, params: SplitRequest) -> RunFolder:
+    """The folder of a finished split, with an empty tree."""
+    run = RunFolder(tmp_path / "runs" / params.run_id({}))
+    run.path.mkdir(parents=True)
+    run.write_manifest({"kind": "split", "request": params.canonical()})
+    run.write_tree(SplitTree("params", ()))
+    run.write_status(Status(State.DONE))
+    return run
 
 
 @pytest.fixture

@@ -4,24 +4,10 @@ import pytest
 
 from fewshot_core.errors import RunError
 from fewshot_core.runs import (
-    RunFolder,
-    State,
-    Status,
     foreign_folders,
     list_runs,
     set_aside,
 )
-from fewshot_core.splitting import SplitTree
-
-
-@pytest.fixture
-def done_split(tmp_path, params):
-    run = RunFolder(tmp_path / "runs" / params.run_id({}))
-    run.path.mkdir(parents=True)
-    run.write_manifest({"kind": "split", "request": params.canonical()})
-    run.write_tree(SplitTree("params", ()))
-    run.write_status(Status(State.DONE))
-    return run
 
 
 def test_a_folder_that_is_set_aside_is_no_run_any_more_and_whole(done_split, tmp_path):

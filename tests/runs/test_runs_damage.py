@@ -11,17 +11,6 @@ from fewshot_core.runs.search_job import search
 from fewshot_core.search import PRESETS, SearchRequest
 from fewshot_core.search.layout import CHECKPOINT, RECORDS, TABLE
 from fewshot_core.space import SubSpace
-from fewshot_core.splitting import SplitTree
-
-
-@pytest.fixture
-def done_split(tmp_path, params):
-    run = RunFolder(tmp_path / "runs" / params.run_id({}))
-    run.path.mkdir(parents=True)
-    run.write_manifest({"kind": "split", "request": params.canonical()})
-    run.write_tree(SplitTree("params", ()))
-    run.write_status(Status(State.DONE))
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,10 @@
 """Networks and images that are small enough for every test."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
+from one_thread import one_thread  # noqa: F401, for every test here
 from slow_search import CHANNELS, CLASSES
 
 from fewshot_core.datasets import DATASETS
@@ -19,15 +20,6 @@ from fewshot_core.space import SubSpace
 
 MIXED = ["01110", "10000", "00011", "11111", "10010", "01001"]
 CPU = Compute(torch.device("cpu"))
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Compute on one thread: on networks this small, several would only wait for each other."""
-    usual = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(usual)
 
 
 @pytest.fixture

@@ -1,25 +1,15 @@
 """A small supernet, made-up images for it, and a tree that took no time."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-import torch
+from one_thread import one_thread  # noqa: F401, for every test here
 
 from fewshot_core.images import SYNTHETIC, load_batch
 from fewshot_core.images.batches import Batch
 from fewshot_core.nets import Supernet
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import SplitTree, split
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Compute on one thread: on networks this small, several would only wait for each other."""
-    usual = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(usual)
 
 
 @pytest.fixture(scope="session")

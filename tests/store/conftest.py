@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,16 @@ from fewshot_core.runs import RunFolder, SplitRequest, State, Status
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import SplitNode, SplitTree
 from fewshot_core.store import Store
+
+HOLDER = """
+import sys
+from pathlib import Path
+from fewshot_core.store import Store
+store = Store(Path(sys.argv[1]))
+sys.stdout.write("open\\n")
+sys.stdout.flush()
+sys.stdin.read()
+"""
 
 MAPPING = ColumnMapping(
     "arch", (("val", "cifar10", "validation"), ("test", "ImageNet16-120", "test"))
@@ -131,3 +143,15 @@ def open_store(data_folder: Path) -> Iterator[Callable[..., Store]]:
     yield make
     for store in opened:
         store.close()
+
+
+@pytest.fixture
+def holder(data_folder: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Another process that has the cache open."""
+    command = [sys.executable, "-c", HOLDER, str(data_folder)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "open\n"
+        yield process
+        process.communicate()

@@ -1,8 +1,6 @@
 """Rebuilding the cache, and checking it against the run folders."""
 
 import json
-import subprocess
-import sys
 
 import duckdb
 import pytest
@@ -10,28 +8,6 @@ import pytest
 from fewshot_core.errors import StoreError
 from fewshot_core.runs import State, list_runs
 from fewshot_core.store import Store, rebuild, verify
-
-HOLDER = """
-import sys
-from pathlib import Path
-from fewshot_core.store import Store
-store = Store(Path(sys.argv[1]))
-sys.stdout.write("open\\n")
-sys.stdout.flush()
-sys.stdin.read()
-"""
-
-
-@pytest.fixture
-def holder(data_folder):
-    """Another process that has the cache open."""
-    command = [sys.executable, "-c", HOLDER, str(data_folder)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout.readline() == "open\n"
-        yield process
-        process.communicate()
 
 
 def files(folder):

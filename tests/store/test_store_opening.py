@@ -1,7 +1,5 @@
 import errno
 import os
-import subprocess
-import sys
 
 import duckdb
 import pytest
@@ -10,16 +8,6 @@ from pandas.testing import assert_frame_equal
 from fewshot_core.bench import PACKAGED_TABLE
 from fewshot_core.errors import StoreError
 from fewshot_core.store import Store, opening, schema
-
-HOLDER = """
-import sys
-from pathlib import Path
-from fewshot_core.store import Store
-store = Store(Path(sys.argv[1]))
-sys.stdout.write("open\\n")
-sys.stdout.flush()
-sys.stdin.read()
-"""
 
 
 @pytest.fixture
@@ -152,18 +140,6 @@ def test_a_cache_whose_making_was_interrupted_is_made_whole(data_folder, open_st
     store = open_store()
     assert store.splits().empty
     assert len(store.accuracy(PACKAGED_TABLE, "cifar10", "validation")) == 15625
-
-
-@pytest.fixture
-def holder(data_folder):
-    """Another process that has the cache open."""
-    command = [sys.executable, "-c", HOLDER, str(data_folder)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout.readline() == "open\n"
-        yield process
-        process.communicate()
 
 
 def test_a_cache_that_another_process_has_open_is_said_and_left_alone(
