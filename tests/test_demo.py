@@ -1,5 +1,7 @@
 """The results that come with the project: what the current code reads, and would make again."""
 
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from fewshot_core.images.batches import load_batch
 from fewshot_core.metrics import list_metrics, score_operations
 from fewshot_core.nets import Supernet
 from fewshot_core.runs import Network, RunFolder, State, list_runs
+from fewshot_core.search import PRESETS, SearchRequest, search
 from fewshot_core.space import SubSpace, check_partition
 from fewshot_core.splitting import split
 from fewshot_core.store import Store
@@ -19,6 +22,8 @@ DEMO = ROOT / "data" / "demo"
 CIFAR10 = ROOT.parent / "shared" / "data" / "cifar10"
 RUNS = list_runs(DEMO)
 SPLITS = [run for run in RUNS if run.kind().name == "split"]
+SEARCHES = [run for run in RUNS if run.kind().name == "search"]
+EPOCHS = 50
 
 
 def split_of(metric: str) -> RunFolder:
@@ -44,11 +49,52 @@ def test_a_split_is_of_the_full_size_supernet_on_real_images(run):
     check_partition(tree.leaves)
 
 
+def test_a_split_is_searched_in_all_its_parts_or_in_none():
+    searched = {run.request().rows for run in SEARCHES}
+    assert len(searched) == len(SEARCHES) and SEARCHES
+    leaves = {run.run_id: {tuple(leaf.rows) for leaf in run.tree().leaves} for run in SPLITS}
+    whole = [name for name, rows in leaves.items() if rows <= searched]
+    assert any("gradientmatching" in name for name in whole)
+    assert set().union(*(leaves[name] for name in whole)) == searched
+
+
+@pytest.mark.parametrize("run", SEARCHES, ids=lambda run: run.run_id)
+def test_a_search_is_complete_and_on_real_images(run):
+    request, records = run.request(), run.records()
+    quick = replace(PRESETS.get("quick").search, epochs=EPOCHS)
+    asked = SearchRequest("cifar10", "snas", request.rows, quick, seed=777)
+    assert request.canonical() == asked.canonical()
+    assert run.manifest()["synthetic"] is False
+    assert run.status().state is State.DONE and run.is_complete()
+    assert request.run_id(run.manifest()["fingerprints"]) == run.run_id
+    assert [record["epoch"] for record in records] == list(range(EPOCHS + 1))
+    assert records[0]["valid_accuracy"] < 20 < records[-1]["valid_accuracy"]
+
+
+def test_a_search_on_real_images_begins_the_same_again(tmp_path):
+    if not CIFAR10.exists():
+        pytest.skip("needs data/cifar10 in the folder `shared` beside the project")
+    register_source("cifar10", CIFAR10, data_dir=tmp_path)
+    run = min(SEARCHES, key=lambda run: run.request().sub_space.size)
+    request = run.request()
+    made = search(
+        request.algorithm,
+        request.sub_space,
+        options=request.options,
+        seed=request.seed,
+        data_dir=tmp_path,
+    )
+    for found, kept in zip(islice(made, 2), run.records(), strict=False):
+        assert found.valid_loss == pytest.approx(kept["valid_loss"], rel=0.02)
+        assert found.entropy == pytest.approx(kept["entropy"], rel=0.01)
+
+
 def test_the_store_takes_in_all_of_it(tmp_path):
     store = Store(tmp_path, in_memory=True, demo=DEMO)
     store.sync()
     assert store.problems == {}
     assert len(store.splits()) == len(SPLITS) and store.splits()["demo"].all()
+    assert len(store.searches()) == len(SEARCHES)
 
 
 def test_it_is_small_and_says_nothing_of_the_machine_it_was_made_on():
@@ -82,4 +128,5 @@ def test_the_root_on_real_images_gives_the_same_again(tmp_path):
 
 
 def test_the_readme_says_how_many_there_are():
-    assert f"{len(SPLITS)} splits" in (DEMO / "README.md").read_text(encoding="utf-8")
+    text = (DEMO / "README.md").read_text(encoding="utf-8")
+    assert f"{len(SPLITS)} splits" in text and f"{len(SEARCHES)} searches" in text
