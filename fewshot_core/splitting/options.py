@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from fewshot_core.errors import SplittingError
 from fewshot_core.space import EDGES, SubSpace
@@ -87,12 +86,7 @@ class TreeOptions:
         """How many sub-supernets will be trained before they are split further."""
         if not self.warm_up_epochs:
             return 0
-        return sum(int(np.prod(self.groups[:level])) for level in range(1, len(self.groups)))
-
-    @property
-    def leaf_count(self) -> int:
-        """How many sub-spaces the tree will have."""
-        return int(np.prod(self.groups))
+        return sum(math.prod(self.groups[:level]) for level in range(1, len(self.groups)))
 
     def edges_to_score(
         self, path: Path, sub_space: SubSpace, used: set[int], seed: int
