@@ -1,5 +1,6 @@
 """Runs, tables and images on the page Runs and data."""
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from fewshot_core.bench import list_tables, load_accuracy
-from fewshot_core.images import list_sources
+from fewshot_core.images import list_sources, register_source
 from fewshot_core.space import Architecture
 
 Open = Callable[..., AppTest]
@@ -87,6 +88,55 @@ def test_images_that_are_none_are_refused(empty_data: Path, tmp_path: Path, open
     page.button(key="add_images").click().run()
     assert "holds no CIFAR-10" in errors(page)
     assert [source.name for source in list_sources("cifar10", empty_data)] == ["synthetic"]
+
+
+@pytest.fixture
+def cifar10(tmp_path: Path) -> Path:
+    """A tiny CIFAR-10 in its official layout."""
+    place = tmp_path / "cifar-10-batches-py"
+    place.mkdir()
+    content = pickle.dumps({"data": np.zeros((10, 3072), np.uint8), "labels": list(range(10))})
+    for name in (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"):
+        (place / name).write_bytes(content)
+    return place
+
+
+def test_images_are_added_by_their_path_and_forgotten(
+    empty_data: Path, cifar10: Path, open_page: Open
+):
+    page = open_page(SCRIPT)
+    page.text_input(key="images_path").set_value(str(cifar10)).run()
+    page.button(key="add_images").click().run()
+    assert not page.error
+    table = next(frame.value for frame in page.dataframe if "where" in frame.value)
+    assert str(cifar10) in set(table["where"])
+    page.button(key="forget_images").click().run()
+    assert [source.name for source in list_sources("cifar10", empty_data)] == ["synthetic"]
+    assert (cifar10 / "test_batch").exists()
+
+
+def test_images_that_are_gone_are_said_to_be(empty_data: Path, cifar10: Path, open_page: Open):
+    register_source("cifar10", cifar10, data_dir=empty_data)
+    cifar10.rename(cifar10.with_name("elsewhere"))
+    page = open_page(SCRIPT)
+    table = next(frame.value for frame in page.dataframe if "where" in frame.value)
+    assert any("no longer at" in what for what in table["what"])
+
+
+def test_a_damaged_list_of_images_is_said_and_the_rest_is_shown(empty_data: Path, open_page: Open):
+    (empty_data / "images").mkdir(parents=True)
+    (empty_data / "images" / "registered.json").write_text("{")
+    page = open_page(SCRIPT)
+    assert "registered.json is damaged" in errors(page)
+    assert any("table" in frame.value for frame in page.dataframe)
+
+
+def test_an_uploaded_table_is_read(empty_data: Path, csv_lines: list[str], open_page: Open):
+    content = "\n".join(csv_lines).encode()
+    page = open_page(SCRIPT)
+    page.file_uploader(key="table_upload").upload("mine.csv", content, "text/csv").run()
+    assert page.selectbox(key="map_column_measured")
+    assert not page.error
 
 
 def test_a_download_without_a_network_names_every_choice(empty_data: Path, open_page: Open):

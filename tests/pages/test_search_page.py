@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -321,6 +322,18 @@ def test_a_checkpoint_that_is_missing_is_refused(empty_data: Path, open_page: Op
     assert page.button(key="start").disabled
     page.text_input(key="inherit").set_value("/nowhere/weights.pt").run()
     assert "/nowhere/weights.pt" in page.error[0].value
+
+
+def test_a_training_that_goes_on_is_shown_with_its_progress(empty_data: Path, open_page: Open):
+    request = TrainingRequest("cifar10", SMOKE.training, 0, "synthetic")
+    folder = RunFolder(empty_data / "runs" / request.run_id({}))
+    folder.write_manifest({"kind": "train", "request": request.canonical()})
+    own = psutil.Process()
+    status = Status(State.RUNNING, "epoch 1", 1, 2, pid=own.pid, process_started=own.create_time())
+    folder.write_status(status)
+    page = open_search(open_page, where="whole")
+    assert "**Supernet** of CIFAR-10" in words(page)
+    assert page.button(key=f"cancel_{folder.run_id}")
 
 
 def test_a_supernet_is_trained_from_the_page(empty_data: Path, open_page: Open, wait_for: Wait):

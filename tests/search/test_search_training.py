@@ -6,9 +6,15 @@ import pytest
 import torch
 
 from fewshot_core.datafolder import file_fingerprint
+from fewshot_core.errors import CheckpointError
 from fewshot_core.nets import Supernet, load_checkpoint
-from fewshot_core.nets.checkpoint import CheckpointError
-from fewshot_core.search import SearchError, TrainingOptions, TrainingRecord
+from fewshot_core.search import (
+    PRESETS,
+    SearchError,
+    TrainingOptions,
+    TrainingRecord,
+    train_supernet,
+)
 from fewshot_core.search.compute import Compute
 from fewshot_core.search.evaluation import evaluate
 from fewshot_core.search.loop import Search
@@ -159,3 +165,10 @@ def test_stored_statistics_recognise_about_as_much(make_training, tiny_data):
         training.supernet.batch_norm = mode
         losses.append(evaluate(training.network, tiny_data.train, 16, CPU).loss)
     assert losses[1] == pytest.approx(losses[0], rel=0.1)
+
+
+def test_a_training_is_done_without_a_folder(tmp_path):
+    options = PRESETS.get("smoke").training
+    records = list(train_supernet("cifar10", options, images="synthetic", data_dir=tmp_path))
+    assert [record.epoch for record in records] == list(range(1, options.epochs + 1))
+    assert not (tmp_path / "runs").exists()
