@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import replace
 from types import ModuleType
 
+import dask
 import grid_work
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,7 @@ from fewshot_core.runs.jobs import start
 from fewshot_core.search import PRESETS, SearchRequest
 from fewshot_core.splitting import TreeOptions
 
+LOST = "distributed.deploy.lost-worker-timeout"
 TREE = TreeOptions.create((0,))
 SPLIT = SplitRequest("cifar10", "params", network=Network(2, 1), tree=TREE)
 SMOKE = replace(PRESETS.get("smoke").search, epochs=1)
@@ -143,6 +145,19 @@ def test_workers_are_killed_and_nothing_is_lost_and_nothing_twice(client, place)
             time.sleep(0.05)
         [made] = [run for run in list_runs(place) if run.run_id == alone.run_id]
         assert made.tree().leaves == alone.tree().leaves
+
+
+def test_a_worker_that_was_given_up_is_started_anew(plain_main, monkeypatch):
+    for name in ("LOST_SECONDS", "LOOK_SECONDS"):
+        monkeypatch.setattr(f"fewshot_core.runs.grid.clusters.{name}", 1.0)
+    before = dask.config.get(LOST)
+    with open_client(ClusterOptions(workers=1)) as opened:
+        opened.wait_for_workers(1, timeout=120)
+        first = opened.submit(os.getpid).result(timeout=120)
+        [nanny] = opened.cluster.workers.values()
+        opened.cluster.sync(nanny.close)
+        assert opened.submit(os.getpid, pure=False).result(timeout=120) != first
+    dask.config.set({LOST: before})
 
 
 def test_a_task_that_kills_its_workers_is_reported_and_the_rest_goes_on(client, place):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from importlib import import_module
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from fewshot_core.errors import RunError
@@ -22,6 +24,12 @@ SLURM = "slurm"
 
 ATTEMPTS = 3
 """How often a task is tried, on whichever worker, before it is reported as failed."""
+
+LOST_SECONDS = 120.0
+"""After how long a worker that died counts as gone: the machine may be busy, and start it late."""
+
+LOOK_SECONDS = 30.0
+"""How often it is seen to that workers which are gone are started anew."""
 
 _ENVIRONMENT = THREADS_ENVIRONMENT | {"DASK_LOGGING__DISTRIBUTED": "error"}
 
@@ -94,9 +102,27 @@ def open_client(options: ClusterOptions) -> Iterator[Client]:
         with client:
             yield client
         return
-    cluster = _local(options) if options.kind == LOCAL else _slurm(options)
-    with cluster, client_of(cluster) as client:
+    cluster, again = _local(options) if options.kind == LOCAL else _slurm(options)
+    with cluster, client_of(cluster) as client, _repeating(again):
         yield client
+
+
+@contextmanager
+def _repeating(work: Callable[[], object]) -> Iterator[None]:
+    """Do something again and again meanwhile."""
+    stop = Event()
+
+    def repeat() -> None:
+        while not stop.wait(LOOK_SECONDS):
+            work()
+
+    thread = Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def job_script(options: ClusterOptions) -> str:
@@ -133,13 +159,18 @@ def worker_environments(options: ClusterOptions) -> list[dict[str, str]]:
     ]
 
 
-def _local(options: ClusterOptions) -> Any:
+Started = tuple[Any, Callable[[], object]]
+"""A cluster, and what starts those of its workers anew that were given up."""
+
+
+def _local(options: ClusterOptions) -> Started:
     """Return a cluster of processes of this machine that answers on the loopback address only."""
     distributed = import_module("distributed")
     # A worker gets a task when it is free, so that a death costs the one it was doing.
     settings = {
         "distributed.scheduler.worker-saturation": 1.0,
         "distributed.scheduler.allowed-failures": ATTEMPTS - 1,
+        "distributed.deploy.lost-worker-timeout": LOST_SECONDS,
         "distributed.nanny.pre-spawn-environ": {},
         "logging.distributed": "error",
     }
@@ -160,13 +191,16 @@ def _local(options: ClusterOptions) -> Any:
         "cls": distributed.Scheduler,
         "options": {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0"},
     }
-    return distributed.SpecCluster(workers=workers, scheduler=scheduler, name="fewshot")
+    cluster = distributed.SpecCluster(workers=workers, scheduler=scheduler, name="fewshot")
+    return cluster, partial(cluster.scale, len(workers))
 
 
-def _slurm(options: ClusterOptions) -> Any:
+def _slurm(options: ClusterOptions) -> Started:
+    """Return a cluster of SLURM jobs; one that ended, by its time limit say, is handed in again."""
     cluster = _slurm_cluster(options)
-    cluster.scale(jobs=options.workers or 1)
-    return cluster
+    again = partial(cluster.scale, jobs=options.workers or 1)
+    again()
+    return cluster, again
 
 
 def _slurm_cluster(options: ClusterOptions) -> Any:
