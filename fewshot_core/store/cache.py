@@ -2,10 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import duckdb
 import pandas as pd
@@ -18,7 +18,11 @@ from fewshot_core.store.syncing import sync_runs, sync_tables
 
 FILE = "cache.duckdb"
 
+ANSWERS = 256
+"""How many answers are kept for when they are asked for again."""
+
 T = TypeVar("T")
+Value = str | tuple[str, ...] | None
 
 
 @lru_cache(maxsize=1_000)
@@ -41,6 +45,7 @@ class Store:
     Attributes:
         problems: What the last ``sync`` could not take in, by the name of the run or table, and
             why.
+        revision: A number that grows whenever what is in the cache changes.
 
     Raises:
         StoreError: If another process has the cache open, or the disk refuses.
@@ -53,6 +58,8 @@ class Store:
         self._path = None if in_memory else data_dir / FILE
         self._lock = threading.RLock()
         self._synced_from = 0.0
+        self.revision = 0
+        self._known = lru_cache(maxsize=ANSWERS)(self._answer)
         self._connection = open_cache(self._path)
 
     def close(self) -> None:
@@ -76,12 +83,12 @@ class Store:
 
     def run_counts(self) -> dict[str, int]:
         """Return how many finished runs of each kind there are."""
-        found = self._ask("SELECT kind, count(*) AS runs FROM runs GROUP BY kind ORDER BY kind", {})
+        found = self._ask("SELECT kind, count(*) AS runs FROM runs GROUP BY kind ORDER BY kind")
         return {str(kind): int(runs) for kind, runs in found.itertuples(index=False)}
 
     def table_names(self) -> list[str]:
         """Return the names of the accuracy tables."""
-        return list(self._ask("SELECT name FROM tables ORDER BY created, name", {})["name"])
+        return list(self._ask("SELECT name FROM tables ORDER BY created, name")["name"])
 
     def splits(self, dataset: str | None = None, run_id: str | None = None) -> pd.DataFrame:
         """Return the finished splits: one's own, the latest first, then those of the project.
@@ -100,7 +107,8 @@ class Store:
             "degenerate_nodes, request, details, demo FROM runs JOIN splits USING (run_id) "
             "WHERE ($dataset IS NULL OR dataset = $dataset) "
             "AND ($run_id IS NULL OR run_id = $run_id) ORDER BY demo, finished DESC, run_id",
-            {"dataset": dataset, "run_id": run_id},
+            dataset=dataset,
+            run_id=run_id,
         )
 
     def split_with(self, dataset: str, sub_space: SubSpace) -> str | None:
@@ -108,7 +116,8 @@ class Store:
         found = self._ask(
             "SELECT run_id FROM runs JOIN sub_spaces USING (run_id) WHERE dataset = $dataset "
             "AND rows = $rows ORDER BY demo, finished DESC, run_id LIMIT 1",
-            {"dataset": dataset, "rows": " ".join(sub_space.rows)},
+            dataset=dataset,
+            rows=" ".join(sub_space.rows),
         )
         return None if found.empty else str(found["run_id"].iloc[0])
 
@@ -129,7 +138,7 @@ class Store:
         """
         found = self._ask(
             "SELECT run_id, tree FROM splits WHERE run_id IN (SELECT unnest($run_ids))",
-            {"run_ids": list(run_ids)},
+            run_ids=tuple(run_ids),
         )
         texts = dict(zip(found["run_id"], found["tree"], strict=True))
         for run_id in run_ids:
@@ -157,7 +166,7 @@ class Store:
             "synthetic, created, finished, seconds, request, demo "
             "FROM runs JOIN searches USING (run_id) "
             "WHERE $dataset IS NULL OR dataset = $dataset ORDER BY demo, finished DESC, run_id",
-            {"dataset": dataset},
+            dataset=dataset,
         )
 
     def search_records(self, run_ids: Sequence[str]) -> pd.DataFrame:
@@ -168,9 +177,9 @@ class Store:
             architecture (the index of the one that the search would return then; missing for
             trainings), temperature and seconds.
         """
-        return self._ask(
+        return self._ask_anew(
             "SELECT * FROM epochs WHERE run_id IN (SELECT unnest($run_ids)) ORDER BY run_id, epoch",
-            {"run_ids": list(run_ids)},
+            run_ids=tuple(run_ids),
         )
 
     def trainings(self, dataset: str | None = None) -> pd.DataFrame:
@@ -183,7 +192,7 @@ class Store:
             "SELECT run_id, dataset, synthetic, created, finished, seconds, request FROM runs "
             "WHERE kind = 'train' AND ($dataset IS NULL OR dataset = $dataset) "
             "ORDER BY finished DESC, run_id",
-            {"dataset": dataset},
+            dataset=dataset,
         )
 
     def accuracy(self, table: str, dataset: str, kind: str) -> pd.DataFrame:
@@ -193,10 +202,12 @@ class Store:
             UnknownNameError: If the table has none for that data set and kind.
             TableError: If the table is damaged.
         """
-        found = self._ask(
+        found = self._ask_anew(
             "SELECT architecture, accuracy_mean, accuracy_std, seeds FROM accuracy WHERE "
             "table_name = $table AND dataset = $dataset AND kind = $kind ORDER BY architecture",
-            {"table": table, "dataset": dataset, "kind": kind},
+            table=table,
+            dataset=dataset,
+            kind=kind,
         )
         if found.empty:
             if table in self.problems:
@@ -204,12 +215,24 @@ class Store:
             raise UnknownNameError(f"the table {table!r} has no {kind} accuracies on {dataset}")
         return found.astype({"seeds": "Int64"})
 
-    def _ask(self, sql: str, parameters: dict[str, Any]) -> pd.DataFrame:
+    def _ask(self, sql: str, **parameters: Value) -> pd.DataFrame:
+        """Return the answer to a question, from memory where nothing has changed since."""
+        known = self._known(self.revision, sql, tuple(parameters.items()))
+        return known.copy(deep=False)  # pandas copies what one changes of it
+
+    def _answer(
+        self, revision: int, sql: str, parameters: tuple[tuple[str, Value], ...]
+    ) -> pd.DataFrame:
+        del revision  # it only tells older answers apart
+        return self._ask_anew(sql, **dict(parameters))
+
+    def _ask_anew(self, sql: str, **parameters: Value) -> pd.DataFrame:
         return self._mending(lambda: self._look_up(sql, parameters))
 
-    def _look_up(self, sql: str, parameters: dict[str, Any]) -> pd.DataFrame:
+    def _look_up(self, sql: str, parameters: Mapping[str, Value]) -> pd.DataFrame:
+        given = {key: list(v) if isinstance(v, tuple) else v for key, v in parameters.items()}
         with self._connection.cursor() as cursor:
-            return cursor.execute(sql, parameters).df()
+            return cursor.execute(sql, given).df()
 
     def _mending(self, work: Callable[[], T]) -> T:
         """Do something; where that finds the file damaged, build it anew and do it once more."""
@@ -230,8 +253,15 @@ class Store:
             if self._connection is damaged:  # no other thread was first
                 damaged.close()
                 self._connection = start_anew(self._path)
+                self.revision += 1
                 self._sync_all()
 
     def _sync_all(self) -> None:
-        problems = sync_runs(self._connection, self.data_dir, self._demo)
-        self.problems = problems | sync_tables(self._connection, self.data_dir)
+        changed = True
+        try:
+            runs = sync_runs(self._connection, self.data_dir, self._demo)
+            tables = sync_tables(self._connection, self.data_dir)
+            self.problems = runs.problems | tables.problems
+            changed = runs.changed or tables.changed
+        finally:
+            self.revision += changed

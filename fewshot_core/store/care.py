@@ -89,9 +89,9 @@ def verify(data_dir: Path, demo: Path | None = None) -> Verified:
     names = {folder.run_id for folder in own}
     given = [folder for folder in list_runs(demo) if folder.run_id not in names] if demo else []
     with open_cache(None) as connection:
-        refused = sync_runs(connection, data_dir, demo)
+        refused = sync_runs(connection, data_dir, demo).problems
         damaged = _damage(own, refused)
-        problems = sync_tables(connection, data_dir)
+        problems = sync_tables(connection, data_dir).problems
         problems |= {name: "; ".join(why) for name, why in _damage(given, refused).items()}
         compared, note = 0, None
         try:

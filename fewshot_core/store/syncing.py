@@ -1,6 +1,7 @@
 """Bringing the tables of a cache in line with the data folder."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,22 @@ _TOGETHER = 100
 """Runs taken in at once: fewer take longer, and of more it takes longer to find a broken one."""
 
 
+@dataclass(frozen=True)
+class Synced:
+    """What became of a cache.
+
+    Attributes:
+        problems: What could not be taken in, by its name, with the reason.
+        changed: Whether anything was taken in or dropped.
+    """
+
+    problems: dict[str, str]
+    changed: bool
+
+
 def sync_runs(
     connection: duckdb.DuckDBPyConnection, data_dir: Path, demo: Path | None = None
-) -> dict[str, str]:
+) -> Synced:
     """Take in finished runs that are new, and drop those that are gone or being made again.
 
     Args:
@@ -30,9 +44,6 @@ def sync_runs(
         data_dir: The data folder.
         demo: The folder of the results that come with the project. One that is also among the
             user's own runs counts as theirs.
-
-    Returns:
-        The runs that could not be taken in, with the reason.
     """
     problems: dict[str, str] = {}
     rows = _select(connection, "SELECT run_id, finished, demo FROM runs")
@@ -61,14 +72,11 @@ def sync_runs(
     for start in range(0, len(names), _TOGETHER):
         some = {name: new[name] for name in names[start : start + _TOGETHER]}
         problems |= take_in(connection, some)
-    return problems
+    return Synced(problems, bool(gone or new.keys() - problems.keys()))
 
 
-def sync_tables(connection: duckdb.DuckDBPyConnection, data_dir: Path) -> dict[str, str]:
+def sync_tables(connection: duckdb.DuckDBPyConnection, data_dir: Path) -> Synced:
     """Take in accuracy tables that are new or replaced, and drop those that are gone.
-
-    Returns:
-        The tables that could not be taken in, with the reason.
 
     Raises:
         TableError: If the packaged table is missing.
@@ -76,18 +84,19 @@ def sync_tables(connection: duckdb.DuckDBPyConnection, data_dir: Path) -> dict[s
     problems: dict[str, str] = {}
     known = set(_select(connection, "SELECT name, fingerprint, created FROM tables"))
     present = {(info.name, info.fingerprint, info.created): info for info in list_tables(data_dir)}
-    for name, *_ in known - present.keys():
+    gone, new = known - present.keys(), present.keys() - known
+    for name, *_ in gone:
         with connection.cursor() as cursor:
             cursor.begin()
             cursor.execute("DELETE FROM accuracy WHERE table_name = ?", [name])
             cursor.execute("DELETE FROM tables WHERE name = ?", [name])
             cursor.commit()
-    for key in present.keys() - known:
+    for key in new:
         try:
             _take_in_table(connection, data_dir, present[key])
         except TableError as error:
             problems[present[key].name] = str(error)
-    return problems
+    return Synced(problems, bool(gone) or len(problems) < len(new))
 
 
 def _select(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
