@@ -4,6 +4,8 @@ import os
 import platform
 import shutil
 from collections import Counter
+from collections.abc import Mapping
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,14 @@ from fewshot_core.search import ALGORITHMS
 _PACKAGES = ("streamlit", "plotly", "torch", "pandas", "duckdb", "numpy", "nas-bench-201")
 
 
-def examine(data_dir: Path) -> dict[str, Any]:
+def examine(data_dir: Path, runs: Mapping[str, int] | None = None) -> dict[str, Any]:
     """Return the state of the installation and of a data folder, as plain values.
 
     ``problems`` holds a sentence for everything that keeps the workbench from working.
+
+    Args:
+        data_dir: The data folder.
+        runs: How many runs there are in each state, where that is known already.
     """
     problems: list[str] = [*METRICS.problems.values(), *ALGORITHMS.problems.values()]
     packages = {name: _version(name, problems) for name in _PACKAGES}
@@ -34,20 +40,23 @@ def examine(data_dir: Path) -> dict[str, Any]:
         "free_bytes": _free_bytes(data_dir, problems),
         "tables": _tables(data_dir, problems),
         "images": _images(data_dir, problems),
-        "runs": _runs(data_dir),
+        "runs": _runs(data_dir) if runs is None else dict(runs),
         "problems": list(dict.fromkeys(problems)),
     }
 
 
 def _version(name: str, problems: list[str]) -> str | None:
     try:
-        return version(name)
+        return _version_of(name)
     except PackageNotFoundError:
         problems.append(
             f"the package {name} is not installed: run `make app` or "
             "`pip install -r requirements.txt`"
         )
         return None
+
+
+_version_of = lru_cache(maxsize=None)(version)
 
 
 def _free_bytes(data_dir: Path, problems: list[str]) -> int | None:

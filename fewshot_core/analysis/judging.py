@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,9 @@ from fewshot_core.splitting.options import TreeOptions
 
 RANDOM_TREES = 10_000
 """How many random trees a split is compared with."""
+
+REPORTS = 256
+"""How many reports a judge keeps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +110,7 @@ class SplitJudge:
         self._random_trees = random_trees
         self._seed = seed
         self._chances: dict[TreeOptions, Chance] = {}
+        self._report = lru_cache(maxsize=REPORTS)(self._judge)
 
     def chance(self, shape: TreeOptions) -> Chance:
         """Return the best tree and random trees of a shape, computed when first asked for.
@@ -120,12 +125,15 @@ class SplitJudge:
         return self._chances[shape]
 
     def report(self, leaves: Sequence[SubSpace]) -> SplitReport:
-        """Say how informative a split is.
+        """Say how informative a split is, computed when first asked for.
 
         Raises:
             TableError: If the table has no accuracy, or the threshold is out of range.
             SpaceError: If an architecture of the table is in no sub-space.
         """
+        return self._report(tuple(leaves))
+
+    def _judge(self, leaves: tuple[SubSpace, ...]) -> SplitReport:
         numbers = leaf_numbers(leaves, self.accuracy, self.threshold)
         shape = tree_shape(leaves)
         return SplitReport(

@@ -66,6 +66,14 @@ def tables_folder(override: Path | str | None) -> Path:
     return data_dir(override) / "tables"
 
 
+def tables_changed(override: Path | str | None) -> int:
+    """Return a number that changes when a table is stored, replaced or removed."""
+    try:
+        return tables_folder(override).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def is_table_name(name: str) -> bool:
     """Return whether a table may have that name."""
     return _NAME.fullmatch(name) is not None

@@ -1,36 +1,34 @@
 """Splits side by side: how much each tells, and where the best architectures are."""
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from fewshot_core.analysis import (
     KEEP_STRATEGIES,
     SplitJudge,
     agreement_matrix,
-    conclusion,
-    default_limits,
     keep_k,
-    report_frame,
 )
-from fewshot_core.dashboard.figures import accuracy_source, show_figure, show_source
+from fewshot_core.dashboard.figures import accuracy_source, kept, show_figure, show_source
 from fewshot_core.dashboard.loading import (
+    Named,
     describe,
-    distributions,
-    load_accuracy,
+    finding,
     load_judge,
+    reports,
     uncertainty,
 )
 from fewshot_core.dashboard.page import Workspace
+from fewshot_core.dashboard.small_distributions import draw_small, small_notes
 from fewshot_core.dashboard.splits import SplitInView, list_splits, open_splits
-from fewshot_core.dashboard.standing import one_of_each, show_standing
+from fewshot_core.dashboard.standing import named, one_of_each, show_standing
 from fewshot_core.dashboard.states import show_missing_split, show_missing_table
 from fewshot_core.dashboard.views import View
 from fewshot_core.datasets import DATASETS
 from fewshot_core.plots import (
     STYLES,
     agreement_figure,
-    cut_notes,
-    distributions_figure,
     keep_figure,
     top_map_figure,
 )
@@ -50,24 +48,38 @@ def show_comparison(workspace: Workspace, view: View) -> None:
     if judge is None:
         show_missing_table(view)
         return
-    named = {split.label: split.leaves for split in splits}
-    reports = report_frame(named, judge)
-    st.markdown(f"**{conclusion(reports)}**")
+    chosen = named(splits)
+    st.markdown(f"**{finding(chosen, judge)}**")
     show_standing(view, judge, splits, "compare_standing")
-    _show_summary(reports, splits)
-    _show_distributions(workspace, view, splits)
+    _show_summary(reports(chosen, judge), splits)
+    _show_distributions(view, judge, splits)
     left, right = st.columns(2, gap="large")
     with left:
-        frames = {
-            split.label: describe(split.leaves, judge.accuracy, view.threshold) for split in splits
-        }
-        show_figure(top_map_figure(frames, view.top_label), "compare_map")
-        show_figure(agreement_figure(agreement_matrix(named)), "compare_agreement")
+        show_figure(_draw_map(chosen, judge, view.top_label), "compare_map")
+        show_figure(_draw_agreement(chosen), "compare_agreement")
     with right:
         _show_keeping(view, judge, splits)
     _show_source(view, splits, "compare_source")
     _show_other_data_sets(workspace, view, splits)
     _show_uncertainty(workspace, view, splits)
+
+
+@kept
+def _draw_map(chosen: Named, judge: SplitJudge, top_label: str) -> go.Figure:
+    return top_map_figure({name: describe(leaves, judge) for name, leaves in chosen}, top_label)
+
+
+@kept
+def _draw_agreement(chosen: Named) -> go.Figure:
+    return agreement_figure(agreement_matrix(dict(chosen)))
+
+
+@kept
+def _draw_keeping(chosen: Named, judge: SplitJudge, strategy: str, axis_title: str) -> go.Figure:
+    frame = pd.concat(
+        [keep_k(leaves, judge.accuracy).assign(split=name) for name, leaves in chosen]
+    )
+    return keep_figure(frame[frame["strategy"] == strategy], axis_title)
 
 
 def _choose_splits(workspace: Workspace, view: View) -> list[SplitInView]:
@@ -123,7 +135,7 @@ def _show_summary(reports: pd.DataFrame, splits: list[SplitInView]) -> None:
     )
 
 
-def _show_distributions(workspace: Workspace, view: View, splits: list[SplitInView]) -> None:
+def _show_distributions(view: View, judge: SplitJudge, splits: list[SplitInView]) -> None:
     st.subheader("What is inside")
     style = st.segmented_control(
         "Drawn as",
@@ -134,24 +146,14 @@ def _show_distributions(workspace: Workspace, view: View, splits: list[SplitInVi
         bind="query-params",
         format_func=STYLES.__getitem__,
     )
-    accuracy = load_accuracy(workspace, view)
-    limits = default_limits(accuracy)
     for start in range(0, len(splits), _PER_ROW):
         columns = st.columns(_PER_ROW)
         for column, split in zip(columns, splits[start : start + _PER_ROW], strict=False):
-            frame = distributions(split.leaves, accuracy, style, limits)
-            described = describe(split.leaves, accuracy, view.threshold)
-            figure = distributions_figure(
-                frame,
-                described,
-                f"{view.kind} accuracy, %",
-                style,
-                title=split.label,
-                compact=True,
-            )
             with column:
+                axis_title = f"{view.kind} accuracy, %"
+                figure = draw_small(split.leaves, judge, axis_title, style, split.label)
                 show_figure(figure, f"compare_{split.key}")
-                st.caption(" · ".join(cut_notes(frame, described)))
+                st.caption(small_notes(split.leaves, judge, style))
 
 
 def _show_keeping(view: View, judge: SplitJudge, splits: list[SplitInView]) -> None:
@@ -163,9 +165,7 @@ def _show_keeping(view: View, judge: SplitJudge, splits: list[SplitInView]) -> N
         bind="query-params",
         format_func=KEEP_STRATEGIES.__getitem__,
     )
-    frames = [keep_k(split.leaves, judge.accuracy).assign(split=split.label) for split in splits]
-    frame = pd.concat(frames)
-    figure = keep_figure(frame[frame["strategy"] == strategy], f"best {view.axis_title}")
+    figure = _draw_keeping(named(splits), judge, str(strategy), f"best {view.axis_title}")
     show_figure(figure, "compare_keep")
 
 

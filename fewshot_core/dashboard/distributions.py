@@ -4,13 +4,16 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from fewshot_core.analysis import default_limits
-from fewshot_core.dashboard.figures import show_figure, show_view_source
+from fewshot_core.analysis import SplitJudge
+from fewshot_core.dashboard.figures import kept, show_figure, show_view_source
 from fewshot_core.dashboard.loading import (
+    LOWEST,
+    Leaves,
     architectures,
     describe,
     distributions,
     load_accuracy,
+    load_judge,
     other_data_sets,
     top_distributions,
 )
@@ -23,8 +26,6 @@ from fewshot_core.datasets import DATASETS
 from fewshot_core.plots import STYLES, cell_figure, distributions_figure, top_figure
 from fewshot_core.space import Architecture
 
-_LOWEST = 0.05
-
 
 def show_distributions(workspace: Workspace, view: View) -> None:
     """Draw the distributions, with the table that highlights one of them."""
@@ -32,11 +33,11 @@ def show_distributions(workspace: Workspace, view: View) -> None:
     if split is None:
         show_missing_split(view)
         return
-    if view.table is None:
+    judge = load_judge(workspace, view)
+    if judge is None:
         show_missing_table(view)
         return
-    accuracy = load_accuracy(workspace, view)
-    described = describe(split.leaves, accuracy, view.threshold)
+    described = describe(split.leaves, judge)
     style, whole_axis = _choose_style()
     pictures, table = st.columns([5, 4], gap="large")
     with table:
@@ -48,13 +49,19 @@ def show_distributions(workspace: Workspace, view: View) -> None:
         if chosen is None:
             st.caption("Choose a row to bring a sub-space forward and to list its architectures.")
         else:
-            listed = architectures(split.leaves, chosen, accuracy, view.threshold)
+            listed = architectures(split.leaves, chosen, judge)
             _show_architectures(workspace, view, chosen, listed)
     with pictures:
-        limits = default_limits(accuracy, 0.0 if whole_axis else _LOWEST)
-        frame = distributions(split.leaves, accuracy, style, limits)
-        figure = _show_all(view, split, frame, described, style, highlight)
-        _show_top(view, split, accuracy, described, highlight)
+        lowest = 0.0 if whole_axis else LOWEST
+        caption = _caption(view, split)
+        title = f"All architectures, split by {split.name}"
+        figure = _draw_all(
+            split.leaves, judge, style, lowest, highlight, view.axis_title, caption, title
+        )
+        show_figure(figure, "distributions_all")
+        top = _draw_top(split.leaves, judge, highlight, view.axis_title, caption, view.top_label)
+        show_figure(top, "distributions_top")
+        frame = distributions(split.leaves, judge, style, lowest)
         show_view_source(view, "distribution_source", frame, figure)
 
 
@@ -79,55 +86,45 @@ def _choose_style() -> tuple[str, bool]:
     return style, whole_axis
 
 
-def _show_all(
-    view: View,
-    split: SplitInView,
-    frame: pd.DataFrame,
-    described: pd.DataFrame,
+@kept
+def _draw_all(
+    leaves: Leaves,
+    judge: SplitJudge,
     style: str,
+    lowest: float,
     highlight: str | None,
+    axis_title: str,
+    caption: tuple[str, ...],
+    title: str,
 ) -> go.Figure:
-    label = split.name
-    figure = distributions_figure(
-        frame,
-        described,
-        view.axis_title,
-        style,
-        highlight,
-        caption=_caption(view, split),
-        title=f"All architectures, split by {label}",
+    frame = distributions(leaves, judge, style, lowest)
+    described = describe(leaves, judge)
+    return distributions_figure(
+        frame, described, axis_title, style, highlight, caption=caption, title=title
     )
-    show_figure(figure, "distributions_all")
-    return figure
 
 
-def _show_top(
-    view: View,
-    split: SplitInView,
-    accuracy: pd.DataFrame,
-    described: pd.DataFrame,
+@kept
+def _draw_top(
+    leaves: Leaves,
+    judge: SplitJudge,
     highlight: str | None,
-) -> None:
-    frame, top = top_distributions(split.leaves, accuracy, view.threshold)
-    title = f"{view.top_label[0].upper()}{view.top_label[1:]}: {len(top):,} architectures"
-    figure = top_figure(
-        frame,
-        top,
-        described,
-        view.axis_title,
-        highlight,
-        caption=_caption(view, split),
-        title=title,
-    )
-    show_figure(figure, "distributions_top")
+    axis_title: str,
+    caption: tuple[str, ...],
+    top_label: str,
+) -> go.Figure:
+    frame, top = top_distributions(leaves, judge)
+    described = describe(leaves, judge)
+    title = f"{top_label[0].upper()}{top_label[1:]}: {len(top):,} architectures"
+    return top_figure(frame, top, described, axis_title, highlight, caption=caption, title=title)
 
 
-def _caption(view: View, split: SplitInView) -> list[str]:
+def _caption(view: View, split: SplitInView) -> tuple[str, ...]:
     """Return what stays with a figure when it is saved: the table, and made-up images."""
     parts = [f"table {view.table.label}" if view.table else ""]
     if split.synthetic:
         parts.append("split with made-up images")
-    return [part for part in parts if part]
+    return tuple(part for part in parts if part)
 
 
 def _show_architectures(

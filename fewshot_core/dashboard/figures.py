@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial, wraps
 from importlib.util import find_spec
+from typing import Any, ParamSpec, cast
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -16,6 +17,28 @@ from fewshot_core.plots import alternative
 from fewshot_core.runs import split_command
 
 _FILE_NAME_LENGTH = 80
+_KEPT = 64
+
+P = ParamSpec("P")
+
+
+class Picture(go.Figure):  # type: ignore[misc]  # plotly has no types
+    """A figure that is not changed any more: what a browser gets of it is made only once."""
+
+    def __init__(self, figure: go.Figure) -> None:
+        super().__init__(figure)
+        self._sent: dict[str, Any] = super().to_dict()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figure as plain values; they are shared and must not be changed."""
+        return self._sent
+
+
+def kept(draw: Callable[P, go.Figure]) -> Callable[P, Picture]:
+    """Have something drawn only once for the same arguments, which must be hashable."""
+
+    known = lru_cache(maxsize=_KEPT)(lambda *args, **kwargs: Picture(draw(*args, **kwargs)))
+    return cast(Callable[P, Picture], wraps(draw)(known))
 
 
 def show_figure(

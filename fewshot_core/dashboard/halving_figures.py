@@ -8,6 +8,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from fewshot_core.dashboard.curve_sources import CurvesInView
+from fewshot_core.dashboard.figures import Picture
+from fewshot_core.errors import SelectionError
 from fewshot_core.plots import proxy_figure, replay_figure, schedules_figure, search_curves_figure
 from fewshot_core.selection import (
     Choice,
@@ -50,13 +52,13 @@ def _replay(
 ) -> go.Figure:
     result = select(_curves, seed, choice, end)
     titles = _curves.found_title, _curves.valid_title
-    return replay_figure(_curves.tables[seed], result, cursor, axis_titles=titles)
+    return Picture(replay_figure(_curves.tables[seed], result, cursor, axis_titles=titles))
 
 
 @st.cache_resource(show_spinner=False, max_entries=_ENTRIES)
 def draw_searches(_curves: CurvesInView, stamp: str, seed: int) -> go.Figure:
     """Return the curves alone."""
-    return search_curves_figure(_curves.tables[seed], _curves.found_title)
+    return Picture(search_curves_figure(_curves.tables[seed], _curves.found_title))
 
 
 @st.cache_resource(show_spinner="Comparing schedules", max_entries=_ENTRIES)
@@ -70,20 +72,27 @@ def compare_schedules(_curves: CurvesInView, stamp: str, end: int) -> pd.DataFra
 def draw_schedules(_curves: CurvesInView, stamp: str, end: int, selected: int | None) -> go.Figure:
     """Return the chart of cost against regret, with one of the grid's rows ringed."""
     grid = compare_schedules(_curves, stamp, end)
-    return schedules_figure(grid, selected)
+    return Picture(schedules_figure(grid, selected))
 
 
 @st.cache_resource(show_spinner=False, max_entries=_ENTRIES)
 def draw_proxy(
     _curves: CurvesInView, stamp: str, end: int, milestones: tuple[int, ...]
-) -> go.Figure:
-    """Return the rank correlation of validation accuracy with what is found, over epochs."""
-    return proxy_figure(_correlation(_curves, stamp, end), milestones)
+) -> go.Figure | str:
+    """Return the rank correlation of validation accuracy with what is found, or why there is none.
+
+    It is drawn over epochs.
+    """
+    found = _correlation(_curves, stamp, end)
+    return found if isinstance(found, str) else Picture(proxy_figure(found, milestones))
 
 
 @st.cache_resource(show_spinner=False, max_entries=_ENTRIES)
-def _correlation(_curves: CurvesInView, stamp: str, end: int) -> pd.DataFrame:
-    return proxy_correlation(_curves.compared, end)
+def _correlation(_curves: CurvesInView, stamp: str, end: int) -> pd.DataFrame | str:
+    try:
+        return proxy_correlation(_curves.compared, end)
+    except SelectionError as error:
+        return str(error)
 
 
 @st.cache_resource(show_spinner=False, max_entries=_ENTRIES)

@@ -42,10 +42,9 @@ def show_schedules(curves: CurvesInView, choice: Choice, end: int) -> None:
 def show_proxy(curves: CurvesInView, end: int, milestones: tuple[int, ...]) -> None:
     """Draw how well validation accuracy orders the sub-supernets."""
     st.subheader("Is the proxy any good?")
-    try:
-        figure = draw_proxy(curves, curves.stamp, end, milestones)
-    except SelectionError as error:
-        st.caption(str(error))
+    figure = draw_proxy(curves, curves.stamp, end, milestones)
+    if isinstance(figure, str):
+        st.caption(figure)
         return
     st.markdown(alternative(figure))
     show_figure(figure, "halving_proxy")

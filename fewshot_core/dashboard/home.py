@@ -1,22 +1,21 @@
 """The home page: what is here, and what to do next."""
 
+from collections import Counter
 from typing import Any
 
 import streamlit as st
 
-from fewshot_core.analysis import conclusion, report_frame
 from fewshot_core.dashboard.figures import show_figure, show_split_source, show_view_source
-from fewshot_core.dashboard.loading import load_judge
+from fewshot_core.dashboard.loading import finding, load_judge
 from fewshot_core.dashboard.navigation import COMPARE, HALVING, SPLIT, link_to
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.splits import list_splits, open_splits
-from fewshot_core.dashboard.standing import one_of_each, show_standing
+from fewshot_core.dashboard.standing import named, one_of_each, show_standing
 from fewshot_core.dashboard.states import show_empty
 from fewshot_core.dashboard.trees import draw_split
 from fewshot_core.dashboard.views import View
 from fewshot_core.datasets import DATASETS
 from fewshot_core.doctor import examine
-from fewshot_core.plots import tree_figure
 
 WAYS = {SPLIT: "Explore a split", COMPARE: "Compare metrics", HALVING: "Replay a schedule"}
 """The ways in."""
@@ -29,7 +28,7 @@ def show_home(workspace: Workspace, view: View) -> None:
         with column, st.container(border=True, height="stretch"):
             link_to(page, f"**{label}**")
             st.caption(page.description)
-    _show_status(examine(workspace.data_dir))
+    _show_status(examine(workspace.data_dir, Counter(run.state for run in workspace.runs())))
 
 
 def _show_hero(workspace: Workspace, view: View) -> None:
@@ -45,13 +44,12 @@ def _show_hero(workspace: Workspace, view: View) -> None:
     judge = load_judge(workspace, view)
     if judge is None:
         st.subheader(f"The split in view: {view.split.name} on {dataset}")
-        show_figure(tree_figure(draw_split(view.split, None)), "home_tree")
+        show_figure(draw_split(view.split, None), "home_tree")
         show_split_source(view.split, "home_source")
         return
     keys = one_of_each(list_splits(workspace, view.dataset))
     splits = open_splits(workspace, keys)
-    reports = report_frame({split.label: split.leaves for split in splits}, judge)
-    st.markdown(f"**On {dataset}**: {conclusion(reports)}")
+    st.markdown(f"**On {dataset}**: {finding(named(splits), judge)}")
     show_standing(view, judge, splits, "home_standing")
     show_view_source(view, "home_source")
 

@@ -1,6 +1,10 @@
-"""What pages show, computed once for each question and kept by Streamlit."""
+"""What pages show, computed once for each question.
+
+All sessions share what is returned: it must not be changed.
+"""
 
 from collections.abc import Hashable
+from functools import lru_cache
 
 import pandas as pd
 import streamlit as st
@@ -9,8 +13,11 @@ from fewshot_core.analysis import (
     DISTRIBUTION_FRAMES,
     SplitJudge,
     architectures_of,
+    conclusion,
+    default_limits,
     describe_sub_spaces,
     distribution_frame,
+    report_frame,
     seed_uncertainty,
     top_architectures,
     top_mask,
@@ -23,7 +30,12 @@ from fewshot_core.errors import TableError
 from fewshot_core.space import SubSpace
 
 Leaves = tuple[SubSpace, ...]
-Limits = tuple[float, float]
+Named = tuple[tuple[str, Leaves], ...]
+
+LOWEST = 0.05
+"""The share of the lowest accuracies that axes leave out."""
+
+_KEPT = 128
 
 
 def load_accuracy(workspace: Workspace, view: View, dataset: str | None = None) -> pd.DataFrame:
@@ -49,17 +61,11 @@ def _stamp(workspace: Workspace, view: View) -> Hashable:
     return str(workspace.data_dir), table and (table.fingerprint, table.created)
 
 
-@st.cache_data(show_spinner=False, max_entries=24)
+@st.cache_resource(show_spinner=False, max_entries=24)
 def _accuracy(
     _workspace: Workspace, stamp: Hashable, table: str, dataset: str, kind: str
 ) -> pd.DataFrame:
     return _workspace.store.accuracy(table, dataset, kind)
-
-
-@st.cache_data(show_spinner=False, max_entries=128)
-def describe(leaves: Leaves, accuracy: pd.DataFrame, threshold: float) -> pd.DataFrame:
-    """Return what each sub-space of a split holds."""
-    return describe_sub_spaces(leaves, accuracy, threshold)
 
 
 def load_judge(workspace: Workspace, view: View, dataset: str | None = None) -> SplitJudge | None:
@@ -81,22 +87,40 @@ def load_judge(workspace: Workspace, view: View, dataset: str | None = None) -> 
 def _judge(
     _workspace: Workspace, stamp: Hashable, table: str, dataset: str, kind: str, threshold: float
 ) -> SplitJudge:
-    return SplitJudge(_workspace.store.accuracy(table, dataset, kind), threshold)
+    return SplitJudge(_accuracy(_workspace, stamp, table, dataset, kind), threshold)
 
 
-@st.cache_data(show_spinner=False, max_entries=128)
+@lru_cache(maxsize=_KEPT)
+def describe(leaves: Leaves, judge: SplitJudge) -> pd.DataFrame:
+    """Return what each sub-space of a split holds."""
+    return describe_sub_spaces(leaves, judge.accuracy, judge.threshold)
+
+
+@lru_cache(maxsize=_KEPT)
+def reports(named: Named, judge: SplitJudge) -> pd.DataFrame:
+    """Return the reports of several splits, the most informative first."""
+    return report_frame(dict(named), judge)
+
+
+@lru_cache(maxsize=_KEPT)
+def finding(named: Named, judge: SplitJudge) -> str:
+    """Return what follows from the reports of several splits, in a sentence."""
+    return conclusion(reports(named, judge))
+
+
+@lru_cache(maxsize=_KEPT)
 def distributions(
-    leaves: Leaves, accuracy: pd.DataFrame, style: str, limits: Limits
+    leaves: Leaves, judge: SplitJudge, style: str, lowest: float = LOWEST
 ) -> pd.DataFrame:
-    """Return the distributions that a style draws."""
-    return DISTRIBUTION_FRAMES[style](leaves, accuracy, limits)
+    """Return the distributions that a style draws, without a share of the lowest accuracies."""
+    limits = default_limits(judge.accuracy, lowest)
+    return DISTRIBUTION_FRAMES[style](leaves, judge.accuracy, limits)
 
 
-@st.cache_data(show_spinner=False, max_entries=128)
-def top_distributions(
-    leaves: Leaves, accuracy: pd.DataFrame, threshold: float
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+@lru_cache(maxsize=_KEPT)
+def top_distributions(leaves: Leaves, judge: SplitJudge) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the densities of the top architectures, and these architectures themselves."""
+    accuracy, threshold = judge.accuracy, judge.threshold
     rows = accuracy[top_mask(accuracy["accuracy_mean"].to_numpy(), threshold)]
     values = rows["accuracy_mean"]
     limits = None if rows.empty else (float(values.min()), float(values.max()))
@@ -104,12 +128,10 @@ def top_distributions(
     return frame, top_architectures(leaves, accuracy, threshold)
 
 
-@st.cache_data(show_spinner=False, max_entries=128)
-def architectures(
-    leaves: Leaves, number: int, accuracy: pd.DataFrame, threshold: float
-) -> pd.DataFrame:
+@lru_cache(maxsize=_KEPT)
+def architectures(leaves: Leaves, number: int, judge: SplitJudge) -> pd.DataFrame:
     """Return the architectures of a sub-space, the best first."""
-    return architectures_of(leaves[number], accuracy, threshold)
+    return architectures_of(leaves[number], judge.accuracy, judge.threshold)
 
 
 def uncertainty(workspace: Workspace, view: View, leaves: Leaves) -> pd.DataFrame | None:

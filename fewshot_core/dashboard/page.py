@@ -5,11 +5,17 @@ from pathlib import Path
 
 import streamlit as st
 
+from fewshot_core.bench.storage import tables_changed
 from fewshot_core.datafolder import data_dir, demo_dir
 from fewshot_core.errors import FewshotError, StoreError
+from fewshot_core.runs.folder import turned
+from fewshot_core.runs.overview import RunSummary, summarise
 from fewshot_core.store import Store
 
 APP_NAME = "Few-shot NAS workbench"
+
+LOOK_SECONDS = 1.0
+"""How long all sessions share what one of them has seen of the data folder."""
 
 
 # The page begins near the top, and numbers in tiles are no larger than headings.
@@ -32,6 +38,13 @@ class Workspace:
     data_dir: Path
     store: Store
 
+    def runs(self) -> list[RunSummary]:
+        """Return a summary of every run, as ``summarise`` does; it is shared, do not alter it.
+
+        What has begun or ended is in it at once, progress after ``LOOK_SECONDS`` at the latest.
+        """
+        return _look(self, self.data_dir, turned(self.data_dir), tables_changed(self.data_dir))
+
 
 def setup(title: str) -> Workspace:
     """Begin a page; it may be called on every run of its script.
@@ -44,7 +57,7 @@ def setup(title: str) -> Workspace:
     st.html(_STYLE)
     try:
         workspace = Workspace(data_dir(), _open_store(data_dir()))
-        workspace.store.sync()
+        workspace.runs()
     except (FewshotError, OSError) as error:
         st.title(title)
         st.error(str(error), icon=":material/error:")
@@ -60,3 +73,10 @@ def setup(title: str) -> Workspace:
 @st.cache_resource(show_spinner="Opening the data folder")
 def _open_store(folder: Path) -> Store:
     return Store(folder, demo=demo_dir())
+
+
+@st.cache_resource(show_spinner=False, ttl=LOOK_SECONDS, max_entries=4)
+def _look(_workspace: Workspace, folder: Path, turned: int, tables: int) -> list[RunSummary]:
+    """Take in what is new in the data folder, and look at its runs."""
+    _workspace.store.sync()
+    return summarise(folder, _workspace.store.problems)

@@ -27,11 +27,12 @@ def show_results(workspace: Workspace, view: View) -> None:
     if view.table is None:
         show_missing_table(view)
         return
-    splits, found = _collect(workspace, view)
+    stamp = _stamp(workspace, view)
+    splits, found = _read(workspace, view, stamp, view.dataset, view.kind)
     number = DATASETS.names().index(view.dataset) + 1
     st.subheader(f"Table {number} of the paper: {DATASETS.get(view.dataset).label}")
     preset, show = _choose(found)
-    table = results_table(found, view.dataset, preset, accuracy=view.kind)
+    table = _table(found, stamp, view.dataset, preset, view.kind)
     _say_what_it_is(view, table)
     chosen = show_grid(table, show)
     _show_source(view, table, preset)
@@ -39,30 +40,31 @@ def show_results(workspace: Workspace, view: View) -> None:
     show_cell(workspace, view, table, chosen, splits)
 
 
-def _collect(workspace: Workspace, view: View) -> tuple[list[KnownSplit], pd.DataFrame]:
-    """Return the splits of the data set in view, and what searches in them found."""
-    runs = [
-        frame[["run_id", "finished"]].to_json()
-        for frame in (
-            workspace.store.searches(view.dataset),
-            workspace.store.splits(view.dataset),
-        )
-    ]
+def _stamp(workspace: Workspace, view: View) -> str:
+    """Return what changes when splits, searches or the table in view do."""
     table = view.table and (view.table.name, view.table.fingerprint, view.table.created)
-    stamp = str((workspace.data_dir, runs, imported_names(workspace.data_dir), table))
-    return _read(workspace, view, stamp, view.dataset, view.kind)
+    imported = imported_names(workspace.data_dir)
+    return str((workspace.data_dir, workspace.store.revision, imported, table))
 
 
 @st.cache_resource(show_spinner="Reading recorded searches", max_entries=16)
 def _read(
     _workspace: Workspace, _view: View, stamp: str, dataset: str, kind: str
 ) -> tuple[list[KnownSplit], pd.DataFrame]:
+    """Return the splits of the data set in view, and what searches in them found."""
     store = _workspace.store
     splits = known_splits(store, _workspace.data_dir, dataset)
     searches = store.searches(dataset)
     records = store.search_records(list(searches["run_id"]))
     accuracy = load_accuracy(_workspace, _view)
     return splits, recorded_results(splits, searches, records, accuracy)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _table(
+    _found: pd.DataFrame, stamp: str, dataset: str, preset: str | None, kind: str
+) -> pd.DataFrame:
+    return results_table(_found, dataset, preset, accuracy=kind)
 
 
 def _choose(found: pd.DataFrame) -> tuple[str | None, str]:
@@ -121,9 +123,9 @@ def _show_source(view: View, table: pd.DataFrame, preset: str | None) -> None:
 
 def _show_exports(view: View, table: pd.DataFrame, show: str) -> None:
     texts = {
-        "CSV": (results_csv(table), "csv", "text/csv"),
-        "Markdown": (results_markdown(table, show, view.kind), "md", "text/markdown"),
-        "LaTeX": (results_latex(table, show, view.kind), "tex", "text/x-tex"),
+        "CSV": (lambda: results_csv(table), "csv", "text/csv"),
+        "Markdown": (lambda: results_markdown(table, show, view.kind), "md", "text/markdown"),
+        "LaTeX": (lambda: results_latex(table, show, view.kind), "tex", "text/x-tex"),
     }
     with st.container(horizontal=True):
         for label, (text, suffix, kind) in texts.items():

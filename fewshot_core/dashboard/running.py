@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from fewshot_core.dashboard.controls import choose_count
-from fewshot_core.dashboard.figures import show_figure
+from fewshot_core.dashboard.figures import kept, show_figure
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.request_form import estimate_text
 from fewshot_core.dashboard.trees import draw_tree
@@ -21,7 +22,7 @@ from fewshot_core.runs import (
     Status,
     answered,
     cancel,
-    list_runs,
+    is_active,
     run_folder,
     start,
 )
@@ -46,6 +47,7 @@ def adopt_finished(workspace: Workspace) -> None:
     request = folder.request()
     st.session_state["dataset"] = request.dataset
     st.session_state["split"] = folder.run_id
+    workspace.store.sync()  # it may have ended after the page had looked
     del st.session_state[_WATCHED]
 
 
@@ -89,7 +91,11 @@ def show_start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
 
 def show_progress(workspace: Workspace) -> None:
     """Show all splits that are being made, and one that was waited for and did not end well."""
-    active = [folder for folder in list_runs(workspace.data_dir) if _is_active_split(folder)]
+    active = [
+        run.folder
+        for run in workspace.runs()
+        if run.active and run.kind == "split" and is_active(run.folder)
+    ]
     active.sort(key=lambda folder: folder.status().started or 0.0)
     for folder in active[:_SHOWN]:
         with st.container(border=True):
@@ -116,7 +122,8 @@ def _start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
 def _show_active(folder: RunFolder) -> None:
     """Show how a run goes, again and again until it ends."""
     try:
-        status, request, tree = folder.status(), folder.split_request(), folder.tree()
+        status, request = folder.status(), folder.split_request()
+        figure = _draw_growing(folder, _tree_stamp(folder))
     except FewshotError:
         st.rerun()
     if not status.state.active:
@@ -131,9 +138,24 @@ def _show_active(folder: RunFolder) -> None:
     st.progress(status.done / status.total if status.total else 0.0, _progress_text(status))
     if status.state is State.QUEUED:
         return
-    grown = tree or SplitTree(request.metric, ())
-    drawing = draw_tree(grown, levels=len(request.tree.edges), growing=True)
-    show_figure(tree_figure(drawing), f"growing_{folder.run_id}")
+    show_figure(figure, f"growing_{folder.run_id}")
+
+
+def _tree_stamp(folder: RunFolder) -> tuple[int, int] | None:
+    """Return what changes with the tree of a run, which is replaced as a whole."""
+    try:
+        found = folder.tree_path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+@kept
+def _draw_growing(folder: RunFolder, stamp: tuple[int, int] | None) -> go.Figure:
+    """Return the picture of a tree as far as it has grown, once for all who watch."""
+    request = folder.split_request()
+    grown = folder.tree() or SplitTree(request.metric, ())
+    return tree_figure(draw_tree(grown, levels=len(request.tree.edges), growing=True))
 
 
 def _progress_text(status: Status) -> str:
@@ -179,10 +201,3 @@ def _watched(workspace: Workspace) -> RunFolder | None:
         del st.session_state[_WATCHED]
         return None
     return folder
-
-
-def _is_active_split(folder: RunFolder) -> bool:
-    try:
-        return folder.status().state.active and folder.kind().name == "split"
-    except FewshotError:
-        return False

@@ -18,7 +18,7 @@ from fewshot_core.datafolder import demo_dir
 from fewshot_core.datasets import DATASETS
 from fewshot_core.runs import KINDS, RunFolder, State, list_runs
 from fewshot_core.runs.memo import FileMemo
-from fewshot_core.runs.overview import DAMAGED, RunSummary, summarise
+from fewshot_core.runs.overview import DAMAGED, RunSummary
 
 REFRESH_SECONDS = 2.0
 IDLE_SECONDS = 10.0
@@ -31,7 +31,7 @@ _COLUMNS = ["state", "kind", "what", "data set", "message", "started", "seconds"
 def show_runs(workspace: Workspace) -> None:
     """Draw the table of runs with what can be done with the chosen ones."""
     st.subheader("Runs")
-    runs = summarise(workspace.data_dir, workspace.store.problems)
+    runs = workspace.runs()
     if not runs:
         show_empty(
             "No run yet. Splits, searches and trainings appear here with their state, and can be "
@@ -58,7 +58,7 @@ def _show_demo() -> None:
 
 
 def _show_table(workspace: Workspace) -> None:
-    runs = summarise(workspace.data_dir, workspace.store.problems)
+    runs = workspace.runs()
     shown = _filtered(runs)
     _show_sum(runs, shown)
     chosen = _choose(shown)
@@ -165,7 +165,7 @@ def _row(run: RunSummary) -> dict[str, Any]:
 
 
 def _what(run: RunSummary) -> str:
-    return _LABELS.read(run.folder.path / "manifest.json") if run.request is not None else ""
+    return _LABELS.read(run.folder.manifest_path) if run.request is not None else ""
 
 
 def _label(manifest: Path) -> str:

@@ -6,15 +6,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import streamlit as st
-
 from fewshot_core.analysis.search_epochs import UNSPLIT
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.request_labels import options_label
 from fewshot_core.dashboard.splits import SplitInView
 from fewshot_core.datafolder import demo_dir
 from fewshot_core.errors import FewshotError
-from fewshot_core.runs import RunFolder, State, Status, list_runs, run_folder
+from fewshot_core.runs import RunFolder, State, Status, list_runs
 from fewshot_core.runs.memo import FileMemo
 from fewshot_core.runs.plans import planned_folders
 from fewshot_core.search import ALGORITHMS, SearchRequest, plan
@@ -57,7 +55,7 @@ class PlannedSearch:
     folder: RunFolder
 
     def status(self) -> Status | None:
-        """Return how its run goes, or None where there is none or it cannot be read."""
+        """Return how its run goes, or None where there is none; one that is damaged has failed."""
         if not self.folder.path.is_dir():
             return None
         try:
@@ -74,6 +72,21 @@ class PlannedSearch:
         """Whether it has ended well."""
         status = self.status()
         return status is not None and status.state is State.DONE
+
+
+@dataclass(frozen=True)
+class SeenSearch(PlannedSearch):
+    """A search of a plan as it was when it was looked at.
+
+    Attributes:
+        seen: How its run went, or None where there was none.
+    """
+
+    seen: Status | None = None
+
+    def status(self) -> Status | None:
+        """Return how its run went when it was looked at."""
+        return self.seen
 
 
 @dataclass(frozen=True)
@@ -110,6 +123,12 @@ class SearchPlan:
         seeds = ", ".join(map(str, self.seeds))
         return " · ".join([*parts, f"seed{'s' * (len(self.seeds) > 1)} {seeds}"])
 
+    def seen(self) -> "SearchPlan":
+        """Return the plan with its searches as they are now: each is looked at only once."""
+        plain = (PlannedSearch(s.name, s.request, s.folder) for s in self.searches)
+        seen = (SeenSearch(s.name, s.request, s.folder, s.status()) for s in plain)
+        return replace(self, searches=tuple(seen))
+
     def find(self, name: str, seed: int) -> PlannedSearch:
         """Return the search of a sub-space and a seed."""
         return next(s for s in self.searches if s.name == name and s.request.seed == seed)
@@ -144,7 +163,7 @@ def make_plan(
     items = tuple(sorted(fingerprints.items()))
     family, requests, folders = _planned(request, spaces, tuple(seeds), items, data_dir)
     names = [name for _ in seeds for name in place.spaces]
-    searches = map(PlannedSearch, names, requests, map(_with_demo, folders))
+    searches = map(PlannedSearch, names, requests, _with_demo(folders))
     return SearchPlan(family, place, tuple(seeds), tuple(searches), synthetic)
 
 
@@ -166,9 +185,15 @@ def known_plans(workspace: Workspace, dataset: str, place: Place) -> dict[str, S
     """Return the plans by family of which any search has been started, the latest first."""
     rows = {tuple(space.rows) for space in place.spaces.values()}
     found: dict[str, tuple[SearchRequest, dict[str, Any], set[int]]] = {}
-    demo = demo_dir()
-    for folder in [*list_runs(workspace.data_dir), *(list_runs(demo) if demo else ())]:
-        known = _SEARCHES.read(folder.path / "manifest.json")
+    own = [
+        run.folder
+        for run in workspace.runs()
+        if isinstance(run.request, SearchRequest)
+        and run.request.dataset == dataset
+        and run.request.rows in rows
+    ]
+    for folder in [*own, *_demo_runs().values()]:
+        known = _SEARCHES.read(folder.manifest_path)
         if known is None or known[0].dataset != dataset or known[0].rows not in rows:
             continue
         request, manifest, family = known
@@ -197,25 +222,24 @@ def with_seeds(plan: SearchPlan, other: SearchPlan) -> SearchPlan:
 def records_of(folder: RunFolder) -> list[dict[str, Any]]:
     """Return the epochs of a search, read again only when its file has changed; do not alter."""
     try:
-        stat = (folder.path / RECORDS).stat()
-        return _read_records(folder.path, stat.st_mtime_ns, stat.st_size)
+        return _RECORDS.read(folder.path / RECORDS)
     except (FewshotError, OSError):
         return []
 
 
-def _with_demo(folder: RunFolder) -> RunFolder:
-    """Return a run's folder or, where there is none, that of the same run among the demo's."""
-    if folder.path.is_dir():
-        return folder
-    try:
-        return run_folder(folder.run_id, demo) if (demo := demo_dir()) else folder
-    except FewshotError:
-        return folder
+def _with_demo(folders: Sequence[RunFolder]) -> list[RunFolder]:
+    """Return the folders of runs or, where there is none, that of the same run of the demo's."""
+    demo = _demo_runs()
+    return [
+        demo[folder.run_id] if folder.run_id in demo and not folder.path.is_dir() else folder
+        for folder in folders
+    ]
 
 
-@st.cache_resource(show_spinner=False, max_entries=512)
-def _read_records(path: Path, stamp: int, size: int) -> list[dict[str, Any]]:
-    return RunFolder(path).records()
+def _demo_runs() -> dict[str, RunFolder]:
+    """Return the runs that came with the project, by their names."""
+    demo = demo_dir()
+    return {folder.run_id: folder for folder in list_runs(demo)} if demo else {}
 
 
 def _search_of(path: Path) -> tuple[SearchRequest, dict[str, Any], str] | None:
@@ -232,3 +256,4 @@ def _search_of(path: Path) -> tuple[SearchRequest, dict[str, Any], str] | None:
 
 
 _SEARCHES = FileMemo(_search_of)
+_RECORDS = FileMemo(lambda path: RunFolder(path.parent).records(), kept=512)

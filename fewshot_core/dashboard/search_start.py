@@ -20,6 +20,7 @@ def show_start(workspace: Workspace, plan: SearchPlan | None) -> None:
     if plan is None:
         st.button("Start", key="start", type="primary", disabled=True, width="stretch")
         return
+    plan = plan.seen()
     missing = [search for search in unfinished(plan) if not search.is_active()]
     if any(search.is_active() for search in plan.searches):
         st.markdown(f"**{_searches(len(plan.searches))}**, on their way.")

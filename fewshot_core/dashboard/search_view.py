@@ -68,6 +68,7 @@ def choose_shown(
 
 def show_searches(workspace: Workspace, view: View, plan: SearchPlan) -> None:
     """Show a plan: how it goes, its curves, and one of its searches in full."""
+    plan = plan.seen()
     if all(search.status() is None for search in plan.searches):
         st.markdown(
             f"No search of this plan was started yet. **{plan.label}**: with *Start*, "
@@ -90,6 +91,7 @@ def show_searches(workspace: Workspace, view: View, plan: SearchPlan) -> None:
 
 def _show_live(workspace: Workspace, view: View, plan: SearchPlan, going: bool) -> None:
     """Show what changes while searches run; the rest of the page is drawn again when they end."""
+    plan = plan.seen()
     if going and not any(search.is_active() for search in plan.searches):
         st.rerun()
     _show_state(workspace, plan)

@@ -2,21 +2,20 @@
 
 import streamlit as st
 
-from fewshot_core.analysis import default_limits
 from fewshot_core.dashboard.figures import (
     accuracy_source,
     analyse_command,
     show_figure,
     show_source,
 )
-from fewshot_core.dashboard.loading import describe, distributions, load_accuracy
+from fewshot_core.dashboard.loading import load_judge
 from fewshot_core.dashboard.page import Workspace
+from fewshot_core.dashboard.small_distributions import draw_small, small_notes
 from fewshot_core.dashboard.splits import list_splits, open_split
 from fewshot_core.dashboard.standing import one_of_each
 from fewshot_core.dashboard.states import show_missing_split, show_missing_table
 from fewshot_core.dashboard.views import View
 from fewshot_core.datasets import DATASETS
-from fewshot_core.plots import cut_notes, distributions_figure
 
 _STYLE = "ridgeline"
 
@@ -58,16 +57,11 @@ def _cells(workspace: Workspace) -> dict[str, dict[str, str]]:
 
 def _show_cell(workspace: Workspace, view: View, dataset: str, key: str) -> None:
     split = open_split(workspace, key)
-    accuracy = load_accuracy(workspace, view, dataset)
-    frame = distributions(split.leaves, accuracy, _STYLE, default_limits(accuracy))
-    described = describe(split.leaves, accuracy, view.threshold)
-    figure = distributions_figure(
-        frame,
-        described,
-        f"{view.kind} accuracy, %",
-        _STYLE,
-        title=DATASETS.get(dataset).label,
-        compact=True,
-    )
+    judge = load_judge(workspace, view, dataset)
+    if judge is None:
+        return
+    axis_title = f"{view.kind} accuracy, %"
+    figure = draw_small(split.leaves, judge, axis_title, _STYLE, DATASETS.get(dataset).label)
     show_figure(figure, f"sheet_{key}")
-    st.caption(" · ".join([split.label, *cut_notes(frame, described)]))
+    notes = small_notes(split.leaves, judge, _STYLE)
+    st.caption(" · ".join(filter(None, [split.label, notes])))

@@ -60,21 +60,21 @@ def _show_export(workspace: Workspace, view: View) -> None:
     if split.tree is not None:
         st.download_button(
             "Tree with scores (JSON)",
-            split.tree.to_json(),
+            split.tree.to_json,
             f"{split.key}.json",
             "application/json",
             key="export_tree",
         )
     st.download_button(
         "Masks (JSON)",
-        _masks_text(named),
+        lambda: _masks_text(named),
         f"{split.key}-masks.json",
         "application/json",
         key="export_masks",
     )
     st.download_button(
         "Search configurations (YAML, zipped)",
-        zip_archive(search_configs(named)),
+        lambda: zip_archive(search_configs(named)),
         f"{split.key}.zip",
         "application/zip",
         key="export_configs",

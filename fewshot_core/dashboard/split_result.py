@@ -6,7 +6,7 @@ import streamlit as st
 
 from fewshot_core.analysis import SplitReport
 from fewshot_core.dashboard.figures import show_figure, show_split_source, show_view_source
-from fewshot_core.dashboard.loading import describe, load_accuracy, load_judge
+from fewshot_core.dashboard.loading import describe, load_judge
 from fewshot_core.dashboard.navigation import DISTRIBUTIONS, link_to
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.repeats import repeats_of, show_spread, show_stability
@@ -17,7 +17,6 @@ from fewshot_core.dashboard.trees import draw_split, show_node, show_tree
 from fewshot_core.dashboard.views import View
 from fewshot_core.datasets import DATASETS
 from fewshot_core.durations import duration_text
-from fewshot_core.plots import tree_figure
 
 
 def show_split(workspace: Workspace, view: View) -> None:
@@ -35,13 +34,11 @@ def show_split(workspace: Workspace, view: View) -> None:
     _warn(split)
     judge = load_judge(workspace, view)
     _show_tiles(view, split, judge.report(split.leaves) if judge else None)
-    described = None
-    if view.table is not None:
-        described = describe(split.leaves, load_accuracy(workspace, view), view.threshold)
+    described = None if judge is None else describe(split.leaves, judge)
     if split.tree is None:
-        show_figure(tree_figure(draw_split(split, described)), "imported_tree")
+        show_figure(draw_split(split, judge), "imported_tree")
     else:
-        node = show_tree(split.tree, described)
+        node = show_tree(split, split.tree, judge)
         trees = repeats_of(workspace, split)
         show_node(split.tree, node, "node")
         show_spread(trees, node)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 
 import streamlit as st
 
@@ -12,17 +13,20 @@ from fewshot_core.dashboard.request_labels import distinct_labels, split_label
 from fewshot_core.errors import FewshotError
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import SplitRequest
+from fewshot_core.runs.memo import FileMemo
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import SplitTree
-from fewshot_core.splitting.imported import imported_names, open_imported
+from fewshot_core.splitting.imported import imported_names, imported_path, read_imported
+from fewshot_core.store import Store
 
 _FILE = "file-"
 _DEMO = " · demo"
+_KEPT = 256
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SplitInView:
-    """A split.
+    """A split, the same object for as long as it stays the same.
 
     Attributes:
         key: What it is called in the URL: its run, or "file-" and the name of an imported one.
@@ -73,17 +77,27 @@ def list_splits(workspace: Workspace, dataset: str) -> dict[str, str]:
     One's own come first, the latest run first; then those from files, then those that came with the
     project, in the order of the metrics.
     """
+    imported = tuple(
+        name for name, split_dataset in _imported(workspace).items() if split_dataset == dataset
+    )
+    store = workspace.store
+    return dict(_labels(store, store.revision, dataset, imported))
+
+
+@lru_cache(maxsize=_KEPT)
+def _labels(
+    store: Store, revision: int, dataset: str, imported: tuple[str, ...]
+) -> Mapping[str, str]:
     own, demo = {}, {}
-    rows = workspace.store.splits(dataset)
+    rows = store.splits(dataset)
     for run_id, text, is_demo in zip(rows["run_id"], rows["request"], rows["demo"], strict=True):
         request = read_request(text)
         if is_demo:
             demo[run_id] = request
         else:
             own[run_id] = split_label(request, run_id)
-    for name, split_dataset in _imported(workspace).items():
-        if split_dataset == dataset:
-            own[f"{_FILE}{name}"] = _imported_label(name, dataset)
+    for name in imported:
+        own[f"{_FILE}{name}"] = _imported_label(name, dataset)
     order = {name: number for number, name in enumerate(METRICS.names())}
     ordered = sorted(demo.items(), key=lambda item: (order[item[1].metric], item[1].seed))
     return own | {run_id: _demo_label(request, run_id) for run_id, request in ordered}
@@ -96,9 +110,14 @@ def open_split(workspace: Workspace, key: str) -> SplitInView:
         UnknownNameError: If there is no such split.
     """
     if key.startswith(_FILE):
-        return _open_imported(workspace, key.removeprefix(_FILE))
-    tree = workspace.store.split_tree(key)
-    [row] = workspace.store.splits(run_id=key).to_dict("records")
+        return _IMPORTED.read(imported_path(key.removeprefix(_FILE), workspace.data_dir))
+    return _open_finished(workspace.store, workspace.store.revision, key)
+
+
+@lru_cache(maxsize=_KEPT)
+def _open_finished(store: Store, revision: int, key: str) -> SplitInView:
+    tree = store.split_tree(key)
+    [row] = store.splits(run_id=key).to_dict("records")
     request = read_request(row["request"])
     return SplitInView(
         key=key,
@@ -154,10 +173,11 @@ def _details(tree: SplitTree) -> tuple[str, ...]:
 
 def _imported(workspace: Workspace) -> dict[str, str | None]:
     """Return the data sets of imported splits; a damaged one is named on the page."""
-    found = {}
+    found: dict[str, str | None] = {}
     for name in imported_names(workspace.data_dir):
         try:
-            found[name] = open_imported(name, workspace.data_dir).dataset
+            path = imported_path(name, workspace.data_dir)
+            found[name] = _IMPORTED.read(path).dataset
         except FewshotError as error:
             st.warning(f"An imported split cannot be read: {error}", icon=":material/warning:")
     return found
@@ -168,8 +188,9 @@ def _imported_label(name: str, dataset: str) -> str:
     return " · ".join(part for part in name.split(f"-{dataset}-", 1) if part)
 
 
-def _open_imported(workspace: Workspace, name: str) -> SplitInView:
-    split = open_imported(name, workspace.data_dir)
+def _open_imported(path: Path) -> SplitInView:
+    name = path.stem
+    split = read_imported(path)
     dataset = split.dataset or ""
     return SplitInView(
         key=f"{_FILE}{name}",
@@ -179,3 +200,6 @@ def _open_imported(workspace: Workspace, name: str) -> SplitInView:
         leaves=split.leaves,
         details=("imported from a file",),
     )
+
+
+_IMPORTED = FileMemo(_open_imported)

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from fewshot_core.analysis import SplitJudge, report_frame, tree_shape
-from fewshot_core.dashboard.figures import accuracy_source, show_figure
+import plotly.graph_objects as go
+
+from fewshot_core.analysis import SplitJudge, tree_shape
+from fewshot_core.dashboard.figures import accuracy_source, kept, show_figure
+from fewshot_core.dashboard.loading import Named, reports
 from fewshot_core.dashboard.splits import SplitInView
 from fewshot_core.dashboard.views import View
 from fewshot_core.plots import standing_figure
@@ -19,16 +22,25 @@ def one_of_each(labels: Mapping[str, str]) -> list[str]:
 
 def show_standing(view: View, judge: SplitJudge, splits: Sequence[SplitInView], key: str) -> None:
     """Draw splits between chance and the best tree of the shape that most of them have."""
-    reports = report_frame({split.label: split.leaves for split in splits}, judge)
-    shapes = [shape for split in splits if (shape := tree_shape(split.leaves)) is not None]
-    caption = [*accuracy_source(view)[:2], view.top_label]
-    title = f"How much each split tells about the {view.top_label}"
+    source = tuple(accuracy_source(view)[:2])
+    show_figure(_draw(named(splits), judge, source, view.top_label), key)
+
+
+def named(splits: Sequence[SplitInView]) -> Named:
+    """Return the sub-spaces of splits with their labels."""
+    return tuple((split.label, split.leaves) for split in splits)
+
+
+@kept
+def _draw(named: Named, judge: SplitJudge, source: tuple[str, ...], top_label: str) -> go.Figure:
+    shapes = [shape for _, leaves in named if (shape := tree_shape(leaves)) is not None]
+    caption = [*source, top_label]
+    title = f"How much each split tells about the {top_label}"
     if not shapes:
-        show_figure(standing_figure(reports, [], None, title, caption), key)
-        return
+        return standing_figure(reports(named, judge), [], None, title, caption)
     shape = max(shapes, key=shapes.count)
     if len(set(shapes)) > 1:
         caption.append("chance and best are those of the most frequent shape of tree")
     chance = judge.chance(shape)
-    figure = standing_figure(reports, chance.gains, chance.best.gain_bits, title, caption)
-    show_figure(figure, key)
+    best = chance.best.gain_bits
+    return standing_figure(reports(named, judge), chance.gains, best, title, caption)

@@ -16,7 +16,7 @@ from fewshot_core.runs import (
     answered,
     cancel,
     estimate_seconds,
-    list_runs,
+    is_active,
     start,
 )
 from fewshot_core.search import PRESETS, SAMPLINGS, TRAINED_ON, TrainingRequest
@@ -40,9 +40,9 @@ def show_training(workspace: Workspace, dataset: str) -> None:
         if request is not None:
             _show_start(workspace, request)
             show_options(request.options, "training_options", narrow=True)
-    for folder in list_runs(workspace.data_dir):
-        if _is_going(folder):
-            _show_going(folder)
+    for run in workspace.runs():
+        if run.active and run.kind == "train" and is_active(run.folder):
+            _show_going(run.folder)
 
 
 def _choose_training(dataset: str) -> TrainingRequest | None:
@@ -112,7 +112,7 @@ def _show_start(workspace: Workspace, request: TrainingRequest) -> None:
 @st.fragment(run_every=POLL_SECONDS)
 def _show_going(folder: RunFolder) -> None:
     """Show how a training goes, again and again until it ends."""
-    if not _is_going(folder):
+    if not is_active(folder):
         st.rerun()
     status, records = folder.status(), folder.records()
     with st.container(border=True):
@@ -126,11 +126,3 @@ def _show_going(folder: RunFolder) -> None:
         if st.button("Cancel", key=f"cancel_{folder.run_id}", icon=":material/cancel:"):
             cancel(folder)
             st.rerun()
-
-
-def _is_going(folder: RunFolder) -> bool:
-    """Whether a run is a training that a process works on."""
-    try:
-        return folder.kind().name == "train" and folder.status().state.active
-    except FewshotError:
-        return False

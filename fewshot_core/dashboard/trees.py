@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
-from fewshot_core.analysis import branchings
-from fewshot_core.dashboard.figures import show_figure
+from fewshot_core.analysis import SplitJudge, branchings
+from fewshot_core.dashboard.figures import kept, show_figure
+from fewshot_core.dashboard.loading import describe
 from fewshot_core.dashboard.splits import SplitInView
 from fewshot_core.metrics import METRICS
 from fewshot_core.plots import (
@@ -46,7 +48,7 @@ def draw_tree(
     return TreeDrawing(branches, leaves, levels)
 
 
-def draw_split(split: SplitInView, leaves: pd.DataFrame | None) -> TreeDrawing:
+def _drawing(split: SplitInView, leaves: pd.DataFrame | None) -> TreeDrawing:
     """Return the drawing of any split; one that comes from no tree has its sub-spaces as ends."""
     if split.tree is not None:
         return draw_tree(split.tree, leaves)
@@ -63,13 +65,18 @@ def draw_split(split: SplitInView, leaves: pd.DataFrame | None) -> TreeDrawing:
     return TreeDrawing(tuple(branches), leaves)
 
 
-def show_tree(tree: SplitTree, leaves: pd.DataFrame | None) -> SplitNode:
-    """Draw a finished tree and return the node chosen, by a click on it or from the list."""
+@kept
+def draw_split(split: SplitInView, judge: SplitJudge | None) -> go.Figure:
+    """Return the picture of any split, with what a judge's accuracies say of its sub-spaces."""
+    leaves = None if judge is None else describe(split.leaves, judge)
+    return tree_figure(_drawing(split, leaves))
+
+
+def show_tree(split: SplitInView, tree: SplitTree, judge: SplitJudge | None) -> SplitNode:
+    """Draw a split's tree and return the node chosen, by a click on it or from the list."""
     nodes = {_path_text(node.path): node for node in tree.nodes}
     names = {text: _node_name(tree, node) for text, node in nodes.items()}
-    show_figure(
-        tree_figure(draw_tree(tree, leaves)), _CHART, on_select=lambda: _choose_clicked(names)
-    )
+    show_figure(draw_split(split, judge), _CHART, on_select=lambda: _choose_clicked(names))
     chosen = st.selectbox(
         "Node",
         list(names.values()),
@@ -89,14 +96,30 @@ def show_node(tree: SplitTree, node: SplitNode, key: str) -> None:
     left, right = st.columns(2, gap="medium")
     if scored:
         with left:
-            figure = scores_figure(node.operations, node.values, "Scores", info.label)
+            figure = _draw_scores(node.operations, node.values, info.label)
             show_figure(figure, f"{key}_scores")
     with right if scored else left:
-        similarity = [list(row) for row in node.similarity]
-        figure = similarity_figure(node.operations, similarity, node.groups, "Similarity")
-        show_figure(figure, f"{key}_similarity")
+        show_figure(
+            _draw_similarity(node.operations, node.similarity, node.groups), f"{key}_similarity"
+        )
     with st.container() if scored else right:
         _show_candidates(tree, node)
+
+
+@kept
+def _draw_scores(
+    operations: tuple[int, ...], values: tuple[float | None, ...], label: str
+) -> go.Figure:
+    return scores_figure(operations, values, "Scores", label)
+
+
+@kept
+def _draw_similarity(
+    operations: tuple[int, ...],
+    similarity: tuple[tuple[float, ...], ...],
+    groups: tuple[tuple[int, ...], ...],
+) -> go.Figure:
+    return similarity_figure(operations, [list(row) for row in similarity], groups, "Similarity")
 
 
 def _show_candidates(tree: SplitTree, node: SplitNode) -> None:

@@ -5,7 +5,7 @@ from fewshot_core.runs.commands import command, plan_command, split_command
 from fewshot_core.runs.devices import available_devices
 from fewshot_core.runs.estimate import estimate_seconds, measure
 from fewshot_core.runs.folder import RunFolder, find_run, foreign_folders, list_runs, run_folder
-from fewshot_core.runs.jobs import answered, cancel, delete, start
+from fewshot_core.runs.jobs import answered, cancel, delete, is_active, start
 from fewshot_core.runs.kinds import KINDS, Request
 from fewshot_core.runs.request import Network, SplitRequest
 from fewshot_core.runs.status import State, Status
@@ -26,6 +26,7 @@ __all__ = [
     "estimate_seconds",
     "find_run",
     "foreign_folders",
+    "is_active",
     "list_runs",
     "measure",
     "plan_command",

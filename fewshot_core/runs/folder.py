@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from operator import itemgetter
 from pathlib import Path
 from stat import S_ISREG
@@ -44,6 +44,16 @@ class RunFolder:
         """The run's name."""
         return self.path.name
 
+    @cached_property
+    def manifest_path(self) -> Path:
+        """Where it says what was asked."""
+        return self.path / "manifest.json"
+
+    @cached_property
+    def status_path(self) -> Path:
+        """Where it says how the run goes."""
+        return self.path / "status.json"
+
     @property
     def log_path(self) -> Path:
         """Where the process writes what it has to say."""
@@ -60,7 +70,7 @@ class RunFolder:
         Raises:
             RunError: If it is missing or damaged.
         """
-        document = _read_json(self.path / "manifest.json")
+        document = _read_json(self.manifest_path)
         if not isinstance(document, dict) or not isinstance(document.get("request"), dict):
             raise RunError(f"{self.run_id}: manifest.json holds no request")
         return document
@@ -71,7 +81,7 @@ class RunFolder:
 
     def request(self) -> Request:
         """Return what was asked; raises as ``manifest``."""
-        return _REQUESTS.read(self.path / "manifest.json")
+        return _REQUESTS.read(self.manifest_path)
 
     def split_request(self) -> SplitRequest:
         """Return what was asked of a split.
@@ -98,7 +108,7 @@ class RunFolder:
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Write what was asked."""
-        write_json(self.path / "manifest.json", dict(manifest))
+        write_json(self.manifest_path, dict(manifest))
 
     def status(self) -> Status:
         """Return how the run goes; one whose process is gone is lost.
@@ -106,7 +116,7 @@ class RunFolder:
         Raises:
             RunError: If the status is missing or damaged.
         """
-        path = self.path / "status.json"
+        path = self.status_path
         status = _STATUSES.read(path)
         if status.state.active and not status.process_alive():
             # The process may have written its last word between the two looks.
@@ -117,9 +127,11 @@ class RunFolder:
         return status
 
     def write_status(self, status: Status) -> None:
-        """Write how the run goes."""
+        """Write how the run goes; a turn of events also shows in the time of the folder of runs."""
         stamped = replace(status, updated=datetime.now(UTC).timestamp())
-        write_json(self.path / "status.json", asdict(stamped))
+        write_json(self.status_path, asdict(stamped))
+        if status.state is not State.RUNNING:
+            os.utime(self.path.parent)
 
     def tree(self) -> SplitTree | None:
         """Return the tree as far as it has grown, or None before its first node.
@@ -192,6 +204,17 @@ _REQUESTS = FileMemo(_read_request)
 def runs_dir(data_dir: Path) -> Path:
     """Return where the run folders of a data folder are."""
     return data_dir / "runs"
+
+
+def turned(data_dir: Path) -> int:
+    """Return a number that changes when a run begins, ends or is deleted, in any process.
+
+    The progress of a run does not show in it, nor that its process is lost.
+    """
+    try:
+        return runs_dir(data_dir).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def run_folder(run_id: str, data_dir: Path) -> RunFolder:

@@ -15,7 +15,7 @@ SETTLED_SECONDS = 1.0
 """How long after a change a file is not yet trusted to be the same."""
 
 KEPT = 20_000
-"""How many files are remembered at most."""
+"""How many files are remembered at most, where nothing else is said."""
 
 T = TypeVar("T")
 Signature = tuple[int, int, int]
@@ -27,10 +27,12 @@ class FileMemo(Generic[T]):
     Args:
         read: Reads a file; what it raises is not remembered. What it returns is shared and must
             not be changed.
+        kept: How many files are remembered at most.
     """
 
-    def __init__(self, read: Callable[[Path], T]) -> None:
+    def __init__(self, read: Callable[[Path], T], kept: int = KEPT) -> None:
         self._read = read
+        self._most = kept
         self._kept: dict[str, tuple[Signature, T]] = {}
 
     def read(self, path: Path) -> T:
@@ -46,7 +48,7 @@ class FileMemo(Generic[T]):
             return known[1]
         value = self._read(path)
         if time.time() - found.st_mtime > SETTLED_SECONDS:
-            if len(self._kept) >= KEPT:
+            if len(self._kept) >= self._most:
                 self._kept.clear()
             self._kept[name] = (signature, value)
         return value

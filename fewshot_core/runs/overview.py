@@ -106,7 +106,7 @@ _SIZES = FileMemo(lambda status: folder_size(status.parent))
 
 
 def _summary(folder: RunFolder, problem: str | None) -> RunSummary:
-    size = _SIZES.read(folder.path / "status.json")
+    size = _SIZES.read(folder.status_path)
     try:
         return RunSummary(folder, size, folder.request(), folder.status(), problem)
     except FewshotError:

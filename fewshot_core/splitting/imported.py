@@ -49,7 +49,11 @@ def open_imported(name: str, data_dir: Path) -> NamedSplit:
         UnknownNameError: If there is none of that name.
         SplittingError: If its file is damaged.
     """
-    path = _path(name, data_dir)
+    return read_imported(imported_path(name, data_dir))
+
+
+def read_imported(path: Path) -> NamedSplit:
+    """Return the split in a file that ``imported_path`` names; raises as ``open_imported``."""
     splits = read_splits(path)
     if len(splits) != 1:
         raise SplittingError(f"{path}: expected one split, got {len(splits)}")
@@ -62,7 +66,7 @@ def remove_imported(name: str, data_dir: Path) -> None:
     Raises:
         UnknownNameError: If there is none of that name.
     """
-    _path(name, data_dir).unlink()
+    imported_path(name, data_dir).unlink()
 
 
 def _store(split: NamedSplit, source: str, data_dir: Path) -> str:
@@ -81,7 +85,12 @@ def _store(split: NamedSplit, source: str, data_dir: Path) -> str:
         number += 1
 
 
-def _path(name: str, data_dir: Path) -> Path:
+def imported_path(name: str, data_dir: Path) -> Path:
+    """Return the file of a split that is kept.
+
+    Raises:
+        UnknownNameError: If there is none of that name.
+    """
     path = _folder(data_dir) / f"{name}.json"
     if not _NAME.fullmatch(name) or not path.is_file():
         known = ", ".join(imported_names(data_dir)) or "none"
