@@ -23,11 +23,14 @@ P = ParamSpec("P")
 
 
 class Picture(go.Figure):  # type: ignore[misc]  # plotly has no types
-    """A figure that is not changed any more: what a browser gets of it is made only once."""
+    """What a browser gets of a figure, made only once; the figure itself is let go.
+
+    Of its own it has only the layout's ``meta``; everything else is made of ``to_dict``.
+    """
 
     def __init__(self, figure: go.Figure) -> None:
-        super().__init__(figure)
-        self._sent: dict[str, Any] = super().to_dict()
+        super().__init__(layout={"meta": figure.layout.meta})
+        self._sent: dict[str, Any] = figure.to_dict()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figure as plain values; they are shared and must not be changed."""
@@ -36,7 +39,6 @@ class Picture(go.Figure):  # type: ignore[misc]  # plotly has no types
 
 def kept(draw: Callable[P, go.Figure]) -> Callable[P, Picture]:
     """Have something drawn only once for the same arguments, which must be hashable."""
-
     known = lru_cache(maxsize=_KEPT)(lambda *args, **kwargs: Picture(draw(*args, **kwargs)))
     return cast(Callable[P, Picture], wraps(draw)(known))
 
