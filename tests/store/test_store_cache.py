@@ -279,3 +279,29 @@ def test_threads_that_ask_together_are_served_by_one_look_at_the_folder(
         list(pool.map(lambda _: store.sync(), range(8)))
     assert 1 <= len(looked) < 8
     assert len(store.splits()) == 1
+
+
+def test_what_was_asked_before_is_answered_anew_once_something_has_changed(make_run, open_store):
+    make_run("gradnorm")
+    store = open_store()
+    before, revision = store.splits(), store.revision
+    store.sync()
+    assert store.revision == revision, "nothing has changed"
+    second = make_run("snip")
+    store.sync()
+    assert store.revision > revision
+    assert list(before["metric"]) == ["gradnorm"]
+    assert set(store.splits()["metric"]) == {"gradnorm", "snip"}
+    delete(second)
+    store.sync()
+    assert list(store.splits()["metric"]) == ["gradnorm"]
+
+
+def test_an_answer_that_is_altered_does_not_alter_the_next(make_run, open_store):
+    make_run("gradnorm")
+    store = open_store()
+    answer = store.splits()
+    answer["metric"] = "altered"
+    answer.loc[0, "variant"] = "altered"
+    [row] = store.splits().to_dict("records")
+    assert (row["metric"], row["variant"]) == ("gradnorm", "paper")
