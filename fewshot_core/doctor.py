@@ -47,7 +47,7 @@ def examine(data_dir: Path, runs: Mapping[str, int] | None = None) -> dict[str, 
 
 def _version(name: str, problems: list[str]) -> str | None:
     try:
-        return _version_of(name)
+        return installed_version(name)
     except PackageNotFoundError:
         problems.append(
             f"the package {name} is not installed: run `make app` or "
@@ -56,7 +56,7 @@ def _version(name: str, problems: list[str]) -> str | None:
         return None
 
 
-_version_of = lru_cache(maxsize=None)(version)
+installed_version = lru_cache(maxsize=None)(version)
 
 
 def _free_bytes(data_dir: Path, problems: list[str]) -> int | None:

@@ -66,7 +66,7 @@ def test_a_missing_package_is_a_problem_that_says_what_to_do(folder, monkeypatch
             raise PackageNotFoundError(name)
         return "1.0"
 
-    monkeypatch.setattr(doctor, "version", version)
+    monkeypatch.setattr(doctor, "installed_version", version)
     found = examine(folder)
     assert found["packages"]["plotly"] is None and found["packages"]["torch"] == "1.0"
     [problem] = found["problems"]
