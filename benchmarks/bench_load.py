@@ -132,7 +132,7 @@ def measure(folder: Path, sessions: int, runs: int, seconds: float) -> dict[str,
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
-    slow = start(SplitRequest("cifar10", "gradnorm", images="synthetic"), folder)
+    slow = start(SplitRequest("cifar10", "grasp", images="synthetic"), folder)
     try:
         _wait_until_served(f"http://127.0.0.1:{port}")
         first = asyncio.run(_browse(port, 1, 0.0))
