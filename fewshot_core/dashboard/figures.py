@@ -17,7 +17,7 @@ from fewshot_core.plots import alternative
 from fewshot_core.runs import split_command
 
 _FILE_NAME_LENGTH = 80
-_KEPT = 64
+_KEPT = 256
 
 P = ParamSpec("P")
 
