@@ -3,7 +3,6 @@ import time
 
 import pytest
 
-from fewshot_core.runs import memo
 from fewshot_core.runs.memo import FileMemo
 
 
@@ -73,9 +72,9 @@ def test_what_cannot_be_read_is_said_every_time(tmp_path, counted):
     assert read == ["a", "a", "a"]
 
 
-def test_memory_is_bounded(tmp_path, counted, monkeypatch):
-    monkeypatch.setattr(memo, "KEPT", 2)
-    files, read = counted
+def test_memory_is_bounded(tmp_path):
+    read = []
+    files = FileMemo(lambda path: read.append(path.name) or path.name, kept=2)
     for name in ("a", "b", "c"):
         write(tmp_path / name, name)
         files.read(tmp_path / name)
