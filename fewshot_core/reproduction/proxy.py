@@ -1,6 +1,7 @@
 """Section 4.3: does the validation accuracy of sub-supernets tell which one finds the best?"""
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,14 @@ _TAUS = -1.0, 1.0
 
 USEFUL = 0.5
 """A Kendall tau from which on validation accuracy is called a proxy: 3 of 4 pairs in order."""
+
+
+class OfSearches(Protocol):
+    """Something that was found in the searches of a split."""
+
+    @property
+    def cell(self) -> SearchedSplit:
+        """The searches."""
 
 
 _Judge = Callable[[Material, SearchKind, list[Ordering]], Evidence]
@@ -89,7 +98,7 @@ def searching_command(material: Material) -> str:
     )
 
 
-def searched_material(kind: SearchKind, cells: Sequence[SearchedSplit]) -> str:
+def _searched_material(kind: SearchKind, cells: Sequence[SearchedSplit]) -> str:
     """Return which searched splits there are, in words."""
     names = ", ".join(dict.fromkeys(cell.name for cell in cells))
     seeds = ", ".join(map(str, sorted({cell.seed for cell in cells})))
@@ -99,27 +108,28 @@ def searched_material(kind: SearchKind, cells: Sequence[SearchedSplit]) -> str:
     return f"{len(cells)} {pairs} of searched split and seed on {kind.dataset} ({of})"
 
 
-def searched_runs(cells: Sequence[SearchedSplit]) -> tuple[str, ...]:
+def _searched_runs(cells: Sequence[SearchedSplit]) -> tuple[str, ...]:
     """Return the searches, each once."""
     return tuple(dict.fromkeys(run for cell in cells for run in cell.runs))
 
 
-def _judged(
+def searched_evidence(
     material: Material,
     kind: SearchKind,
-    found: Sequence[Ordering],
+    found: Sequence[OfSearches],
     measured: str,
     verdict: tuple[Verdict, str],
     grid: Grid,
 ) -> Evidence:
+    """Return what was found in searched splits, with which ones they are and their scale."""
     cells = [one.cell for one in found]
     return Evidence(
-        searched_material(kind, cells),
+        _searched_material(kind, cells),
         material.search_scale(kind),
         measured,
         *verdict,
         grid,
-        searched_runs(cells),
+        _searched_runs(cells),
     )
 
 
@@ -141,7 +151,7 @@ def _at_the_end(material: Material, kind: SearchKind, found: list[Ordering]) -> 
     headings = ("metric", "seed", "leader", "it found, %", "rank", "best found, %", "lost, points")
     measured = f"So in {tally.text}; the leader loses {lost.text()} points."
     verdict = (tally.verdict, tally.reason)
-    return _judged(material, kind, found, measured, verdict, Grid(headings, lines))
+    return searched_evidence(material, kind, found, measured, verdict, Grid(headings, lines))
 
 
 def _most_epochs(material: Material, kind: SearchKind, found: list[Ordering]) -> Evidence:
@@ -157,7 +167,7 @@ def _most_epochs(material: Material, kind: SearchKind, found: list[Ordering]) ->
         f"{np.mean([one.wrong_by_chance for one in found]):.0%}."
     )
     verdict = (tally.verdict, tally.reason)
-    return _judged(material, kind, found, measured, verdict, Grid(headings, lines))
+    return searched_evidence(material, kind, found, measured, verdict, Grid(headings, lines))
 
 
 def _correlated(material: Material, kind: SearchKind, found: list[Ordering]) -> Evidence:
@@ -170,7 +180,7 @@ def _correlated(material: Material, kind: SearchKind, found: list[Ordering]) -> 
     last = taus.iloc[-1].dropna()
     if last.empty:
         unknown = (Verdict.UNKNOWN, "in every searched split all found the same")
-        return _judged(material, kind, found, "No correlation is defined.", unknown, grid)
+        return searched_evidence(material, kind, found, "No correlation is defined.", unknown, grid)
     mean = Mean.over(last.tolist(), _TAUS)
     count = len(found[0].cell.found)
     limit = kendall_by_chance(count)
@@ -182,7 +192,7 @@ def _correlated(material: Material, kind: SearchKind, found: list[Ordering]) -> 
     )
     measured = f"Tau at the end: {mean.text()}.{chance}"
     verdict = (mean.below(USEFUL), mean.reason(USEFUL))
-    return _judged(material, kind, found, measured, verdict, grid)
+    return searched_evidence(material, kind, found, measured, verdict, grid)
 
 
 def _tau_line(epoch: int, taus: pd.DataFrame, rhos: pd.DataFrame) -> tuple[str, ...]:
@@ -225,8 +235,8 @@ def _early(material: Material, kind: SearchKind, found: list[Ordering]) -> Evide
     grid = Grid(("metric", "seed", "first milestone", "tau there", "tau at the end"), lines)
     if not pairs:
         unknown = (Verdict.UNKNOWN, "no searched split has a tau at both epochs")
-        return _judged(material, kind, found, "Nothing to compare.", unknown, grid)
+        return searched_evidence(material, kind, found, "Nothing to compare.", unknown, grid)
     change = Mean.over([late - early for _, _, early, late in pairs])
     measured = f"Lower in {tally.text}; from there to the end tau changes by {change.text()}."
     verdict = (tally.verdict, tally.reason)
-    return _judged(material, kind, found, measured, verdict, grid)
+    return searched_evidence(material, kind, found, measured, verdict, grid)

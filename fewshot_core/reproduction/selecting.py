@@ -3,13 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fewshot_core.reproduction.claims import Claim, Evidence, Grid, Verdict
+from fewshot_core.reproduction.claims import Claim, Evidence, Grid
 from fewshot_core.reproduction.material import Material, SearchedSplit, SearchKind
-from fewshot_core.reproduction.proxy import (
-    searched_material,
-    searched_runs,
-    searching_command,
-)
+from fewshot_core.reproduction.proxy import searched_evidence, searching_command
 from fewshot_core.reproduction.rules import Mean, Tally
 from fewshot_core.selection import Choice, HalvingResult, paper_milestones, read_frame
 from fewshot_core.selection.schedules import PAPER_END, PAPER_MILESTONES
@@ -123,25 +119,6 @@ def selection_claims(material: Material) -> list[Claim]:
     ]
 
 
-def _evidence(
-    material: Material,
-    kind: SearchKind,
-    found: Sequence[Replay],
-    measured: str,
-    verdict: tuple[Verdict, str],
-    grid: Grid,
-) -> Evidence:
-    cells = [one.cell for one in found]
-    return Evidence(
-        searched_material(kind, cells),
-        material.search_scale(kind),
-        measured,
-        *verdict,
-        grid,
-        searched_runs(cells),
-    )
-
-
 def _discarding(material: Material, kind: SearchKind, found: list[Replay]) -> Evidence:
     tally = Tally.count(one.discards_best for one in found)
     lines = tuple(
@@ -159,7 +136,7 @@ def _discarding(material: Material, kind: SearchKind, found: list[Replay]) -> Ev
     chance = sum(map(_lost_by_chance, found)) / len(found)
     measured = f"Discarded in {tally.text}; discarding at random would in {chance:.0%}."
     grid = Grid(headings, lines)
-    return _evidence(material, kind, found, measured, (tally.verdict, tally.reason), grid)
+    return searched_evidence(material, kind, found, measured, (tally.verdict, tally.reason), grid)
 
 
 def _lost_by_chance(one: Replay) -> float:
@@ -198,7 +175,7 @@ def _degrading(material: Material, kind: SearchKind, found: list[Replay]) -> Evi
         f"{total}."
     )
     grid = Grid(headings, lines)
-    return _evidence(material, kind, found, measured, (tally.verdict, tally.reason), grid)
+    return searched_evidence(material, kind, found, measured, (tally.verdict, tally.reason), grid)
 
 
 def _beside_random(material: Material, kind: SearchKind, found: list[Replay]) -> Evidence:
@@ -212,7 +189,7 @@ def _beside_random(material: Material, kind: SearchKind, found: list[Replay]) ->
     gain = Mean.over([one.random_regret - one.result.regret for one in found])
     measured = f"Halving loses {gain.text()} points less than one at random."
     verdict = (gain.above(0.0), gain.reason(0.0))
-    return _evidence(material, kind, found, measured, verdict, Grid(headings, lines))
+    return searched_evidence(material, kind, found, measured, verdict, Grid(headings, lines))
 
 
 def _schedule_line(name: str, cells: Sequence[SearchedSplit]) -> tuple[str, ...]:
