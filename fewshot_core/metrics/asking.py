@@ -20,7 +20,7 @@ from fewshot_core.metrics.probe import Probes
 from fewshot_core.metrics.registry import METRICS
 from fewshot_core.metrics.scores import Answer
 from fewshot_core.nets import Supernet
-from fewshot_core.resolve import resolve
+from fewshot_core.resolve import resolve_plugin
 
 
 def ask(
@@ -134,13 +134,8 @@ class Asked:
 
 def _implementation(info: MetricInfo) -> Callable[[Question], Answer]:
     """Import the score function of a metric; another package's record may be wrong about it."""
-    try:
-        return resolve(info.implementation)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise MetricError(
-            f"expected the score function of {info.name} at {info.implementation!r} "
-            f"(module:function), which cannot be imported: {error}"
-        ) from error
+    what = f"the score function of {info.name}"
+    return resolve_plugin(info.implementation, what, "function", MetricError)
 
 
 def _ignore(operation: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fewshot_core.resolve import resolve
+from fewshot_core.resolve import resolve_plugin
 from fewshot_core.search.alphas import Alphas
 from fewshot_core.search.augmentation import augment
 from fewshot_core.search.compute import Compute
@@ -27,7 +27,7 @@ from fewshot_core.search.options import SearchOptions
 from fewshot_core.search.progress import StepProgress, ignore
 from fewshot_core.search.randomness import Randomness, generator_for
 from fewshot_core.search.records import EpochRecord
-from fewshot_core.search.registry import ALGORITHMS, AlgorithmInfo
+from fewshot_core.search.registry import ALGORITHMS
 from fewshot_core.search.start import Start
 from fewshot_core.search.state import SearchState
 from fewshot_core.search.steps import apply_gradients, weight_step
@@ -73,7 +73,9 @@ class Search:
         self.compute.prepare(self.network)
         drawn = generator_for(seed, "first logits")
         self.alphas = Alphas(start.supernet.sub_space, drawn, self.compute.device)
-        self.algorithm = _factory(info)(self.alphas, options)
+        what = f"the algorithm {info.name}"
+        factory = resolve_plugin(info.factory, what, "class", SearchError)
+        self.algorithm: Algorithm = factory(self.alphas, options)
         self._weight_optimiser = weight_optimiser(self.network, options)
         self._architecture_optimiser = architecture_optimiser(self.alphas, options)
 
@@ -208,17 +210,6 @@ class Search:
         self._architecture_optimiser.load_state_dict(state.rest["architecture optimiser"])
         self._random.load_state_dict(state.rest["random"])
         self.records = [EpochRecord.from_dict(record) for record in state.rest["records"]]
-
-
-def _factory(info: AlgorithmInfo) -> Callable[..., Algorithm]:
-    """Import the class of an algorithm; another package's record may be wrong about it."""
-    try:
-        return resolve(info.factory)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise SearchError(
-            f"expected the algorithm {info.name} at {info.factory!r} (module:class), which cannot "
-            f"be imported: {error}"
-        ) from error
 
 
 def _identity(
