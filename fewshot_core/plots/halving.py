@@ -29,6 +29,8 @@ from fewshot_core.plots.template import (
 )
 from fewshot_core.selection import Curves, HalvingResult, read_frame
 
+ENDS_NOTE = "cross: discarded, ring: chosen"
+
 _FADED = 0.45
 
 
@@ -48,7 +50,7 @@ def halving_figure(
         curves: As for ``search_curves_figure``.
         result: What a selection among them came to, or None to draw nothing.
         axis_title: What the accuracies are, with their unit.
-        caption: Parts of the muted line under the title.
+        caption: Parts of the muted line under the title, after what the signs are.
         title: The title.
 
     Raises:
@@ -57,7 +59,7 @@ def halving_figure(
     if result is None or (isinstance(curves, pd.DataFrame) and curves.empty):
         return empty_figure(title, "no search to draw", HEIGHT)
     table = curves if isinstance(curves, Curves) else read_frame(curves)
-    figure = base_figure(title, HEIGHT, halving_alternative(result), list(caption))
+    figure = base_figure(title, HEIGHT, halving_alternative(result), [ENDS_NOTE, *caption])
     add_halving(figure, Panel(), table, result)
     figure.update_layout(annotations=milestone_signs(result, Panel()))
     figure.update_xaxes(title_text="epoch")
@@ -173,7 +175,9 @@ def _add_ends(
         **panel.axes,
         name=what,
         mode="markers",
+        cliponaxis=False,
         marker={**look, "color": colours, "line": {**look["line"], "color": colours}},
         text=[f"<b>{name}</b> {what} at epoch {epoch}" for name, epoch, _ in ends],
+        showlegend=False,
         hovertemplate="%{text}: %{y:.2f}%<extra></extra>",
     )

@@ -1,7 +1,8 @@
 """A search replayed: both panels of Fig. 4 of the paper under one timeline.
 
-The curves are drawn once. Playing, pausing and scrubbing happen in the browser, without the
-server, and move nothing but a cursor: one small trace in each panel.
+One panel lies above the other, which reads well at any width. The curves are drawn once. Playing,
+pausing and scrubbing happen in the browser, without the server, and move nothing but a cursor: one
+small trace in each panel.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from fewshot_core.plots.halving import add_halving, milestone_signs, valid_range
+from fewshot_core.plots.chips import Annotation
+from fewshot_core.plots.halving import ENDS_NOTE, add_halving, milestone_signs, valid_range
 from fewshot_core.plots.search_curves import add_search_curves
 from fewshot_core.plots.search_lines import (
     FOUND_AXIS,
@@ -26,6 +28,7 @@ from fewshot_core.plots.search_lines import (
 from fewshot_core.plots.search_texts import halving_alternative, search_alternative
 from fewshot_core.plots.template import (
     INK,
+    SMALL_FONT_SIZE,
     base_figure,
     empty_figure,
     put_legend_above,
@@ -37,9 +40,9 @@ from fewshot_core.selection import Curves, HalvingResult, leaders, read_frame
 STOPS = 60
 """At how many epochs the cursor stops, at most, besides milestones and both ends."""
 
-_HEIGHT = 520
-_LEFT, _RIGHT = Panel("x", "y"), Panel("x2", "y2", legend=False)
-_DOMAINS = ([0, 0.46], [0.54, 1])
+_HEIGHT = 600
+_UPPER, _LOWER = Panel("x", "y"), Panel("x2", "y2", legend=False)
+_DOMAINS = ([0.53, 0.95], [0, 0.42])
 _NICE = (1, 2, 5)
 _NO_STEP = 1e-9  # Plotly takes a step of 0 for none at all, and uses 1.
 
@@ -55,7 +58,7 @@ def replay_figure(
     caption: Sequence[str] = (),
     title: str = "",
 ) -> go.Figure:
-    """Draw ``search_curves_figure`` and ``halving_figure`` side by side, with a timeline.
+    """Draw ``search_curves_figure`` above ``halving_figure``, with a timeline.
 
     Args:
         curves: As for ``search_curves_figure``.
@@ -75,11 +78,12 @@ def replay_figure(
     table = curves if isinstance(curves, Curves) else read_frame(curves)
     epochs = cursor_stops(table, result, stops)
     ranges = accuracy_range(table.values["test_accuracy"]), valid_range(table, result)
-    notes = [LEADER_NOTE, *cut_note(table.values["test_accuracy"], ranges[0][0]), *caption]
+    cut = cut_note(table.values["test_accuracy"], ranges[0][0])
+    notes = [LEADER_NOTE, ENDS_NOTE, *cut, *caption]
     alt = f"{search_alternative(table)} {halving_alternative(result)}"
     figure = base_figure(title, _HEIGHT, alt, notes)
-    add_search_curves(figure, _LEFT, table)
-    add_halving(figure, _RIGHT, table, result)
+    add_search_curves(figure, _UPPER, table)
+    add_halving(figure, _LOWER, table, result)
     _lay_out(figure, result, ranges, axis_titles)
     frames = cursor_frames(table, result, epochs, ranges, len(figure.data))
     start = 0 if cursor is None else int(np.abs(np.array(epochs) - cursor).argmin())
@@ -124,7 +128,7 @@ def cursor_frames(
         result: What is replayed.
         epochs: Where the cursor stops.
         ranges: The ends of both axes of accuracy, in percent.
-        first_trace: The position of the left cursor among the traces; the right one follows.
+        first_trace: The position of the upper cursor among the traces; the lower one follows.
     """
     lead = leaders(curves).set_index("epoch")["test_accuracy"]
     valid = curves.values["valid_accuracy"]
@@ -133,13 +137,13 @@ def cursor_frames(
         at = int(np.searchsorted(curves.epochs, epoch))
         recorded = at < len(curves.epochs) and curves.epochs[at] == epoch
         living = [_is_trained(result, name, epoch) and recorded for name in curves.sub_spaces]
-        left = [_short(lead.get(epoch, np.nan))]
-        right = [_short(valid[i, at]) if alive else None for i, alive in enumerate(living)]
+        upper = [_short(lead.get(epoch, np.nan))]
+        lower = [_short(valid[i, at]) if alive else None for i, alive in enumerate(living)]
         frames.append(
             go.Frame(
                 name=str(epoch),
                 traces=[first_trace, first_trace + 1],
-                data=[_move(epoch, ranges[0], left), _move(epoch, ranges[1], right)],
+                data=[_move(epoch, ranges[0], upper), _move(epoch, ranges[1], lower)],
             )
         )
     return frames
@@ -162,7 +166,7 @@ def _short(value: float) -> float | None:
 def _add_cursors(figure: go.Figure, curves: Curves, frame: go.Frame) -> None:
     """Draw the cursors where a frame has them."""
     colours = [sub_space_colour(position) for position in positions_of(curves.sub_spaces)]
-    looks = (_LEFT, [LEADER_COLOUR], 11), (_RIGHT, colours, 9)
+    looks = (_UPPER, [LEADER_COLOUR], 11), (_LOWER, colours, 9)
     for (panel, inside, size), place in zip(looks, frame.data, strict=True):
         figure.add_scatter(
             x0=place.x0,
@@ -189,12 +193,31 @@ def _lay_out(
     ranges: tuple[Range, Range],
     axis_titles: tuple[str, str],
 ) -> None:
-    """Place two panels side by side, each with its heading."""
-    axes = {"title": {"text": "epoch", "standoff": 4}, "anchor": "y"}
+    """Place one panel above the other, each under its heading, over the same epochs."""
+    upper, lower = _DOMAINS
     figure.update_layout(
-        xaxis={**axes, "domain": _DOMAINS[0]},
-        xaxis2={**axes, "domain": _DOMAINS[1], "anchor": "y2"},
-        yaxis={"range": list(ranges[0]), "title_text": axis_titles[0]},
-        yaxis2={"range": list(ranges[1]), "title_text": axis_titles[1], "anchor": "x2"},
-        annotations=milestone_signs(result, _RIGHT),
+        xaxis={"anchor": "y", "matches": "x2", "showticklabels": False},
+        xaxis2={"anchor": "y2", "title": {"text": "epoch", "standoff": 4}},
+        yaxis={"range": list(ranges[0]), "domain": upper},
+        yaxis2={"range": list(ranges[1]), "domain": lower, "anchor": "x2"},
+        annotations=[
+            _heading(axis_titles[0], upper[1]),
+            _heading(axis_titles[1], lower[1]),
+            *milestone_signs(result, _LOWER),
+        ],
     )
+
+
+def _heading(text: str, top: float) -> Annotation:
+    """Return what the accuracies of a panel are, above it, where it takes no width."""
+    return {
+        "text": text,
+        "x": 0,
+        "xref": "paper",
+        "xanchor": "left",
+        "y": top,
+        "yref": "paper",
+        "yanchor": "bottom",
+        "showarrow": False,
+        "font": {"size": SMALL_FONT_SIZE},
+    }

@@ -72,5 +72,6 @@ def add_search_curves(figure: go.Figure, panel: Panel, curves: Curves) -> None:
         name="leader",
         mode="markers",
         marker={"color": LEADER_COLOUR, "size": 4},
+        showlegend=False,
         hovertemplate="best validation accuracy at epoch %{x}: finds %{y:.2f}%<extra></extra>",
     )

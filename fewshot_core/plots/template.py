@@ -39,7 +39,7 @@ _PATTERNS = ("", "/", "x", ".")
 _OUTLINE_RANGE = (0.13, 0.28)
 _LEGEND_ROW, _LEGEND_GAP = 20, 12
 _TITLE_BASELINE = 22
-_LONGEST_LINE = 72
+_LONGEST_LINE = 58
 
 TEMPLATE = go.layout.Template(
     layout={
@@ -138,7 +138,7 @@ def base_figure(title: str, height: int, alt: str, notes: Sequence[str] = ()) ->
 
 
 def _lines(notes: Sequence[str]) -> list[str]:
-    """Return lines that are narrow enough for a figure of half the page's width."""
+    """Return lines that are narrow enough for a phone."""
     lines: list[str] = []
     for note in notes:
         longer = f"{lines[-1]} · {note}" if lines else note

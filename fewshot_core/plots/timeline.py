@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from fewshot_core.plots.template import GRID, INK, SMALL_FONT_SIZE
 
 _SECONDS = 12
-_BUTTONS_PIXELS = 138
+_TOP = 44
 
 
 def add_timeline(figure: go.Figure, epochs: Sequence[int], active: int) -> None:
@@ -27,8 +27,13 @@ def add_timeline(figure: go.Figure, epochs: Sequence[int], active: int) -> None:
                 "x": 0,
                 "len": 1,
                 "y": 0,
-                "pad": {"l": _BUTTONS_PIXELS, "t": 52, "b": 4},
-                "currentvalue": {"prefix": "epoch ", "xanchor": "left", "font": {"color": INK}},
+                "pad": {"t": _TOP, "b": 4},
+                "currentvalue": {
+                    "prefix": "epoch ",
+                    "xanchor": "right",
+                    "offset": 26,
+                    "font": {"color": INK},
+                },
                 "font": {"color": INK, "size": SMALL_FONT_SIZE},
                 "bgcolor": GRID,
                 "bordercolor": INK,
@@ -58,7 +63,7 @@ def _buttons(milliseconds: float) -> dict[str, Any]:
         "xanchor": "left",
         "y": 0,
         "yanchor": "top",
-        "pad": {"t": 62, "l": 0},
+        "pad": {"t": _TOP, "l": 0},
         "font": {"color": INK},
         "bgcolor": "rgba(0,0,0,0)",
         "bordercolor": INK,

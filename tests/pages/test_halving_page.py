@@ -278,10 +278,8 @@ def test_recorded_searches_of_the_split_in_view_are_replayed(split_data: Path, o
     ]
     first = sentence(page)
     figure = json.loads(page.get("plotly_chart")[0].proto.spec)
-    assert (
-        "validation accuracy of the architecture found"
-        in figure["layout"]["yaxis"]["title"]["text"]
-    )
+    headings = [note["text"] for note in figure["layout"]["annotations"]]
+    assert "validation accuracy of the architecture found, %" in headings
     assert any("without seed 888, which lacks sub-spaces" in text.value for text in page.caption)
     page = open_page(SCRIPT, split=folder.run_id, seed="888")
     assert "1 of 8 sub-spaces were searched with seed 888: S2, S3" in page.warning[0].value

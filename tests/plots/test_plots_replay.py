@@ -106,7 +106,7 @@ def test_moving_the_cursor_changes_no_curve(curves, result):
 
 
 def test_it_is_small_and_always_the_same(figure, curves, result):
-    assert len(figure.to_json()) < 60_000
+    assert len(figure.to_json()) < 61_000
     assert figure.to_json() == replay_figure(curves, result, title="Replay").to_json()
     frames = [frame.to_plotly_json() for frame in figure.frames]
     assert len(json.dumps(frames, separators=(",", ":"))) < 15_000
@@ -114,13 +114,25 @@ def test_it_is_small_and_always_the_same(figure, curves, result):
 
 def test_each_sub_space_is_once_in_the_legend(figure, curves):
     shown = [trace.name for trace in figure.data if trace.name and trace.showlegend is not False]
-    assert sorted(shown) == sorted([*curves.sub_spaces, "leader", "discarded", "chosen"])
+    assert sorted(shown) == sorted(curves.sub_spaces)
+    title = figure.layout.title.text
+    assert all(sign in title for sign in ("red: ", "cross: discarded", "ring: chosen"))
 
 
 def test_both_findings_are_in_its_words(figure, result):
     assert "also finds the best architecture at" in alternative(figure)
     assert f"({result.best})" in alternative(figure)
-    assert figure.layout.xaxis.domain[1] < figure.layout.xaxis2.domain[0]
+
+
+def test_one_panel_is_above_the_other_over_the_same_epochs(figure):
+    layout = figure.layout
+    assert layout.yaxis.domain[0] > layout.yaxis2.domain[1]
+    assert layout.xaxis.matches == "x2"
+    headings = {note.text: note.y for note in layout.annotations if note.xref == "paper"}
+    assert headings == {
+        "test accuracy of the architecture found, %": layout.yaxis.domain[1],
+        "validation accuracy of the supernet, %": layout.yaxis2.domain[1],
+    }
 
 
 @pytest.mark.parametrize("strategy", [one_at_random, oracle, lambda c: top_k(c, 2)])
