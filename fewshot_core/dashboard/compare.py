@@ -21,7 +21,7 @@ from fewshot_core.dashboard.loading import (
 )
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.small_distributions import draw_small, small_notes
-from fewshot_core.dashboard.splits import SplitInView, list_splits, open_splits
+from fewshot_core.dashboard.splits import SplitInView, list_splits, open_splits, shortened
 from fewshot_core.dashboard.standing import named, one_of_each, show_standing
 from fewshot_core.dashboard.states import show_missing_split, show_missing_table
 from fewshot_core.dashboard.views import View
@@ -87,6 +87,7 @@ def _choose_splits(workspace: Workspace, view: View) -> list[SplitInView]:
     if not labels:
         show_missing_split(view)
         return []
+    short = shortened(labels)
     chosen = st.multiselect(
         f"Splits of {DATASETS.get(view.dataset).label}",
         list(labels),
@@ -94,7 +95,7 @@ def _choose_splits(workspace: Workspace, view: View) -> list[SplitInView]:
         key="splits",
         bind="query-params",
         max_selections=MOST,
-        format_func=labels.__getitem__,
+        format_func=short.__getitem__,
     )
     if not chosen:
         st.info("Choose two splits or more.", icon=":material/compare_arrows:")

@@ -1,18 +1,22 @@
 """The curves a reader can replay: recorded searches of the split in view, and imported ones."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from fewshot_core.analysis.published_results import ALGORITHM_LABELS
 from fewshot_core.dashboard.figures import accuracy_source
 from fewshot_core.dashboard.loading import load_accuracy
 from fewshot_core.dashboard.page import Workspace
+from fewshot_core.dashboard.request_labels import search_label, with_ends
 from fewshot_core.dashboard.views import View
 from fewshot_core.datafolder import canonical_json, text_fingerprint
 from fewshot_core.errors import FewshotError
+from fewshot_core.search import SearchRequest
 from fewshot_core.selection import (
     Curves,
     comparable,
@@ -39,7 +43,6 @@ class CurvesInView:
 
     Attributes:
         key: What they are called in the URL.
-        label: Their short name.
         stamp: What changes with their content.
         frame: The curves, as the functions of ``fewshot_core.selection`` take them.
         tables: The curves of each seed.
@@ -52,7 +55,6 @@ class CurvesInView:
     """
 
     key: str
-    label: str
     stamp: str
     frame: pd.DataFrame
     tables: Mapping[int, Curves]
@@ -76,7 +78,7 @@ def list_curves(workspace: Workspace, view: View) -> dict[str, str]:
     labels = {}
     for row in _families(workspace, view).to_dict("records"):
         known = f"{row['searches']} of {row['wanted']} searches"
-        parts = [_family_label(row), *([] if row["searches"] == row["wanted"] else [known])]
+        parts = [row["label"], *([] if row["searches"] == row["wanted"] else [known])]
         labels[str(row["family"])] = " · ".join(parts)
     for name in imported_curves(workspace.data_dir):
         labels[f"{FILE}{name}"] = f"{name} · imported"
@@ -100,7 +102,6 @@ def _open_imported(workspace: Workspace, name: str) -> CurvesInView:
     frame, tables = _imported(workspace, stamp, name)
     return CurvesInView(
         key=f"{FILE}{name}",
-        label=name,
         stamp=stamp,
         frame=frame,
         tables=tables,
@@ -122,9 +123,25 @@ def _imported(
 
 
 def _families(workspace: Workspace, view: View) -> pd.DataFrame:
+    """Return the families of searches in the split in view, with a label that no other one has."""
     searches = workspace.store.searches(view.dataset)
     leaves = view.split.leaves if view.split is not None and view.table is not None else ()
-    return search_families(leaves, searches)
+    families = search_families(leaves, searches)
+    labels = {str(row["family"]): _label(row) for row in families.to_dict("records")}
+    distinct = with_ends(labels, {family: family[:_SHORT] for family in labels})
+    return families.assign(label=families["family"].map(distinct))
+
+
+def _label(row: Mapping[Hashable, Any]) -> str:
+    try:
+        return search_label(_read_request(row["request"]), row["synthetic"])
+    except FewshotError:  # of an algorithm that is not installed any more
+        return f"{row['algorithm']} · {row['epochs']} epochs"
+
+
+@lru_cache(maxsize=20_000)
+def _read_request(text: str) -> SearchRequest:
+    return SearchRequest.from_dict(json.loads(text))
 
 
 def _open_recorded(workspace: Workspace, view: View, family: str) -> CurvesInView:
@@ -134,7 +151,7 @@ def _open_recorded(workspace: Workspace, view: View, family: str) -> CurvesInVie
         )
     searches = workspace.store.searches(view.dataset)
     searches = searches[searches["family"] == family]
-    row = search_families(view.split.leaves, searches).to_dict("records")[0]
+    [row] = _families(workspace, view).query("family == @family").to_dict("records")
     runs = [
         [str(run), float(at)]
         for run, at in zip(searches["run_id"], searches["finished"], strict=True)
@@ -145,14 +162,13 @@ def _open_recorded(workspace: Workspace, view: View, family: str) -> CurvesInVie
     frame, tables, missing = _recorded(workspace, view, stamp, searches)
     return CurvesInView(
         key=family,
-        label=_family_label(row),
         stamp=stamp,
         frame=frame,
         tables=tables,
         found_title=f"{view.kind} accuracy of the architecture found, %",
         valid_title="validation accuracy of the supernet, %",
         source=(
-            f"{_family_label(row)} on {view.split.label}",
+            f"{row['label']} on {view.split.label}",
             *(["made-up images"] if row["synthetic"] else []),
             *accuracy_source(view),
         ),
@@ -173,10 +189,3 @@ def _recorded(_workspace: Workspace, _view: View, stamp: str, _searches: pd.Data
     accuracy = load_accuracy(_workspace, _view)
     joined = recorded_curves(leaves, _searches, records, accuracy)
     return joined.frame, curves_by_seed(joined.frame), dict(joined.missing)
-
-
-def _family_label(row: Mapping[object, object]) -> str:
-    algorithm = str(row["algorithm"])
-    preset = row["preset"] if isinstance(row["preset"], str) else "own options"
-    parts = [ALGORITHM_LABELS.get(algorithm, algorithm), str(preset), f"{row['epochs']} epochs"]
-    return " · ".join([*parts, str(row["family"])[:_SHORT]])

@@ -1,5 +1,6 @@
 """Short names of what is asked of runs; they do not depend on when or where a run was made."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from fewshot_core.metrics import METRICS
@@ -14,6 +15,7 @@ from fewshot_core.search import (
 )
 
 _SEPARATOR = " · "
+_SHORT = 6
 
 
 def request_label(request: Request, run_id: str) -> str:
@@ -21,11 +23,18 @@ def request_label(request: Request, run_id: str) -> str:
     if isinstance(request, SplitRequest):
         return split_label(request, run_id)
     if isinstance(request, SearchRequest):
-        size = f"{request.sub_space.size:,} architectures"
-        parts = [ALGORITHMS.get(request.algorithm).label, options_label(request.options), size]
+        parts = [search_label(request), f"{request.sub_space.size:,} architectures"]
     else:
         parts = ["Supernet", options_label(request.options)]
     return _SEPARATOR.join([*parts, f"seed {request.seed}", *_images(request.images)])
+
+
+def search_label(request: SearchRequest, synthetic: bool = False) -> str:
+    """Return what searches have in common that differ by sub-space and seed only."""
+    parts = [ALGORITHMS.get(request.algorithm).label, options_label(request.options)]
+    if request.checkpoint is not None:
+        parts.append("inherited weights")
+    return _SEPARATOR.join([*parts, *(["synthetic"] if synthetic else [])])
 
 
 def split_label(request: SplitRequest, run_id: str) -> str:
@@ -34,28 +43,38 @@ def split_label(request: SplitRequest, run_id: str) -> str:
     parts = [METRICS.get(request.metric).label]
     if request.variant != "paper":
         parts.append(request.variant)
-    parts.append(f"{network.channels}x{network.cells_per_stage}")
+    parts.append(_network(network.channels, network.cells_per_stage))
     if request.needs_images:
         parts += _images(request.images)
-    return _SEPARATOR.join([*parts, run_id.rpartition("-")[2][:6]])
+    return _SEPARATOR.join([*parts, run_id.rpartition("-")[2][:_SHORT]])
 
 
 def distinct_labels(labels: Mapping[str, str]) -> dict[str, str]:
-    """Return labels without what none of them needs to be told apart.
+    """Return labels that ``split_label`` gave without what none needs to be told apart.
 
-    "snip · 16x5 · d20ce9" becomes "snip" where no other one is of this metric; among several of one
-    metric, what all of them have in common is left out.
+    "snip · 16 channels, 5 cells · d20ce9" becomes "snip" where no other one is of this metric;
+    among several of one metric, what all of them have in common is left out. The end of a run's
+    name is kept only where two would otherwise be named alike.
     """
     parts = {key: label.split(_SEPARATOR) for key, label in labels.items()}
     families: dict[str, list[list[str]]] = {}
     for row in parts.values():
         families.setdefault(row[0], []).append(row)
     short = {}
-    for key, (first, *rest) in parts.items():
+    for key, (first, *rest, _) in parts.items():
         family = families[first]
         told = [part for part in rest if not all(part in row for row in family)]
         short[key] = _SEPARATOR.join([first, *told])
-    return short
+    return with_ends(short, {key: row[-1] for key, row in parts.items()})
+
+
+def with_ends(labels: Mapping[str, str], ends: Mapping[str, str]) -> dict[str, str]:
+    """Return labels with what tells apart those of the same name, and no other."""
+    alike = Counter(labels.values())
+    return {
+        key: f"{label}{_SEPARATOR}{ends[key]}" if alike[label] > 1 else label
+        for key, label in labels.items()
+    }
 
 
 def options_label(options: SearchOptions | TrainingOptions) -> str:
@@ -63,8 +82,11 @@ def options_label(options: SearchOptions | TrainingOptions) -> str:
     preset = preset_of(options)
     if preset is not None:
         return PRESETS.get(preset).label
-    size = f"{options.channels}x{options.cells_per_stage}"
-    return f"{size}, {options.epochs} epochs"
+    return f"{_network(options.channels, options.cells_per_stage)}, {options.epochs} epochs"
+
+
+def _network(channels: int, cells: int) -> str:
+    return f"{channels} channels, {cells} cell{'s' * (cells > 1)}"
 
 
 def _images(name: str | None) -> list[str]:

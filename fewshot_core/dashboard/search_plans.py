@@ -8,14 +8,14 @@ from typing import Any
 
 from fewshot_core.analysis.search_epochs import UNSPLIT
 from fewshot_core.dashboard.page import Workspace
-from fewshot_core.dashboard.request_labels import options_label
+from fewshot_core.dashboard.request_labels import search_label
 from fewshot_core.dashboard.splits import SplitInView
 from fewshot_core.datafolder import demo_dir
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import RunFolder, State, Status, list_runs
 from fewshot_core.runs.memo import FileMemo
 from fewshot_core.runs.plans import planned_folders
-from fewshot_core.search import ALGORITHMS, SearchRequest, plan
+from fewshot_core.search import SearchRequest, plan
 from fewshot_core.search.layout import RECORDS
 from fewshot_core.space import SubSpace
 
@@ -115,13 +115,9 @@ class SearchPlan:
     @property
     def label(self) -> str:
         """Its short name."""
-        parts = [ALGORITHMS.get(self.request.algorithm).label, options_label(self.request.options)]
-        if self.request.checkpoint is not None:
-            parts.append("inherited weights")
-        if self.synthetic:
-            parts.append("synthetic")
         seeds = ", ".join(map(str, self.seeds))
-        return " · ".join([*parts, f"seed{'s' * (len(self.seeds) > 1)} {seeds}"])
+        label = search_label(self.request, self.synthetic)
+        return f"{label} · seed{'s' * (len(self.seeds) > 1)} {seeds}"
 
     def seen(self) -> "SearchPlan":
         """Return the plan with its searches as they are now: each is looked at only once."""

@@ -158,7 +158,13 @@ def open_splits(workspace: Workspace, keys: Sequence[str]) -> list[SplitInView]:
     labels = shortened({split.key: split.label for split in splits})
     if all(split.demo for split in splits):
         labels = {key: label.removesuffix(_DEMO) for key, label in labels.items()}
-    return [replace(split, label=labels[split.key]) for split in splits]
+    return [labelled(split, labels[split.key]) for split in splits]
+
+
+@lru_cache(maxsize=_KEPT)
+def labelled(split: SplitInView, label: str) -> SplitInView:
+    """Return a split with another label, the same object for the same split and label."""
+    return replace(split, label=label)
 
 
 def _demo_label(request: SplitRequest, run_id: str) -> str:

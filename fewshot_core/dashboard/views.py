@@ -8,7 +8,13 @@ from fewshot_core.bench import KINDS, TableInfo, list_tables
 from fewshot_core.dashboard.links import publish, recall, recall_option
 from fewshot_core.dashboard.navigation import DATA, link_to, show_navigation
 from fewshot_core.dashboard.page import Workspace
-from fewshot_core.dashboard.splits import SplitInView, list_splits, open_split, shortened
+from fewshot_core.dashboard.splits import (
+    SplitInView,
+    labelled,
+    list_splits,
+    open_split,
+    shortened,
+)
 from fewshot_core.datasets import DATASETS
 
 
@@ -128,7 +134,7 @@ def _choose_split(workspace: Workspace, dataset: str) -> SplitInView | None:
     short = shortened(labels)
     chosen = st.selectbox("Split", list(labels), key="split", format_func=short.__getitem__)
     publish("split", "")
-    split = open_split(workspace, chosen)
+    split = labelled(open_split(workspace, chosen), short[chosen])
     parts = list(split.details)
     if split.demo:
         parts.insert(0, ":blue[demonstration, came with the project]")

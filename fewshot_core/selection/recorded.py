@@ -49,16 +49,17 @@ def search_families(leaves: Sequence[SubSpace], searches: pd.DataFrame) -> pd.Da
     Returns:
         One row for each family (searches that differ only by sub-space and seed), the most
         complete first and then the latest: family, algorithm, preset, epochs, synthetic, seeds (a
-        tuple, ascending), searches (how many) and wanted (how many would be complete for these
-        seeds).
+        tuple, ascending), searches (how many), wanted (how many would be complete for these seeds)
+        and request (one of theirs, a JSON text).
     """
     rows = _named(leaves, searches)
     found = []
     for key, part in rows.groupby(list(_FAMILY), sort=False, dropna=False):
         seeds = tuple(sorted({int(seed) for seed in part["seed"]}))
         counts = {"seeds": seeds, "searches": len(part), "wanted": len(seeds) * len(leaves)}
-        found.append(dict(zip(_FAMILY, key, strict=True)) | counts)
-    table = pd.DataFrame(found, columns=[*_FAMILY, "seeds", "searches", "wanted"])
+        one = {"request": part["request"].iloc[0]}
+        found.append(dict(zip(_FAMILY, key, strict=True)) | counts | one)
+    table = pd.DataFrame(found, columns=[*_FAMILY, "seeds", "searches", "wanted", "request"])
     share = (table["searches"] / table["wanted"]).astype("float64")
     order = np.argsort(-share.to_numpy(), kind="stable")
     return table.iloc[order].reset_index(drop=True)

@@ -50,8 +50,7 @@ def test_demonstration_data_says_so_beside_one_s_own(
     [demo] = [r.run_id for r in list_runs(DEMO) if r.run_id.startswith("split-params")]
     page = open_page("pages/3_Compare.py")
     names = page.sidebar.selectbox(key="split").options
-    first = own.run_id.rpartition("-")[2][:6]
-    assert names[0] == f"#params · 2x1 · {first}"
+    assert names[0] == "#params · 2 channels, 1 cell"
     page.multiselect(key="splits").set_value([own.run_id, demo]).run()
     shown = set(summary(page)["split"])
     assert len(shown) == 2

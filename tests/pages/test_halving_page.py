@@ -284,3 +284,16 @@ def test_recorded_searches_of_the_split_in_view_are_replayed(split_data: Path, o
     page = open_page(SCRIPT, split=folder.run_id, seed="888")
     assert "1 of 8 sub-spaces were searched with seed 888: S2, S3" in page.warning[0].value
     assert sentence(page) != first
+
+
+def test_curves_are_named_by_what_their_options_are(split_data: Path, open_page: Open):
+    folder = next(run for run in list_runs(split_data) if "params" in run.run_id)
+    tree = folder.tree()
+    assert tree is not None
+    keep_searches(split_data, tree.leaves, 777, epochs=6)
+    keep_searches(split_data, tree.leaves, 777)
+    page = open_page(SCRIPT, split=folder.run_id)
+    assert sorted(page.selectbox(key="curves").options) == [
+        "SNAS · 2 channels, 1 cell, 6 epochs · synthetic",
+        "SNAS · Smoke test · synthetic",
+    ]

@@ -1,26 +1,51 @@
 """Short names of runs on pages."""
 
-from fewshot_core.dashboard.request_labels import distinct_labels
+from dataclasses import replace
+
+from fewshot_core.dashboard.request_labels import distinct_labels, options_label
+from fewshot_core.search import PRESETS
+
+LARGE, SMALL = "16 channels, 5 cells", "4 channels, 1 cell"
 
 
 def test_one_of_its_kind_is_called_by_its_first_name():
-    labels = {"a": "snip · 16x5 · d20ce9", "b": "ntk · 4x1 · 592c75"}
+    labels = {"a": f"snip · {LARGE} · d20ce9", "b": f"ntk · {SMALL} · 592c75"}
     assert distinct_labels(labels) == {"a": "snip", "b": "ntk"}
 
 
 def test_several_of_a_kind_are_told_apart_by_what_differs():
     labels = {
-        "a": "snip · 16x5 · d20ce9",
-        "b": "snip · 16x5 · synthetic · 84ab11",
-        "c": "snip · 4x1 · 99ab11",
+        "a": f"snip · {LARGE} · d20ce9",
+        "b": f"snip · {LARGE} · synthetic · 84ab11",
+        "c": f"snip · {SMALL} · 99ab11",
     }
     assert distinct_labels(labels) == {
-        "a": "snip · 16x5 · d20ce9",
-        "b": "snip · 16x5 · synthetic · 84ab11",
-        "c": "snip · 4x1 · 99ab11",
+        "a": f"snip · {LARGE}",
+        "b": f"snip · {LARGE} · synthetic",
+        "c": f"snip · {SMALL}",
     }
     del labels["c"]
-    assert distinct_labels(labels) == {"a": "snip · d20ce9", "b": "snip · synthetic · 84ab11"}
+    assert distinct_labels(labels) == {"a": "snip", "b": "snip · synthetic"}
+
+
+def test_only_what_would_be_named_alike_has_the_end_of_its_run():
+    labels = {
+        "a": f"snip · {LARGE} · d20ce9",
+        "b": f"snip · {LARGE} · 84ab11",
+        "c": f"snip · {SMALL} · 99ab11",
+    }
+    assert distinct_labels(labels) == {
+        "a": f"snip · {LARGE} · d20ce9",
+        "b": f"snip · {LARGE} · 84ab11",
+        "c": f"snip · {SMALL}",
+    }
+
+
+def test_options_are_called_by_their_preset_or_by_what_differs_most():
+    quick = PRESETS.get("quick").search
+    assert options_label(quick) == "Quick"
+    assert options_label(replace(quick, epochs=50)) == "8 channels, 1 cell, 50 epochs"
+    assert options_label(replace(quick, cells_per_stage=2)) == "8 channels, 2 cells, 20 epochs"
 
 
 def test_nothing_to_name():
