@@ -55,8 +55,8 @@ def show_comparison(workspace: Workspace, view: View) -> None:
     _show_distributions(view, judge, splits)
     left, right = st.columns(2, gap="large")
     with left:
-        show_figure(_draw_map(chosen, judge, view.top_label), "compare_map")
-        show_figure(_draw_agreement(chosen), "compare_agreement")
+        show_figure(_draw_map(chosen, judge, view.top_label), "compare_map", wide=True)
+        show_figure(_draw_agreement(chosen), "compare_agreement", wide=True)
     with right:
         _show_keeping(view, judge, splits)
     _show_source(view, splits, "compare_source")

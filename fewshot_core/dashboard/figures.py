@@ -48,14 +48,24 @@ def show_figure(
     key: str,
     on_select: Callable[[], None] | None = None,
     width: Width = "stretch",
+    wide: bool = False,
 ) -> None:
-    """Draw a figure with its text alternative; its camera button gives an SVG file."""
+    """Draw a figure with its text alternative; its camera button gives an SVG file.
+
+    Args:
+        figure: The figure.
+        key: Its key.
+        on_select: What happens when points of it are chosen.
+        width: As for ``st.plotly_chart``.
+        wide: Whether it is to be moved sideways where a page is too narrow for it.
+    """
     config = {
         "displaylogo": False,
         "toImageButtonOptions": {"format": "svg", "filename": key[:_FILE_NAME_LENGTH]},
         "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
     }
-    st.plotly_chart(
+    place = st.container(key=f"wide_{key}") if wide else st
+    place.plotly_chart(
         figure,
         key=key,
         theme=None,

@@ -42,20 +42,39 @@ def show_epoch(curves: CurvesInView, seed: int, result: HalvingResult, epoch: in
             "sub-space": table.sub_spaces,
             "validation": table.values["valid_accuracy"][:, at],
             "would find": table.values["test_accuracy"][:, at],
-            "state": [_state(result, name, epoch) for name in table.sub_spaces],
-            "leads": [name in leader for name in table.sub_spaces],
+            "state": [_state(result, name, epoch, name in leader) for name in table.sub_spaces],
         }
     )
-    percent = st.column_config.NumberColumn(format="%.2f%%")
+    number = st.column_config.NumberColumn
     st.dataframe(
         rows,
         hide_index=True,
-        column_config={"validation": percent, "would find": percent},
+        column_config={
+            "sub-space": st.column_config.TextColumn(width=70),
+            "validation": number(
+                format="%.2f%%", width=75, help="The supernet's validation accuracy"
+            ),
+            "would find": number(
+                format="%.2f%%", width=75, help="Accuracy of the architecture it would return"
+            ),
+            "state": st.column_config.TextColumn(
+                help="The one with the best validation accuracy of the epoch leads"
+            ),
+        },
         alt=f"The sub-supernets at epoch {epoch}",
     )
 
 
-def _state(result: HalvingResult, name: str, epoch: int) -> str:
+def _state(result: HalvingResult, name: str, epoch: int, leads: bool) -> str:
+    state = _part(result, name, epoch)
+    if not leads:
+        return state
+    trained = result.winner is None or result.trained.get(name, -1) >= epoch
+    return f"{state}, {'leads' if trained else 'would lead'}"
+
+
+def _part(result: HalvingResult, name: str, epoch: int) -> str:
+    """Return which part a sub-supernet has in a selection at an epoch."""
     last = result.trained.get(name)
     if result.winner is None:
         return "as likely as the others"

@@ -58,9 +58,9 @@ def _show_table(grid: pd.DataFrame, replayed: int | None) -> None:
     shown = pd.DataFrame(
         {
             "strategy": order["label"],
-            "known as": order["mark"],
             "cost": order["cost"],
             "regret": order["regret"],
+            "known as": order["mark"],
             "finds": order["test_accuracy"],
             "best discarded": 100 * order["best_discarded"],
             "front": order["pareto"],
@@ -78,9 +78,12 @@ def _show_table(grid: pd.DataFrame, replayed: int | None) -> None:
         on_select=partial(_load_row, grid, order_of),
         selection_mode="single-row",
         column_config={
-            "cost": number(format="%.2f", help="Full runs"),
+            "strategy": st.column_config.TextColumn(width=215),
+            "cost": number(format="%.2f", width=55, help="Full runs"),
             "finds": number(format="%.2f%%"),
-            "regret": number(format="%.2f", help="Points of accuracy lost, mean over seeds"),
+            "regret": number(
+                format="%.2f", width=60, help="Points of accuracy lost, mean over seeds"
+            ),
             "best discarded": number(format="%.0f%%", help="Share of the seeds"),
             "front": st.column_config.CheckboxColumn(help="On the Pareto front"),
         },

@@ -28,8 +28,8 @@ def show_images(workspace: Workspace) -> None:
     rows = [
         {
             "data set": DATASETS.get(source.dataset).label,
-            "name": source.name,
             "what": source.problem or source.label,
+            "name": source.name,
             "where": "" if source.synthetic else str(source.path),
         }
         for source in sources

@@ -34,7 +34,7 @@ def named(splits: Sequence[SplitInView]) -> Named:
 @kept
 def _draw(named: Named, judge: SplitJudge, source: tuple[str, ...], top_label: str) -> go.Figure:
     shapes = [shape for _, leaves in named if (shape := tree_shape(leaves)) is not None]
-    caption = [*source, top_label]
+    caption = list(source)
     title = f"How much each split tells about the {top_label}"
     if not shapes:
         return standing_figure(reports(named, judge), [], None, title, caption)

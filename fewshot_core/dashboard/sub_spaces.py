@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 _PERCENT = {"best": "best %", "mean": "mean %", "median": "median %"}
+_SHOWN = 12
 
 
 def sub_space_table(described: pd.DataFrame) -> pd.DataFrame:
@@ -14,9 +15,9 @@ def sub_space_table(described: pd.DataFrame) -> pd.DataFrame:
         {
             "sub-space": described["sub_space"],
             "size": described["size"],
-            "share": 100 * described["share"],
             "top": described["top_count"],
             "of the top": 100 * described["top_share"],
+            "share": 100 * described["share"],
             "enrichment": described["enrichment"],
             **{label: described[name] for name, label in _PERCENT.items()},
             "best rank": described["best_rank"],
@@ -44,15 +45,16 @@ def show_sub_spaces(
         on_select="rerun",
         selection_mode="single-row",
         selection_default=_linked_selection(described, link),
-        height=38 + 35 * min(len(table), 12),
+        height="content" if len(table) <= _SHOWN else 38 + 35 * _SHOWN,
         placeholder="-",
         column_config={
-            "sub-space": st.column_config.TextColumn(width="small"),
-            "size": number(format="localized", help="Architectures in the sub-space"),
+            "sub-space": st.column_config.TextColumn(width=70),
+            "size": number(format="localized", width=60, help="Architectures in the sub-space"),
             "share": number(format="%.1f%%", help="Share of all 15,625 architectures"),
-            "top": number(label=top_label, help=f"Architectures of the {top_label}"),
+            "top": number(label=top_label, width=60, help=f"Architectures of the {top_label}"),
             "of the top": st.column_config.ProgressColumn(
                 format="%.1f%%",
+                width=130,
                 min_value=0,
                 max_value=max(1.0, float(table["of the top"].max(skipna=True) or 0.0)),
                 help=f"Share of the {top_label} that is in here",

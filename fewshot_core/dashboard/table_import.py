@@ -35,7 +35,7 @@ def show_tables(workspace: Workspace) -> None:
     st.subheader("Accuracy tables")
     tables = list_tables(workspace.data_dir)
     rows = [
-        {"table": info.label, "name": info.name, **_set_row(item), "source": info.source}
+        {"table": info.label, **_set_row(item), "source": info.source, "name": info.name}
         for info in tables
         for item in info.sets
     ]

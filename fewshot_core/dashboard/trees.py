@@ -76,7 +76,8 @@ def show_tree(split: SplitInView, tree: SplitTree, judge: SplitJudge | None) -> 
     """Draw a split's tree and return the node chosen, by a click on it or from the list."""
     nodes = {_path_text(node.path): node for node in tree.nodes}
     names = {text: _node_name(tree, node) for text, node in nodes.items()}
-    show_figure(draw_split(split, judge), _CHART, on_select=lambda: _choose_clicked(names))
+    figure = draw_split(split, judge)
+    show_figure(figure, _CHART, on_select=lambda: _choose_clicked(names), wide=True)
     chosen = st.selectbox(
         "Node",
         list(names.values()),
@@ -146,7 +147,7 @@ def _show_candidates(tree: SplitTree, node: SplitNode) -> None:
         hide_index=True,
         height=230,
         column_config={
-            "cut": st.column_config.NumberColumn(format="%.6g"),
+            "cut": st.column_config.NumberColumn(format="%.4g"),
             "over the least": st.column_config.NumberColumn(format="%.3g"),
         },
         alt=f"{len(candidates)} ways to group the operations, by their cut",

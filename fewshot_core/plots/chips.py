@@ -51,4 +51,4 @@ def chip_row(
 
 def _width(operation: int) -> int:
     """Return the width of an operation's sign, in pixels."""
-    return 30 if len(OPERATION_GLYPHS[operation]) > 1 else 18
+    return 27 if len(OPERATION_GLYPHS[operation]) > 1 else 17

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from fewshot_core.plots.template import (
     base_figure,
     empty_figure,
+    put_legend_above,
     sub_space_colour,
     sub_space_dash,
     text_colour,
@@ -107,6 +108,7 @@ def keep_figure(
         )
     figure.update_xaxes(title_text="sub-spaces kept", dtick=1)
     figure.update_yaxes(title_text=axis_title)
+    put_legend_above(figure, rows=-(-frame["split"].nunique() // 2))
     return figure
 
 

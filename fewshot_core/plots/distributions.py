@@ -57,8 +57,8 @@ def distributions_figure(
         highlight: The name of the sub-space to bring forward, or None.
         caption: Parts of the muted line under the title, after what is not shown.
         title: The title.
-        compact: Whether to leave out the muted line and the title of the vertical axis, in a small
-            figure; ``cut_notes`` says then what is not shown.
+        compact: Whether to leave out the muted line, in a small figure; ``cut_notes`` says
+            then what is not shown.
 
     Raises:
         KeyError: If the style is unknown, or the frame is not the style's.
@@ -68,7 +68,8 @@ def distributions_figure(
     if frame.empty or sub_spaces.empty or not sub_spaces["known"].sum():
         return empty_figure(title, "no accuracy to draw", height)
     alt = f"{label}. {distributions_alternative(sub_spaces, axis_title)}"
-    notes = [] if compact else [*cut_notes(frame, sub_spaces), *caption]
+    beside = [] if style in CURVE_STYLES else ["beside each sub-space: its size"]
+    notes = [] if compact else [*beside, *cut_notes(frame, sub_spaces), *caption]
     figure = base_figure(title, height, alt, notes)
     hovers = _hovers(frame, sub_spaces)
     if style in CURVE_STYLES:
@@ -78,7 +79,6 @@ def distributions_figure(
         labels = [f"{size:,}" for size in sub_spaces["size"]]
         boxes = sub_spaces if style == "violin" else None
         add_ridges(figure, frame, hovers, weights, labels, highlight, boxes)
-        figure.update_yaxes(title_text=None if compact else "sub-space and its size")
     _add_bests(figure, sub_spaces, style in CURVE_STYLES)
     _finish_x(figure, frame, axis_title)
     return figure
@@ -111,7 +111,8 @@ def top_figure(
     height = ridge_height(len(sub_spaces))
     if frame.empty or top.empty or sub_spaces.empty:
         return empty_figure(title, "no top architecture to draw", height)
-    figure = base_figure(title, height, top_alternative(sub_spaces), list(caption))
+    notes = ["beside each sub-space: how many it holds", *caption]
+    figure = base_figure(title, height, top_alternative(sub_spaces), notes)
     counts = sub_spaces["top_count"].tolist()
     weights = {
         name: float(count) for name, count in zip(sub_spaces["sub_space"], counts, strict=True)
@@ -120,7 +121,6 @@ def top_figure(
     add_ridges(
         figure, frame, hovers, weights, [f"{count:,}" for count in counts], highlight, ticks=top
     )
-    figure.update_yaxes(title_text="sub-space and its top")
     _finish_x(figure, frame, axis_title)
     return figure
 

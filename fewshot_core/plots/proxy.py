@@ -16,6 +16,7 @@ from fewshot_core.plots.template import (
     WHOLE_COLOUR,
     base_figure,
     empty_figure,
+    put_legend_above,
     translucent,
 )
 from fewshot_core.selection import kendall_by_chance
@@ -66,6 +67,7 @@ def proxy_figure(
     figure.update_layout(legend_traceorder="normal")
     figure.update_xaxes(title_text="epoch")
     figure.update_yaxes(title_text="rank correlation", range=[-1.05, 1.05])
+    put_legend_above(figure, rows=1)
     return figure
 
 

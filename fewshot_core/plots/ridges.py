@@ -21,7 +21,7 @@ from fewshot_core.plots.template import (
 _REACH_WITH_TICKS = 0.8
 _RIDGE_REACH = 1.15
 _VIOLIN_REACH = 0.46
-_LABELS_PIXELS = 116
+_LABELS_PIXELS = 82
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,6 @@ def _label_rows(
         ticktext=[f"<b>{name}</b>  {label}" for name, label in pairs],
         range=[bottom, len(names) - 0.45 if mirrored else len(names) + 0.2],
         automargin=False,
-        title_standoff=74,
     )
     figure.update_layout(margin_l=_LABELS_PIXELS)
 

@@ -30,6 +30,7 @@ _SYMBOLS = {
     "one_at_random": "cross",
     "oracle": "star",
 }
+_SINGLE = ("train_all", "one_at_random", "oracle")
 _NAMED = ("paper", "GM-NAS", "ceiling", "chance", "oracle")
 _SHIFTS = {"paper": (34, -34), "GM-NAS": (34, 34)}
 
@@ -47,13 +48,17 @@ def schedules_figure(
     Args:
         grid: What ``fewshot_core.selection.schedule_grid`` returns.
         selected: The position of the row that is replayed, to be ringed, or None.
-        caption: Parts of the muted line under the title, after the number of seeds.
+        caption: Parts of the muted line under the title, after what the signs are.
         title: The title.
     """
     if grid.empty:
         return empty_figure(title, "no strategy to compare", _HEIGHT)
     seeds = int(grid["seeds"].iloc[0])
-    notes = [*([f"means of {seeds} seeds, bars: one deviation"] if seeds > 1 else []), *caption]
+    notes = [
+        *(["ring: what is replayed"] if selected is not None else []),
+        *([f"means of {seeds} seeds, bars: one deviation"] if seeds > 1 else []),
+        *caption,
+    ]
     figure = base_figure(title, _HEIGHT, schedules_alternative(grid), notes)
     rows = grid.assign(row=range(len(grid)))
     _add_front(figure, rows[rows["pareto"]])
@@ -66,7 +71,7 @@ def schedules_figure(
     figure.update_layout(annotations=_signs(grid))
     figure.update_xaxes(title_text="cost, full runs", rangemode="tozero")
     figure.update_yaxes(title_text="regret, points of accuracy", rangemode="tozero")
-    put_legend_above(figure, rows=4, entry=112)
+    put_legend_above(figure)
     return figure
 
 
@@ -102,6 +107,7 @@ def _add_points(figure: go.Figure, rows: pd.DataFrame, name: str, seeds: int) ->
             "color": [translucent(colour, 0.75) for colour in colours],
             "line": {"width": 1, "color": colours},
         },
+        showlegend=str(records[0]["strategy"]) not in _SINGLE,
         error_y=_bars(rows) if seeds > 1 else None,
         customdata=rows["row"].tolist(),
         hovertext=[_hover(record) for record in records],
@@ -127,6 +133,7 @@ def _add_ring(figure: go.Figure, row: "pd.Series[Any]") -> None:
         name="replayed",
         mode="markers",
         marker={"symbol": "circle-open", "size": 18, "color": INK, "line": {"width": 2}},
+        showlegend=False,
         hoverinfo="skip",
     )
 

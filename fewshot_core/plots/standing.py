@@ -55,7 +55,7 @@ def standing_figure(
     figure.update_yaxes(
         tickvals=list(range(rows - 1, -1, -1)),
         ticktext=[escape(str(name)) for name in reports["split"]],
-        range=[_FOOT, rows - 0.4],
+        range=[_FOOT, rows + 0.2],
         showgrid=True,
     )
     top = max([float(reports["gain_bits"].max()), best_bits or 0.0, *gains[-1:].tolist()])
@@ -94,7 +94,8 @@ def _add_line(
         y=[_FOOT, rows - 0.4],
         mode="lines+text",
         text=["", label],
-        textposition="bottom left" if dash == "dash" else "bottom right",
+        textposition="top left" if dash == "dash" else "top center",
+        cliponaxis=False,
         textfont={"color": INK},
         line={"color": INK, "width": 1.4, "dash": dash},
         hovertext=hover,

@@ -41,14 +41,21 @@ _LEGEND_ROW, _LEGEND_GAP = 20, 12
 _TITLE_BASELINE = 22
 _LONGEST_LINE = 58
 
+_AXIS = {
+    "gridcolor": GRID,
+    "zeroline": False,
+    "automargin": True,
+    "title": {"font": {"size": FONT_SIZE}},
+}
+
 TEMPLATE = go.layout.Template(
     layout={
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": FONT_FAMILY, "size": FONT_SIZE, "color": INK},
         "margin": {"l": 8, "r": 8, "t": 36, "b": 8},
-        "xaxis": {"gridcolor": GRID, "zeroline": False, "automargin": True},
-        "yaxis": {"gridcolor": GRID, "zeroline": False, "automargin": True},
+        "xaxis": _AXIS,
+        "yaxis": _AXIS,
         "hoverlabel": {"font": {"size": FONT_SIZE}, "align": "left"},
         "hovermode": "closest",
         "title": {

@@ -87,6 +87,12 @@ def test_curves_of_keeping_are_told_apart_by_more_than_colour():
     assert "b reaches most, 92.00 %" in alternative(figure)
 
 
+def test_the_legend_of_keeping_takes_no_width():
+    frame = pd.DataFrame({"split": ["snip", "ntk", "grasp"], "k": 1, "best": [91.5, 91.0, 90.0]})
+    legend = keep_figure(frame).layout.legend
+    assert (legend.orientation, legend.y, legend.yanchor) == ("h", 1, "bottom")
+
+
 def test_agreement_names_the_closest_pair():
     splits = SPLITS | {"same": SPLITS["pool"]}
     figure = agreement_figure(agreement_matrix(splits))

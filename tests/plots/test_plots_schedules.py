@@ -68,6 +68,14 @@ def test_hovering_says_what_it_is_and_costs(grid):
     assert "±" in text
 
 
+def test_only_signs_that_are_not_explained_elsewhere_are_in_the_legend(grid):
+    figure = schedules_figure(grid, selected=4)
+    shown = {trace.name for trace in figure.data if trace.showlegend is not False}
+    assert shown == {"Pareto front", "Successive halving", "Top k"}
+    assert "ring: what is replayed" in figure.layout.title.text
+    assert "ring" not in schedules_figure(grid).layout.title.text
+
+
 def test_the_replayed_one_is_ringed(grid):
     ring = named(schedules_figure(grid, selected=4), "replayed")
     assert (ring.x[0], ring.y[0]) == (grid["cost"][4], grid["regret"][4])
