@@ -10,7 +10,7 @@ from fewshot_core.analysis import (
     agreement_matrix,
     keep_k,
 )
-from fewshot_core.dashboard.figures import accuracy_source, kept, show_figure, show_source
+from fewshot_core.dashboard.figures import kept, show_figure
 from fewshot_core.dashboard.loading import (
     Named,
     describe,
@@ -22,7 +22,12 @@ from fewshot_core.dashboard.loading import (
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.small_distributions import draw_small, small_notes
 from fewshot_core.dashboard.splits import SplitInView, list_splits, open_splits, shortened
-from fewshot_core.dashboard.standing import named, one_of_each, show_standing
+from fewshot_core.dashboard.standing import (
+    named,
+    one_of_each,
+    show_splits_source,
+    show_standing,
+)
 from fewshot_core.dashboard.states import show_missing_split, show_missing_table
 from fewshot_core.dashboard.views import View
 from fewshot_core.datasets import DATASETS
@@ -59,7 +64,7 @@ def show_comparison(workspace: Workspace, view: View) -> None:
         show_figure(_draw_agreement(chosen), "compare_agreement", wide=True)
     with right:
         _show_keeping(view, judge, splits)
-    _show_source(view, splits, "compare_source")
+    show_splits_source(view, splits, "compare_source")
     _show_other_data_sets(workspace, view, splits)
     _show_uncertainty(workspace, view, splits)
 
@@ -227,18 +232,4 @@ def _show_uncertainty(workspace: Workspace, view: View, splits: list[SplitInView
         hide_index=True,
         column_config=dict.fromkeys(["mean", "std", "min", "max"], number),
         alt="Mean, deviation, least and most of each split's information gain over resampled seeds",
-    )
-
-
-def _show_source(view: View, splits: list[SplitInView], key: str) -> None:
-    runs = [split.key for split in splits if split.request is not None]
-    commands = [
-        f"fewshot analyse --run {run} --accuracy {view.kind} --threshold {view.threshold:g}"
-        + (f" --table {view.table.name}" if view.table else "")
-        for run in runs
-    ]
-    show_source(
-        [*accuracy_source(view), f"{len(splits)} splits", "10,000 random trees, seed 0"],
-        "\n".join(commands) or "fewshot doctor",
-        key,
     )

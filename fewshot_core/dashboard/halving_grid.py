@@ -78,7 +78,7 @@ def _show_table(grid: pd.DataFrame, replayed: int | None) -> None:
         on_select=partial(_load_row, grid, order_of),
         selection_mode="single-row",
         column_config={
-            "strategy": st.column_config.TextColumn(width=215),
+            "strategy": st.column_config.TextColumn(width=235),
             "cost": number(format="%.2f", width=55, help="Full runs"),
             "finds": number(format="%.2f%%"),
             "regret": number(

@@ -5,12 +5,17 @@ from typing import Any
 
 import streamlit as st
 
-from fewshot_core.dashboard.figures import show_figure, show_split_source, show_view_source
+from fewshot_core.dashboard.figures import show_figure, show_split_source
 from fewshot_core.dashboard.loading import finding, load_judge
 from fewshot_core.dashboard.navigation import COMPARE, HALVING, SPLIT, link_to
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.splits import list_splits, open_splits
-from fewshot_core.dashboard.standing import named, one_of_each, show_standing
+from fewshot_core.dashboard.standing import (
+    named,
+    one_of_each,
+    show_splits_source,
+    show_standing,
+)
 from fewshot_core.dashboard.states import show_empty
 from fewshot_core.dashboard.trees import draw_split
 from fewshot_core.dashboard.views import View
@@ -51,7 +56,7 @@ def _show_hero(workspace: Workspace, view: View) -> None:
     splits = open_splits(workspace, keys)
     st.markdown(f"**On {dataset}**: {finding(named(splits), judge)}")
     show_standing(view, judge, splits, "home_standing")
-    show_view_source(view, "home_source")
+    show_splits_source(view, splits, "home_source")
 
 
 def _show_status(found: dict[str, Any]) -> None:

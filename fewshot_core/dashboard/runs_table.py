@@ -25,7 +25,7 @@ IDLE_SECONDS = 10.0
 
 _STATES = [state.value for state in State] + [DAMAGED]
 _CHOSEN = "chosen_runs"
-_COLUMNS = ["state", "kind", "what", "data set", "message", "started", "seconds", "size", "run"]
+_COLUMNS = ["state", "kind", "what", "data set", "started", "seconds", "message", "size", "run"]
 
 
 def show_runs(workspace: Workspace) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from fewshot_core.analysis import SplitJudge, tree_shape
-from fewshot_core.dashboard.figures import accuracy_source, kept, show_figure
+from fewshot_core.dashboard.figures import accuracy_source, kept, show_figure, show_source
 from fewshot_core.dashboard.loading import Named, reports
 from fewshot_core.dashboard.splits import SplitInView
 from fewshot_core.dashboard.views import View
@@ -24,6 +24,21 @@ def show_standing(view: View, judge: SplitJudge, splits: Sequence[SplitInView], 
     """Draw splits between chance and the best tree of the shape that most of them have."""
     source = tuple(accuracy_source(view)[:2])
     show_figure(_draw(named(splits), judge, source, view.top_label), key)
+
+
+def show_splits_source(view: View, splits: Sequence[SplitInView], key: str) -> None:
+    """Write the muted line under a figure of several splits."""
+    runs = [split.key for split in splits if split.request is not None]
+    commands = [
+        f"fewshot analyse --run {run} --accuracy {view.kind} --threshold {view.threshold:g}"
+        + (f" --table {view.table.name}" if view.table else "")
+        for run in runs
+    ]
+    show_source(
+        [*accuracy_source(view), f"{len(splits)} splits", "10,000 random trees, seed 0"],
+        "\n".join(commands) or "fewshot doctor",
+        key,
+    )
 
 
 def named(splits: Sequence[SplitInView]) -> Named:

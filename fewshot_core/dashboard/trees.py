@@ -147,6 +147,7 @@ def _show_candidates(tree: SplitTree, node: SplitNode) -> None:
         hide_index=True,
         height=230,
         column_config={
+            "": st.column_config.TextColumn(width=65),
             "cut": st.column_config.NumberColumn(format="%.4g"),
             "over the least": st.column_config.NumberColumn(format="%.3g"),
         },

@@ -19,6 +19,7 @@ from fewshot_core.plots.template import (
 _SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star", "hexagon", "hash")
 _HEAT = ((0.0, "#E6ECF3"), (1.0, "#7FA8DE"))
 _HEAT_TEXT = text_colour(_HEAT[0][1])
+_CELL_FONT_SIZE, _FEW_COLUMNS = 11, 9
 
 
 def top_map_figure(
@@ -55,14 +56,15 @@ def top_map_figure(
                 f"{part['sub_space']}: {part['size']:,} architectures, {part['top_count']:,} of "
                 f"the {top_label} ({part['top_share']:.1%})"
             )
-    figure = base_figure(title, height, _map_alternative(sorted_frames, top_label), list(caption))
+    notes = [f"cells: sub-space, and how many of the {top_label} it holds", *caption]
+    figure = base_figure(title, height, _map_alternative(sorted_frames, top_label), notes)
     figure.add_heatmap(
         z=shares,
         x=[f"{number}" for number in range(1, width + 1)],
         y=[escape(name) for name in known],
         text=texts,
         texttemplate="%{text}",
-        textfont={"color": _HEAT_TEXT},
+        textfont=_cell_font(width),
         hovertext=hovers,
         hoverinfo="text",
         colorscale=_HEAT,
@@ -71,7 +73,7 @@ def top_map_figure(
         xgap=2,
         ygap=2,
     )
-    figure.update_xaxes(title_text="sub-spaces, the largest first", showgrid=False)
+    figure.update_xaxes(title_text="sub-spaces, the largest first", showgrid=False, type="category")
     figure.update_yaxes(autorange="reversed", showgrid=False)
     return figure
 
@@ -137,7 +139,7 @@ def agreement_figure(matrix: pd.DataFrame, title: str = "How far splits agree") 
         x=names,
         y=names,
         texttemplate="%{z:.2f}",
-        textfont={"color": _HEAT_TEXT},
+        textfont=_cell_font(len(names)),
         colorscale=_HEAT,
         zmin=0,
         zmax=1,
@@ -147,8 +149,14 @@ def agreement_figure(matrix: pd.DataFrame, title: str = "How far splits agree") 
         hovertemplate="%{y} and %{x}: %{z:.3f}<extra></extra>",
     )
     figure.update_yaxes(autorange="reversed", showgrid=False)
-    figure.update_xaxes(showgrid=False)
+    figure.update_xaxes(showgrid=False, tickangle=-90)
     return figure
+
+
+def _cell_font(columns: int) -> dict[str, object]:
+    """Return the font of what stands in cells; where many columns are narrow, as small as fits."""
+    size = {"size": _CELL_FONT_SIZE} if columns <= _FEW_COLUMNS else {}
+    return {"color": _HEAT_TEXT, **size}
 
 
 def _map_alternative(frames: dict[str, pd.DataFrame], top_label: str) -> str:

@@ -30,6 +30,9 @@ def test_the_home_page_opens_on_what_every_metric_tells(new_machine: Path, open_
     [sentence] = [text.value for text in page.markdown if text.value.startswith("**On CIFAR-10**")]
     assert all(label in sentence for label in LABELS)
     assert "·" not in sentence
+    [source] = [text.value for text in page.caption if "random trees, seed 0" in text.value]
+    assert f" · {len(LABELS)} splits · " in source
+    assert "run split-" not in source
     assert "demonstration, came with the project" in " ".join(c.value for c in page.caption)
     assert page.sidebar.selectbox(key="split").options[0] == "gradientmatching · demo"
     assert sum("random ·" in name for name in page.sidebar.selectbox(key="split").options) == 3

@@ -87,6 +87,15 @@ def test_curves_of_keeping_are_told_apart_by_more_than_colour():
     assert "b reaches most, 92.00 %" in alternative(figure)
 
 
+def test_cells_are_readable_where_there_is_room_for_it(accuracy):
+    few = top_map_figure({"pool": describe_sub_spaces(SPLITS["pool"], accuracy)})
+    many = [FULL.keep(0, [first]).keep(1, [second]) for first in range(5) for second in range(5)]
+    assert few.data[0].textfont.size >= 11
+    crowded = top_map_figure({"many": describe_sub_spaces(many, accuracy)})
+    assert crowded.data[0].textfont.size is None
+    assert "how many of the top 1% it holds" in few.layout.title.text
+
+
 def test_the_legend_of_keeping_takes_no_width():
     frame = pd.DataFrame({"split": ["snip", "ntk", "grasp"], "k": 1, "best": [91.5, 91.0, 90.0]})
     legend = keep_figure(frame).layout.legend
