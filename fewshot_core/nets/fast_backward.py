@@ -20,6 +20,7 @@ from fewshot_core.nets.wiring import Link, Wiring
 
 _convolution_backward = torch.ops.aten.convolution_backward.default
 _relu_backward_into = torch.ops.aten.threshold_backward.grad_input
+_norm_backward = torch.ops.aten.native_batch_norm_backward.default
 
 
 class BackwardPass:
@@ -70,8 +71,9 @@ class BackwardPass:
         self._factors = (self._scales * self.kept.inverses * self._own)[..., None, None, None]
         self._kernels = _products(self.weights, self._factors)
         self._slopes = self.kept.inverses.square().div_(-size)
-        self._products = torch.zeros_like(self._scales)
-        self._totals = torch.zeros_like(self._scales)
+        self._nothing = gradient.new_zeros(gradient.shape[1])
+        self._ones = torch.ones_like(self._nothing)
+        self._sums: list[tuple[Tensor, Tensor]] = [(self._nothing, self._nothing)] * count
         self._reached = [False] * count
         self._found: list[Tensor | None] = [None] * count
         self._scratch = torch.empty_like(gradient)
@@ -88,25 +90,29 @@ class BackwardPass:
         numbers = [number for link in links for number in link.convolutions]
         if not numbers:
             return
-        sums = gradient.new_empty(1 + len(numbers), *gradient.shape[:2])
-        means = torch.mean(gradient, PIXELS, out=sums[0]).mean(0)
-        self._totals[numbers] = means * (gradient.numel() // gradient.shape[1])
+        for number in numbers:
+            self._sums[number] = self._summed(gradient, self.kept.centred[number])
+        means = self._sums[numbers[0]][0] / (gradient.numel() // gradient.shape[1])
         centred = torch.sub(gradient, per_channel(means), out=self._centred)
-        for number, row in zip(numbers, sums[1:], strict=True):
-            products = torch.mul(centred, self.kept.centred[number], out=self._scratch)
-            torch.sum(products, PIXELS, out=row)
-        self._products[numbers] = sums[1:].sum(1)
         for link in links:
             for number in link.convolutions:
                 self._reached[number] = True
                 self._convolve(number, link.source, centred)
+
+    def _summed(self, gradient: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the sums of a gradient and of its products with an output, each (C,)."""
+        _, products, totals = _norm_backward(
+            gradient, output, None, None, None, self._nothing, self._ones,
+            True, 0.0, [False, True, True],
+        )  # fmt: skip
+        return totals, products
 
     def _convolve(self, number: int, source: int, gradient: Tensor) -> None:
         """Send a gradient without mean back through batch norm and convolution."""
         mask = [source > 0 or self.of_features, self.of_weights[number], False]
         if not any(mask):
             return
-        slopes = per_channel(self._products[number] * self._slopes[number])
+        slopes = per_channel(self._sums[number][1] * self._slopes[number])
         through = torch.addcmul(gradient, self.kept.centred[number], slopes, out=self._scratch)
         kernel = self._kernels[number]
         padding = [kernel.shape[-1] // 2] * 2
@@ -169,11 +175,19 @@ class BackwardPass:
         """Return the gradient of what operations count, by position."""
         if not self.of_shares:
             return None
-        of_convolutions = self._scales * self.kept.inverses * self._products
-        of_convolutions += self._shifts * self._totals
+        totals, products = self._stacked_sums()
+        of_convolutions = self._scales * self.kept.inverses * products
+        of_convolutions += self._shifts * totals
         found = self._linear_shares
         found[list(self.wiring.positions)] = of_convolutions.sum(1)
         return found
+
+    def _stacked_sums(self) -> tuple[Tensor, Tensor]:
+        """Return what ``_summed`` found for all convolutions, each (K, C)."""
+        if not self._sums:
+            return self._scales, self._scales
+        totals, products = zip(*self._sums, strict=True)
+        return torch.stack(totals), torch.stack(products)
 
     def _of_weights(self) -> list[Tensor | None]:
         """Return the gradients of the convolutions' weights."""
@@ -184,8 +198,9 @@ class BackwardPass:
 
     def _of_norms(self) -> list[Tensor | None]:
         """Return the gradients of batch norm's weights, then of its biases."""
-        of_scales = self._products * self.kept.inverses * self._own
-        of_shifts = self._totals * self._own
+        totals, products = self._stacked_sums()
+        of_scales = products * self.kept.inverses * self._own
+        of_shifts = totals * self._own
         rows = [*of_scales.unbind(), *of_shifts.unbind()]
         reached = self._reached * 2
         return [row if there else None for row, there in zip(rows, reached, strict=True)]
