@@ -146,10 +146,10 @@ class BackwardPass:
         """Note the gradients of what skip connection and pooling count on a link."""
         features = self.kept.nodes[link.source]
         if link.skip is not None:
-            self._linear_shares[link.skip] = torch.mul(gradient, features, out=self._scratch).sum()
+            self._linear_shares[link.skip] = _dot(gradient, features)
         pooled = self.kept.pooled[link.source]
         if link.pool is not None and pooled is not None:
-            self._linear_shares[link.pool] = torch.mul(gradient, pooled, out=self._scratch).sum()
+            self._linear_shares[link.pool] = _dot(gradient, pooled)
 
     def _arrived(self, source: int) -> Tensor | None:
         """Return the gradient of a node's features; None where nothing depends on them."""
@@ -204,6 +204,11 @@ class BackwardPass:
         rows = [*of_scales.unbind(), *of_shifts.unbind()]
         reached = self._reached * 2
         return [row if there else None for row, there in zip(rows, reached, strict=True)]
+
+
+def _dot(one: Tensor, other: Tensor) -> Tensor:
+    """Return the sum of the products of two tensors, (B, C, H, W), channels last."""
+    return torch.dot(one.permute(0, 2, 3, 1).flatten(), other.permute(0, 2, 3, 1).flatten())
 
 
 def _products(weights: Sequence[Tensor], factors: Tensor) -> list[Tensor]:
