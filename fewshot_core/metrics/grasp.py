@@ -12,10 +12,6 @@ def score(question: Question) -> Answer:
 
 
 def lost_flow(probe: Probe) -> Score:
-    """Return minus the sum of weight * (H g) over all probed weights.
-
-    In an untrained network of full size with statistics of the batch, the terms nearly cancel:
-    their sum is a thousandth of what they are, and three digits of float32 are left of it.
-    """
+    """Return minus the sum of weight * (H g) over all probed weights."""
     gradient, product = probe.curvature.gradient, probe.curvature.product
     return Score(-product, ZERO_GRADIENT if dot(gradient, gradient) == 0 else None)

@@ -16,7 +16,7 @@ from fewshot_core.metrics.scores import Answer
 
 FORMAT = "fewshot-scores/1"
 
-SCORING_VERSION = 1
+SCORING_VERSION = 2
 """Raised whenever a metric, the network or its initialisation gives other scores than before.
 
 What was remembered under another version is not looked at.

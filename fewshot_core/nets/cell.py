@@ -91,7 +91,7 @@ class Cell(nn.Module):
             path: For each edge, the place of the only operation to compute; None for all.
         """
         wiring = wiring_of(self.sub_space, path)
-        layers = [self._layer(name) for name in wiring.convolutions]
+        layers = [self.layer(name) for name in wiring.convolutions]
         if not self._may_be_fast(features, layers):
             return self._compose(wiring, features, wiring.uniform if shares is None else shares)
         return fast_cell(
@@ -107,7 +107,8 @@ class Cell(nn.Module):
             ],
         )
 
-    def _layer(self, name: str) -> ConvNorm:
+    def layer(self, name: str) -> ConvNorm:
+        """Return a convolution by its name in ``Wiring.convolutions``."""
         layer = self.get_submodule(name)
         assert isinstance(layer, ConvNorm)
         return layer
@@ -138,7 +139,7 @@ class Cell(nn.Module):
         if link.skip is not None:
             yield link.skip, node.features
         for number in link.convolutions:
-            yield wiring.positions[number], self._layer(wiring.convolutions[number])(node.rectified)
+            yield wiring.positions[number], self.layer(wiring.convolutions[number])(node.rectified)
         if link.pool is not None:
             yield link.pool, node.pooled
 

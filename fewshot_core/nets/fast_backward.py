@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from fewshot_core.nets.fast_forward import PIXELS, Kept, alike, own_shares, per_channel, stacked
+from fewshot_core.nets.fast_forward import Kept, alike, own_shares, per_channel, stacked
 from fewshot_core.nets.pooling import pixel_shares, pixel_sums
 from fewshot_core.nets.wiring import Link, Wiring
 

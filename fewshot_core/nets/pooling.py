@@ -20,15 +20,25 @@ def pixel_shares(features: Tensor) -> Tensor:
         Shape (1, C, H, W): written out for all channels, which is faster to multiply by. It is
         remembered; do not change it.
     """
-    return _pixel_shares(features.shape[1:], features.dtype)
+    return _pixel_shares(features.shape[1:], features.dtype, features.device)
 
 
 @lru_cache(maxsize=32)
-def _pixel_shares(shape: torch.Size, dtype: torch.dtype) -> Tensor:
+def _pixel_shares(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Tensor:
     _, height, width = shape
     with torch.inference_mode(False):
-        shares = (_counts(height, dtype).view(-1, 1) * _counts(width, dtype)).reciprocal()
-        return shares.expand(1, *shape).contiguous(memory_format=torch.channels_last)
+        counts = _counts(height, dtype, device).view(-1, 1) * _counts(width, dtype, device)
+        return counts.reciprocal().expand(1, *shape).contiguous(memory_format=torch.channels_last)
+
+
+def pooled(features: Tensor) -> Tensor:
+    """Return the mean of the 3x3 pixels around each one, (B, C, H, W)."""
+    return pixel_sums(features).mul_(pixel_shares(features))
+
+
+def pooled_backward(gradient: Tensor) -> Tensor:
+    """Map the gradient of what ``pooled`` returns to that of its features."""
+    return pixel_sums(gradient * pixel_shares(gradient))
 
 
 def pixel_sums(features: Tensor) -> Tensor:
@@ -41,7 +51,7 @@ def pixel_sums(features: Tensor) -> Tensor:
     return sums
 
 
-def _counts(size: int, dtype: torch.dtype) -> Tensor:
+def _counts(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return how many pixels lie next to each one in a row of pixels, itself included."""
-    places = torch.arange(size, dtype=dtype)
+    places = torch.arange(size, dtype=dtype, device=device)
     return 1 + (places > 0).to(dtype) + (places < size - 1).to(dtype)

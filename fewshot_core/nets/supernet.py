@@ -85,11 +85,16 @@ class Supernet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Map images (B, 3, H, W) to logits (B, num_classes)."""
         features = self.stem(images)
-        for name in self._blocks:
-            features = self.get_submodule(name)(features)
+        for block in self.blocks:
+            features = block(features)
         features = torch.relu(self.norm(features)).mean(dim=(2, 3))
         logits: Tensor = self.classifier(features)
         return logits
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """All cells and residual blocks, in the order that images go through them."""
+        return [self.get_submodule(name) for name in self._blocks]
 
     @property
     def batch_norm(self) -> str:

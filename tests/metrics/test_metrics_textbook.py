@@ -16,7 +16,7 @@ SUB_SPACE = SubSpace.from_rows(["11011", "01110", "11111", "10110", "00111", "01
 PROBED = "edge_{}_{}".format(*EDGES[EDGE])
 STATISTICS = ("batch", "running")
 
-ROUNDING = {"grasp": 1e-2, "gradientmatching": 1e-3}
+ROUNDING = {"gradientmatching": 1e-3}
 """What float32 may cost, where it is more than 1e-4. With statistics of the batch, one ReLU that
 float32 switches the other way is enough for that much."""
 
