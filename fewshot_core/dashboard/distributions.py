@@ -141,7 +141,10 @@ def _show_architectures(
         listed = listed.assign(**{dataset: listed["architecture"].map(known)})
     percent = {
         name: st.column_config.NumberColumn(
-            f"{DATASETS.get(dataset).label} {view.kind} %", format="%.2f", width="small"
+            f"{DATASETS.get(dataset).label} %",
+            format="%.2f",
+            width=40 + 6 * len(DATASETS.get(dataset).label),
+            help=f"{view.kind.capitalize()} accuracy on {DATASETS.get(dataset).label}",
         )
         for name, dataset in [("accuracy_mean", view.dataset), *zip(others, others, strict=True)]
     }
@@ -154,7 +157,7 @@ def _show_architectures(
         selection_mode="single-row-required",
         column_order=("rank", *percent, "top", "string", "architecture"),
         column_config={
-            "rank": st.column_config.NumberColumn(format="localized", width="small"),
+            "rank": st.column_config.NumberColumn(format="localized", width=55),
             **percent,
             "top": st.column_config.CheckboxColumn(view.top_label, width="small"),
             "string": st.column_config.TextColumn("architecture", width="large"),

@@ -49,7 +49,7 @@ def _show_hero(workspace: Workspace, view: View) -> None:
     judge = load_judge(workspace, view)
     if judge is None:
         st.subheader(f"The split in view: {view.split.name} on {dataset}")
-        show_figure(draw_split(view.split, None), "home_tree")
+        show_figure(draw_split(view.split, None), "home_tree", wide=True)
         show_split_source(view.split, "home_source")
         return
     keys = one_of_each(list_splits(workspace, view.dataset))

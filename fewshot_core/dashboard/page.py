@@ -28,6 +28,7 @@ _STYLE = """<style>
   [data-testid="stMainBlockContainer"] {padding: 2.6rem 1.2rem 4rem}
   [class*="st-key-wide_"] {overflow-x: auto}
   [class*="st-key-wide_"] > * {min-width: 560px}
+  [class*="st-key-wide_"] * {touch-action: pan-x pan-y !important}
 }
 </style>"""
 

@@ -138,7 +138,7 @@ def _show_active(folder: RunFolder) -> None:
     st.progress(status.done / status.total if status.total else 0.0, _progress_text(status))
     if status.state is State.QUEUED:
         return
-    show_figure(figure, f"growing_{folder.run_id}")
+    show_figure(figure, f"growing_{folder.run_id}", wide=True)
 
 
 def _tree_stamp(folder: RunFolder) -> tuple[int, int] | None:

@@ -21,26 +21,34 @@ def show_table(
     """List the searches with how far they are and what they have found."""
     known = None if accuracy is None else accuracy.set_index("architecture")["accuracy_mean"]
     rows = [_row(workspace, search, known) for search in plan.searches]
+    seed = ["seed"] if len(plan.seeds) > 1 else []
     st.dataframe(
         pd.DataFrame(rows),
         key="searches",
         hide_index=True,
         placeholder="-",
+        column_order=["sub-space", *seed, "state", "epochs", "found", "supernet", "left", "size"],
         height="content" if len(rows) <= _SHOWN else 38 + 35 * _SHOWN,
         column_config={
             "sub-space": st.column_config.TextColumn(width=75),
             "seed": st.column_config.NumberColumn(format="%d", width=50),
             "size": st.column_config.NumberColumn(format="localized", width=60),
-            "state": st.column_config.TextColumn(width=80),
+            "state": st.column_config.TextColumn(width=75),
             "epochs": st.column_config.ProgressColumn(
-                format="%d", min_value=0, max_value=plan.request.options.epochs, width=110
+                format="%d", min_value=0, max_value=plan.request.options.epochs, width=105
             ),
             "left": st.column_config.TextColumn(width=55),
             "supernet": st.column_config.NumberColumn(
-                "supernet %", format="%.2f", help="The supernet's validation accuracy"
+                "supernet %",
+                format="%.2f",
+                width=80,
+                help="The supernet's validation accuracy",
             ),
             "found": st.column_config.NumberColumn(
-                "found %", format="%.2f", help=f"Benchmark {view.kind} accuracy of what is found"
+                "found %",
+                format="%.2f",
+                width=70,
+                help=f"Benchmark {view.kind} accuracy of what is found",
             ),
         },
         alt=f"{len(rows)} searches: {count_text(plan)}",

@@ -198,7 +198,7 @@ def _show_curves(
         if view.table is None:
             st.info(f"No table in view has {view.kind} accuracies.", icon=":material/table_chart:")
         else:
-            axis = f"{view.axis_title} (table {view.table.label})"
+            axis = view.axis_title
     figure = epochs_figure(
         drawn,
         measure,

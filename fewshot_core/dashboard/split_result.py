@@ -36,7 +36,7 @@ def show_split(workspace: Workspace, view: View) -> None:
     _show_tiles(view, split, judge.report(split.leaves) if judge else None)
     described = None if judge is None else describe(split.leaves, judge)
     if split.tree is None:
-        show_figure(draw_split(split, judge), "imported_tree")
+        show_figure(draw_split(split, judge), "imported_tree", wide=True)
     else:
         node = show_tree(split, split.tree, judge)
         trees = repeats_of(workspace, split)

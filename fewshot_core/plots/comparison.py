@@ -73,8 +73,10 @@ def top_map_figure(
         xgap=2,
         ygap=2,
     )
-    figure.update_xaxes(title_text="sub-spaces, the largest first", showgrid=False, type="category")
-    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_xaxes(
+        title_text="sub-spaces, the largest first", showgrid=False, type="category", fixedrange=True
+    )
+    figure.update_yaxes(autorange="reversed", showgrid=False, fixedrange=True)
     return figure
 
 
@@ -148,8 +150,8 @@ def agreement_figure(matrix: pd.DataFrame, title: str = "How far splits agree") 
         ygap=2,
         hovertemplate="%{y} and %{x}: %{z:.3f}<extra></extra>",
     )
-    figure.update_yaxes(autorange="reversed", showgrid=False)
-    figure.update_xaxes(showgrid=False, tickangle=-90)
+    figure.update_yaxes(autorange="reversed", showgrid=False, fixedrange=True)
+    figure.update_xaxes(showgrid=False, tickangle=-90, fixedrange=True)
     return figure
 
 

@@ -96,7 +96,6 @@ def _draw_grid(
         zmin=0,
         zmax=max(float(np.nanmax(grid)), 0.25),
         colorbar={
-            "title": {"text": "probability", "side": "right"},
             "thickness": 10,
             "outlinewidth": 0,
             "tickformat": ".2f",

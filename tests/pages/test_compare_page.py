@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
@@ -97,10 +98,20 @@ def test_all_splits_stand_on_one_sheet_with_what_is_missing_counted(
     said = "\n".join(caption.value for caption in page.caption)
     assert "2 of 6 splits are there" in said
     assert "No split of CIFAR-100 yet." in said
-    assert [text.value for text in page.markdown if text.value.startswith("**")] == [
-        "**gradnorm**",
-        "**#params**",
-    ]
+    assert [text.value for text in page.markdown if text.value.startswith("**")] == ["**CIFAR-10**"]
+    charts = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
+    assert [chart["layout"]["title"]["text"] for chart in charts] == ["gradnorm", "#params"]
+
+
+def test_a_metric_has_a_row_where_several_data_sets_have_splits(split_data: Path, open_page: Open):
+    store_splits([replace(BY_HAND, dataset="cifar100")], "mine.json", split_data)
+    page = open_page("pages/2_Distributions.py", show="All metrics and data sets")
+    rows = [text.value for text in page.markdown if text.value.startswith("**")]
+    assert rows == ["**gradnorm**", "**#params**", "**byhand**"]
+    said = [caption.value for caption in page.caption]
+    assert said.count("No split of CIFAR-10 yet.") == 1
+    assert said.count("No split of CIFAR-100 yet.") == 2
+    assert said.count("No split of ImageNet16-120 yet.") == 1
 
 
 def test_resampled_trainings_say_how_sure_the_numbers_are(split_data: Path, open_page: Open):
