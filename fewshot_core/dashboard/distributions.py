@@ -168,6 +168,6 @@ def _show_architectures(
     rows = answer.selection.rows
     row = listed.iloc[rows[0] if rows else 0]
     architecture = Architecture.from_index(int(row["architecture"]))
-    title = f"Rank {row['rank']:,}: {row['accuracy_mean']:.2f} %"
+    title = f"Rank {row['rank']:,}: {row['accuracy_mean']:.2f}%"
     show_figure(cell_figure(architecture, title), "cell")
     st.code(architecture.to_string(), language=None, wrap_lines=True)

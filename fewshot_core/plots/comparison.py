@@ -98,7 +98,7 @@ def keep_figure(
         return empty_figure(title, "no split to compare", 380)
     first = frame[frame["k"] == 1].sort_values("best", ascending=False)
     leader, value = first["split"].iloc[0], first["best"].iloc[0]
-    alt = f"{title}: with one sub-space kept, {leader} reaches most, {value:.2f} %."
+    alt = f"{title}: with one sub-space kept, {leader} reaches most, {value:.2f}%."
     figure = base_figure(title, 380, alt, list(caption))
     for position, (name, part) in enumerate(frame.groupby("split", sort=False)):
         figure.add_scatter(
@@ -108,7 +108,7 @@ def keep_figure(
             mode="lines+markers",
             line={"color": sub_space_colour(position), "dash": sub_space_dash(position)},
             marker={"symbol": _SYMBOLS[position % len(_SYMBOLS)], "size": 8},
-            hovertemplate="%{x} kept: %{y:.2f} %<extra>" + escape(str(name)) + "</extra>",
+            hovertemplate="%{x} kept: %{y:.2f}%<extra>" + escape(str(name)) + "</extra>",
         )
     figure.update_xaxes(title_text="sub-spaces kept", dtick=1)
     figure.update_yaxes(title_text=axis_title)

@@ -67,7 +67,7 @@ def _add_whole(figure: go.Figure, curve: pd.DataFrame, column: str, hover: str) 
         line_width=1,
         fill="tozeroy",
         fillcolor=translucent(WHOLE_COLOUR, 0.25),
-        hovertemplate=f"{hover}<br>%{{y:.2f}} % at %{{x:.2f}} %<extra></extra>",
+        hovertemplate=f"{hover}<br>%{{y:.2f}}% at %{{x:.2f}}%<extra></extra>",
     )
 
 
@@ -99,5 +99,5 @@ def _add_line(
         line_dash=sub_space_dash(position),
         opacity=opacity,
         legendgroup=name,
-        hovertemplate=f"{hover}<br>%{{y:.2f}} % at %{{x:.2f}} %<extra></extra>",
+        hovertemplate=f"{hover}<br>%{{y:.2f}}% at %{{x:.2f}}%<extra></extra>",
     )

@@ -141,7 +141,7 @@ def _add_bests(figure: go.Figure, sub_spaces: pd.DataFrame, on_one_axis: bool) -
             "line": {"width": 1.4, "color": [outline_colour(colour) for colour in colours]},
         },
         text=[
-            f"<b>{row['sub_space']}</b>: its best, {row['best']:.2f} %, is number "
+            f"<b>{row['sub_space']}</b>: its best, {row['best']:.2f}%, is number "
             f"{row['best_rank']} of all"
             for row in sub_spaces.to_dict("records")
         ],

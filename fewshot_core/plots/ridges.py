@@ -172,7 +172,7 @@ def _add_box(figure: go.Figure, row: _Row, box: pd.DataFrame) -> None:
         mode="lines+markers",
         line={"color": colour, "width": 4},
         marker={"size": [0, 9, 0], "color": "#FFFFFF", "line": {"color": colour, "width": 2}},
-        text=f"{row.hover}<br>quartiles {q25:.2f}, {median:.2f} and {q75:.2f} %",
+        text=f"{row.hover}<br>quartiles {q25:.2f}, {median:.2f} and {q75:.2f}%",
         hoverinfo="text",
         showlegend=False,
     )
@@ -188,7 +188,7 @@ def _add_ticks(figure: go.Figure, row: _Row, ticks: pd.DataFrame, name: str) -> 
         marker={"symbol": "line-ns", "size": 7, "line": {"width": 1.4, "color": colour}},
         text=ticks["string"].tolist(),
         customdata=ticks["architecture"].tolist(),
-        hovertemplate=f"<b>{name}</b>: %{{x:.2f}} %<br>%{{text}}<extra></extra>",
+        hovertemplate=f"<b>{name}</b>: %{{x:.2f}}%<br>%{{text}}<extra></extra>",
         showlegend=False,
     )
 

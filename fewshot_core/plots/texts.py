@@ -19,7 +19,7 @@ def hover_text(row: Row) -> str:
     if not pd.isna(row["top_share"]):
         lines.append(f"{row['top_count']:,} of the top ({row['top_share']:.1%})")
     if not pd.isna(row["best"]):
-        lines.append(f"best {row['best']:.2f} %, mean {row['mean']:.2f} %")
+        lines.append(f"best {row['best']:.2f}%, mean {row['mean']:.2f}%")
     return "<br>".join(lines)
 
 
@@ -32,7 +32,7 @@ def cut_notes(frame: pd.DataFrame, sub_spaces: pd.DataFrame) -> list[str]:
     """Return what is not drawn: architectures outside the axis and those without accuracy."""
     whole = frame[frame["sub_space"] == WHOLE]
     parts = [
-        f"{int(whole[side].iloc[0]):,} architectures {side} {limit} %"
+        f"{int(whole[side].iloc[0]):,} architectures {side} {limit}%"
         for side, limit in zip(("below", "above"), _limit_texts(whole), strict=True)
         if int(whole[side].iloc[0])
     ]
@@ -59,8 +59,8 @@ def distributions_alternative(sub_spaces: pd.DataFrame, axis_title: str) -> str:
     worst = known.iloc[int(known["mean"].to_numpy().argmin())]
     return (
         f"Distribution of {axis_title} in {len(sub_spaces)} sub-spaces. {best['sub_space']} has "
-        f"the highest mean, {best['mean']:.2f} %, and {worst['sub_space']} the lowest, "
-        f"{worst['mean']:.2f} %."
+        f"the highest mean, {best['mean']:.2f}%, and {worst['sub_space']} the lowest, "
+        f"{worst['mean']:.2f}%."
     )
 
 

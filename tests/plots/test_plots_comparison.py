@@ -84,7 +84,7 @@ def test_curves_of_keeping_are_told_apart_by_more_than_colour():
     )
     figure = keep_figure(frame)
     assert len({curve.marker.symbol for curve in figure.data}) == 2
-    assert "b reaches most, 92.00 %" in alternative(figure)
+    assert "b reaches most, 92.00%" in alternative(figure)
 
 
 def test_cells_are_readable_where_there_is_room_for_it(accuracy):
