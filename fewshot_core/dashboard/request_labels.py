@@ -44,8 +44,11 @@ def split_label(request: SplitRequest, run_id: str) -> str:
     if request.variant != "paper":
         parts.append(request.variant)
     parts.append(_network(network.channels, network.cells_per_stage))
+    if network.checkpoint is not None:
+        parts.append("trained")
     if request.needs_images:
         parts += _images(request.images)
+    parts.append(f"seed {request.seed}")
     return _SEPARATOR.join([*parts, run_id.rpartition("-")[2][:_SHORT]])
 
 

@@ -21,14 +21,16 @@ def load_checkpoint(supernet: Supernet, path: Path) -> None:
     """Replace a supernet's weights and stored statistics by those of a checkpoint.
 
     Args:
-        supernet: The network to fill; its ``weights`` says afterwards where they are from.
+        supernet: The network to fill; its ``weights`` and ``history`` say afterwards where they
+            are from.
         path: A file written by ``torch.save``: the state dictionary of a supernet of the same
             shape, alone or under the key ``"supernet"``. It is read without running any code.
 
     Raises:
         CheckpointError: If the file is missing, too large, damaged or of another shape.
     """
-    state = _read(path)
+    content = _read(path)
+    state = _state(content, path)
     expected = supernet.state_dict()
     wrong = [
         name
@@ -46,21 +48,36 @@ def load_checkpoint(supernet: Supernet, path: Path) -> None:
         )
     supernet.load_state_dict(state)
     supernet.weights = f"checkpoint {path.name}, SHA-256 {file_fingerprint(path)[:12]}"
+    supernet.history = _history(content)
 
 
-def _read(path: Path) -> dict[str, torch.Tensor]:
+def _read(path: Path) -> Any:
     check_checkpoint(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except _DAMAGE as error:
         raise CheckpointError(
             f"{path}: expected a file of tensors written by torch.save, got one that cannot be "
             f"read ({error.__class__.__name__})"
         ) from error
+
+
+def _state(content: Any, path: Path) -> dict[str, torch.Tensor]:
     state = content.get("supernet", content) if isinstance(content, Mapping) else content
     if not isinstance(state, Mapping) or not state or not all(map(_holds_numbers, state.values())):
         raise CheckpointError(f"{path}: expected a state dictionary of tensors, got something else")
     return dict(state)
+
+
+def _history(content: Any) -> str:
+    """Return how far the weights were trained; empty where the file does not say."""
+    try:
+        last = content["rest"]["records"][-1]
+        epochs, accuracy = int(last["epoch"]), last["valid_accuracy"]
+        found = "" if accuracy is None else f", validation accuracy {float(accuracy):.1f}%"
+    except (KeyError, IndexError, TypeError, ValueError):
+        return ""
+    return f"trained for {epochs} epoch{'s' * (epochs != 1)}{found}"
 
 
 def _holds_numbers(value: Any) -> bool:

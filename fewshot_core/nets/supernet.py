@@ -59,6 +59,7 @@ class Supernet(nn.Module):
         self.cells_per_stage = cells_per_stage
         self.seed = seed
         self.weights = f"untrained, seed {seed}"
+        self.history = ""
         device = torch.get_default_device()
         with torch.device("meta"):  # PyTorch's own initial weights would use the global seed
             self._build()

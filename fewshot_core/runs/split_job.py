@@ -149,7 +149,7 @@ def _details(
     """Return what a reader of the tree wants to know about its making."""
     return {
         "dataset": request.dataset,
-        "network": request.network.describe(),
+        "network": ", ".join(filter(None, [request.network.describe(), supernet.history])),
         "weights": supernet.weights,
         "device": request.device,
         "images": batches[0].provenance.describe() if batches else None,

@@ -57,6 +57,27 @@ def test_the_network_says_where_its_weights_are_from(path, mixed):
     assert loaded.restrict(mixed).weights == loaded.weights
 
 
+@pytest.mark.parametrize(
+    ("records", "history"),
+    [
+        (
+            [{"epoch": 1, "valid_accuracy": 30.0}, {"epoch": 2, "valid_accuracy": 55.26}],
+            "trained for 2 epochs, validation accuracy 55.3%",
+        ),
+        ([{"epoch": 1, "valid_accuracy": None}], "trained for 1 epoch"),
+        ([], ""),
+        ([{"epoch": "some", "valid_accuracy": 30.0}], ""),
+        (None, ""),
+    ],
+)
+def test_the_network_says_how_far_it_was_trained(records, history, path):
+    torch.save({"supernet": trained().state_dict(), "rest": {"records": records}}, path)
+    loaded = build()
+    assert loaded.history == ""
+    load_checkpoint(loaded, path)
+    assert loaded.history == history
+
+
 def test_a_network_restricted_before_sees_the_new_weights(path, mixed, images):
     torch.save(trained().state_dict(), path)
     loaded = build()

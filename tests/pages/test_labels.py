@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from fewshot_core.dashboard.request_labels import distinct_labels, options_label
+from fewshot_core.dashboard.request_labels import distinct_labels, options_label, split_label
+from fewshot_core.runs import Network, SplitRequest
 from fewshot_core.search import PRESETS
 
 LARGE, SMALL = "16 channels, 5 cells", "4 channels, 1 cell"
@@ -38,6 +39,22 @@ def test_only_what_would_be_named_alike_has_the_end_of_its_run():
         "a": f"snip · {LARGE} · d20ce9",
         "b": f"snip · {LARGE} · 84ab11",
         "c": f"snip · {SMALL}",
+    }
+
+
+def test_splits_of_one_metric_are_told_apart_by_seed_and_weights():
+    asked = {
+        "a": SplitRequest("cifar10", "snip"),
+        "b": SplitRequest("cifar10", "snip").repeated(1),
+        "c": SplitRequest("cifar10", "snip", network=Network(checkpoint="supernet.pt")),
+        "d": SplitRequest("cifar10", "ntk"),
+    }
+    labels = {key: split_label(request, f"split-{key}") for key, request in asked.items()}
+    assert distinct_labels(labels) == {
+        "a": "snip · seed 0",
+        "b": "snip · seed 1",
+        "c": "snip · trained · seed 0",
+        "d": "ntk",
     }
 
 
