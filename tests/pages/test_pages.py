@@ -114,3 +114,9 @@ def test_every_metric_is_offered_with_its_equation(empty_data: Path, open_page: 
         page.selectbox(key="metric").set_value(name).run()
         assert METRICS.get(name).equation in page.latex[0].value
         assert METRICS.get(name).description in texts(page)
+
+
+def test_the_style_comes_before_everything_it_would_move(empty_data: Path, open_page: Open):
+    first, *_ = open_page("pages/6_Results.py").main.children.values()
+    assert first.type == "html"
+    assert "stMainBlockContainer" in first.proto.body
