@@ -19,8 +19,8 @@ LOOK_SECONDS = 1.0
 
 
 # The page begins near the top, and numbers in tiles are no larger than headings. On a phone, what
-# cannot be drawn so narrow is moved sideways. The empty element keeps the style in its place, as the
-# first of the page: alone it would come last, when all is drawn, and move everything.
+# cannot be drawn so narrow is moved sideways. The empty element keeps the style the first of
+# the page: alone it would come last, when all is drawn, and move everything.
 _STYLE = """<i hidden></i><style>
 [data-testid="stElementContainer"]:has(> [data-testid="stHtml"] > i[hidden]) {display: none}
 [data-testid="stMainBlockContainer"] {padding: 2.6rem 3rem 4rem}
