@@ -11,7 +11,7 @@ from fewshot_core.images import register_source
 from fewshot_core.images.batches import load_batch
 from fewshot_core.metrics import list_metrics, score_operations
 from fewshot_core.nets import Supernet
-from fewshot_core.runs import Network, RunFolder, State, list_runs
+from fewshot_core.runs import RunFolder, State, list_runs
 from fewshot_core.search import PRESETS, SearchRequest, search
 from fewshot_core.space import SubSpace, check_partition
 from fewshot_core.splitting import split
@@ -26,22 +26,33 @@ SEARCHES = [run for run in RUNS if run.kind().name == "search"]
 EPOCHS = 50
 
 
+TRAINED = ("gradientmatching", "gradnorm", "jacobcov", "snip", "grasp", "synflow", "ntk")
+WHOLE = tuple(SubSpace.full().rows)
+
+
 def split_of(metric: str) -> RunFolder:
-    [run] = [r for r in SPLITS if (r.split_request().metric, r.split_request().seed) == (metric, 0)]
-    return run
+    """Return the split of the untrained network with seed 0."""
+    asked = [(run, run.split_request()) for run in SPLITS]
+    [found] = [
+        run
+        for run, request in asked
+        if request.metric == metric and request.seed == 0 and not request.network.checkpoint
+    ]
+    return found
 
 
-def test_every_metric_is_there_once_and_chance_three_times():
-    metrics = [run.split_request().metric for run in SPLITS]
-    assert {name: metrics.count(name) for name in list_metrics()} == {
-        name: 3 if name == "random" else 1 for name in list_metrics()
-    }
+def test_every_metric_is_there_from_three_seeds_and_some_from_trained_weights():
+    requests = [run.split_request() for run in SPLITS]
+    untrained = {(one.metric, one.seed) for one in requests if one.network.checkpoint is None}
+    assert untrained == {(name, seed) for name in list_metrics() for seed in range(3)}
+    trained = [one.metric for one in requests if one.network.checkpoint is not None]
+    assert sorted(trained) == sorted(TRAINED) and len(requests) == len(untrained) + len(trained)
 
 
 @pytest.mark.parametrize("run", SPLITS, ids=lambda run: run.run_id)
 def test_a_split_is_of_the_full_size_supernet_on_real_images(run):
     request, tree = run.split_request(), run.tree()
-    assert request.network == Network(16, 5, request.network.seed)
+    assert (request.network.channels, request.network.cells_per_stage) == (16, 5)
     assert run.manifest()["synthetic"] is False
     assert run.status().state is State.DONE and run.is_complete()
     assert request.run_id(run.manifest()["fingerprints"]) == run.run_id
@@ -49,13 +60,19 @@ def test_a_split_is_of_the_full_size_supernet_on_real_images(run):
     check_partition(tree.leaves)
 
 
-def test_a_split_is_searched_in_all_its_parts_or_in_none():
+def test_trained_weights_are_said_to_be_so():
+    for run in SPLITS:
+        said = "trained for 6 epochs, validation accuracy" in run.tree().details["network"]
+        assert said == (run.split_request().network.checkpoint is not None)
+
+
+def test_a_split_is_searched_in_all_its_parts_or_in_none_and_the_whole_space_too():
     searched = {run.request().rows for run in SEARCHES}
-    assert len(searched) == len(SEARCHES) and SEARCHES
+    assert len(searched) == len(SEARCHES) and WHOLE in searched
     leaves = {run.run_id: {tuple(leaf.rows) for leaf in run.tree().leaves} for run in SPLITS}
     whole = [name for name, rows in leaves.items() if rows <= searched]
     assert any("gradientmatching" in name for name in whole)
-    assert set().union(*(leaves[name] for name in whole)) == searched
+    assert set().union(*(leaves[name] for name in whole)) == searched - {WHOLE}
 
 
 @pytest.mark.parametrize("run", SEARCHES, ids=lambda run: run.run_id)

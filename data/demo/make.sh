@@ -6,7 +6,9 @@ images=${1:?expected the path of CIFAR-10 images: make demo IMAGES=/path/to/cifa
 here=$(dirname "$0")
 work=build/demo
 .venv/bin/fewshot images register cifar10 "$images" --data-dir "$work"
-for part in splits chance searches; do
+.venv/bin/fewshot train --preset paper --set epochs=6 --device cpu --data-dir "$work"
+cp "$work"/runs/train-*/checkpoint.pt "$work/supernet.pt"
+for part in splits trained searches; do
   .venv/bin/fewshot grid "$here/$part.toml" --data-dir "$work"
 done
 rm -rf "$here/runs"

@@ -24,9 +24,9 @@ from fewshot_core.dashboard.small_distributions import draw_small, small_notes
 from fewshot_core.dashboard.splits import SplitInView, list_splits, open_splits, shortened
 from fewshot_core.dashboard.standing import (
     named,
-    one_of_each,
     show_splits_source,
     show_standing,
+    some_of_each,
 )
 from fewshot_core.dashboard.states import show_missing_split, show_missing_table
 from fewshot_core.dashboard.views import View
@@ -96,7 +96,7 @@ def _choose_splits(workspace: Workspace, view: View) -> list[SplitInView]:
     chosen = st.multiselect(
         f"Splits of {DATASETS.get(view.dataset).label}",
         list(labels),
-        default=one_of_each(labels)[:MOST],
+        default=some_of_each(labels)[:MOST],
         key="splits",
         bind="query-params",
         max_selections=MOST,

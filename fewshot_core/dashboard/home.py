@@ -12,9 +12,9 @@ from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.splits import list_splits, open_splits
 from fewshot_core.dashboard.standing import (
     named,
-    one_of_each,
     show_splits_source,
     show_standing,
+    some_of_each,
 )
 from fewshot_core.dashboard.states import show_empty
 from fewshot_core.dashboard.trees import draw_split
@@ -24,6 +24,9 @@ from fewshot_core.doctor import examine
 
 WAYS = {SPLIT: "Explore a split", COMPARE: "Compare metrics", HALVING: "Replay a schedule"}
 """The ways in."""
+
+MOST_OF_EACH = 6
+"""How many splits by one metric are shown."""
 
 
 def show_home(workspace: Workspace, view: View) -> None:
@@ -52,10 +55,12 @@ def _show_hero(workspace: Workspace, view: View) -> None:
         show_figure(draw_split(view.split, None), "home_tree", wide=True)
         show_split_source(view.split, "home_source")
         return
-    keys = one_of_each(list_splits(workspace, view.dataset))
-    splits = open_splits(workspace, keys)
-    st.markdown(f"**On {dataset}**: {finding(named(splits), judge)}")
-    show_standing(view, judge, splits, "home_standing")
+    labels = list_splits(workspace, view.dataset)
+    first = open_splits(workspace, some_of_each(labels))
+    splits = open_splits(workspace, some_of_each(labels, MOST_OF_EACH))
+    which = ", the first split of each metric" if len(splits) > len(first) else ""
+    st.markdown(f"**On {dataset}**{which}: {finding(named(first), judge)}")
+    show_standing(view, judge, splits, "home_standing", by_metric=True)
     show_splits_source(view, splits, "home_source")
 
 

@@ -12,7 +12,7 @@ from fewshot_core.dashboard.loading import load_judge
 from fewshot_core.dashboard.page import Workspace
 from fewshot_core.dashboard.small_distributions import draw_small, small_notes
 from fewshot_core.dashboard.splits import list_splits, open_split, shortened
-from fewshot_core.dashboard.standing import one_of_each
+from fewshot_core.dashboard.standing import some_of_each
 from fewshot_core.dashboard.states import show_missing_split, show_missing_table
 from fewshot_core.dashboard.views import View
 from fewshot_core.datasets import DATASETS
@@ -76,7 +76,7 @@ def _cells(workspace: Workspace) -> Cells:
     cells: Cells = {}
     for dataset in DATASETS.names():
         labels = list_splits(workspace, dataset)
-        for key in one_of_each(labels):
+        for key in some_of_each(labels):
             cells.setdefault(labels[key].partition(" · ")[0], {})[dataset] = key
     return cells
 

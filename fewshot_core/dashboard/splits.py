@@ -60,6 +60,11 @@ class SplitInView:
         return self.tree is not None and bool(self.tree.details.get("synthetic"))
 
     @property
+    def trained(self) -> bool:
+        """Whether a trained network was probed."""
+        return self.request is not None and self.request.network.checkpoint is not None
+
+    @property
     def arbitrary(self) -> int:
         """How many of its nodes were decided arbitrarily, as far as is known."""
         return sum(node.degenerate for node in self.tree.nodes) if self.tree else 0
@@ -75,7 +80,7 @@ def list_splits(workspace: Workspace, dataset: str) -> dict[str, str]:
     """Return the labels of all splits of a data set by their keys.
 
     One's own come first, the latest run first; then those from files, then those that came with the
-    project, in the order of the metrics.
+    project, in the order of the metrics, untrained networks before trained ones.
     """
     imported = tuple(
         name for name, split_dataset in _imported(workspace).items() if split_dataset == dataset
@@ -99,7 +104,12 @@ def _labels(
     for name in imported:
         own[f"{_FILE}{name}"] = _imported_label(name, dataset)
     order = {name: number for number, name in enumerate(METRICS.names())}
-    ordered = sorted(demo.items(), key=lambda item: (order[item[1].metric], item[1].seed))
+
+    def place(item: tuple[str, SplitRequest]) -> tuple[int, bool, int]:
+        request = item[1]
+        return order[request.metric], request.network.checkpoint is not None, request.seed
+
+    ordered = sorted(demo.items(), key=place)
     return own | {run_id: _demo_label(request, run_id) for run_id, request in ordered}
 
 

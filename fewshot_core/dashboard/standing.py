@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import pandas as pd
 import plotly.graph_objects as go
 
 from fewshot_core.analysis import SplitJudge, tree_shape
@@ -12,18 +13,29 @@ from fewshot_core.dashboard.views import View
 from fewshot_core.plots import standing_figure
 
 
-def one_of_each(labels: Mapping[str, str]) -> list[str]:
-    """Return the first split of each metric, by their keys, of splits with their labels."""
-    first: dict[str, str] = {}
+def some_of_each(labels: Mapping[str, str], most: int = 1) -> list[str]:
+    """Return the first splits of each metric, by their keys, of splits with their labels."""
+    found: dict[str, list[str]] = {}
     for key, label in labels.items():
-        first.setdefault(label.partition(" · ")[0], key)
-    return list(first.values())
+        found.setdefault(label.partition(" · ")[0], []).append(key)
+    return [key for keys in found.values() for key in keys[:most]]
 
 
-def show_standing(view: View, judge: SplitJudge, splits: Sequence[SplitInView], key: str) -> None:
-    """Draw splits between chance and the best tree of the shape that most of them have."""
+def show_standing(
+    view: View, judge: SplitJudge, splits: Sequence[SplitInView], key: str, by_metric: bool = False
+) -> None:
+    """Draw splits between chance and the best tree of the shape that most of them have.
+
+    Args:
+        view: What is looked at.
+        judge: Who judges them.
+        splits: The splits.
+        key: The figure's key.
+        by_metric: Whether splits by one metric share a row.
+    """
     source = tuple(accuracy_source(view)[:2])
-    show_figure(_draw(named(splits), judge, source, view.top_label), key)
+    rows = tuple((split.label, split.name, split.trained) for split in splits) if by_metric else ()
+    show_figure(_draw(named(splits), judge, source, view.top_label, rows), key)
 
 
 def show_splits_source(view: View, splits: Sequence[SplitInView], key: str) -> None:
@@ -47,15 +59,32 @@ def named(splits: Sequence[SplitInView]) -> Named:
 
 
 @kept
-def _draw(named: Named, judge: SplitJudge, source: tuple[str, ...], top_label: str) -> go.Figure:
+def _draw(
+    named: Named,
+    judge: SplitJudge,
+    source: tuple[str, ...],
+    top_label: str,
+    rows: tuple[tuple[str, str, bool], ...],
+) -> go.Figure:
     shapes = [shape for _, leaves in named if (shape := tree_shape(leaves)) is not None]
     caption = list(source)
     title = f"How much each split tells about the {top_label}"
+    judged = _in_rows(reports(named, judge), rows)
+    if rows:
+        caption.append("one point for each split" + ", hollow: trained" * any(r[2] for r in rows))
     if not shapes:
-        return standing_figure(reports(named, judge), [], None, title, caption)
+        return standing_figure(judged, [], None, title, caption)
     shape = max(shapes, key=shapes.count)
     if len(set(shapes)) > 1:
         caption.append("chance and best are those of the most frequent shape of tree")
     chance = judge.chance(shape)
     best = chance.best.gain_bits
-    return standing_figure(reports(named, judge), chance.gains, best, title, caption)
+    return standing_figure(judged, chance.gains, best, title, caption)
+
+
+def _in_rows(judged: pd.DataFrame, rows: tuple[tuple[str, str, bool], ...]) -> pd.DataFrame:
+    """Return reports with the row that each split stands in and whether it is drawn hollow."""
+    if not rows:
+        return judged
+    columns = pd.DataFrame(rows, columns=["split", "row", "hollow"])
+    return judged.merge(columns, on="split", validate="one_to_one")

@@ -27,34 +27,43 @@ def standing_figure(
     """Draw the information gain of splits between random trees and the best tree.
 
     Args:
-        reports: What ``fewshot_core.analysis.report_frame`` returns.
+        reports: What ``fewshot_core.analysis.report_frame`` returns. It may have two columns more:
+            ``row``, what stands at the left where splits share a row, and ``hollow``, whether a
+            split's point is.
         random_gains: The gains of random trees of the splits' shape, in bits; may be empty.
         best_bits: The gain of the best tree of that shape, or None where there is none.
         title: The title.
         caption: Parts of the muted line under the title.
     """
-    height = 150 + 30 * max(len(reports), 2)
     if reports.empty:
-        return empty_figure(title, "no split to compare", height)
+        return empty_figure(title, "no split to compare", 210)
+    names = _rows(reports)
+    height = 150 + 30 * max(len(names), 2)
     figure = base_figure(title, height, _standing_alternative(reports, best_bits), list(caption))
     gains = np.asarray(random_gains, dtype=np.float64)
-    rows = len(reports)
+    rows = len(names)
     if gains.size:
         _add_random(figure, gains, rows, best_bits)
     if best_bits is not None:
         _add_line(figure, best_bits, rows, f"best tree: {best_bits:.4f} bits", "best tree")
     figure.add_scatter(
         x=reports["gain_bits"],
-        y=list(range(rows - 1, -1, -1)),
+        y=[rows - 1 - names.index(name) for name in reports.get("row", reports["split"])],
         mode="markers",
-        marker={"size": 12, "color": _ACCENT, "line": {"width": 1, "color": INK}},
+        marker={
+            "size": 12,
+            "symbol": ["circle-open" if hollow else "circle" for hollow in _hollow(reports)],
+            "color": _ACCENT,
+            "opacity": 1.0 if rows == len(reports) else 0.8,
+            "line": {"width": [2.5 if hollow else 1 for hollow in _hollow(reports)]},
+        },
         hovertext=[_report_hover(row) for row in reports.to_dict("records")],
         hoverinfo="text",
         showlegend=False,
     )
     figure.update_yaxes(
         tickvals=list(range(rows - 1, -1, -1)),
-        ticktext=[escape(str(name)) for name in reports["split"]],
+        ticktext=[escape(name) for name in names],
         range=[_FOOT, rows + 0.2],
         showgrid=True,
     )
@@ -62,6 +71,17 @@ def standing_figure(
     figure.update_xaxes(title_text="information gain, bits", range=[-0.02 * top, 1.06 * top])
     figure.update_layout(showlegend=False)
     return figure
+
+
+def _rows(reports: pd.DataFrame) -> list[str]:
+    """Return what stands at the left, from the top: the row with the largest mean first."""
+    rows = reports.get("row", reports["split"]).astype(str)
+    means = reports["gain_bits"].groupby(rows, sort=False).mean()
+    return list(means.sort_values(ascending=False, kind="stable").index)
+
+
+def _hollow(reports: pd.DataFrame) -> list[bool]:
+    return list(reports["hollow"]) if "hollow" in reports else [False] * len(reports)
 
 
 def _add_random(

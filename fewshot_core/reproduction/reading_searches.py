@@ -51,7 +51,8 @@ def with_searches(material: Material, store: Store, dataset: str) -> Material:
             searched += complete
             incomplete += missing
     whole = (*material.whole, *_whole(searches))
-    return replace(material, searched=tuple(searched), incomplete=tuple(incomplete), whole=whole)
+    once = tuple(dict.fromkeys(incomplete))
+    return replace(material, searched=tuple(searched), incomplete=once, whole=whole)
 
 
 def _different(

@@ -22,14 +22,20 @@ def demo(monkeypatch):
 
 @pytest.fixture
 def only_splits(monkeypatch, tmp_path):
-    """The splits that come with the project, without its searches."""
-    for run in (DEMO / "runs").glob("split-*"):
-        shutil.copytree(run, tmp_path / "demo" / "runs" / run.name)
+    """The splits of untrained networks that come with the project, one of each metric."""
+    for run in first_splits():
+        shutil.copytree(run.path, tmp_path / "demo" / "runs" / run.run_id)
     monkeypatch.setenv("FEWSHOT_DEMO_DIR", str(tmp_path / "demo"))
 
 
+def first_splits():
+    splits = [run for run in list_runs(DEMO) if run.kind().name == "split"]
+    asked = [(run, run.split_request()) for run in splits]
+    return [run for run, one in asked if one.seed == 0 and one.network.checkpoint is None]
+
+
 def leaves_of(metric):
-    trees = [run.tree() for run in list_runs(DEMO) if run.kind().name == "split"]
+    trees = [run.tree() for run in first_splits()]
     return next(tree.leaves for tree in trees if tree.metric == metric)
 
 

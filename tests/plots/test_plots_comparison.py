@@ -50,6 +50,20 @@ def test_splits_stand_on_rows_the_best_on_top(reports):
     assert "0.0500 bits" in alternative(figure)
 
 
+def test_splits_by_one_metric_may_share_a_row(reports):
+    more = reports.assign(split=["pool, seed 1", "a, seed 1"], gain_bits=0.001)
+    frame = pd.concat([reports, more], ignore_index=True)
+    frame["row"] = ["a", "pool", "pool", "a"]
+    frame["hollow"] = [False, False, False, True]
+    figure = standing_figure(frame, [0.0, 0.01], 0.05)
+    points = figure.data[-1]
+    assert list(figure.layout.yaxis.ticktext) == ["a", "pool"]
+    assert list(points.y) == [1, 0, 0, 1]
+    assert list(points.marker.symbol) == ["circle", "circle", "circle", "circle-open"]
+    assert "a, seed 1" in points.hovertext[3]
+    assert figure.layout.height == standing_figure(reports, [0.0, 0.01], 0.05).layout.height
+
+
 def test_the_axis_reaches_from_nothing_to_the_best_tree(reports):
     low, high = standing_figure(reports, [0.0, 0.01], 5.0).layout.xaxis.range
     assert low < 0 < 5.0 < high
