@@ -12,6 +12,7 @@ from fewshot_core.images.batches import load_batch
 from fewshot_core.metrics import list_metrics, score_operations
 from fewshot_core.nets import Supernet
 from fewshot_core.runs import RunFolder, State, list_runs
+from fewshot_core.runs.damage import find_damage
 from fewshot_core.search import PRESETS, SearchRequest, search
 from fewshot_core.space import SubSpace, check_partition
 from fewshot_core.splitting import split
@@ -105,6 +106,11 @@ def test_a_search_on_real_images_begins_the_same_again(tmp_path):
     for found, kept, loss in zip(islice(made, 2), run.records(), (1e-4, 0.06), strict=False):
         assert found.valid_loss == pytest.approx(kept["valid_loss"], rel=loss)
         assert found.entropy == pytest.approx(kept["entropy"], rel=0.01)
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.run_id)
+def test_a_thorough_look_finds_nothing_missing(run):
+    assert find_damage(run) == []
 
 
 def test_the_store_takes_in_all_of_it(tmp_path):

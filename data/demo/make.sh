@@ -5,6 +5,7 @@ set -eu
 images=${1:?expected the path of CIFAR-10 images: make demo IMAGES=/path/to/cifar10}
 here=$(dirname "$0")
 work=build/demo
+export FEWSHOT_DEMO_DIR=  # what came with the project answers nothing here
 .venv/bin/fewshot images register cifar10 "$images" --data-dir "$work"
 .venv/bin/fewshot train --preset paper --set epochs=6 --device cpu --data-dir "$work"
 cp "$work"/runs/train-*/checkpoint.pt "$work/supernet.pt"
@@ -16,7 +17,7 @@ mkdir -p "$here/runs"
 for run in "$work"/runs/split-* "$work"/runs/search-*; do
   to="$here/runs/$(basename "$run")"
   mkdir "$to"
-  for file in manifest.json status.json tree.json epochs.jsonl; do
+  for file in manifest.json status.json tree.json epochs.jsonl epochs.parquet; do
     if [ -f "$run/$file" ]; then cp "$run/$file" "$to/"; fi
   done
 done
