@@ -86,5 +86,7 @@ def _in_rows(judged: pd.DataFrame, rows: tuple[tuple[str, str, bool], ...]) -> p
     """Return reports with the row that each split stands in and whether it is drawn hollow."""
     if not rows:
         return judged
-    columns = pd.DataFrame(rows, columns=["split", "row", "hollow"])
-    return judged.merge(columns, on="split", validate="one_to_one")
+    named_rows = {label: row for label, row, _ in rows}
+    trained = {label: hollow for label, _, hollow in rows}
+    splits = judged["split"]
+    return judged.assign(row=splits.map(named_rows), hollow=splits.map(trained))

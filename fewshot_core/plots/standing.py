@@ -55,7 +55,10 @@ def standing_figure(
             "symbol": ["circle-open" if hollow else "circle" for hollow in _hollow(reports)],
             "color": _ACCENT,
             "opacity": 1.0 if rows == len(reports) else 0.8,
-            "line": {"width": [2.5 if hollow else 1 for hollow in _hollow(reports)]},
+            "line": {
+                "width": [2.5 if hollow else 1 for hollow in _hollow(reports)],
+                "color": INK,
+            },
         },
         hovertext=[_report_hover(row) for row in reports.to_dict("records")],
         hoverinfo="text",
