@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from fewshot_core.nets.fast_forward import Kept, alike, own_shares, per_channel, stacked
-from fewshot_core.nets.pooling import pixel_shares, pixel_sums
+from fewshot_core.nets.pooling import pooled_backward
 from fewshot_core.nets.wiring import Link, Wiring
 
 _convolution_backward = torch.ops.aten.convolution_backward.default
@@ -61,7 +61,8 @@ class BackwardPass:
             if found is not None:
                 self._spread(target, found)
             found = self._arrived(target - 1) if target > 1 or self.of_features else None
-        return [found, self._of_shares(), *self._of_weights(), *self._of_norms()]
+        sums = self._stacked_sums()
+        return [found, self._of_shares(*sums), *self._of_weights(), *self._of_norms(*sums)]
 
     def _prepare(self, gradient: Tensor) -> None:
         """Make room for what is computed on the way."""
@@ -73,8 +74,7 @@ class BackwardPass:
         self._slopes = self.kept.inverses.square().div_(-size)
         self._nothing = gradient.new_zeros(gradient.shape[1])
         self._ones = torch.ones_like(self._nothing)
-        self._sums: list[tuple[Tensor, Tensor]] = [(self._nothing, self._nothing)] * count
-        self._reached = [False] * count
+        self._sums: dict[int, tuple[Tensor, Tensor]] = {}
         self._found: list[Tensor | None] = [None] * count
         self._scratch = torch.empty_like(gradient)
         self._centred = torch.empty_like(gradient)
@@ -96,7 +96,6 @@ class BackwardPass:
         centred = torch.sub(gradient, per_channel(means), out=self._centred)
         for link in links:
             for number in link.convolutions:
-                self._reached[number] = True
                 self._convolve(number, link.source, centred)
 
     def _summed(self, gradient: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
@@ -156,10 +155,7 @@ class BackwardPass:
         passed = self._passed[source]
         parts = [passed[kind] for kind in ("skip", "both") if kind in passed]
         pooled = [passed[kind] for kind in ("pool", "both") if kind in passed]
-        if pooled:
-            shares = pixel_shares(pooled[0])
-            for gradient in pooled:
-                parts.append(pixel_sums(torch.mul(gradient, shares, out=self._scratch)))
+        parts += [pooled_backward(gradient, self._scratch) for gradient in pooled]
         convolved = self._convolved[source]
         if convolved is not None:
             rectified = self.kept.rectified[source]
@@ -171,11 +167,10 @@ class BackwardPass:
             total.add_(part)
         return total
 
-    def _of_shares(self) -> Tensor | None:
+    def _of_shares(self, totals: Tensor, products: Tensor) -> Tensor | None:
         """Return the gradient of what operations count, by position."""
         if not self.of_shares:
             return None
-        totals, products = self._stacked_sums()
         of_convolutions = self._scales * self.kept.inverses * products
         of_convolutions += self._shifts * totals
         found = self._linear_shares
@@ -184,9 +179,11 @@ class BackwardPass:
 
     def _stacked_sums(self) -> tuple[Tensor, Tensor]:
         """Return what ``_summed`` found for all convolutions, each (K, C)."""
-        if not self._sums:
+        if not self.weights:
             return self._scales, self._scales
-        totals, products = zip(*self._sums, strict=True)
+        none = self._nothing, self._nothing
+        sums = [self._sums.get(number, none) for number in range(len(self.weights))]
+        totals, products = zip(*sums, strict=True)
         return torch.stack(totals), torch.stack(products)
 
     def _of_weights(self) -> list[Tensor | None]:
@@ -196,13 +193,12 @@ class BackwardPass:
             for gradient, factors in zip(self._found, self._factors.unbind(), strict=True)
         ]
 
-    def _of_norms(self) -> list[Tensor | None]:
+    def _of_norms(self, totals: Tensor, products: Tensor) -> list[Tensor | None]:
         """Return the gradients of batch norm's weights, then of its biases."""
-        totals, products = self._stacked_sums()
         of_scales = products * self.kept.inverses * self._own
         of_shifts = totals * self._own
         rows = [*of_scales.unbind(), *of_shifts.unbind()]
-        reached = self._reached * 2
+        reached = [number in self._sums for number in range(len(self.weights))] * 2
         return [row if there else None for row, there in zip(rows, reached, strict=True)]
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fewshot_core.nets.pooling import pixel_shares, pixel_sums
+from fewshot_core.nets.pooling import pixel_shares, pixel_sums, pooled
 from fewshot_core.nets.wiring import Link, Wiring
 
 PIXELS = (2, 3)
@@ -82,7 +82,6 @@ class ForwardPass:
         norms = stacked(self.norms, features) * own_shares(self.wiring, self.shares, features)
         self._scales, self._shifts = norms
         self._factors = torch.empty_like(self._scales)
-        self._pixel_shares: Tensor | None = None
         self._passed_on: dict[tuple[int, bool], Tensor] = {}
         rectified: list[Tensor | None] = []
         self.kept = Kept([features], [], rectified, torch.empty_like(self._scales), [])
@@ -148,13 +147,11 @@ class ForwardPass:
         found = self._passed_on.get((source, with_itself))
         if found is None:
             features = self.kept.nodes[source]
-            if self._pixel_shares is None:
-                self._pixel_shares = pixel_shares(features)
-            sums = pixel_sums(features)
             if with_itself:
-                found = torch.addcmul(features, sums, self._pixel_shares, out=sums)
+                sums = pixel_sums(features)
+                found = torch.addcmul(features, sums, pixel_shares(features), out=sums)
             else:
-                found = sums.mul_(self._pixel_shares)
+                found = pooled(features)
             self._passed_on[source, with_itself] = found
         return found
 

@@ -36,9 +36,14 @@ def pooled(features: Tensor) -> Tensor:
     return pixel_sums(features).mul_(pixel_shares(features))
 
 
-def pooled_backward(gradient: Tensor) -> Tensor:
-    """Map the gradient of what ``pooled`` returns to that of its features."""
-    return pixel_sums(gradient * pixel_shares(gradient))
+def pooled_backward(gradient: Tensor, scratch: Tensor | None = None) -> Tensor:
+    """Map the gradient of what ``pooled`` returns to that of its features.
+
+    Args:
+        gradient: Shape (B, C, H, W).
+        scratch: A tensor of the same shape that may be written to, or None.
+    """
+    return pixel_sums(torch.mul(gradient, pixel_shares(gradient), out=scratch))
 
 
 def pixel_sums(features: Tensor) -> Tensor:

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from fewshot_core.nets.batch_norm import BatchNorm
 from fewshot_core.nets.blocks import ConvNorm
-
-_PIXELS = (2, 3)
+from fewshot_core.nets.fast_forward import PIXELS, per_channel
 
 _convolution_backward = torch.ops.aten.convolution_backward.default
 _relu_backward = torch.ops.aten.threshold_backward.default
@@ -34,10 +33,6 @@ class Pair:
     def map(self, linear: Callable[[Tensor], Tensor]) -> "Pair":
         """Return what a linear function makes of both."""
         return Pair(linear(self.value), linear(self.tangent))
-
-    def centred(self) -> "Pair":
-        """Return the pair without the means of its channels."""
-        return self.map(lambda part: part - _means(part))
 
     def centre(self) -> None:
         """Take the means of its channels from the pair."""
@@ -70,6 +65,11 @@ class Sum:
         """Add a number to each channel, (1, C, 1, 1), of the value alone."""
         value = torch.zeros_like(self._like.value) if self._value is None else self._value
         self._value = value.add_(shifts)
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was added."""
+        return self._tangent is not None
 
     @property
     def pair(self) -> Pair:
@@ -143,13 +143,15 @@ class Normalisation:
 
     Args:
         layer: The layer.
-        inputs: Its inputs, without their means where it uses the statistics of the batch.
+        inputs: Its inputs; they are centred in place where the statistics of the batch are used.
         grows: Whether the tangents of the inputs lack the inputs themselves.
     """
 
     def __init__(self, layer: BatchNorm, inputs: Pair, grows: bool) -> None:
         self.inputs = inputs
-        if layer.mode == "batch":
+        self.by_batch = layer.mode == "batch"
+        if self.by_batch:
+            inputs.centre()
             variance = _mean_product(inputs.value, inputs.value)
             self.inverse = (variance + layer.eps).reciprocal()
             growth = layer.eps if grows else 0.0
@@ -166,13 +168,17 @@ class Normalisation:
 
     def add_to(self, total: Sum, share: float = 1.0) -> None:
         """Add the outputs times a number to a sum."""
-        factors = _per_channel(self.factors * share)
+        factors = per_channel(self.factors * share)
         total.add(self.inputs, factors)
-        total.add_to_tangent(self.inputs.value, factors * _per_channel(self.turn))
-        total.shift(_per_channel(self.shifts * share))
+        total.add_to_tangent(self.inputs.value, factors * per_channel(self.turn))
+        total.shift(per_channel(self.shifts * share))
+
+    def centred(self, gradient: Pair) -> Pair:
+        """Return what ``backward`` takes: without means where the batch's statistics are used."""
+        return gradient.map(lambda part: part - _means(part)) if self.by_batch else gradient
 
     def backward(self, gradient: Pair) -> Pair:
-        """Map the gradient of the outputs to that of the inputs, still without ``factors``.
+        """Map the gradient of the outputs, ``centred``, to that of the inputs without ``factors``.
 
         Where the inputs grow, what is returned is ready for ``Convolution``: the tangent has the
         gradient itself added to it.
@@ -181,10 +187,10 @@ class Normalisation:
         slope = -self.inverse * _mean_product(gradient.value, value)
         mixed = _mean_product(gradient.tangent, value) + _mean_product(gradient.value, tangent)
         bend = 3 * slope * self.turn - self.inverse * mixed
-        of_tangent = torch.addcmul(gradient.tangent, gradient.value, _per_channel(self.turn))
-        of_tangent.addcmul_(value, _per_channel(bend))
-        of_tangent.addcmul_(tangent, _per_channel(slope))
-        return Pair(torch.addcmul(gradient.value, value, _per_channel(slope)), of_tangent)
+        of_tangent = torch.addcmul(gradient.tangent, gradient.value, per_channel(self.turn))
+        of_tangent.addcmul_(value, per_channel(bend))
+        of_tangent.addcmul_(tangent, per_channel(slope))
+        return Pair(torch.addcmul(gradient.value, value, per_channel(slope)), of_tangent)
 
 
 class NormalisedConvolution:
@@ -192,11 +198,7 @@ class NormalisedConvolution:
 
     def __init__(self, layer: ConvNorm, inputs: Pair, record: Record) -> None:
         self.convolution = Convolution(layer.conv, inputs, record)
-        self.by_batch = layer.norm.mode == "batch"
-        outputs = self.convolution.outputs()
-        if self.by_batch:
-            outputs.centre()
-        self.norm = Normalisation(layer.norm, outputs, grows=True)
+        self.norm = Normalisation(layer.norm, self.convolution.outputs(), grows=True)
 
     def outputs(self) -> Pair:
         """Return the outputs."""
@@ -208,8 +210,8 @@ class NormalisedConvolution:
         """Map the gradient of the outputs to that of the inputs.
 
         Args:
-            gradient: The gradient of what the outputs are part of, without the means of its
-                channels where the statistics of the batch are used.
+            gradient: The gradient of what the outputs are part of, ``norm.centred``: several
+                layers that lead to one node share it.
             share: What they count in it.
             of_inputs: Whether the gradient of the inputs is wanted.
         """
@@ -224,7 +226,7 @@ def _mean_product(one: Tensor, other: Tensor) -> Tensor:
 
 def _means(features: Tensor) -> Tensor:
     """Return the means of channels, (1, C, 1, 1); of each image first, for precision."""
-    return features.mean(_PIXELS, keepdim=True).mean(0, keepdim=True)
+    return features.mean(PIXELS, keepdim=True).mean(0, keepdim=True)
 
 
 def _plus(total: Tensor | None, features: Tensor, share: float | Tensor) -> Tensor:
@@ -233,8 +235,3 @@ def _plus(total: Tensor | None, features: Tensor, share: float | Tensor) -> Tens
     if isinstance(share, Tensor):
         return total.addcmul_(features, share)
     return total.add_(features, alpha=share)
-
-
-def _per_channel(values: Tensor) -> Tensor:
-    """Return (C,) as (1, C, 1, 1)."""
-    return values.view(1, -1, 1, 1)

@@ -13,6 +13,7 @@ from torch.nn import functional
 from fewshot_core.nets.blocks import ReductionBlock
 from fewshot_core.nets.cell import Cell
 from fewshot_core.nets.counting import probed_weights
+from fewshot_core.nets.fast_forward import per_channel
 from fewshot_core.nets.pooling import pooled, pooled_backward
 from fewshot_core.nets.supernet import Supernet
 from fewshot_core.nets.tangent_layers import (
@@ -82,7 +83,7 @@ def _pass(supernet: Supernet, images: Tensor, labels: Tensor, record: Record) ->
     gradient = _head(supernet, features, labels, record)
     while blocks:  # what a block kept is given back once it has been passed
         gradient = blocks.pop().backward(gradient)
-    stem.backward(gradient.centred() if stem.by_batch else gradient, of_inputs=False)
+    stem.backward(stem.norm.centred(gradient), of_inputs=False)
 
 
 class _Cell:
@@ -90,35 +91,34 @@ class _Cell:
 
     def __init__(self, cell: Cell, features: Pair, record: Record) -> None:
         self.wiring = wiring_of(cell.sub_space)
-        self.nodes = [features]
         self.rectified: list[Relu] = []
-        self.pooled: list[Pair | None] = []
         self.layers: list[NormalisedConvolution] = []
+        nodes = [features]
+        averages: dict[int, Pair] = {}
+        pooling = {link.source for link in self.wiring.links if link.pool is not None}
         for target in (1, 2, 3):
-            self._prepare(cell, target - 1, record)
-            self.nodes.append(self._gather(target))
-        self.outputs = self.nodes[-1]
+            source = target - 1
+            self._read(cell, source, nodes[source], record)
+            if source in pooling:
+                averages[source] = nodes[source].map(pooled)
+            nodes.append(self._gather(target, nodes, averages))
+        self.outputs = nodes[-1]
 
-    def _prepare(self, cell: Cell, source: int, record: Record) -> None:
-        """Compute what links from a node pass on."""
-        node = self.nodes[source]
+    def _read(self, cell: Cell, source: int, node: Pair, record: Record) -> None:
+        """Go through all convolutions that read a node."""
         self.rectified.append(Relu(node))
-        links = [link for link in self.wiring.links if link.source == source]
-        wanted = any(link.pool is not None for link in links)
-        self.pooled.append(node.map(pooled) if wanted else None)
         for number in self.wiring.reading(source):
             layer = cell.layer(self.wiring.convolutions[number])
             self.layers.append(NormalisedConvolution(layer, self.rectified[-1].outputs, record))
 
-    def _gather(self, target: int) -> Pair:
+    def _gather(self, target: int, nodes: list[Pair], averages: dict[int, Pair]) -> Pair:
         """Return the features of a node: the mean of each edge that leads to it, added up."""
-        total = Sum(self.nodes[0])
+        total = Sum(nodes[0])
         for link in self.wiring.into(target):
-            passed = self.pooled[link.source]
             if link.skip is not None:
-                total.add(self.nodes[link.source], self.wiring.uniform[link.skip])
-            if link.pool is not None and passed is not None:
-                total.add(passed, self.wiring.uniform[link.pool])
+                total.add(nodes[link.source], self.wiring.uniform[link.skip])
+            if link.pool is not None:
+                total.add(averages[link.source], self.wiring.uniform[link.pool])
             for number in link.convolutions:
                 self.layers[number].norm.add_to(total, self._share(number))
         return total.pair
@@ -138,9 +138,9 @@ class _Cell:
                     averaged[link.source].add(gradient, self.wiring.uniform[link.pool])
             self._convolve(links, gradient, convolved)
             source = target - 1
-            if self.wiring.reading(source):
+            if convolved[source].begun:
                 skipped[source].add(self.rectified[source].backward(convolved[source].pair))
-            if self.pooled[source] is not None:
+            if averaged[source].begun:
                 skipped[source].add(averaged[source].pair.map(pooled_backward))
             gradient = skipped[source].pair
         return gradient
@@ -150,10 +150,9 @@ class _Cell:
         numbers = [(number, link.source) for link in links for number in link.convolutions]
         if not numbers:
             return
-        if self.layers[numbers[0][0]].by_batch:
-            gradient = gradient.centred()
+        centred = self.layers[numbers[0][0]].norm.centred(gradient)
         for number, source in numbers:
-            found = self.layers[number].backward(gradient, self._share(number))
+            found = self.layers[number].backward(centred, self._share(number))
             assert found is not None
             convolved[source].add(found)
 
@@ -178,11 +177,9 @@ class _Reduction:
 
     def backward(self, gradient: Pair) -> Pair:
         """Map the gradient of the outputs to that of the inputs."""
-        by_batch = self.conv_b.by_batch
-        found = self.conv_b.backward(gradient.centred() if by_batch else gradient)
+        found = self.conv_b.backward(self.conv_b.norm.centred(gradient))
         assert found is not None
-        found = self.second.backward(found)
-        found = self.conv_a.backward(found.centred() if by_batch else found)
+        found = self.conv_a.backward(self.conv_a.norm.centred(self.second.backward(found)))
         assert found is not None
         total = Sum(self.before)
         total.add(self.first.backward(found))
@@ -200,8 +197,7 @@ class _Reduction:
 
 def _head(supernet: Supernet, features: Pair, labels: Tensor, record: Record) -> Pair:
     """Return the gradient of the loss at the last block, and record that of the classifier."""
-    by_batch = supernet.norm.mode == "batch"
-    norm = Normalisation(supernet.norm, features.centred() if by_batch else features, grows=False)
+    norm = Normalisation(supernet.norm, features, grows=False)
     total = Sum(features)
     norm.add_to(total)
     relu = Relu(total.pair)
@@ -211,8 +207,8 @@ def _head(supernet: Supernet, features: Pair, labels: Tensor, record: Record) ->
     pixels = shape[2] * shape[3]
     spread = at_means.map(lambda part: (part / pixels)[..., None, None].expand(shape))
     gradient = relu.backward(spread)
-    through = norm.backward(gradient.centred() if by_batch else gradient)
-    return through.map(lambda part: part * norm.factors.view(1, -1, 1, 1))
+    through = norm.backward(norm.centred(gradient))
+    return through.map(lambda part: part * per_channel(norm.factors))
 
 
 def _classify(supernet: Supernet, means: Pair, labels: Tensor, record: Record) -> Pair:
