@@ -4,7 +4,7 @@ import streamlit as st
 
 from fewshot_core.dashboard import choose_view, setup
 from fewshot_core.dashboard.home import show_home
-from fewshot_core.dashboard.page import APP_NAME
+from fewshot_core.dashboard.shared.page import APP_NAME
 
 workspace = setup(APP_NAME)
 view = choose_view(workspace)

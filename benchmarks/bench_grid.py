@@ -16,11 +16,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from fewshot_core.datafolder import atomic_folder
+from fewshot_core.data_folder import atomic_folder
 from fewshot_core.runs import Network, RunFolder, SplitRequest, State, Status, list_runs
-from fewshot_core.runs.grid import ClusterOptions, Grid, GridTask, open_client, run_grid
-from fewshot_core.runs.grid.inputs import Sent
-from fewshot_core.runs.grid.tasks import Outcome
+from fewshot_core.runs.cluster import ClusterOptions, Grid, GridTask, open_client, run_grid
+from fewshot_core.runs.cluster.tasks import Outcome, Sent
 from fewshot_core.runs.jobs import make_manifest
 from fewshot_core.splitting import SplitTree
 

@@ -32,7 +32,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
-from fewshot_core import datafolder
+from fewshot_core import data_folder as datafolder
 from fewshot_core.bench import list_tables
 from fewshot_core.runs import Network, SplitRequest, State, cancel, start
 

@@ -19,13 +19,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fewshot_core.datasets import DATASETS
+from fewshot_core.search.compute import weight_optimiser
 from fewshot_core.search.data import Examples, SearchData
+from fewshot_core.search.job import noise, prepare_search
 from fewshot_core.search.loop import Search
-from fewshot_core.search.measure import noise
-from fewshot_core.search.optimisers import weight_optimiser
 from fewshot_core.search.options import SearchOptions
-from fewshot_core.search.request import SearchRequest
-from fewshot_core.search.running import prepare_search
+from fewshot_core.search.requests import SearchRequest
 from fewshot_core.space import SubSpace
 
 LIMITS = {"snas": 0.4, "darts-1st": None, "dsnas": None}

@@ -6,11 +6,9 @@ from pathlib import Path
 
 from fewshot_core.datasets import DATASETS
 from fewshot_core.runs import Network, Request, RunFolder, SplitRequest, State, Status
-from fewshot_core.runs.kinds import kind_of
+from fewshot_core.runs.requests import kind_of
 from fewshot_core.search import ALGORITHMS, PRESETS, EpochRecord, SearchRequest
-from fewshot_core.search.layout import RECORDS, TABLE
-from fewshot_core.search.record_file import write_records
-from fewshot_core.search.record_table import write_parquet
+from fewshot_core.search.records import RECORDS, TABLE, write_parquet, write_records
 from fewshot_core.splitting import SplitTree
 
 STATES = (*[State.DONE] * 8, State.CANCELLED, State.FAILED)

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fewshot_core.analysis import SplitJudge, agreement, agreement_matrix, node_agreement
-from fewshot_core.analysis.stability import stability
+from fewshot_core.analysis.seeds import stability
 from fewshot_core.bench import load_accuracy
 from fewshot_core.datasets import DATASETS
 from fewshot_core.images import load_batch

@@ -1,7 +1,24 @@
-"""One small registry for metrics, data sets, importers and whatever else has a name."""
+"""Registries of named records, with records of other packages found by entry points.
 
-from collections.abc import Iterator
-from typing import Generic, Protocol, TypeVar
+A package adds a metric or a search algorithm without touching this one. Its ``pyproject.toml``
+names a record::
+
+    [project.entry-points."fewshot.metrics"]
+    largest_weight = "my_package.record:LARGEST_WEIGHT"
+
+    [project.entry-points."fewshot.algorithms"]
+    likeliest = "my_package.record:LIKELIEST"
+
+The record says where the code is; its own module is read whenever the app starts, so it should
+import no PyTorch. Instead of a record an entry point may name a function that returns one.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from threading import RLock
+from types import MappingProxyType, TracebackType
+from typing import Any, Generic, Protocol, TypeVar
 
 from fewshot_core.errors import UnknownNameError
 
@@ -62,3 +79,139 @@ class Registry(Generic[T]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._records
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+T_of_plugins = TypeVar("T_of_plugins", bound=Named)
+
+
+class PluginRegistry(Registry[T_of_plugins]):
+    """Our own records, and those of other packages from the first time that anybody looks.
+
+    Others are not looked for before that, so that a package which is itself being imported, and
+    imports this one to write its record, is complete by then.
+
+    Args:
+        kind: What the records are, in the singular, for messages ("metric").
+        group: The group of entry points that others are found under.
+        record_type: The type of the records.
+        check: Raises an error that says what is wrong with a record.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        group: str,
+        record_type: type[T_of_plugins],
+        check: Callable[[T_of_plugins], None] = lambda record: None,
+    ) -> None:
+        super().__init__(kind)
+        self.group = group
+        self._record_type = record_type
+        self._check = check
+        self._problems: dict[str, str] = {}
+        self._origins: dict[str, tuple[str, str]] = {}
+        self._discovered = False
+        self._lock = RLock()
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """Why an entry point adds nothing, in a sentence, by the entry point's name."""
+        self.discover()
+        return MappingProxyType(self._problems)
+
+    def origin(self, name: str) -> tuple[str, str] | None:
+        """Return the package that a record is from, and its version; None for our own."""
+        self.discover()
+        return self._origins.get(name)
+
+    def discover(self) -> None:
+        """Look for records of other packages, once; one that is broken is only a problem."""
+        with self._lock:
+            if self._discovered:
+                return
+            self._discovered = True  # first, for a record's module may look at this registry
+            for point in sorted(entry_points(group=self.group), key=_order):
+                with _Reported(self.kind, self._problems, point):
+                    record = self.add(self._record(point))
+                    version = point.dist.version if point.dist else "of an unknown version"
+                    self._origins[record.name] = (_package(point), version)
+
+    def _record(self, point: EntryPoint) -> T_of_plugins:
+        """Load the record that an entry point names."""
+        loaded: Any = point.load()
+        record = loaded if isinstance(loaded, self._record_type) else loaded()
+        if not isinstance(record, self._record_type):
+            wanted = self._record_type.__name__
+            raise TypeError(f"expected a record of {wanted}, got {type(record).__name__}")
+        if not _NAME.fullmatch(record.name):
+            raise ValueError(
+                "expected a name of letters, digits, hyphens and underscores, since run folders "
+                f"are named after it, got {record.name!r}"
+            )
+        self._check(record)
+        return record
+
+    def get(self, name: str) -> T_of_plugins:
+        """Return the record of that name; see ``Registry.get``."""
+        self.discover()
+        return super().get(name)
+
+    def names(self) -> list[str]:
+        """All names, our own first."""
+        self.discover()
+        return super().names()
+
+    def __iter__(self) -> Iterator[T_of_plugins]:
+        self.discover()
+        return super().__iter__()
+
+    def __len__(self) -> int:
+        self.discover()
+        return super().__len__()
+
+    def __contains__(self, name: object) -> bool:
+        self.discover()
+        return super().__contains__(name)
+
+
+class _Reported:
+    """A context in which what another package's code raises becomes a sentence.
+
+    Loading an entry point runs code that nobody here knows; whatever it raises must not keep the
+    workbench from starting.
+    """
+
+    def __init__(self, kind: str, problems: dict[str, str], point: EntryPoint) -> None:
+        self.kind = kind
+        self.problems = problems
+        self.point = point
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        if not isinstance(error, Exception | SystemExit):
+            return False
+        sentence = (
+            f"the {self.kind} {self.point.name!r} of {_package(self.point)} ({self.point.value}) "
+            f"cannot be used: {type(error).__name__}: {error}"
+        )
+        earlier = self.problems.get(self.point.name)
+        self.problems[self.point.name] = f"{earlier}; {sentence}" if earlier else sentence
+        return True
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "an unknown package"
+
+
+def _order(point: EntryPoint) -> tuple[str, str, str]:
+    """Return what decides which of two records of one name counts: never the order of folders."""
+    return _package(point), point.name, point.value

@@ -3,9 +3,13 @@
 import streamlit as st
 
 from fewshot_core.dashboard import choose_view, setup
-from fewshot_core.dashboard.request_form import choose_requests
-from fewshot_core.dashboard.running import adopt_finished, show_progress, show_start
-from fewshot_core.dashboard.split_result import show_split
+from fewshot_core.dashboard.split import (
+    adopt_finished,
+    choose_requests,
+    show_progress,
+    show_split,
+    show_start,
+)
 
 workspace = setup("Split")
 adopt_finished(workspace)

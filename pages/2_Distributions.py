@@ -3,8 +3,7 @@
 import streamlit as st
 
 from fewshot_core.dashboard import choose_view, setup
-from fewshot_core.dashboard.distributions import show_distributions
-from fewshot_core.dashboard.sheet import show_sheet
+from fewshot_core.dashboard.distributions import show_distributions, show_sheet
 
 ONE, ALL = "The split in view", "All metrics and data sets"
 

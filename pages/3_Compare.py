@@ -3,8 +3,7 @@
 import streamlit as st
 
 from fewshot_core.dashboard import choose_view, setup
-from fewshot_core.dashboard.compare import show_comparison
-from fewshot_core.dashboard.split_files import show_split_files
+from fewshot_core.dashboard.compare import show_comparison, show_split_files
 
 workspace = setup("Compare")
 view = choose_view(workspace)

@@ -3,11 +3,9 @@
 import streamlit as st
 
 from fewshot_core.dashboard import choose_view, setup
-from fewshot_core.dashboard.search_form import choose_place, choose_plan
-from fewshot_core.dashboard.search_start import show_start
-from fewshot_core.dashboard.search_view import choose_shown, show_searches
-from fewshot_core.dashboard.states import show_missing_split
-from fewshot_core.dashboard.trainings import show_training
+from fewshot_core.dashboard.search.form import choose_place, choose_plan, show_start, show_training
+from fewshot_core.dashboard.search.view import choose_shown, show_searches
+from fewshot_core.dashboard.shared.sidebar import show_missing_split
 
 workspace = setup("Search")
 view = choose_view(workspace)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from fewshot_core.dashboard import choose_view, setup
-from fewshot_core.dashboard.halving import show_halving
+from fewshot_core.dashboard.halving.view import show_halving
 
 workspace = setup("Halving")
 view = choose_view(workspace)

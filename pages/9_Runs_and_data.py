@@ -3,9 +3,8 @@
 import streamlit as st
 
 from fewshot_core.dashboard import choose_view, setup
-from fewshot_core.dashboard.image_sources import show_images
-from fewshot_core.dashboard.runs_table import show_runs
-from fewshot_core.dashboard.table_import import show_tables
+from fewshot_core.dashboard.data import show_images, show_tables
+from fewshot_core.dashboard.runs import show_runs
 
 workspace = setup("Runs and data")
 choose_view(workspace)

@@ -8,8 +8,7 @@ import numpy as np
 
 from fewshot_core.runs import RunFolder, State, Status
 from fewshot_core.search import PRESETS, EpochRecord, SearchRequest
-from fewshot_core.search.layout import RECORDS
-from fewshot_core.search.record_file import write_records
+from fewshot_core.search.records import RECORDS, write_records
 from fewshot_core.space import Architecture, SubSpace
 
 EVEN = ((0.2,) * 5,) * 6

@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from fewshot_core import datafolder
-from fewshot_core.datafolder import (
+from fewshot_core import data_folder as datafolder
+from fewshot_core.data_folder import (
     PROJECT_ROOT,
     atomic_folder,
     atomic_path,

@@ -12,7 +12,7 @@ from fewshot_core.images.batches import load_batch
 from fewshot_core.metrics import list_metrics, score_operations
 from fewshot_core.nets import Supernet
 from fewshot_core.runs import RunFolder, State, list_runs
-from fewshot_core.runs.damage import find_damage
+from fewshot_core.runs.overview import find_damage
 from fewshot_core.search import PRESETS, SearchRequest, search
 from fewshot_core.space import SubSpace, check_partition
 from fewshot_core.splitting import split

@@ -12,19 +12,35 @@ from pathlib import Path
 import pytest
 import torch
 
-from fewshot_core import checkpoint_file
-from fewshot_core.bench import csv_text, nasbench201_file, nats_folder
-from fewshot_core.bench.nasbench201_file import read_nasbench201_file
-from fewshot_core.errors import FewshotError, ImagesError, RunError, TableError, UnknownNameError
-from fewshot_core.images import arrays, load_images, pickled_cifar
+from fewshot_core import networks as checkpoint_file
+from fewshot_core.bench import (
+    archive_importers as nasbench201_file,
+)
+from fewshot_core.bench import (
+    archive_importers as nats_folder,
+)
+from fewshot_core.bench import (
+    csv_importer as csv_text,
+)
+from fewshot_core.bench.archive_importers import read_nasbench201_file
+from fewshot_core.errors import (
+    FewshotError,
+    ImagesError,
+    RunError,
+    TableError,
+    UnknownNameError,
+)
+from fewshot_core.images import arrays, load_images
+from fewshot_core.images import cifar as pickled_cifar
 from fewshot_core.nets import Supernet, load_checkpoint
 from fewshot_core.runs import run_folder
-from fewshot_core.runs.grid import config, read_grid
-from fewshot_core.search.state import SearchState
-from fewshot_core.selection import read_curves, reading
+from fewshot_core.runs.cluster import config, read_grid
+from fewshot_core.search.loop import SearchState
+from fewshot_core.selection import imported as reading
+from fewshot_core.selection import read_curves
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import files
-from fewshot_core.splitting.imported import open_imported
+from fewshot_core.splitting.files import open_imported
 
 ROOT = Path(__file__).resolve().parents[1]
 HOSTILE = ("../../etc/passwd", "/etc/passwd", "..", ".", "", "a/b", ".hidden", "a\0b", "x' OR 1=1")

@@ -1,6 +1,6 @@
 """What processes that compute are told about threads."""
 
-from fewshot_core.threads import THREADS_ENVIRONMENT, with_threads
+from fewshot_core.runs.devices import THREADS_ENVIRONMENT, with_threads
 
 
 def test_threads_are_told_to_spin_for_a_short_time():

@@ -6,11 +6,6 @@ from fewshot_core.analysis.agreement import (
     agreement_matrix,
     node_agreement,
 )
-from fewshot_core.analysis.best_tree import BestTree, best_tree
-from fewshot_core.analysis.concentration import gini
-from fewshot_core.analysis.conclusion import conclusion
-from fewshot_core.analysis.counts import CountTable, count_table
-from fewshot_core.analysis.density import density
 from fewshot_core.analysis.distributions import (
     DISTRIBUTION_FRAMES,
     WHOLE,
@@ -20,24 +15,29 @@ from fewshot_core.analysis.distributions import (
     histogram_frame,
     quantile_frame,
 )
-from fewshot_core.analysis.entropy import binary_entropy
-from fewshot_core.analysis.information import information_gain
-from fewshot_core.analysis.intervals import wilson_interval
-from fewshot_core.analysis.judging import (
+from fewshot_core.analysis.informativeness import (
+    KEEP_STRATEGIES,
     RANDOM_TREES,
     Chance,
     SplitJudge,
     SplitReport,
     Standing,
+    conclusion,
+    information_gain,
+    keep_k,
     report_frame,
     split_report,
 )
-from fewshot_core.analysis.keeping import KEEP_STRATEGIES, keep_k
-from fewshot_core.analysis.published_results import NO_SPLITTING, published_results
-from fewshot_core.analysis.random_trees import Percentile, random_percentile, random_trees
-from fewshot_core.analysis.recorded_results import recorded_results
-from fewshot_core.analysis.results import PAPER_SEEDS, results_table
-from fewshot_core.analysis.results_export import results_csv, results_latex, results_markdown
+from fewshot_core.analysis.results import (
+    NO_SPLITTING,
+    PAPER_SEEDS,
+    published_results,
+    recorded_results,
+    results_csv,
+    results_latex,
+    results_markdown,
+    results_table,
+)
 from fewshot_core.analysis.search_epochs import mean_over_seeds, search_epochs
 from fewshot_core.analysis.seeds import (
     resampled_tables,
@@ -47,15 +47,29 @@ from fewshot_core.analysis.seeds import (
     seed_values,
     top_frequency,
 )
-from fewshot_core.analysis.shape import Branching, branchings, tree_shape
+from fewshot_core.analysis.statistics import binary_entropy, density, wilson_interval
 from fewshot_core.analysis.sub_spaces import (
     architectures_of,
     describe_sub_spaces,
+    gini,
     sub_space_names,
     sub_space_numbers,
     top_architectures,
+    top_mask,
+    top_threshold,
 )
-from fewshot_core.analysis.top import top_mask, top_threshold
+from fewshot_core.analysis.trees import (
+    BestTree,
+    Branching,
+    CountTable,
+    Percentile,
+    best_tree,
+    branchings,
+    count_table,
+    random_percentile,
+    random_trees,
+    tree_shape,
+)
 
 __all__ = [
     "DISTRIBUTION_FRAMES",

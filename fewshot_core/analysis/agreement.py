@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fewshot_core.analysis.shape import Branching, branchings
 from fewshot_core.analysis.sub_spaces import sub_space_numbers
+from fewshot_core.analysis.trees import Branching, branchings
 from fewshot_core.errors import SpaceError
 from fewshot_core.space import OPERATIONS, SubSpace, check_partition
 from fewshot_core.splitting.partition import Groups

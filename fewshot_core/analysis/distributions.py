@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fewshot_core.analysis.density import POINTS, density
+from fewshot_core.analysis.statistics import POINTS, density
 from fewshot_core.analysis.sub_spaces import sub_space_names, sub_space_numbers
 from fewshot_core.space import SubSpace
 

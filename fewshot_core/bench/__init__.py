@@ -4,14 +4,32 @@ A table gives architectures their *benchmark accuracy*, validation or test, in p
 the accuracy that a supernet's search measures.
 """
 
-from fewshot_core.bench.catalog import damaged_tables, list_tables, remove_table, resolve_table
-from fewshot_core.bench.codes import FORMS
-from fewshot_core.bench.importers import IMPORTERS, Importer
-from fewshot_core.bench.importing import TablePreview, import_table, preview_table
-from fewshot_core.bench.loading import load_accuracy, load_costs, load_seeds
-from fewshot_core.bench.mapping import SCALES, ColumnMapping
-from fewshot_core.bench.proposal import propose_mapping
-from fewshot_core.bench.records import KINDS, PACKAGED_TABLE, TableInfo, TableSet
+from fewshot_core.bench.catalog import (
+    damaged_tables,
+    list_tables,
+    load_accuracy,
+    load_costs,
+    load_seeds,
+    remove_table,
+    resolve_table,
+)
+from fewshot_core.bench.csv_importer import propose_mapping
+from fewshot_core.bench.importing import (
+    IMPORTERS,
+    Importer,
+    TablePreview,
+    import_table,
+    preview_table,
+)
+from fewshot_core.bench.table import (
+    FORMS,
+    KINDS,
+    PACKAGED_TABLE,
+    SCALES,
+    ColumnMapping,
+    TableInfo,
+    TableSet,
+)
 
 __all__ = [
     "FORMS",

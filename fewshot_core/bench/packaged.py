@@ -13,12 +13,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fewshot_core.bench.codes import architecture_codes
-from fewshot_core.bench.content import TableContent, content_from_seeds
-from fewshot_core.bench.fingerprint import fingerprint_files
-from fewshot_core.bench.records import PACKAGED_TABLE
 from fewshot_core.bench.storage import StoredTable, open_table, write_table
-from fewshot_core.datafolder import locked
+from fewshot_core.bench.table import (
+    PACKAGED_TABLE,
+    TableContent,
+    architecture_codes,
+    content_from_seeds,
+    fingerprint_files,
+)
+from fewshot_core.data_folder import locked
 from fewshot_core.errors import TableError
 from fewshot_core.safe_pickle import load_pickle
 

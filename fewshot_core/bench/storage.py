@@ -15,9 +15,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fewshot_core.bench.content import TableContent
-from fewshot_core.bench.records import TableInfo
-from fewshot_core.datafolder import atomic_folder, data_dir, write_json
+from fewshot_core.bench.table import TableContent, TableInfo
+from fewshot_core.data_folder import atomic_folder, data_dir, write_json
 from fewshot_core.errors import TableError
 
 PARTS = {

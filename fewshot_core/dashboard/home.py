@@ -5,20 +5,18 @@ from typing import Any
 
 import streamlit as st
 
-from fewshot_core.dashboard.figures import show_figure, show_split_source
-from fewshot_core.dashboard.loading import finding, load_judge
-from fewshot_core.dashboard.navigation import COMPARE, HALVING, SPLIT, link_to
-from fewshot_core.dashboard.page import Workspace
-from fewshot_core.dashboard.splits import list_splits, open_splits
-from fewshot_core.dashboard.standing import (
+from fewshot_core.dashboard.shared.figures import show_figure, show_split_source
+from fewshot_core.dashboard.shared.informativeness import (
     named,
     show_splits_source,
     show_standing,
     some_of_each,
 )
-from fewshot_core.dashboard.states import show_empty
-from fewshot_core.dashboard.trees import draw_split
-from fewshot_core.dashboard.views import View
+from fewshot_core.dashboard.shared.loading import finding, load_judge
+from fewshot_core.dashboard.shared.page import COMPARE, HALVING, SPLIT, Workspace, link_to
+from fewshot_core.dashboard.shared.sidebar import View, show_empty
+from fewshot_core.dashboard.shared.splits import list_splits, open_splits
+from fewshot_core.dashboard.shared.trees import draw_split
 from fewshot_core.datasets import DATASETS
 from fewshot_core.doctor import examine
 

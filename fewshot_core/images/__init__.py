@@ -74,7 +74,7 @@ def load_batch(
         size: How many images, drawn without replacement.
         seed: Which images.
         source: An image source's name, a path, or None for the first real one.
-        data_dir: The data folder; see ``fewshot_core.datafolder.data_dir``.
+        data_dir: The data folder; see ``fewshot_core.data_folder.data_dir``.
 
     Returns:
         ``images`` float32 (size, 3, H, W), normalised by the data set's channel statistics,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fewshot_core.datafolder import read_limited
+from fewshot_core.data_folder import read_limited
 from fewshot_core.datasets import Dataset
 from fewshot_core.errors import ImagesError
 from fewshot_core.safe_pickle import NUMPY_ARRAYS, load_pickle

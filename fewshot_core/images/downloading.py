@@ -6,12 +6,11 @@ from typing import Any
 import pooch
 import requests
 
-from fewshot_core.datafolder import data_dir as find_data_dir
+from fewshot_core.data_folder import data_dir as find_data_dir
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import ImagesError
-from fewshot_core.images.choices import NOT_FREE, how_to_get
-from fewshot_core.images.pickled_cifar import ARCHIVES
-from fewshot_core.images.sources import ImageSource, find_source
+from fewshot_core.images.cifar import ARCHIVES
+from fewshot_core.images.sources import NOT_FREE, ImageSource, find_source, how_to_get
 
 _BASE = "https://www.cs.toronto.edu/~kriz/"
 _CHECKSUMS = {

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fewshot_core.datasets import Dataset
-from fewshot_core.images import imagenet16, parquet, pickled_cifar, synthetic
+from fewshot_core.images import cifar as pickled_cifar
+from fewshot_core.images import imagenet16, parquet, synthetic
 from fewshot_core.registry import Registry
 
 

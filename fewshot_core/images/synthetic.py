@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fewshot_core.datafolder import text_fingerprint
+from fewshot_core.data_folder import text_fingerprint
 from fewshot_core.datasets import Dataset
 
 NAME = "synthetic"

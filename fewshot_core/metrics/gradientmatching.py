@@ -6,10 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from fewshot_core.metrics.contract import Question, flaws_in_words
+from fewshot_core.metrics.base import Answer
+from fewshot_core.metrics.contract import Probe, Question, flaws_in_words
 from fewshot_core.metrics.gradients import ZERO_GRADIENT, Tensors, dot
-from fewshot_core.metrics.probe import Probe
-from fewshot_core.metrics.scores import Answer
 from fewshot_core.nets.wiring import edge_name
 
 

@@ -1,9 +1,8 @@
 """What removing weights does to the gradient flow (Eq. 8 of the paper; Wang et al., 2020)."""
 
-from fewshot_core.metrics.contract import Question, Score, score_each
+from fewshot_core.metrics.base import Answer
+from fewshot_core.metrics.contract import Probe, Question, Score, score_each
 from fewshot_core.metrics.gradients import ZERO_GRADIENT, dot
-from fewshot_core.metrics.probe import Probe
-from fewshot_core.metrics.scores import Answer
 
 
 def score(question: Question) -> Answer:

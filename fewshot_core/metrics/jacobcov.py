@@ -3,12 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 
-from fewshot_core.metrics.contract import Question, Score, score_each
-from fewshot_core.metrics.gradients import ZERO_GRADIENT
+from fewshot_core.metrics.base import Answer
+from fewshot_core.metrics.contract import Probe, Question, Score, score_each
+from fewshot_core.metrics.gradients import ZERO_GRADIENT, losses
 from fewshot_core.metrics.per_sample import GradientProducts, image_gradient_products
-from fewshot_core.metrics.probe import Probe
-from fewshot_core.metrics.quantities import losses
-from fewshot_core.metrics.scores import Answer
 
 EPSILON = 1e-5
 """Added to each eigenvalue; a correlation matrix may well be singular."""

@@ -3,12 +3,10 @@
 import numpy as np
 import torch
 
-from fewshot_core.metrics.contract import Question, Score, score_each
-from fewshot_core.metrics.gradients import ZERO_GRADIENT
+from fewshot_core.metrics.base import Answer
+from fewshot_core.metrics.contract import Probe, Question, Score, score_each
+from fewshot_core.metrics.gradients import ZERO_GRADIENT, logit_sums
 from fewshot_core.metrics.per_sample import GradientProducts, weight_gradient_products
-from fewshot_core.metrics.probe import Probe
-from fewshot_core.metrics.quantities import logit_sums
-from fewshot_core.metrics.scores import Answer
 
 SINGULAR = "the kernel is singular"
 """The flaw of a kernel whose smallest eigenvalue cannot be told from zero."""

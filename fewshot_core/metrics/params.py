@@ -1,7 +1,7 @@
 """The number of trainable parameters."""
 
+from fewshot_core.metrics.base import Answer
 from fewshot_core.metrics.contract import Question
-from fewshot_core.metrics.scores import Answer
 from fewshot_core.nets import count_parameters
 
 

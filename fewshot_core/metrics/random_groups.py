@@ -4,8 +4,8 @@ import hashlib
 
 import numpy as np
 
+from fewshot_core.metrics.base import Answer
 from fewshot_core.metrics.contract import Question
-from fewshot_core.metrics.scores import Answer
 from fewshot_core.splitting.partition import set_partitions
 
 

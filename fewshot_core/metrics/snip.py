@@ -1,9 +1,8 @@
 """How much the loss depends on single weights (Eq. 7 of the paper; Lee et al., 2019)."""
 
-from fewshot_core.metrics.contract import Question, Score, score_each
+from fewshot_core.metrics.base import Answer
+from fewshot_core.metrics.contract import Probe, Question, Score, score_each
 from fewshot_core.metrics.gradients import ZERO_GRADIENT, saliency
-from fewshot_core.metrics.probe import Probe
-from fewshot_core.metrics.scores import Answer
 from fewshot_core.nets import probed_weights
 
 

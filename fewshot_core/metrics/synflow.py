@@ -3,10 +3,10 @@
 import torch
 from torch.func import functional_call
 
+from fewshot_core.metrics.base import Answer
 from fewshot_core.metrics.contract import Question, Score, score_each
 from fewshot_core.metrics.gradients import ZERO_GRADIENT, Tensors, saliency
 from fewshot_core.metrics.precision import precise
-from fewshot_core.metrics.scores import Answer
 from fewshot_core.nets import BatchNorm, Supernet, probed_weights
 
 

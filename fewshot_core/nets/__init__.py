@@ -1,14 +1,14 @@
 """The supernet of NAS-Bench-201 and its restriction to sub-spaces."""
 
-from fewshot_core.nets.batch_norm import BatchNorm, held_statistics
 from fewshot_core.nets.cell import composing
 from fewshot_core.nets.checkpoint import load_checkpoint
-from fewshot_core.nets.counting import (
+from fewshot_core.nets.layers import BatchNorm, held_statistics
+from fewshot_core.nets.supernet import (
+    Supernet,
     count_parameters,
     probed_weights,
     weight_layer_count,
 )
-from fewshot_core.nets.supernet import Supernet
 
 __all__ = [
     "BatchNorm",

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from fewshot_core.nets.blocks import ConvNorm
 from fewshot_core.nets.fast_cell import fast_cell
+from fewshot_core.nets.layers import ConvNorm
 from fewshot_core.nets.wiring import KERNELS, Link, Wiring, edge_name, wiring_of
 from fewshot_core.space import OPERATIONS, SubSpace
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from fewshot_core.checkpoint_file import check_checkpoint
-from fewshot_core.datafolder import file_fingerprint
+from fewshot_core.data_folder import file_fingerprint
 from fewshot_core.errors import CheckpointError
 from fewshot_core.nets.supernet import Supernet
+from fewshot_core.networks import check_checkpoint
 from fewshot_core.safe_pickle import DAMAGE
 
 _DAMAGE = (*DAMAGE, RuntimeError, AssertionError, struct.error)

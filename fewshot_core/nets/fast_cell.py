@@ -1,18 +1,422 @@
 """A cell as one function of its input and weights, with a derivative of its own, for the CPU.
 
+The mean of a convolution's output is a weighted sum of means of its input, one for each element of
+the kernel. It is known beforehand, for the price of one pass over the input, and subtracted as the
+convolution's bias, for nothing. What batch norm does then is one pass for the variance, and a
+factor for each channel, with which the output is added to the node it leads to.
+
+All convolutions that lead to a node meet the same gradient there, g. With y a convolution's output
+without its mean, s what it is multiplied by and i one over its deviation, batch norm makes of it::
+
+    s * (g - mean(g) - y * i**2 * mean(g * y))
+
+The factor s is one number for each channel and is left to the convolution's weight, so that what
+remains is one addition and one multiplication for each pixel.
+
 What a cell costs beside its convolutions is going through memory. As one function, its forward and
 backward pass go through it about half as often as they would operation by operation.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from fewshot_core.nets.fast_backward import BackwardPass
-from fewshot_core.nets.fast_forward import ForwardPass, Kept
-from fewshot_core.nets.wiring import Wiring
+from fewshot_core.nets.layers import pixel_shares, pixel_sums, pooled, pooled_backward
+from fewshot_core.nets.wiring import Link, Wiring
+
+PIXELS = (2, 3)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the backward pass needs to know of the forward pass, for K convolutions.
+
+    Attributes:
+        nodes: The features of nodes 0, 1 and 2; empty if no gradient of shares is wanted.
+        pooled: The same features pooled, None where no link does; empty likewise.
+        rectified: Their ReLU, or None where no convolution reads it.
+        inverses: One over the standard deviations of the convolutions' outputs, (K, C).
+        centred: The outputs of the convolutions, without their means.
+    """
+
+    nodes: list[Tensor]
+    pooled: list[Tensor | None]
+    rectified: list[Tensor | None]
+    inverses: Tensor
+    centred: list[Tensor]
+
+    def flat(self) -> tuple[Tensor | None, ...]:
+        """Return everything in one row."""
+        nodes = self.nodes or (None, None, None)
+        pooled = self.pooled or (None, None, None)
+        return *nodes, *pooled, *self.rectified, self.inverses, *self.centred
+
+    @classmethod
+    def from_flat(cls, row: Sequence[Tensor]) -> "Kept":
+        """Take what ``flat`` returned."""
+        return cls(list(row[:3]), list(row[3:6]), list(row[6:9]), row[9], list(row[10:]))
+
+
+class ForwardPass:
+    """A forward pass; afterwards ``kept`` says what the backward pass needs.
+
+    Args:
+        wiring: The edges.
+        shares: What each operation counts.
+        tensors: Of all K convolutions the weights, then batch norm's weights, then its biases.
+        epsilon: What batch norm adds to variances.
+        of_shares: Whether the gradient of shares will be wanted.
+    """
+
+    kept: Kept
+
+    def __init__(
+        self,
+        wiring: Wiring,
+        shares: Sequence[float],
+        tensors: Sequence[Tensor],
+        epsilon: float,
+        of_shares: bool,
+    ) -> None:
+        self.wiring = wiring
+        self.shares = shares
+        self.of_shares = of_shares
+        self.weights, self.norms = tensors[: len(tensors) // 3], tensors[len(tensors) // 3 :]
+        self.epsilon = epsilon
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Map (B, C, H, W), channels last, to the same shape."""
+        self._scratch = torch.empty_like(features)
+        norms = stacked(self.norms, features) * own_shares(self.wiring, self.shares, features)
+        self._scales, self._shifts = norms
+        self._factors = torch.empty_like(self._scales)
+        self._passed_on: dict[tuple[int, bool], Tensor] = {}
+        rectified: list[Tensor | None] = []
+        self.kept = Kept([features], [], rectified, torch.empty_like(self._scales), [])
+        for target in (1, 2, 3):
+            rectified.append(self._convolve(target - 1))
+            self.kept.nodes.append(self._gather(target))
+        output = self.kept.nodes.pop()
+        if self.of_shares:
+            self.kept.pooled.extend(self._passed_on.get((source, False)) for source in range(3))
+        else:
+            self.kept.nodes.clear()
+        return output
+
+    def _convolve(self, source: int) -> Tensor | None:
+        """Convolve a node's ReLU by all that read it; return it, or None where nothing does."""
+        numbers = self.wiring.reading(source)
+        if not numbers:
+            return None
+        rectified = torch.relu(self.kept.nodes[source])
+        means = _means_under_kernel(rectified)
+        squares = rectified.new_empty(len(numbers), *rectified.shape[:2])
+        for number, row in zip(numbers, squares.unbind(), strict=True):
+            weight = self.weights[number]
+            met = means if weight.shape[-1] == 3 else means[:, 1, 1]
+            shift = torch.mv(weight.flatten(1), met.flatten()).neg_()
+            output = functional.conv2d(rectified, weight, shift, padding=weight.shape[-1] // 2)
+            torch.mean(torch.mul(output, output, out=self._scratch), PIXELS, out=row)
+            self.kept.centred.append(output)
+        here = slice(numbers.start, numbers.stop)
+        inverses = self.kept.inverses[here]
+        torch.rsqrt(squares.mean(1).add_(self.epsilon), out=inverses)
+        torch.mul(inverses, self._scales[here], out=self._factors[here])
+        return rectified
+
+    def _gather(self, target: int) -> Tensor:
+        """Return the features of a node: the weighted sum of all that leads to it."""
+        links = self.wiring.into(target)
+        features = self.kept.nodes[0]
+        numbers = [number for link in links for number in link.convolutions]
+        total = per_channel(self._shifts[numbers].sum(0))
+        for link in links:
+            for share, output in self._linear(link):
+                total = _plus(total, output, share)
+        for number in numbers:
+            factors = per_channel(self._factors[number])
+            total = _plus_scaled(total, self.kept.centred[number], factors)
+        if total.shape == features.shape:
+            return total
+        return total.expand_as(features).contiguous(memory_format=torch.channels_last)
+
+    def _linear(self, link: Link) -> Iterator[tuple[float, Tensor]]:
+        """Yield what a link passes on without convolving it, and what that counts."""
+        if not self.of_shares and link.skip is not None and alike(link, self.shares):
+            yield self.shares[link.skip], self._pooled(link.source, with_itself=True)
+            return
+        if link.skip is not None:
+            yield self.shares[link.skip], self.kept.nodes[link.source]
+        if link.pool is not None:
+            yield self.shares[link.pool], self._pooled(link.source)
+
+    def _pooled(self, source: int, with_itself: bool = False) -> Tensor:
+        """Return the pooled features of a node, plus the features themselves if asked for."""
+        found = self._passed_on.get((source, with_itself))
+        if found is None:
+            features = self.kept.nodes[source]
+            if with_itself:
+                sums = pixel_sums(features)
+                found = torch.addcmul(features, sums, pixel_shares(features), out=sums)
+            else:
+                found = pooled(features)
+            self._passed_on[source, with_itself] = found
+        return found
+
+
+def alike(link: Link, shares: Sequence[float]) -> bool:
+    """Return whether a link has both skip connection and pooling, and both count the same."""
+    if link.skip is None or link.pool is None:
+        return False
+    return shares[link.skip] == shares[link.pool]
+
+
+def own_shares(wiring: Wiring, shares: Sequence[float], like: Tensor) -> Tensor:
+    """Return what each convolution counts, (K, 1)."""
+    return like.new_tensor([shares[position] for position in wiring.positions]).view(-1, 1)
+
+
+def stacked(norms: Sequence[Tensor], like: Tensor) -> Tensor:
+    """Return batch norm's K weights and K biases, (2, K, C)."""
+    if not norms:
+        return like.new_empty(2, 0, like.shape[1])
+    return torch.stack(list(norms)).view(2, -1, like.shape[1])
+
+
+def per_channel(values: Tensor) -> Tensor:
+    """Return (C,) as (1, C, 1, 1)."""
+    return values.view(1, -1, 1, 1)
+
+
+def _means_under_kernel(features: Tensor) -> Tensor:
+    """Return the mean of what each element of a 3x3 kernel meets, zeros outside the image included.
+
+    Args:
+        features: Shape (B, C, H, W).
+
+    Returns:
+        Shape (C, 3, 3).
+    """
+    images, channels, height, width = features.shape
+    pixels = features.permute(0, 2, 3, 1).reshape(images, -1).sum(0).view(height, width, channels)
+    rows = pixels.sum(0)
+    by_row = torch.stack([rows - pixels[-1], rows, rows - pixels[0]])
+    columns = by_row.sum(1)
+    sums = torch.stack([columns - by_row[:, -1], columns, columns - by_row[:, 0]], dim=1)
+    return sums.div_(images * height * width).permute(2, 0, 1)
+
+
+def _plus(total: Tensor, features: Tensor, share: float) -> Tensor:
+    """Add to a total; in place as soon as it is more than one number for each channel."""
+    if total.shape == features.shape:
+        return total.add_(features, alpha=share)
+    return torch.add(total, features, alpha=share)
+
+
+def _plus_scaled(total: Tensor, features: Tensor, factors: Tensor) -> Tensor:
+    """Add features times factors, (1, C, 1, 1), to a total."""
+    if total.shape == features.shape:
+        return total.addcmul_(features, factors)
+    return torch.addcmul(total, features, factors)
+
+
+_convolution_backward = torch.ops.aten.convolution_backward.default
+_relu_backward_into = torch.ops.aten.threshold_backward.grad_input
+_norm_backward = torch.ops.aten.native_batch_norm_backward.default
+
+
+class BackwardPass:
+    """A backward pass.
+
+    Args:
+        wiring: The edges.
+        shares: What each operation counts.
+        tensors: What the forward pass got.
+        kept: What the forward pass left.
+        needed: Whether gradients are wanted: of the features, of the shares, of each tensor.
+    """
+
+    def __init__(
+        self,
+        wiring: Wiring,
+        shares: Sequence[float],
+        tensors: Sequence[Tensor],
+        kept: Kept,
+        needed: Sequence[bool],
+    ) -> None:
+        count = len(wiring.convolutions)
+        self.wiring = wiring
+        self.shares = shares
+        self.weights, self.norms = tensors[:count], tensors[count:]
+        self.kept = kept
+        self.of_features, self.of_shares = needed[:2]
+        self.of_weights = needed[2 : 2 + count]
+
+    def __call__(self, gradient: Tensor) -> list[Tensor | None]:
+        """Map the gradient of the cell's output to those of its input, shares and tensors.
+
+        That of a tensor which the output does not depend on is None.
+        """
+        self._prepare(gradient)
+        found: Tensor | None = gradient
+        for target in (3, 2, 1):
+            if found is not None:
+                self._spread(target, found)
+            found = self._arrived(target - 1) if target > 1 or self.of_features else None
+        sums = self._stacked_sums()
+        return [found, self._of_shares(*sums), *self._of_weights(), *self._of_norms(*sums)]
+
+    def _prepare(self, gradient: Tensor) -> None:
+        """Make room for what is computed on the way."""
+        count, size = len(self.weights), gradient.numel() // gradient.shape[1]
+        self._own = own_shares(self.wiring, self.shares, gradient)
+        self._scales, self._shifts = stacked(self.norms, gradient)
+        self._factors = (self._scales * self.kept.inverses * self._own)[..., None, None, None]
+        self._kernels = _products(self.weights, self._factors)
+        self._slopes = self.kept.inverses.square().div_(-size)
+        self._nothing = gradient.new_zeros(gradient.shape[1])
+        self._ones = torch.ones_like(self._nothing)
+        self._sums: dict[int, tuple[Tensor, Tensor]] = {}
+        self._found: list[Tensor | None] = [None] * count
+        self._scratch = torch.empty_like(gradient)
+        self._centred = torch.empty_like(gradient)
+        self._convolved: list[Tensor | None] = [None] * 3
+        self._passed: list[dict[str, Tensor]] = [{}, {}, {}]
+        self._linear_shares = gradient.new_zeros(len(self.shares))
+
+    def _spread(self, target: int, gradient: Tensor) -> None:
+        """Send the gradient of a node back along its links."""
+        links = self.wiring.into(target)
+        for link in links:
+            self._pass_on(link, gradient)
+        numbers = [number for link in links for number in link.convolutions]
+        if not numbers:
+            return
+        for number in numbers:
+            self._sums[number] = self._summed(gradient, self.kept.centred[number])
+        means = self._sums[numbers[0]][0] / (gradient.numel() // gradient.shape[1])
+        centred = torch.sub(gradient, per_channel(means), out=self._centred)
+        for link in links:
+            for number in link.convolutions:
+                self._convolve(number, link.source, centred)
+
+    def _summed(self, gradient: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the sums of a gradient and of its products with an output, each (C,)."""
+        _, products, totals = _norm_backward(
+            gradient, output, None, None, None, self._nothing, self._ones,
+            True, 0.0, [False, True, True],
+        )  # fmt: skip
+        return totals, products
+
+    def _convolve(self, number: int, source: int, gradient: Tensor) -> None:
+        """Send a gradient without mean back through batch norm and convolution."""
+        mask = [source > 0 or self.of_features, self.of_weights[number], False]
+        if not any(mask):
+            return
+        slopes = per_channel(self._sums[number][1] * self._slopes[number])
+        through = torch.addcmul(gradient, self.kept.centred[number], slopes, out=self._scratch)
+        kernel = self._kernels[number]
+        padding = [kernel.shape[-1] // 2] * 2
+        inputs, self._found[number], _ = _convolution_backward(
+            through, self.kept.rectified[source], kernel, None,
+            [1, 1], padding, [1, 1], False, [0, 0], 1, mask,
+        )  # fmt: skip
+        before = self._convolved[source]
+        self._convolved[source] = inputs if before is None else before.add_(inputs)
+
+    def _pass_on(self, link: Link, gradient: Tensor) -> None:
+        """Take to a link's source the gradient of what it passes on without convolving it."""
+        if self.of_shares:
+            self._note_shares(link, gradient)
+        if link.source == 0 and not self.of_features:
+            return
+        if link.skip is not None:
+            kind = "both" if alike(link, self.shares) else "skip"
+            self._add(kind, link.source, gradient, self.shares[link.skip])
+        if link.pool is not None and not alike(link, self.shares):
+            self._add("pool", link.source, gradient, self.shares[link.pool])
+
+    def _add(self, kind: str, source: int, gradient: Tensor, share: float) -> None:
+        passed = self._passed[source]
+        if kind in passed:
+            passed[kind].add_(gradient, alpha=share)
+        else:
+            passed[kind] = gradient * share
+
+    def _note_shares(self, link: Link, gradient: Tensor) -> None:
+        """Note the gradients of what skip connection and pooling count on a link."""
+        features = self.kept.nodes[link.source]
+        if link.skip is not None:
+            self._linear_shares[link.skip] = _dot(gradient, features)
+        pooled = self.kept.pooled[link.source]
+        if link.pool is not None and pooled is not None:
+            self._linear_shares[link.pool] = _dot(gradient, pooled)
+
+    def _arrived(self, source: int) -> Tensor | None:
+        """Return the gradient of a node's features; None where nothing depends on them."""
+        passed = self._passed[source]
+        parts = [passed[kind] for kind in ("skip", "both") if kind in passed]
+        pooled = [passed[kind] for kind in ("pool", "both") if kind in passed]
+        parts += [pooled_backward(gradient, self._scratch) for gradient in pooled]
+        convolved = self._convolved[source]
+        if convolved is not None:
+            rectified = self.kept.rectified[source]
+            parts.insert(0, _relu_backward_into(convolved, rectified, 0, grad_input=convolved))
+        if not parts:
+            return None
+        total = parts[0]
+        for part in parts[1:]:
+            total.add_(part)
+        return total
+
+    def _of_shares(self, totals: Tensor, products: Tensor) -> Tensor | None:
+        """Return the gradient of what operations count, by position."""
+        if not self.of_shares:
+            return None
+        of_convolutions = self._scales * self.kept.inverses * products
+        of_convolutions += self._shifts * totals
+        found = self._linear_shares
+        found[list(self.wiring.positions)] = of_convolutions.sum(1)
+        return found
+
+    def _stacked_sums(self) -> tuple[Tensor, Tensor]:
+        """Return what ``_summed`` found for all convolutions, each (K, C)."""
+        if not self.weights:
+            return self._scales, self._scales
+        none = self._nothing, self._nothing
+        sums = [self._sums.get(number, none) for number in range(len(self.weights))]
+        totals, products = zip(*sums, strict=True)
+        return torch.stack(totals), torch.stack(products)
+
+    def _of_weights(self) -> list[Tensor | None]:
+        """Return the gradients of the convolutions' weights."""
+        return [
+            None if gradient is None else gradient.mul_(factors)
+            for gradient, factors in zip(self._found, self._factors.unbind(), strict=True)
+        ]
+
+    def _of_norms(self, totals: Tensor, products: Tensor) -> list[Tensor | None]:
+        """Return the gradients of batch norm's weights, then of its biases."""
+        of_scales = products * self.kept.inverses * self._own
+        of_shifts = totals * self._own
+        rows = [*of_scales.unbind(), *of_shifts.unbind()]
+        reached = [number in self._sums for number in range(len(self.weights))] * 2
+        return [row if there else None for row, there in zip(rows, reached, strict=True)]
+
+
+def _dot(one: Tensor, other: Tensor) -> Tensor:
+    """Return the sum of the products of two tensors, (B, C, H, W), channels last."""
+    return torch.dot(one.permute(0, 2, 3, 1).flatten(), other.permute(0, 2, 3, 1).flatten())
+
+
+def _products(weights: Sequence[Tensor], factors: Tensor) -> list[Tensor]:
+    """Return each weight times its factors, (C, 1, 1, 1)."""
+    return [weight * factor for weight, factor in zip(weights, factors.unbind(), strict=True)]
+
 
 _SETTINGS = (None, None, None)
 """The derivatives of those arguments of the function that have none."""

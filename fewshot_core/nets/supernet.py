@@ -2,18 +2,64 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from fewshot_core.errors import MetricError, SpaceError
-from fewshot_core.nets.batch_norm import BatchNorm, normalisations
-from fewshot_core.nets.blocks import ConvNorm, ReductionBlock
 from fewshot_core.nets.cell import Cell
-from fewshot_core.nets.initialisation import initialise
-from fewshot_core.nets.sharing import share
-from fewshot_core.normalisation import BATCH_NORM_MODES
+from fewshot_core.nets.layers import (
+    BatchNorm,
+    ConvNorm,
+    ReductionBlock,
+    initialise,
+    normalisations,
+)
+from fewshot_core.networks import BATCH_NORM_MODES
 from fewshot_core.space import SubSpace
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def share(module: Module) -> Module:
+    """Return a copy of a module, and of the modules inside it, with the same tensors.
+
+    Parameters and buffers are the same objects; settings are copied, so that changing one of the
+    copy's changes nothing in the original. Hooks are not copied.
+    """
+    twin = object.__new__(type(module))
+    vars(twin).update(vars(module))
+    vars(twin).update(vars(nn.Module()))
+    twin.training = module.training
+    twin._parameters.update(module._parameters)
+    twin._buffers.update(module._buffers)
+    for name, child in module.named_children():
+        twin.add_module(name, share(child))
+    return twin
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Return the number of trainable parameters (the metric ``params``)."""
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+
+
+def probed_weights(network: nn.Module) -> dict[str, Tensor]:
+    """Return all convolution and linear weights by name, without batch norm and biases.
+
+    These are the weights w of Appendix B of the paper.
+    """
+    return {
+        f"{name}.weight": module.weight
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Conv2d | nn.Linear)
+    }
+
+
+def weight_layer_count(network: nn.Module) -> int:
+    """Return the number of convolution and linear layers."""
+    return len(probed_weights(network))
+
 
 _STAGES = 3
 

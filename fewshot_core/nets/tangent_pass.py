@@ -1,31 +1,253 @@
 """The gradient of a supernet's loss, and how it changes as the weights grow, in one pass.
 
+A tangent says how fast something changes while every convolution and linear weight grows at the
+rate of its own size. What a convolution with weight w makes of features x then changes by
+``w * dx + w * x``. The second part is what it made of x itself: it is left to the layer that
+follows, so that a tangent costs one more convolution and not two.
+
 The tangent of the gradient along the weights themselves is the Hessian times the weights. It is
 computed forward over reverse (Pearlmutter, 1994), layer by layer, without a graph.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from fewshot_core.nets.blocks import ReductionBlock
 from fewshot_core.nets.cell import Cell
-from fewshot_core.nets.counting import probed_weights
-from fewshot_core.nets.fast_forward import per_channel
-from fewshot_core.nets.pooling import pooled, pooled_backward
-from fewshot_core.nets.supernet import Supernet
-from fewshot_core.nets.tangent_layers import (
-    Convolution,
-    Normalisation,
-    NormalisedConvolution,
-    Pair,
-    Record,
-    Relu,
-    Sum,
+from fewshot_core.nets.fast_cell import PIXELS, per_channel
+from fewshot_core.nets.layers import (
+    BatchNorm,
+    ConvNorm,
+    ReductionBlock,
+    pooled,
+    pooled_backward,
 )
+from fewshot_core.nets.supernet import Supernet, probed_weights
 from fewshot_core.nets.wiring import Link, wiring_of
+
+_convolution_backward = torch.ops.aten.convolution_backward.default
+_relu_backward = torch.ops.aten.threshold_backward.default
+
+Record = Callable[[Tensor, Tensor, Tensor], None]
+"""Takes a weight, its gradient and the tangent of that."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Features, or a gradient, and the tangent of it; both (B, C, H, W)."""
+
+    value: Tensor
+    tangent: Tensor
+
+    def map(self, linear: Callable[[Tensor], Tensor]) -> "Pair":
+        """Return what a linear function makes of both."""
+        return Pair(linear(self.value), linear(self.tangent))
+
+    def centre(self) -> None:
+        """Take the means of its channels from the pair."""
+        for part in (self.value, self.tangent):
+            part.sub_(_means(part))
+
+
+class Sum:
+    """A sum of pairs, in place once it has begun.
+
+    Args:
+        like: A pair of the same shape.
+    """
+
+    def __init__(self, like: Pair) -> None:
+        self._like = like
+        self._value: Tensor | None = None
+        self._tangent: Tensor | None = None
+
+    def add(self, pair: Pair, share: float | Tensor = 1.0) -> None:
+        """Add a pair times a number, or times one for each channel, (1, C, 1, 1)."""
+        self._value = _plus(self._value, pair.value, share)
+        self._tangent = _plus(self._tangent, pair.tangent, share)
+
+    def add_to_tangent(self, features: Tensor, factors: Tensor) -> None:
+        """Add features times factors, (1, C, 1, 1), to the tangent alone."""
+        self._tangent = _plus(self._tangent, features, factors)
+
+    def shift(self, shifts: Tensor) -> None:
+        """Add a number to each channel, (1, C, 1, 1), of the value alone."""
+        value = torch.zeros_like(self._like.value) if self._value is None else self._value
+        self._value = value.add_(shifts)
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was added."""
+        return self._tangent is not None
+
+    @property
+    def pair(self) -> Pair:
+        """The sum; zero if nothing was added."""
+        parts = (self._value, self._like.value), (self._tangent, self._like.tangent)
+        return Pair(*(torch.zeros_like(like) if part is None else part for part, like in parts))
+
+
+class Relu:
+    """ReLU; ``outputs`` are its outputs."""
+
+    def __init__(self, features: Pair) -> None:
+        value = torch.relu(features.value)
+        self.outputs = Pair(value, _relu_backward(features.tangent, value, 0))
+
+    def backward(self, gradient: Pair) -> Pair:
+        """Map the gradient of the outputs to that of the inputs."""
+        return gradient.map(lambda part: _relu_backward(part, self.outputs.value, 0))
+
+
+class Convolution:
+    """A convolution."""
+
+    def __init__(self, layer: nn.Conv2d, inputs: Pair, record: Record) -> None:
+        self.layer = layer
+        self.inputs = inputs
+        self.record = record
+
+    def outputs(self) -> Pair:
+        """Return the outputs; to their tangents the outputs themselves are still to be added."""
+        return self.inputs.map(self.layer)
+
+    def backward(
+        self, gradient: Pair, factors: Tensor | None = None, of_inputs: bool = True
+    ) -> Pair | None:
+        """Record the gradient of the weight; return that of the inputs, or None if not asked for.
+
+        Args:
+            gradient: The gradient of the outputs, and its tangent plus itself.
+            factors: What it is still to be multiplied by, (C,), None for one.
+            of_inputs: Whether the gradient of the inputs is wanted.
+        """
+        weight = self.layer.weight
+        scale = 1.0 if factors is None else factors.view(-1, 1, 1, 1)
+        kernel = weight * scale
+        inputs, tangents = self.inputs.value, self.inputs.tangent
+        of_value, own = self._back(gradient.value, inputs, kernel, of_inputs)
+        of_tangent, along_gradient = self._back(gradient.tangent, inputs, kernel, of_inputs)
+        _, along_inputs = self._back(gradient.value, tangents, kernel, False)
+        own.mul_(scale)
+        self.record(weight, own, along_gradient.add_(along_inputs).mul_(scale).sub_(own))
+        return Pair(of_value, of_tangent) if of_inputs else None
+
+    def _back(
+        self, gradient: Tensor, inputs: Tensor, kernel: Tensor, of_inputs: bool
+    ) -> tuple[Tensor, Tensor]:
+        layer = self.layer
+        of_features, of_weight, _ = _convolution_backward(
+            gradient, inputs, kernel, None, layer.stride, layer.padding, layer.dilation,
+            False, [0, 0], layer.groups, [of_inputs, True, False],
+        )  # fmt: skip
+        return of_features, of_weight
+
+
+class Normalisation:
+    """Batch norm.
+
+    With y its inputs without their means, i**2 one over their variance and p the mean of g * y,
+    it makes of a gradient g without mean ``factors * (g - i**2 * p * y)``; the tangent of that
+    follows by the rules of calculus. ``turn`` is by how much of itself an output changes.
+
+    Args:
+        layer: The layer.
+        inputs: Its inputs; they are centred in place where the statistics of the batch are used.
+        grows: Whether the tangents of the inputs lack the inputs themselves.
+    """
+
+    def __init__(self, layer: BatchNorm, inputs: Pair, grows: bool) -> None:
+        self.inputs = inputs
+        self.by_batch = layer.mode == "batch"
+        if self.by_batch:
+            inputs.centre()
+            variance = _mean_product(inputs.value, inputs.value)
+            self.inverse = (variance + layer.eps).reciprocal()
+            growth = layer.eps if grows else 0.0
+            self.turn = (growth - _mean_product(inputs.value, inputs.tangent)) * self.inverse
+            self.factors = layer.weight * self.inverse.sqrt()
+            self.shifts: Tensor = layer.bias
+        else:
+            assert layer.running_mean is not None and layer.running_var is not None
+            mean, variance = layer.running_mean, layer.running_var
+            self.inverse = torch.zeros_like(variance)
+            self.turn = torch.full_like(variance, float(grows))
+            self.factors = layer.weight * (variance + layer.eps).rsqrt()
+            self.shifts = layer.bias - self.factors * mean
+
+    def add_to(self, total: Sum, share: float = 1.0) -> None:
+        """Add the outputs times a number to a sum."""
+        factors = per_channel(self.factors * share)
+        total.add(self.inputs, factors)
+        total.add_to_tangent(self.inputs.value, factors * per_channel(self.turn))
+        total.shift(per_channel(self.shifts * share))
+
+    def centred(self, gradient: Pair) -> Pair:
+        """Return what ``backward`` takes: without means where the batch's statistics are used."""
+        return gradient.map(lambda part: part - _means(part)) if self.by_batch else gradient
+
+    def backward(self, gradient: Pair) -> Pair:
+        """Map the gradient of the outputs, ``centred``, to that of the inputs without ``factors``.
+
+        Where the inputs grow, what is returned is ready for ``Convolution``: the tangent has the
+        gradient itself added to it.
+        """
+        value, tangent = self.inputs.value, self.inputs.tangent
+        slope = -self.inverse * _mean_product(gradient.value, value)
+        mixed = _mean_product(gradient.tangent, value) + _mean_product(gradient.value, tangent)
+        bend = 3 * slope * self.turn - self.inverse * mixed
+        of_tangent = torch.addcmul(gradient.tangent, gradient.value, per_channel(self.turn))
+        of_tangent.addcmul_(value, per_channel(bend))
+        of_tangent.addcmul_(tangent, per_channel(slope))
+        return Pair(torch.addcmul(gradient.value, value, per_channel(slope)), of_tangent)
+
+
+class NormalisedConvolution:
+    """A convolution and the batch norm after it."""
+
+    def __init__(self, layer: ConvNorm, inputs: Pair, record: Record) -> None:
+        self.convolution = Convolution(layer.conv, inputs, record)
+        self.norm = Normalisation(layer.norm, self.convolution.outputs(), grows=True)
+
+    def outputs(self) -> Pair:
+        """Return the outputs."""
+        total = Sum(self.norm.inputs)
+        self.norm.add_to(total)
+        return total.pair
+
+    def backward(self, gradient: Pair, share: float = 1.0, of_inputs: bool = True) -> Pair | None:
+        """Map the gradient of the outputs to that of the inputs.
+
+        Args:
+            gradient: The gradient of what the outputs are part of, ``norm.centred``: several
+                layers that lead to one node share it.
+            share: What they count in it.
+            of_inputs: Whether the gradient of the inputs is wanted.
+        """
+        through = self.norm.backward(gradient)
+        return self.convolution.backward(through, self.norm.factors * share, of_inputs)
+
+
+def _mean_product(one: Tensor, other: Tensor) -> Tensor:
+    """Return the means of the channels of a product, (C,)."""
+    return _means(one * other).flatten()
+
+
+def _means(features: Tensor) -> Tensor:
+    """Return the means of channels, (1, C, 1, 1); of each image first, for precision."""
+    return features.mean(PIXELS, keepdim=True).mean(0, keepdim=True)
+
+
+def _plus(total: Tensor | None, features: Tensor, share: float | Tensor) -> Tensor:
+    if total is None:
+        return features * share
+    if isinstance(share, Tensor):
+        return total.addcmul_(features, share)
+    return total.add_(features, alpha=share)
+
 
 _pool_backward = torch.ops.aten.avg_pool2d_backward.default
 

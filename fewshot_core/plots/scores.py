@@ -11,10 +11,11 @@ from fewshot_core.plots.template import (
     INK,
     OPERATION_COLOURS,
     base_figure,
+    compact_text,
     empty_figure,
+    number_text,
     text_colour,
 )
-from fewshot_core.plots.texts import compact_text, number_text
 from fewshot_core.space import OPERATION_LABELS, operation_set_label
 
 Groups = Sequence[Sequence[int]]

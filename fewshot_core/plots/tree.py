@@ -1,21 +1,225 @@
 """The splitting tree as a picture: edges as columns, groups on branches, sub-spaces at the end."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 
+import pandas as pd
 import plotly.graph_objects as go
 
-from fewshot_core.plots.chips import Annotation, chip_row
+from fewshot_core.plots.cell import Annotation, chip_row
 from fewshot_core.plots.template import (
     ACTIVE_COLOUR,
     DEGENERATE_COLOUR,
     INK,
     base_figure,
     empty_figure,
+    hover_text,
+    number_text,
+    outline_colour,
+    sub_space_colour,
+    sub_space_pattern,
+    text_colour,
+    top_alternative,
+    translucent,
 )
-from fewshot_core.plots.texts import number_text, top_alternative
-from fewshot_core.plots.tree_layout import TreeBranch, TreeDrawing, TreeLayout
-from fewshot_core.plots.tree_leaves import add_leaf_traces, heading, leaf_annotations, leaf_width
 from fewshot_core.space import OPERATION_LABELS, operation_set_label
+
+Path = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TreeBranch:
+    """A place in the tree, with the branch that leads there.
+
+    Attributes:
+        path: The number of the group taken at each level from the root; empty at the root.
+        operations: The operation numbers on the branch that leads here; empty at the root.
+        edge_label: The edge that is split here ("2<-0"), or None where none is (yet).
+        scores: Pairs of operation number and score, of the edge that is split here, if known.
+        degenerate: Whether the decision made here was arbitrary.
+        reason: Why it was, or None.
+        active: Whether the operations of the edge are being scored now.
+    """
+
+    path: Path
+    operations: tuple[int, ...] = ()
+    edge_label: str | None = None
+    scores: tuple[tuple[int, float | None], ...] = ()
+    degenerate: bool = False
+    reason: str | None = None
+    active: bool = False
+
+    @property
+    def depth(self) -> int:
+        """The number of splits above."""
+        return len(self.path)
+
+
+@dataclass(frozen=True)
+class TreeDrawing:
+    """A tree to draw, complete or growing.
+
+    Attributes:
+        branches: Its places, the root included, in any order.
+        leaves: What ``fewshot_core.analysis.describe_sub_spaces`` returns for its leaves in tree
+            order, or None while it grows.
+        levels: How many levels of splits it will have, or None for as many as are there.
+    """
+
+    branches: tuple[TreeBranch, ...]
+    leaves: pd.DataFrame | None = None
+    levels: int | None = None
+
+
+@dataclass(frozen=True)
+class TreeLayout:
+    """Where the places of a tree are drawn.
+
+    A level is one unit wide and a row one unit high; the first leaf is at the top.
+    """
+
+    drawing: TreeDrawing
+
+    @cached_property
+    def ordered(self) -> list[TreeBranch]:
+        """All places in tree order, parents before children."""
+        return sorted(self.drawing.branches, key=lambda branch: branch.path)
+
+    @cached_property
+    def children(self) -> Mapping[Path, list[TreeBranch]]:
+        """The places below each place that has any."""
+        below: dict[Path, list[TreeBranch]] = {}
+        for branch in self.ordered:
+            if branch.path:
+                below.setdefault(branch.path[:-1], []).append(branch)
+        return below
+
+    @cached_property
+    def ends(self) -> list[TreeBranch]:
+        """The places with nothing below them, in tree order."""
+        return [branch for branch in self.ordered if branch.path not in self.children]
+
+    @cached_property
+    def levels(self) -> int:
+        """The number of columns."""
+        deepest = max(branch.depth for branch in self.ordered)
+        return max(deepest, self.drawing.levels or 1)
+
+    @cached_property
+    def rows(self) -> Mapping[Path, float]:
+        """The height of each place: ends one below the other, parents in their middle."""
+        rows = {end.path: float(len(self.ends) - 1 - i) for i, end in enumerate(self.ends)}
+        for path in sorted(self.children, key=len, reverse=True):
+            below = [rows[child.path] for child in self.children[path]]
+            rows[path] = (below[0] + below[-1]) / 2
+        return rows
+
+    @cached_property
+    def leaves(self) -> pd.DataFrame | None:
+        """The description of the ends, if there is one row for each."""
+        leaves = self.drawing.leaves
+        return leaves if leaves is not None and len(leaves) == len(self.ends) else None
+
+
+_SHARE_OF_LEVELS = 0.44
+_NAME, _SIZE, _BAR, _BAR_LENGTH = 0.1, 0.44, 0.5, 0.4
+_NAME_COLUMN_PIXELS = 30
+
+
+def leaf_width(layout: TreeLayout) -> float:
+    """Return the width of this side, in levels: the same share of the figure for any depth."""
+    return _SHARE_OF_LEVELS * layout.levels
+
+
+def leaf_annotations(layout: TreeLayout) -> list[Annotation]:
+    """Return the name and the size of each sub-space, if they are known, with their headings."""
+    if layout.leaves is None:
+        return []
+    width = leaf_width(layout)
+    size_x, bar_x = layout.levels + _SIZE * width, layout.levels + _BAR * width
+    annotations = [heading(size_x, "size", "right"), heading(bar_x, "top", "left")]
+    rows = layout.leaves.to_dict("records")
+    for position, (end, row) in enumerate(zip(layout.ends, rows, strict=True)):
+        colour = sub_space_colour(position)
+        place = {"y": layout.rows[end.path], "showarrow": False}
+        name = {
+            "x": layout.levels + _NAME * width,
+            "text": f"<b>{row['sub_space']}</b>",
+            "width": _NAME_COLUMN_PIXELS,
+            "bgcolor": colour,
+            "borderpad": 2,
+            "font": {"color": text_colour(colour)},
+            "hovertext": hover_text(row),
+        }
+        size = {"x": size_x, "text": f"{row['size']:,}", "xanchor": "right"}
+        annotations += [place | name, place | size]
+    return annotations
+
+
+def heading(x: float, text: str, anchor: str, shift: int = 0) -> Annotation:
+    """Return the heading of a column."""
+    return {
+        "x": x,
+        "y": 1,
+        "yref": "paper",
+        "text": f"<b>{escape(text)}</b>",
+        "showarrow": False,
+        "xanchor": anchor,
+        "yanchor": "top",
+        "xshift": shift,
+    }
+
+
+def add_leaf_traces(figure: go.Figure, layout: TreeLayout) -> None:
+    """Draw lines to the names of the sub-spaces, and their top architectures as bars."""
+    if layout.leaves is not None:
+        _add_leaders(figure, layout)
+        _add_bars(figure, layout, layout.leaves)
+
+
+def _add_leaders(figure: go.Figure, layout: TreeLayout) -> None:
+    """Lead from each end to its name with a dotted line."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for end in layout.ends:
+        row = layout.rows[end.path]
+        x += [end.depth, layout.levels + 0.03 * leaf_width(layout), None]
+        y += [row, row, None]
+    figure.add_scatter(
+        x=x, y=y, mode="lines", line={"color": INK, "width": 1.4, "dash": "dot"}, hoverinfo="skip"
+    )
+
+
+def _add_bars(figure: go.Figure, layout: TreeLayout, leaves: pd.DataFrame) -> None:
+    """Draw the number of top architectures of each sub-space as a bar."""
+    positions = range(len(leaves))
+    counts = leaves["top_count"].tolist()
+    unit = _BAR_LENGTH * leaf_width(layout) / max(1, *counts)
+    colours = [sub_space_colour(position) for position in positions]
+    figure.add_bar(
+        base=layout.levels + _BAR * leaf_width(layout),
+        x=[count * unit for count in counts],
+        y=[layout.rows[end.path] for end in layout.ends],
+        name="top",
+        orientation="h",
+        width=0.5,
+        marker={
+            "color": [translucent(colour, 0.85) for colour in colours],
+            "line": {"color": [outline_colour(colour) for colour in colours], "width": 1},
+            "pattern": {
+                "shape": [sub_space_pattern(position) for position in positions],
+                "fillmode": "overlay",
+            },
+        },
+        text=[f"{count:,}" for count in counts],
+        textposition="outside",
+        cliponaxis=False,
+        hovertext=[hover_text(row) for row in leaves.to_dict("records")],
+        hoverinfo="text",
+    )
+
 
 _BEND = 0.1
 _CHIP_SHIFT = 9

@@ -6,7 +6,13 @@ import numpy as np
 
 from fewshot_core.analysis import SplitReport, Standing, describe_sub_spaces, top_threshold
 from fewshot_core.reproduction.claims import Claim, Evidence, Grid, Verdict
-from fewshot_core.reproduction.material import RANDOM, Accuracies, Material, Split, SplitGroup
+from fewshot_core.reproduction.material import (
+    RANDOM,
+    Accuracies,
+    Material,
+    Split,
+    SplitGroup,
+)
 from fewshot_core.reproduction.rules import Mean
 from fewshot_core.space import EDGES, OPERATIONS, SubSpace
 from fewshot_core.splitting import TreeOptions

@@ -10,11 +10,7 @@ from fewshot_core.reproduction.claims import Claim, Evidence, Grid, Verdict
 from fewshot_core.reproduction.material import Material, SearchedSplit, SearchKind
 from fewshot_core.reproduction.orderings import Ordering, ordering
 from fewshot_core.reproduction.rules import Mean, Tally
-from fewshot_core.selection import (
-    kendall_by_chance,
-    paper_milestones,
-    read_frame,
-)
+from fewshot_core.selection import kendall_by_chance, paper_milestones, read_frame
 
 _TAUS = -1.0, 1.0
 

@@ -14,7 +14,7 @@ from fewshot_core.metrics import METRICS
 from fewshot_core.reproduction.material import Accuracies, Material, Split
 from fewshot_core.reproduction.reading_searches import with_searches
 from fewshot_core.runs import SplitRequest
-from fewshot_core.search.overrides import as_text
+from fewshot_core.search.options import as_text
 from fewshot_core.splitting import TreeOptions
 from fewshot_core.splitting.files import read_splits
 from fewshot_core.store import Store

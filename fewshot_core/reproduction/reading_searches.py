@@ -17,7 +17,7 @@ from fewshot_core.reproduction.material import (
 )
 from fewshot_core.runs.commands import plan_command
 from fewshot_core.search import ALGORITHMS, PRESETS, SearchRequest
-from fewshot_core.search.overrides import as_text, changed
+from fewshot_core.search.options import as_text, changed
 from fewshot_core.selection import recorded_curves, search_families
 from fewshot_core.space import SubSpace
 from fewshot_core.store import Store

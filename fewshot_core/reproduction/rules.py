@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from fewshot_core.analysis import wilson_interval
-from fewshot_core.analysis.intervals import CONFIDENCE
+from fewshot_core.analysis.statistics import CONFIDENCE
 from fewshot_core.reproduction.claims import Verdict
 
 SHARE_RULE = (

@@ -8,7 +8,7 @@ from fewshot_core.reproduction.material import Material, SearchedSplit, SearchKi
 from fewshot_core.reproduction.proxy import searched_evidence, searching_command
 from fewshot_core.reproduction.rules import Mean, Tally
 from fewshot_core.selection import Choice, HalvingResult, paper_milestones, read_frame
-from fewshot_core.selection.schedules import PAPER_END, PAPER_MILESTONES
+from fewshot_core.selection.halving import PAPER_END, PAPER_MILESTONES
 
 _IN_PROPORTION = "halving at the paper's milestones in proportion"
 

@@ -1,14 +1,20 @@
 """Runs: what was asked, the folder it is kept in, and the process that does it."""
 
-from fewshot_core.runs.aside import reading_problem, set_aside
 from fewshot_core.runs.commands import command, plan_command, split_command
 from fewshot_core.runs.devices import available_devices
 from fewshot_core.runs.estimate import estimate_seconds, measure
-from fewshot_core.runs.folder import RunFolder, find_run, foreign_folders, list_runs, run_folder
+from fewshot_core.runs.folder import (
+    RunFolder,
+    State,
+    Status,
+    find_run,
+    foreign_folders,
+    list_runs,
+    run_folder,
+)
 from fewshot_core.runs.jobs import answered, cancel, delete, is_active, start
-from fewshot_core.runs.kinds import KINDS, Request
-from fewshot_core.runs.request import Network, SplitRequest
-from fewshot_core.runs.status import State, Status
+from fewshot_core.runs.overview import reading_problem, set_aside
+from fewshot_core.runs.requests import KINDS, Network, Request, SplitRequest
 
 __all__ = [
     "KINDS",

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fewshot_core.datafolder import write_json
+from fewshot_core.data_folder import write_json
 from fewshot_core.datasets import DATASETS
 from fewshot_core.metrics import METRICS
-from fewshot_core.runs.kinds import Request
-from fewshot_core.runs.request import SplitRequest
+from fewshot_core.runs.requests import Request, SplitRequest
 from fewshot_core.search import SearchRequest, TrainingRequest
 from fewshot_core.search.pace import count_images, measure_pace
 from fewshot_core.space import OPERATIONS, SubSpace

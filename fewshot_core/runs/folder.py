@@ -1,26 +1,175 @@
-"""A run's folder: the truth about what was asked, how it goes, and what came out."""
+"""The folder of a run: its request, status and results.
+
+A page looks at every run, and most runs have ended long ago. What was read of a file is kept for as
+long as the file is the same by its inode, size and time. A file that was written a moment ago is
+read every time: clocks of file systems are coarse, so it may change again without a trace.
+"""
 
 import json
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import cached_property, lru_cache
 from operator import itemgetter
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from fewshot_core.datafolder import demo_dir, read_limited, write_json, write_text
+import psutil
+
+from fewshot_core.data_folder import demo_dir, read_limited, write_json, write_text
 from fewshot_core.errors import FewshotError, RunError
-from fewshot_core.runs.kinds import Kind, Request, kind_of, read_request
-from fewshot_core.runs.memo import FileMemo
-from fewshot_core.runs.request import SplitRequest
-from fewshot_core.runs.status import State, Status
+from fewshot_core.runs.requests import Kind, Request, SplitRequest, kind_of, read_request
 from fewshot_core.search import read_records
-from fewshot_core.search.layout import RECORDS
+from fewshot_core.search.records import RECORDS
 from fewshot_core.splitting import SplitTree
+
+START_TOLERANCE = 2.0
+"""Seconds by which the start time of a process may differ between two readings."""
+
+
+class State(StrEnum):
+    """What a run is doing."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+
+    @property
+    def active(self) -> bool:
+        """Whether a process is, or will be, working on it."""
+        return self in (State.QUEUED, State.RUNNING)
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a run goes.
+
+    Attributes:
+        state: What it is doing.
+        message: What it is computing, or why it ended.
+        done: Steps finished.
+        total: Steps in all; 0 where this is not known yet.
+        started: Seconds since the epoch when the process started, or None.
+        step_started: Seconds since the epoch when the first step started, or None.
+        updated: Seconds since the epoch of this status.
+        pid: The process, or None.
+        process_started: When the operating system says that process started, or None.
+        first_step: Steps that an earlier process had finished.
+    """
+
+    state: State
+    message: str = ""
+    done: int = 0
+    total: int = 0
+    started: float | None = None
+    step_started: float | None = None
+    updated: float | None = None
+    pid: int | None = None
+    process_started: float | None = None
+    first_step: int = 0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """The time left at the pace of the steps so far, or None before the first is done."""
+        if self.step_started is None or self.updated is None or not self.total:
+            return None
+        steps = self.done - self.first_step
+        if steps < 1:
+            return None
+        pace = (self.updated - self.step_started) / steps
+        return max(0.0, pace * (self.total - self.done))
+
+    @classmethod
+    def from_dict(cls, document: Any) -> "Status":
+        """Read what ``dataclasses.asdict`` makes of a status.
+
+        Raises:
+            RunError: If it is something else; the message says what.
+        """
+        try:
+            status = cls(**{**document, "state": State(document["state"])})
+        except (TypeError, KeyError, ValueError) as error:
+            raise RunError(f"no status of a run: {error!r}") from error
+        for name, kind in _KINDS.items():
+            if not isinstance(getattr(status, name), kind):
+                raise RunError(f"no status of a run: {name} is {getattr(status, name)!r}")
+        return status
+
+    def process_alive(self) -> bool:
+        """Whether the process that was recorded still runs."""
+        if self.pid is None or self.process_started is None:
+            return False
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.process_started) < START_TOLERANCE
+            return bool(same and process.status() != psutil.STATUS_ZOMBIE)
+        except (psutil.Error, ValueError):  # no process can have a negative number
+            return False
+
+
+_KINDS = {
+    "message": str,
+    "done": int,
+    "total": int,
+    "started": int | float | None,
+    "step_started": int | float | None,
+    "first_step": int,
+    "updated": int | float | None,
+    "pid": int | None,
+    "process_started": int | float | None,
+}
+
+
+SETTLED_SECONDS = 1.0
+"""How long after a change a file is not yet trusted to be the same."""
+
+KEPT = 20_000
+"""How many files are remembered at most, where nothing else is said."""
+
+T = TypeVar("T")
+Signature = tuple[int, int, int]
+
+
+class FileMemo(Generic[T]):
+    """What was read of files.
+
+    Args:
+        read: Reads a file; what it raises is not remembered. What it returns is shared and must
+            not be changed.
+        kept: How many files are remembered at most.
+    """
+
+    def __init__(self, read: Callable[[Path], T], kept: int = KEPT) -> None:
+        self._read = read
+        self._most = kept
+        self._kept: dict[str, tuple[Signature, T]] = {}
+
+    def read(self, path: Path) -> T:
+        """Return what is in a file, from memory where the file has not changed."""
+        name = os.fspath(path)
+        try:
+            found = os.stat(name)  # noqa: PTH116, half the time of a path's own for thousands
+        except OSError:
+            return self._read(path)
+        signature = (found.st_ino, found.st_size, found.st_mtime_ns)
+        known = self._kept.get(name)
+        if known is not None and known[0] == signature:
+            return known[1]
+        value = self._read(path)
+        if time.time() - found.st_mtime > SETTLED_SECONDS:
+            if len(self._kept) >= self._most:
+                self._kept.clear()
+            self._kept[name] = (signature, value)
+        return value
+
 
 LOG_BYTES = 100_000
 """How much of the end of a log is looked at."""

@@ -1,10 +1,16 @@
-"""Starting, watching and cancelling the process of a run."""
+"""Starting, watching and cancelling the processes of runs.
 
+Each is a process of its own that waits for its turn on the device;
+see ``fewshot_core.runs.worker``.
+"""
+
+import errno
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,22 +20,55 @@ from typing import Any
 
 import psutil
 
-from fewshot_core.datafolder import (
+from fewshot_core.data_folder import (
     ENVIRONMENT_NAME,
     atomic_folder,
     locked,
     remove_folder,
     sweep,
 )
-from fewshot_core.errors import RunError
+from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.images import find_source
 from fewshot_core.metrics import METRICS
-from fewshot_core.runs.folder import RunFolder, runs_dir
-from fewshot_core.runs.kinds import Request, kind_of
-from fewshot_core.runs.request import SplitRequest
-from fewshot_core.runs.status import State, Status
+from fewshot_core.runs.devices import with_threads
+from fewshot_core.runs.folder import RunFolder, State, Status, runs_dir
+from fewshot_core.runs.requests import Request, SplitRequest, kind_of
 from fewshot_core.search import ALGORITHMS, SearchRequest
-from fewshot_core.threads import with_threads
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def failure_message(error: BaseException) -> str:
+    """Return the cause of a failure, and what to do where that is known."""
+    if any(isinstance(each, OSError) and each.errno in _FULL for each in _chain(error)):
+        return "the disk is full: make room, then start it again; what is finished is kept"
+    if isinstance(error, FewshotError):
+        return str(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "out of memory: choose a smaller batch or network"
+    if isinstance(error, OSError):
+        return f"the system refused: {error}; see the log"
+    return f"unexpected {type(error).__name__}: {error}; see the log"
+
+
+def advice(state: State) -> str | None:
+    """Return what to do about a run that did not end well, or None where there is nothing to do."""
+    return {
+        State.FAILED: "Mend the cause, then start it again: finished epochs and scores are kept.",
+        State.LOST: "Start it again: finished epochs and scores are kept. If it is lost again, the "
+        "system may have ended it for want of memory: ask for a smaller batch or network.",
+        State.CANCELLED: "Start it again to go on: finished epochs and scores are kept.",
+    }.get(state)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, what caused it, and what was being handled when it was raised."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
 
 TERMINATION_SECONDS = 3.0
 """How long a process may take to end by itself after it was asked to."""
@@ -225,3 +264,50 @@ def _reap() -> None:
 def _signal_group(pid: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):  # it has ended; macOS says the latter
         os.killpg(pid, number)
+
+
+def planned_folders(
+    requests: Iterable[SearchRequest], fingerprints: Mapping[str, str | None], data_dir: Path
+) -> list[RunFolder]:
+    """Return where the run of each search is or would be, in their order.
+
+    Args:
+        requests: Searches on the same images, with the same checkpoint.
+        fingerprints: What ``fingerprints`` of any of them returns, or the manifest of its run.
+        data_dir: The data folder.
+    """
+    return [RunFolder(runs_dir(data_dir) / each.run_id(fingerprints)) for each in requests]
+
+
+def state_of(folder: RunFolder) -> State | None:
+    """Return what a run is doing, or None where there is none.
+
+    Raises:
+        RunError: If its status is damaged.
+    """
+    return folder.status().state if folder.path.is_dir() else None
+
+
+def start_all(requests: Iterable[SearchRequest], data_dir: Path) -> list[RunFolder]:
+    """Start all runs that are not done and that no process is working on; raises as ``start``."""
+    return [start(request, data_dir) for request in requests]
+
+
+def cancel_all(folders: Sequence[RunFolder]) -> None:
+    """Cancel all runs that go on, the last to have come first: none gets its turn meanwhile.
+
+    Raises:
+        RunError: As ``cancel``.
+    """
+    active = [folder for folder in folders if _is_active(folder)]
+    for folder in sorted(active, key=_started, reverse=True):
+        cancel(folder)
+
+
+def _is_active(folder: RunFolder) -> bool:
+    state = state_of(folder)
+    return state is not None and state.active
+
+
+def _started(folder: RunFolder) -> float:
+    return folder.status().started or 0.0

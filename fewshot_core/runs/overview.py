@@ -1,16 +1,171 @@
-"""What there is to say of every run at a glance, damaged and foreign folders included."""
+"""Overview of all runs: summaries, differences, damage, and folders that no run made."""
 
 import os
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from fewshot_core.errors import FewshotError
-from fewshot_core.runs.aside import reading_problem
-from fewshot_core.runs.folder import RunFolder, foreign_folders, list_runs
-from fewshot_core.runs.kinds import Request, kind_of
-from fewshot_core.runs.memo import FileMemo
-from fewshot_core.runs.status import State, Status
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fewshot_core.data_folder import locked
+from fewshot_core.errors import FewshotError, RunError
+from fewshot_core.runs.folder import (
+    FileMemo,
+    RunFolder,
+    State,
+    Status,
+    foreign_folders,
+    list_runs,
+)
+from fewshot_core.runs.jobs import is_active
+from fewshot_core.runs.requests import Request, SplitRequest, kind_of
+from fewshot_core.search.records import CHECKPOINT, TABLE
+
+ASIDE = ".set-aside"
+
+
+def reading_problem(folder: RunFolder) -> str | None:
+    """Return why a folder cannot be shown as a run, or None: a quick look, without its result."""
+    if not (folder.path / "manifest.json").exists():
+        return f"{folder.run_id} is no run: it has no manifest.json"
+    try:
+        folder.request()
+        folder.status()
+    except FewshotError as error:
+        return str(error)
+    return None
+
+
+def set_aside(folder: RunFolder) -> Path:
+    """Move a run's folder out of the way, and return where it is now; nothing is deleted.
+
+    Raises:
+        RunError: If a process is working on it, or it is gone.
+    """
+    if is_active(folder):
+        raise RunError(f"{folder.run_id} is running: cancel it before you set it aside")
+    place = folder.path.parent / ASIDE
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+    target = place / f"{folder.run_id}-{stamp}"
+    with locked(folder.path.parent):
+        place.mkdir(exist_ok=True)
+        try:
+            folder.path.rename(target)
+        except FileNotFoundError as error:
+            raise RunError(f"there is no run {folder.run_id!r} any more") from error
+    return target
+
+
+def find_damage(folder: RunFolder) -> list[str]:
+    """Return what is wrong with a run folder, after reading all that can be read without PyTorch.
+
+    A run that is not done may lack any of its results.
+    """
+    problem = reading_problem(folder)
+    if problem is not None:
+        return [problem]
+    found = []
+    request = folder.request()
+    state = folder.status().state
+    fingerprints = folder.manifest().get("fingerprints", {})
+    name = request.run_id(fingerprints) if isinstance(fingerprints, dict) else ""
+    if name != folder.run_id:
+        found.append(
+            f"{folder.run_id} holds what belongs into {name or 'another folder'}: it was renamed, "
+            "or changed by hand"
+        )
+    if state.active:
+        return found
+    try:
+        if isinstance(request, SplitRequest):
+            folder.tree()
+        if state is State.DONE and not folder.is_complete():
+            found.append(f"{folder.run_id} is done but its result is incomplete; start it again")
+    except FewshotError as error:
+        found.append(str(error))
+    if not isinstance(request, SplitRequest):
+        found += [*_table_damage(folder, state), *_checkpoint_damage(folder)]
+    return found
+
+
+def _table_damage(folder: RunFolder, state: State) -> list[str]:
+    path = folder.path / TABLE
+    if not path.exists():
+        return [f"{folder.run_id}: {TABLE} is missing; start it again"] * (state is State.DONE)
+    try:
+        epochs = pq.read_table(path, columns=["epoch"])["epoch"].to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        return [f"{folder.run_id}: {TABLE} cannot be read: {error}"]
+    if epochs != [record["epoch"] for record in folder.records()]:
+        return [f"{folder.run_id}: {TABLE} holds other epochs than the records; start it again"]
+    return []
+
+
+def _checkpoint_damage(folder: RunFolder) -> list[str]:
+    """Check the sums of a checkpoint's parts; a damaged one only costs doing the epochs again."""
+    path = folder.path / CHECKPOINT
+    if not path.exists():
+        return []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+    except (OSError, zipfile.BadZipFile, ValueError, EOFError) as error:
+        return [f"{folder.run_id}: {CHECKPOINT} is damaged: {error}"]
+    return [f"{folder.run_id}: {CHECKPOINT} is damaged at {broken}"] if broken else []
+
+
+def differences(folders: Sequence[RunFolder]) -> dict[str, list[str]]:
+    """Return what is not the same in all runs: the name of each value, and its text in each run.
+
+    Compared are the request, the fingerprints of what it was made from, the versions of packages
+    and whether images were made up. A value that a run does not have is "-".
+
+    Raises:
+        RunError: If the manifest of one of them is damaged.
+    """
+    values = [_configuration(folder) for folder in folders]
+    names = dict.fromkeys(name for each in values for name in each)
+    table = {name: [each.get(name, "-") for each in values] for name in names}
+    return {name: texts for name, texts in table.items() if len(set(texts)) > 1}
+
+
+def _configuration(folder: RunFolder) -> dict[str, str]:
+    manifest = folder.manifest()
+    found: dict[str, str] = {"kind": str(manifest.get("kind", "split"))}
+    found |= _flat("", manifest["request"])
+    for part in ("fingerprints", "packages"):
+        content = manifest.get(part, {})
+        if not isinstance(content, Mapping):
+            raise RunError(f"{folder.run_id}: manifest.json: {part} is {content!r}")
+        found |= _flat(f"{part}: ", content)
+    for name in ("synthetic", "python"):
+        found[name] = _text(manifest.get(name))
+    return found
+
+
+def _flat(prefix: str, values: Mapping[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= _flat(f"{prefix}{name}.", value)
+        else:
+            found[f"{prefix}{name}"] = _text(value)
+    return found
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_text, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
 
 DAMAGED = "damaged"
 _STOPPED = (State.FAILED, State.CANCELLED, State.LOST)

@@ -6,7 +6,7 @@ from pathlib import Path
 from fewshot_core.errors import RunError
 from fewshot_core.runs.estimate import record_epochs
 from fewshot_core.runs.folder import RunFolder
-from fewshot_core.runs.reporting import Reporter
+from fewshot_core.runs.split_job import Reporter
 from fewshot_core.search import SearchRequest, TrainingRequest
 from fewshot_core.search.job import JobProgress, run_search, run_training
 

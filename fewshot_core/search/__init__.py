@@ -1,7 +1,7 @@
 """One-shot searches: DARTS, SNAS and DSNAS in a sub-space, and the training of a supernet.
 
 Importing this package does not import torch; running something does. An algorithm is one file and
-one record; see ``fewshot_core.search.contract`` and ``fewshot_core.search.registry``.
+one record; see ``fewshot_core.search.algorithms``.
 """
 
 from __future__ import annotations
@@ -11,21 +11,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fewshot_core.resolve import resolve
-from fewshot_core.search.errors import SearchError
+from fewshot_core.search.algorithms.registry import (
+    ALGORITHMS,
+    AlgorithmInfo,
+    list_algorithms,
+)
 from fewshot_core.search.options import (
+    PRESETS,
     SAMPLINGS,
     TRAINED_ON,
+    Preset,
+    SearchError,
     SearchOptions,
     TrainingOptions,
+    preset_of,
 )
-from fewshot_core.search.plan import plan
-from fewshot_core.search.presets import PRESETS, Preset, preset_of
-from fewshot_core.search.progress import StepProgress, ignore
-from fewshot_core.search.record_file import read_records
-from fewshot_core.search.records import EpochRecord, TrainingRecord
-from fewshot_core.search.registry import ALGORITHMS, AlgorithmInfo, list_algorithms
-from fewshot_core.search.request import SearchRequest
-from fewshot_core.search.training_request import TrainingRequest
+from fewshot_core.search.records import (
+    EpochRecord,
+    StepProgress,
+    TrainingRecord,
+    ignore,
+    read_records,
+)
+from fewshot_core.search.requests import SearchRequest, TrainingRequest, plan
 from fewshot_core.space import SubSpace
 
 if TYPE_CHECKING:
@@ -111,7 +119,7 @@ def search(
         mixed_precision,
         compiled,
     )
-    prepared = resolve("fewshot_core.search.running:prepare_search")(
+    prepared = resolve("fewshot_core.search.job:prepare_search")(
         request, data_dir, progress or ignore
     )
     records: Iterator[EpochRecord] = prepared.run()
@@ -143,7 +151,7 @@ def train_supernet(
         mixed_precision,
         compiled,
     )
-    prepared = resolve("fewshot_core.search.running:prepare_training")(
+    prepared = resolve("fewshot_core.search.job:prepare_training")(
         request, data_dir, progress or ignore
     )
     records: Iterator[TrainingRecord] = prepared.run()

@@ -1,12 +1,23 @@
-"""Where and how a search computes: the device, mixed precision, and compilation."""
+"""Device, precision, random numbers, optimisers and steps of a search.
 
+What one purpose draws does not change what another does, and is the same on every device.
+"""
+
+import hashlib
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from fewshot_core.search.errors import SearchError
+from fewshot_core.search.network import Alphas
+from fewshot_core.search.options import (
+    SearchError,
+    SearchOptions,
+    TrainingOptions,
+    learning_rate,
+)
 
 
 @dataclass(frozen=True)
@@ -63,3 +74,75 @@ class Compute:
             torch.cuda.synchronize(self.device)
         elif self.device.type == "mps":
             torch.mps.synchronize()
+
+
+def generator_for(seed: int, purpose: str) -> torch.Generator:
+    """Return a generator of its own for a purpose."""
+    digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+class Randomness:
+    """The generators of a search or training.
+
+    Args:
+        seed: The seed of them all.
+        purposes: What they are for.
+    """
+
+    def __init__(self, seed: int, purposes: tuple[str, ...]) -> None:
+        self._generators = {purpose: generator_for(seed, purpose) for purpose in purposes}
+
+    def __getitem__(self, purpose: str) -> torch.Generator:
+        return self._generators[purpose]
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the state of each generator."""
+        return {purpose: found.get_state() for purpose, found in self._generators.items()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take over the states of generators for the same purposes."""
+        for purpose, found in self._generators.items():
+            found.set_state(state[purpose].cpu())
+
+
+def weight_optimiser(network: nn.Module, options: SearchOptions) -> torch.optim.SGD:
+    """Return Nesterov SGD for the weights of a search (Appendix A.3)."""
+    return _sgd(network, options, nesterov=options.momentum > 0)
+
+
+def training_optimiser(network: nn.Module, options: TrainingOptions) -> torch.optim.SGD:
+    """Return SGD with momentum for a supernet's training (Appendix A.2)."""
+    return _sgd(network, options, nesterov=False)
+
+
+def architecture_optimiser(alphas: Alphas, options: SearchOptions) -> torch.optim.Adam:
+    """Return Adam for the architecture parameters (Appendix A.3)."""
+    return torch.optim.Adam(
+        [{"params": alphas.learnable()}],
+        lr=options.architecture_learning_rate,
+        betas=options.architecture_betas,
+        weight_decay=options.architecture_weight_decay,
+    )
+
+
+def set_learning_rate(
+    optimiser: torch.optim.Optimizer, options: SearchOptions | TrainingOptions, epoch: int
+) -> float:
+    """Give an optimiser the learning rate of an epoch, counted from 0, and return it."""
+    rate = learning_rate(options.learning_rate, options.final_learning_rate, epoch, options.epochs)
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    return rate
+
+
+def _sgd(
+    network: nn.Module, options: SearchOptions | TrainingOptions, nesterov: bool
+) -> torch.optim.SGD:
+    return torch.optim.SGD(
+        network.parameters(),
+        lr=options.learning_rate,
+        momentum=options.momentum,
+        weight_decay=options.weight_decay,
+        nesterov=nesterov,
+    )

@@ -1,36 +1,191 @@
-"""The epoch loop of all search algorithms."""
+"""The epoch loop of all search algorithms: start, epochs, and the state to resume from."""
 
+import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from fewshot_core.data_folder import atomic_path, canonical_json, file_fingerprint
+from fewshot_core.nets import Supernet, load_checkpoint
 from fewshot_core.resolve import resolve_plugin
-from fewshot_core.search.alphas import Alphas
-from fewshot_core.search.augmentation import augment
-from fewshot_core.search.compute import Compute
-from fewshot_core.search.contract import Algorithm, ArchitectureStep
-from fewshot_core.search.data import Examples, Images, SearchData, shuffled
-from fewshot_core.search.errors import SearchError
-from fewshot_core.search.evaluation import Score, Tally, evaluate
-from fewshot_core.search.network import WeightedSupernet
-from fewshot_core.search.optimisers import (
+from fewshot_core.safe_pickle import DAMAGE
+from fewshot_core.search.algorithms.base import Algorithm, ArchitectureStep, mean_loss
+from fewshot_core.search.algorithms.registry import ALGORITHMS
+from fewshot_core.search.compute import (
+    Compute,
+    Randomness,
     architecture_optimiser,
+    generator_for,
     set_learning_rate,
     weight_optimiser,
 )
-from fewshot_core.search.options import SearchOptions
-from fewshot_core.search.progress import StepProgress, ignore
-from fewshot_core.search.randomness import Randomness, generator_for
-from fewshot_core.search.records import EpochRecord
-from fewshot_core.search.registry import ALGORITHMS
-from fewshot_core.search.start import Start
-from fewshot_core.search.state import SearchState
-from fewshot_core.search.steps import apply_gradients, weight_step
+from fewshot_core.search.data import Examples, Images, SearchData, augment, shuffled
+from fewshot_core.search.evaluation import Score, Tally, evaluate
+from fewshot_core.search.network import Alphas, EdgeWeights, Network, WeightedSupernet
+from fewshot_core.search.options import SearchError, SearchOptions
+from fewshot_core.search.records import EpochRecord, StepProgress, ignore
+from fewshot_core.space import SubSpace
+
+
+def weight_step(
+    network: Network,
+    weights: EdgeWeights | None,
+    examples: Examples,
+    optimiser: torch.optim.Optimizer,
+    compute: Compute,
+    clip: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Descend the cross-entropy of a batch; return it and how many images are recognised.
+
+    Only this loss is in the step: gradients are emptied before, not added up. A weight that the
+    loss does not depend on is left alone, without momentum and weight decay.
+
+    Args:
+        network: The network.
+        weights: The weights of its edges, without gradient; None for the uniform mean.
+        examples: The batch.
+        optimiser: That of the network's weights.
+        compute: How the forward pass is made.
+        clip: The largest L2 norm of the gradient, or None for any.
+    """
+    optimiser.zero_grad(set_to_none=True)
+    loss, hits = mean_loss(network, weights, examples, compute)
+    torch.autograd.backward(loss)
+    if clip is not None:
+        nn.utils.clip_grad_norm_(network.parameters(), clip)
+    optimiser.step()
+    return loss, hits
+
+
+def apply_gradients(
+    tensors: Sequence[Tensor], gradients: Sequence[Tensor], optimiser: torch.optim.Optimizer
+) -> None:
+    """Let an optimiser step along given gradients, and leave none behind."""
+    for tensor, gradient in zip(tensors, gradients, strict=True):
+        tensor.grad = gradient
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+
+
+FORMAT = "fewshot-search-state/1"
+
+_DAMAGE = (*DAMAGE, RuntimeError, AssertionError, struct.error, KeyError, TypeError)
+"""What reading a damaged file raises, depending on where the damage is."""
+
+
+@dataclass(frozen=True)
+class SearchState:
+    """A search or training between two epochs.
+
+    The file is also a checkpoint for ``fewshot_core.nets.load_checkpoint``.
+
+    Attributes:
+        identity: What is being computed, as plain values; a state fits only the same.
+        supernet: The network's weights and stored statistics, by name.
+        rest: Everything else that the next epoch depends on: plain values and tensors.
+    """
+
+    identity: Mapping[str, Any]
+    supernet: Mapping[str, torch.Tensor]
+    rest: Mapping[str, Any]
+
+    def save(self, path: Path) -> None:
+        """Write the state; a reader sees the file before or after, never a part of it."""
+        content = {
+            "format": FORMAT,
+            "identity": dict(self.identity),
+            "supernet": dict(self.supernet),
+            "rest": dict(self.rest),
+        }
+        # To an open file: a full disk is then said by the system, not by a riddle of PyTorch's.
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            torch.save(content, file)
+
+    @classmethod
+    def load(cls, path: Path) -> "SearchState":
+        """Read a state, on the CPU and without running any code.
+
+        Raises:
+            SearchError: If the file is missing, damaged or of another format.
+        """
+        if not path.is_file():
+            raise SearchError(f"expected the state of a search, found no file at {path}")
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+            found = content.get("format") if isinstance(content, Mapping) else None
+            if found != FORMAT:
+                raise SearchError(f"{path}: expected a state of format {FORMAT!r}, got {found!r}")
+            return cls(content["identity"], content["supernet"], content["rest"])
+        except _DAMAGE as error:
+            raise SearchError(
+                f"{path}: expected the state of a search, got a file that cannot be read "
+                f"({error.__class__.__name__}); delete it to start anew"
+            ) from error
+
+    def check(self, identity: Mapping[str, Any]) -> None:
+        """Check that the state is one of what is being computed.
+
+        Raises:
+            SearchError: If it is of something else; the message says what differs.
+        """
+        names = sorted({*self.identity, *identity})
+        differ = [name for name in names if self.identity.get(name) != identity.get(name)]
+        if differ:
+            name = differ[0]
+            raise SearchError(
+                f"the state is of another search: its {name} is "
+                f"{canonical_json(self.identity.get(name))}, expected "
+                f"{canonical_json(identity.get(name))}"
+            )
+
+
+@dataclass(frozen=True)
+class Start:
+    """A network to search in.
+
+    Attributes:
+        supernet: The network of the sub-space; disabled operations do not exist in it.
+        fingerprint: SHA-256 of the checkpoint its weights are from, or None for initial weights.
+    """
+
+    supernet: Supernet
+    fingerprint: str | None = None
+
+
+def make_start(
+    sub_space: SubSpace,
+    classes: int,
+    options: SearchOptions,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+) -> Start:
+    """Return the network that a search starts with.
+
+    Args:
+        sub_space: The operations to choose from.
+        classes: The number of classes.
+        options: Its size.
+        seed: Seed of the initial weights.
+        checkpoint: None for initial weights (the paper: weights are restarted after splitting).
+            Otherwise the file of a trained supernet of the full space, whose weights the
+            sub-supernet takes over (Zhao et al., 2021, few-shot NAS).
+
+    Raises:
+        CheckpointError: If the checkpoint is missing, damaged or of another shape.
+    """
+    sizes = (classes, options.channels, options.cells_per_stage, seed)
+    if checkpoint is None:
+        return Start(Supernet(sub_space, *sizes))
+    whole = Supernet(SubSpace.full(), *sizes)
+    load_checkpoint(whole, checkpoint)
+    return Start(whole.restrict(sub_space), file_fingerprint(checkpoint))
+
 
 _PURPOSES = ("train batches", "valid batches", "architecture", "evaluation")
 

@@ -1,15 +1,118 @@
-"""What can be set of a search and of a supernet's training.
+"""Options of a search and of a supernet's training: values, checks, presets and overrides.
 
 The defaults are those of Appendix A of the paper.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
-from fewshot_core.search.checks import check_choice, check_integer, check_number
-from fewshot_core.search.errors import SearchError
-from fewshot_core.search.schedules import SCHEDULES
+from fewshot_core.errors import FewshotError
+from fewshot_core.registry import Registry
+
+
+class SearchError(FewshotError):
+    """A search or a training that cannot be run as asked, or whose files cannot be read."""
+
+
+def check_integer(options: object, name: str, least: int, most: int) -> None:
+    """Check that an attribute is an integer in a range.
+
+    Raises:
+        SearchError: If it is not.
+    """
+    value = getattr(options, name)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise SearchError(f"expected {name}, an integer from {least:,} to {most:,}, got {value!r}")
+
+
+def check_number(
+    options: object,
+    name: str,
+    least: float = -math.inf,
+    most: float = math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+) -> None:
+    """Check that an attribute is a finite number in a range.
+
+    Raises:
+        SearchError: If it is not.
+    """
+    value = getattr(options, name)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or not _within(value, least, most, above, below):
+        limits = {"of at least": least, "above": above, "of at most": most, "below": below}
+        ranges = [f"{word} {limit:g}" for word, limit in limits.items() if math.isfinite(limit)]
+        raise SearchError(f"expected {name}, a number {' and '.join(ranges)}, got {value!r}")
+
+
+def check_choice(options: object, name: str, choices: Mapping[str, object]) -> None:
+    """Check that an attribute is one of some names.
+
+    Raises:
+        SearchError: If it is not.
+    """
+    value = getattr(options, name)
+    if value not in choices:
+        raise SearchError(f"unknown {name} {value!r}: expected one of {', '.join(choices)}")
+
+
+def _within(value: float, least: float, most: float, above: float, below: float) -> bool:
+    return least <= value <= most and above < value < below
+
+
+def cosine(start: float, end: float, progress: float) -> float:
+    """Return the value of half a cosine wave from ``start`` (progress 0) to ``end`` (progress 1).
+
+    Its source is Loshchilov and Hutter, 2017 (SGDR), Eq. 5, without restarts.
+    """
+    return end + (start - end) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def linear(start: float, end: float, progress: float) -> float:
+    """Return the value of a straight line from ``start`` (progress 0) to ``end`` (progress 1)."""
+    return start + (end - start) * progress
+
+
+SCHEDULES: Mapping[str, Callable[[float, float, float], float]] = {
+    "cosine": cosine,
+    "linear": linear,
+}
+"""The schedules there are, by name."""
+
+
+def learning_rate(start: float, end: float, epoch: int, epochs: int) -> float:
+    """Return the learning rate of an epoch, annealed by cosine (Appendix A of the paper).
+
+    Args:
+        start: The rate of the first epoch.
+        end: The rate that would follow the last epoch, as in DARTS (Liu et al., 2019).
+        epoch: The epoch, from 0.
+        epochs: Epochs in all.
+    """
+    return cosine(start, end, epoch / epochs)
+
+
+def temperature(schedule: str, start: float, end: float, epoch: int, epochs: int) -> float:
+    """Return the temperature of an epoch (Appendix A.4 of the paper).
+
+    Args:
+        schedule: One of ``SCHEDULES``; the paper anneals by cosine.
+        start: The temperature of the first epoch.
+        end: The temperature of the last epoch.
+        epoch: The epoch, from 0.
+        epochs: Epochs in all; a single epoch has the first temperature.
+
+    Raises:
+        SearchError: If there is no such schedule.
+    """
+    if schedule not in SCHEDULES:
+        known = ", ".join(SCHEDULES)
+        raise SearchError(f"unknown temperature schedule {schedule!r}: expected one of {known}")
+    return SCHEDULES[schedule](start, end, epoch / max(1, epochs - 1))
+
 
 SAMPLINGS: Mapping[str, str] = {
     "mean": "every edge outputs the mean of its operations",
@@ -175,3 +278,144 @@ def _check_shared(options: SearchOptions | TrainingOptions) -> None:
     check_number(options, "final_learning_rate", least=0, most=options.learning_rate)
     check_number(options, "momentum", least=0, below=1)
     check_number(options, "weight_decay", least=0)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A set of hyperparameters.
+
+    Attributes:
+        name: Its name in every file and option.
+        label: Its name in the app.
+        description: What it is for, in one line.
+        search: For searches.
+        training: For the training of a supernet.
+    """
+
+    name: str
+    label: str
+    description: str
+    search: SearchOptions
+    training: TrainingOptions
+
+
+PRESETS: Registry[Preset] = Registry("preset")
+
+PRESETS.add(
+    Preset(
+        name="paper",
+        label="Paper",
+        description="Exactly Appendix A of the paper: for a GPU.",
+        search=SearchOptions(),
+        training=TrainingOptions(),
+    )
+)
+PRESETS.add(
+    Preset(
+        name="quick",
+        label="Quick",
+        description="A small network on some of the images: eight sub-supernets of a split in "
+        "half an hour on two CPU cores. The architecture's learning rate is raised so that it can "
+        "move as far in fewer steps.",
+        search=SearchOptions(
+            epochs=20,
+            channels=8,
+            cells_per_stage=1,
+            images=3_200,
+            architecture_learning_rate=0.01,
+        ),
+        training=TrainingOptions(
+            epochs=20, batch_size=64, channels=8, cells_per_stage=1, images=3_200
+        ),
+    )
+)
+PRESETS.add(
+    Preset(
+        name="smoke",
+        label="Smoke test",
+        description="Whether everything works, in seconds; its results mean nothing.",
+        search=SearchOptions(
+            epochs=2,
+            batch_size=16,
+            channels=2,
+            cells_per_stage=1,
+            images=64,
+            architecture_learning_rate=0.01,
+        ),
+        training=TrainingOptions(epochs=2, batch_size=16, channels=2, cells_per_stage=1, images=64),
+    )
+)
+
+
+def preset_of(options: SearchOptions | TrainingOptions) -> str | None:
+    """Return the name of the preset that options are of, or None if they are of none."""
+    for preset in PRESETS:
+        if options in (preset.search, preset.training):
+            return preset.name
+    return None
+
+
+Options_of_overrides = TypeVar("Options_of_overrides", SearchOptions, TrainingOptions)
+
+
+def override(options: Options_of_overrides, texts: Iterable[str]) -> Options_of_overrides:
+    """Return options with some values replaced.
+
+    Args:
+        options: Those of a preset, say.
+        texts: Each ``"name=value"``: numbers as they are, ``true`` or ``false``, ``none``, and
+            several numbers with commas between them.
+
+    Raises:
+        SearchError: If there is no such option, or its value is of another type or out of range.
+    """
+    values = asdict(options)
+    changes: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or name not in values:
+            known = ", ".join(field.name for field in fields(options))
+            raise SearchError(f"expected name=value with one of {known}, got {text!r}")
+        changes[name] = _value(name, value.strip(), values[name])
+    return replace(options, **changes)
+
+
+def changed(options: Options_of_overrides, usual: Options_of_overrides) -> dict[str, Any]:
+    """Return the values in which options differ from others, by their names."""
+    values = asdict(usual)
+    return {name: value for name, value in asdict(options).items() if value != values[name]}
+
+
+def as_text(value: Any) -> str:
+    """Return a value as ``override`` reads it."""
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return ",".join(map(as_text, value))
+    return str(value)
+
+
+def _value(name: str, text: str, usual: Any) -> Any:
+    if isinstance(usual, bool):
+        if text.lower() not in ("true", "false"):
+            raise SearchError(f"expected {name} to be true or false, got {text!r}")
+        return text.lower() == "true"
+    if isinstance(usual, str):
+        return text
+    if isinstance(usual, tuple):
+        return tuple(_number(name, part) for part in text.split(","))
+    if text.lower() == "none":
+        return None
+    return _number(name, text)
+
+
+def _number(name: str, text: str) -> float | int:
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError as error:
+        raise SearchError(f"expected {name} to be a number, got {text!r}") from error

@@ -11,15 +11,13 @@ from typing import Any
 
 from fewshot_core.images import find_source
 from fewshot_core.images.loading import open_reader
-from fewshot_core.search.errors import SearchError
-from fewshot_core.search.options import SearchOptions, TrainingOptions
-from fewshot_core.search.request import SearchRequest
-from fewshot_core.search.training_request import TrainingRequest
-from fewshot_core.threads import with_threads
+from fewshot_core.runs.devices import with_threads
+from fewshot_core.search.options import SearchError, SearchOptions, TrainingOptions
+from fewshot_core.search.requests import SearchRequest, TrainingRequest
 
 _TIMEOUT = 600.0
 _QUESTION = (
-    "import sys; from fewshot_core.search.measure import answer; "
+    "import sys; from fewshot_core.search.job import answer; "
     "sys.stdout.write(answer(sys.stdin.read()))"
 )
 

@@ -1,23 +1,227 @@
-"""Proxy quality: do accuracies with shared weights rank architectures as a table does?
+"""Proxy quality: how accuracies with shared weights rank architectures.
+
+What a table says of the same architectures is looked up when the two are compared. Importing this
+module imports no scipy: comparing does.
 
 This is what few-shot NAS (Zhao et al., 2021) reports of a trained supernet.
 """
 
-from dataclasses import dataclass
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
+from scipy import stats
 
+from fewshot_core.data_folder import write_json
 from fewshot_core.nets import Supernet
+from fewshot_core.resolve import resolve
 from fewshot_core.search.compute import Compute
-from fewshot_core.search.correlation import RankCorrelation, rank_correlation
 from fewshot_core.search.data import Images
-from fewshot_core.search.errors import SearchError
 from fewshot_core.search.evaluation import evaluate
 from fewshot_core.search.network import WeightedSupernet, path_weights
+from fewshot_core.search.options import SearchError
 from fewshot_core.space import Architecture
+
+_LEAST = 5
+"""Pairs below which there is no interval: the variance of Kendall's tau is 0.437 / (n - 4)."""
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """A rank correlation.
+
+    Attributes:
+        value: From -1 to 1, or None where one of the rankings is a single tie.
+        low: Lower end of its confidence interval, or None.
+        high: Upper end, or None.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class RankCorrelation:
+    """Two rank correlations of the same pairs.
+
+    Attributes:
+        kendall: Kendall's tau-b.
+        spearman: Spearman's rho.
+        pairs: How many pairs.
+        confidence: Of the intervals, from 0 to 1.
+    """
+
+    kendall: Correlation
+    spearman: Correlation
+    pairs: int
+    confidence: float
+
+
+def rank_correlation(
+    first: npt.ArrayLike, second: npt.ArrayLike, confidence: float = 0.95
+) -> RankCorrelation:
+    """Return how alike two rankings are.
+
+    The intervals go through Fisher's transformation with the variances of Fieller, Hartley and
+    Pearson (1957) for tau, 0.437 / (n - 4), and of Bonett and Wright (2000) for rho,
+    (1 + rho^2 / 2) / (n - 3). They assume pairs drawn independently.
+
+    Args:
+        first: Numbers, (n,).
+        second: Numbers, (n,).
+        confidence: Of the intervals.
+
+    Raises:
+        SearchError: If the numbers are not as many, fewer than two, or not finite.
+    """
+    one, two = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if one.ndim != 1 or one.shape != two.shape or len(one) < 2:
+        raise SearchError(f"expected two or more pairs, got shapes {one.shape} and {two.shape}")
+    if not (np.isfinite(one).all() and np.isfinite(two).all()):
+        raise SearchError("expected finite numbers to rank, got some that are not")
+    if not 0 < confidence < 1:
+        raise SearchError(f"expected a confidence between 0 and 1, got {confidence!r}")
+    count = len(one)
+    if np.ptp(one) == 0 or np.ptp(two) == 0:
+        unknown = Correlation(None, None, None)
+        return RankCorrelation(unknown, unknown, count, confidence)
+    tau = float(stats.kendalltau(one, two).statistic)
+    rho = float(stats.spearmanr(one, two).statistic)
+    return RankCorrelation(
+        _with_interval(tau, count, confidence, lambda value: 0.437 / (count - 4)),
+        _with_interval(rho, count, confidence, lambda value: (1 + value**2 / 2) / (count - 3)),
+        count,
+        confidence,
+    )
+
+
+def _with_interval(
+    value: float, count: int, confidence: float, variance: Callable[[float], float]
+) -> Correlation:
+    if count < _LEAST:
+        return Correlation(value, None, None)
+    if abs(value) > 1 - 1e-12:
+        return Correlation(value, value, value)
+    reach = NormalDist().inv_cdf((1 + confidence) / 2) * math.sqrt(variance(value))
+    centre = math.atanh(value)
+    return Correlation(value, math.tanh(centre - reach), math.tanh(centre + reach))
+
+
+FILE = "shared_accuracies.json"
+
+
+@dataclass(frozen=True)
+class SharedAccuracies:
+    """Accuracies with shared weights, of a random sample.
+
+    Attributes:
+        epoch: The last epoch of the search or training when they were measured.
+        seed: Which architectures were drawn.
+        images: On how many images.
+        held_out: Whether the weights were not trained on these images.
+        architectures: Indices, ascending.
+        accuracies: In percent, in the same order.
+    """
+
+    epoch: int
+    seed: int
+    images: int
+    held_out: bool
+    architectures: tuple[int, ...]
+    accuracies: tuple[float, ...]
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> "SharedAccuracies":
+        """Read what ``dataclasses.asdict`` makes of them.
+
+        Raises:
+            SearchError: If it is something else.
+        """
+        try:
+            values = dict(document)
+            for name in ("architectures", "accuracies"):
+                values[name] = tuple(document[name])
+            found = cls(**values)
+        except (KeyError, TypeError, ValueError) as error:
+            raise SearchError(f"no accuracies with shared weights: {error!r}") from error
+        if len(found.architectures) != len(found.accuracies):
+            raise SearchError(
+                f"expected an accuracy for each of {len(found.architectures)} architectures, got "
+                f"{len(found.accuracies)}"
+            )
+        return found
+
+
+def draw(known: np.ndarray[Any, np.dtype[np.int64]], sample: int, seed: int) -> list[int]:
+    """Return random architectures without replacement, ascending; all, if there are fewer."""
+    count = min(sample, len(known))
+    chosen = np.random.default_rng(seed).choice(known, count, replace=False)
+    return [int(index) for index in np.sort(chosen)]
+
+
+def read_shared(folder: Path) -> SharedAccuracies | None:
+    """Return what was measured of the run of a folder, or None.
+
+    Raises:
+        SearchError: If the file is damaged.
+    """
+    path = folder / FILE
+    if not path.exists():
+        return None
+    try:
+        return SharedAccuracies.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise SearchError(f"{path} cannot be read ({error}); measure it again") from error
+
+
+def write_shared(folder: Path, shared: SharedAccuracies) -> None:
+    """Keep what was measured of the run of a folder, in place of an earlier measurement."""
+    write_json(folder / FILE, asdict(shared))
+
+
+def compare(
+    shared: SharedAccuracies, table: pd.DataFrame
+) -> "tuple[RankCorrelation | None, pd.DataFrame]":
+    """Compare accuracies with shared weights to those of a table.
+
+    Args:
+        shared: What was measured.
+        table: Columns architecture (index) and accuracy_mean (percent).
+
+    Returns:
+        The rank correlation, or None where the table knows fewer than two of the architectures;
+        and columns architecture, shared_accuracy and benchmark_accuracy of those it knows.
+    """
+    known = table.set_index("architecture")["accuracy_mean"]
+    frame = pd.DataFrame(
+        {"architecture": shared.architectures, "shared_accuracy": shared.accuracies}
+    )
+    frame["benchmark_accuracy"] = frame["architecture"].map(known)
+    frame = frame.dropna(subset=["benchmark_accuracy"]).reset_index(drop=True)
+    if len(frame) < 2:
+        return None, frame
+    found: RankCorrelation = resolve("fewshot_core.search.proxy:rank_correlation")(
+        frame["shared_accuracy"], frame["benchmark_accuracy"]
+    )
+    return found, frame
+
+
+def correlation_text(one: "Correlation") -> str:
+    """Return a correlation with its interval, in words."""
+    if one.value is None:
+        return "not defined: one of the rankings is a single tie"
+    if one.low is None or one.high is None:
+        return f"{one.value:.3f}"
+    return f"{one.value:.3f} (interval {one.low:.3f} to {one.high:.3f})"
 
 
 @dataclass(frozen=True)

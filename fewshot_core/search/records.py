@@ -1,15 +1,54 @@
-"""What is recorded of an epoch.
+"""Records of epochs: what is recorded, and the files of a search or training.
 
 Accuracies here are the supernet's, measured by the search. Those of the architecture it would
 return are looked up in a table when they are shown.
 """
 
-from collections.abc import Mapping
+import json
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-from fewshot_core.search.errors import SearchError
+import pandas as pd
+
+from fewshot_core.data_folder import atomic_path, write_text
+from fewshot_core.search.options import SearchError
 from fewshot_core.space import EDGES, OPERATIONS
+
+RECORDS = "epochs.jsonl"
+"""One record a line, appended and synced as an epoch ends."""
+
+TABLE = "epochs.parquet"
+"""The same records as a table, once all epochs are done."""
+
+CHECKPOINT = "checkpoint.pt"
+"""The state after the last epoch done; also a checkpoint of the network."""
+
+DAMAGED = "checkpoint.damaged.pt"
+"""A checkpoint that could not be used and was set aside."""
+
+
+@dataclass(frozen=True)
+class StepProgress:
+    """Where a search or training is inside an epoch.
+
+    Attributes:
+        epoch: The epoch being done, from 1; 0 while the start is evaluated.
+        epochs: Epochs in all.
+        step: Steps of it that are done.
+        steps: Steps in an epoch.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+
+
+def ignore(progress: StepProgress) -> None:
+    """Report to nobody."""
 
 
 @dataclass(frozen=True)
@@ -108,3 +147,57 @@ class TrainingRecord:
             return cls(**document)
         except TypeError as error:
             raise SearchError(f"no record of an epoch: {error!r}") from error
+
+
+def append_record(path: Path, record: Mapping[str, Any]) -> None:
+    """Append a record, and return once it is on the disk.
+
+    A line that an earlier process has left unfinished is ended first, so that it costs no more
+    than itself.
+    """
+    with path.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+        file.write(_line(record).encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Write all records anew, atomically."""
+    write_text(path, "".join(map(_line, records)))
+
+
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """Return the records of a file in the order of their epochs, or none if there is no file.
+
+    Lines that are no complete record are left out: the last one may be in the middle of being
+    written. Of two records of an epoch the later counts.
+    """
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    records = [record for line in lines if (record := _record(line)) is not None]
+    by_epoch = {record["epoch"]: record for record in records}
+    return [by_epoch[epoch] for epoch in sorted(by_epoch)]
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    return json.dumps(record, allow_nan=False) + "\n"
+
+
+def _record(line: str) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    known = isinstance(record, dict) and isinstance(record.get("epoch"), int)
+    return record if known else None
+
+
+def write_parquet(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Write records as a Parquet table, atomically: one row for each epoch."""
+    with atomic_path(path) as temporary:
+        pd.DataFrame(list(records)).to_parquet(temporary, index=False)

@@ -3,37 +3,43 @@
 Pure functions: a DataFrame of curves in, results out, without torch.
 """
 
-from fewshot_core.selection.baselines import one_at_random, oracle, train_all
-from fewshot_core.selection.curves import Curves, comparable, curves_by_seed, read_frame
-from fewshot_core.selection.defaults import describe_milestones, paper_milestones
-from fewshot_core.selection.grid import default_choices, pareto_front, schedule_grid
-from fewshot_core.selection.halving import successive_halving, top_k
+from fewshot_core.selection.curves import Curves, comparable, curves_by_seed, leaders, read_frame
+from fewshot_core.selection.halving import (
+    PAPER_END,
+    PAPER_MILESTONES,
+    HalvingResult,
+    Tie,
+    describe_schedule,
+    one_at_random,
+    oracle,
+    parse_milestones,
+    proportional_schedule,
+    successive_halving,
+    top_k,
+    train_all,
+)
 from fewshot_core.selection.imported import (
     ImportedCurves,
     describe_curves,
     imported_curves,
     open_curves,
+    read_curves,
     remove_curves,
     store_curves,
 )
-from fewshot_core.selection.leaders import leaders
 from fewshot_core.selection.proxy import kendall_by_chance, proxy_correlation
 from fewshot_core.selection.rankings import DEFAULT_WINDOW, RANKINGS
-from fewshot_core.selection.reading import read_curves
-from fewshot_core.selection.recorded import (
-    RecordedCurves,
-    recorded_curves,
-    search_families,
+from fewshot_core.selection.recorded import RecordedCurves, recorded_curves, search_families
+from fewshot_core.selection.strategies import (
+    STRATEGIES,
+    Choice,
+    default_choices,
+    describe_milestones,
+    mark_of,
+    paper_milestones,
+    pareto_front,
+    schedule_grid,
 )
-from fewshot_core.selection.result import HalvingResult, Tie
-from fewshot_core.selection.schedules import (
-    PAPER_END,
-    PAPER_MILESTONES,
-    describe_schedule,
-    parse_milestones,
-    proportional_schedule,
-)
-from fewshot_core.selection.strategies import STRATEGIES, Choice, mark_of
 from fewshot_core.selection.verdict import cost_text, result_document, verdict
 
 __all__ = [

@@ -1,7 +1,7 @@
 """What a selection came to, in words with its numbers."""
 
+from fewshot_core.selection.halving import HalvingResult, Tie
 from fewshot_core.selection.rankings import RANKINGS
-from fewshot_core.selection.result import HalvingResult, Tie
 
 _MOST_DIGITS = 6
 

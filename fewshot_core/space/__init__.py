@@ -1,11 +1,11 @@
 """The NAS-Bench-201 search space: operations, edges, architectures and sub-spaces."""
 
-from fewshot_core.space.architecture import Architecture
-from fewshot_core.space.operations import (
+from fewshot_core.space.architecture import (
     ARCHITECTURE_COUNT,
     EDGES,
     OPERATION_LABELS,
     OPERATIONS,
+    Architecture,
     edge_label,
     operation_set_label,
 )

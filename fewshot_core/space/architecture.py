@@ -1,11 +1,32 @@
-"""One architecture of the space, as a string, as a tuple of operations, and as an index."""
+"""Operations, edges and architectures of the NAS-Bench-201 cell (Appendix A of the paper)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, groupby
 
 from fewshot_core.errors import SpaceError
-from fewshot_core.space.operations import ARCHITECTURE_COUNT, EDGES, OPERATIONS
+
+OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+
+EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
+"""(target node, source node) of each edge, in the order of the architecture string."""
+
+ARCHITECTURE_COUNT = len(OPERATIONS) ** len(EDGES)
+
+OPERATION_LABELS = ("none", "skip", "1x1", "3x3", "pool")
+"""The short names shown in the app, in the order of ``OPERATIONS``."""
+
+
+def edge_label(edge: int) -> str:
+    """Return how an edge is written: ``"2<-0"`` is the edge from node 0 to node 2."""
+    target, source = EDGES[edge]
+    return f"{target}<-{source}"
+
+
+def operation_set_label(operations: Iterable[int]) -> str:
+    """Return the short names of some operations, joined: ``"none skip pool"``."""
+    return " ".join(OPERATION_LABELS[operation] for operation in operations)
+
 
 _EXAMPLE = "|nor_conv_3x3~0|+|skip_connect~0|none~1|+|avg_pool_3x3~0|nor_conv_1x1~1|nor_conv_3x3~2|"
 

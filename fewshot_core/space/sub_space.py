@@ -8,8 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fewshot_core.errors import SpaceError
-from fewshot_core.space.architecture import Architecture
-from fewshot_core.space.operations import ARCHITECTURE_COUNT, EDGES, OPERATIONS, edge_label
+from fewshot_core.space.architecture import (
+    ARCHITECTURE_COUNT,
+    EDGES,
+    OPERATIONS,
+    Architecture,
+    edge_label,
+)
 
 _FULL = tuple(range(len(OPERATIONS)))
 

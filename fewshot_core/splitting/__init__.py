@@ -1,9 +1,19 @@
 """Splitting: which operations go together, and the tree of sub-spaces that follows."""
 
-from fewshot_core.splitting.options import EDGE_POLICIES, WARM_UP_IMAGES, TreeOptions
-from fewshot_core.splitting.partition import Partition, partition, rank_candidates, set_partitions
+from fewshot_core.splitting.partition import (
+    Partition,
+    partition,
+    rank_candidates,
+    set_partitions,
+)
 from fewshot_core.splitting.split import Progress, split
-from fewshot_core.splitting.tree import SplitNode, SplitTree
+from fewshot_core.splitting.tree import (
+    EDGE_POLICIES,
+    WARM_UP_IMAGES,
+    SplitNode,
+    SplitTree,
+    TreeOptions,
+)
 
 __all__ = [
     "EDGE_POLICIES",

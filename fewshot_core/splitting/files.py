@@ -1,18 +1,85 @@
-"""Splits in files: splitting trees, masks, and the search configurations of the paper's authors."""
+"""Splits in files: splitting trees, masks, and imported splits of the data folder.
+
+A document is ``{"splits": {METRIC: {DATASET: [sub-space, ...]}}}``. A sub-space is six strings, one
+for each edge; character j is 1 where operation j is enabled.
+"""
 
 import io
 import json
+import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
-from fewshot_core.datafolder import atomic_folder, read_limited, write_json
-from fewshot_core.errors import SplittingError
-from fewshot_core.splitting.masks import EXPECTED, masks_of_splits, splits_from_masks
-from fewshot_core.splitting.named_split import NamedSplit
+from fewshot_core.data_folder import atomic_folder, locked, read_limited, write_json
+from fewshot_core.datasets import DATASETS
+from fewshot_core.errors import SpaceError, SplittingError, UnknownNameError
+from fewshot_core.space import EDGES, OPERATIONS, SubSpace, edge_label
 from fewshot_core.splitting.search_configs import search_configs, split_from_search_configs
-from fewshot_core.splitting.tree import SplitTree
+from fewshot_core.splitting.tree import NamedSplit, SplitTree
+
+EXPECTED = (
+    'expected {"splits": {METRIC: {DATASET: [[six rows like "01110"], ...]}}}, '
+    "as in a file of published splits"
+)
+
+
+def splits_from_masks(document: Any) -> list[NamedSplit]:
+    """Read the splits of a document, in its order.
+
+    Raises:
+        SplittingError: If it is no such document, or a split does not cover all architectures once.
+    """
+    splits = document.get("splits") if isinstance(document, dict) else None
+    if not isinstance(splits, dict):
+        raise SplittingError(EXPECTED)
+    return [
+        _read(str(metric), str(dataset), masks)
+        for metric, of_metric in splits.items()
+        for dataset, masks in _items(of_metric)
+    ]
+
+
+def masks_of_splits(splits: Iterable[NamedSplit]) -> dict[str, Any]:
+    """Return the document of some splits.
+
+    Raises:
+        SplittingError: If a split has no data set, or two have the same name and data set.
+    """
+    written: dict[str, dict[str, list[list[str]]]] = {}
+    for split in splits:
+        if split.dataset is None:
+            raise SplittingError(
+                f"{split.name}: expected a data set to write the masks of, got none"
+            )
+        of_metric = written.setdefault(split.name, {})
+        if split.dataset in of_metric:
+            raise SplittingError(f"expected one split {split.title}, got two: rename one of them")
+        of_metric[split.dataset] = [leaf.rows for leaf in split.leaves]
+    meta = {
+        "space": "NAS-Bench-201",
+        "operations": list(OPERATIONS),
+        "edges": [edge_label(edge) for edge in range(len(EDGES))],
+    }
+    return {"meta": meta, "splits": written}
+
+
+def _items(of_metric: Any) -> Iterator[tuple[Any, Any]]:
+    if not isinstance(of_metric, dict):
+        raise SplittingError(EXPECTED)
+    yield from of_metric.items()
+
+
+def _read(metric: str, dataset: str, masks: Any) -> NamedSplit:
+    if not isinstance(masks, list) or not masks:
+        raise SplittingError(f"{metric} on {dataset} has no sub-spaces: {EXPECTED}")
+    try:
+        leaves = tuple(SubSpace.from_rows(rows) for rows in masks)
+    except SpaceError as error:
+        raise SplittingError(f"{metric} on {dataset}: {error}") from error
+    return NamedSplit(metric, dataset, leaves)
+
 
 _YAML = (".yml", ".yaml")
 LARGEST = 16_000_000
@@ -38,9 +105,9 @@ def read_splits(path: Path) -> list[NamedSplit]:
             inside = [file for file in path.iterdir() if file.suffix.lower() in _YAML]
             if not inside:
                 raise SplittingError(f"{path} has no search configurations: expected {_FORMS}")
-            files = _read(inside)
+            files = _read_of_files(inside)
         else:
-            files = _read([path])
+            files = _read_of_files([path])
     except (OSError, ValueError) as error:
         raise SplittingError(f"{path} cannot be read ({error}): {EXPECTED}") from error
     return parse_splits(files, path.resolve().name if path.is_dir() else str(path))
@@ -112,7 +179,7 @@ def zip_archive(files: Mapping[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-def _read(paths: Iterable[Path]) -> dict[str, str]:
+def _read_of_files(paths: Iterable[Path]) -> dict[str, str]:
     """Return the content of files by name."""
     files = {}
     total = 0
@@ -134,3 +201,96 @@ def _from_tree(document: Any) -> NamedSplit:
     dataset = tree.details.get("dataset")
     known = dataset if isinstance(dataset, str) else None
     return NamedSplit(tree.metric, known, tuple(tree.leaves), tree)
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def store_splits(splits: list[NamedSplit], source: str, data_dir: Path) -> list[str]:
+    """Keep splits, each in a file of its own; return their names.
+
+    A split that is kept already, under the same name and with the same sub-spaces, is left as it
+    is; another one under that name gets a number.
+
+    Args:
+        splits: The splits.
+        source: What they come from; it becomes part of their names.
+        data_dir: The data folder.
+
+    Raises:
+        SplittingError: If it is not known for which data set a split was made.
+    """
+    unknown = [split.name for split in splits if split.dataset not in DATASETS.names()]
+    if unknown:
+        known = ", ".join(DATASETS.names())
+        raise SplittingError(
+            f"expected splits for one of {known}; it is not said for which data set these were "
+            f"made: {', '.join(unknown)}"
+        )
+    with locked(_folder(data_dir)):
+        return [_store(split, source, data_dir) for split in splits]
+
+
+def imported_names(data_dir: Path) -> list[str]:
+    """Return the names of the splits that are kept, in alphabetical order."""
+    return sorted(path.stem for path in _folder(data_dir).glob("*.json") if path.name[0] != ".")
+
+
+def open_imported(name: str, data_dir: Path) -> NamedSplit:
+    """Return a split that is kept.
+
+    Raises:
+        UnknownNameError: If there is none of that name.
+        SplittingError: If its file is damaged.
+    """
+    return read_imported(imported_path(name, data_dir))
+
+
+def read_imported(path: Path) -> NamedSplit:
+    """Return the split in a file that ``imported_path`` names; raises as ``open_imported``."""
+    splits = read_splits(path)
+    if len(splits) != 1:
+        raise SplittingError(f"{path}: expected one split, got {len(splits)}")
+    return splits[0]
+
+
+def remove_imported(name: str, data_dir: Path) -> None:
+    """Delete a split that is kept; the file it was imported from stays.
+
+    Raises:
+        UnknownNameError: If there is none of that name.
+    """
+    imported_path(name, data_dir).unlink()
+
+
+def _store(split: NamedSplit, source: str, data_dir: Path) -> str:
+    origin = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(source).stem).strip("._-") or "file"
+    metric = re.sub(r"[^A-Za-z0-9._-]+", "-", split.name).strip("._-") or "split"
+    wanted = f"{metric}-{split.dataset}-{origin}"[:90]
+    number = 1
+    while True:
+        name = wanted if number == 1 else f"{wanted}-{number}"
+        path = _folder(data_dir) / f"{name}.json"
+        if not path.exists():
+            write_masks(path, [split])
+            return name
+        if open_imported(name, data_dir) == split:
+            return name
+        number += 1
+
+
+def imported_path(name: str, data_dir: Path) -> Path:
+    """Return the file of a split that is kept.
+
+    Raises:
+        UnknownNameError: If there is none of that name.
+    """
+    path = _folder(data_dir) / f"{name}.json"
+    if not _NAME.fullmatch(name) or not path.is_file():
+        known = ", ".join(imported_names(data_dir)) or "none"
+        raise UnknownNameError(f"unknown imported split {name!r}: expected one of {known}")
+    return path
+
+
+def _folder(data_dir: Path) -> Path:
+    return data_dir / "splits"

@@ -13,9 +13,8 @@ import numpy as np
 from fewshot_core.errors import SplittingError
 from fewshot_core.metrics import METRICS, OperationScores, ScoreMemory, score_operations
 from fewshot_core.space import SubSpace, edge_label
-from fewshot_core.splitting.options import TreeOptions
 from fewshot_core.splitting.partition import TIE_TOLERANCE, Partition, partition
-from fewshot_core.splitting.tree import Path, SplitNode, SplitTree
+from fewshot_core.splitting.tree import Path, SplitNode, SplitTree, TreeOptions
 
 if TYPE_CHECKING:
     from fewshot_core.images.batches import Batch
@@ -80,7 +79,7 @@ def split(
         progress: Called before each operation is scored.
         memory: Where scores are looked up and kept; see ``score_operations``.
         warm_up: Trains a sub-supernet in place before it is split further, such as a
-            ``fewshot_core.search.warm_up.WarmUp``; it is given weights of its own, copies of those
+            ``fewshot_core.search.training.WarmUp``; it is given weights of its own, copies of those
             of the sub-supernet that was split.
 
     Returns:

@@ -5,9 +5,9 @@ import json
 import pytest
 from textbook_trees import convolution_tree
 
-from fewshot_core import cli
+from fewshot_core.cli import app as cli
 from fewshot_core.splitting.files import write_masks, write_search_configs
-from fewshot_core.splitting.named_split import NamedSplit
+from fewshot_core.splitting.tree import NamedSplit
 
 SPLIT = NamedSplit("params", "cifar10", tuple(convolution_tree()))
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from textbook_trees import convolution_tree, grow
 
 from fewshot_core.analysis import gini
-from fewshot_core.analysis.concentration import gini_of_counts
+from fewshot_core.analysis.sub_spaces import gini_of_counts
 from fewshot_core.errors import SpaceError, TableError
 from fewshot_core.space import SubSpace
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from textbook_trees import entropy, random_table
 
 from fewshot_core.analysis import count_table, top_mask
-from fewshot_core.analysis.counts import remaining_bits
+from fewshot_core.analysis.trees import remaining_bits
 from fewshot_core.errors import TableError
 from fewshot_core.space import Architecture
 

@@ -5,7 +5,7 @@ import pytest
 from textbook_trees import convolution_tree, random_table
 
 from fewshot_core.analysis import SplitJudge, keep_k
-from fewshot_core.analysis.reports import report_split
+from fewshot_core.analysis.informativeness import report_split
 from fewshot_core.space import SubSpace
 
 HALVES = [

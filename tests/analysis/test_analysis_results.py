@@ -14,7 +14,7 @@ from fewshot_core.analysis import (
     results_markdown,
     results_table,
 )
-from fewshot_core.analysis.results_export import cell_text
+from fewshot_core.analysis.results import cell_text
 from fewshot_core.errors import TableError, UnknownNameError
 
 TABLES = Path(__file__).resolve().parents[2].parent / "shared" / "paper" / "tables.csv"

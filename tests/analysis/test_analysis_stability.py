@@ -1,6 +1,6 @@
 """How often decisions recur, worked by hand on trees of one and two levels."""
 
-from fewshot_core.analysis.stability import score_spread, stability
+from fewshot_core.analysis.seeds import score_spread, stability
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import SplitNode, SplitTree
 

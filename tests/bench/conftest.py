@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fewshot_core.bench import list_tables
-from fewshot_core.bench.codes import architecture_codes
+from fewshot_core.bench.table import architecture_codes
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 

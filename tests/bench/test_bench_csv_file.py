@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fewshot_core.bench import ColumnMapping, import_table, list_tables, load_accuracy
-from fewshot_core.bench.csv_file import read_csv
+from fewshot_core.bench.csv_importer import read_csv
 from fewshot_core.errors import TableError
 from fewshot_core.space import Architecture
 

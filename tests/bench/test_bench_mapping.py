@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fewshot_core.bench import FORMS, KINDS, SCALES, ColumnMapping, propose_mapping
-from fewshot_core.bench.codes import architecture_codes
+from fewshot_core.bench.table import architecture_codes
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError
 

@@ -7,7 +7,7 @@ import torch
 from nas_201_api import ArchResults, NASBench201API, ResultsCount
 
 from fewshot_core.bench import import_table, load_accuracy, load_costs, load_seeds
-from fewshot_core.bench.nasbench201_file import read_nasbench201_file
+from fewshot_core.bench.archive_importers import read_nasbench201_file
 from fewshot_core.errors import TableError
 from fewshot_core.space import Architecture
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fewshot_core.bench import import_table, load_accuracy, load_costs, load_seeds
-from fewshot_core.bench.nats_folder import read_nats_folder
+from fewshot_core.bench.archive_importers import read_nats_folder
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError
 from fewshot_core.space import Architecture

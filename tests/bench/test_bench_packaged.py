@@ -4,7 +4,13 @@ import pickle
 import numpy as np
 import pytest
 
-from fewshot_core.bench import PACKAGED_TABLE, list_tables, load_accuracy, load_costs, load_seeds
+from fewshot_core.bench import (
+    PACKAGED_TABLE,
+    list_tables,
+    load_accuracy,
+    load_costs,
+    load_seeds,
+)
 from fewshot_core.bench import packaged as packaged_module
 from fewshot_core.bench.packaged import packaged_files
 from fewshot_core.datasets import DATASETS

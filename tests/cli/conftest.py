@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from fewshot_core import cli
 from fewshot_core.bench import import_table, list_tables
+from fewshot_core.cli import app as cli
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 

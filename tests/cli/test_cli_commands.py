@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from fewshot_core import __version__, datafolder
+from fewshot_core import __version__
+from fewshot_core import data_folder as datafolder
 from fewshot_core.runs import list_runs
 
 COMMANDS = ["doctor", "app", "split", "analyse", "import-table", "images"]
@@ -87,6 +88,6 @@ def test_an_interruption_is_status_130(fewshot, monkeypatch):
     def interrupt(folder):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fewshot_core.cli.examine", interrupt)
+    monkeypatch.setattr("fewshot_core.cli.app.examine", interrupt)
     answer = fewshot("doctor")
     assert answer.code == 130 and "Traceback" not in answer.err

@@ -47,7 +47,7 @@ def test_a_grid_is_computed(made):
 
 
 def test_a_grid_that_is_done_starts_no_cluster(fewshot, config, monkeypatch, made):
-    monkeypatch.setattr("fewshot_core.cli_grid.open_client", None)
+    monkeypatch.setattr("fewshot_core.cli.runs.open_client", None)
     document = fewshot("grid", config, "--json").document
     assert document["done"] == [] and sorted(document["skipped"]) == sorted(
         made[1].document["done"]

@@ -13,8 +13,8 @@ from fewshot_core.selection import (
     verdict,
 )
 from fewshot_core.space import SubSpace
-from fewshot_core.splitting.imported import store_splits
-from fewshot_core.splitting.named_split import NamedSplit
+from fewshot_core.splitting.files import store_splits
+from fewshot_core.splitting.tree import NamedSplit
 
 HEADER = "sub_space,epoch,valid_accuracy,test_accuracy"
 # S3 finds the best at the end, but is behind at epochs 1 and 2.

@@ -4,7 +4,7 @@ import pickle
 import numpy as np
 import pytest
 
-from fewshot_core import datafolder
+from fewshot_core import data_folder as datafolder
 
 CHOICES = [
     "cifar-10-python.tar.gz",

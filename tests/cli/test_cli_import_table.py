@@ -1,6 +1,6 @@
 import pytest
 
-from fewshot_core import datafolder
+from fewshot_core import data_folder as datafolder
 from fewshot_core.bench import load_accuracy
 from fewshot_core.space import Architecture
 

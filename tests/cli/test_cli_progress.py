@@ -3,8 +3,8 @@ import io
 import pytest
 from rich.console import Console
 
-from fewshot_core import cli_progress
-from fewshot_core.cli_progress import DownloadBar, follow
+from fewshot_core.cli import common as cli_progress
+from fewshot_core.cli.common import DownloadBar, follow
 from fewshot_core.runs import RunFolder, State, Status
 
 

@@ -6,9 +6,10 @@ import pytest
 
 from fewshot_core.nets import Supernet
 from fewshot_core.runs import RunFolder, State, Status
-from fewshot_core.search import PRESETS, SearchRequest, TrainingRequest, shared_job
+from fewshot_core.search import PRESETS, SearchRequest, TrainingRequest
+from fewshot_core.search import job as shared_job
 from fewshot_core.search.job import run_search, run_training
-from fewshot_core.search.shared import read_shared
+from fewshot_core.search.proxy import read_shared
 from fewshot_core.space import SubSpace
 
 SMOKE = PRESETS.get("smoke")

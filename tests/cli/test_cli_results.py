@@ -8,8 +8,8 @@ from recorded_searches import keep_search, keep_searches
 
 from fewshot_core.bench import load_accuracy
 from fewshot_core.space import SubSpace
-from fewshot_core.splitting.imported import store_splits
-from fewshot_core.splitting.named_split import NamedSplit
+from fewshot_core.splitting.files import store_splits
+from fewshot_core.splitting.tree import NamedSplit
 
 FULL = SubSpace.full()
 HALVES = (FULL.keep(0, [3]), FULL.keep(0, [0, 1, 2, 4]))

@@ -7,7 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from fewshot_core import cli_search, cli_search_parts, cli_train
+from fewshot_core.cli import (
+    search as cli_search,
+)
+from fewshot_core.cli import (
+    search as cli_search_parts,
+)
+from fewshot_core.cli import (
+    search as cli_train,
+)
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import list_runs, run_folder
 from fewshot_core.runs.commands import command

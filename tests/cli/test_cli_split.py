@@ -116,7 +116,7 @@ def test_a_split_that_fails_says_why_and_where_its_log_is(fewshot, data_folder, 
     run = RunFolder(data_folder / "runs" / "split-params-cifar10-failed")
     run.path.mkdir()
     run.write_status(Status(State.FAILED, "out of memory: choose a smaller batch"))
-    monkeypatch.setattr("fewshot_core.cli_split.start", lambda request, folder: run)
+    monkeypatch.setattr("fewshot_core.cli.split.start", lambda request, folder: run)
     answer = fewshot(*SMALL, "--json")
     assert (answer.code, answer.out) == (1, "")
     assert answer.err == (
@@ -163,7 +163,7 @@ def test_all_metrics_are_made_in_the_order_that_shares_most_and_told_in_their_ow
         run = run_folder(made[1].document["run_id"], made[0])
         return [(run, replace(run.tree(), metric=requests[0].metric))]
 
-    monkeypatch.setattr("fewshot_core.cli_split._make", make)
+    monkeypatch.setattr("fewshot_core.cli.split._make", make)
     splits = fewshot("split", "--metric", "all", "--json").document["splits"]
     assert order == most_sharing_first(list_metrics())
     assert [split["metric"] for split in splits] == list_metrics()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fewshot_core import cli_train
+from fewshot_core.cli import search as cli_train
 from fewshot_core.runs import list_runs
 
 

@@ -8,8 +8,8 @@ from numpy.testing import assert_array_equal
 
 from fewshot_core.errors import MetricError
 from fewshot_core.metrics import METRICS, MetricInfo, OperationScores, score_operations
+from fewshot_core.metrics.base import Answer, minus_distance
 from fewshot_core.metrics.contract import Score, score_each
-from fewshot_core.metrics.scores import Answer, minus_distance
 
 TOLD = {}
 

@@ -10,10 +10,13 @@ from torch import nn
 from torch.nn import functional
 
 from fewshot_core.metrics import score_operations
-from fewshot_core.metrics.activations import count_patterns
-from fewshot_core.metrics.linear_regions import draw_crops, regions_of_thin_net
+from fewshot_core.metrics.linear_regions import (
+    ThinNet,
+    count_patterns,
+    draw_crops,
+    regions_of_thin_net,
+)
 from fewshot_core.nets import Supernet
-from fewshot_core.nets.thin import ThinNet
 from fewshot_core.space import SubSpace
 
 

@@ -18,11 +18,13 @@ from fewshot_core.metrics import (
     ScoreKey,
     ScoreMemory,
     most_sharing_first,
-    probe,
     score_operations,
 )
-from fewshot_core.metrics import memory as remembering
-from fewshot_core.metrics.scores import Answer
+from fewshot_core.metrics import (
+    contract as probe,
+)
+from fewshot_core.metrics import score_cache as remembering
+from fewshot_core.metrics.base import Answer
 from fewshot_core.space import SubSpace
 
 ALL = [(info.name, variant) for info in METRICS for variant in info.variants]

@@ -8,9 +8,12 @@ from torch import nn
 from torch.nn import functional
 
 from fewshot_core.errors import MetricError
-from fewshot_core.metrics.per_sample import image_gradient_products, weight_gradient_products
+from fewshot_core.metrics.per_sample import (
+    image_gradient_products,
+    weight_gradient_products,
+)
 from fewshot_core.nets import Supernet, held_statistics, probed_weights
-from fewshot_core.nets.batch_norm import normalisations
+from fewshot_core.nets.layers import normalisations
 from fewshot_core.space import SubSpace
 
 

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from fewshot_core.errors import FewshotError, MetricError, SpaceError, UnknownNameError
 from fewshot_core.metrics import METRICS, MetricInfo, list_metrics, score_operations
-from fewshot_core.metrics.scores import minus_distance
+from fewshot_core.metrics.base import minus_distance
 from fewshot_core.nets import Supernet
 from fewshot_core.space import SubSpace
 

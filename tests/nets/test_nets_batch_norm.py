@@ -3,7 +3,7 @@ import torch
 
 from fewshot_core.errors import MetricError
 from fewshot_core.nets import BatchNorm, Supernet, held_statistics
-from fewshot_core.nets.batch_norm import normalisations, reset_statistics
+from fewshot_core.nets.layers import normalisations, reset_statistics
 from fewshot_core.space import SubSpace
 
 

@@ -6,9 +6,8 @@ import random
 import pytest
 import torch
 
-from fewshot_core.errors import FewshotError
+from fewshot_core.errors import CheckpointError, FewshotError
 from fewshot_core.nets import Supernet, load_checkpoint
-from fewshot_core.nets.checkpoint import CheckpointError
 from fewshot_core.space import SubSpace
 
 

@@ -1,6 +1,11 @@
 from torch import nn
 
-from fewshot_core.nets import BatchNorm, count_parameters, probed_weights, weight_layer_count
+from fewshot_core.nets import (
+    BatchNorm,
+    count_parameters,
+    probed_weights,
+    weight_layer_count,
+)
 
 
 def tiny():

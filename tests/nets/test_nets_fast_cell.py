@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fewshot_core.nets import Supernet, composing, held_statistics
 from fewshot_core.nets import cell as cells
 from fewshot_core.nets.cell import Cell
-from fewshot_core.nets.initialisation import initialise
+from fewshot_core.nets.layers import initialise
 from fewshot_core.space import SubSpace
 
 patient = settings(max_examples=12, deadline=None)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fewshot_core.nets import Supernet, probed_weights
-from fewshot_core.nets.batch_norm import normalisations
+from fewshot_core.nets.layers import normalisations
 from fewshot_core.space import SubSpace
 
 edge_sets = st.sets(st.integers(0, 4), min_size=1).map(lambda chosen: tuple(sorted(chosen)))

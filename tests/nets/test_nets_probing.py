@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from fewshot_core.errors import MetricError
-from fewshot_core.nets.batch_norm import normalisations
+from fewshot_core.nets.layers import normalisations
 
 
 def settings_of(network):

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from fewshot_core.errors import SpaceError
 from fewshot_core.nets import Supernet
-from fewshot_core.nets.batch_norm import normalisations
+from fewshot_core.nets.layers import normalisations
 from fewshot_core.space import SubSpace
 
 IMAGES = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(2))

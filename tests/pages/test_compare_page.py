@@ -8,8 +8,8 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 
 from fewshot_core.space import SubSpace
-from fewshot_core.splitting.imported import imported_names, store_splits
-from fewshot_core.splitting.named_split import NamedSplit
+from fewshot_core.splitting.files import imported_names, store_splits
+from fewshot_core.splitting.tree import NamedSplit
 
 Open = Callable[..., AppTest]
 

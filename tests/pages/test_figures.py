@@ -2,7 +2,7 @@
 
 import plotly.graph_objects as go
 
-from fewshot_core.dashboard.figures import Picture, kept
+from fewshot_core.dashboard.shared.figures import Picture, kept
 from fewshot_core.plots import alternative
 
 

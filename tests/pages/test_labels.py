@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from fewshot_core.dashboard.request_labels import distinct_labels, options_label, split_label
+from fewshot_core.dashboard.shared.splits import distinct_labels, options_label, split_label
 from fewshot_core.runs import Network, SplitRequest
 from fewshot_core.search import PRESETS
 

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from fewshot_core.dashboard.navigation import SEARCH, SPLIT
-from fewshot_core.dashboard.run_links import page_of
+from fewshot_core.dashboard.runs import page_of
+from fewshot_core.dashboard.shared.page import SEARCH, SPLIT
 from fewshot_core.runs import RunFolder, SplitRequest, State, Status
 from fewshot_core.runs.overview import RunSummary
 from fewshot_core.search import PRESETS, SearchRequest, TrainingRequest

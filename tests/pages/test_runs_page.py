@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fewshot_core.runs import Network, RunFolder, SplitRequest, State, Status, list_runs, run_folder
+from fewshot_core.runs import (
+    Network,
+    RunFolder,
+    SplitRequest,
+    State,
+    Status,
+    list_runs,
+    run_folder,
+)
 from fewshot_core.search import PRESETS, SearchRequest, TrainingRequest
 from fewshot_core.space import SubSpace
 

@@ -12,9 +12,8 @@ from streamlit.testing.v1 import AppTest
 from fewshot_core.plots import EPOCH_MEASURES
 from fewshot_core.runs import RunFolder, State, Status, cancel, list_runs, start
 from fewshot_core.search import PRESETS, EpochRecord, SearchRequest, TrainingRequest, plan
-from fewshot_core.search.layout import RECORDS
-from fewshot_core.search.record_file import write_records
-from fewshot_core.search.shared import SharedAccuracies, write_shared
+from fewshot_core.search.proxy import SharedAccuracies, write_shared
+from fewshot_core.search.records import RECORDS, write_records
 from fewshot_core.space import Architecture, SubSpace
 
 Open = Callable[..., AppTest]

@@ -4,7 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fewshot_core.analysis import SplitJudge, agreement_matrix, describe_sub_spaces, report_frame
+from fewshot_core.analysis import (
+    SplitJudge,
+    agreement_matrix,
+    describe_sub_spaces,
+    report_frame,
+)
 from fewshot_core.plots import (
     agreement_figure,
     alternative,

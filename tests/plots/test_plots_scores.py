@@ -3,8 +3,13 @@ import math
 import numpy as np
 import pytest
 
-from fewshot_core.plots import OPERATION_COLOURS, alternative, scores_figure, similarity_figure
-from fewshot_core.plots.texts import number_text
+from fewshot_core.plots import (
+    OPERATION_COLOURS,
+    alternative,
+    scores_figure,
+    similarity_figure,
+)
+from fewshot_core.plots.template import number_text
 
 
 @pytest.mark.parametrize(

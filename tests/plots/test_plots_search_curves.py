@@ -7,7 +7,7 @@ from made_up_searches import made_up_search
 
 from fewshot_core.errors import SelectionError
 from fewshot_core.plots import SUB_SPACE_COLOURS, alternative, search_curves_figure
-from fewshot_core.plots.search_lines import (
+from fewshot_core.plots.search import (
     LEADER_COLOUR,
     accuracy_range,
     cut_note,

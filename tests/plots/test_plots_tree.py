@@ -12,7 +12,7 @@ from fewshot_core.plots import (
     alternative,
     tree_figure,
 )
-from fewshot_core.plots.tree_layout import TreeLayout
+from fewshot_core.plots.tree import TreeLayout
 from fewshot_core.space import SubSpace
 
 CUT = ((3,), (0, 1, 2, 4))

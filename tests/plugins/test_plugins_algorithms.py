@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from fewshot_core.search import ALGORITHMS, SearchRequest, list_algorithms
-from fewshot_core.search.registry import options_of_others
+from fewshot_core.search.algorithms.registry import options_of_others
 from fewshot_core.space import SubSpace
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "search.md"

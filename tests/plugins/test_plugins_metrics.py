@@ -6,8 +6,8 @@ from textwrap import dedent
 import pytest
 
 from fewshot_core.metrics import METRICS, list_metrics
-from fewshot_core.metrics.info import MetricInfo
-from fewshot_core.plugins import PluginRegistry
+from fewshot_core.metrics.base import MetricInfo
+from fewshot_core.registry import PluginRegistry
 
 RECORD = """
     from fewshot_core.metrics import MetricInfo
@@ -185,7 +185,7 @@ def test_a_score_function_that_is_not_there_is_told_when_it_is_needed(package):
 def test_the_registry_looks_once(monkeypatch):
     looks = []
     monkeypatch.setattr(
-        "fewshot_core.plugins.entry_points", lambda group: looks.append(group) or ()
+        "fewshot_core.registry.entry_points", lambda group: looks.append(group) or ()
     )
     registry = PluginRegistry("metric", "a.group", MetricInfo)
     assert looks == []

@@ -9,7 +9,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fewshot_core.runs import Network, RunFolder, SplitRequest, State, Status, cancel, list_runs
+from fewshot_core.runs import (
+    Network,
+    RunFolder,
+    SplitRequest,
+    State,
+    Status,
+    cancel,
+    list_runs,
+)
 from fewshot_core.splitting import SplitTree
 
 WAIT_SECONDS = 120

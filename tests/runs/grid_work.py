@@ -5,8 +5,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from fewshot_core.runs.grid.inputs import Sent
-from fewshot_core.runs.grid.tasks import GridTask, Outcome, do
+from fewshot_core.runs.cluster.tasks import GridTask, Outcome, Sent, do
 from fewshot_core.search import SearchError
 
 

@@ -18,10 +18,10 @@ import torch
 
 import fewshot_core.runs.search_job
 import fewshot_core.runs.split_job
-import fewshot_core.search.running  # noqa: F401
+import fewshot_core.search.job  # noqa: F401
 from fewshot_core.runs import Network, RunFolder, SplitRequest, State, jobs, start, worker
 from fewshot_core.search import PRESETS, SearchRequest, TrainingRequest
-from fewshot_core.search.overrides import override
+from fewshot_core.search.options import override
 from fewshot_core.space import SubSpace
 
 PATIENCE = 60.0

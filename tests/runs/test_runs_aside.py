@@ -3,11 +3,7 @@ import json
 import pytest
 
 from fewshot_core.errors import RunError
-from fewshot_core.runs import (
-    foreign_folders,
-    list_runs,
-    set_aside,
-)
+from fewshot_core.runs import foreign_folders, list_runs, set_aside
 
 
 def test_a_folder_that_is_set_aside_is_no_run_any_more_and_whole(done_split, tmp_path):

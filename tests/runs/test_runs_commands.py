@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from fewshot_core import cli, cli_split
+from fewshot_core.cli import app as cli
+from fewshot_core.cli import split as cli_split
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import Network, SplitRequest, plan_command, split_command
 from fewshot_core.search import PRESETS, SearchRequest

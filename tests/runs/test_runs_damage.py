@@ -1,15 +1,10 @@
 import pytest
 
-from fewshot_core.runs import (
-    RunFolder,
-    State,
-    Status,
-    reading_problem,
-)
-from fewshot_core.runs.damage import find_damage
+from fewshot_core.runs import RunFolder, State, Status, reading_problem
+from fewshot_core.runs.overview import find_damage
 from fewshot_core.runs.search_job import search
 from fewshot_core.search import PRESETS, SearchRequest
-from fewshot_core.search.layout import CHECKPOINT, RECORDS, TABLE
+from fewshot_core.search.records import CHECKPOINT, RECORDS, TABLE
 from fewshot_core.space import SubSpace
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from fewshot_core.errors import MetricError, RunError
 from fewshot_core.runs import State
-from fewshot_core.runs.failures import advice, failure_message
+from fewshot_core.runs.jobs import advice, failure_message
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from fewshot_core.errors import RunError
-from fewshot_core.runs.grid import ClusterOptions, job_script, open_client
-from fewshot_core.runs.grid import clusters as grid_clusters
+from fewshot_core.runs.cluster import ClusterOptions, job_script, open_client
+from fewshot_core.runs.cluster import clusters as grid_clusters
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from fewshot_core.errors import RunError
 from fewshot_core.metrics import list_metrics
-from fewshot_core.runs.grid import read_grid
+from fewshot_core.runs.cluster import read_grid
 from fewshot_core.search import PRESETS, list_algorithms
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import TreeOptions

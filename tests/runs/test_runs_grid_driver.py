@@ -21,8 +21,14 @@ from PIL import Image
 
 from fewshot_core.images import register_source
 from fewshot_core.runs import Network, SplitRequest, State, list_runs, run_folder
-from fewshot_core.runs.grid import ClusterOptions, Grid, finished_before, open_client, run_grid
-from fewshot_core.runs.grid.inputs import place_inputs, read_inputs
+from fewshot_core.runs.cluster import (
+    ClusterOptions,
+    Grid,
+    finished_before,
+    open_client,
+    run_grid,
+)
+from fewshot_core.runs.cluster.tasks import place_inputs, read_inputs
 from fewshot_core.runs.jobs import start
 from fewshot_core.search import PRESETS, SearchRequest
 from fewshot_core.splitting import TreeOptions
@@ -149,7 +155,7 @@ def test_workers_are_killed_and_nothing_is_lost_and_nothing_twice(client, place)
 
 def test_a_worker_that_was_given_up_is_started_anew(plain_main, monkeypatch):
     for name in ("LOST_SECONDS", "LOOK_SECONDS"):
-        monkeypatch.setattr(f"fewshot_core.runs.grid.clusters.{name}", 1.0)
+        monkeypatch.setattr(f"fewshot_core.runs.cluster.clusters.{name}", 1.0)
     before = dask.config.get(LOST)
     with open_client(ClusterOptions(workers=1)) as opened:
         opened.wait_for_workers(1, timeout=120)

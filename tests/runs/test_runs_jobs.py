@@ -9,7 +9,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from fewshot_core import datafolder
+from fewshot_core import data_folder as datafolder
 from fewshot_core.errors import CheckpointError, ImagesError, RunError
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import (

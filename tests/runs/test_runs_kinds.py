@@ -3,7 +3,7 @@ import pytest
 from fewshot_core.errors import RunError
 from fewshot_core.resolve import resolve
 from fewshot_core.runs import KINDS, RunFolder, SplitRequest
-from fewshot_core.runs.kinds import kind_of, read_request
+from fewshot_core.runs.requests import kind_of, read_request
 from fewshot_core.search import SearchRequest, TrainingRequest
 from fewshot_core.space import SubSpace
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from fewshot_core.datafolder import atomic_folder, locked
+from fewshot_core.data_folder import atomic_folder, locked
 from fewshot_core.runs import cancel, delete, start
 
 PYTHON = sys.executable

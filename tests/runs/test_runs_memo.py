@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from fewshot_core.runs.memo import FileMemo
+from fewshot_core.runs.folder import FileMemo
 
 
 @pytest.fixture

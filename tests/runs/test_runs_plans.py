@@ -1,7 +1,7 @@
 """Several runs that belong together."""
 
 from fewshot_core.runs import State
-from fewshot_core.runs.plans import cancel_all, planned_folders, start_all, state_of
+from fewshot_core.runs.jobs import cancel_all, planned_folders, start_all, state_of
 from fewshot_core.search import PRESETS, SearchRequest, plan
 from fewshot_core.space import SubSpace
 
@@ -32,6 +32,6 @@ def test_starting_again_starts_only_what_does_not_go_on(idle, wait_until, number
 def test_all_are_cancelled_the_last_first(idle, monkeypatch):
     cancelled = []
     folders = start_all(PLAN, idle)
-    monkeypatch.setattr("fewshot_core.runs.plans.cancel", cancelled.append)
+    monkeypatch.setattr("fewshot_core.runs.jobs.cancel", cancelled.append)
     cancel_all(folders)
     assert cancelled == folders[::-1]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fewshot_core.runs.queue import turn
+from fewshot_core.runs.worker import turn
 
 Wait = Callable[[Callable[[], object], str], None]
 

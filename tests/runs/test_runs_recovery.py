@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from fewshot_core.runs import RunFolder, SplitRequest, State, cancel, list_runs
-from fewshot_core.runs.damage import find_damage
-from fewshot_core.search.layout import TABLE
+from fewshot_core.runs.overview import find_damage
+from fewshot_core.search.records import TABLE
 
 HERE = Path(__file__).parent
 KINDS = ("split", "search", "train")

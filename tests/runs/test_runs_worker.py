@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fewshot_core import datafolder
+from fewshot_core import data_folder as datafolder
 from fewshot_core.errors import MetricError
 from fewshot_core.runs import State, split_job, worker
 

@@ -11,11 +11,10 @@ from fewshot_core.datasets import DATASETS
 from fewshot_core.images import Provenance
 from fewshot_core.nets import Supernet
 from fewshot_core.search import SearchOptions
-from fewshot_core.search.alphas import Alphas
+from fewshot_core.search.algorithms.base import ArchitectureStep
 from fewshot_core.search.compute import Compute
-from fewshot_core.search.contract import ArchitectureStep
 from fewshot_core.search.data import Examples, Images, SearchData, halved
-from fewshot_core.search.network import WeightedSupernet
+from fewshot_core.search.network import Alphas, WeightedSupernet
 from fewshot_core.space import SubSpace
 
 MIXED = ["01110", "10000", "00011", "11111", "10010", "01001"]

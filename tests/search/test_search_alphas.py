@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fewshot_core.search import SearchError
-from fewshot_core.search.alphas import Alphas
+from fewshot_core.search.network import Alphas
 from fewshot_core.space import SubSpace
 
 

@@ -7,10 +7,9 @@ import torch
 from torch import nn
 
 from fewshot_core.search import SearchError
+from fewshot_core.search.algorithms.base import mean_loss
 from fewshot_core.search.compute import Compute
-from fewshot_core.search.contract import mean_loss
-from fewshot_core.search.loop import Search
-from fewshot_core.search.start import make_start
+from fewshot_core.search.loop import Search, make_start
 
 MIXED = Compute(torch.device("cpu"), mixed_precision=True)
 

@@ -7,11 +7,11 @@ from torch import nn
 
 from fewshot_core.resolve import resolve
 from fewshot_core.search import ALGORITHMS, SearchOptions
-from fewshot_core.search.alphas import Alphas
+from fewshot_core.search.algorithms.base import ArchitectureStep
 from fewshot_core.search.compute import Compute
-from fewshot_core.search.contract import ArchitectureStep
 from fewshot_core.search.data import Examples
-from fewshot_core.search.steps import weight_step
+from fewshot_core.search.loop import weight_step
+from fewshot_core.search.network import Alphas
 from fewshot_core.space import SubSpace
 
 SPACE = SubSpace.from_rows(["11100", "10000", "00011", "10000", "10000", "10000"])

@@ -8,8 +8,7 @@ from fewshot_core.errors import ImagesError
 from fewshot_core.images import find_source
 from fewshot_core.images.loading import open_reader
 from fewshot_core.search import SearchError
-from fewshot_core.search.augmentation import augment, crop_and_flip
-from fewshot_core.search.data import Images, in_order, load_data, shuffled
+from fewshot_core.search.data import Images, augment, crop_and_flip, in_order, load_data, shuffled
 
 
 @pytest.fixture(scope="module")

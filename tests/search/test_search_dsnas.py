@@ -8,9 +8,9 @@ import torch
 from slow_search import slow_logits, slow_loss, slow_softmax
 
 from fewshot_core.search import SearchOptions
-from fewshot_core.search.alphas import Alphas
-from fewshot_core.search.contract import gradients_of
-from fewshot_core.search.dsnas import Dsnas
+from fewshot_core.search.algorithms.base import gradients_of
+from fewshot_core.search.algorithms.dsnas import Dsnas
+from fewshot_core.search.network import Alphas
 from fewshot_core.space import SubSpace
 
 TINY = SubSpace.from_rows(["01010", "00010", "10110", "01000", "00001", "10010"])

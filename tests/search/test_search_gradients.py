@@ -7,7 +7,7 @@ from slow_search import slow_logits, slow_loss, slow_softmax
 from fewshot_core.resolve import resolve
 from fewshot_core.search import ALGORITHMS, SearchOptions
 from fewshot_core.search.compute import Compute
-from fewshot_core.search.steps import weight_step
+from fewshot_core.search.loop import weight_step
 from fewshot_core.space import SubSpace
 
 CPU = Compute(torch.device("cpu"))

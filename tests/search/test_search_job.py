@@ -15,8 +15,7 @@ from fewshot_core.search import (
     read_records,
 )
 from fewshot_core.search.job import JobProgress, run_search, run_training
-from fewshot_core.search.layout import CHECKPOINT, DAMAGED, RECORDS, TABLE
-from fewshot_core.search.record_file import append_record
+from fewshot_core.search.records import CHECKPOINT, DAMAGED, RECORDS, TABLE, append_record
 from fewshot_core.space import SubSpace
 
 OPTIONS = SearchOptions(

@@ -8,9 +8,7 @@ import torch
 
 from fewshot_core.search import EpochRecord, SearchError, list_algorithms
 from fewshot_core.search.data import halved
-from fewshot_core.search.loop import Search
-from fewshot_core.search.start import Start, make_start
-from fewshot_core.search.state import SearchState
+from fewshot_core.search.loop import Search, SearchState, Start, make_start
 from fewshot_core.space import Architecture, SubSpace
 
 EVERY = pytest.mark.parametrize("algorithm", list_algorithms())

@@ -2,8 +2,8 @@
 
 from dataclasses import fields
 
+from fewshot_core.dashboard.shared.requests import OPTION_TEXTS, readers_of
 from fewshot_core.search import SearchOptions, TrainingOptions
-from fewshot_core.search.option_texts import OPTION_TEXTS, readers_of
 
 
 def test_every_option_is_explained_and_nothing_else():

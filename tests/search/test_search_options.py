@@ -7,7 +7,13 @@ from dataclasses import asdict, fields, replace
 import pytest
 
 from fewshot_core.errors import UnknownNameError
-from fewshot_core.search import PRESETS, SearchError, SearchOptions, TrainingOptions, preset_of
+from fewshot_core.search import (
+    PRESETS,
+    SearchError,
+    SearchOptions,
+    TrainingOptions,
+    preset_of,
+)
 
 
 def test_the_defaults_are_those_of_appendix_a():

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fewshot_core.search import PRESETS, SearchError, SearchOptions, TrainingOptions
-from fewshot_core.search.overrides import as_text, changed, override
+from fewshot_core.search.options import as_text, changed, override
 
 PAPER = SearchOptions()
 

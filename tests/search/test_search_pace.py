@@ -14,7 +14,7 @@ from fewshot_core.search import (
     list_algorithms,
     pace,
 )
-from fewshot_core.search.measure import measure
+from fewshot_core.search.job import measure
 from fewshot_core.search.pace import Pace, count_images, measure_pace
 from fewshot_core.space import SubSpace
 

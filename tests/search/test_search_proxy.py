@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from fewshot_core.nets import Supernet
 from fewshot_core.search import SearchError, proxy_quality
 from fewshot_core.search.compute import Compute
-from fewshot_core.search.correlation import rank_correlation
 from fewshot_core.search.evaluation import evaluate
 from fewshot_core.search.network import WeightedSupernet
+from fewshot_core.search.proxy import rank_correlation
 from fewshot_core.space import Architecture, SubSpace
 
 numbers = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=2, max_size=12).filter(

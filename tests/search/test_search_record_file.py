@@ -6,8 +6,7 @@ import pandas as pd
 import pytest
 
 from fewshot_core.search import EpochRecord, SearchError, read_records
-from fewshot_core.search.record_file import append_record, write_records
-from fewshot_core.search.record_table import write_parquet
+from fewshot_core.search.records import append_record, write_parquet, write_records
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import torch
 from fewshot_core.errors import UnknownNameError
 from fewshot_core.resolve import resolve
 from fewshot_core.search import ALGORITHMS, SearchOptions, list_algorithms
-from fewshot_core.search.alphas import Alphas
-from fewshot_core.search.contract import Algorithm
+from fewshot_core.search.algorithms.base import Algorithm
+from fewshot_core.search.network import Alphas
 from fewshot_core.space import SubSpace
 
 

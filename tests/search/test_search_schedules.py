@@ -3,7 +3,7 @@
 import pytest
 
 from fewshot_core.search import SearchError
-from fewshot_core.search.schedules import cosine, learning_rate, linear, temperature
+from fewshot_core.search.options import cosine, learning_rate, linear, temperature
 
 
 @pytest.mark.parametrize("schedule", [cosine, linear])

@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 
 from fewshot_core.search import SearchError
-from fewshot_core.search.correlation import Correlation, rank_correlation
-from fewshot_core.search.shared import (
+from fewshot_core.search.proxy import (
     FILE,
+    Correlation,
     SharedAccuracies,
     compare,
     correlation_text,
     draw,
+    rank_correlation,
     read_shared,
     write_shared,
 )

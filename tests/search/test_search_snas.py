@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from fewshot_core.search import SearchOptions
-from fewshot_core.search.alphas import Alphas
-from fewshot_core.search.snas import Snas, concrete, gumbel
+from fewshot_core.search.algorithms.snas import Snas, concrete, gumbel
+from fewshot_core.search.network import Alphas
 from fewshot_core.space import SubSpace
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from fewshot_core.search import SearchError
-from fewshot_core.search.randomness import Randomness, generator_for
-from fewshot_core.search.state import SearchState
+from fewshot_core.search.compute import Randomness, generator_for
+from fewshot_core.search.loop import SearchState
 
 STATE = SearchState({"kind": "search", "seed": 1}, {"weight": torch.ones(2)}, {"records": []})
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fewshot_core.datafolder import file_fingerprint
+from fewshot_core.data_folder import file_fingerprint
 from fewshot_core.errors import CheckpointError
 from fewshot_core.nets import Supernet, load_checkpoint
 from fewshot_core.search import (
@@ -17,10 +17,8 @@ from fewshot_core.search import (
 )
 from fewshot_core.search.compute import Compute
 from fewshot_core.search.evaluation import evaluate
-from fewshot_core.search.loop import Search
+from fewshot_core.search.loop import Search, SearchState, make_start
 from fewshot_core.search.network import WeightedSupernet
-from fewshot_core.search.start import make_start
-from fewshot_core.search.state import SearchState
 from fewshot_core.search.training import SupernetTraining, uniform_path
 from fewshot_core.space import SubSpace
 

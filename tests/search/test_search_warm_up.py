@@ -7,8 +7,7 @@ import torch
 
 from fewshot_core.nets import Supernet
 from fewshot_core.search.options import TrainingOptions
-from fewshot_core.search.training import SupernetTraining
-from fewshot_core.search.warm_up import WarmUp
+from fewshot_core.search.training import SupernetTraining, WarmUp
 from fewshot_core.space import SubSpace
 
 

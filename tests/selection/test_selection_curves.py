@@ -4,8 +4,13 @@ import pytest
 from textbook_selection import hand_curves, random_curves
 
 from fewshot_core.errors import SelectionError
-from fewshot_core.selection import comparable, curves_by_seed, read_frame, successive_halving
-from fewshot_core.selection.checking import natural_order
+from fewshot_core.selection import (
+    comparable,
+    curves_by_seed,
+    read_frame,
+    successive_halving,
+)
+from fewshot_core.selection.curves import natural_order
 
 
 def test_names_are_in_tree_order_whatever_the_rows_are():

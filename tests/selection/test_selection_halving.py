@@ -6,11 +6,7 @@ import pytest
 from textbook_selection import hand_curves, random_curves
 
 from fewshot_core.errors import SelectionError
-from fewshot_core.selection import (
-    PAPER_MILESTONES,
-    read_frame,
-    successive_halving,
-)
+from fewshot_core.selection import PAPER_MILESTONES, read_frame, successive_halving
 
 
 def test_eight_become_four_then_two_then_one():

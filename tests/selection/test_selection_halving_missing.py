@@ -4,10 +4,7 @@ import pytest
 from textbook_selection import hand_curves
 
 from fewshot_core.errors import SelectionError
-from fewshot_core.selection import (
-    successive_halving,
-    top_k,
-)
+from fewshot_core.selection import successive_halving, top_k
 
 
 def missing(frame, name, epoch, column=None):

@@ -2,10 +2,7 @@
 
 from textbook_selection import HAND, long_form
 
-from fewshot_core.selection import (
-    Tie,
-    successive_halving,
-)
+from fewshot_core.selection import Tie, successive_halving
 
 
 def test_ties_are_reported_and_go_to_the_first():

@@ -7,10 +7,7 @@ from hypothesis import strategies as st
 from textbook_selection import HAND, hand_curves, long_form, random_curves
 
 from fewshot_core.errors import UnknownNameError
-from fewshot_core.selection import (
-    Tie,
-    successive_halving,
-)
+from fewshot_core.selection import Tie, successive_halving
 
 unhurried = settings(deadline=None, max_examples=40)
 

@@ -4,9 +4,7 @@ import pytest
 from textbook_selection import hand_curves
 
 from fewshot_core.errors import SelectionError
-from fewshot_core.selection import (
-    top_k,
-)
+from fewshot_core.selection import top_k
 
 
 def test_original_few_shot_nas_chooses_before_training():

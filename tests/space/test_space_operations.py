@@ -1,11 +1,6 @@
 import pytest
 
-from fewshot_core.space import (
-    OPERATION_LABELS,
-    OPERATIONS,
-    edge_label,
-    operation_set_label,
-)
+from fewshot_core.space import OPERATION_LABELS, OPERATIONS, edge_label, operation_set_label
 
 
 def test_every_operation_has_a_short_name_of_its_own():

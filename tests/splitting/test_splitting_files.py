@@ -15,8 +15,8 @@ from fewshot_core.splitting.files import (
     write_search_configs,
     zip_archive,
 )
-from fewshot_core.splitting.named_split import NamedSplit
 from fewshot_core.splitting.search_configs import search_configs
+from fewshot_core.splitting.tree import NamedSplit
 
 PUBLISHED = Path(__file__).resolve().parents[2].parent / "shared/data/published_splits.json"
 HALVES = tuple(SubSpace.full().keep(0, group) for group in ((0, 1), (2, 3, 4)))

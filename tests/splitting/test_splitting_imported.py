@@ -4,13 +4,13 @@ import pytest
 
 from fewshot_core.errors import SplittingError, UnknownNameError
 from fewshot_core.space import SubSpace
-from fewshot_core.splitting.imported import (
+from fewshot_core.splitting.files import (
     imported_names,
     open_imported,
     remove_imported,
     store_splits,
 )
-from fewshot_core.splitting.named_split import NamedSplit
+from fewshot_core.splitting.tree import NamedSplit
 
 FULL = SubSpace.full()
 

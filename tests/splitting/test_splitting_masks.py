@@ -2,8 +2,8 @@ import pytest
 
 from fewshot_core.errors import SplittingError
 from fewshot_core.space import SubSpace
-from fewshot_core.splitting.masks import masks_of_splits, splits_from_masks
-from fewshot_core.splitting.named_split import NamedSplit
+from fewshot_core.splitting.files import masks_of_splits, splits_from_masks
+from fewshot_core.splitting.tree import NamedSplit
 
 FULL = ["11111"] * 5
 HALVES = [["11000", *FULL], ["00111", *FULL]]

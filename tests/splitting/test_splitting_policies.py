@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fewshot_core.metrics import METRICS, MetricInfo, score_operations
-from fewshot_core.metrics.scores import Answer
+from fewshot_core.metrics.base import Answer
 from fewshot_core.space import SubSpace, check_partition
 from fewshot_core.splitting import partition, split
 

@@ -9,9 +9,12 @@ from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import SplittingError, UnknownNameError
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import set_partitions
-from fewshot_core.splitting.named_split import NamedSplit
-from fewshot_core.splitting.search_configs import search_configs, split_from_search_configs
-from fewshot_core.splitting.search_settings import SEARCH_SETTINGS
+from fewshot_core.splitting.search_configs import (
+    SEARCH_SETTINGS,
+    search_configs,
+    split_from_search_configs,
+)
+from fewshot_core.splitting.tree import NamedSplit
 
 HALVES = tuple(SubSpace.full().keep(0, group) for group in ((0, 1), (2, 3, 4)))
 SPLIT = NamedSplit("params", "cifar10", HALVES)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fewshot_core.bench import ColumnMapping, TableInfo, import_table, list_tables
-from fewshot_core.bench.codes import architecture_codes
+from fewshot_core.bench.table import architecture_codes
 from fewshot_core.runs import RunFolder, SplitRequest, State, Status
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import SplitNode, SplitTree

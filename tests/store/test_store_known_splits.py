@@ -1,6 +1,6 @@
 from fewshot_core.space import SubSpace
-from fewshot_core.splitting.imported import store_splits
-from fewshot_core.splitting.named_split import NamedSplit
+from fewshot_core.splitting.files import store_splits
+from fewshot_core.splitting.tree import NamedSplit
 from fewshot_core.store import known_splits
 
 HALVES = (SubSpace.full().keep(0, [3]), SubSpace.full().keep(0, [0, 1, 2, 4]))

@@ -5,9 +5,11 @@ import duckdb
 import pytest
 from pandas.testing import assert_frame_equal
 
+from fewshot_core import store as opening
+from fewshot_core import store as schema
 from fewshot_core.bench import PACKAGED_TABLE
 from fewshot_core.errors import StoreError
-from fewshot_core.store import Store, opening, schema
+from fewshot_core.store import Store
 
 
 @pytest.fixture

@@ -5,9 +5,14 @@ import json
 import pytest
 
 from fewshot_core.runs import RunFolder, State, Status
-from fewshot_core.search import PRESETS, EpochRecord, SearchRequest, TrainingRecord, TrainingRequest
-from fewshot_core.search.layout import RECORDS
-from fewshot_core.search.record_file import write_records
+from fewshot_core.search import (
+    PRESETS,
+    EpochRecord,
+    SearchRequest,
+    TrainingRecord,
+    TrainingRequest,
+)
+from fewshot_core.search.records import RECORDS, write_records
 from fewshot_core.space import SubSpace
 
 SMOKE = PRESETS.get("smoke")

@@ -1,0 +1,355 @@
+"""What commands share: options, progress on standard error, and printed tables."""
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from fewshot_core.analysis.seeds import stability
+from fewshot_core.bench import resolve_table
+from fewshot_core.data_folder import ENVIRONMENT_NAME
+from fewshot_core.datasets import DATASETS
+from fewshot_core.errors import FewshotError
+from fewshot_core.images import ImageSource
+from fewshot_core.runs import RunFolder, State, Status, cancel, find_run
+from fewshot_core.selection import Curves, HalvingResult
+from fewshot_core.selection.curves import Floats
+from fewshot_core.space import SubSpace, edge_label, operation_set_label
+from fewshot_core.splitting import SplitTree
+from fewshot_core.splitting.files import imported_names, open_imported, read_splits
+from fewshot_core.splitting.tree import NamedSplit
+
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True)
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help=f"The data folder; otherwise ${ENVIRONMENT_NAME} or data/."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
+Dataset = Annotated[str, typer.Option(help=f"One of {', '.join(DATASETS.names())}.")]
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document on standard output."""
+    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def preferred_accuracy(
+    dataset: str, kind: str | None, table: str | None, place: Path
+) -> tuple[str, str]:
+    """Return a kind of accuracy and a table that has it: test accuracies where there are any.
+
+    Args:
+        dataset: The data set.
+        kind: The kind that is wanted, or None.
+        table: The table that is wanted, or None.
+        place: The data folder.
+
+    Raises:
+        FewshotError: If no table has it.
+    """
+    if kind is not None:
+        return kind, resolve_table(dataset, kind, table, place).name
+    try:
+        return "test", resolve_table(dataset, "test", table, place).name
+    except FewshotError:
+        return "validation", resolve_table(dataset, "validation", table, place).name
+
+
+POLL_SECONDS = 0.2
+
+
+def follow(run: RunFolder, console: Console, ours: bool = True) -> Status:
+    """Wait for a run to end, showing its progress on a terminal.
+
+    Args:
+        run: The run.
+        console: The terminal.
+        ours: Whether an interruption cancels it, rather than leaving it to whoever started it.
+
+    Raises:
+        KeyboardInterrupt: After an interruption.
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeRemainingColumn(),
+    )
+    try:
+        hidden = not console.is_terminal
+        with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+            task = bar.add_task("starting", total=None)
+            while (status := run.status()).state.active:
+                total = status.total or None
+                bar.update(task, description=status.message, completed=status.done, total=total)
+                time.sleep(POLL_SECONDS)
+        return status
+    except KeyboardInterrupt:
+        if ours:
+            cancel(run)
+        end = "cancelled" if ours else "goes on: it was started elsewhere"
+        console.print(f"{run.run_id} {end}", markup=False, highlight=False)
+        raise
+
+
+def follow_to_end(run: RunFolder, console: Console, asked: float) -> None:
+    """Wait for a run that was asked for; where it does not end well, say so and end the command.
+
+    Args:
+        run: The run.
+        console: The terminal.
+        asked: The time when it was asked for; a run that started later is the command's own.
+
+    Raises:
+        typer.Exit: If the run is not done.
+    """
+    status = follow(run, console, ours=(run.status().started or 0.0) >= asked)
+    if status.state is not State.DONE:
+        console.print(f"{run.run_id} {status.state}: {status.message}", markup=False, style="red")
+        console.print(f"log: {run.log_path}", markup=False)
+        raise typer.Exit(1)
+
+
+class DownloadBar:
+    """A progress bar in the form that pooch asks for."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (TextColumn("downloading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=console, transient=True)
+        self._task = self._progress.add_task("", total=None)
+        self._total = 0
+
+    @property
+    def total(self) -> int:
+        """How many bytes there will be."""
+        return self._total
+
+    @total.setter
+    def total(self, value: int) -> None:
+        self._total = value
+        self._progress.start()
+        self._progress.update(self._task, total=value)
+
+    def update(self, count: int) -> None:
+        """Add bytes."""
+        self._progress.advance(self._task, count)
+
+    def reset(self) -> None:
+        """Begin again."""
+        self._progress.reset(self._task, total=self._total)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._progress.stop()
+
+
+def nodes_table(tree: SplitTree) -> Table:
+    """Return a tree's nodes: which operations went together, and what was arbitrary."""
+    table = Table("node", "edge", "groups", "cut", "note")
+    for node in tree.nodes:
+        path = "/".join(str(number + 1) for number in node.path) or "root"
+        groups = "  |  ".join(operation_set_label(group) for group in node.groups)
+        table.add_row(path, edge_label(node.edge), groups, f"{node.cut:.6g}", node.reason or "")
+    return table
+
+
+def leaves_table(tree: SplitTree) -> Table:
+    """Return a tree's sub-spaces with their sizes and masks."""
+    table = Table("sub-space", "size", "rows")
+    for number, leaf in enumerate(tree.leaves, start=1):
+        table.add_row(f"S{number}", f"{leaf.size:,}", " ".join(leaf.rows))
+    return table
+
+
+def stability_table(trees: Sequence[SplitTree]) -> Table:
+    """Return how often the decisions of the first of some trees recur in the others."""
+    table = Table("node", "the same", "of", "different", "most frequent", title="Over all seeds")
+    for row in stability(trees).to_dict("records"):
+        path = "/".join(str(number + 1) for number in row["path"]) or "root"
+        commonest = "  |  ".join(operation_set_label(group) for group in row["commonest"])
+        counts = [str(row[name]) for name in ("same", "arrived", "groupings")]
+        table.add_row(path, *counts, f"{commonest} ({row['count']})")
+    return table
+
+
+def report_table(report: dict[str, Any]) -> Table:
+    """Return what one split tells and its sub-spaces hold; see ``report_split``."""
+    table = Table(
+        "sub-space",
+        "size",
+        f"top {report['threshold']:.3%}",
+        "best %",
+        "mean %",
+        title=f"{report['metric']} on {report['dataset']}, {report['accuracy']} accuracy, "
+        f"table {report['table']}",
+        caption=_worth(report),
+    )
+    for number, row in enumerate(report["sub_spaces"], start=1):
+        best, mean = ("-" if row[key] is None else f"{row[key]:.2f}" for key in ("best", "mean"))
+        table.add_row(f"S{number}", f"{row['size']:,}", str(row["top_count"]), best, mean)
+    return table
+
+
+def _worth(report: dict[str, Any]) -> str:
+    """Return what a split is worth, beside the best tree of its shape and beside chance."""
+    gain, best = report["information_gain_bits"], report["best_tree_bits"]
+    worth = f"information gain {gain:.4f} bits"
+    if best:
+        worth += f", {gain / best:.1%} of the best tree"
+    if report["random_percentile"] is not None:
+        worth += f", percentile {report['random_percentile']:.1f} of random trees"
+    return worth
+
+
+def selection_table(result: HalvingResult, curves: Curves, title: str) -> Table:
+    """Return how long each sub-supernet was trained, and what it finds by the end."""
+    table = Table("sub-space", "trained to", "validation %", "finds by the end %", "", title=title)
+    found, valid = curves.at("test_accuracy", result.end), curves.values["valid_accuracy"]
+    for i, name in enumerate(result.sub_spaces):
+        last = result.trained.get(name)
+        reached = "-" if last is None else _percent(valid[i, curves.epochs == last])
+        notes = ["chosen"] if name == result.winner else []
+        notes += ["best"] if name in result.equally_best else []
+        epochs = "-" if last is None else str(last)
+        table.add_row(name, epochs, reached, f"{found[i]:.2f}", ", ".join(notes))
+    return table
+
+
+def schedules_table(grid: pd.DataFrame, title: str) -> Table:
+    """Return the strategies with a name and those on the Pareto front; see ``schedule_grid``."""
+    shown = grid[grid["pareto"] | (grid["mark"] != "")].sort_values(["cost", "regret"])
+    table = Table(
+        "strategy",
+        "known as",
+        "cost, runs",
+        "finds %",
+        "regret",
+        "best discarded",
+        "front",
+        title=title,
+        caption=f"{len(shown)} of {len(grid)} strategies: those with a name or on the front",
+    )
+    for row in shown.to_dict("records"):
+        spread = f" ± {row['regret_std']:.2f}" if row["seeds"] > 1 else ""
+        table.add_row(
+            str(row["label"]),
+            str(row["mark"]),
+            f"{row['cost']:.2f}",
+            f"{row['test_accuracy']:.2f}",
+            f"{row['regret']:.2f}{spread}",
+            f"{row['best_discarded']:.0%}",
+            "yes" if row["pareto"] else "",
+        )
+    return table
+
+
+def _percent(values: Floats) -> str:
+    """Return the only one of some values, or a dash where there is none."""
+    return f"{values[0]:.2f}" if len(values) and not np.isnan(values[0]) else "-"
+
+
+def images_table(sources: Iterable[ImageSource]) -> Table:
+    """Return the sources of images, with what is wrong with those that cannot be read."""
+    table = Table("data set", "name", "what", "where")
+    for source in sources:
+        where = "" if source.synthetic else str(source.path)
+        table.add_row(source.dataset, source.name, source.problem or source.label, where)
+    return table
+
+
+def doctor_table(found: dict[str, Any]) -> Table:
+    """Return the state of the installation; see ``fewshot_core.doctor.examine``."""
+    table = Table("what", "found", show_header=False)
+    packages = ", ".join(
+        f"{name} {known or 'MISSING'}" for name, known in found["packages"].items()
+    )
+    free = found["free_bytes"]
+    table.add_row("Python", found["python"])
+    table.add_row("packages", packages)
+    table.add_row("devices", ", ".join(found["devices"]))
+    table.add_row("data folder", found["data_dir"])
+    table.add_row("free space", "none" if free is None else f"{free / 1e9:.1f} GB")
+    for item in found["tables"]:
+        sets = ", ".join(
+            f"{part['dataset']} {part['accuracy']}" + ("" if part["complete"] else " (incomplete)")
+            for part in item["sets"]
+        )
+        table.add_row("table", f"{item['name']}: {sets}")
+    for name, sources in found["images"].items():
+        table.add_row(f"images {name}", ", ".join(source["label"] for source in sources))
+    runs = ", ".join(f"{count} {state}" for state, count in found["runs"].items())
+    table.add_row("runs", runs or "none")
+    return table
+
+
+def named_splits(
+    masks: Path | None, run: str | None, place: Path, option: str = "--run RUN"
+) -> list[NamedSplit]:
+    """Return the splits that are meant.
+
+    Args:
+        masks: A file or folder of splits, or None.
+        run: A finished split's run, or the name of an imported split, or None.
+        place: The data folder.
+        option: How the command calls ``run``.
+
+    Raises:
+        FewshotError: If not exactly one of the two is given, or it cannot be read.
+    """
+    if (masks is None) == (run is None):
+        raise FewshotError(f"expected either --masks FILE or {option}")
+    if masks is not None:
+        return read_splits(masks)
+    if run in imported_names(place):
+        return [open_imported(str(run), place)]
+    folder = find_run(str(run), place)
+    tree, status, request = folder.tree(), folder.status(), folder.split_request()
+    if tree is None or status.state is not State.DONE:
+        raise FewshotError(f"the split {run} is {status.state}, not done: {status.message}")
+    return [NamedSplit(tree.metric, request.dataset, tuple(tree.leaves), tree)]
+
+
+def one_split(splits: Sequence[NamedSplit], name: str | None, dataset: str | None) -> NamedSplit:
+    """Return the only split of a name, or of a data set, or at all.
+
+    Raises:
+        FewshotError: If there is none, or more than one; the message names them.
+    """
+    meant = [
+        split
+        for split in splits
+        if name in (None, split.name) and (dataset is None or split.dataset in (None, dataset))
+    ]
+    if len(meant) == 1:
+        return meant[0]
+    if not meant:
+        known = ", ".join(split.title for split in splits)
+        raise FewshotError(f"no split of that name and data set: expected one of {known}")
+    found = ", ".join(split.title for split in meant)
+    raise FewshotError(f"several splits are there ({found}): choose with --name and --dataset")
+
+
+def sub_space_of(text: str) -> SubSpace:
+    """Return the sub-space of six rows like ``"01110 11111 11111 11111 11111 11111"``.
+
+    Raises:
+        SpaceError: If they are none.
+    """
+    return SubSpace.from_rows(text.split())

@@ -1,0 +1,193 @@
+"""The commands ``fewshot grid`` and ``fewshot cache ...``."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from fewshot_core.cli.common import AsJson, DataDir, err, out, print_json
+from fewshot_core.data_folder import data_dir, demo_dir
+from fewshot_core.errors import RunError
+from fewshot_core.runs import run_folder, set_aside
+from fewshot_core.runs.cluster import (
+    ClusterOptions,
+    Grid,
+    GridReport,
+    finished_before,
+    job_script,
+    open_client,
+    read_grid,
+    run_grid,
+)
+from fewshot_core.runs.devices import choose_device
+from fewshot_core.store import Verified, rebuild, verify
+
+
+def run_grid_command(
+    config: Annotated[Path, typer.Argument(help="A TOML file that says what to compute.")],
+    cluster: Annotated[
+        str | None, typer.Option(help="local, slurm, or the address of a scheduler (tcp://...).")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes on this machine, or SLURM jobs.")
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda or mps; where the file does not say.")
+    ] = "auto",
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what would be done.")] = False,
+    script: Annotated[
+        bool, typer.Option("--job-script", help="Only print the script of a SLURM job.")
+    ] = False,
+    folder: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compute a grid of splits and searches on a cluster; what is done already is skipped."""
+    grid = read_grid(config, choose_device(device))
+    options = grid.cluster.changed(cluster, workers)
+    if script:
+        typer.echo(job_script(options))
+        return
+    if plan:
+        _show_plan(grid, options, as_json)
+        return
+    report = _compute(grid, options, data_dir(folder))
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        out.print(
+            f"{len(report.done)} done, {len(report.skipped)} were there already, "
+            f"{len(report.failed)} failed, {report.retried} tried again",
+            highlight=False,
+        )
+    for run_id, reason in report.failed.items():
+        err.print(f"{run_id} failed: {reason}", markup=False, highlight=False, style="red")
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def _compute(grid: Grid, options: ClusterOptions, place: Path) -> GridReport:
+    before = finished_before(grid, place)
+    if before is not None:
+        return before
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    hidden = not err.is_terminal
+    with Progress(*columns, console=err, transient=True, disable=hidden) as bar:
+        line = bar.add_task("starting the cluster", total=None)
+
+        def show(report: GridReport) -> None:
+            ended = len(report.done) + len(report.skipped) + len(report.failed)
+            said = report.message or "waiting for the first result"
+            bar.update(line, description=said, completed=ended, total=report.total)
+
+        with open_client(options) as client:
+            return run_grid(grid, place, client, show)
+
+
+def _show_plan(grid: Grid, options: ClusterOptions, as_json: bool) -> None:
+    levels = sum(_leaves(groups) for groups in (request.tree.groups for request in grid.splits))
+    document: dict[str, Any] = {
+        "splits": len(grid.splits),
+        "searches": len(grid.searches),
+        "searches_in_splits": levels * grid.searches_per_sub_space,
+        "cluster": options.kind,
+    }
+    if as_json:
+        print_json(document)
+        return
+    out.print(
+        f"{document['splits']} splits, {document['searches_in_splits']} searches in their "
+        f"sub-spaces, {document['searches']} other searches, on {options.kind}",
+        markup=False,
+        highlight=False,
+    )
+
+
+def _leaves(groups: tuple[int, ...]) -> int:
+    count = 1
+    for number in groups:
+        count *= number
+    return count
+
+
+cache_app = typer.Typer(help="The cache of runs and tables: rebuild it, check it.")
+
+
+@cache_app.command("rebuild")
+def cache_rebuild(folder: DataDir = None, as_json: AsJson = False) -> None:
+    """Delete the cache and build it anew from the run folders; the app must be closed."""
+    rebuilt = rebuild(data_dir(folder))
+    if as_json:
+        print_json(asdict(rebuilt))
+        return
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in rebuilt.runs.items()) or "none yet"
+    _say(f"finished runs taken in: {kinds}")
+    _say(f"accuracy tables: {', '.join(rebuilt.tables)}")
+    for name, reason in rebuilt.left_out.items():
+        _say(f"left out {name}: {reason}")
+
+
+@cache_app.command("verify")
+def cache_verify(
+    folder: DataDir = None,
+    aside: Annotated[
+        bool,
+        typer.Option(
+            "--set-aside", help="Move damaged and foreign run folders to runs/.set-aside."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check every run folder for damage, and the cache against them; changes nothing."""
+    place = data_dir(folder)
+    found = verify(place, demo_dir())
+    moved, kept = _set_aside(found, place) if aside else ({}, list(found.damaged))
+    if as_json:
+        print_json(asdict(found) | {"set_aside": moved})
+    else:
+        _say(f"{found.folders:,} run folders, {found.finished:,} with a result")
+        if found.given:
+            _say(f"{found.given:,} run folders of demonstration results")
+        _say(found.note or f"{found.compared:,} runs compared with the cache")
+        for name, reasons in found.damaged.items():
+            for reason in reasons:
+                _say(f"PROBLEM {name}: {reason}")
+            if name in moved:
+                _say(f"  set aside as {moved[name]}")
+        for name, reason in found.problems.items():
+            _say(f"PROBLEM {name}: {reason}")
+        if found.well:
+            _say("all is well")
+        elif kept:
+            _say("`fewshot cache verify --set-aside` moves damaged run folders out of the way")
+    if kept or found.problems:
+        raise typer.Exit(1)
+
+
+def _set_aside(found: Verified, place: Path) -> tuple[dict[str, str], list[str]]:
+    """Move damaged folders; return where they are now, and those that could not be moved."""
+    moved: dict[str, str] = {}
+    kept: list[str] = []
+    for name in found.damaged:
+        try:
+            moved[name] = str(set_aside(run_folder(name, place)))
+        except (RunError, OSError) as error:
+            err.print(f"not set aside: {error}", markup=False, highlight=False)
+            kept.append(name)
+    return moved, kept
+
+
+def _say(text: str) -> None:
+    out.print(text, markup=False, highlight=False)

@@ -1,0 +1,430 @@
+"""The commands ``fewshot search``, ``fewshot train`` and ``fewshot proxy``."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Column, Table
+
+from fewshot_core.bench import KINDS, load_accuracy, resolve_table
+from fewshot_core.cli.common import (
+    AsJson,
+    DataDir,
+    Dataset,
+    err,
+    follow_to_end,
+    named_splits,
+    one_split,
+    out,
+    print_json,
+    sub_space_of,
+)
+from fewshot_core.data_folder import data_dir
+from fewshot_core.durations import duration_text
+from fewshot_core.errors import FewshotError
+from fewshot_core.resolve import resolve
+from fewshot_core.runs import (
+    RunFolder,
+    SplitRequest,
+    estimate_seconds,
+    measure,
+    run_folder,
+    start,
+)
+from fewshot_core.runs.devices import choose_device
+from fewshot_core.search import (
+    PRESETS,
+    SearchRequest,
+    TrainingRequest,
+    list_algorithms,
+    plan,
+)
+from fewshot_core.search.options import override
+from fewshot_core.search.proxy import (
+    SharedAccuracies,
+    compare,
+    correlation_text,
+    read_shared,
+    write_shared,
+)
+from fewshot_core.search.records import CHECKPOINT
+from fewshot_core.space import SubSpace
+
+if TYPE_CHECKING:
+    from fewshot_core.search.proxy import Correlation
+
+Preset = Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS.names())}.")]
+Override = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="NAME=VALUE, another value for an option of the preset; repeat it."),
+]
+Images = Annotated[str | None, typer.Option(help="Images by name or path; or synthetic.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+FullPrecision = Annotated[
+    bool, typer.Option("--full-precision", help="No bfloat16; only CUDA uses it otherwise.")
+]
+Compiled = Annotated[bool, typer.Option("--compile", help="Use torch.compile.")]
+Estimate = Annotated[
+    bool, typer.Option("--estimate", help="Only say what would be done and how long it takes.")
+]
+
+
+def expected_seconds(request: SearchRequest | TrainingRequest, place: Path) -> float:
+    """Return how long a request takes, measuring a step where none was measured before."""
+    seconds = estimate_seconds(place, request)
+    if seconds is None:
+        err.print("measuring a few steps", highlight=False)
+        measure(place, request)
+        seconds = estimate_seconds(place, request) or 0.0
+    return seconds
+
+
+def complete(request: SearchRequest | TrainingRequest, place: Path) -> RunFolder:
+    """Do a run, or take it as it was done before; the command ends where it fails."""
+    now = time.time()
+    run = start(request, place)
+    follow_to_end(run, err, now)
+    return run
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Searches in the sub-spaces of a split.
+
+    Attributes:
+        title: What is split.
+        names: The name of the sub-space of each request.
+        requests: What is asked for, in the order in which it is done.
+    """
+
+    title: str
+    names: list[str]
+    requests: list[SearchRequest]
+
+
+def run_search(
+    split: Annotated[
+        str | None, typer.Option(help="A finished split's run, or an imported split.")
+    ] = None,
+    masks: Annotated[Path | None, typer.Option(help="A file or folder of splits.")] = None,
+    sub_space: Annotated[
+        str | None,
+        typer.Option(help='One sub-space, six rows like "01110 11111 11111 11111 11111 11111".'),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Which split of a file of several.")] = None,
+    no_splitting: Annotated[
+        bool, typer.Option("--no-splitting", help="Search the whole space, unsplit.")
+    ] = False,
+    dataset: Annotated[
+        str | None, typer.Option(help="The data set; otherwise that of the split.")
+    ] = None,
+    algorithm: Annotated[
+        str, typer.Option(help=f"One of {', '.join(list_algorithms())}.")
+    ] = "snas",
+    preset: Preset = "quick",
+    overrides: Override = None,
+    seeds: Annotated[
+        list[str] | None, typer.Option(help="Seeds: 777,888,999, or the option repeated.")
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Only these sub-spaces of the split, like S1,S4.")
+    ] = None,
+    images: Images = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A trained supernet whose weights are inherited.")
+    ] = None,
+    device: Device = "auto",
+    full_precision: FullPrecision = False,
+    compiled: Compiled = False,
+    estimate: Estimate = False,
+    folder: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Search with a one-shot algorithm in every sub-space of a split, one after the other.
+
+    A search that was done before is shown at once; one that was ended goes on where it was.
+    """
+    place = data_dir(folder)
+    title, found_dataset, spaces = _sub_spaces(
+        split, masks, sub_space, no_splitting, name, dataset, place
+    )
+    spaces = _chosen(spaces, only)
+    request = SearchRequest(
+        found_dataset,
+        algorithm,
+        tuple(SubSpace.full().rows),
+        override(PRESETS.get(preset).search, overrides or []),
+        images=images,
+        checkpoint=str(checkpoint.resolve()) if checkpoint else None,
+        device=choose_device(device),
+        mixed_precision=not full_precision,
+        compiled=compiled,
+    )
+    numbers = _seeds(seeds)
+    requests = plan(request, list(spaces.values()), numbers)
+    names = [label for label in spaces for _ in numbers]
+    asked = _Plan(title, names, requests)
+    if estimate:
+        _show_estimate(asked, place, as_json)
+        return
+    runs = [complete(one, place) for one in asked.requests]
+    rows = [
+        _result(label, one, run)
+        for label, one, run in zip(asked.names, asked.requests, runs, strict=True)
+    ]
+    whose, accuracies = _accuracies(found_dataset, place)
+    for row in rows:
+        row["accuracy"] = accuracies.get(row["architecture_index"])
+    if as_json:
+        print_json(
+            {
+                "split": title,
+                "algorithm": algorithm,
+                "dataset": found_dataset,
+                "accuracy": whose,
+                "runs": rows,
+            }
+        )
+        return
+    out.print(_results_table(rows, f"{title}, {algorithm} on {found_dataset}", whose))
+
+
+def _sub_spaces(
+    split: str | None,
+    masks: Path | None,
+    sub_space: str | None,
+    whole: bool,
+    name: str | None,
+    dataset: str | None,
+    place: Path,
+) -> tuple[str, str, dict[str, SubSpace]]:
+    """Return what is split, for which data set, and the sub-spaces by their names."""
+    given = [split is not None, masks is not None, sub_space is not None, whole]
+    if sum(given) != 1:
+        raise FewshotError(
+            "expected one of --split RUN, --masks FILE, --sub-space ROWS and --no-splitting"
+        )
+    if sub_space is not None:
+        return "one sub-space", dataset or "cifar10", {"S1": sub_space_of(sub_space)}
+    if whole:
+        return "no splitting", dataset or "cifar10", {"whole": SubSpace.full()}
+    found = one_split(named_splits(masks, split, place, "--split RUN"), name, dataset)
+    meant = dataset or found.dataset
+    if meant is None:
+        raise FewshotError("the split does not say its data set: name it with --dataset")
+    leaves = {f"S{number}": leaf for number, leaf in enumerate(found.leaves, start=1)}
+    return found.title, meant, leaves
+
+
+def _chosen(spaces: dict[str, SubSpace], only: str | None) -> dict[str, SubSpace]:
+    if only is None:
+        return spaces
+    names = only.replace(" ", "").split(",")
+    unknown = [name for name in names if name not in spaces]
+    if unknown:
+        raise FewshotError(f"--only: expected some of {', '.join(spaces)}, got {unknown[0]!r}")
+    return {name: spaces[name] for name in names}
+
+
+def _seeds(texts: Sequence[str] | None) -> list[int]:
+    parts = [part for text in texts or ["777"] for part in text.replace(",", " ").split()]
+    try:
+        return list(dict.fromkeys(map(int, parts)))
+    except ValueError as error:
+        raise FewshotError(f"--seeds: expected numbers like 777,888, got {parts}") from error
+
+
+def _show_estimate(asked: _Plan, place: Path, as_json: bool) -> None:
+    seconds = [expected_seconds(request, place) for request in asked.requests]
+    searches = list(zip(asked.names, asked.requests, seconds, strict=True))
+    if as_json:
+        rows = [
+            {"sub_space": name, "seed": one.seed, "size": one.sub_space.size, "seconds": each}
+            for name, one, each in searches
+        ]
+        options = asked.requests[0].canonical()["options"]
+        print_json({"searches": rows, "seconds": sum(seconds), "options": options})
+        return
+    table = Table("sub-space", "architectures", "seed", "about", title=asked.title)
+    for name, one, each in searches:
+        table.add_row(name, f"{one.sub_space.size:,}", str(one.seed), duration_text(each))
+    out.print(table)
+    out.print(f"{len(searches)} searches, about {duration_text(sum(seconds))}", highlight=False)
+
+
+def _result(name: str, request: SearchRequest, run: RunFolder) -> dict[str, Any]:
+    last = run.records()[-1]
+    return {
+        "sub_space": name,
+        "rows": list(request.rows),
+        "seed": request.seed,
+        "run_id": run.run_id,
+        "epochs": last["epoch"],
+        "valid_accuracy": last["valid_accuracy"],
+        "architecture": last["architecture"],
+        "architecture_index": last["architecture_index"],
+    }
+
+
+def _accuracies(dataset: str, place: Path) -> tuple[str, dict[int, float]]:
+    """Return test accuracies where a table has them, else validation accuracies, and whose."""
+    for kind in ("test", "validation"):
+        try:
+            source = resolve_table(dataset, kind, None, place)
+        except FewshotError:
+            continue
+        frame = load_accuracy(dataset, kind, None, place)
+        pairs = zip(frame["architecture"], frame["accuracy_mean"], strict=True)
+        found = {int(index): float(accuracy) for index, accuracy in pairs}
+        return f"{kind} accuracy, table {source.name}", found
+    return "no table has accuracies of this data set", {}
+
+
+def _results_table(rows: list[dict[str, Any]], title: str, whose: str) -> Table:
+    table = Table(
+        "sub-space",
+        "seed",
+        "supernet",
+        "found",
+        Column("architecture", overflow="fold"),
+        title=title,
+        caption=f"supernet: accuracy on held-out images; found: {whose}; all in percent",
+    )
+    for row in rows:
+        found = "-" if row["accuracy"] is None else f"{row['accuracy']:.2f}"
+        supernet = f"{row['valid_accuracy']:.2f}"
+        table.add_row(row["sub_space"], str(row["seed"]), supernet, found, row["architecture"])
+    return table
+
+
+def run_train(
+    dataset: Dataset = "cifar10",
+    preset: Preset = "quick",
+    overrides: Override = None,
+    seed: Annotated[int, typer.Option(help="Seed of the weights and of all draws.")] = 0,
+    images: Images = None,
+    device: Device = "auto",
+    full_precision: FullPrecision = False,
+    compiled: Compiled = False,
+    estimate: Estimate = False,
+    folder: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train the supernet of the whole space, so that splits and searches can use its weights."""
+    place = data_dir(folder)
+    request = TrainingRequest(
+        dataset,
+        override(PRESETS.get(preset).training, overrides or []),
+        seed,
+        images,
+        choose_device(device),
+        not full_precision,
+        compiled,
+    )
+    if estimate:
+        seconds = expected_seconds(request, place)
+        if as_json:
+            print_json({"seconds": seconds})
+        else:
+            out.print(f"about {duration_text(seconds)}", highlight=False)
+        return
+    run = complete(request, place)
+    records = run.records()
+    document = {
+        "run_id": run.run_id,
+        "folder": str(run.path),
+        "checkpoint": str(run.path / CHECKPOINT),
+        "epochs": records,
+    }
+    if as_json:
+        print_json(document)
+        return
+    last = records[-1]
+    held = last["valid_accuracy"]
+    measured = "nothing held out" if held is None else f"validation accuracy {held:.2f}%"
+    out.print(f"{run.run_id}: {len(records)} epochs, {measured}", highlight=False)
+    out.print(f"weights: {document['checkpoint']}", markup=False, highlight=False)
+
+
+def run_proxy(
+    run: Annotated[str, typer.Argument(help="A search or a training.")],
+    sample: Annotated[int, typer.Option(help="How many random architectures.")] = 100,
+    seed: Annotated[int, typer.Option(help="Which ones.")] = 0,
+    accuracy: Annotated[str, typer.Option(help=f"One of {', '.join(KINDS)}.")] = KINDS[0],
+    table: Annotated[str | None, typer.Option(help="The accuracy table.")] = None,
+    folder: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how well the shared weights of a run rank architectures, as few-shot NAS reports it.
+
+    The accuracies with shared weights are kept in the run's folder, and the page Search shows them.
+    """
+    place = data_dir(folder)
+    kept = run_folder(run, place)
+    request = kept.request()
+    if isinstance(request, SplitRequest):
+        raise FewshotError(f"{run} is a split: expected a search or a training")
+    if kept.status().state.active:
+        raise FewshotError(f"{run} is not done yet: wait for it, or cancel it")
+    source = resolve_table(request.dataset, accuracy, table, place)
+    values = load_accuracy(request.dataset, accuracy, source.name, place)
+    shared = read_shared(kept.path)
+    if shared is None or not _answers(shared, kept, sample, seed):
+        shared = resolve("fewshot_core.search.job:measure_shared")(
+            request, kept.path, place, sample, seed, _tell
+        )
+        write_shared(kept.path, shared)
+    correlation, frame = compare(shared, values)
+    if correlation is None:
+        raise FewshotError(f"the table {source.name} knows fewer than two of these architectures")
+    document = {
+        "run_id": run,
+        "table": source.name,
+        "accuracy": accuracy,
+        "kendall": _ends(correlation.kendall),
+        "spearman": _ends(correlation.spearman),
+        "confidence": correlation.confidence,
+        **_about(shared),
+        "architectures": frame.to_dict("records"),
+    }
+    if as_json:
+        print_json(document)
+        return
+    out.print(
+        f"{len(frame)} architectures with the weights of epoch {shared.epoch}, on {shared.images} "
+        f"images ({'held out' if shared.held_out else 'also trained on'}), against {accuracy} "
+        f"accuracy in the table {source.name}",
+        highlight=False,
+    )
+    for name, one in (("Kendall's tau", correlation.kendall), ("Spearman", correlation.spearman)):
+        out.print(f"{name}: {correlation_text(one)}", highlight=False)
+
+
+def _answers(shared: SharedAccuracies, run: RunFolder, sample: int, seed: int) -> bool:
+    """Whether a sample was measured with the weights that a run has now."""
+    records, request = run.records(), run.request()
+    size = request.sub_space.size if isinstance(request, SearchRequest) else SubSpace.full().size
+    count = min(sample, size)
+    now = records[-1]["epoch"] if records else None
+    return (shared.epoch, shared.seed, len(shared.architectures)) == (now, seed, count)
+
+
+def _ends(one: "Correlation") -> dict[str, float | None]:
+    return {"value": one.value, "low": one.low, "high": one.high}
+
+
+def _about(shared: SharedAccuracies) -> dict[str, Any]:
+    return {
+        "epoch": shared.epoch,
+        "seed": shared.seed,
+        "images": shared.images,
+        "held_out": shared.held_out,
+    }
+
+
+def _tell(done: int, total: int) -> None:
+    if done % 10 == 0:
+        err.print(f"{done} of {total} architectures", highlight=False)

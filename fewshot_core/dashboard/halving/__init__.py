@@ -1,0 +1,1 @@
+"""The Halving page: replaying a selection among sub-supernets."""

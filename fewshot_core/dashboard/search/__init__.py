@@ -1,0 +1,1 @@
+"""The Search page: plans of searches, their form, and their results."""

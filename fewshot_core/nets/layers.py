@@ -1,0 +1,195 @@
+"""Layers of NAS-Bench-201 networks: batch norm, convolution blocks, pooling, initial weights.
+
+PyTorch's own is slow on a CPU where the channels of a pixel lie together. A convolution that adds
+up nine pixels, and then one multiplication for each pixel, are not.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch norm with an explicit mode instead of ``train()`` and ``eval()``.
+
+    In both modes the stored statistics stay as they are.
+
+    Attributes:
+        mode: ``"batch"`` uses the statistics of the batch, ``"running"`` the stored ones.
+        held: Whether the statistics of the batch count as constants, through which no gradient
+            flows; see ``held_statistics``.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.mode = "batch"
+        self.held = False
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Normalise features of shape (B, C, H, W).
+
+        PyTorch's statistics are less precise where the channels of a pixel lie together: it then
+        adds up all pixels one after the other. Such features are laid out anew before.
+        """
+        features = features.contiguous()
+        mean, variance = self._constants(features)
+        return functional.batch_norm(
+            features,
+            mean,
+            variance,
+            self.weight,
+            self.bias,
+            training=mean is None,
+            eps=self.eps,
+        )
+
+    def _constants(self, features: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Return mean and variance where they are constants, each of shape (C,)."""
+        if self.mode == "running":
+            return self.running_mean, self.running_var
+        if self.held:
+            variance, mean = torch.var_mean(features.detach(), dim=(0, 2, 3), correction=0)
+            return mean, variance
+        return None, None
+
+
+def normalisations(module: nn.Module) -> list[BatchNorm]:
+    """Return all batch-norm layers inside a module."""
+    return [layer for layer in module.modules() if isinstance(layer, BatchNorm)]
+
+
+@contextmanager
+def held_statistics(network: nn.Module) -> Iterator[None]:
+    """Let the statistics of a batch count as constants in all layers of a network.
+
+    No sample then depends on another one, so that each has a gradient of its own. With stored
+    statistics this is so anyway, and nothing changes.
+    """
+    layers = normalisations(network)
+    before = [layer.held for layer in layers]
+    try:
+        for layer in layers:
+            layer.held = True
+        yield
+    finally:
+        for layer, held in zip(layers, before, strict=True):
+            layer.held = held
+
+
+def reset_statistics(layer: BatchNorm) -> None:
+    """Set the stored statistics to the identity and the affine part to one and zero."""
+    with torch.no_grad():
+        layer.reset_running_stats()
+        nn.init.ones_(layer.weight)
+        nn.init.zeros_(layer.bias)
+
+
+class ConvNorm(nn.Module):
+    """A convolution without bias, then batch norm. The ReLU before it is its caller's."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
+        self.norm = BatchNorm(outputs)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
+        normalised: Tensor = self.norm(self.conv(features))
+        return normalised
+
+
+class ReductionBlock(nn.Module):
+    """The residual block between two stages: half the size, twice the channels."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv_a = ConvNorm(inputs, outputs, 3, stride=2)
+        self.conv_b = ConvNorm(outputs, outputs, 3)
+        self.shortcut = nn.Conv2d(inputs, outputs, 1, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (B, inputs, H, W) to (B, outputs, H / 2, W / 2)."""
+        main: Tensor = self.conv_b(torch.relu(self.conv_a(torch.relu(features))))
+        short: Tensor = self.shortcut(functional.avg_pool2d(features, 2, 2))
+        return short + main
+
+
+def pixel_shares(features: Tensor) -> Tensor:
+    """Return one over the number of pixels around each one that lie inside the image.
+
+    Args:
+        features: Shape (B, C, H, W).
+
+    Returns:
+        Shape (1, C, H, W): written out for all channels, which is faster to multiply by. It is
+        remembered; do not change it.
+    """
+    return _pixel_shares(features.shape[1:], features.dtype, features.device)
+
+
+@lru_cache(maxsize=32)
+def _pixel_shares(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Tensor:
+    _, height, width = shape
+    with torch.inference_mode(False):
+        counts = _counts(height, dtype, device).view(-1, 1) * _counts(width, dtype, device)
+        return counts.reciprocal().expand(1, *shape).contiguous(memory_format=torch.channels_last)
+
+
+def pooled(features: Tensor) -> Tensor:
+    """Return the mean of the 3x3 pixels around each one, (B, C, H, W)."""
+    return pixel_sums(features).mul_(pixel_shares(features))
+
+
+def pooled_backward(gradient: Tensor, scratch: Tensor | None = None) -> Tensor:
+    """Map the gradient of what ``pooled`` returns to that of its features.
+
+    Args:
+        gradient: Shape (B, C, H, W).
+        scratch: A tensor of the same shape that may be written to, or None.
+    """
+    return pixel_sums(torch.mul(gradient, pixel_shares(gradient), out=scratch))
+
+
+def pixel_sums(features: Tensor) -> Tensor:
+    """Return the sum of the 3x3 pixels around each one, zeros outside the image."""
+    channels = features.shape[1]
+    ones = features.new_ones(channels, 1, 3, 3)
+    sums: Tensor = torch.ops.aten.convolution.default(
+        features, ones, None, [1, 1], [1, 1], [1, 1], False, [0, 0], channels
+    )
+    return sums
+
+
+def _counts(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return how many pixels lie next to each one in a row of pixels, itself included."""
+    places = torch.arange(size, dtype=dtype, device=device)
+    return 1 + (places > 0).to(dtype) + (places < size - 1).to(dtype)
+
+
+def initialise(network: nn.Module, seed: int) -> None:
+    """Give a network its initial weights: Kaiming normal, fan-out, biases zero.
+
+    Each weight has a generator of its own, seeded by ``seed`` and the weight's name. A network
+    built for a sub-space has therefore the same weights as the full one restricted to it, and
+    nothing depends on, or changes, the global random state.
+    """
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            generator = torch.Generator().manual_seed(_weight_seed(seed, name))
+            nn.init.kaiming_normal_(
+                module.weight, mode="fan_out", nonlinearity="relu", generator=generator
+            )
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    for layer in normalisations(network):
+        reset_statistics(layer)
+
+
+def _weight_seed(seed: int, name: str) -> int:
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1

@@ -1,0 +1,224 @@
+"""The clusters that a grid can be computed on. Dask is loaded only when one is opened."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
+from importlib import import_module
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any
+
+from fewshot_core.errors import RunError
+from fewshot_core.resolve import resolve
+from fewshot_core.runs.devices import THREADS_ENVIRONMENT
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+LOCAL = "local"
+SLURM = "slurm"
+
+ATTEMPTS = 3
+"""How often a task is tried, on whichever worker, before it is reported as failed."""
+
+LOST_SECONDS = 120.0
+"""After how long a worker that died counts as gone: the machine may be busy, and start it late."""
+
+LOOK_SECONDS = 30.0
+"""How often it is seen to that workers which are gone are started anew."""
+
+_ENVIRONMENT = THREADS_ENVIRONMENT | {"DASK_LOGGING__DISTRIBUTED": "error"}
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """Where a grid is computed.
+
+    Attributes:
+        kind: ``"local"``, ``"slurm"``, or the address of a running scheduler ("tcp://host:8786").
+        workers: Worker processes on this machine, or SLURM jobs; None for one per GPU, or one.
+        threads: Threads of PyTorch in each worker; None for an equal share of the cores.
+        slurm: What ``dask_jobqueue.SLURMCluster`` is made with: queue, cores, memory, walltime.
+
+    Raises:
+        RunError: If a number is out of range, or the kind is unknown.
+    """
+
+    kind: str = LOCAL
+    workers: int | None = None
+    threads: int | None = None
+    slurm: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.kind not in (LOCAL, SLURM) and "://" not in self.kind:
+            raise RunError(
+                f"expected the cluster to be {LOCAL!r}, {SLURM!r} or an address like "
+                f"'tcp://host:8786', got {self.kind!r}"
+            )
+        for name in ("workers", "threads"):
+            value = getattr(self, name)
+            if value is not None and not 1 <= value <= 100_000:
+                raise RunError(f"expected {name} of at least 1, got {value}")
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> ClusterOptions:
+        """Read the section of a file.
+
+        Raises:
+            RunError: If it has unknown keys, or values that cannot be.
+        """
+        known = [item.name for item in fields(cls)]
+        unknown = [name for name in document if name not in known]
+        if unknown:
+            raise RunError(
+                f"[cluster]: unknown {unknown[0]!r}, expected some of {', '.join(known)}"
+            )
+        return cls(**document)
+
+    def changed(self, kind: str | None, workers: int | None) -> ClusterOptions:
+        """Return the same with what a command line says."""
+        options = self if kind is None else replace(self, kind=kind)
+        return options if workers is None else replace(options, workers=workers)
+
+
+@contextmanager
+def open_client(options: ClusterOptions) -> Iterator[Client]:
+    """Yield a client of a cluster; what was started for it ends with it.
+
+    Raises:
+        RunError: If there is no such scheduler, or the cluster cannot be started.
+    """
+    client_of = resolve("distributed:Client")
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    if options.kind not in (LOCAL, SLURM):
+        try:
+            client = client_of(options.kind, timeout=30)
+        except (OSError, ValueError) as error:
+            raise RunError(f"no scheduler answers at {options.kind}: {error}") from error
+        with client:
+            yield client
+        return
+    cluster, again = _local(options) if options.kind == LOCAL else _slurm(options)
+    with cluster, client_of(cluster) as client, _repeating(again):
+        yield client
+
+
+@contextmanager
+def _repeating(work: Callable[[], object]) -> Iterator[None]:
+    """Do something again and again meanwhile."""
+    stop = Event()
+
+    def repeat() -> None:
+        while not stop.wait(LOOK_SECONDS):
+            work()
+
+    thread = Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def job_script(options: ClusterOptions) -> str:
+    """Return the script that is handed to SLURM for each job.
+
+    Raises:
+        RunError: If dask-jobqueue is not installed, or refuses the options.
+    """
+    with _slurm_cluster(options) as cluster:
+        return str(cluster.job_script())
+
+
+def gpus() -> list[str]:
+    """Return the numbers of the GPUs of this machine, for ``CUDA_VISIBLE_DEVICES``."""
+    torch = import_module("torch")
+    if not torch.cuda.is_available():
+        return []
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible:
+        return visible.split(",")
+    return [str(number) for number in range(torch.cuda.device_count())]
+
+
+def worker_environments(options: ClusterOptions) -> list[dict[str, str]]:
+    """Return the environment of each worker on this machine: one GPU each, where there are any."""
+    found = gpus()
+    count = options.workers or len(found) or 1
+    cores = os.cpu_count() or 1
+    threads = options.threads or max(1, cores // count)
+    shared = _ENVIRONMENT | {"OMP_NUM_THREADS": str(threads)}
+    return [
+        shared | ({"CUDA_VISIBLE_DEVICES": found[number % len(found)]} if found else {})
+        for number in range(count)
+    ]
+
+
+Started = tuple[Any, Callable[[], object]]
+"""A cluster, and what starts those of its workers anew that were given up."""
+
+
+def _local(options: ClusterOptions) -> Started:
+    """Return a cluster of processes of this machine that answers on the loopback address only."""
+    distributed = import_module("distributed")
+    # A worker gets a task when it is free, so that a death costs the one it was doing.
+    settings = {
+        "distributed.scheduler.worker-saturation": 1.0,
+        "distributed.scheduler.allowed-failures": ATTEMPTS - 1,
+        "distributed.deploy.lost-worker-timeout": LOST_SECONDS,
+        "distributed.nanny.pre-spawn-environ": {},
+        "logging.distributed": "error",
+    }
+    import_module("dask").config.set(settings)
+    workers = {
+        number: {
+            "cls": distributed.Nanny,
+            "options": {
+                "nthreads": 1,
+                "env": environment,
+                "host": "127.0.0.1",
+                "silence_logs": logging.ERROR,
+            },
+        }
+        for number, environment in enumerate(worker_environments(options))
+    }
+    scheduler = {
+        "cls": distributed.Scheduler,
+        "options": {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0"},
+    }
+    cluster = distributed.SpecCluster(workers=workers, scheduler=scheduler, name="fewshot")
+    return cluster, partial(cluster.scale, len(workers))
+
+
+def _slurm(options: ClusterOptions) -> Started:
+    """Return a cluster of SLURM jobs; one that ended, by its time limit say, is handed in again."""
+    cluster = _slurm_cluster(options)
+    again = partial(cluster.scale, jobs=options.workers or 1)
+    again()
+    return cluster, again
+
+
+def _slurm_cluster(options: ClusterOptions) -> Any:
+    try:
+        make = resolve("dask_jobqueue:SLURMCluster")
+    except ImportError as error:
+        raise RunError(
+            "a SLURM cluster needs dask-jobqueue: pip install 'fewshot-workbench[slurm]'"
+        ) from error
+    given = {"processes": 1, "cores": 1, "memory": "8GB", **options.slurm}
+    given.setdefault("scheduler_options", {"dashboard_address": ":0"})
+    threads = options.threads or int(given["cores"])
+    exports = [f"export {name}={value}" for name, value in _ENVIRONMENT.items()]
+    prologue = [*exports, f"export OMP_NUM_THREADS={threads}"]
+    given["job_script_prologue"] = [*prologue, *given.get("job_script_prologue", [])]
+    # One task at a time in each worker, however many cores it has.
+    given["worker_extra_args"] = [*given.get("worker_extra_args", []), "--nthreads", "1"]
+    try:
+        return make(**given)
+    except (TypeError, ValueError) as error:
+        raise RunError(f"[cluster.slurm] is refused: {error}") from error

@@ -1,0 +1,193 @@
+"""What a grid is made of, read from a TOML file."""
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from fewshot_core.data_folder import read_limited
+from fewshot_core.datasets import DATASETS
+from fewshot_core.errors import FewshotError, RunError
+from fewshot_core.metrics import list_metrics
+from fewshot_core.runs.cluster.clusters import ClusterOptions
+from fewshot_core.runs.requests import Network, SplitRequest
+from fewshot_core.search import PRESETS, SearchRequest, list_algorithms
+from fewshot_core.search.options import as_text, override
+from fewshot_core.space import SubSpace
+from fewshot_core.splitting import TreeOptions
+from fewshot_core.splitting.files import read_splits
+
+LARGEST = 1_000_000
+"""The most bytes of a file of a grid."""
+
+_SECTIONS = ("device", "images", "splits", "searches", "cluster")
+_SPLIT_LISTS = ("metrics", "datasets", "repeats")
+_SEARCH_KEYS = (
+    "splits",
+    "masks",
+    "no_splitting",
+    "datasets",
+    "algorithms",
+    "preset",
+    "set",
+    "seeds",
+    "checkpoint",
+)
+_SET_ELSEWHERE = {"dataset", "metric", "images", "device"}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A grid.
+
+    Attributes:
+        splits: The splits to make.
+        searches: Searches that need no split to be made first: in the splits of a file, and in
+            the whole space.
+        searches_of: Returns the searches in the sub-spaces of a split once it is made; none
+            where none are asked for.
+        searches_per_sub_space: How many that are for each sub-space.
+        cluster: Where it is computed.
+    """
+
+    splits: Sequence[SplitRequest]
+    searches: Sequence[SearchRequest]
+    searches_of: Callable[[str, Sequence[SubSpace]], list[SearchRequest]]
+    searches_per_sub_space: int = 0
+    cluster: ClusterOptions = field(default_factory=ClusterOptions)
+
+
+def read_grid(path: Path, device: str = "cpu") -> Grid:
+    """Read a grid.
+
+    Args:
+        path: A TOML file; see ``docs/cluster.md``. Paths in it are relative to its folder.
+        device: What computes where the file does not say.
+
+    Raises:
+        RunError: If it cannot be read, or asks for what there is not; the message names the part.
+    """
+    try:
+        document = tomllib.loads(read_limited(path, LARGEST).decode("utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read as TOML: {error}") from error
+    try:
+        return _grid(document, path.parent, device)
+    except FewshotError as error:
+        raise RunError(f"{path}: {error}") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise RunError(f"{path}: a value is of the wrong type: {error}") from error
+
+
+def _grid(document: Mapping[str, Any], folder: Path, device: str) -> Grid:
+    _check_keys("the file", document, _SECTIONS)
+    chosen = str(document.get("device", device))
+    images = {
+        DATASETS.get(name).name: _place(value, folder)
+        for name, value in document.get("images", {}).items()
+    }
+    splits = _splits(document["splits"], images, chosen) if "splits" in document else []
+    part = document.get("searches", {})
+    _check_keys("[searches]", part, _SEARCH_KEYS)
+    templates = _templates(part, images, folder, chosen)
+    in_splits = "searches" in document and bool(part.get("splits", bool(splits)))
+    per_sub_space = len(templates("cifar10")) if in_splits else 0
+    searches = _direct(part, folder, templates)
+    if not splits and not searches:
+        raise RunError("expected splits under [splits], or searches under [searches]; got neither")
+
+    def searches_of(dataset: str, leaves: Sequence[SubSpace]) -> list[SearchRequest]:
+        return _in_sub_spaces(templates(dataset), leaves) if in_splits else []
+
+    cluster = ClusterOptions.from_dict(document.get("cluster", {}))
+    return Grid(splits, searches, searches_of, per_sub_space, cluster)
+
+
+def _splits(part: Mapping[str, Any], images: Mapping[str, str], device: str) -> list[SplitRequest]:
+    usual = {item.name for item in fields(SplitRequest)} - _SET_ELSEWHERE
+    _check_keys("[splits]", part, (*_SPLIT_LISTS, *sorted(usual)))
+    metrics = part.get("metrics", "all")
+    names = list_metrics() if metrics == "all" else list(metrics)
+    options: dict[str, Any] = {name: value for name, value in part.items() if name in usual}
+    if "network" in options:
+        options["network"] = Network(**options["network"])
+    if "tree" in options:
+        tree = dict(options["tree"])
+        tree["groups"] = tree.get("groups", 2)
+        options["tree"] = TreeOptions.create(tuple(tree.pop("edges", (0, 1, 2))), **tree)
+    requests = [
+        SplitRequest(dataset, metric, images=images.get(dataset), device=device, **options)
+        for metric, dataset in product(names, part.get("datasets", ["cifar10"]))
+    ]
+    repeats = int(part.get("repeats", 1))
+    return [request.repeated(number) for request in requests for number in range(repeats)]
+
+
+def _templates(
+    part: Mapping[str, Any], images: Mapping[str, str], folder: Path, device: str
+) -> Callable[[str], list[SearchRequest]]:
+    """Return what makes the searches of one sub-space; the whole one stands for it."""
+    texts = [f"{name}={as_text(value)}" for name, value in part.get("set", {}).items()]
+    options = override(PRESETS.get(part.get("preset", "quick")).search, texts)
+    algorithms = part.get("algorithms", ["snas"])
+    names = list_algorithms() if algorithms == "all" else list(algorithms)
+    checkpoint = part.get("checkpoint")
+    found = None if checkpoint is None else str((folder / checkpoint).resolve())
+    pairs = list(product(names, part.get("seeds", [777])))
+
+    def make(dataset: str) -> list[SearchRequest]:
+        return [
+            SearchRequest(
+                dataset,
+                algorithm,
+                tuple(SubSpace.full().rows),
+                options,
+                seed,
+                images.get(dataset),
+                found,
+                device,
+            )
+            for algorithm, seed in pairs
+        ]
+
+    make("cifar10")  # a wrong name or seed is an error of the file, not of the first split
+    return make
+
+
+def _direct(
+    part: Mapping[str, Any], folder: Path, templates: Callable[[str], list[SearchRequest]]
+) -> list[SearchRequest]:
+    """Return the searches that need no split to be made."""
+    wanted = [DATASETS.get(name).name for name in part.get("datasets", [])]
+    found: list[SearchRequest] = []
+    if "masks" in part:
+        for split in read_splits(folder / part["masks"]):
+            if split.dataset is None and len(wanted) != 1:
+                raise RunError("the masks do not say their data set: name one under datasets")
+            dataset = split.dataset or wanted[0]
+            if not wanted or dataset in wanted:
+                found += _in_sub_spaces(templates(dataset), split.leaves)
+    if part.get("no_splitting", False):
+        for dataset in wanted or ["cifar10"]:
+            found += templates(dataset)
+    return list(dict.fromkeys(found))
+
+
+def _in_sub_spaces(
+    templates: Sequence[SearchRequest], leaves: Sequence[SubSpace]
+) -> list[SearchRequest]:
+    return [replace(template, rows=tuple(leaf.rows)) for leaf in leaves for template in templates]
+
+
+def _place(value: str, folder: Path) -> str:
+    """Return a path relative to the file as a whole one; a name as it is."""
+    path = folder / Path(value).expanduser()
+    return str(path.resolve()) if path.exists() else value
+
+
+def _check_keys(where: str, part: Mapping[str, Any], known: Sequence[str]) -> None:
+    unknown = [name for name in part if name not in known]
+    if unknown:
+        raise RunError(f"{where}: unknown {unknown[0]!r}, expected some of {', '.join(known)}")

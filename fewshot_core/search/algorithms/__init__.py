@@ -1,0 +1,1 @@
+"""Search algorithms: the contract, the registry, and one file for each algorithm."""
