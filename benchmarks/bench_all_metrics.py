@@ -22,7 +22,7 @@ from rich.table import Table
 
 from fewshot_core.images import SYNTHETIC, load_batch
 from fewshot_core.images.batches import Batch
-from fewshot_core.metrics import METRICS, ScoreMemory, list_metrics, most_sharing_first
+from fewshot_core.metrics import METRICS, ScoreCache, list_metrics, most_sharing_first
 from fewshot_core.nets import Supernet
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import SplitTree, split
@@ -64,14 +64,14 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         batch = load_batch("cifar10", batch_size or size, source=images, data_dir=folder)
         split("gradnorm", supernet, batch, (0,))  # what is only done once does not count
-        memory = ScoreMemory(Path(folder) / "scores", console.print)
+        memory = ScoreCache(Path(folder) / "scores", console.print)
         timings = [compare(metric, supernet, batch, memory) for metric in metrics]
     report(timings)
     if json_file is not None:
         json_file.write_text(json.dumps(document(timings, channels, cells, batch), indent=2))
 
 
-def compare(metric: str, supernet: Supernet, batch: Batch, memory: ScoreMemory) -> Timing:
+def compare(metric: str, supernet: Supernet, batch: Batch, memory: ScoreCache) -> Timing:
     """Make a split by itself and with what is remembered."""
     alone, first = timed(metric, supernet, batch, None)
     found = memory.found
@@ -84,7 +84,7 @@ def compare(metric: str, supernet: Supernet, batch: Batch, memory: ScoreMemory) 
 
 
 def timed(
-    metric: str, supernet: Supernet, batch: Batch, memory: ScoreMemory | None
+    metric: str, supernet: Supernet, batch: Batch, memory: ScoreCache | None
 ) -> tuple[float, SplitTree]:
     """Make a split; return the seconds of the processor that it took, and its tree."""
     start = time.process_time()

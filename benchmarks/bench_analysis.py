@@ -21,7 +21,7 @@ from rich.table import Table
 
 from fewshot_core.analysis import (
     RANDOM_TREES,
-    SplitJudge,
+    SplitEvaluator,
     agreement_matrix,
     best_tree,
     conclusion,
@@ -80,7 +80,7 @@ def judge_everything(
     """Do all that the pages show of nine metrics on three data sets."""
     sentences = []
     for accuracy in accuracies.values():
-        sentences.append(conclusion(report_frame(splits, SplitJudge(accuracy))))
+        sentences.append(conclusion(report_frame(splits, SplitEvaluator(accuracy))))
         for leaves in splits.values():
             describe_sub_spaces(leaves, accuracy)
             keep_k(leaves, accuracy)

@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from fewshot_core.analysis import SplitJudge, agreement, agreement_matrix, node_agreement
+from fewshot_core.analysis import SplitEvaluator, agreement, agreement_matrix, node_agreement
 from fewshot_core.analysis.seeds import stability
 from fewshot_core.bench import load_accuracy
 from fewshot_core.datasets import DATASETS
@@ -50,7 +50,7 @@ def main(
         known for known in read_splits(masks) if (known.name, known.dataset) == (metric, dataset)
     ]
     accuracy = load_accuracy(dataset, "test", table)
-    judge = SplitJudge(accuracy)
+    evaluator = SplitEvaluator(accuracy)
     rows, trees = [], []
     for seed in range(seeds):
         supernet = Supernet(SubSpace.full(), DATASETS.get(dataset).classes, channels, cells, seed)
@@ -58,27 +58,29 @@ def main(
             batch = load_batch(dataset, batch_size, number, images)
             tree = split(metric, supernet, batch, batch_norm="running", seed=seed)
             trees.append(tree)
-            rows.append({"seed": seed, "batch": number, **_row(tree, published.leaves, judge)})
+            rows.append({"seed": seed, "batch": number, **_row(tree, published.leaves, evaluator)})
             console.print(rows[-1], highlight=False)
     frame = pd.DataFrame(rows)
     nodes, pairs = _nodes(trees, published.leaves), _pairs(frame, trees)
-    _print(frame, trees, judge.report(published.leaves).standing)
+    _print(frame, trees, evaluator.report(published.leaves).comparison)
     _print_nodes(nodes)
     console.print(pairs.to_string(index=False), highlight=False)
     if target is not None:
         target.write_text(json.dumps(_document(frame, trees, nodes, pairs), indent=2))
 
 
-def _row(tree: SplitTree, published: tuple[SubSpace, ...], judge: SplitJudge) -> dict[str, Any]:
+def _row(
+    tree: SplitTree, published: tuple[SubSpace, ...], evaluator: SplitEvaluator
+) -> dict[str, Any]:
     nodes = node_agreement(tree, list(published))
-    standing = judge.report(tree.leaves).standing
+    comparison = evaluator.report(tree.leaves).comparison
     return {
         "root": _groups(tree.nodes[0].groups),
         "scores": [value for value in tree.nodes[0].values if value is not None],
         "same nodes": int(nodes["same_grouping"].sum()),
         "rand_index": agreement(tree.leaves, published),
-        "share_of_best": standing.share_of_best if standing else None,
-        "percentile": standing.percentile if standing else None,
+        "share_of_best": comparison.share_of_best if comparison else None,
+        "percentile": comparison.percentile if comparison else None,
         "arbitrary": sum(node.degenerate for node in tree.nodes),
     }
 
@@ -145,7 +147,7 @@ def _groups(groups: Any) -> str:
     return " | ".join(map(operation_set_label, groups))
 
 
-def _print(frame: pd.DataFrame, trees: list[SplitTree], standing: Any) -> None:
+def _print(frame: pd.DataFrame, trees: list[SplitTree], comparison: Any) -> None:
     table = Table("root", "splits", "gain, share of best", title=f"{len(frame)} splits")
     for root, part in frame.groupby("root"):
         shares = part["share_of_best"]
@@ -158,7 +160,7 @@ def _print(frame: pd.DataFrame, trees: list[SplitTree], standing: Any) -> None:
         f"{frame['rand_index'].max():.2f}, mean {frame['rand_index'].mean():.2f}; nodes decided as "
         f"published: {frame['same nodes'].mean():.1f} of 7 on average; gain: "
         f"{frame['share_of_best'].min():.0%} to {frame['share_of_best'].max():.0%} of the best "
-        f"tree, published {standing.share_of_best:.0%}"
+        f"tree, published {comparison.share_of_best:.0%}"
     )
 
 

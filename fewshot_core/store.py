@@ -23,9 +23,9 @@ from fewshot_core.runs import (
     RunFolder,
     SplitRequest,
     State,
-    foreign_folders,
     list_runs,
     reading_problem,
+    unknown_folders,
 )
 from fewshot_core.runs.overview import find_damage
 from fewshot_core.search import SearchRequest, TrainingRequest, preset_of
@@ -780,7 +780,7 @@ def verify(data_dir: Path, demo: Path | None = None) -> Verified:
     Raises:
         TableError: If the packaged table is missing.
     """
-    own = [*list_runs(data_dir), *foreign_folders(data_dir)]
+    own = [*list_runs(data_dir), *unknown_folders(data_dir)]
     names = {folder.run_id for folder in own}
     given = [folder for folder in list_runs(demo) if folder.run_id not in names] if demo else []
     with open_cache(None) as connection:
@@ -813,7 +813,7 @@ def _damage(folders: Sequence[RunFolder], refused: Mapping[str, str]) -> dict[st
 def _unfinished(data_dir: Path) -> dict[str, str]:
     """Return the folders that hold no result, and why."""
     found = {}
-    for folder in [*list_runs(data_dir), *foreign_folders(data_dir)]:
+    for folder in [*list_runs(data_dir), *unknown_folders(data_dir)]:
         problem = reading_problem(folder)
         if problem is None:
             state = folder.status().state

@@ -131,7 +131,7 @@ REPORTS = 256
 
 
 @dataclass(frozen=True, eq=False)
-class Chance:
+class RandomBaseline:
     """What the trees of a shape can tell about a table.
 
     Attributes:
@@ -146,7 +146,7 @@ class Chance:
 
 
 @dataclass(frozen=True)
-class Standing:
+class BaselineComparison:
     """Where a split stands among the trees of its shape.
 
     Attributes:
@@ -193,10 +193,10 @@ class SplitReport:
     optimum: tuple[str, ...]
     best_mean: tuple[str, ...]
     optimum_in_best_mean: bool
-    standing: Standing | None
+    comparison: BaselineComparison | None
 
 
-class SplitJudge:
+class SplitEvaluator:
     """Judges the splits of a table, and keeps what those of one shape have in common.
 
     Attributes:
@@ -215,10 +215,10 @@ class SplitJudge:
         self.threshold = threshold
         self._random_trees = random_trees
         self._seed = seed
-        self._chances: dict[TreeOptions, Chance] = {}
+        self._chances: dict[TreeOptions, RandomBaseline] = {}
         self._report = lru_cache(maxsize=REPORTS)(self._judge)
 
-    def chance(self, shape: TreeOptions) -> Chance:
+    def chance(self, shape: TreeOptions) -> RandomBaseline:
         """Return the best tree and random trees of a shape, computed when first asked for.
 
         Raises:
@@ -227,7 +227,7 @@ class SplitJudge:
         if shape not in self._chances:
             table = count_table(self.accuracy, shape.edges, self.threshold)
             gains = np.sort(random_of_counts(table, shape, self._random_trees, self._seed))
-            self._chances[shape] = Chance(shape, best_of_counts(table, shape), gains)
+            self._chances[shape] = RandomBaseline(shape, best_of_counts(table, shape), gains)
         return self._chances[shape]
 
     def report(self, leaves: Sequence[SubSpace]) -> SplitReport:
@@ -251,43 +251,46 @@ class SplitJudge:
             optimum=numbers.optimum,
             best_mean=numbers.best_mean,
             optimum_in_best_mean=numbers.optimum_in_best_mean,
-            standing=_standing(numbers.gain_bits, self.chance(shape)) if shape else None,
+            comparison=_standing(numbers.gain_bits, self.chance(shape)) if shape else None,
         )
 
 
 def split_report(
     leaves: Sequence[SubSpace], accuracy: pd.DataFrame, threshold: float = 0.01
 ) -> SplitReport:
-    """Say how informative one split is; a ``SplitJudge`` is quicker for several."""
-    return SplitJudge(accuracy, threshold).report(leaves)
+    """Say how informative one split is; a ``SplitEvaluator`` is quicker for several."""
+    return SplitEvaluator(accuracy, threshold).report(leaves)
 
 
-def report_frame(splits: Mapping[str, Sequence[SubSpace]], judge: SplitJudge) -> pd.DataFrame:
+def report_frame(
+    splits: Mapping[str, Sequence[SubSpace]], evaluator: SplitEvaluator
+) -> pd.DataFrame:
     """Return the reports of several splits of a table, the most informative first.
 
     Args:
         splits: The sub-spaces of each split, by its name.
-        judge: Who judges them.
+        judge: Evaluator of the splits.
 
     Returns:
-        Columns split (its name) and the attributes of ``SplitReport`` and ``Standing``; those of a
-        standing are missing where there is none.
+        Columns split (its name) and the attributes of ``SplitReport`` and
+        ``BaselineComparison``; those of the
+        latter are missing where there is no comparison.
     """
     rows = []
     for name, leaves in splits.items():
-        row = {"split": name, **asdict(judge.report(leaves))}
-        rows.append(row | (row.pop("standing") or {}))
-    own = [item.name for item in fields(SplitReport) if item.name != "standing"]
-    beside = [item.name for item in fields(Standing)]
+        row = {"split": name, **asdict(evaluator.report(leaves))}
+        rows.append(row | (row.pop("comparison") or {}))
+    own = [item.name for item in fields(SplitReport) if item.name != "comparison"]
+    beside = [item.name for item in fields(BaselineComparison)]
     frame = pd.DataFrame(rows, columns=["split", *own, *beside])
     frame = frame.astype(dict.fromkeys(beside, "float64") | {"random_trees": "Int64"})
     return frame.sort_values("gain_bits", ascending=False, kind="stable", ignore_index=True)
 
 
-def _standing(gain: float, chance: Chance) -> Standing:
+def _standing(gain: float, chance: RandomBaseline) -> BaselineComparison:
     best = chance.best.gain_bits
     stands = random_percentile(gain, chance.gains)
-    return Standing(
+    return BaselineComparison(
         best_bits=best,
         share_of_best=gain / best if best else None,
         random_mean_bits=float(chance.gains.mean()),
@@ -304,7 +307,7 @@ def report_split(
     kind: str,
     table: str,
     leaves: Sequence[SubSpace],
-    judge: SplitJudge,
+    evaluator: SplitEvaluator,
 ) -> dict[str, Any]:
     """Return what a split tells, and what each of its sub-spaces holds, in their order.
 
@@ -314,7 +317,7 @@ def report_split(
         kind: Their kind.
         table: The table that they are from.
         leaves: The sub-spaces.
-        judge: Who has the accuracies and the threshold.
+        judge: Evaluator with the accuracies and the threshold.
 
     Returns:
         A document for JSON. Information is in bits, random_percentile in percent, accuracies are in
@@ -326,24 +329,24 @@ def report_split(
         TableError: If the table has no accuracy, or the threshold is out of range.
         SpaceError: If an architecture of the table is in no sub-space.
     """
-    report = judge.report(leaves)
-    standing = report.standing
+    report = evaluator.report(leaves)
+    comparison = report.comparison
     return {
         "metric": metric,
         "dataset": dataset,
         "accuracy": kind,
         "table": table,
-        "threshold": judge.threshold,
+        "threshold": evaluator.threshold,
         "information_gain_bits": report.gain_bits,
-        "best_tree_bits": standing.best_bits if standing else None,
-        "random_percentile": standing.percentile if standing else None,
+        "best_tree_bits": comparison.best_bits if comparison else None,
+        "random_percentile": comparison.percentile if comparison else None,
         "random_percentile_interval": (
-            [standing.percentile_low, standing.percentile_high] if standing else None
+            [comparison.percentile_low, comparison.percentile_high] if comparison else None
         ),
         "gini": report.gini,
         "optimum_in_best_mean": report.optimum_in_best_mean,
-        "keep_k": _keep_k(leaves, judge.accuracy),
-        "sub_spaces": _sub_spaces(leaves, judge),
+        "keep_k": _keep_k(leaves, evaluator.accuracy),
+        "sub_spaces": _sub_spaces(leaves, evaluator),
     }
 
 
@@ -355,8 +358,8 @@ def _keep_k(leaves: Sequence[SubSpace], accuracy: pd.DataFrame) -> dict[str, lis
     }
 
 
-def _sub_spaces(leaves: Sequence[SubSpace], judge: SplitJudge) -> list[dict[str, Any]]:
-    described = describe_sub_spaces(leaves, judge.accuracy, judge.threshold)
+def _sub_spaces(leaves: Sequence[SubSpace], evaluator: SplitEvaluator) -> list[dict[str, Any]]:
+    described = describe_sub_spaces(leaves, evaluator.accuracy, evaluator.threshold)
     return [
         {
             "rows": leaf.rows,

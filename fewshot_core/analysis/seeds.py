@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from fewshot_core.analysis.informativeness import SplitJudge, keep_k, report_frame
+from fewshot_core.analysis.informativeness import SplitEvaluator, keep_k, report_frame
 from fewshot_core.analysis.sub_spaces import top_mask
 from fewshot_core.errors import TableError
 from fewshot_core.space import SubSpace
@@ -79,10 +79,10 @@ def seed_values(
 
     Returns:
         One row for each table: gain_bits; best_bits, share_of_best and percentile (missing where
-        the split has no shape; see ``Standing``); gini; optimum_in_best_mean (0 or 1).
+        the split has no shape; see ``BaselineComparison``); gini; optimum_in_best_mean (0 or 1).
     """
     names = ["gain_bits", "best_bits", "share_of_best", "percentile", "gini"]
-    frames = [report_frame({"": leaves}, SplitJudge(table, threshold)) for table in tables]
+    frames = [report_frame({"": leaves}, SplitEvaluator(table, threshold)) for table in tables]
     empty = pd.DataFrame(columns=[*names, "optimum_in_best_mean"])
     values = pd.concat(frames, ignore_index=True) if frames else empty
     return values[list(empty)].astype("float64")

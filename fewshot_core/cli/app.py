@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from fewshot_core import __version__
-from fewshot_core.analysis import SplitJudge
+from fewshot_core.analysis import SplitEvaluator
 from fewshot_core.analysis.informativeness import report_split
 from fewshot_core.bench import (
     KINDS,
@@ -128,14 +128,14 @@ def analyse(
     place = data_dir(folder)
     wanted = _wanted_splits(masks, run, dataset, place)
     reports = []
-    judges: dict[str, tuple[str, SplitJudge]] = {}
+    evaluators: dict[str, tuple[str, SplitEvaluator]] = {}
     for metric, name, leaves in wanted:
-        if name not in judges:
+        if name not in evaluators:
             source = resolve_table(name, accuracy, table, place).name
             frame = load_accuracy(name, accuracy, table, place)
-            judges[name] = (source, SplitJudge(frame, threshold))
-        source, judge = judges[name]
-        reports.append(report_split(metric, name, accuracy, source, leaves, judge))
+            evaluators[name] = (source, SplitEvaluator(frame, threshold))
+        source, evaluator = evaluators[name]
+        reports.append(report_split(metric, name, accuracy, source, leaves, evaluator))
     if as_json:
         print_json({"splits": reports})
     else:

@@ -16,7 +16,7 @@ from rich.progress import (
 from fewshot_core.cli.common import AsJson, DataDir, err, out, print_json
 from fewshot_core.data_folder import data_dir, demo_dir
 from fewshot_core.errors import RunError
-from fewshot_core.runs import run_folder, set_aside
+from fewshot_core.runs import quarantine, run_folder
 from fewshot_core.runs.cluster import (
     ClusterOptions,
     Grid,
@@ -182,7 +182,7 @@ def _set_aside(found: Verified, place: Path) -> tuple[dict[str, str], list[str]]
     kept: list[str] = []
     for name in found.damaged:
         try:
-            moved[name] = str(set_aside(run_folder(name, place)))
+            moved[name] = str(quarantine(run_folder(name, place)))
         except (RunError, OSError) as error:
             err.print(f"not set aside: {error}", markup=False, highlight=False)
             kept.append(name)

@@ -6,13 +6,13 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from fewshot_core.analysis import KEEP_STRATEGIES, SplitJudge, agreement_matrix, keep_k
+from fewshot_core.analysis import KEEP_STRATEGIES, SplitEvaluator, agreement_matrix, keep_k
 from fewshot_core.dashboard.shared.figures import kept, show_figure
 from fewshot_core.dashboard.shared.informativeness import (
     draw_small,
     named,
+    show_informativeness,
     show_splits_source,
-    show_standing,
     small_notes,
     some_of_each,
 )
@@ -20,7 +20,7 @@ from fewshot_core.dashboard.shared.loading import (
     Named,
     describe,
     finding,
-    load_judge,
+    load_evaluator,
     reports,
     uncertainty,
 )
@@ -61,29 +61,29 @@ def show_comparison(workspace: Workspace, view: View) -> None:
     splits = _choose_splits(workspace, view)
     if not splits:
         return
-    judge = load_judge(workspace, view)
-    if judge is None:
+    evaluator = load_evaluator(workspace, view)
+    if evaluator is None:
         show_missing_table(view)
         return
     chosen = named(splits)
-    st.markdown(f"**{finding(chosen, judge)}**")
-    show_standing(view, judge, splits, "compare_standing")
-    _show_summary(reports(chosen, judge), splits)
-    _show_distributions(view, judge, splits)
+    st.markdown(f"**{finding(chosen, evaluator)}**")
+    show_informativeness(view, evaluator, splits, "compare_standing")
+    _show_summary(reports(chosen, evaluator), splits)
+    _show_distributions(view, evaluator, splits)
     left, right = st.columns(2, gap="large")
     with left:
-        show_figure(_draw_map(chosen, judge, view.top_label), "compare_map", wide=True)
+        show_figure(_draw_map(chosen, evaluator, view.top_label), "compare_map", wide=True)
         show_figure(_draw_agreement(chosen), "compare_agreement", wide=True)
     with right:
-        _show_keeping(view, judge, splits)
+        _show_keeping(view, evaluator, splits)
     show_splits_source(view, splits, "compare_source")
     _show_other_data_sets(workspace, view, splits)
     _show_uncertainty(workspace, view, splits)
 
 
 @kept
-def _draw_map(chosen: Named, judge: SplitJudge, top_label: str) -> go.Figure:
-    return top_map_figure({name: describe(leaves, judge) for name, leaves in chosen}, top_label)
+def _draw_map(chosen: Named, evaluator: SplitEvaluator, top_label: str) -> go.Figure:
+    return top_map_figure({name: describe(leaves, evaluator) for name, leaves in chosen}, top_label)
 
 
 @kept
@@ -92,9 +92,11 @@ def _draw_agreement(chosen: Named) -> go.Figure:
 
 
 @kept
-def _draw_keeping(chosen: Named, judge: SplitJudge, strategy: str, axis_title: str) -> go.Figure:
+def _draw_keeping(
+    chosen: Named, evaluator: SplitEvaluator, strategy: str, axis_title: str
+) -> go.Figure:
     frame = pd.concat(
-        [keep_k(leaves, judge.accuracy).assign(split=name) for name, leaves in chosen]
+        [keep_k(leaves, evaluator.accuracy).assign(split=name) for name, leaves in chosen]
     )
     return keep_figure(frame[frame["strategy"] == strategy], axis_title)
 
@@ -153,7 +155,7 @@ def _show_summary(reports: pd.DataFrame, splits: list[SplitInView]) -> None:
     )
 
 
-def _show_distributions(view: View, judge: SplitJudge, splits: list[SplitInView]) -> None:
+def _show_distributions(view: View, evaluator: SplitEvaluator, splits: list[SplitInView]) -> None:
     st.subheader("What is inside")
     style = st.segmented_control(
         "Drawn as",
@@ -169,12 +171,12 @@ def _show_distributions(view: View, judge: SplitJudge, splits: list[SplitInView]
         for column, split in zip(columns, splits[start : start + _PER_ROW], strict=False):
             with column:
                 axis_title = f"{view.kind} accuracy, %"
-                figure = draw_small(split.leaves, judge, axis_title, style, split.label)
+                figure = draw_small(split.leaves, evaluator, axis_title, style, split.label)
                 show_figure(figure, f"compare_{split.key}")
-                st.caption(small_notes(split.leaves, judge, style))
+                st.caption(small_notes(split.leaves, evaluator, style))
 
 
-def _show_keeping(view: View, judge: SplitJudge, splits: list[SplitInView]) -> None:
+def _show_keeping(view: View, evaluator: SplitEvaluator, splits: list[SplitInView]) -> None:
     strategy = st.selectbox(
         "Sub-spaces kept",
         list(KEEP_STRATEGIES),
@@ -183,7 +185,7 @@ def _show_keeping(view: View, judge: SplitJudge, splits: list[SplitInView]) -> N
         bind="query-params",
         format_func=KEEP_STRATEGIES.__getitem__,
     )
-    figure = _draw_keeping(named(splits), judge, str(strategy), f"best {view.axis_title}")
+    figure = _draw_keeping(named(splits), evaluator, str(strategy), f"best {view.axis_title}")
     show_figure(figure, "compare_keep")
 
 
@@ -191,12 +193,12 @@ def _show_other_data_sets(workspace: Workspace, view: View, splits: list[SplitIn
     """Say how much the same splits would tell about the other data sets."""
     rows: dict[str, dict[str, float | None]] = {split.label: {} for split in splits}
     for dataset in DATASETS.names():
-        judge = load_judge(workspace, view, dataset)
-        if judge is None:
+        evaluator = load_evaluator(workspace, view, dataset)
+        if evaluator is None:
             continue
         for split in splits:
-            standing = judge.report(split.leaves).standing
-            share = standing.share_of_best if standing else None
+            comparison = evaluator.report(split.leaves).comparison
+            share = comparison.share_of_best if comparison else None
             rows[split.label][DATASETS.get(dataset).label] = None if share is None else 100 * share
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("split").reset_index()
     st.subheader("The same splits on the other data sets")

@@ -4,7 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from fewshot_core.analysis import SplitJudge
+from fewshot_core.analysis import SplitEvaluator
 from fewshot_core.dashboard.shared.figures import (
     accuracy_source,
     analyse_command,
@@ -25,7 +25,7 @@ from fewshot_core.dashboard.shared.loading import (
     describe,
     distributions,
     load_accuracy,
-    load_judge,
+    load_evaluator,
     other_data_sets,
     top_distributions,
 )
@@ -53,11 +53,11 @@ def show_distributions(workspace: Workspace, view: View) -> None:
     if split is None:
         show_missing_split(view)
         return
-    judge = load_judge(workspace, view)
-    if judge is None:
+    evaluator = load_evaluator(workspace, view)
+    if evaluator is None:
         show_missing_table(view)
         return
-    described = describe(split.leaves, judge)
+    described = describe(split.leaves, evaluator)
     style, whole_axis = _choose_style()
     pictures, table = st.columns([5, 4], gap="large")
     with table:
@@ -69,19 +69,21 @@ def show_distributions(workspace: Workspace, view: View) -> None:
         if chosen is None:
             st.caption("Choose a row to bring a sub-space forward and to list its architectures.")
         else:
-            listed = architectures(split.leaves, chosen, judge)
+            listed = architectures(split.leaves, chosen, evaluator)
             _show_architectures(workspace, view, chosen, listed)
     with pictures:
         lowest = 0.0 if whole_axis else LOWEST
         caption = _caption(view, split)
         title = f"All architectures, split by {split.name}"
         figure = _draw_all(
-            split.leaves, judge, style, lowest, highlight, view.axis_title, caption, title
+            split.leaves, evaluator, style, lowest, highlight, view.axis_title, caption, title
         )
         show_figure(figure, "distributions_all")
-        top = _draw_top(split.leaves, judge, highlight, view.axis_title, caption, view.top_label)
+        top = _draw_top(
+            split.leaves, evaluator, highlight, view.axis_title, caption, view.top_label
+        )
         show_figure(top, "distributions_top")
-        frame = distributions(split.leaves, judge, style, lowest)
+        frame = distributions(split.leaves, evaluator, style, lowest)
         show_view_source(view, "distribution_source", frame, figure)
 
 
@@ -109,7 +111,7 @@ def _choose_style() -> tuple[str, bool]:
 @kept
 def _draw_all(
     leaves: Leaves,
-    judge: SplitJudge,
+    evaluator: SplitEvaluator,
     style: str,
     lowest: float,
     highlight: str | None,
@@ -117,8 +119,8 @@ def _draw_all(
     caption: tuple[str, ...],
     title: str,
 ) -> go.Figure:
-    frame = distributions(leaves, judge, style, lowest)
-    described = describe(leaves, judge)
+    frame = distributions(leaves, evaluator, style, lowest)
+    described = describe(leaves, evaluator)
     return distributions_figure(
         frame, described, axis_title, style, highlight, caption=caption, title=title
     )
@@ -127,14 +129,14 @@ def _draw_all(
 @kept
 def _draw_top(
     leaves: Leaves,
-    judge: SplitJudge,
+    evaluator: SplitEvaluator,
     highlight: str | None,
     axis_title: str,
     caption: tuple[str, ...],
     top_label: str,
 ) -> go.Figure:
-    frame, top = top_distributions(leaves, judge)
-    described = describe(leaves, judge)
+    frame, top = top_distributions(leaves, evaluator)
+    described = describe(leaves, evaluator)
     title = f"{top_label[0].upper()}{top_label[1:]}: {len(top):,} architectures"
     return top_figure(frame, top, described, axis_title, highlight, caption=caption, title=title)
 
@@ -259,12 +261,12 @@ def _cells(workspace: Workspace) -> Cells:
 
 def _show_cell(workspace: Workspace, view: View, dataset: str, key: str, title: str) -> None:
     split = open_split(workspace, key)
-    judge = load_judge(workspace, view, dataset)
-    if judge is None:
+    evaluator = load_evaluator(workspace, view, dataset)
+    if evaluator is None:
         return
     axis_title = f"{view.kind} accuracy, %"
-    figure = draw_small(split.leaves, judge, axis_title, _STYLE, title)
+    figure = draw_small(split.leaves, evaluator, axis_title, _STYLE, title)
     show_figure(figure, f"sheet_{key}")
-    notes = small_notes(split.leaves, judge, _STYLE)
+    notes = small_notes(split.leaves, evaluator, _STYLE)
     label = shortened(list_splits(workspace, dataset))[key]
     st.caption(" · ".join(filter(None, [label, notes])))

@@ -8,11 +8,11 @@ import streamlit as st
 from fewshot_core.dashboard.shared.figures import show_figure, show_split_source
 from fewshot_core.dashboard.shared.informativeness import (
     named,
+    show_informativeness,
     show_splits_source,
-    show_standing,
     some_of_each,
 )
-from fewshot_core.dashboard.shared.loading import finding, load_judge
+from fewshot_core.dashboard.shared.loading import finding, load_evaluator
 from fewshot_core.dashboard.shared.page import COMPARE, HALVING, SPLIT, Workspace, link_to
 from fewshot_core.dashboard.shared.sidebar import View, show_empty
 from fewshot_core.dashboard.shared.splits import list_splits, open_splits
@@ -47,8 +47,8 @@ def _show_hero(workspace: Workspace, view: View) -> None:
             "Make the first split",
         )
         return
-    judge = load_judge(workspace, view)
-    if judge is None:
+    evaluator = load_evaluator(workspace, view)
+    if evaluator is None:
         st.subheader(f"The split in view: {view.split.name} on {dataset}")
         show_figure(draw_split(view.split, None), "home_tree", wide=True)
         show_split_source(view.split, "home_source")
@@ -57,8 +57,8 @@ def _show_hero(workspace: Workspace, view: View) -> None:
     first = open_splits(workspace, some_of_each(labels))
     splits = open_splits(workspace, some_of_each(labels, MOST_OF_EACH))
     which = ", the first split of each metric" if len(splits) > len(first) else ""
-    st.markdown(f"**On {dataset}**{which}: {finding(named(first), judge)}")
-    show_standing(view, judge, splits, "home_standing", by_metric=True)
+    st.markdown(f"**On {dataset}**{which}: {finding(named(first), evaluator)}")
+    show_informativeness(view, evaluator, splits, "home_standing", by_metric=True)
     show_splits_source(view, splits, "home_source")
 
 

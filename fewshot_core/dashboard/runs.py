@@ -25,10 +25,10 @@ from fewshot_core.runs import (
     command,
     delete,
     list_runs,
-    set_aside,
+    quarantine,
     start,
 )
-from fewshot_core.runs.folder import FileMemo
+from fewshot_core.runs.folder import FileCache
 from fewshot_core.runs.jobs import advice
 from fewshot_core.runs.overview import DAMAGED, RunSummary, differences
 from fewshot_core.search import SearchRequest
@@ -98,7 +98,7 @@ def _show_actions(workspace: Workspace, chosen: Sequence[RunSummary]) -> None:
             key="set_aside_runs",
             help="Moves damaged folders to runs/.set-aside. Nothing is deleted.",
         ):
-            _do(lambda run: set_aside(run.folder), damaged)
+            _do(lambda run: quarantine(run.folder), damaged)
         with st.popover(
             f"Delete {len(ended)}", disabled=not ended, icon=":material/delete:", key="ask_delete"
         ):
@@ -357,7 +357,7 @@ def _label(manifest: Path) -> str:
     return request_label(run.request(), run.run_id)
 
 
-_LABELS = FileMemo(_label)
+_LABELS = FileCache(_label)
 
 
 def size_text(size: float) -> str:

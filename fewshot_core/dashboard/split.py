@@ -17,7 +17,7 @@ from fewshot_core.dashboard.shared.figures import (
     show_split_source,
     show_view_source,
 )
-from fewshot_core.dashboard.shared.loading import describe, load_judge
+from fewshot_core.dashboard.shared.loading import describe, load_evaluator
 from fewshot_core.dashboard.shared.page import DISTRIBUTIONS, Workspace, link_to
 from fewshot_core.dashboard.shared.requests import (
     choose_device,
@@ -44,9 +44,9 @@ from fewshot_core.runs import (
     SplitRequest,
     State,
     Status,
-    answered,
     cancel,
     estimate_seconds,
+    find_finished,
     is_active,
     run_folder,
     start,
@@ -246,13 +246,13 @@ def show_split(workspace: Workspace, view: View) -> None:
         return
     st.subheader(f"{split.name} on {DATASETS.get(split.dataset).label}")
     _warn(split)
-    judge = load_judge(workspace, view)
-    _show_tiles(view, split, judge.report(split.leaves) if judge else None)
-    described = None if judge is None else describe(split.leaves, judge)
+    evaluator = load_evaluator(workspace, view)
+    _show_tiles(view, split, evaluator.report(split.leaves) if evaluator else None)
+    described = None if evaluator is None else describe(split.leaves, evaluator)
     if split.tree is None:
-        show_figure(draw_split(split, judge), "imported_tree", wide=True)
+        show_figure(draw_split(split, evaluator), "imported_tree", wide=True)
     else:
-        node = show_tree(split, split.tree, judge)
+        node = show_tree(split, split.tree, evaluator)
         trees = repeats_of(workspace, split)
         show_node(split.tree, node, "node")
         show_spread(trees, node)
@@ -290,19 +290,19 @@ def _show_tiles(view: View, split: SplitInView, report: SplitReport | None) -> N
             help=f"How much the split tells about where the {view.top_label} is, by "
             f"{view.kind} accuracy",
         )
-    standing = report.standing if report else None
-    if standing is not None:
-        best = "-" if standing.share_of_best is None else f"{standing.share_of_best:.0%}"
+    comparison = report.comparison if report else None
+    if comparison is not None:
+        best = "-" if comparison.share_of_best is None else f"{comparison.share_of_best:.0%}"
         tile(
             "Of the best tree",
             best,
-            help=f"The best tree that splits the same edges tells {standing.best_bits:.4f} bits.",
+            help=f"The best tree that splits the same edges tells {comparison.best_bits:.4f} bits.",
         )
         tile(
             "Percentile",
-            f"{standing.percentile:.1f}",
-            help=f"The share of {standing.random_trees:,} random trees that tell less, in %; "
-            f"95% interval {standing.percentile_low:.1f} to {standing.percentile_high:.1f}",
+            f"{comparison.percentile:.1f}",
+            help=f"The share of {comparison.random_trees:,} random trees that tell less, in %; "
+            f"95% interval {comparison.percentile_low:.1f} to {comparison.percentile_high:.1f}",
         )
     if split.tree is not None:
         tile(
@@ -350,7 +350,7 @@ def show_start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
     )
     asked = [request.repeated(number) for request in requests for number in range(repeats)]
     try:
-        known = [answered(request, workspace.data_dir) for request in asked]
+        known = [find_finished(request, workspace.data_dir) for request in asked]
     except (FewshotError, OSError) as error:
         st.error(str(error))
         asked, known = [], []

@@ -13,14 +13,14 @@ from fewshot_core.metrics.base import (
     most_sharing_first,
     score_operations,
 )
-from fewshot_core.metrics.score_cache import ScoreKey, ScoreMemory
+from fewshot_core.metrics.score_cache import ScoreCache, ScoreKey
 
 __all__ = [
     "METRICS",
     "MetricInfo",
     "OperationScores",
+    "ScoreCache",
     "ScoreKey",
-    "ScoreMemory",
     "list_metrics",
     "most_sharing_first",
     "score_operations",

@@ -21,7 +21,7 @@ from fewshot_core.space import EDGES
 
 if TYPE_CHECKING:
     from fewshot_core.images.batches import Batch
-    from fewshot_core.metrics.score_cache import ScoreMemory
+    from fewshot_core.metrics.score_cache import ScoreCache
     from fewshot_core.nets import Supernet
 
 PASSES: Mapping[str, frozenset[str]] = {
@@ -363,7 +363,7 @@ def score_operations(
     balanced: bool = False,
     image_size: int = 32,
     on_operation: Callable[[int], None] | None = None,
-    memory: ScoreMemory | None = None,
+    memory: ScoreCache | None = None,
 ) -> OperationScores:
     """Score the operations that are enabled on one edge of a supernet.
 

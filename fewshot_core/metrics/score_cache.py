@@ -116,7 +116,7 @@ class ScoreKey:
         return document
 
 
-class ScoreMemory:
+class ScoreCache:
     """Remembers answers of metrics.
 
     A file appears complete or not at all, and two processes that work on the same write the same.
@@ -224,7 +224,7 @@ def ask(
     batch: Batch | None,
     batch_norm: str,
     options: Mapping[str, Any],
-    memory: ScoreMemory | None,
+    memory: ScoreCache | None,
 ) -> Answer:
     """Return a metric's answer about one edge and one batch, or none.
 
@@ -262,7 +262,7 @@ class Asked:
         answer: Answer = _implementation(self.info)(self.question)
         return answer
 
-    def remembered(self, memory: ScoreMemory) -> Answer:
+    def remembered(self, memory: ScoreCache) -> Answer:
         """Return what is remembered; otherwise ask, and remember that and what came along."""
         key = self._key()
         found = memory.find(key)

@@ -4,7 +4,7 @@ from fewshot_core.plots.cell import cell_figure
 from fewshot_core.plots.comparison import agreement_figure, keep_figure, top_map_figure
 from fewshot_core.plots.distributions import STYLES, distributions_figure, top_figure
 from fewshot_core.plots.halving import cursor_frames, cursor_stops, halving_figure, replay_figure
-from fewshot_core.plots.informativeness import standing_figure
+from fewshot_core.plots.informativeness import informativeness_figure
 from fewshot_core.plots.schedules import proxy_figure, schedules_figure
 from fewshot_core.plots.scores import scores_figure, similarity_figure
 from fewshot_core.plots.search import (
@@ -47,6 +47,7 @@ __all__ = [
     "empty_figure",
     "epochs_figure",
     "halving_figure",
+    "informativeness_figure",
     "keep_figure",
     "probabilities_figure",
     "proxy_figure",
@@ -57,7 +58,6 @@ __all__ = [
     "search_panels_figure",
     "shared_accuracy_figure",
     "similarity_figure",
-    "standing_figure",
     "sub_space_colour",
     "top_figure",
     "top_map_figure",

@@ -23,7 +23,7 @@ _POINTS = 200
 _FOOT = -1.2
 
 
-def standing_figure(
+def informativeness_figure(
     reports: pd.DataFrame,
     random_gains: npt.ArrayLike,
     best_bits: float | None,

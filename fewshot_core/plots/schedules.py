@@ -23,7 +23,7 @@ from fewshot_core.plots.template import (
     put_legend_above,
     translucent,
 )
-from fewshot_core.selection import STRATEGIES, kendall_by_chance
+from fewshot_core.selection import STRATEGIES, random_kendall_interval
 
 _HEIGHT = 340
 _LINES = {
@@ -50,7 +50,7 @@ def proxy_figure(
         return empty_figure(title, "no correlation to draw", _HEIGHT)
     count, seeds = int(frame["sub_spaces"].min()), int(frame["seeds"].max())
     # Means of several seeds would reach the bounds for one even more rarely.
-    chance = kendall_by_chance(count)
+    chance = random_kendall_interval(count)
     notes = [f"area: from lowest to highest of {seeds} seeds"] if seeds > 1 else []
     if chance is not None:
         notes.append(f"grey: tau of 95% of random orders of {count}")
@@ -110,7 +110,7 @@ _SYMBOLS = {
     "one_at_random": "cross",
     "oracle": "star",
 }
-_SINGLE = ("train_all", "one_at_random", "oracle")
+_SINGLE = ("train_all", "random_sub_supernet", "oracle")
 _NAMED = ("paper", "GM-NAS", "ceiling", "chance", "oracle")
 _SHIFTS = {"paper": (34, -34), "GM-NAS": (34, 34)}
 

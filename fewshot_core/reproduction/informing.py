@@ -4,7 +4,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from fewshot_core.analysis import SplitReport, Standing, describe_sub_spaces, top_threshold
+from fewshot_core.analysis import (
+    BaselineComparison,
+    SplitReport,
+    describe_sub_spaces,
+    top_threshold,
+)
 from fewshot_core.reproduction.claims import Claim, Evidence, Grid, Verdict
 from fewshot_core.reproduction.material import (
     RANDOM,
@@ -68,7 +73,7 @@ def table_facts(material: Material) -> Grid:
 def _facts(accuracies: Accuracies) -> tuple[str, ...]:
     frame = accuracies.frame
     values = frame["accuracy_mean"].to_numpy()
-    chance = accuracies.judge.chance(TreeOptions())
+    chance = accuracies.evaluator.chance(TreeOptions())
     inside = describe_sub_spaces(chance.best.leaves, frame)
     low, high = np.quantile(chance.gains, [0.05, 0.95])
     return (
@@ -101,11 +106,11 @@ def _evidence(material: Material) -> Iterator[Evidence]:
 
 
 def _of_group(group: SplitGroup, accuracies: Accuracies) -> Evidence | None:
-    by_metric: dict[str, list[tuple[Split, SplitReport, Standing]]] = {}
+    by_metric: dict[str, list[tuple[Split, SplitReport, BaselineComparison]]] = {}
     for split in group.splits:
-        report = accuracies.judge.report(split.leaves)
-        if report.standing is not None:
-            by_metric.setdefault(split.metric, []).append((split, report, report.standing))
+        report = accuracies.evaluator.report(split.leaves)
+        if report.comparison is not None:
+            by_metric.setdefault(split.metric, []).append((split, report, report.comparison))
     metrics = {name: rows for name, rows in by_metric.items() if name != RANDOM}
     if not metrics:
         return None
@@ -140,16 +145,18 @@ _ANSWERS = {Verdict.HOLDS: "yes", Verdict.FAILS: "no", Verdict.UNKNOWN: "cannot 
 _SKIP = OPERATIONS.index("skip_connect")
 
 
-def _line(name: str, rows: Sequence[tuple[Split, SplitReport, Standing]]) -> tuple[str, ...]:
+def _line(
+    name: str, rows: Sequence[tuple[Split, SplitReport, BaselineComparison]]
+) -> tuple[str, ...]:
     gains = [report.gain_bits for _, report, _ in rows]
-    shares = [standing.share_of_best or 0.0 for _, _, standing in rows]
+    shares = [comparison.share_of_best or 0.0 for _, _, comparison in rows]
     low, high = _interval(name, rows) or (None, None)
     return (
         name,
         str(len(rows)),
         _spread(gains, "{:.4f}"),
         _spread(shares, "{:.0%}"),
-        _spread([standing.percentile for _, _, standing in rows], "{:.2f}"),
+        _spread([comparison.percentile for _, _, comparison in rows], "{:.2f}"),
         "–" if low is None or high is None else f"{low:.2f} to {high:.2f}",
         _ANSWERS[_informs(name, rows)],
     )
@@ -163,26 +170,26 @@ def _spread(values: Sequence[float], form: str) -> str:
     return f"{mean} ({form.format(min(values))} to {form.format(max(values))})"
 
 
-def _percentile(rows: Sequence[tuple[Split, SplitReport, Standing]]) -> Mean:
-    return Mean.over([standing.percentile for _, _, standing in rows], _PERCENTILES)
+def _percentile(rows: Sequence[tuple[Split, SplitReport, BaselineComparison]]) -> Mean:
+    return Mean.over([comparison.percentile for _, _, comparison in rows], _PERCENTILES)
 
 
 def _interval(
-    name: str, rows: Sequence[tuple[Split, SplitReport, Standing]]
+    name: str, rows: Sequence[tuple[Split, SplitReport, BaselineComparison]]
 ) -> tuple[float, float] | None:
     """Return the interval that decides whether a metric informs, or None where there is none."""
     if _fixed(name, rows):
-        standing = rows[0][2]
-        return standing.percentile_low, standing.percentile_high
+        comparison = rows[0][2]
+        return comparison.percentile_low, comparison.percentile_high
     return _percentile(rows).interval
 
 
-def _informs(name: str, rows: Sequence[tuple[Split, SplitReport, Standing]]) -> Verdict:
+def _informs(name: str, rows: Sequence[tuple[Split, SplitReport, BaselineComparison]]) -> Verdict:
     interval = _interval(name, rows)
     return Mean(0.0, interval, len(rows)).above(_CHANCE)
 
 
-def _fixed(name: str, rows: Sequence[tuple[Split, SplitReport, Standing]]) -> bool:
+def _fixed(name: str, rows: Sequence[tuple[Split, SplitReport, BaselineComparison]]) -> bool:
     """Whether no seed could have given another split than the one there is."""
     published = not any(split.run_id for split, _, _ in rows)
     return len(rows) == 1 and (published or name in _SEEDLESS)

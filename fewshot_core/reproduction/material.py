@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from fewshot_core.analysis import SplitJudge
+from fewshot_core.analysis import SplitEvaluator
 from fewshot_core.space import SubSpace
 
 RANDOM = "random"
@@ -30,7 +30,7 @@ class Accuracies:
     table: str
     fingerprint: str
     frame: pd.DataFrame
-    judge: SplitJudge
+    evaluator: SplitEvaluator
 
 
 @dataclass(frozen=True)

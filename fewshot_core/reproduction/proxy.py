@@ -10,7 +10,7 @@ from fewshot_core.reproduction.claims import Claim, Evidence, Grid, Verdict
 from fewshot_core.reproduction.material import Material, SearchedSplit, SearchKind
 from fewshot_core.reproduction.orderings import Ordering, ordering
 from fewshot_core.reproduction.rules import Mean, Tally
-from fewshot_core.selection import kendall_by_chance, paper_milestones, read_frame
+from fewshot_core.selection import paper_milestones, random_kendall_interval, read_frame
 
 _TAUS = -1.0, 1.0
 
@@ -35,8 +35,8 @@ def proxy_claims(material: Material) -> list[Claim]:
         (kind, [ordering(cell) for cell in material.searched_by(kind)]) for kind in material.kinds()
     ]
 
-    def each(judge: _Judge) -> tuple[Evidence, ...]:
-        return tuple(judge(material, kind, found) for kind, found in kinds)
+    def each(evaluator: _Judge) -> tuple[Evidence, ...]:
+        return tuple(evaluator(material, kind, found) for kind, found in kinds)
 
     return [
         Claim(
@@ -179,7 +179,7 @@ def _correlated(material: Material, kind: SearchKind, found: list[Ordering]) -> 
         return searched_evidence(material, kind, found, "No correlation is defined.", unknown, grid)
     mean = Mean.over(last.tolist(), _TAUS)
     count = len(found[0].cell.found)
-    limit = kendall_by_chance(count)
+    limit = random_kendall_interval(count)
     chance = (
         ""
         if limit is None

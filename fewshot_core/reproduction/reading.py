@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fewshot_core.analysis import SplitJudge
+from fewshot_core.analysis import SplitEvaluator
 from fewshot_core.bench import KINDS, load_accuracy, resolve_table
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError
@@ -60,8 +60,8 @@ def _accuracies(kind: str | None, table: str | None, data_dir: Path) -> dict[str
                 problem = error
                 continue
             frame = load_accuracy(name, wanted, table, data_dir)
-            judge = SplitJudge(frame)
-            found[name] = Accuracies(name, wanted, info.name, info.fingerprint, frame, judge)
+            evaluator = SplitEvaluator(frame)
+            found[name] = Accuracies(name, wanted, info.name, info.fingerprint, frame, evaluator)
             break
     if problem is not None and not found:
         raise problem

@@ -101,9 +101,9 @@ class Mean:
 
     def below(self, limit: float) -> Verdict:
         """Say whether it is below a limit, as far as its interval tells."""
-        turned = {Verdict.HOLDS: Verdict.FAILS, Verdict.FAILS: Verdict.HOLDS}
+        last_change = {Verdict.HOLDS: Verdict.FAILS, Verdict.FAILS: Verdict.HOLDS}
         found = self.above(limit)
-        return turned.get(found, found)
+        return last_change.get(found, found)
 
     def text(self, digits: int = 2) -> str:
         """Return the mean with its interval: "0.21 (interval -0.10 to 0.52)"."""

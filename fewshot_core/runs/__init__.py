@@ -8,12 +8,12 @@ from fewshot_core.runs.folder import (
     State,
     Status,
     find_run,
-    foreign_folders,
     list_runs,
     run_folder,
+    unknown_folders,
 )
-from fewshot_core.runs.jobs import answered, cancel, delete, is_active, start
-from fewshot_core.runs.overview import reading_problem, set_aside
+from fewshot_core.runs.jobs import cancel, delete, find_finished, is_active, start
+from fewshot_core.runs.overview import quarantine, reading_problem
 from fewshot_core.runs.requests import KINDS, Network, Request, SplitRequest
 
 __all__ = [
@@ -24,21 +24,21 @@ __all__ = [
     "SplitRequest",
     "State",
     "Status",
-    "answered",
     "available_devices",
     "cancel",
     "command",
     "delete",
     "estimate_seconds",
+    "find_finished",
     "find_run",
-    "foreign_folders",
     "is_active",
     "list_runs",
     "measure",
     "plan_command",
+    "quarantine",
     "reading_problem",
     "run_folder",
-    "set_aside",
     "split_command",
     "start",
+    "unknown_folders",
 ]

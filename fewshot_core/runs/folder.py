@@ -138,7 +138,7 @@ T = TypeVar("T")
 Signature = tuple[int, int, int]
 
 
-class FileMemo(Generic[T]):
+class FileCache(Generic[T]):
     """What was read of files.
 
     Args:
@@ -346,8 +346,8 @@ def _read_request(path: Path) -> Request:
         raise RunError(f"{path.parent.name}: manifest.json: {error}") from error
 
 
-_STATUSES = FileMemo(_read_status)
-_REQUESTS = FileMemo(_read_request)
+_STATUSES = FileCache(_read_status)
+_REQUESTS = FileCache(_read_request)
 
 
 def runs_dir(data_dir: Path) -> Path:
@@ -355,7 +355,7 @@ def runs_dir(data_dir: Path) -> Path:
     return data_dir / "runs"
 
 
-def turned(data_dir: Path) -> int:
+def last_change(data_dir: Path) -> int:
     """Return a number that changes when a run begins, ends or is deleted, in any process.
 
     The progress of a run does not show in it, nor that its process is lost.
@@ -411,7 +411,7 @@ def list_runs(data_dir: Path) -> list[RunFolder]:
     return [_folder(base, name) for _, name in found]
 
 
-def foreign_folders(data_dir: Path) -> list[RunFolder]:
+def unknown_folders(data_dir: Path) -> list[RunFolder]:
     """Return the folders among the runs that no run has made: they have no manifest."""
     base = runs_dir(data_dir)
     return [

@@ -76,7 +76,7 @@ TERMINATION_SECONDS = 3.0
 _PACKAGES = ("torch", "numpy", "pandas", "fewshot-workbench")
 
 
-def answered(request: Request, data_dir: Path) -> RunFolder | None:
+def find_finished(request: Request, data_dir: Path) -> RunFolder | None:
     """Return the run that has answered a request, or whose process is doing so; else None.
 
     Raises:

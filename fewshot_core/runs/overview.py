@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 from fewshot_core.data_folder import locked
 from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.runs.folder import (
-    FileMemo,
+    FileCache,
     RunFolder,
     State,
     Status,
-    foreign_folders,
     list_runs,
+    unknown_folders,
 )
 from fewshot_core.runs.jobs import is_active
 from fewshot_core.runs.requests import Request, SplitRequest, kind_of
@@ -40,7 +40,7 @@ def reading_problem(folder: RunFolder) -> str | None:
     return None
 
 
-def set_aside(folder: RunFolder) -> Path:
+def quarantine(folder: RunFolder) -> Path:
     """Move a run's folder out of the way, and return where it is now; nothing is deleted.
 
     Raises:
@@ -239,7 +239,7 @@ def summarise(data_dir: Path, problems: Mapping[str, str]) -> list[RunSummary]:
         data_dir: The data folder.
         problems: What is known to be wrong with runs that can be read, by name.
     """
-    folders = [*foreign_folders(data_dir), *list_runs(data_dir)]
+    folders = [*unknown_folders(data_dir), *list_runs(data_dir)]
     return [_summary(folder, problems.get(folder.run_id)) for folder in folders]
 
 
@@ -256,7 +256,7 @@ def folder_size(path: Path) -> int:
     return size
 
 
-_SIZES = FileMemo(lambda status: folder_size(status.parent))
+_SIZES = FileCache(lambda status: folder_size(status.parent))
 """Sizes by the status: a run whose status stays the same does not grow."""
 
 

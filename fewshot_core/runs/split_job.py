@@ -13,7 +13,7 @@ import torch
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import RunError
 from fewshot_core.images.batches import Batch, load_batch
-from fewshot_core.metrics import ScoreMemory
+from fewshot_core.metrics import ScoreCache
 from fewshot_core.nets import Supernet, load_checkpoint
 from fewshot_core.runs.estimate import record_pace, record_warm_up
 from fewshot_core.runs.folder import RunFolder, State
@@ -101,7 +101,7 @@ def run(folder: RunFolder, data_dir: Path) -> None:
     supernet = _supernet(request)
     batches = _batches(request, data_dir)
     warm_up = _warm_up(request, data_dir, reporter)
-    memory = ScoreMemory(data_dir / "scores", reporter.log)
+    memory = ScoreCache(data_dir / "scores", reporter.log)
     tree = split(
         request.metric,
         supernet,

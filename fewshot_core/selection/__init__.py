@@ -10,10 +10,10 @@ from fewshot_core.selection.halving import (
     HalvingResult,
     Tie,
     describe_schedule,
-    one_at_random,
     oracle,
     parse_milestones,
     proportional_schedule,
+    random_sub_supernet,
     successive_halving,
     top_k,
     train_all,
@@ -27,7 +27,7 @@ from fewshot_core.selection.imported import (
     remove_curves,
     store_curves,
 )
-from fewshot_core.selection.proxy import kendall_by_chance, proxy_correlation
+from fewshot_core.selection.proxy import proxy_correlation, random_kendall_interval
 from fewshot_core.selection.rankings import DEFAULT_WINDOW, RANKINGS
 from fewshot_core.selection.recorded import RecordedCurves, recorded_curves, search_families
 from fewshot_core.selection.strategies import (
@@ -62,10 +62,8 @@ __all__ = [
     "describe_milestones",
     "describe_schedule",
     "imported_curves",
-    "kendall_by_chance",
     "leaders",
     "mark_of",
-    "one_at_random",
     "open_curves",
     "oracle",
     "paper_milestones",
@@ -73,6 +71,8 @@ __all__ = [
     "parse_milestones",
     "proportional_schedule",
     "proxy_correlation",
+    "random_kendall_interval",
+    "random_sub_supernet",
     "read_curves",
     "read_frame",
     "recorded_curves",

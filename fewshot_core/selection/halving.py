@@ -168,7 +168,7 @@ def describe_schedule(milestones: Iterable[int], end: int) -> str:
     return text
 
 
-def judge(
+def assess(
     curves: Curves,
     strategy: str,
     end: int,
@@ -325,7 +325,7 @@ def _cut(
         trained |= dict.fromkeys(set(living) - set(left), epoch)
         survivors[epoch] = living = left
         before = epoch
-    return judge(curves, strategy, last, rank_by, survivors, trained, tuple(ties))
+    return assess(curves, strategy, last, rank_by, survivors, trained, tuple(ties))
 
 
 def _checked_milestones(milestones: Iterable[int], end: int) -> list[int]:
@@ -377,7 +377,7 @@ def train_all(curves: pd.DataFrame | Curves, end: int | None = None) -> HalvingR
     last = checked_end(table, end)
     best = int(table.at("test_accuracy", last).argmax())
     trained = dict.fromkeys(range(len(table.sub_spaces)), last)
-    return judge(table, "train_all", last, "test_accuracy", {last: (best,)}, trained)
+    return assess(table, "train_all", last, "test_accuracy", {last: (best,)}, trained)
 
 
 def oracle(curves: pd.DataFrame | Curves, end: int | None = None) -> HalvingResult:
@@ -393,10 +393,10 @@ def oracle(curves: pd.DataFrame | Curves, end: int | None = None) -> HalvingResu
     table = as_curves(curves)
     last = checked_end(table, end)
     best = int(table.at("test_accuracy", last).argmax())
-    return judge(table, "oracle", last, "test_accuracy", {0: (best,), last: (best,)}, {best: last})
+    return assess(table, "oracle", last, "test_accuracy", {0: (best,), last: (best,)}, {best: last})
 
 
-def one_at_random(curves: pd.DataFrame | Curves, end: int | None = None) -> HalvingResult:
+def random_sub_supernet(curves: pd.DataFrame | Curves, end: int | None = None) -> HalvingResult:
     """Train one sub-supernet, each being as likely as the others: what it finds on average.
 
     Args:
@@ -417,7 +417,7 @@ def one_at_random(curves: pd.DataFrame | Curves, end: int | None = None) -> Halv
         name for name, value in zip(table.sub_spaces, found, strict=True) if value == ceiling
     )
     return HalvingResult(
-        strategy="one_at_random",
+        strategy="random_sub_supernet",
         sub_spaces=table.sub_spaces,
         end=last,
         rank_by="",

@@ -43,7 +43,7 @@ def proxy_correlation(
     return pd.DataFrame(columns).reset_index()
 
 
-def kendall_by_chance(count: int, level: float = 0.05) -> float | None:
+def random_kendall_interval(count: int, level: float = 0.05) -> float | None:
     """Return from where on a Kendall tau is unlikely to be chance.
 
     Args:

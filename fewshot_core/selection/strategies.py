@@ -15,9 +15,9 @@ from fewshot_core.selection.curves import Curves, checked_end, curves_by_seed
 from fewshot_core.selection.halving import (
     HalvingResult,
     describe_schedule,
-    one_at_random,
     oracle,
     proportional_schedule,
+    random_sub_supernet,
     successive_halving,
     top_k,
     train_all,
@@ -166,10 +166,10 @@ STRATEGIES.add(
 )
 STRATEGIES.add(
     Strategy(
-        "one_at_random",
+        "random_sub_supernet",
         "One at random",
         "trains one sub-supernet, whichever: its expected value",
-        lambda choice, curves, end: one_at_random(curves, end),
+        lambda choice, curves, end: random_sub_supernet(curves, end),
         lambda choice: "one at random, on average",
     )
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fewshot_core.errors import SplittingError
-from fewshot_core.metrics import METRICS, OperationScores, ScoreMemory, score_operations
+from fewshot_core.metrics import METRICS, OperationScores, ScoreCache, score_operations
 from fewshot_core.space import SubSpace, edge_label
 from fewshot_core.splitting.partition import TIE_TOLERANCE, Partition, partition
 from fewshot_core.splitting.tree import Path, SplitNode, SplitTree, TreeOptions
@@ -57,7 +57,7 @@ def split(
     image_size: int = 32,
     details: Mapping[str, Any] | None = None,
     progress: Callable[[Progress], None] | None = None,
-    memory: ScoreMemory | None = None,
+    memory: ScoreCache | None = None,
     warm_up: Callable[[Supernet], None] | None = None,
 ) -> SplitTree:
     """Split the space into sub-spaces, level by level.

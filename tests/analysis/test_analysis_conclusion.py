@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from textbook_trees import CONVOLUTION, convolution_tree, grow, random_table
 
-from fewshot_core.analysis import SplitJudge, conclusion, report_frame
+from fewshot_core.analysis import SplitEvaluator, conclusion, report_frame
 from fewshot_core.errors import TableError
 
 
@@ -133,14 +133,14 @@ def test_the_threshold_is_named_and_must_be_one():
 
 def test_reports_are_put_into_words():
     splits = {"ours": convolution_tree(), "mine": grow([(0, CONVOLUTION)])}
-    words = conclusion(report_frame(splits, SplitJudge(random_table(0), 0.05)))
+    words = conclusion(report_frame(splits, SplitEvaluator(random_table(0), 0.05)))
     assert words.startswith("Of 2 splits, ours tells the most about where the top 5% lies: ")
     assert words.count(".") - words.count("0.") <= 2 and "; mine (0.00" in words
 
 
 def test_the_words_for_the_benchmark(tables, splits):
     named = {metric: of["cifar10"] for metric, of in splits.items()} | {"ours": convolution_tree()}
-    words = conclusion(report_frame(named, SplitJudge(tables["cifar10"])))
+    words = conclusion(report_frame(named, SplitEvaluator(tables["cifar10"])))
     assert words == (
         "Of 4 splits, ours tells the most about where the top 1% lies: 0.0162 bits, 99% of the "
         "best tree of this shape, above all of 10,000 random trees; gradientmatching (0.0144) and "

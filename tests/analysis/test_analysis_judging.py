@@ -6,7 +6,7 @@ import pytest
 from textbook_trees import CONVOLUTION, convolution_tree, grow, random_table
 
 from fewshot_core.analysis import (
-    SplitJudge,
+    SplitEvaluator,
     best_tree,
     describe_sub_spaces,
     gini,
@@ -29,30 +29,30 @@ WITHOUT_SHAPE = [
 
 def test_a_report_says_what_the_functions_say():
     table, leaves = random_table(0), convolution_tree()
-    report = SplitJudge(table, 0.02, random_trees=500, seed=3).report(leaves)
+    report = SplitEvaluator(table, 0.02, random_trees=500, seed=3).report(leaves)
     assert report.sub_spaces == 8
     assert report.threshold == 0.02
     assert report.gain_bits == information_gain(leaves, table, 0.02)
     assert report.gini == gini(leaves, table, 0.02)
-    standing, gains = report.standing, random_trees(table, 500, threshold=0.02, seed=3)
+    comparison, gains = report.comparison, random_trees(table, 500, threshold=0.02, seed=3)
     best = best_tree(table, threshold=0.02).gain_bits
-    assert standing.best_bits == best
-    assert standing.share_of_best == report.gain_bits / best
-    assert standing.random_trees == 500
-    assert standing.random_mean_bits == pytest.approx(gains.mean())
+    assert comparison.best_bits == best
+    assert comparison.share_of_best == report.gain_bits / best
+    assert comparison.random_trees == 500
+    assert comparison.random_mean_bits == pytest.approx(gains.mean())
     stands = random_percentile(report.gain_bits, gains)
     assert astuple(stands) == (
-        standing.percentile,
-        standing.percentile_low,
-        standing.percentile_high,
+        comparison.percentile,
+        comparison.percentile_low,
+        comparison.percentile_high,
     )
 
 
 def test_the_published_fault_hid_a_split_that_is_close_to_the_best(tables, splits):
     for dataset, table in tables.items():
-        judge = SplitJudge(table)
+        evaluator = SplitEvaluator(table)
         named = {metric: of_metric[dataset] for metric, of_metric in splits.items()}
-        frame = report_frame(named | {"ours": convolution_tree()}, judge).set_index("split")
+        frame = report_frame(named | {"ours": convolution_tree()}, evaluator).set_index("split")
         assert frame.index[0] == "ours"
         assert frame.loc["ours", "percentile_low"] > 98
         assert frame.loc["params", "percentile_high"] < 90
@@ -74,49 +74,49 @@ def test_an_optimum_in_several_sub_spaces_is_in_all_of_them():
     assert report.optimum == report.best_mean == ("S1", "S2")
     assert report.optimum_in_best_mean
     assert (report.gain_bits, report.gini) == (0, 0)
-    assert report.standing.best_bits == 0 and report.standing.share_of_best is None
-    assert report.standing.percentile == 50
+    assert report.comparison.best_bits == 0 and report.comparison.share_of_best is None
+    assert report.comparison.percentile == 50
 
 
 def test_a_split_without_shape_stands_nowhere():
     report = split_report(WITHOUT_SHAPE, random_table(1))
-    assert report.standing is None
+    assert report.comparison is None
     assert report.gain_bits > 0
-    frame = report_frame({"a": WITHOUT_SHAPE}, SplitJudge(random_table(1)))
+    frame = report_frame({"a": WITHOUT_SHAPE}, SplitEvaluator(random_table(1)))
     assert frame[["best_bits", "percentile", "random_trees"]].isna().all(axis=None)
 
 
 def test_what_splits_of_a_shape_have_in_common_is_computed_once():
-    judge = SplitJudge(random_table(2), random_trees=50)
-    first = judge.chance(TreeOptions())
-    judge.report(convolution_tree())
-    assert judge.chance(TreeOptions((0, 1, 2), (2, 2, 2))) is first
-    assert judge.chance(TreeOptions((2, 1), (2, 2))) is not first
+    evaluator = SplitEvaluator(random_table(2), random_trees=50)
+    first = evaluator.chance(TreeOptions())
+    evaluator.report(convolution_tree())
+    assert evaluator.chance(TreeOptions((0, 1, 2), (2, 2, 2))) is first
+    assert evaluator.chance(TreeOptions((2, 1), (2, 2))) is not first
     assert first.shape == TreeOptions()
     assert len(first.gains) == 50 and (np.diff(first.gains) >= 0).all()
 
 
 def test_reports_are_sorted_by_what_splits_tell():
-    judge = SplitJudge(random_table(3), random_trees=50)
+    evaluator = SplitEvaluator(random_table(3), random_trees=50)
     named = {
         "one": grow([(0, CONVOLUTION)]),
         "three": convolution_tree(),
         "other": WITHOUT_SHAPE,
         "all": [SubSpace.full()],
     }
-    frame = report_frame(named, judge)
+    frame = report_frame(named, evaluator)
     assert frame["gain_bits"].is_monotonic_decreasing
     assert set(frame["split"]) == set(named)
     assert frame.set_index("split").loc["all", "gain_bits"] == 0
     assert frame.dtypes[["gain_bits", "percentile", "best_bits"]].tolist() == ["float64"] * 3
-    empty = report_frame({}, judge)
+    empty = report_frame({}, evaluator)
     assert empty.empty and list(empty.columns) == list(frame.columns)
 
 
 def test_incomplete_tables_are_judged_by_what_is_known():
     table = random_table(4, 300)
     report = split_report(convolution_tree(), table, 0.1)
-    assert report.standing.best_bits >= report.gain_bits
+    assert report.comparison.best_bits >= report.gain_bits
     assert report.optimum
 
 

@@ -72,9 +72,9 @@ def test_values_are_those_of_the_tables():
     report = split_report(leaves, table, 0.02)
     assert row == {
         "gain_bits": report.gain_bits,
-        "best_bits": report.standing.best_bits,
-        "share_of_best": report.standing.share_of_best,
-        "percentile": report.standing.percentile,
+        "best_bits": report.comparison.best_bits,
+        "share_of_best": report.comparison.share_of_best,
+        "percentile": report.comparison.percentile,
         "gini": report.gini,
         "optimum_in_best_mean": report.optimum_in_best_mean,
     }

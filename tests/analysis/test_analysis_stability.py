@@ -50,8 +50,8 @@ def test_a_root_is_compared_with_all_and_a_node_with_those_that_come_to_it():
 
 
 def test_the_same_sub_space_on_another_branch_is_the_same_question():
-    turned = tree((THREE[1], THREE[0]), THREE, CONVOLUTIONS)
-    table = stability([tree(THREE, CONVOLUTIONS, THREE), turned])
+    last_change = tree((THREE[1], THREE[0]), THREE, CONVOLUTIONS)
+    table = stability([tree(THREE, CONVOLUTIONS, THREE), last_change])
     assert list(table["arrived"]) == [2, 2, 2]
     assert list(table["same"]) == [1, 2, 2]
 

@@ -15,8 +15,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from fewshot_core.metrics import (
     METRICS,
     MetricInfo,
+    ScoreCache,
     ScoreKey,
-    ScoreMemory,
     most_sharing_first,
     score_operations,
 )
@@ -65,7 +65,7 @@ def reports():
 
 @pytest.fixture
 def memory(tmp_path, reports):
-    return ScoreMemory(tmp_path / "scores", reports.append)
+    return ScoreCache(tmp_path / "scores", reports.append)
 
 
 @pytest.fixture
@@ -277,7 +277,7 @@ def test_two_at_once_never_see_half_a_file(tmp_path, reports):
     answer = Answer(tuple(float(number) for number in range(3)), np.eye(3), None)
 
     def work(number):
-        mine = ScoreMemory(tmp_path, reports.append)
+        mine = ScoreCache(tmp_path, reports.append)
         for _ in range(20):
             mine.keep(KEY, answer)
             assert mine.find(KEY).values == answer.values
@@ -297,7 +297,7 @@ numbers = st.floats(width=64) | st.none()
     reason=st.none() | st.text(),
 )
 def test_an_answer_comes_back_bit_by_bit(tmp_path_factory, values, similarity, reason):
-    memory = ScoreMemory(tmp_path_factory.mktemp("scores"), pytest.fail)
+    memory = ScoreCache(tmp_path_factory.mktemp("scores"), pytest.fail)
     memory.keep(KEY, Answer(values, similarity, reason))
     found = memory.find(KEY)
     assert_array_equal(np.array(found.values, dtype=np.float64), np.array(values, dtype=np.float64))

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from fewshot_core.analysis import (
-    SplitJudge,
+    SplitEvaluator,
     agreement_matrix,
     describe_sub_spaces,
     report_frame,
@@ -13,8 +13,8 @@ from fewshot_core.analysis import (
 from fewshot_core.plots import (
     agreement_figure,
     alternative,
+    informativeness_figure,
     keep_figure,
-    standing_figure,
     top_map_figure,
 )
 from fewshot_core.space import ARCHITECTURE_COUNT, SubSpace
@@ -36,17 +36,17 @@ def accuracy():
 
 
 @pytest.fixture(scope="module")
-def judge(accuracy):
-    return SplitJudge(accuracy, 0.01, random_trees=200)
+def evaluator(accuracy):
+    return SplitEvaluator(accuracy, 0.01, random_trees=200)
 
 
 @pytest.fixture(scope="module")
-def reports(judge):
-    return report_frame(SPLITS, judge)
+def reports(evaluator):
+    return report_frame(SPLITS, evaluator)
 
 
 def test_splits_stand_on_rows_the_best_on_top(reports):
-    figure = standing_figure(reports, [0.0, 0.01], 0.05)
+    figure = informativeness_figure(reports, [0.0, 0.01], 0.05)
     points = figure.data[-1]
     assert list(points.x) == list(reports["gain_bits"])
     assert list(points.y) == [1, 0]
@@ -60,22 +60,22 @@ def test_splits_by_one_metric_may_share_a_row(reports):
     frame = pd.concat([reports, more], ignore_index=True)
     frame["row"] = ["a", "pool", "pool", "a"]
     frame["hollow"] = [False, False, False, True]
-    figure = standing_figure(frame, [0.0, 0.01], 0.05)
+    figure = informativeness_figure(frame, [0.0, 0.01], 0.05)
     points = figure.data[-1]
     assert list(figure.layout.yaxis.ticktext) == ["a", "pool"]
     assert list(points.y) == [1, 0, 0, 1]
     assert list(points.marker.symbol) == ["circle", "circle", "circle", "circle-open"]
     assert "a, seed 1" in points.hovertext[3]
-    assert figure.layout.height == standing_figure(reports, [0.0, 0.01], 0.05).layout.height
+    assert figure.layout.height == informativeness_figure(reports, [0.0, 0.01], 0.05).layout.height
 
 
 def test_the_axis_reaches_from_nothing_to_the_best_tree(reports):
-    low, high = standing_figure(reports, [0.0, 0.01], 5.0).layout.xaxis.range
+    low, high = informativeness_figure(reports, [0.0, 0.01], 5.0).layout.xaxis.range
     assert low < 0 < 5.0 < high
 
 
 def test_without_a_common_shape_there_is_neither_chance_nor_best(reports):
-    figure = standing_figure(reports, [], None)
+    figure = informativeness_figure(reports, [], None)
     assert len(figure.data) == 1
     assert "best tree" not in alternative(figure)
 
@@ -133,7 +133,7 @@ def test_agreement_names_the_closest_pair():
 @pytest.mark.parametrize(
     "figure",
     [
-        standing_figure(pd.DataFrame(columns=["split", "gain_bits"]), [], None),
+        informativeness_figure(pd.DataFrame(columns=["split", "gain_bits"]), [], None),
         top_map_figure({}),
         keep_figure(pd.DataFrame(columns=["split", "k", "best"])),
         agreement_figure(pd.DataFrame()),

@@ -6,8 +6,8 @@ from made_up_searches import made_up_search
 from fewshot_core.plots import SUB_SPACE_COLOURS, alternative, halving_figure
 from fewshot_core.plots.template import outline_colour
 from fewshot_core.selection import (
-    one_at_random,
     oracle,
+    random_sub_supernet,
     read_frame,
     successive_halving,
     top_k,
@@ -86,7 +86,7 @@ def test_it_is_small_and_always_the_same(curves, result):
 
 
 def test_other_strategies(curves):
-    chance = halving_figure(curves, one_at_random(curves))
+    chance = halving_figure(curves, random_sub_supernet(curves))
     assert all(last_epoch(named(chance, name)) == 600 for name in curves.sub_spaces)
     assert named(chance, "chosen") is None
     best = oracle(curves)

@@ -8,8 +8,8 @@ from made_up_searches import made_up_search
 from fewshot_core.plots import alternative, cursor_stops, replay_figure
 from fewshot_core.selection import (
     leaders,
-    one_at_random,
     oracle,
+    random_sub_supernet,
     read_frame,
     successive_halving,
     top_k,
@@ -135,7 +135,7 @@ def test_one_panel_is_above_the_other_over_the_same_epochs(figure):
     }
 
 
-@pytest.mark.parametrize("strategy", [one_at_random, oracle, lambda c: top_k(c, 2)])
+@pytest.mark.parametrize("strategy", [random_sub_supernet, oracle, lambda c: top_k(c, 2)])
 def test_other_strategies(strategy, curves):
     selected = strategy(curves)
     figure = replay_figure(curves, selected)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from made_up_material import ALONE
 
-from fewshot_core.analysis import SplitJudge
+from fewshot_core.analysis import SplitEvaluator
 from fewshot_core.reproduction import Accuracies, Material, Split
 from fewshot_core.space import ARCHITECTURE_COUNT, SubSpace
 
@@ -21,8 +21,8 @@ def accuracies() -> Accuracies:
             "accuracy_mean": np.linspace(10.0, 90.0, ARCHITECTURE_COUNT),
         }
     )
-    judge = SplitJudge(frame, random_trees=200)
-    return Accuracies("cifar10", "test", "made-up", "0" * 64, frame, judge)
+    evaluator = SplitEvaluator(frame, random_trees=200)
+    return Accuracies("cifar10", "test", "made-up", "0" * 64, frame, evaluator)
 
 
 @pytest.fixture

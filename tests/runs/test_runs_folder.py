@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fewshot_core.errors import RunError
 from fewshot_core.runs import RunFolder, State, Status, list_runs, run_folder
 from fewshot_core.runs import folder as folder_module
-from fewshot_core.runs.folder import turned
+from fewshot_core.runs.folder import last_change
 from fewshot_core.splitting import SplitTree
 
 RUN = "split-params-cifar10-0123456789ab"
@@ -258,10 +258,10 @@ def test_a_turn_of_a_run_shows_in_the_time_of_the_folder_of_runs(tmp_path):
 
     def turns_with(state: State) -> bool:
         os.utime(tmp_path / "runs", (0, 0))
-        before = turned(tmp_path)
+        before = last_change(tmp_path)
         run.write_status(Status(state))
-        return turned(tmp_path) != before
+        return last_change(tmp_path) != before
 
     assert not turns_with(State.RUNNING), "progress is no turn"
     assert all(turns_with(state) for state in State if state is not State.RUNNING)
-    assert turned(tmp_path / "nothing") == 0
+    assert last_change(tmp_path / "nothing") == 0

@@ -17,9 +17,9 @@ from fewshot_core.runs import (
     RunFolder,
     State,
     Status,
-    answered,
     cancel,
     delete,
+    find_finished,
     jobs,
     list_runs,
     start,
@@ -99,13 +99,13 @@ def test_many_starts_at_once_make_one_process(idle, params):
 
 
 def test_a_request_is_answered_while_it_is_worked_on_and_when_done(idle, params, finish):
-    assert answered(params, idle) is None
+    assert find_finished(params, idle) is None
     run = start(params, idle)
-    assert answered(params, idle) == run
+    assert find_finished(params, idle) == run
     cancel(run)
-    assert answered(params, idle) is None
+    assert find_finished(params, idle) is None
     finish(run)
-    assert answered(params, idle) == run
+    assert find_finished(params, idle) == run
     pid = run.status().pid
     assert start(params, idle) == run and run.status().pid == pid
 
@@ -119,7 +119,7 @@ def test_a_damaged_answer_is_no_answer_and_is_made_again(idle, params, finish, n
     (run.path / name).unlink()
     if content is not None:
         (run.path / name).write_text(content)
-    assert answered(params, idle) is None
+    assert find_finished(params, idle) is None
     assert start(params, idle) == run
     assert run.status().state is State.QUEUED
     assert run.tree() is None and run.request().canonical() == params.canonical()

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from fewshot_core.runs.folder import FileMemo
+from fewshot_core.runs.folder import FileCache
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def counted():
         read.append(path.name)
         return path.read_text()
 
-    return FileMemo(text), read
+    return FileCache(text), read
 
 
 def write(path, text, age=60.0):
@@ -74,7 +74,7 @@ def test_what_cannot_be_read_is_said_every_time(tmp_path, counted):
 
 def test_memory_is_bounded(tmp_path):
     read = []
-    files = FileMemo(lambda path: read.append(path.name) or path.name, kept=2)
+    files = FileCache(lambda path: read.append(path.name) or path.name, kept=2)
     for name in ("a", "b", "c"):
         write(tmp_path / name, name)
         files.read(tmp_path / name)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fewshot_core.runs import RunFolder, State, Status, answered, cancel, start
+from fewshot_core.runs import RunFolder, State, Status, cancel, find_finished, start
 from fewshot_core.runs.search_job import search, train
 from fewshot_core.search import PRESETS, SearchRequest, TrainingRequest
 from fewshot_core.space import SubSpace
@@ -82,7 +82,7 @@ def test_a_killed_search_goes_on_and_ends_as_an_unbroken_one(tmp_path, wait_unti
     curves = [[r | {"seconds": 0} for r in run.records()] for run in (first, second)]
     assert curves[0] == curves[1] and len(curves[0]) == 9
     assert f"going on after epoch {done - 1}" in second.log_tail(1000)
-    assert answered(request, broken) == second
+    assert find_finished(request, broken) == second
     assert first.manifest()["synthetic"] is True
     cancel(first)  # a run that has ended is left as it is
     assert first.status().state is State.DONE

@@ -2,7 +2,7 @@ import pytest
 from textbook_selection import HAND, hand_curves, long_form
 
 from fewshot_core.errors import SelectionError
-from fewshot_core.selection import leaders, one_at_random, oracle, train_all
+from fewshot_core.selection import leaders, oracle, random_sub_supernet, train_all
 
 
 def test_training_all_is_the_ceiling():
@@ -21,7 +21,7 @@ def test_the_oracle_trains_one():
 
 
 def test_one_at_random_is_an_average():
-    result = one_at_random(hand_curves())
+    result = random_sub_supernet(hand_curves())
     mean = sum(found for _, found in HAND.values()) / 8
     assert result.winner is None
     assert result.cost == 1
@@ -31,7 +31,7 @@ def test_one_at_random_is_an_average():
 
 
 def test_an_earlier_end():
-    for strategy in (train_all, oracle, one_at_random):
+    for strategy in (train_all, oracle, random_sub_supernet):
         assert strategy(hand_curves(), 3).ceiling == pytest.approx(94.3 / 2)
         with pytest.raises(SelectionError, match="a test accuracy of S8 at epoch 6"):
             strategy(hand_curves().query("sub_space != 'S8' or epoch < 6"))
@@ -39,7 +39,7 @@ def test_an_earlier_end():
 
 def test_equally_good_ones():
     frame = long_form({"S2": [1], "S1": [2], "S3": [3]}, {"S1": 90.0, "S2": 94.0, "S3": 94.0}, 1)
-    for strategy in (train_all, oracle, one_at_random):
+    for strategy in (train_all, oracle, random_sub_supernet):
         result = strategy(frame)
         assert (result.best, result.equally_best) == ("S2", ("S2", "S3"))
 

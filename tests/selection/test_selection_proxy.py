@@ -9,7 +9,7 @@ from scipy.stats import kendalltau, spearmanr
 from textbook_selection import hand_curves, long_form, random_curves
 
 from fewshot_core.errors import SelectionError
-from fewshot_core.selection import kendall_by_chance, proxy_correlation
+from fewshot_core.selection import proxy_correlation, random_kendall_interval
 
 
 @settings(deadline=None, max_examples=40)
@@ -70,10 +70,10 @@ def test_what_chance_does_is_exact(count):
     taus = [abs(kendalltau(first, order).statistic) for order in permutations(first)]
     possible = sorted(set(np.round(taus, 9)))
     rare = [t for t in possible if np.mean(np.array(taus) >= t - 1e-6) <= 0.05]
-    chance = kendall_by_chance(count)
+    chance = random_kendall_interval(count)
     assert chance == (pytest.approx(rare[0]) if rare else None)
 
 
 def test_what_chance_does_with_eight():
-    assert kendall_by_chance(8) == pytest.approx(18 / 28)
-    assert kendall_by_chance(1) is None
+    assert random_kendall_interval(8) == pytest.approx(18 / 28)
+    assert random_kendall_interval(1) is None

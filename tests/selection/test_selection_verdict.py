@@ -6,8 +6,8 @@ from textbook_selection import hand_curves, long_form
 
 from fewshot_core.selection import (
     cost_text,
-    one_at_random,
     oracle,
+    random_sub_supernet,
     result_document,
     successive_halving,
     top_k,
@@ -78,7 +78,7 @@ def test_what_selection_is_measured_against():
     assert verdict(oracle(frame)) == (
         "Found 94.30% (S3), the best there is to find, cost 1 run if it had been known beforehand."
     )
-    assert verdict(one_at_random(frame)) == (
+    assert verdict(random_sub_supernet(frame)) == (
         "One sub-supernet at random finds 91.39% on average, best 94.30% (S3), cost 1 run."
     )
     assert verdict(top_k(frame, 1)) == (
@@ -106,7 +106,7 @@ def test_a_document_goes_to_json_and_back():
         successive_halving(frame, (2, 4)),
         train_all(frame),
         oracle(frame),
-        one_at_random(frame),
+        random_sub_supernet(frame),
     ):
         document = result_document(result)
         assert json.loads(json.dumps(document, allow_nan=False)) == document

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from fewshot_core.errors import MetricError, SplittingError, UnknownNameError
-from fewshot_core.metrics import ScoreMemory, score_operations
+from fewshot_core.metrics import ScoreCache, score_operations
 from fewshot_core.nets import Supernet
 from fewshot_core.space import SubSpace, check_partition
 from fewshot_core.splitting import SplitTree, partition, set_partitions, split
@@ -128,7 +128,7 @@ def test_the_same_question_has_the_same_answer(small, batch):
 
 @pytest.mark.parametrize("order", [["grasp", "snip", "random"], ["snip", "random", "grasp"]])
 def test_trees_are_the_same_with_and_without_memory(order, small, batch, tmp_path):
-    memory = ScoreMemory(tmp_path, pytest.fail)
+    memory = ScoreCache(tmp_path, pytest.fail)
     for metric in order:
         alone = split(metric, small, batch, (0, 1))
         first = split(metric, small, batch, (0, 1), memory=memory)

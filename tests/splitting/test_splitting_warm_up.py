@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fewshot_core.errors import SplittingError
-from fewshot_core.metrics import ScoreMemory, score_operations
+from fewshot_core.metrics import ScoreCache, score_operations
 from fewshot_core.splitting import TreeOptions, split
 
 
@@ -61,7 +61,7 @@ def test_a_tree_of_one_level_is_not_trained(small, batch):
 
 
 def test_trained_weights_are_another_question_to_the_memory(small, batch, tmp_path):
-    memory = ScoreMemory(tmp_path, pytest.fail)
+    memory = ScoreCache(tmp_path, pytest.fail)
     split("gradnorm", small, batch, (0, 1), memory=memory)
     split("gradnorm", small, batch, (0, 1), memory=memory, warm_up=Scaling())
     assert (memory.found, memory.made) == (5, 15 + 10)

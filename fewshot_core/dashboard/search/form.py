@@ -34,9 +34,9 @@ from fewshot_core.networks import check_checkpoint
 from fewshot_core.runs import (
     RunFolder,
     State,
-    answered,
     cancel,
     estimate_seconds,
+    find_finished,
     is_active,
     measure,
     run_folder,
@@ -252,7 +252,7 @@ def _choose_named(label: str, key: str, texts: Mapping[str, str]) -> str:
 
 def _show_start(workspace: Workspace, request: TrainingRequest) -> None:
     try:
-        known = answered(request, workspace.data_dir)
+        known = find_finished(request, workspace.data_dir)
         seconds = estimate_seconds(workspace.data_dir, request)
     except (FewshotError, OSError) as error:
         st.error(str(error))

@@ -13,7 +13,7 @@ from fewshot_core.dashboard.shared.splits import SplitInView, search_label
 from fewshot_core.data_folder import demo_dir
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import RunFolder, State, Status, list_runs
-from fewshot_core.runs.folder import FileMemo
+from fewshot_core.runs.folder import FileCache
 from fewshot_core.runs.jobs import planned_folders
 from fewshot_core.search import ALGORITHMS, SearchRequest, plan
 from fewshot_core.search.records import RECORDS
@@ -251,8 +251,8 @@ def _search_of(path: Path) -> tuple[SearchRequest, dict[str, Any], str] | None:
     return request, manifest, request.family(fingerprints)
 
 
-_SEARCHES = FileMemo(_search_of)
-_RECORDS = FileMemo(lambda path: RunFolder(path.parent).records(), kept=512)
+_SEARCHES = FileCache(_search_of)
+_RECORDS = FileCache(lambda path: RunFolder(path.parent).records(), kept=512)
 
 
 def plan_source(plan: SearchPlan) -> list[str]:

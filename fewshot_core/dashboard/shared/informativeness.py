@@ -6,7 +6,7 @@ from functools import lru_cache
 import pandas as pd
 import plotly.graph_objects as go
 
-from fewshot_core.analysis import SplitJudge, tree_shape
+from fewshot_core.analysis import SplitEvaluator, tree_shape
 from fewshot_core.dashboard.shared.figures import (
     accuracy_source,
     kept,
@@ -22,7 +22,7 @@ from fewshot_core.dashboard.shared.loading import (
 )
 from fewshot_core.dashboard.shared.sidebar import View
 from fewshot_core.dashboard.shared.splits import SplitInView
-from fewshot_core.plots import cut_notes, distributions_figure, standing_figure
+from fewshot_core.plots import cut_notes, distributions_figure, informativeness_figure
 
 
 def some_of_each(labels: Mapping[str, str], most: int = 1) -> list[str]:
@@ -33,21 +33,25 @@ def some_of_each(labels: Mapping[str, str], most: int = 1) -> list[str]:
     return [key for keys in found.values() for key in keys[:most]]
 
 
-def show_standing(
-    view: View, judge: SplitJudge, splits: Sequence[SplitInView], key: str, by_metric: bool = False
+def show_informativeness(
+    view: View,
+    evaluator: SplitEvaluator,
+    splits: Sequence[SplitInView],
+    key: str,
+    by_metric: bool = False,
 ) -> None:
     """Draw splits between chance and the best tree of the shape that most of them have.
 
     Args:
         view: What is looked at.
-        judge: Who judges them.
+        judge: Evaluator of the splits.
         splits: The splits.
         key: The figure's key.
         by_metric: Whether splits by one metric share a row.
     """
     source = tuple(accuracy_source(view)[:2])
     rows = tuple((split.label, split.name, split.trained) for split in splits) if by_metric else ()
-    show_figure(_draw(named(splits), judge, source, view.top_label, rows), key)
+    show_figure(_draw(named(splits), evaluator, source, view.top_label, rows), key)
 
 
 def show_splits_source(view: View, splits: Sequence[SplitInView], key: str) -> None:
@@ -73,7 +77,7 @@ def named(splits: Sequence[SplitInView]) -> Named:
 @kept
 def _draw(
     named: Named,
-    judge: SplitJudge,
+    evaluator: SplitEvaluator,
     source: tuple[str, ...],
     top_label: str,
     rows: tuple[tuple[str, str, bool], ...],
@@ -81,17 +85,17 @@ def _draw(
     shapes = [shape for _, leaves in named if (shape := tree_shape(leaves)) is not None]
     caption = list(source)
     title = f"How much each split tells about the {top_label}"
-    judged = _in_rows(reports(named, judge), rows)
+    judged = _in_rows(reports(named, evaluator), rows)
     if rows:
         caption.append("one point for each split" + ", hollow: trained" * any(r[2] for r in rows))
     if not shapes:
-        return standing_figure(judged, [], None, title, caption)
+        return informativeness_figure(judged, [], None, title, caption)
     shape = max(shapes, key=shapes.count)
     if len(set(shapes)) > 1:
         caption.append("chance and best are those of the most frequent shape of tree")
-    chance = judge.chance(shape)
+    chance = evaluator.chance(shape)
     best = chance.best.gain_bits
-    return standing_figure(judged, chance.gains, best, title, caption)
+    return informativeness_figure(judged, chance.gains, best, title, caption)
 
 
 def _in_rows(judged: pd.DataFrame, rows: tuple[tuple[str, str, bool], ...]) -> pd.DataFrame:
@@ -106,15 +110,17 @@ def _in_rows(judged: pd.DataFrame, rows: tuple[tuple[str, str, bool], ...]) -> p
 
 @kept
 def draw_small(
-    leaves: Leaves, judge: SplitJudge, axis_title: str, style: str, title: str
+    leaves: Leaves, evaluator: SplitEvaluator, axis_title: str, style: str, title: str
 ) -> go.Figure:
     """Return the picture of a split's distributions in a style."""
-    frame = distributions(leaves, judge, style)
-    described = describe(leaves, judge)
+    frame = distributions(leaves, evaluator, style)
+    described = describe(leaves, evaluator)
     return distributions_figure(frame, described, axis_title, style, title=title, compact=True)
 
 
 @lru_cache(maxsize=256)
-def small_notes(leaves: Leaves, judge: SplitJudge, style: str) -> str:
+def small_notes(leaves: Leaves, evaluator: SplitEvaluator, style: str) -> str:
     """Return what the picture does not show, in words."""
-    return " · ".join(cut_notes(distributions(leaves, judge, style), describe(leaves, judge)))
+    return " · ".join(
+        cut_notes(distributions(leaves, evaluator, style), describe(leaves, evaluator))
+    )

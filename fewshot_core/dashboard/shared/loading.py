@@ -11,7 +11,7 @@ import streamlit as st
 
 from fewshot_core.analysis import (
     DISTRIBUTION_FRAMES,
-    SplitJudge,
+    SplitEvaluator,
     architectures_of,
     conclusion,
     default_limits,
@@ -68,7 +68,9 @@ def _accuracy(
     return _workspace.store.accuracy(table, dataset, kind)
 
 
-def load_judge(workspace: Workspace, view: View, dataset: str | None = None) -> SplitJudge | None:
+def load_evaluator(
+    workspace: Workspace, view: View, dataset: str | None = None
+) -> SplitEvaluator | None:
     """Return who judges splits by the accuracies in view, or by those of another data set.
 
     Returns None where the table in view has no such accuracies on the other data set.
@@ -86,41 +88,43 @@ def load_judge(workspace: Workspace, view: View, dataset: str | None = None) -> 
 @st.cache_resource(show_spinner="Drawing random trees", max_entries=24)
 def _judge(
     _workspace: Workspace, stamp: Hashable, table: str, dataset: str, kind: str, threshold: float
-) -> SplitJudge:
-    return SplitJudge(_accuracy(_workspace, stamp, table, dataset, kind), threshold)
+) -> SplitEvaluator:
+    return SplitEvaluator(_accuracy(_workspace, stamp, table, dataset, kind), threshold)
 
 
 @lru_cache(maxsize=_KEPT)
-def describe(leaves: Leaves, judge: SplitJudge) -> pd.DataFrame:
+def describe(leaves: Leaves, evaluator: SplitEvaluator) -> pd.DataFrame:
     """Return what each sub-space of a split holds."""
-    return describe_sub_spaces(leaves, judge.accuracy, judge.threshold)
+    return describe_sub_spaces(leaves, evaluator.accuracy, evaluator.threshold)
 
 
 @lru_cache(maxsize=_KEPT)
-def reports(named: Named, judge: SplitJudge) -> pd.DataFrame:
+def reports(named: Named, evaluator: SplitEvaluator) -> pd.DataFrame:
     """Return the reports of several splits, the most informative first."""
-    return report_frame(dict(named), judge)
+    return report_frame(dict(named), evaluator)
 
 
 @lru_cache(maxsize=_KEPT)
-def finding(named: Named, judge: SplitJudge) -> str:
+def finding(named: Named, evaluator: SplitEvaluator) -> str:
     """Return what follows from the reports of several splits, in a sentence."""
-    return conclusion(reports(named, judge))
+    return conclusion(reports(named, evaluator))
 
 
 @lru_cache(maxsize=_KEPT)
 def distributions(
-    leaves: Leaves, judge: SplitJudge, style: str, lowest: float = LOWEST
+    leaves: Leaves, evaluator: SplitEvaluator, style: str, lowest: float = LOWEST
 ) -> pd.DataFrame:
     """Return the distributions that a style draws, without a share of the lowest accuracies."""
-    limits = default_limits(judge.accuracy, lowest)
-    return DISTRIBUTION_FRAMES[style](leaves, judge.accuracy, limits)
+    limits = default_limits(evaluator.accuracy, lowest)
+    return DISTRIBUTION_FRAMES[style](leaves, evaluator.accuracy, limits)
 
 
 @lru_cache(maxsize=_KEPT)
-def top_distributions(leaves: Leaves, judge: SplitJudge) -> tuple[pd.DataFrame, pd.DataFrame]:
+def top_distributions(
+    leaves: Leaves, evaluator: SplitEvaluator
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the densities of the top architectures, and these architectures themselves."""
-    accuracy, threshold = judge.accuracy, judge.threshold
+    accuracy, threshold = evaluator.accuracy, evaluator.threshold
     rows = accuracy[top_mask(accuracy["accuracy_mean"].to_numpy(), threshold)]
     values = rows["accuracy_mean"]
     limits = None if rows.empty else (float(values.min()), float(values.max()))
@@ -129,9 +133,9 @@ def top_distributions(leaves: Leaves, judge: SplitJudge) -> tuple[pd.DataFrame, 
 
 
 @lru_cache(maxsize=_KEPT)
-def architectures(leaves: Leaves, number: int, judge: SplitJudge) -> pd.DataFrame:
+def architectures(leaves: Leaves, number: int, evaluator: SplitEvaluator) -> pd.DataFrame:
     """Return the architectures of a sub-space, the best first."""
-    return architectures_of(leaves[number], judge.accuracy, judge.threshold)
+    return architectures_of(leaves[number], evaluator.accuracy, evaluator.threshold)
 
 
 def uncertainty(workspace: Workspace, view: View, leaves: Leaves) -> pd.DataFrame | None:

@@ -10,7 +10,7 @@ from streamlit.errors import StreamlitPageNotFoundError
 from fewshot_core.bench.storage import tables_changed
 from fewshot_core.data_folder import data_dir, demo_dir
 from fewshot_core.errors import FewshotError, StoreError
-from fewshot_core.runs.folder import turned
+from fewshot_core.runs.folder import last_change
 from fewshot_core.runs.overview import RunSummary, summarise
 from fewshot_core.store import Store
 
@@ -143,7 +143,7 @@ class Workspace:
 
         What has begun or ended is in it at once, progress after ``LOOK_SECONDS`` at the latest.
         """
-        return _look(self, self.data_dir, turned(self.data_dir), tables_changed(self.data_dir))
+        return _look(self, self.data_dir, last_change(self.data_dir), tables_changed(self.data_dir))
 
 
 def setup(title: str) -> Workspace:
@@ -176,7 +176,7 @@ def _open_store(folder: Path) -> Store:
 
 
 @st.cache_resource(show_spinner=False, ttl=LOOK_SECONDS, max_entries=4)
-def _look(_workspace: Workspace, folder: Path, turned: int, tables: int) -> list[RunSummary]:
+def _look(_workspace: Workspace, folder: Path, last_change: int, tables: int) -> list[RunSummary]:
     """Take in what is new in the data folder, and look at its runs."""
     _workspace.store.sync()
     return summarise(folder, _workspace.store.problems)

@@ -13,7 +13,7 @@ from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.errors import FewshotError
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import Request, SplitRequest
-from fewshot_core.runs.folder import FileMemo
+from fewshot_core.runs.folder import FileCache
 from fewshot_core.search import (
     ALGORITHMS,
     PRESETS,
@@ -308,4 +308,4 @@ def _open_imported(path: Path) -> SplitInView:
     )
 
 
-_IMPORTED = FileMemo(_open_imported)
+_IMPORTED = FileCache(_open_imported)

@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from fewshot_core.analysis import SplitJudge, branchings
+from fewshot_core.analysis import SplitEvaluator, branchings
 from fewshot_core.dashboard.shared.figures import kept, show_figure
 from fewshot_core.dashboard.shared.loading import describe
 from fewshot_core.dashboard.shared.splits import SplitInView
@@ -67,17 +67,17 @@ def _drawing(split: SplitInView, leaves: pd.DataFrame | None) -> TreeDrawing:
 
 
 @kept
-def draw_split(split: SplitInView, judge: SplitJudge | None) -> go.Figure:
+def draw_split(split: SplitInView, evaluator: SplitEvaluator | None) -> go.Figure:
     """Return the picture of any split, with what a judge's accuracies say of its sub-spaces."""
-    leaves = None if judge is None else describe(split.leaves, judge)
+    leaves = None if evaluator is None else describe(split.leaves, evaluator)
     return tree_figure(_drawing(split, leaves))
 
 
-def show_tree(split: SplitInView, tree: SplitTree, judge: SplitJudge | None) -> SplitNode:
+def show_tree(split: SplitInView, tree: SplitTree, evaluator: SplitEvaluator | None) -> SplitNode:
     """Draw a split's tree and return the node chosen, by a click on it or from the list."""
     nodes = {_path_text(node.path): node for node in tree.nodes}
     names = {text: _node_name(tree, node) for text, node in nodes.items()}
-    figure = draw_split(split, judge)
+    figure = draw_split(split, evaluator)
     show_figure(figure, _CHART, on_select=lambda: _choose_clicked(names), wide=True)
     chosen = st.selectbox(
         "Node",

@@ -16,7 +16,7 @@ from fewshot_core.runs.cluster.clusters import ATTEMPTS
 from fewshot_core.runs.cluster.config import Grid
 from fewshot_core.runs.cluster.tasks import GridTask, Outcome, Sent, do, read_inputs
 from fewshot_core.runs.folder import RunFolder, State, Status, runs_dir
-from fewshot_core.runs.jobs import answered, is_usable, make_manifest
+from fewshot_core.runs.jobs import find_finished, is_usable, make_manifest
 from fewshot_core.runs.requests import Request, SplitRequest, kind_of
 from fewshot_core.search import SearchRequest
 
@@ -94,7 +94,7 @@ def finished_before(grid: Grid, data_dir: Path) -> GridReport | None:
     report = GridReport()
     requests: list[Request] = [*grid.splits, *grid.searches]
     for request in requests:  # which grows by the searches in splits
-        folder = answered(request, data_dir)
+        folder = find_finished(request, data_dir)
         if folder is None:
             return None
         if folder.run_id not in report.skipped:
