@@ -409,7 +409,7 @@ def score_operations(
         "image_size": image_size,
         "report": on_operation or _ignore,
     }
-    ask = resolve("fewshot_core.metrics.score_cache:ask")
+    ask = resolve("fewshot_core.metrics.evaluation:ask")
     with supernet.probing(batch_norm):
         answers = [
             ask(info, supernet, edge, one, batch_norm, options, memory)

@@ -8,9 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from fewshot_core.data_folder import locked
 from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.runs.folder import (
@@ -96,6 +93,9 @@ def _table_damage(folder: RunFolder, state: State) -> list[str]:
     path = folder.path / TABLE
     if not path.exists():
         return [f"{folder.run_id}: {TABLE} is missing; start it again"] * (state is State.DONE)
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         epochs = pq.read_table(path, columns=["epoch"])["epoch"].to_pylist()
     except (OSError, pa.ArrowException) as error:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from fewshot_core.nets import Supernet
     from fewshot_core.search.data import Images
-    from fewshot_core.search.proxy import ProxyQuality
+    from fewshot_core.search.evaluation import ProxyQuality
 
 __all__ = [
     "ALGORITHMS",
@@ -167,7 +167,7 @@ def proxy_quality(
     batch_size: int = 64,
 ) -> ProxyQuality:
     """Return how well shared weights rank architectures; see ``fewshot_core.search.proxy``."""
-    found: ProxyQuality = resolve("fewshot_core.search.proxy:proxy_quality")(
+    found: ProxyQuality = resolve("fewshot_core.search.evaluation:proxy_quality")(
         supernet, images, table, sample, seed, batch_size
     )
     return found

@@ -19,11 +19,11 @@ from fewshot_core.images import Provenance
 from fewshot_core.nets import Supernet, load_checkpoint
 from fewshot_core.search.compute import Compute
 from fewshot_core.search.data import SearchData, halved, load_data, normalise
-from fewshot_core.search.evaluation import evaluate
+from fewshot_core.search.evaluation import evaluate, shared_accuracy
 from fewshot_core.search.loop import Search, SearchState, make_start
 from fewshot_core.search.options import SearchError
 from fewshot_core.search.pace import Pace, read_request
-from fewshot_core.search.proxy import SharedAccuracies, draw, shared_accuracy
+from fewshot_core.search.proxy import SharedAccuracies, draw
 from fewshot_core.search.records import (
     CHECKPOINT,
     DAMAGED,

@@ -11,8 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from fewshot_core.data_folder import atomic_path, write_text
 from fewshot_core.search.options import SearchError
 from fewshot_core.space import EDGES, OPERATIONS
@@ -200,4 +198,6 @@ def _record(line: str) -> dict[str, Any] | None:
 def write_parquet(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Write records as a Parquet table, atomically: one row for each epoch."""
     with atomic_path(path) as temporary:
+        import pandas as pd
+
         pd.DataFrame(list(records)).to_parquet(temporary, index=False)

@@ -10,8 +10,7 @@ import pytest
 
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import ImagesError
-from fewshot_core.images import load_batch, load_images
-from fewshot_core.images import parquet as parquet_reader
+from fewshot_core.images import load_batch, load_images, parquet_reader
 
 
 class Attack:
