@@ -67,6 +67,14 @@ class Registry(Generic[T]):
             raise UnknownNameError(f"unknown {self.kind} {name!r}: expected one of {known}")
         return self._records[name]
 
+    def find(self, name: str) -> T | None:
+        """Return the record of that name, or None (a plug-in that is no longer installed)."""
+        return self.get(name) if name in self else None
+
+    def label(self, name: str) -> str:
+        """Return the label of a record, or the name itself where there is no such record."""
+        return str(getattr(self.find(name), "label", name))
+
     def names(self) -> list[str]:
         """All names, in the order of registration."""
         return list(self._records)

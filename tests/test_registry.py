@@ -53,6 +53,14 @@ def test_an_unknown_name_is_refused_with_the_known_ones(fruits):
         Registry[Fruit]("fruit").get("plum")
 
 
+def test_an_unknown_name_can_be_looked_up_and_labelled(fruits):
+    assert fruits.find("apple") is APPLE and fruits.find("plum") is None
+    assert fruits.label("apple") == "apple"  # these records have no label of their own
+    assert METRICS.find("not installed") is None
+    assert METRICS.label("linear_regions") == "#lr"
+    assert METRICS.label("not_installed") == "not_installed"
+
+
 def test_the_data_sets_and_metrics_have_names_and_words():
     assert DATASETS.names() == ["cifar10", "cifar100", "ImageNet16-120"]
     for info in METRICS:
