@@ -110,7 +110,7 @@ _SYMBOLS = {
     "one_at_random": "cross",
     "oracle": "star",
 }
-_SINGLE = ("train_all", "random_sub_supernet", "oracle")
+_SINGLE = ("train_all", "one_at_random", "oracle")
 _NAMED = ("paper", "GM-NAS", "ceiling", "chance", "oracle")
 _SHIFTS = {"paper": (34, -34), "GM-NAS": (34, 34)}
 

@@ -417,7 +417,7 @@ def random_sub_supernet(curves: pd.DataFrame | Curves, end: int | None = None) -
         name for name, value in zip(table.sub_spaces, found, strict=True) if value == ceiling
     )
     return HalvingResult(
-        strategy="random_sub_supernet",
+        strategy="one_at_random",
         sub_spaces=table.sub_spaces,
         end=last,
         rank_by="",

@@ -166,7 +166,7 @@ STRATEGIES.add(
 )
 STRATEGIES.add(
     Strategy(
-        "random_sub_supernet",
+        "one_at_random",
         "One at random",
         "trains one sub-supernet, whichever: its expected value",
         lambda choice, curves, end: random_sub_supernet(curves, end),
