@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Two files of tests at a time; the browser needs the machine for itself.
 TOGETHER := --numprocesses 2 --dist loadfile
 
-.PHONY: app test test-fast bench browser demo clean
+.PHONY: app test test-fast coverage bench browser demo clean
 
 app: .venv/.app
 	$(BIN)/fewshot app $(ARGS)
@@ -17,13 +17,17 @@ test: .venv/.test browser
 ifdef ARGS
 	$(BIN)/pytest $(ARGS)
 else
-	$(BIN)/pytest --ignore tests/browser $(TOGETHER)
+	$(BIN)/pytest --ignore tests/browser $(TOGETHER) $(COVER)
 	$(BIN)/pytest tests/browser
 endif
 
 # Everything but the browser.
 test-fast: .venv/.test
 	$(BIN)/pytest --ignore tests/browser $(TOGETHER) $(ARGS)
+
+# All tests, and which lines of fewshot_core they run.
+coverage: COVER := --cov --cov-report=term
+coverage: test
 
 bench: .venv/.test
 	@set -e; for file in benchmarks/bench_*.py; do echo "$$file"; $(BIN)/python $$file $(ARGS); done
@@ -41,7 +45,7 @@ browser:
 	@$(PYTHON) -m venv .venv || { \
 	  echo "Python cannot make virtual environments here: install its venv module (python3-venv on Debian)" >&2; exit 1; }
 
-.venv/.app: requirements.txt pyproject.toml | .venv/bin/python
+.venv/.app: requirements.txt pyproject.toml hatch_build.py | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
@@ -51,4 +55,4 @@ browser:
 	@touch $@
 
 clean:
-	rm -rf .venv artefacts build
+	rm -rf .venv artefacts build dist

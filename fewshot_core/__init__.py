@@ -5,4 +5,4 @@ tables), ``images``, ``nets`` (the supernet), ``metrics``, ``splitting``, ``anal
 (jobs and their folders), ``store`` (the cache), ``plots`` and ``dashboard``.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -1,6 +1,5 @@
-"""The data folder: where it is, and how files get into it without ever being half written."""
+"""The data folder: where it is, and how files are written into it atomically."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -12,50 +11,68 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
+from filelock import FileLock
+from platformdirs import user_data_path
+
 ENVIRONMENT_NAME = "FEWSHOT_DATA_DIR"
 DEMO_NAME = "FEWSHOT_DEMO_DIR"
 
-_BESIDE = re.compile(r"\.(.+)\.[0-9a-f]{16}(\.old)?")
-"""What ``_beside`` and ``atomic_folder`` call what is on its way in or out."""
+_PACKAGED = Path(__file__).resolve().parent / "workbench"
+"""Where an installed wheel has the app; ``pyproject.toml`` puts it there."""
+
+_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{16}(\.old)?")
+"""The names that ``_beside`` and ``atomic_folder`` give to temporary folders."""
+
+
+def app_folder() -> Path:
+    """Folder of ``app.py``, ``pages/``, ``.streamlit/`` and ``data/demo/``.
+
+    It is inside the package where a wheel is installed, and the top of the repository in a
+    checkout.
+    """
+    return _PACKAGED if _PACKAGED.is_dir() else _PACKAGED.parents[1]
 
 
 def data_dir(override: Path | str | None = None) -> Path:
-    """Return the data folder, as an absolute path.
+    """Absolute path of the data folder.
 
-    Args:
-        override: A folder named by the caller (``--data-dir``). Without it, the environment
-            variable ``FEWSHOT_DATA_DIR`` counts, and without that ``data/`` beside ``app.py``.
+    The first of these that is given: ``override`` (the option ``--data-dir``), the environment
+    variable ``FEWSHOT_DATA_DIR``, ``data/`` of a checkout, the user's data directory.
     """
-    chosen = override or os.environ.get(ENVIRONMENT_NAME) or PROJECT_ROOT / "data"
+    chosen = override or os.environ.get(ENVIRONMENT_NAME) or _default_data_dir()
     return Path(chosen).expanduser().resolve()
 
 
-def demo_dir() -> Path | None:
-    """Return the folder of the results that come with the project, or None where there are none.
+def _default_data_dir() -> Path:
+    if app_folder() == _PACKAGED:
+        return user_data_path("fewshot-workbench", appauthor=False)
+    return app_folder() / "data"
 
-    It is ``data/demo/`` beside ``app.py``, whichever data folder is used; the environment variable
-    ``FEWSHOT_DEMO_DIR`` names another one or, where it is empty, none.
+
+def demo_dir() -> Path | None:
+    """Folder of the demonstration results, or None where there are none.
+
+    The environment variable ``FEWSHOT_DEMO_DIR`` names another folder or, if empty, none.
     """
     named = os.environ.get(DEMO_NAME)
     if named == "":
         return None
-    folder = Path(named).expanduser().resolve() if named else PROJECT_ROOT / "data" / "demo"
+    folder = Path(named).expanduser().resolve() if named else app_folder() / "data" / "demo"
     return folder if folder.is_dir() else None
 
 
 def canonical_json(value: Any) -> str:
-    """Return JSON that is the same text for equal values: sorted keys, no spaces."""
+    """JSON text that is the same for equal values: sorted keys, no spaces."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def text_fingerprint(text: str) -> str:
-    """Return the SHA-256 of a text, in hexadecimal."""
+    """SHA-256 of a text, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def file_fingerprint(path: Path) -> str:
-    """Return the SHA-256 of a file's content, in hexadecimal."""
+    """SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -63,16 +80,13 @@ def file_fingerprint(path: Path) -> str:
 def read_limited(
     path: Path, limit: int, opener: Callable[[Path], IO[bytes]] | None = None
 ) -> bytes:
-    """Return the content of a file.
+    """Content of a file of at most ``limit`` bytes, counted after decompression.
 
-    Args:
-        path: The file.
-        limit: How many bytes it may hold, after unpacking.
-        opener: ``gzip.open`` or ``bz2.open`` for a compressed file.
+    ``opener`` is ``gzip.open`` or ``bz2.open`` for a compressed file.
 
     Raises:
-        OSError: If the system refuses.
-        ValueError: If it holds more than so many bytes.
+        OSError: If the file cannot be read.
+        ValueError: If it is larger.
     """
     with opener(path) if opener is not None else path.open("rb") as file:
         content = file.read(limit + 1)
@@ -81,17 +95,13 @@ def read_limited(
 
 
 def check_size(path: Path, limit: int) -> None:
-    """Check the size of a file that is for a reader of its own.
-
-    Raises:
-        OSError, ValueError: As ``read_limited``.
-    """
+    """Check the size of a file that another library reads; raises like ``read_limited``."""
     _check(path.stat().st_size, path, limit)
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on success it is synced and takes its place.
+    """Yield a temporary path beside ``path``; on success it is synced and replaces ``path``.
 
     A reader sees the old file or the new one, never a part; on an error the old one stays.
     """
@@ -114,7 +124,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON document atomically, indented for people."""
+    """Write an indented JSON document atomically."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
@@ -141,35 +151,34 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def remove_folder(path: Path) -> None:
-    """Delete a folder: out of sight in one step, then from the disk."""
+    """Delete a folder: hide it in one step, then remove its files."""
     hidden = _beside(path)
     path.rename(hidden)
     shutil.rmtree(hidden)
 
 
 def sweep(place: Path) -> None:
-    """Delete the folders in a place that processes were making or deleting when they were killed.
+    """Delete temporary folders that killed processes left in a place.
 
-    The caller holds the lock of the place, as whoever makes or deletes a folder there does, so that
-    nobody is working on them. A folder that was to be replaced and is missing gets its name back.
+    The caller holds the lock of the place, as everybody who writes or deletes folders there, so
+    that none of them is in use. A missing folder that was about to be replaced is restored.
     """
     for path in place.glob(".*"):
-        match = _BESIDE.fullmatch(path.name)
+        match = _TEMPORARY.fullmatch(path.name)
         if match is None or path.is_symlink() or not path.is_dir():
             continue
-        meant = path.with_name(match[1])
-        if match[2] and not meant.exists():
-            path.rename(meant)
+        original = path.with_name(match[1])
+        if match[2] and not original.exists():
+            path.rename(original)
         else:
             shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes and threads that ask for the same from changing a folder meanwhile."""
+    """Hold the lock of a folder against other processes and threads; made if it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # released when the file is closed, or the process ends
+    with FileLock(folder / ".lock"):
         yield
 
 
@@ -181,12 +190,14 @@ def _check(size: int, path: Path, limit: int) -> None:
 
 
 def _beside(path: Path) -> Path:
-    """Return a hidden path in the same folder that nothing has yet."""
+    """Unused hidden path in the same folder."""
     return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
 
 
 def _sync(path: Path) -> None:
-    """Ask the operating system to put a file's or a folder's content on the disk."""
+    """Flush a file or a folder to the disk."""
+    if os.name == "nt":  # Windows can do so only for files that are open for writing
+        return
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -50,8 +50,8 @@ def _version(name: str, problems: list[str]) -> str | None:
         return installed_version(name)
     except PackageNotFoundError:
         problems.append(
-            f"the package {name} is not installed: run `make app` or "
-            "`pip install -r requirements.txt`"
+            f"the package {name} is not installed: run `make app` in a checkout, or "
+            f"`pip install {name}`"
         )
         return None
 

@@ -11,7 +11,7 @@ import pytest
 
 from fewshot_core import data_folder as datafolder
 from fewshot_core.data_folder import (
-    PROJECT_ROOT,
+    app_folder,
     atomic_folder,
     atomic_path,
     canonical_json,
@@ -59,8 +59,8 @@ def test_without_any_the_folder_is_beside_the_app(monkeypatch, value):
         monkeypatch.delenv("FEWSHOT_DATA_DIR", raising=False)
     else:
         monkeypatch.setenv("FEWSHOT_DATA_DIR", value)
-    assert data_dir() == PROJECT_ROOT / "data"
-    assert (PROJECT_ROOT / "app.py").exists()
+    assert data_dir() == app_folder() / "data"
+    assert (app_folder() / "app.py").exists()
 
 
 def test_a_relative_folder_or_one_at_home_becomes_absolute(tmp_path, monkeypatch):
@@ -221,7 +221,7 @@ def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(folder, monkeypa
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from fewshot_core import datafolder
+from fewshot_core import data_folder as datafolder
 path = Path(sys.argv[2])
 
 def die(*arguments, **options):

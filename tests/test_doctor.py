@@ -70,7 +70,7 @@ def test_a_missing_package_is_a_problem_that_says_what_to_do(folder, monkeypatch
     found = examine(folder)
     assert found["packages"]["plotly"] is None and found["packages"]["torch"] == "1.0"
     [problem] = found["problems"]
-    assert "plotly is not installed" in problem and "pip install -r requirements.txt" in problem
+    assert "plotly is not installed" in problem and "pip install plotly" in problem
 
 
 def test_a_damaged_table_is_a_problem_and_the_others_are_listed(folder):

@@ -40,7 +40,7 @@ from fewshot_core.cli.runs import cache_app, run_grid_command
 from fewshot_core.cli.search import run_proxy, run_search, run_train
 from fewshot_core.cli.selection import curves_app, run_halve
 from fewshot_core.cli.split import run_split
-from fewshot_core.data_folder import ENVIRONMENT_NAME, PROJECT_ROOT, data_dir
+from fewshot_core.data_folder import ENVIRONMENT_NAME, app_folder, data_dir
 from fewshot_core.datasets import DATASETS
 from fewshot_core.doctor import examine
 from fewshot_core.errors import FewshotError
@@ -94,16 +94,20 @@ def doctor(folder: DataDir = None, as_json: AsJson = False) -> None:
 @app.command(name="app")
 def run_app(
     folder: DataDir = None,
-    port: Annotated[int, typer.Option(help="The port on 127.0.0.1.")] = 8501,
+    port: Annotated[int, typer.Option(help="The port.")] = 8501,
+    address: Annotated[
+        str, typer.Option(help="The address to serve at; whoever reaches it can use the app.")
+    ] = "127.0.0.1",
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = False,
 ) -> None:
     """Start the app in a browser, at http://127.0.0.1:8501."""
-    command = [sys.executable, "-m", "streamlit", "run", str(PROJECT_ROOT / "app.py")]
+    environment = os.environ | {ENVIRONMENT_NAME: str(data_dir(folder))}
+    command = [sys.executable, "-m", "streamlit", "run", str(app_folder() / "app.py")]
     command += ["--server.port", str(port), "--server.headless", str(not browser).lower()]
-    command += ["--server.address", "127.0.0.1", "--browser.gatherUsageStats", "false"]
-    os.chdir(PROJECT_ROOT)
+    command += ["--server.address", address, "--browser.gatherUsageStats", "false"]
+    os.chdir(app_folder())  # for its .streamlit/config.toml, and none of the user's folder
     # In place of this process, so that whoever ends it ends the app.
-    os.execve(command[0], command, os.environ | {ENVIRONMENT_NAME: str(data_dir(folder))})
+    os.execve(command[0], command, environment)
 
 
 @app.command()

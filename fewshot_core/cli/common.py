@@ -39,7 +39,11 @@ err = Console(stderr=True, soft_wrap=True)
 
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", help=f"The data folder; otherwise ${ENVIRONMENT_NAME} or data/."),
+    typer.Option(
+        "--data-dir",
+        help=f"The data folder; otherwise ${ENVIRONMENT_NAME}, data/ of a checkout, or the "
+        "user's data directory.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
 Dataset = Annotated[str, typer.Option(help=f"One of {', '.join(DATASETS.names())}.")]
