@@ -28,7 +28,6 @@ from fewshot_core.cli.common import (
 from fewshot_core.data_folder import data_dir, demo_dir, write_text
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import UnknownNameError
-from fewshot_core.resolve import resolve
 from fewshot_core.store import Store, known_splits
 
 FORMATS = ("markdown", "csv", "latex")
@@ -95,14 +94,12 @@ def run_reproduce(
     folder: DataDir = None,
 ) -> None:
     """Check the claims of the paper's Section 4 on recorded runs, and write a page about it."""
+    from fewshot_core.reproduction import read_material, report_markdown
+
     place = data_dir(folder)
     with _runs(place, only_demo) as store:
-        material = resolve("fewshot_core.reproduction:read_material")(
-            store, place, accuracy, table, published
-        )
-    claims = resolve("fewshot_core.reproduction:find_claims")(material)
-    command = _command(only_demo, published, accuracy, table)
-    text = resolve("fewshot_core.reproduction:report_markdown")(claims, material, command)
+        material = read_material(store, place, accuracy, table, published)
+    text = report_markdown(material, _command(only_demo, published, accuracy, table))
     if output is None:
         typer.echo(text, nl=False)
         return

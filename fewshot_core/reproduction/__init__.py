@@ -1,32 +1,40 @@
-"""The claims of Section 4 of the paper, checked on recorded runs.
+"""The claims of Section 4 of the paper, judged on recorded runs.
 
-``read_material`` takes what there is from a data folder; ``find_claims`` judges every claim by a
-rule that it states; ``report_markdown`` writes the page. Only the first one reads files.
+``read_material`` reads runs, tables and published splits; each claim of ``CLAIMS`` measures its
+evidence and states its rule; ``report_markdown`` writes the page. Only the first one reads files.
 """
 
-from fewshot_core.reproduction.claims import Claim, Evidence, Grid, Verdict
-from fewshot_core.reproduction.markdown import report_markdown
-from fewshot_core.reproduction.material import (
+from fewshot_core.reproduction.claims import (
+    Claim,
+    Evidence,
+    Judgement,
+    Mean,
+    Tally,
+    Verdict,
+)
+from fewshot_core.reproduction.evidence import (
     Accuracies,
     Material,
     SearchedSplit,
+    SearchKind,
     Split,
-    WholeSearch,
+    read_material,
 )
-from fewshot_core.reproduction.reading import read_material
-from fewshot_core.reproduction.section import find_claims
+from fewshot_core.reproduction.report import CLAIMS, report_markdown
 
 __all__ = [
+    "CLAIMS",
     "Accuracies",
     "Claim",
     "Evidence",
-    "Grid",
+    "Judgement",
     "Material",
+    "Mean",
+    "SearchKind",
     "SearchedSplit",
     "Split",
+    "Tally",
     "Verdict",
-    "WholeSearch",
-    "find_claims",
     "read_material",
     "report_markdown",
 ]

@@ -39,9 +39,9 @@ def leaves_of(metric):
     return next(tree.leaves for tree in trees if tree.metric == metric)
 
 
-def glance(page):
-    """Return the last column of the first table: every verdict."""
-    table = page.split("## At a glance")[1].split("##")[0]
+def summary(page):
+    """Return the last column of the summary: every verdict."""
+    table = page.split("## Summary")[1].split("##")[0]
     rows = [line.split(" | ") for line in table.splitlines() if line.startswith("| ")][2:]
     return [row[-1].strip(" |*") for row in rows]
 
@@ -50,7 +50,7 @@ def test_a_data_folder_without_runs_measures_nothing(fewshot):
     page = fewshot("reproduce").out
     assert "No split with a finished search in every sub-space" in page
     assert "Nothing was measured in runs." in page
-    assert glance(page).count("not measured") == 16
+    assert summary(page).count("not measured") == 16
     assert "    fewshot split --metric all --batch-size 64\n" in page
 
 
@@ -60,9 +60,9 @@ def test_searches_are_measured_once_all_sub_spaces_have_one(fewshot, only_splits
     keep_search(data_folder, SubSpace.full(), epochs=20)
     page = fewshot("reproduce").out
     # No random split is searched, so that there is nothing to compare metrics with.
-    assert glance(page).count("not measured") == 1
+    assert summary(page).count("not measured") == 1
     assert "(gradientmatching, gradnorm, synflow, params; seed 777)" in page
-    assert "made-up images" in page and "Incomplete" not in page
+    assert "synthetic images" in page and "Incomplete" not in page
     assert len(re.findall(r"`search-snas-cifar10-\w+`", page)) >= 24
 
 
@@ -79,9 +79,9 @@ def test_only_the_results_of_the_project(fewshot, only_splits, data_folder, tmp_
     target = tmp_path / "deep" / "page.md"
     answer = fewshot("reproduce", "--only-demo", "--output", target)
     assert (answer.code, answer.out) == (0, "")
-    # The searches of the data folder, which are on made-up images, are left out.
-    assert "made-up images" not in target.read_text()
-    assert "made-up images" in fewshot("reproduce").out
+    # The searches of the data folder, which are on synthetic images, are left out.
+    assert "synthetic images" not in target.read_text()
+    assert "synthetic images" in fewshot("reproduce").out
 
 
 def test_the_page_is_what_the_project_says(fewshot, demo):
@@ -90,7 +90,8 @@ def test_the_page_is_what_the_project_says(fewshot, demo):
 
 
 def test_the_page_with_test_accuracies_is_what_the_project_says(fewshot, demo, nats_csv, published):
-    page = fewshot("reproduce", "--only-demo", "--published", published, "--table", nats_csv).out
+    splits = published.with_name("published_splits_all.json")
+    page = fewshot("reproduce", "--only-demo", "--published", splits, "--table", nats_csv).out
     kept = ROOT / "docs" / "reproduction-test-accuracy.md"
     assert kept.read_text(encoding="utf-8") == page, HOW
     known = "| gradientmatching | ImageNet16-120 | – | – |"

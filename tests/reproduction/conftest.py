@@ -1,15 +1,29 @@
-"""Accuracies and splits that no run has made."""
+"""Generated accuracies, splits and searches, without any run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_material import ALONE
 
 from fewshot_core.analysis import SplitEvaluator
-from fewshot_core.reproduction import Accuracies, Material, Split
+from fewshot_core.reproduction import Accuracies, Material, SearchedSplit, SearchKind, Split
 from fewshot_core.space import ARCHITECTURE_COUNT, SubSpace
+
+KIND = SearchKind("cifar10", "snas", "f", "SNAS, generated", "fewshot search --no-splitting")
+
+
+def tree_leaves(group: Sequence[int]) -> tuple[SubSpace, ...]:
+    """Return the eight sub-spaces of a tree with the same group against the rest on each edge."""
+    leaves = [SubSpace.full()]
+    rest = [operation for operation in range(5) if operation not in group]
+    for edge in range(3):
+        leaves = [leaf.keep(edge, part) for leaf in leaves for part in (group, rest)]
+    return tuple(leaves)
+
+
+ALONE = tree_leaves([3])
+EVEN = tree_leaves([2, 3])
 
 
 @pytest.fixture(scope="session")
@@ -22,15 +36,18 @@ def accuracies() -> Accuracies:
         }
     )
     evaluator = SplitEvaluator(frame, random_trees=200)
-    return Accuracies("cifar10", "test", "made-up", "0" * 64, frame, evaluator)
+    return Accuracies("cifar10", "test", "generated", "0" * 64, frame, evaluator)
 
 
 @pytest.fixture
 def material(accuracies) -> Callable[..., Material]:
-    def make(**parts: object) -> Material:
-        return Material({"cifar10": accuracies}, **parts)  # type: ignore[arg-type]
+    return lambda **parts: Material({"cifar10": accuracies}, **parts)
 
-    return make
+
+@pytest.fixture
+def trees() -> dict[str, tuple[SubSpace, ...]]:
+    """The sub-spaces of a tree with one operation against four, and with two against three."""
+    return {"alone": ALONE, "even": EVEN}
 
 
 @pytest.fixture
@@ -39,5 +56,31 @@ def split() -> Callable[..., Split]:
         seeds = (seed, seed, seed)
         run = f"split-{metric}-{seed}"
         return Split(metric, "cifar10", leaves, run, "16 channels", "64 real images", seeds, 0)
+
+    return make
+
+
+@pytest.fixture
+def searched() -> Callable[..., SearchedSplit]:
+    def make(
+        valid: Mapping[int, Sequence[float]],
+        found: Sequence[float],
+        metric: str = "params",
+        seed: int = 0,
+    ) -> SearchedSplit:
+        """Return searches with these validation accuracies by epoch, which find the same always."""
+        rows = [
+            {
+                "seed": seed,
+                "sub_space": f"S{number}",
+                "epoch": epoch,
+                "valid_accuracy": value,
+                "test_accuracy": accuracy,
+            }
+            for epoch, values in valid.items()
+            for number, (value, accuracy) in enumerate(zip(values, found, strict=True), start=1)
+        ]
+        runs = (f"search-{metric}-{seed}",)
+        return SearchedSplit((metric,), KIND, seed, pd.DataFrame(rows), runs)
 
     return make

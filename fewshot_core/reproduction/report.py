@@ -1,0 +1,188 @@
+"""The page: every claim with its evidence, as Markdown."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from textwrap import fill
+
+from fewshot_core.analysis import RANDOM_TREES
+from fewshot_core.reproduction.claims import SHARE_RULE, Claim, Evidence, Verdict
+from fewshot_core.reproduction.evidence import FACTS, Material
+from fewshot_core.reproduction.selection_claims import HALVING_CLAIMS, PROXY_CLAIMS
+from fewshot_core.reproduction.splitting_claims import (
+    CONTENT_CLAIMS,
+    IMPACT_CLAIMS,
+    INFORMATIVE_CLAIM,
+)
+
+CLAIMS = (*IMPACT_CLAIMS, *CONTENT_CLAIMS, *PROXY_CLAIMS, *HALVING_CLAIMS, INFORMATIVE_CLAIM)
+"""All claims of Section 4 in its order, and the questions beyond it."""
+
+_HEAD = """\
+# Reproduction: Section 4 of the paper, claim by claim
+
+Generated from recorded runs by
+
+    {command}
+
+Every number and every verdict is computed from them; the same runs give the same page. The paper is
+"Analyzing Few-Shot Neural Architecture Search in a Metric-Driven Framework" (AutoML 2024).
+
+A claim *holds*, *does not hold* or is *inconclusive* by the rule stated with it, which uses only
+the numbers below it. All intervals are 95% confidence intervals. Most claims use the *share rule*:
+cases are counted, and {share_rule} (to hold takes four of four, or seven of eight). Cases that
+share a split, sub-spaces or a table are not independent; their intervals are too narrow.
+
+Splits and searches of different scale are never counted together, and results at a reduced scale
+need not transfer to the paper's. Accuracies of architectures are looked up in a table, in percent.
+{accuracies}"Seed" is the random seed of the metric, the batch and the weights; "ties" is the number
+of nodes of a tree whose grouping is an arbitrary choice among equal ones.
+"""
+
+_VALIDATION = (
+    "The paper reports test accuracies; those looked up here are validation accuracies, on another "
+    "scale: counts and orders are comparable, accuracies are not. "
+)
+
+_TAIL = """\
+## Reproducing the paper itself
+
+The preset `paper` has the hyperparameters of Appendix A. All of the paper's splits and searches are
+one grid; the searches of Section 4.3 are longer ones in the sub-supernets of one split:
+
+```sh
+fewshot train --preset paper                              # the supernet of Appendix A.2
+fewshot grid docs/paper-grid.toml --plan                  # list the jobs
+fewshot grid docs/paper-grid.toml --cluster slurm         # 27 splits and 2,592 searches
+fewshot search --no-splitting --algorithm snas --preset paper --seeds 777,888,999
+fewshot search --split RUN --algorithm snas --preset paper --set epochs=600 --seeds 777,888,999
+fewshot reproduce --published splits.json --table nats_bench
+```
+
+`fewshot split --checkpoint FILE` makes a split from a trained supernet, as the paper does.
+[The cost of the paper's grid](cluster.md) follows from the time of a step on your machine;
+`--estimate` prints it for a single search.
+
+Two such pages come with the project: [with the built-in table](reproduction.md), which anybody can
+generate, and [with test accuracies and published splits](reproduction-test-accuracy.md).
+
+See also: [the published splits](published-splits.md), and the variance of a split by
+`gradientmatching` over weights and images; [informativeness of splits](analysis.md);
+[selecting a sub-supernet](halving.md); [the paper's tables](results.md).
+"""
+
+_Judged = Sequence[tuple[Claim, tuple[Evidence, ...]]]
+
+
+def report_markdown(material: Material, command: str, claims: Sequence[Claim] = CLAIMS) -> str:
+    """Judge claims and write the page.
+
+    Args:
+        material: What they are judged on.
+        command: The command that generates the page, without paths of this machine.
+        claims: The claims.
+    """
+    judged = [(claim, tuple(claim.measure(material))) for claim in claims]
+    sets = dict.fromkeys(one.source.runs for _, evidence in judged for one in evidence)
+    names = {runs: f"R{number}" for number, runs in enumerate(filter(None, sets), start=1)}
+    run_lines = [f"* {name}: {', '.join(f'`{r}`' for r in runs)}" for runs, name in names.items()]
+    parts = [
+        _head(material, command),
+        "## Summary",
+        markdown_table(_summary(judged)),
+        "## Material",
+        "\n".join(f"* {text}." for text in _inventory(material)),
+        "Properties of the accuracy tables alone: the top 1%, the best tree of three edges and two "
+        f"groups (exact), and {RANDOM_TREES:,} random trees of that shape.",
+        markdown_table([FACTS, *(one.facts() for one in material.accuracies.values())]),
+        *(part for claim, found in judged for part in _claim(claim, found, material, names)),
+        _TAIL,
+        "## Runs",
+        "\n".join(run_lines) or "Nothing was measured in runs.",
+    ]
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def markdown_table(lines: Iterable[str]) -> str:
+    """Format headings and rows, with " | " between cells, as a table in Markdown."""
+    headings, *rows = lines
+    rule = " | ".join(["---"] * len(headings.split(" | ")))
+    return "\n".join(f"| {line} |" for line in (headings, rule, *rows))
+
+
+def _head(material: Material, command: str) -> str:
+    validation = any(one.kind == "validation" for one in material.accuracies.values())
+    text = _HEAD.format(
+        command=command, share_rule=SHARE_RULE, accuracies=_VALIDATION if validation else ""
+    )
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(
+        part
+        if part.startswith(" ")
+        else fill(part, 100, break_long_words=False, break_on_hyphens=False)
+        for part in paragraphs
+    )
+
+
+def _summary(judged: _Judged) -> Iterator[str]:
+    yield "claim | section | judged on | verdict"
+    for claim, evidence in judged:
+        verdicts = [(one.source.material, f"**{one.judgement.verdict}**") for one in evidence]
+        if not _measured(evidence):
+            verdicts.insert(0, ("runs of this data folder", Verdict.MISSING.value))
+        first = f"{_link(claim)} | {claim.section}"
+        for material, verdict in verdicts:
+            yield f"{first} | {material} | {verdict}"
+            first = " | "
+
+
+def _inventory(material: Material) -> Iterator[str]:
+    tables = dict.fromkeys(
+        f"{one.table} ({one.kind} accuracy, SHA-256 {one.fingerprint[:12]})"
+        for one in material.accuracies.values()
+    )
+    yield f"Accuracy tables: {'; '.join(tables)}"
+    for group in material.groups():
+        yield f"{group.material}: {group.scale}"
+    for kind, cells in material.searched_by_kind().items():
+        yield f"{len(cells)} searched splits on {kind.dataset}: {kind.scale}"
+    if not material.searched:
+        yield "No split with a finished search in every sub-space"
+    for text in material.incomplete:
+        yield f"Incomplete, not counted: {text}"
+
+
+def _claim(
+    claim: Claim,
+    evidence: Sequence[Evidence],
+    material: Material,
+    names: Mapping[tuple[str, ...], str],
+) -> Iterator[str]:
+    yield f"## {claim.title}"
+    numbered = claim.section[0].isdigit()
+    place = f"Section {claim.section}" if numbered else _capital(claim.section)
+    yield f"*{place}.* {claim.statement}"
+    yield f"*Rule.* {claim.rule}"
+    for one in evidence:
+        verdict, reason = one.judgement
+        material_text, scale, runs = one.source
+        suffix = f" Runs: [{names[runs]}](#runs) ({len(runs)})." if runs else ""
+        yield f"**{_capital(material_text)}: {verdict}.** {one.measured}"
+        yield f"Reason: {reason}. Scale: {scale}.{suffix}"
+        if len(one.table) > 1:
+            yield markdown_table(one.table)
+    if not _measured(evidence):
+        yield "**Runs of this data folder: not measured.** This command makes the missing runs:"
+        yield f"    {claim.supply(material)}"
+
+
+def _measured(evidence: Sequence[Evidence]) -> bool:
+    """Whether any of it is based on runs."""
+    return any(one.source.runs for one in evidence)
+
+
+def _link(claim: Claim) -> str:
+    letters = [letter for letter in claim.title.lower() if letter.isalnum() or letter in " -"]
+    return f"[{claim.title}](#{''.join(letters).replace(' ', '-')})"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

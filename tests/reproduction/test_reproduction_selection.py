@@ -1,0 +1,132 @@
+"""Claims on searches, with curves whose verdicts are plain to see, and the page."""
+
+from dataclasses import replace
+
+import pytest
+
+from fewshot_core.reproduction import Verdict, report_markdown
+from fewshot_core.reproduction.selection_claims import HALVING_CLAIMS, PROXY_CLAIMS, Replay
+from fewshot_core.reproduction.splitting_claims import IMPACT_CLAIMS
+
+FOUND = (90.0, 91.0, 92.0, 93.0, 94.0, 88.0, 87.0, 86.0)
+RISING = tuple(10.0 + value - 80 for value in FOUND)
+FALLING = tuple(60.0 - value + 80 for value in FOUND)
+EPOCHS = range(61)
+METRICS = ("params", "snip", "grasp", "random")
+
+
+@pytest.fixture
+def cases(searched):
+    """The searches of four splits, whose validation accuracies are the same at each epoch."""
+
+    def make(valid, found=FOUND):
+        return tuple(searched(dict.fromkeys(EPOCHS, valid), found, name) for name in METRICS)
+
+    return make
+
+
+@pytest.fixture
+def whole(searched):
+    """A search in the whole space, by its seed."""
+
+    def make(seed):
+        one = searched({60: RISING}, (93.5,) * 8, seed=seed)
+        return (replace(one, metrics=("whole space",), runs=("search-whole",)),)
+
+    return make
+
+
+def first(claims, material):
+    return [next(iter(claim.measure(material))) for claim in claims]
+
+
+def verdicts(claims, material):
+    return [[one.judgement.verdict for one in claim.measure(material)] for claim in claims]
+
+
+def test_where_validation_accuracy_orders_the_other_way_round(material, cases):
+    there = material(searched=cases(FALLING))
+    assert verdicts(PROXY_CLAIMS[:3], there) == [[Verdict.HOLDS]] * 3
+    _, _, useless, early = first(PROXY_CLAIMS, there)
+    assert "-1.00 (interval -1.00 to -1.00)" in useless.measured
+    assert early.measured.startswith("Lower in 0 of 4")
+    assert verdicts(HALVING_CLAIMS, there) == [[Verdict.HOLDS], [Verdict.HOLDS], [Verdict.FAILS]]
+    discarded = first(HALVING_CLAIMS, there)[0]
+    assert {line.split(" | ")[4] for line in discarded.table[1:]} == {"epoch 3"}
+
+
+def test_where_it_orders_as_they_find(material, cases):
+    there = material(searched=cases(RISING))
+    assert verdicts(PROXY_CLAIMS[:3], there) == [[Verdict.FAILS]] * 3
+    assert verdicts(HALVING_CLAIMS, there) == [[Verdict.FAILS], [Verdict.FAILS], [Verdict.HOLDS]]
+
+
+def test_a_proxy_that_is_bad_early_and_good_late(material, searched):
+    valid = {epoch: FALLING if epoch < 30 else RISING for epoch in EPOCHS}
+    there = material(searched=tuple(searched(valid, FOUND, name) for name in METRICS))
+    early = first(PROXY_CLAIMS, there)[3]
+    assert early.judgement.verdict is Verdict.HOLDS
+    assert early.table[1].split(" | ")[2:] == ["3", "-1.00", "1.00"]
+
+
+def test_one_searched_split_is_inconclusive(material, cases):
+    there = material(searched=cases(FALLING)[:1])
+    assert verdicts(PROXY_CLAIMS, there) == [[Verdict.UNKNOWN]] * 4
+
+
+def test_what_halving_chose_and_cost(cases):
+    one = Replay(cases(RISING)[0])
+    assert (one.result.winner, one.rank(one.result), one.result.regret) == ("S5", "1 of 8", 0.0)
+    assert one.result.milestones == (3, 10)
+    assert one.result.cost == pytest.approx((8 * 3 + 4 * 7 + 2 * 50) / 60)
+    assert one.random_regret == pytest.approx(94 - sum(FOUND) / 8)
+    assert one.lost_at_random == pytest.approx(6 / 8)
+
+
+def test_schedules_name_the_papers_epochs_where_there_are_any(material, cases):
+    worth = first(HALVING_CLAIMS, material(searched=cases(RISING)))[2]
+    rows = [line.split(" | ") for line in worth.table[1:]]
+    assert "halving at the paper's epochs as they are" in [row[0] for row in rows]
+    assert rows[-1][0] == "train all, take the best found"
+    assert rows[-1][2:4] == ["8.00", "0.00"]
+
+
+def test_all_sub_supernets_that_find_the_same_have_no_order(material, cases):
+    there = material(searched=cases(RISING, (90.0,) * 8))
+    assert verdicts(PROXY_CLAIMS[2:], there) == [[Verdict.UNKNOWN]] * 2
+
+
+def test_splits_against_the_whole_space(material, cases, whole):
+    there = material(searched=cases(RISING), whole=whole(0))
+    better, seldom = first(IMPACT_CLAIMS[:2], there)
+    assert better.judgement.verdict is seldom.judgement.verdict is Verdict.HOLDS
+    assert "search-whole" in better.source.runs
+    assert {line.split(" | ")[-1] for line in better.table[1:]} == {"+0.50"}
+    [printed] = IMPACT_CLAIMS[0].measure(material(searched=cases(RISING), whole=whole(1)))
+    assert printed.source.runs == ()
+
+
+def test_random_against_metrics(material, cases, searched):
+    worse = (*cases(RISING)[:3], searched({0: RISING, 60: RISING}, (80.0,) * 8, "random"))
+    more = (searched({0: RISING, 60: RISING}, FOUND, "snip as published"),)
+    [found] = first(IMPACT_CLAIMS[2:3], material(searched=worse + more))
+    assert found.judgement.verdict is Verdict.FAILS
+    assert "0 of 4" in found.measured
+    alone = list(IMPACT_CLAIMS[2].measure(material(searched=cases(RISING)[:3])))
+    assert all(not one.source.runs for one in alone)
+
+
+def test_a_published_random_split_is_random(material, cases, searched):
+    random = searched({0: RISING, 60: RISING}, (80.0,) * 8, "random as published")
+    [found] = first(IMPACT_CLAIMS[2:3], material(searched=(*cases(RISING)[:3], random)))
+    assert "0 of 3" in found.measured
+
+
+def test_the_page_names_what_is_missing_and_the_runs(material, cases):
+    there = material(searched=cases(FALLING))
+    claims = (*IMPACT_CLAIMS, *HALVING_CLAIMS)
+    page = report_markdown(there, "fewshot reproduce", claims)
+    assert "    fewshot search --no-splitting\n" in page
+    assert page.count("Runs of this data folder: not measured.") == 2
+    assert "* R1: `search-params-0`, `search-snip-0`, `search-grasp-0`, `search-random-0`" in page
+    assert page == report_markdown(there, "fewshot reproduce", claims)
