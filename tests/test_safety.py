@@ -13,16 +13,8 @@ import pytest
 import torch
 
 from fewshot_core import networks as checkpoint_file
-from fewshot_core.bench import (
-    archive_importers as nasbench201_file,
-)
-from fewshot_core.bench import (
-    archive_importers as nats_folder,
-)
-from fewshot_core.bench import (
-    csv_importer as csv_text,
-)
-from fewshot_core.bench.archive_importers import read_nasbench201_file
+from fewshot_core.bench import archive_importers, csv_importer
+from fewshot_core.bench.archive_importers import read_nasbench201_file, read_nats_folder
 from fewshot_core.errors import (
     FewshotError,
     ImagesError,
@@ -70,7 +62,7 @@ def read_cifar(path: Path) -> None:
 
 def read_nats(path: Path) -> None:
     path.rename(path.with_name("000011.pickle.pbz2"))
-    nats_folder.read_nats_folder(path.parent)
+    read_nats_folder(path.parent)
 
 
 def as_pickle(value: object) -> bytes:
@@ -119,7 +111,7 @@ def test_pickles_are_read_nowhere_else():
         text = path.read_text()
         if any(words in text for words in ("torch.load(", "pickle.load", "pd.read_pickle")):
             found.add(path.relative_to(ROOT / "fewshot_core").as_posix())
-    assert found == {"nets/checkpoint.py", "search/state.py", "bench/nasbench201_file.py"}
+    assert found == {"nets/checkpoint.py", "search/loop.py", "bench/archive_importers.py"}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -177,8 +169,8 @@ def problem(read, path: Path) -> str:
         (reading, read_curves, "curves.csv"),
         (files, files.read_splits, "split.json"),
         (config, read_grid, "grid.toml"),
-        (csv_text, csv_text.read_csv_text, "table.csv"),
-        (nasbench201_file, read_nasbench201_file, "table.pth"),
+        (csv_importer, csv_importer.read_csv, "table.csv"),
+        (archive_importers, read_nasbench201_file, "table.pth"),
         (checkpoint_file, read_checkpoint, "weights.pt"),
         (arrays, read_cifar, "batch"),
     ],
@@ -202,18 +194,18 @@ def test_the_files_of_a_split_are_read_up_to_a_size_together(tmp_path, monkeypat
 
 
 def test_a_table_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(csv_text, "LARGEST", 1_000_000)
+    monkeypatch.setattr(csv_importer, "LARGEST", 1_000_000)
     path = tmp_path / "table.csv.gz"
     path.write_bytes(gzip.compress(b"a" * 5_000_000))
     with pytest.raises(TableError, match="holds more than 1 MB"):
-        csv_text.read_csv_text(path)
+        csv_importer.read_csv(path)
 
 
 def test_results_that_unpack_to_too_much_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(nats_folder, "LARGEST", 1_000_000)
+    monkeypatch.setattr(archive_importers, "LARGEST_NATS", 1_000_000)
     (tmp_path / "000011.pickle.pbz2").write_bytes(bz2.compress(bytes(5_000_000)))
     with pytest.raises(TableError, match="holds more than 1 MB"):
-        nats_folder.read_nats_folder(tmp_path)
+        read_nats_folder(tmp_path)
 
 
 def test_the_app_is_set_to_be_seen_from_this_machine_only():

@@ -216,7 +216,7 @@ def _read_results(record: Any, place: str) -> Any:
 
 
 _NAME = re.compile(r"(\d+)\.pickle\.pbz2")
-LARGEST_of_nats_folder = 200_000_000
+LARGEST_NATS = 200_000_000
 """The most bytes of a file, unpacked; those of the published archive are far smaller."""
 
 _META = "meta.pickle.pbz2"
@@ -272,7 +272,7 @@ def _read_results_of_nats_folder(path: Path) -> Any:
 
 def _load_of_nats_folder(path: Path) -> Any:
     try:
-        data = read_limited(path, LARGEST_of_nats_folder, bz2.open)
+        data = read_limited(path, LARGEST_NATS, bz2.open)
     except (OSError, EOFError, ValueError) as error:
         raise TableError(
             f"{path.name} cannot be decompressed ({error}); get the file again from where it came "

@@ -1,15 +1,8 @@
 """Importer of CSV files with one row per architecture."""
 
-import csv
-import gzip
-import io
 import math
 import re
-import zlib
-from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -26,113 +19,24 @@ from fewshot_core.bench.table import (
     content_from_means,
     describe_place,
 )
-from fewshot_core.data_folder import read_limited
+from fewshot_core.csv_text import CsvText, read_csv_text
 from fewshot_core.errors import TableError
 
 LARGEST = 400_000_000
-"""The most bytes of a CSV file, unpacked: what the app takes as an upload."""
+"""The largest CSV file, decompressed, in bytes: as much as the app accepts as an upload."""
 
+PREVIEW_ROWS = 5
 
-@dataclass(frozen=True)
-class CsvText:
-    """The cells of a CSV file.
-
-    Attributes:
-        name: Name of the file.
-        rows: Its cells, as text without surrounding blanks.
-        lines: The line of the file each row ends on; the header is line 1.
-    """
-
-    name: str
-    rows: pd.DataFrame
-    lines: list[int]
-
-    def place(self, row: int) -> str:
-        """Return how messages name a row."""
-        return f"{self.name}, line {self.lines[row]}"
-
-
-def read_csv_text(path: Path) -> CsvText:
-    """Read a CSV file, plain or compressed with gzip, in UTF-8.
-
-    Raises:
-        TableError: If it is empty, not UTF-8, has no header, repeats a column, or has a row that
-            is shorter or longer than the header; the message names the line.
-    """
-    records = _parse(path.name, _decode(path))
-    if not records:
-        raise TableError(f"{path.name} is empty; expected a header and one row per architecture")
-    (_, header), *body = records
-    _check_header(path.name, header)
-    if not body:
-        raise TableError(f"{path.name} has a header and no rows; expected one per architecture")
-    for line, cells in body:
-        if len(cells) != len(header):
-            raise TableError(
-                f"{path.name}, line {line}: expected {len(header)} cells, as in the header, got "
-                f"{len(cells)}; correct the line and import again"
-            )
-    rows = pd.DataFrame([cells for _, cells in body], columns=header, dtype=object)
-    return CsvText(path.name, rows, [line for line, _ in body])
-
-
-def _decode(path: Path) -> str:
-    try:
-        content = read_limited(path, LARGEST, _unpacked if path.suffix == ".gz" else None)
-    except (OSError, EOFError, zlib.error) as error:
-        if path.suffix != ".gz":
-            raise
-        raise TableError(f"{path.name} is not a whole gzip file ({error})") from error
-    except ValueError as error:
-        raise TableError(f"{error}; a table of all architectures is far smaller") from error
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise TableError(
-            f"{path.name}, line {line}: expected text in UTF-8, got the byte "
-            f"0x{content[error.start]:02x}; save the file as UTF-8 and import again"
-        ) from error
-
-
-def _unpacked(path: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.open(path))
-
-
-def _parse(name: str, text: str) -> list[tuple[int, list[str]]]:
-    """Return the line and the cells of every line that is not blank."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        return [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if cells]
-    except csv.Error as error:
-        raise TableError(
-            f"{name}, line {reader.line_num}: expected cells separated by commas ({error}); "
-            "correct the line and import again"
-        ) from error
-
-
-def _check_header(name: str, header: list[str]) -> None:
-    strings = architecture_codes("string")
-    if any(cell in strings for cell in header) or all(_is_number(cell) for cell in header):
-        raise TableError(
-            f"{name}, line 1: expected a header, got the values {', '.join(header)}; add a first "
-            "line that names the columns"
-        )
-    repeated = [column for column, count in Counter(header).items() if count > 1]
-    if repeated:
-        raise TableError(
-            f"{name}, line 1: expected every column once, but {repeated[0]!r} is there "
-            f"{header.count(repeated[0])} times; rename one of them"
-        )
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
+_EXPORT = ColumnMapping(
+    architecture="ArchitectureString",
+    columns=(
+        ("CIFAR10TestAccuracy200Epochs", "cifar10", "test"),
+        ("CIFAR100TestAccuracy200Epochs", "cifar100", "test"),
+        ("ImageNetTestAccuracy200Epochs", "ImageNet16-120", "test"),
+    ),
+)
+_KNOWN = {frozenset((*_EXPORT.names, "UniqueString")): (_EXPORT, 200)}
+"""Headers whose meaning is known, with the number of epochs they state."""
 
 _MOSTLY = 0.5
 _DATASETS = {
@@ -145,15 +49,10 @@ _OTHER = re.compile(r"loss|time|latency|std|param|flop|train|rank")
 
 
 def propose_mapping(rows: pd.DataFrame) -> ColumnMapping | None:
-    """Guess which columns hold the architecture and the accuracies.
+    """Guess which columns of text cells hold the architecture and the accuracies.
 
-    The architecture is found by what its column holds, the accuracies by what theirs are called.
-
-    Args:
-        rows: All cells of the file, as text.
-
-    Returns:
-        A guess that somebody who knows the file must confirm, or None where there is none.
+    The architecture is recognised by the cells, accuracies by the column names. A guess must be
+    confirmed by somebody who knows the file; None if there is none.
     """
     architecture = _find_architecture(rows)
     columns = _find_accuracies(rows)
@@ -166,7 +65,7 @@ def propose_mapping(rows: pd.DataFrame) -> ColumnMapping | None:
 
 
 def _find_architecture(rows: pd.DataFrame) -> tuple[str, str] | None:
-    """Return the first column that mostly holds distinct architectures, and their form."""
+    """The first column that mostly holds distinct architectures, and their form."""
     for form in FORMS:
         codes = architecture_codes(form)
         for column in rows.columns:
@@ -177,7 +76,7 @@ def _find_architecture(rows: pd.DataFrame) -> tuple[str, str] | None:
 
 
 def _find_accuracies(rows: pd.DataFrame) -> tuple[tuple[str, str, str], ...]:
-    """Return (column, data set, kind) of the columns whose name says one of each."""
+    """(column, data set, kind) of the columns whose name states one of each."""
     found: dict[tuple[str, str], str] = {}
     for column in rows.columns:
         target = _read_name(column.lower())
@@ -195,53 +94,48 @@ def _read_name(name: str) -> tuple[str, str] | None:
     return datasets[0], kinds[0]
 
 
-PREVIEW_ROWS = 5
-
-_EXPORT = ColumnMapping(
-    architecture="ArchitectureString",
-    columns=(
-        ("CIFAR10TestAccuracy200Epochs", "cifar10", "test"),
-        ("CIFAR100TestAccuracy200Epochs", "cifar100", "test"),
-        ("ImageNetTestAccuracy200Epochs", "ImageNet16-120", "test"),
-    ),
-)
-_KNOWN = {frozenset((*_EXPORT.names, "UniqueString")): (_EXPORT, 200)}
-"""Headers whose meaning is known, with the number of epochs they state."""
-
-
 def read_csv(path: Path, mapping: ColumnMapping | None = None) -> Reading:
-    """Read a CSV file.
+    """Read a CSV file, plain or compressed with gzip.
 
-    Args:
-        path: The file, plain or compressed with gzip.
-        mapping: What its columns are; needed unless its header is a known one.
-
-    Returns:
-        What was understood. Without a mapping and a known header it is a proposal, and the
-        ``problem`` says how to confirm it.
+    Without a mapping and a known header the mapping is a proposal, and ``problem`` says how to
+    confirm it.
 
     Raises:
         TableError: If the file is not a table at all; the message names the line.
     """
-    text = read_csv_text(path)
-    known, epochs = _KNOWN.get(frozenset(text.rows.columns), (None, None))
+    text = read_csv_text(path, LARGEST, TableError)
+    _check_header(text)
+    rows = pd.DataFrame(text.rows, columns=text.header, dtype=object)
+    known, epochs = _KNOWN.get(frozenset(text.header), (None, None))
     chosen = mapping or known
-    taken = chosen or propose_mapping(text.rows)
+    taken = chosen or propose_mapping(rows)
     problem = None if chosen else _ask_to_confirm(text, taken)
     content = None
     if taken is not None:
         try:
-            content = _read_content(text, taken, epochs if taken == known else None)
+            content = _read_content(text, rows, taken, epochs if taken == known else None)
         except TableError as error:
             problem = f"{problem} As proposed, it is refused: {error}" if problem else str(error)
-    return Reading(content, text.rows.head(PREVIEW_ROWS), tuple(text.rows.columns), taken, problem)
+    return Reading(content, rows.head(PREVIEW_ROWS), tuple(text.header), taken, problem)
+
+
+def _check_header(text: CsvText) -> None:
+    strings = architecture_codes("string")
+    if (
+        any(cell in strings for cell in text.header)
+        or not np.isnan([_number(cell) for cell in text.header]).any()
+    ):
+        raise TableError(
+            f"{text.name}, line 1: expected a header, got the values {', '.join(text.header)}; "
+            "add a first line that names the columns"
+        )
 
 
 def _ask_to_confirm(text: CsvText, proposal: ColumnMapping | None) -> str:
-    columns = ", ".join(text.rows.columns)
+    columns = ", ".join(text.header)
     if proposal is None:
         return (
-            f"{text.name}: could not tell what its columns hold ({columns}). Say so with "
+            f"{text.name}: cannot recognise what its columns hold ({columns}). State it with "
             "--architecture COLUMN --map COLUMN=DATASET:KIND, a --map for each accuracy."
         )
     return (
@@ -251,34 +145,37 @@ def _ask_to_confirm(text: CsvText, proposal: ColumnMapping | None) -> str:
     )
 
 
-def _read_content(text: CsvText, mapping: ColumnMapping, epochs: int | None) -> TableContent:
-    missing = [column for column in mapping.names if column not in text.rows]
+def _read_content(
+    text: CsvText, rows: pd.DataFrame, mapping: ColumnMapping, epochs: int | None
+) -> TableContent:
+    missing = [column for column in mapping.names if column not in text.header]
     if missing:
         raise TableError(
-            f"{text.name}: expected a column {missing[0]!r}, got {', '.join(text.rows.columns)}"
+            f"{text.name}: expected a column {missing[0]!r}, got {', '.join(text.header)}"
         )
-    architectures = _read_architectures(text, mapping)
-    places = [text.place(row) for row in range(len(text.rows))]
+    architectures = _read_architectures(text, rows[mapping.architecture], mapping)
+    places = [text.place(row) for row in range(len(rows))]
     parts = [
         pd.DataFrame(
             {
                 "dataset": dataset,
                 "kind": kind,
                 "architecture": architectures,
-                "accuracy": _read_accuracies(text, column, mapping.scale, architectures),
+                "accuracy": _read_accuracies(text, rows[column], mapping.scale, architectures),
                 "place": places,
             }
         )
         for column, dataset, kind in mapping.columns
     ]
-    rows = pd.concat(parts, ignore_index=True)
-    content = content_from_means(rows, text.name, epochs)
-    check_complete(rows, text.name)
+    accuracies = pd.concat(parts, ignore_index=True)
+    content = content_from_means(accuracies, text.name, epochs)
+    check_complete(accuracies, text.name)
     return content
 
 
-def _read_architectures(text: CsvText, mapping: ColumnMapping) -> npt.NDArray[np.int64]:
-    cells = text.rows[mapping.architecture]
+def _read_architectures(
+    text: CsvText, cells: "pd.Series[str]", mapping: ColumnMapping
+) -> npt.NDArray[np.int64]:
     indices = cells.map(architecture_codes(mapping.form))
     unknown = indices.isna().to_numpy()
     if unknown.any():
@@ -291,29 +188,28 @@ def _read_architectures(text: CsvText, mapping: ColumnMapping) -> npt.NDArray[np
 
 
 def _read_accuracies(
-    text: CsvText, column: str, scale: str, architectures: npt.NDArray[np.int64]
+    text: CsvText, cells: "pd.Series[str]", scale: str, architectures: npt.NDArray[np.int64]
 ) -> list[float]:
-    """Return a column of accuracies in percent."""
-    cells = text.rows[column]
+    """Accuracies in percent."""
     values = [_number(cell) for cell in cells]
     limit = 100 / SCALES[scale]
     for row, value in enumerate(values):
         if not 0 <= value <= limit:
             raise TableError(
                 f"{describe_place(text.place(row), architectures[row])}: expected an accuracy "
-                f"from 0 to {limit:g} in the column {column!r}, got {cells.iloc[row]!r}; correct "
-                "the line and import again"
+                f"from 0 to {limit:g} in the column {cells.name!r}, got {cells.iloc[row]!r}; "
+                "correct the line and import again"
             )
     if scale == "percent" and max(values) <= 1:
         raise TableError(
-            f"{text.name}: expected percentages in the column {column!r}, but none is above 1; if "
-            "they are fractions, say so with --scale fraction"
+            f"{text.name}: expected percentages in the column {cells.name!r}, but none is above 1; "
+            "if they are fractions, state it with --scale fraction"
         )
     return [value * SCALES[scale] for value in values]
 
 
 def _number(cell: str) -> float:
-    """Return the number in a cell, or NaN where there is none."""
+    """The number in a cell; NaN if it holds none."""
     try:
         return float(cell)
     except ValueError:
