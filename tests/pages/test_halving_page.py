@@ -207,7 +207,7 @@ def test_a_step_says_how_things_stand(curves_data: Path, open_page: Open):
     table = next(frame.value for frame in page.dataframe if "would find" in frame.value)
     assert dict(zip(table["sub-space"], table["state"], strict=True)) == {
         "S1": "discarded here",
-        "S2": "chosen" if expected(Choice(milestones=(1, 3))).winner == "S1" else "goes on",
+        "S2": "selected" if expected(Choice(milestones=(1, 3))).winner == "S1" else "continues",
         "S3": "discarded at 1, would lead",
         "S4": "discarded at 1",
     }

@@ -1,9 +1,11 @@
-"""The Halving page: figures, replay and verdict of a selection.
+"""The Halving page: replay, verdict and comparison of selections.
 
-Figures are kept as they are and must not be changed.
+Results and figures are cached by the curves they are of, and must not be changed.
 """
 
-from functools import partial
+from collections.abc import Hashable, Mapping, Sequence
+from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,10 +25,11 @@ from fewshot_core.dashboard.halving.curves import (
     open_curves_in_view,
     show_curve_files,
 )
-from fewshot_core.dashboard.shared.figures import Picture, show_figure, show_source
+from fewshot_core.dashboard.shared.controls import drop_outside, show_errors
+from fewshot_core.dashboard.shared.figures import kept, show_figure, show_source
 from fewshot_core.dashboard.shared.page import SEARCH, Workspace, link_to
-from fewshot_core.dashboard.shared.sidebar import View, publish, recall, recall_option
-from fewshot_core.errors import FewshotError, SelectionError
+from fewshot_core.dashboard.shared.sidebar import View, publish, recall, recall_option, show_empty
+from fewshot_core.errors import SelectionError
 from fewshot_core.plots import (
     alternative,
     proxy_figure,
@@ -47,8 +50,124 @@ from fewshot_core.selection import (
     verdict,
 )
 
+_VALID_TITLE = "validation accuracy of the supernet, %"
+_CHART, _TABLE = "schedules_chart", "schedules_table"
+_CACHED = 256
 
-def show_verdict(curves: Curves, result: HalvingResult) -> None:
+
+def show_halving(workspace: Workspace, view: View) -> None:
+    """Draw the page: curves with a selection applied, and the import of curves."""
+    st.title("Halving")
+    labels = list_curves(workspace, view)
+    if labels:
+        left, right = st.columns([3, 1], gap="large")
+        curves = None
+        with left, show_errors():
+            curves = _choose_curves(workspace, view, labels)
+        if curves is not None:
+            with right:
+                seed = _choose_seed(curves)
+            _show_missing(curves, seed)
+            _show_selection(curves, seed)
+    else:
+        show_empty(
+            "**No curves yet.** This page shows which sub-supernet a selection by validation "
+            "accuracy would have chosen, at what cost and with what regret. It needs a search in "
+            "every sub-space of the split in view, or curves from elsewhere, as a CSV file: import "
+            "them below.",
+            SEARCH,
+            "Search in every sub-space",
+        )
+    show_curve_files(workspace, expanded=not labels)
+
+
+def _choose_curves(workspace: Workspace, view: View, labels: Mapping[str, str]) -> CurvesInView:
+    wanted = st.session_state.pop(JUST_IMPORTED, None)
+    if wanted in labels:
+        st.session_state["curves"] = wanted
+    recall_option("curves", list(labels))
+    chosen = st.selectbox("Curves", list(labels), key="curves", format_func=labels.__getitem__)
+    publish("curves", "")
+    return open_curves_in_view(workspace, view, chosen, labels[chosen])
+
+
+def _choose_seed(curves: CurvesInView) -> int:
+    seeds = list(curves.tables)
+    if len(seeds) == 1:
+        return seeds[0]
+    recall("seed", seeds[0], int, lambda value: value in seeds)
+    chosen = st.segmented_control("Seed", seeds, required=True, key="seed")
+    publish("seed", seeds[0])
+    return int(seeds[0] if chosen is None else chosen)
+
+
+def _show_missing(curves: CurvesInView, seed: int) -> None:
+    missing = curves.missing.get(seed, ())
+    if missing:
+        there = len(curves.tables[seed].sub_spaces)
+        st.warning(
+            f"{there} of {there + len(missing)} sub-spaces were searched with seed {seed}: "
+            f"{', '.join(missing)} are missing, and the best may be in one of them.",
+            icon=":material/hourglass_bottom:",
+        )
+        link_to(SEARCH, "Search in the others")
+
+
+@st.fragment
+def _show_selection(curves: CurvesInView, seed: int) -> None:
+    table = curves.tables[seed]
+    picture, rail = st.columns([3, 1], gap="large")
+    with rail:
+        summary = st.container()
+        st.subheader("Selection")
+        try:
+            end = choose_end(table)
+            choice = choose_selection(table, end)
+            result = _select(curves, seed, choice, end)
+        except SelectionError as error:
+            summary.error(str(error), icon=":material/error:")
+            with picture:
+                show_figure(_draw_searches(curves, seed), "halving_searches")
+            return
+    with summary:
+        _show_verdict(table, result)
+    with picture:
+        figure = st.container()
+        steps, handles = st.columns([1, 3], gap="large")
+        with steps:
+            cursor = _choose_cursor(table, end)
+        with handles:
+            if choice.strategy == "halving":
+                drag_milestones(table, end, result.milestones)
+        with figure:
+            show_figure(_draw_replay(curves, seed, choice, end, cursor), "halving_replay")
+        parts = [*curves.source, f"seed {seed}"]
+        show_source(parts, _command(curves, seed, choice, end), "halving_source")
+        _show_epoch(curves, seed, result, cursor)
+    _show_schedules(curves, choice, end)
+    _show_proxy(curves, end, result.milestones)
+
+
+@lru_cache(maxsize=_CACHED)
+def _select(curves: CurvesInView, seed: int, choice: Choice, end: int) -> HalvingResult:
+    return choice.apply(curves.tables[seed], end)
+
+
+@kept
+def _draw_searches(curves: CurvesInView, seed: int) -> go.Figure:
+    return search_curves_figure(curves.tables[seed], curves.found_title)
+
+
+@kept
+def _draw_replay(
+    curves: CurvesInView, seed: int, choice: Choice, end: int, cursor: int | None
+) -> go.Figure:
+    result = _select(curves, seed, choice, end)
+    titles = curves.found_title, _VALID_TITLE
+    return replay_figure(curves.tables[seed], result, cursor, axis_titles=titles)
+
+
+def _show_verdict(curves: Curves, result: HalvingResult) -> None:
     """Write the verdict, its numbers, and where a tie was broken."""
     st.subheader("Verdict")
     sentence, *ties = verdict(result).split(" At ", 1)
@@ -56,113 +175,43 @@ def show_verdict(curves: Curves, result: HalvingResult) -> None:
     if ties:
         st.warning(f"At {ties[0]}", icon=":material/balance:")
     left, right = st.columns(2)
-    left.metric("Found", f"{result.test_accuracy:.2f}%", help="The architecture that is chosen")
-    right.metric("Best there is", f"{result.ceiling:.2f}%", help=", ".join(result.equally_best))
-    left.metric("Points lost", f"{result.regret:.2f}", help="Best there is less found, in %")
+    left.metric(
+        "Selected", f"{result.test_accuracy:.2f}%", help="Accuracy of the selected architecture"
+    )
+    right.metric(
+        "Best found",
+        f"{result.ceiling:.2f}%",
+        help=f"Best of all sub-supernets: {', '.join(result.equally_best)}",
+    )
+    left.metric("Regret", f"{result.regret:.2f}", help="Best found minus selected, in points")
     right.metric(
         "Cost",
         cost_text(result.cost),
-        help=f"{result.cost:.4g} times the epochs of one full run, {result.end}; train all costs "
-        f"{len(result.sub_spaces)} runs",
+        help=f"{result.cost:.4g} times the epochs of one full run, {result.end}; training all "
+        f"costs {len(result.sub_spaces)} runs",
     )
     if result.strategy == "halving":
         st.caption(f"{describe_milestones(curves, result)}.".capitalize())
 
 
-_ENTRIES = 64
+def _command(curves: CurvesInView, seed: int, choice: Choice, end: int) -> str:
+    """Return the command that prints the same verdict."""
+    parts = [f"fewshot halve {curves.option}", f"--seed {seed}", f"--strategy {choice.strategy}"]
+    if choice.strategy == "halving":
+        milestones = ",".join(map(str, choice.milestones)) or "none"
+        parts += [f"--milestones {milestones}", f"--keep {choice.keep:g}"]
+    if choice.strategy == "top_k":
+        parts += [f"--k {choice.k}", f"--epoch {choice.epoch}"]
+    if choice.strategy in ("halving", "top_k"):
+        parts.append(f"--rank-by {choice.rank_by}")
+        if choice.rank_by == "moving_average":
+            parts.append(f"--window {choice.window}")
+    return " ".join([*parts, f"--end {end}"])
 
 
-def select(curves: CurvesInView, seed: int, choice: Choice, end: int) -> HalvingResult:
-    """Return what a choice comes to.
-
-    Raises:
-        SelectionError: If the curves do not have what it needs.
-    """
-    return _select(curves, curves.stamp, seed, choice, end)
-
-
-@st.cache_resource(show_spinner=False, max_entries=4 * _ENTRIES)
-def _select(
-    _curves: CurvesInView, stamp: str, seed: int, choice: Choice, end: int
-) -> HalvingResult:
-    return choice.apply(_curves.tables[seed], end)
-
-
-def draw_replay(
-    curves: CurvesInView, seed: int, choice: Choice, end: int, cursor: int | None
-) -> go.Figure:
-    """Return the replay of a choice."""
-    return _replay(curves, curves.stamp, seed, choice, end, cursor)
-
-
-@st.cache_resource(show_spinner=False, max_entries=_ENTRIES)
-def _replay(
-    _curves: CurvesInView, stamp: str, seed: int, choice: Choice, end: int, cursor: int | None
-) -> go.Figure:
-    result = select(_curves, seed, choice, end)
-    titles = _curves.found_title, _curves.valid_title
-    return Picture(replay_figure(_curves.tables[seed], result, cursor, axis_titles=titles))
-
-
-@st.cache_resource(show_spinner=False, max_entries=_ENTRIES)
-def draw_searches(_curves: CurvesInView, stamp: str, seed: int) -> go.Figure:
-    """Return the curves alone."""
-    return Picture(search_curves_figure(_curves.tables[seed], _curves.found_title))
-
-
-@st.cache_resource(show_spinner="Comparing schedules", max_entries=_ENTRIES)
-def compare_schedules(_curves: CurvesInView, stamp: str, end: int) -> pd.DataFrame:
-    """Return the grid of schedules over all seeds."""
-    choices = default_choices(_curves.compared, end)
-    return schedule_grid(_curves.compared, choices, end)
-
-
-@st.cache_resource(show_spinner=False, max_entries=_ENTRIES)
-def draw_schedules(_curves: CurvesInView, stamp: str, end: int, selected: int | None) -> go.Figure:
-    """Return the chart of cost against regret, with one of the grid's rows ringed."""
-    grid = compare_schedules(_curves, stamp, end)
-    return Picture(schedules_figure(grid, selected))
-
-
-@st.cache_resource(show_spinner=False, max_entries=_ENTRIES)
-def draw_proxy(
-    _curves: CurvesInView, stamp: str, end: int, milestones: tuple[int, ...]
-) -> go.Figure | str:
-    """Return the rank correlation of validation accuracy with what is found, or why there is none.
-
-    It is drawn over epochs.
-    """
-    found = _correlation(_curves, stamp, end)
-    return found if isinstance(found, str) else Picture(proxy_figure(found, milestones))
-
-
-@st.cache_resource(show_spinner=False, max_entries=_ENTRIES)
-def _correlation(_curves: CurvesInView, stamp: str, end: int) -> pd.DataFrame | str:
-    try:
-        return proxy_correlation(_curves.compared, end)
-    except SelectionError as error:
-        return str(error)
-
-
-@st.cache_resource(show_spinner=False, max_entries=_ENTRIES)
-def lead_rows(_curves: CurvesInView, stamp: str, seed: int) -> pd.DataFrame:
-    """Return who leads at every epoch."""
-    return leaders(_curves.tables[seed])
-
-
-def replayed_row(grid: pd.DataFrame, choice: Choice) -> int | None:
-    """Return the position of a choice in a grid, or None if it is not there."""
-    rows = grid.to_dict("records")
-    found = [number for number, row in enumerate(rows) if Choice.from_row(row) == choice]
-    return found[0] if found else None
-
-
-def choose_cursor(curves: Curves, end: int) -> int:
-    """Choose the epoch at which the replay stands, step by step."""
+def _choose_cursor(curves: Curves, end: int) -> int:
     first = int(curves.epochs[0])
-    held = st.session_state.get("epoch")
-    if held is not None and not first <= held <= end:
-        del st.session_state["epoch"]
+    drop_outside("epoch", first, end)
     chosen = st.number_input(
         "Epoch",
         min_value=first,
@@ -171,40 +220,36 @@ def choose_cursor(curves: Curves, end: int) -> int:
         key="epoch",
         bind="query-params",
         width=180,
-        help="Where the replay stands. Play, pause and scrub under the figure; step here.",
+        help="The epoch that is shown. Play, pause and move along the epochs under the figure.",
     )
     return int(chosen)
 
 
-def show_epoch(curves: CurvesInView, seed: int, result: HalvingResult, epoch: int) -> None:
-    """Write who leads at an epoch, who is still there, and what each would find."""
+def _show_epoch(curves: CurvesInView, seed: int, result: HalvingResult, epoch: int) -> None:
+    """Show the state of every sub-supernet at an epoch, and what each would find."""
     table = curves.tables[seed]
     at = int(np.searchsorted(table.epochs, epoch))
     if at == len(table.epochs) or table.epochs[at] != epoch:
         st.caption(f"Nothing was recorded at epoch {epoch}.")
         return
-    lead = lead_rows(curves, curves.stamp, seed)
-    leader = lead[lead["epoch"] == epoch]["sub_space"].tolist()
+    lead = _leaders(curves, seed)
+    leading = lead[lead["epoch"] == epoch]["sub_space"].tolist()
     rows = pd.DataFrame(
         {
             "sub-space": table.sub_spaces,
             "validation": table.values["valid_accuracy"][:, at],
             "would find": table.values["test_accuracy"][:, at],
-            "state": [_state(result, name, epoch, name in leader) for name in table.sub_spaces],
+            "state": [_state(result, name, epoch, name in leading) for name in table.sub_spaces],
         }
     )
-    number = st.column_config.NumberColumn
+    number = partial(st.column_config.NumberColumn, format="%.2f%%", width=75)
     st.dataframe(
         rows,
         hide_index=True,
         column_config={
             "sub-space": st.column_config.TextColumn(width=70),
-            "validation": number(
-                format="%.2f%%", width=75, help="The supernet's validation accuracy"
-            ),
-            "would find": number(
-                format="%.2f%%", width=75, help="Accuracy of the architecture it would return"
-            ),
+            "validation": number(help="Validation accuracy of the supernet"),
+            "would find": number(help="Accuracy of the architecture it would return"),
             "state": st.column_config.TextColumn(
                 help="The one with the best validation accuracy of the epoch leads"
             ),
@@ -213,60 +258,60 @@ def show_epoch(curves: CurvesInView, seed: int, result: HalvingResult, epoch: in
     )
 
 
+@lru_cache(maxsize=_CACHED)
+def _leaders(curves: CurvesInView, seed: int) -> pd.DataFrame:
+    return leaders(curves.tables[seed])
+
+
 def _state(result: HalvingResult, name: str, epoch: int, leads: bool) -> str:
-    state = _part(result, name, epoch)
+    state = _state_in_selection(result, name, epoch)
     if not leads:
         return state
     trained = result.winner is None or result.trained.get(name, -1) >= epoch
     return f"{state}, {'leads' if trained else 'would lead'}"
 
 
-def _part(result: HalvingResult, name: str, epoch: int) -> str:
-    """Return which part a sub-supernet has in a selection at an epoch."""
+def _state_in_selection(result: HalvingResult, name: str, epoch: int) -> str:
     last = result.trained.get(name)
     if result.winner is None:
-        return "as likely as the others"
+        return "equally likely"
     if last is None:
         return "not trained"
-    if name == result.winner:
-        return "chosen" if epoch >= result.end else "goes on"
-    if last >= epoch:
-        gone = "discarded here" if last == epoch and last < result.end else "goes on"
-        return gone if epoch < result.end else "not chosen"
-    return f"discarded at {last}"
+    if last < epoch:
+        return f"discarded at {last}"
+    if epoch >= result.end:
+        return "selected" if name == result.winner else "not selected"
+    return "discarded here" if last == epoch and name != result.winner else "continues"
 
 
-_CHART, _TABLE = "schedules_chart", "schedules_table"
-
-
-def show_schedules(curves: CurvesInView, choice: Choice, end: int) -> None:
-    """Draw cost against regret for many schedules; what is selected goes into the replay."""
-    st.subheader("Schedules compared")
+def _show_schedules(curves: CurvesInView, choice: Choice, end: int) -> None:
+    """Draw cost against regret of many schedules; one that is clicked is replayed."""
+    st.subheader("Comparison of schedules")
     try:
-        grid = compare_schedules(curves, curves.stamp, end)
+        with st.spinner("Comparing schedules"):
+            grid = _schedules(curves, end)
     except SelectionError as error:
         st.caption(f"Schedules cannot be compared: {error}")
         return
+    rows = grid.to_dict("records")
+    replayed = next((at for at, row in enumerate(rows) if Choice.from_row(row) == choice), None)
     chart, table = st.columns(2, gap="large")
     with chart:
-        replayed = replayed_row(grid, choice)
-        figure = draw_schedules(curves, curves.stamp, end, replayed)
-        show_figure(figure, _CHART, on_select=partial(_load_point, grid))
+        figure = _draw_schedules(curves, end, replayed)
+        show_figure(figure, _CHART, on_select=partial(_load_point, rows))
     with table:
         _show_table(grid, replayed)
-    _show_source(curves, end, "halving_schedules_source", grid)
+    _show_compared_source(curves, end, "halving_schedules_source", grid)
 
 
-def show_proxy(curves: CurvesInView, end: int, milestones: tuple[int, ...]) -> None:
-    """Draw how well validation accuracy orders the sub-supernets."""
-    st.subheader("Is the proxy any good?")
-    figure = draw_proxy(curves, curves.stamp, end, milestones)
-    if isinstance(figure, str):
-        st.caption(figure)
-        return
-    st.markdown(alternative(figure))
-    show_figure(figure, "halving_proxy")
-    _show_source(curves, end, "halving_proxy_source")
+@lru_cache(maxsize=_CACHED)
+def _schedules(curves: CurvesInView, end: int) -> pd.DataFrame:
+    return schedule_grid(curves.compared, default_choices(curves.compared, end), end)
+
+
+@kept
+def _draw_schedules(curves: CurvesInView, end: int, selected: int | None) -> go.Figure:
+    return schedules_figure(_schedules(curves, end), selected)
 
 
 def _show_table(grid: pd.DataFrame, replayed: int | None) -> None:
@@ -284,8 +329,7 @@ def _show_table(grid: pd.DataFrame, replayed: int | None) -> None:
             "front": order["pareto"],
         }
     )
-    order_of = list(order.index)
-    chosen = [] if replayed is None else [order_of.index(replayed)]
+    chosen = [] if replayed is None else [list(order.index).index(replayed)]
     st.session_state[_TABLE] = {"selection": {"rows": chosen, "columns": [], "cells": []}}
     number = st.column_config.NumberColumn
     st.dataframe(
@@ -293,14 +337,14 @@ def _show_table(grid: pd.DataFrame, replayed: int | None) -> None:
         key=_TABLE,
         hide_index=True,
         height=440,
-        on_select=partial(_load_row, grid, order_of),
+        on_select=partial(_load_row, order.to_dict("records")),
         selection_mode="single-row",
         column_config={
             "strategy": st.column_config.TextColumn(width=235),
             "cost": number(format="%.2f", width=55, help="Full runs"),
             "finds": number(format="%.2f%%"),
             "regret": number(
-                format="%.2f", width=60, help="Points of accuracy lost, mean over seeds"
+                format="%.2f", width=60, help="Percentage points below the best, mean over seeds"
             ),
             "best discarded": number(format="%.0f%%", help="Share of the seeds"),
             "front": st.column_config.CheckboxColumn(help="On the Pareto front"),
@@ -310,7 +354,46 @@ def _show_table(grid: pd.DataFrame, replayed: int | None) -> None:
     st.caption("Choose a row, or a point of the chart, to replay it.")
 
 
-def _show_source(
+Rows = Sequence[Mapping[Hashable, Any]]
+
+
+def _load_point(rows: Rows) -> None:
+    points = st.session_state[_CHART].selection.points
+    if points and "customdata" in points[0]:
+        data = points[0]["customdata"]
+        number = int(data[0] if isinstance(data, list) else data)
+        load_choice(Choice.from_row(rows[number]))
+
+
+def _load_row(rows: Rows) -> None:
+    for number in st.session_state[_TABLE].selection.rows:
+        load_choice(Choice.from_row(rows[number]))
+
+
+def _show_proxy(curves: CurvesInView, end: int, milestones: tuple[int, ...]) -> None:
+    """Draw how well validation accuracy ranks the sub-supernets."""
+    st.subheader("Proxy quality")
+    try:
+        figure = _draw_proxy(curves, end, milestones)
+    except SelectionError as error:
+        st.caption(str(error))
+        return
+    st.markdown(alternative(figure))
+    show_figure(figure, "halving_proxy")
+    _show_compared_source(curves, end, "halving_proxy_source")
+
+
+@kept
+def _draw_proxy(curves: CurvesInView, end: int, milestones: tuple[int, ...]) -> go.Figure:
+    return proxy_figure(_correlation(curves, end), milestones)
+
+
+@lru_cache(maxsize=_CACHED)
+def _correlation(curves: CurvesInView, end: int) -> pd.DataFrame:
+    return proxy_correlation(curves.compared, end)
+
+
+def _show_compared_source(
     curves: CurvesInView, end: int, key: str, frame: pd.DataFrame | None = None
 ) -> None:
     seeds = curves.compared_seeds
@@ -320,133 +403,3 @@ def _show_source(
         parts.append(f"without seed {', '.join(left_out)}, which lacks sub-spaces")
     command = f"fewshot halve {curves.option} --compare --end {end}"
     show_source([*curves.source, *parts], command, key, frame)
-
-
-def _load_point(grid: pd.DataFrame) -> None:
-    points = st.session_state[_CHART].selection.points
-    if points and "customdata" in points[0]:
-        data = points[0]["customdata"]
-        number = int(data[0] if isinstance(data, list) else data)
-        load_choice(Choice.from_row(grid.iloc[number].to_dict()))
-
-
-def _load_row(grid: pd.DataFrame, order: list[int]) -> None:
-    rows = st.session_state[_TABLE].selection.rows
-    if rows:
-        load_choice(Choice.from_row(grid.loc[order[rows[0]]].to_dict()))
-
-
-def show_halving(workspace: Workspace, view: View) -> None:
-    """Show the curves in view with a selection applied, and what can be done with curves."""
-    labels = list_curves(workspace, view)
-    if labels:
-        left, right = st.columns([3, 1], gap="large")
-        with left:
-            curves = _choose_curves(workspace, view, labels)
-        if curves is not None:
-            with right:
-                seed = _choose_seed(curves)
-            _say_what_is_missing(curves, seed)
-            _show_selection(curves, seed)
-    else:
-        _show_nothing()
-    show_curve_files(workspace, expanded=not labels)
-
-
-def _show_nothing() -> None:
-    with st.container(border=True):
-        st.markdown(
-            "**No curves yet.** Here you will see which sub-supernet a selection by validation "
-            "accuracy would have chosen, what that would have cost, and what would have been lost. "
-            "It needs a search in every sub-space of the split in view, or curves made elsewhere, "
-            "as a CSV file: Import them below."
-        )
-        link_to(SEARCH, "Search in every sub-space")
-
-
-def _choose_curves(workspace: Workspace, view: View, labels: dict[str, str]) -> CurvesInView | None:
-    wanted = st.session_state.pop(JUST_IMPORTED, None)
-    if wanted in labels:
-        st.session_state["curves"] = wanted
-    recall_option("curves", list(labels))
-    chosen = st.selectbox("Curves", list(labels), key="curves", format_func=labels.__getitem__)
-    publish("curves", "")
-    try:
-        return open_curves_in_view(workspace, view, chosen)
-    except FewshotError as error:
-        st.error(str(error), icon=":material/error:")
-        return None
-
-
-def _choose_seed(curves: CurvesInView) -> int:
-    seeds = list(curves.tables)
-    if len(seeds) == 1:
-        return seeds[0]
-    recall("seed", seeds[0], int, lambda value: value in seeds)
-    chosen = st.segmented_control("Seed that is replayed", seeds, required=True, key="seed")
-    publish("seed", seeds[0])
-    return int(seeds[0] if chosen is None else chosen)
-
-
-def _say_what_is_missing(curves: CurvesInView, seed: int) -> None:
-    missing = curves.missing.get(seed, ())
-    if missing:
-        there = len(curves.tables[seed].sub_spaces)
-        st.warning(
-            f"{there} of {there + len(missing)} sub-spaces were searched with seed {seed}: "
-            f"{', '.join(missing)} are missing, and the best may be in one of them.",
-            icon=":material/hourglass_bottom:",
-        )
-        link_to(SEARCH, "Search in the others")
-
-
-@st.fragment
-def _show_selection(curves: CurvesInView, seed: int) -> None:
-    table = curves.tables[seed]
-    picture, rail = st.columns([3, 1], gap="large")
-    with rail:
-        verdict = st.container()
-        st.subheader("Selection")
-        try:
-            end = choose_end(table)
-            choice = choose_selection(table, end)
-            result = select(curves, seed, choice, end)
-        except SelectionError as error:
-            with verdict:
-                st.error(str(error), icon=":material/error:")
-            with picture:
-                show_figure(draw_searches(curves, curves.stamp, seed), "halving_searches")
-            return
-    with verdict:
-        show_verdict(table, result)
-    with picture:
-        figure = st.container()
-        steps, handles = st.columns([1, 3], gap="large")
-        with steps:
-            cursor = choose_cursor(table, end)
-        with handles:
-            if choice.strategy == "halving":
-                drag_milestones(table, end, result.milestones)
-        with figure:
-            show_figure(draw_replay(curves, seed, choice, end, cursor), "halving_replay")
-        show_source(
-            [*curves.source, f"seed {seed}"], _command(curves, seed, choice, end), "halving_source"
-        )
-        show_epoch(curves, seed, result, cursor)
-    show_schedules(curves, choice, end)
-    show_proxy(curves, end, result.milestones)
-
-
-def _command(curves: CurvesInView, seed: int, choice: Choice, end: int) -> str:
-    """Return the command that prints the same verdict."""
-    parts = [f"fewshot halve {curves.option}", f"--seed {seed}", f"--strategy {choice.strategy}"]
-    if choice.strategy == "halving":
-        milestones = ",".join(map(str, choice.milestones)) or "none"
-        parts += [f"--milestones {milestones}", f"--keep {choice.keep:g}"]
-    if choice.strategy == "top_k":
-        parts += [f"--k {choice.k}", f"--epoch {choice.epoch}"]
-    if choice.strategy in ("halving", "top_k"):
-        parts.append(f"--rank-by {choice.rank_by}")
-        if choice.rank_by == "moving_average":
-            parts.append(f"--window {choice.window}")
-    return " ".join([*parts, f"--end {end}"])

@@ -1,11 +1,45 @@
-"""Controls that several pages have."""
+"""Controls and messages that several pages have."""
 
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from fewshot_core.errors import FewshotError
+
+T = TypeVar("T")
+
+_UPLOADS = "uploaded_files"
+
+
+class show_errors(AbstractContextManager[None, bool]):
+    """Context that shows a failure on the page instead of raising it.
+
+    Args:
+        prefix: Text before the message.
+    """
+
+    def __init__(self, prefix: str = "") -> None:
+        self._prefix = prefix
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        """Show an expected error and suppress it; any other one passes."""
+        if not isinstance(error, FewshotError | OSError):
+            return False
+        st.error(f"{self._prefix}{error}", icon=":material/error:")
+        return True
 
 
 def choose_count(
@@ -23,13 +57,14 @@ def choose_count(
     Args:
         label: What it is.
         key: Its name in the URL.
-        usual: What it is at first.
+        usual: The default.
         least: The smallest that can be chosen.
         most: The largest.
-        help: What more there is to say.
+        help: Help text.
         place: The column to draw it in.
-        disabled: Whether it does not count now.
+        disabled: Whether it has no effect now.
     """
+    drop_outside(key, least, most)
     draw = st.number_input if place is None else place.number_input
     return draw(
         label,
@@ -43,22 +78,50 @@ def choose_count(
     )
 
 
-def offer_removal(what: str, key: str, names: Sequence[str], remove: Callable[[str], None]) -> None:
+def drop_outside(key: str, least: float, most: float | None) -> None:
+    """Reset a number chosen earlier, for other data, that is out of range now."""
+    value = st.session_state.get(key)
+    if value is not None and not (least <= value and (most is None or value <= most)):
+        del st.session_state[key]
+
+
+def stored_upload(uploaded: UploadedFile) -> Path:
+    """Write an uploaded file to disk, once per upload, and return its path.
+
+    A session keeps the file of its last upload only.
+    """
+    stored: dict[str, Path] = st.session_state.setdefault(_UPLOADS, {})
+    if uploaded.file_id not in stored:
+        for old in stored.values():
+            shutil.rmtree(old.parent, ignore_errors=True)
+        stored.clear()
+        path = Path(tempfile.mkdtemp(prefix="fewshot-upload-")) / Path(uploaded.name).name
+        path.write_bytes(uploaded.getbuffer())
+        stored[uploaded.file_id] = path
+    return stored[uploaded.file_id]
+
+
+def offer_removal(
+    what: str,
+    key: str,
+    names: Sequence[T],
+    remove: Callable[[T], object],
+    label: Callable[[T], str] = str,
+) -> None:
     """Offer to remove something that was imported.
 
     Args:
-        what: What is removed.
+        what: What is removed, such as "a table".
         key: The same in one word, for the keys of the controls.
-        names: What there is.
+        names: The names to choose from.
         remove: Removes one of them by its name.
+        label: How a name is shown.
     """
     with st.popover(f"Remove {what}", icon=":material/delete:"):
-        chosen = st.selectbox(f"{key.capitalize()} to remove", names, key=f"{key}_to_remove")
-        st.caption("The file it was imported from stays where it is.")
+        title = f"{key.capitalize()} to remove"
+        chosen = st.selectbox(title, names, key=f"{key}_to_remove", format_func=label)
+        st.caption("The original files are not touched.")
         if st.button("Remove", type="primary", key=f"remove_{key}"):
-            try:
+            with show_errors():
                 remove(chosen)
-            except (FewshotError, OSError) as error:
-                st.error(str(error))
-            else:
                 st.rerun()
