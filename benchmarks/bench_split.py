@@ -27,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fewshot_core.images import load_batch
 from fewshot_core.images.batches import Batch
-from fewshot_core.metrics import list_metrics, score_operations
+from fewshot_core.metrics import METRICS, score_operations
 from fewshot_core.nets import Supernet, probed_weights
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import split
@@ -140,7 +140,7 @@ def memory_figures(size: Size) -> list[Figure]:
     figures: list[Figure] = []
     if not STATUS.exists():
         return figures
-    for metric in list_metrics():
+    for metric in (info.name for info in METRICS if not info.baseline):
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             peak = pool.submit(peak_memory, metric, size).result()
         figures.append(Figure(f"memory of {metric}", peak, "GB", MEMORY_LIMIT))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import re
 import secrets
@@ -64,6 +65,11 @@ def demo_dir() -> Path | None:
 def canonical_json(value: Any) -> str:
     """JSON text that is the same for equal values: sorted keys, no spaces."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def json_number(value: float | None) -> float | str | None:
+    """Write "nan", "inf" and "-inf", which JSON lacks, as text, which ``float`` reads."""
+    return value if value is None or math.isfinite(value) else str(value)
 
 
 def text_fingerprint(text: str) -> str:

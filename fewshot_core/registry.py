@@ -4,13 +4,14 @@ A package adds a metric or a search algorithm without touching this one. Its ``p
 names a record::
 
     [project.entry-points."fewshot.metrics"]
-    largest_weight = "my_package.record:LARGEST_WEIGHT"
+    largest_weight = "my_package.largest_weight:LARGEST_WEIGHT"
 
     [project.entry-points."fewshot.algorithms"]
-    likeliest = "my_package.record:LIKELIEST"
+    likeliest = "my_package.likeliest:LIKELIEST"
 
-The record says where the code is; its own module is read whenever the app starts, so it should
-import no PyTorch. Instead of a record an entry point may name a function that returns one.
+The record carries the code. Its module is imported whenever the app starts, so it should import
+PyTorch locally, inside the functions that use it. Instead of a record an entry point may name a
+function that returns one.
 """
 
 import re

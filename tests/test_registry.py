@@ -6,7 +6,6 @@ from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import UnknownNameError
 from fewshot_core.metrics import METRICS
 from fewshot_core.registry import Registry
-from fewshot_core.resolve import resolve
 
 
 @dataclass(frozen=True)
@@ -66,13 +65,4 @@ def test_the_data_sets_and_metrics_have_names_and_words():
     for info in METRICS:
         assert info.label and info.description and info.equation and info.source and info.cost
         assert next(iter(info.variants)) == "paper"
-        assert callable(resolve(info.implementation))
-
-
-@pytest.mark.parametrize(
-    ("name", "error"),
-    [("fewshot_core.nothing:score", ModuleNotFoundError), ("fewshot_core:score", AttributeError)],
-)
-def test_a_function_that_is_not_there_is_not_resolved(name, error):
-    with pytest.raises(error):
-        resolve(name)
+        assert info.baseline or callable(info.score)

@@ -1,36 +1,199 @@
 """The contract of splitting metrics, their registry, and their evaluation.
 
-Adding one is one file and one record here; from another package, see
-``fewshot_core.registry``.
+A metric is one file: a function ``score(metric_input) -> MetricOutput`` and the ``MetricInfo``
+record that carries it; ``fewshot_core.metrics`` registers ours, an entry point those of other
+packages (see ``fewshot_core.registry``). To score each sub-supernet by one number, which is what
+most metrics do, write that number's function and leave the rest to ``score_each``::
+
+    def score(metric_input: MetricInput) -> MetricOutput:
+        return score_each(metric_input, largest_weight)
+
+    def largest_weight(probe: Probe) -> float:
+        from fewshot_core.nets import probed_weights  # a local import: it loads PyTorch
+
+        weights = probed_weights(probe.supernet)
+        return max(float(weight.abs().max()) for weight in weights.values())
+
+A number that is not informative is returned with the reason, which is shown beside the split::
+
+        return Score(0.0, "all weights are zero")
+
+A probe also has ``batch``, and the passes that metrics share: ``gradient``, ``curvature`` and
+``samples``, each computed on first use.
+
+A metric is evaluated on one batch at a time, and its outputs are averaged. It leaves the supernet
+as it found it: weights, buffers, mode and gradients.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from fewshot_core.errors import MetricError, SpaceError
+from fewshot_core.metrics.gradients import Curvature, Tensors, loss_curvature, loss_gradients
 from fewshot_core.registry import PluginRegistry
-from fewshot_core.resolve import resolve
-from fewshot_core.space import EDGES
+from fewshot_core.space import EDGES, OPERATION_LABELS
 
 if TYPE_CHECKING:
     from fewshot_core.images.batches import Batch
+    from fewshot_core.metrics.per_sample import GradientProducts
     from fewshot_core.metrics.score_cache import ScoreCache
     from fewshot_core.nets import Supernet
 
-PASSES: Mapping[str, frozenset[str]] = {
-    "gradient": frozenset({"gradient"}),
-    "curvature": frozenset({"curvature", "gradient"}),
-    "samples": frozenset({"samples"}),
+PASSES: Mapping[str, tuple[str, ...]] = {
+    "gradient": ("gradient",),
+    "curvature": ("curvature", "gradient"),
+    "samples": ("samples",),
 }
-"""What several metrics are made of, and what else each comes with: the gradient of the loss, its
-product with the Hessian, and the inner products of the gradients of single images."""
+"""The passes that metrics share, by the attribute of ``Probe``, each with those it includes."""
+
+EQUAL_TOLERANCE = 1e-6
+"""Scores that differ by less than this, relative to the largest, are equal."""
+
+
+def ignore(operation: int) -> None:
+    """Do nothing with a report of progress."""
+
+
+class Probe:
+    """A sub-supernet with one operation on the probed edge, and a batch.
+
+    It lives as long as the edge is scored; its gradient takes as much memory as its weights, 7 MB
+    for each operation of the full supernet.
+
+    Args:
+        supernet: The sub-supernet, differentiable and with its batch norm set.
+        batch: Images and labels on its device, or None for a metric without images.
+    """
+
+    def __init__(self, supernet: Supernet, batch: Batch | None = None) -> None:
+        self.supernet = supernet
+        self._batch = batch
+
+    @property
+    def batch(self) -> Batch:
+        """The images and labels.
+
+        Raises:
+            MetricError: If there are none.
+        """
+        if self._batch is None:
+            raise MetricError("expected a batch of images, got none: this metric needs images")
+        return self._batch
+
+    @cached_property
+    def gradient(self) -> Tensors:
+        """The gradient of the loss, for every probed weight by name."""
+        if "curvature" in self.__dict__:
+            return self.curvature.gradient
+        return loss_gradients(self.supernet, self.batch)
+
+    @cached_property
+    def curvature(self) -> Curvature:
+        """The gradient of the loss and its product with the Hessian, along the weights."""
+        return loss_curvature(self.supernet, self.batch)
+
+    @cached_property
+    def samples(self) -> GradientProducts:
+        """The inner products of the gradients of single images' losses."""
+        from fewshot_core.metrics.gradients import losses
+        from fewshot_core.metrics.per_sample import weight_gradient_products
+
+        return weight_gradient_products(self.supernet, self.batch.images, losses(self.batch))
+
+
+@dataclass(frozen=True)
+class MetricInput:
+    """What a metric is given: an edge of a supernet, and one batch.
+
+    Attributes:
+        supernet: The supernet of the sub-space to split, differentiable, its batch norm set.
+        edge: The probed edge.
+        batch: Images and labels on the supernet's device, or None for a metric without images.
+        variant: One of the metric's variants.
+        image_size: Height and width of an image.
+        seed: Random seed, for metrics that draw random numbers.
+        on_operation: Called with the number of each operation before it is scored.
+    """
+
+    supernet: Supernet
+    edge: int
+    batch: Batch | None = None
+    variant: str = "paper"
+    image_size: int = 32
+    seed: int = 0
+    on_operation: Callable[[int], None] = ignore
+    _probes: dict[int, Probe] = field(default_factory=dict, repr=False)
+
+    @property
+    def operations(self) -> tuple[int, ...]:
+        """The operation numbers enabled on the probed edge."""
+        return self.supernet.sub_space.enabled[self.edge]
+
+    def probes(self) -> Iterator[Probe]:
+        """Yield, for each operation, the sub-supernet with only it on the probed edge."""
+        for operation in self.operations:
+            self.on_operation(operation)
+            if operation not in self._probes:
+                sub_space = self.supernet.sub_space.keep(self.edge, [operation])
+                self._probes[operation] = Probe(self.supernet.restrict(sub_space), self.batch)
+            yield self._probes[operation]
+
+
+@dataclass(frozen=True)
+class MetricOutput:
+    """What a metric returns.
+
+    Attributes:
+        values: The score of each operation, or None where the metric compares only pairs.
+        similarity: Shape (n, n), symmetric; None means minus the distance of the scores (Eq. 2).
+        reason: Why the output is not informative (a zero gradient, a saturated count), or None.
+    """
+
+    values: tuple[float | None, ...]
+    similarity: npt.NDArray[np.float64] | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """The number of one sub-supernet; not finite where there is none.
+
+    Attributes:
+        value: The number.
+        reason: Why it is not informative, as in "the gradient is zero", or None.
+    """
+
+    value: float
+    reason: str | None = None
+
+
+def score_each(
+    metric_input: MetricInput, function: Callable[[Probe], float | Score]
+) -> MetricOutput:
+    """Score each sub-supernet by one number."""
+    found = [function(probe) for probe in metric_input.probes()]
+    scores = [score if isinstance(score, Score) else Score(score) for score in found]
+    reasons = [score.reason for score in scores]
+    values = tuple(score.value for score in scores)
+    return MetricOutput(values, reason=join_reasons(metric_input.operations, reasons))
+
+
+def join_reasons(operations: Sequence[int], reasons: Sequence[str | None]) -> str | None:
+    """Join the reasons of operations: "the gradient is zero with only skip, pool on the edge"."""
+    labels: dict[str, list[str]] = {}
+    for operation, reason in zip(operations, reasons, strict=True):
+        if reason is not None:
+            labels.setdefault(reason, []).append(OPERATION_LABELS[operation])
+    sentences = [f"{why} with only {', '.join(some)} on the edge" for why, some in labels.items()]
+    return "; ".join(sentences) or None
 
 
 @dataclass(frozen=True)
@@ -44,12 +207,13 @@ class MetricInfo:
         equation: Its equation, in LaTeX.
         source: Where it comes from.
         cost: What scoring one operation takes.
-        implementation: ``"module:function"`` of its ``score`` function.
-        needs_images: Whether it looks at images, and so at batch norm and the data set.
-        variants: Other readings of the metric by name, with what they do; the first is the default.
-        passes: Which of ``PASSES`` a variant is made of, where it is made of one: metrics and
-            variants of the same are scored together.
-        draws: Whether scores may depend on the seed, or on the groups that are asked for.
+        score: The function that scores the operations of an edge; None for the baseline
+            ``random``, which ``split`` groups at random.
+        needs_images: Whether it needs images; then batch norm and the data set count, too.
+        variants: Variants by name, with what they do; the first is the default.
+        passes: The pass, one of ``PASSES``, that a variant uses and nothing else: all metrics and
+            variants of a pass are scored together.
+        uses_seed: Whether scores may depend on the random seed.
     """
 
     name: str
@@ -58,50 +222,75 @@ class MetricInfo:
     equation: str
     source: str
     cost: str
-    implementation: str
+    score: Callable[[MetricInput], MetricOutput] | None
     needs_images: bool = True
     variants: Mapping[str, str] = field(default_factory=lambda: {"paper": "as in the paper"})
     passes: Mapping[str, str] = field(default_factory=dict)
-    draws: bool = True
+    uses_seed: bool = True
 
-    def brings(self, variant: str) -> frozenset[str]:
-        """Return what is known once a variant was scored, as names in ``PASSES``."""
-        return PASSES[self.passes[variant]] if variant in self.passes else frozenset()
+    @property
+    def baseline(self) -> bool:
+        """Whether this is no metric but the baseline of random groups."""
+        return self.score is None
+
+    def check_variant(self, variant: str) -> None:
+        """Check that there is a variant of that name; raises MetricError where there is not."""
+        if variant not in self.variants:
+            known = ", ".join(self.variants)
+            raise MetricError(
+                f"unknown variant {variant!r} of {self.name}: expected one of {known}"
+            )
+
+    def computed_passes(self, variant: str) -> tuple[str, ...]:
+        """Names of the passes that have been computed once a variant was scored."""
+        return PASSES[self.passes[variant]] if variant in self.passes else ()
+
+    def evaluate(self, metric_input: MetricInput) -> MetricOutput:
+        """Score the operations of an edge on one batch.
+
+        Raises:
+            MetricError: If this is the baseline, or the output is not of these operations.
+        """
+        if self.score is None:
+            raise MetricError(
+                f"{self.name} is a baseline that groups operations at random and scores none: "
+                "use split()"
+            )
+        output = self.score(metric_input)
+        if not isinstance(output, MetricOutput):
+            raise MetricError(
+                f"expected a MetricOutput from {self.name}, got {type(output).__name__}"
+            )
+        count = len(metric_input.operations)
+        shape = None if output.similarity is None else output.similarity.shape
+        if len(output.values) != count or shape not in (None, (count, count)):
+            raise MetricError(
+                f"expected {count} scores, one for each enabled operation, and a similarity of "
+                f"shape {(count, count)} or none; got {len(output.values)} scores and {shape}"
+            )
+        return output
 
 
-EQUAL_TOLERANCE = 1e-6
-"""Scores that differ by less than this, relative to the largest, are the same."""
+def _check(record: MetricInfo) -> None:
+    if not callable(record.score):
+        raise ValueError(f"expected a score function, got {record.score!r}")
+    if not record.variants:
+        raise ValueError("expected at least one variant, got none")
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a metric returns.
-
-    Attributes:
-        values: The score of each operation, or None where the metric compares only pairs.
-        similarity: Shape (n, n), symmetric; None means minus the distance of the scores (Eq. 2).
-        reason: Why the answer says nothing (a gradient of zero, a saturated count), or None.
-    """
-
-    values: tuple[float | None, ...]
-    similarity: npt.NDArray[np.float64] | None = None
-    reason: str | None = None
+METRICS = PluginRegistry("metric", "fewshot.metrics", MetricInfo, _check)
 
 
-def averaged(answers: Sequence[Answer]) -> Answer:
-    """Return the mean of a metric's answers about several batches."""
-    if len(answers) == 1:
-        return answers[0]
-    values = tuple(_mean(scores) for scores in zip(*(one.values for one in answers), strict=True))
-    matrices = [one.similarity for one in answers if one.similarity is not None]
-    similarity = np.mean(matrices, axis=0) if matrices else None
-    reasons = dict.fromkeys(one.reason for one in answers if one.reason)
-    return Answer(values, similarity, "; ".join(reasons) or None)
+def list_metrics() -> list[str]:
+    """Names of all metrics and of the baseline ``random``; those of other packages come last."""
+    return METRICS.names()
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    numbers = [value for value in values if value is not None]
-    return float(np.mean(numbers)) if numbers else None
+def most_sharing_first(metrics: Iterable[str]) -> list[str]:
+    """Sort metrics so that each leaves the most cached scores for those after it."""
+    infos = [METRICS.get(name) for name in metrics]
+    infos.sort(key=lambda info: -len(info.computed_passes(next(iter(info.variants)))))
+    return [info.name for info in infos]
 
 
 @dataclass(frozen=True)
@@ -111,8 +300,8 @@ class OperationScores:
     Attributes:
         operations: The operation numbers enabled on the edge, ascending.
         values: One score each, or None where the metric compares only pairs.
-        similarity: Shape (n, n), float64: the larger, the more alike.
-        degenerate: Whether the scores cannot tell the operations apart.
+        similarity: Shape (n, n), float64: the larger, the more similar.
+        degenerate: Whether the scores do not distinguish the operations.
         reason: Why, or None.
     """
 
@@ -123,38 +312,21 @@ class OperationScores:
     reason: str | None
 
     @classmethod
-    def from_answer(cls, operations: tuple[int, ...], answer: Answer) -> OperationScores:
-        """Complete a metric's answer by its similarity and a check of what it says.
-
-        Raises:
-            MetricError: If the answer is not of these operations.
-        """
-        _check_shape(operations, answer)
-        similarity = answer.similarity
+    def from_output(cls, operations: tuple[int, ...], output: MetricOutput) -> OperationScores:
+        """Complete a metric's output by its similarity and a check that it is informative."""
+        similarity = output.similarity
         if similarity is None:
-            similarity = minus_distance(answer.values)
-        reason = answer.reason or _why_degenerate(answer.values, similarity)
-        return cls(operations, answer.values, similarity, reason is not None, reason)
+            similarity = minus_distance(output.values)
+        reason = output.reason or _why_degenerate(output.values, similarity)
+        return cls(operations, output.values, similarity, reason is not None, reason)
 
 
 def minus_distance(values: Sequence[float | None]) -> npt.NDArray[np.float64]:
-    """Return -abs(f_i - f_j) for all pairs of scores; not a number where a score is not finite."""
+    """Compute -abs(f_i - f_j) for all pairs of scores; NaN where a score is not finite."""
     numbers = np.array(values, dtype=np.float64)
     numbers[~np.isfinite(numbers)] = np.nan
     similarity: npt.NDArray[np.float64] = -np.abs(numbers[:, None] - numbers[None, :])
     return similarity
-
-
-def _check_shape(operations: tuple[int, ...], answer: Answer) -> None:
-    if not isinstance(answer, Answer):
-        raise MetricError(f"expected an Answer from a metric, got {type(answer).__name__}")
-    count = len(operations)
-    shape = None if answer.similarity is None else answer.similarity.shape
-    if len(answer.values) != count or shape not in (None, (count, count)):
-        raise MetricError(
-            f"expected {count} scores, one for each enabled operation, and a similarity of shape "
-            f"{(count, count)} or none; got {len(answer.values)} scores and {shape}"
-        )
 
 
 def _why_degenerate(
@@ -173,183 +345,6 @@ def _why_degenerate(
     return None
 
 
-def _check(record: MetricInfo) -> None:
-    if not record.variants:
-        raise ValueError("expected at least one variant, got none")
-
-
-METRICS = PluginRegistry("metric", "fewshot.metrics", MetricInfo, _check)
-
-METRICS.add(
-    MetricInfo(
-        name="gradientmatching",
-        label="gradientmatching",
-        description="Whether the gradients of two operations point the same way.",
-        equation=(r"S_{ij} = \cos\left(\nabla_w L(m_{o_i}, w),\; \nabla_w L(m_{o_j}, w)\right)"),
-        source="Eq. 1 of the paper; Hu et al., 2022 (GM-NAS)",
-        cost="one forward and one backward pass for each operation",
-        implementation="fewshot_core.metrics.gradientmatching:score",
-        variants={
-            "paper": "a weight that one network lacks counts as zero",
-            "shared": "only weights of both networks that are not on the edge (GM-NAS)",
-        },
-        passes={"paper": "gradient", "shared": "gradient"},
-        draws=False,
-    )
-)
-METRICS.add(
-    MetricInfo(
-        name="gradnorm",
-        label="gradnorm",
-        description="How large the gradient of the loss is with only this operation on the edge.",
-        equation=r"f(m) = \left\lVert \nabla_w L(m, w) \right\rVert_2",
-        source="Eq. 4 of the paper; Abdelfattah et al., 2021",
-        cost="one forward and one backward pass for each operation",
-        implementation="fewshot_core.metrics.gradnorm:score",
-        passes={"paper": "gradient"},
-        draws=False,
-    )
-)
-METRICS.add(
-    MetricInfo(
-        name="jacobcov",
-        label="jacobcov",
-        description="How little the gradients of different images are correlated.",
-        equation=(
-            r"f(m) = -\sum_i \left( \log(\lambda_i + \epsilon) + \frac{1}{\lambda_i + \epsilon} "
-            r"\right), \quad \lambda_i \text{ of } \mathrm{corr}\left(\nabla_w L_1, \dots, "
-            r"\nabla_w L_B\right), \; \epsilon = 10^{-5}"
-        ),
-        source="Eq. 5 and 6 of the paper; Mellor et al., 2020 (NASWOT)",
-        cost="one forward and one backward pass, and the gradients of single images",
-        implementation="fewshot_core.metrics.jacobcov:score",
-        variants={
-            "paper": "gradients of the loss with respect to the weights",
-            "inputs": "gradients of the loss with respect to the images, after NASWOT",
-        },
-        passes={"paper": "samples"},
-        draws=False,
-    )
-)
-METRICS.add(
-    MetricInfo(
-        name="snip",
-        label="snip",
-        description="How much the loss depends on single weights being there.",
-        equation=(r"f(m) = \sum_i \left| \frac{\partial L}{\partial w_i} \, w_i \right|"),
-        source="Eq. 7 of the paper; Lee et al., 2019 (SNIP); Abdelfattah et al., 2021",
-        cost="one forward and one backward pass for each operation",
-        implementation="fewshot_core.metrics.snip:score",
-        passes={"paper": "gradient"},
-        draws=False,
-    )
-)
-METRICS.add(
-    MetricInfo(
-        name="grasp",
-        label="grasp",
-        description="How much removing weights would disturb the flow of the gradient.",
-        equation=r"f(m) = -\sum_i w_i \left( H g \right)_i, \quad g = \nabla_w L",
-        source="Eq. 8 of the paper; Wang et al., 2020 (GraSP); Abdelfattah et al., 2021",
-        cost="about five times a forward and backward pass for each operation",
-        implementation="fewshot_core.metrics.grasp:score",
-        passes={"paper": "curvature"},
-        draws=False,
-    )
-)
-METRICS.add(
-    MetricInfo(
-        name="synflow",
-        label="synflow",
-        description="How strong all paths through the weights are together; no data is looked at.",
-        equation=(
-            r"f(m) = \sum_i \left| \frac{\partial R}{\partial w_i} \, w_i \right|, \quad "
-            r"R = \mathbf{1}^\top m\left(\mathbf{1}, |w|\right)"
-        ),
-        source="Eq. 9 of the paper; Tanaka et al., 2020 (SynFlow); Abdelfattah et al., 2021",
-        cost="one forward and one backward pass of one image of ones; no image is looked at",
-        implementation="fewshot_core.metrics.synflow:score",
-        needs_images=False,
-        draws=False,
-    )
-)
-METRICS.add(
-    MetricInfo(
-        name="ntk",
-        label="ntk",
-        description="How unevenly the network would learn: the neural tangent kernel's condition.",
-        equation=(
-            r"f(m) = \frac{\lambda_{\max}(\Theta)}{\lambda_{\min}(\Theta)}, \quad "
-            r"\Theta_{ij} = \nabla_w L_i \cdot \nabla_w L_j"
-        ),
-        source="Eq. 10 and 11 of the paper; Chen et al., 2021 (TE-NAS)",
-        cost="one forward and one backward pass, and the gradients of single images",
-        implementation="fewshot_core.metrics.ntk:score",
-        variants={
-            "paper": "gradients of the loss",
-            "logits": "gradients of the sum of the logits (TE-NAS)",
-        },
-        passes={"paper": "samples"},
-        draws=False,
-    )
-)
-METRICS.add(
-    MetricInfo(
-        name="linear_regions",
-        label="#lr",
-        description="How many linear pieces of the network's function the inputs fall into.",
-        equation=(
-            r"f(m) = \left| \left\{ \left(\mathrm{sign}\, a_1(x), \dots, \mathrm{sign}\, a_n(x)"
-            r"\right) : x \in X \right\} \right|, \quad a_i \text{ the outputs of all ReLUs}"
-        ),
-        source="Appendix B.7 of the paper; Chen et al., 2021 (TE-NAS)",
-        cost="three forward passes of a tiny network",
-        implementation="fewshot_core.metrics.linear_regions:score",
-        variants={
-            "paper": "1,000 crops of 3x3 pixels through TE-NAS's thin network, three times",
-            "batch": "the batch through the supernet itself; soon as many as there are images",
-        },
-    )
-)
-METRICS.add(
-    MetricInfo(
-        name="params",
-        label="#params",
-        description="How many trainable parameters are left with only this operation on the edge.",
-        equation=r"f(m) = \left|\, w \,\right|",
-        source="Appendix B.8 of the paper",
-        cost="nothing: no image is looked at",
-        implementation="fewshot_core.metrics.params:score",
-        needs_images=False,
-        draws=False,
-    )
-)
-METRICS.add(
-    MetricInfo(
-        name="random",
-        label="random",
-        description="No measure at all: operations are sorted into groups by chance.",
-        equation=r"\Pr(U) = 1 / 15 \text{ for each of the fifteen bipartitions } U",
-        source="Section 4.1 of the paper",
-        cost="nothing: no image is looked at",
-        implementation="fewshot_core.metrics.random_groups:score",
-        needs_images=False,
-    )
-)
-
-
-def list_metrics() -> list[str]:
-    """Return the names of all metrics, those of other packages last."""
-    return METRICS.names()
-
-
-def most_sharing_first(metrics: Iterable[str]) -> list[str]:
-    """Return metrics in the order in which each leaves the most to remember for the next ones."""
-    infos = [METRICS.get(name) for name in metrics]
-    infos.sort(key=lambda info: -len(info.brings(next(iter(info.variants)))))
-    return [info.name for info in infos]
-
-
 def score_operations(
     metric: str,
     supernet: Supernet,
@@ -359,11 +354,9 @@ def score_operations(
     batch_norm: str = "batch",
     seed: int = 0,
     *,
-    groups: int = 2,
-    balanced: bool = False,
     image_size: int = 32,
-    on_operation: Callable[[int], None] | None = None,
-    memory: ScoreCache | None = None,
+    on_operation: Callable[[int], None] = ignore,
+    cache: ScoreCache | None = None,
 ) -> OperationScores:
     """Score the operations that are enabled on one edge of a supernet.
 
@@ -375,63 +368,47 @@ def score_operations(
         supernet: The supernet of the sub-space that is to be split.
         edge: The number of the probed edge.
         batch: Images and labels, or several such batches to average over; may be None for a metric
-            that looks at no images.
+            without images.
         variant: One of the metric's variants.
         batch_norm: ``"batch"`` (statistics of the batch) or ``"running"`` (stored statistics).
-        seed: For metrics that draw random numbers.
-        groups: How many groups the operations are meant for; only ``random`` asks.
-        balanced: Whether those will be balanced; only ``random`` asks.
-        image_size: Height and width of an image; only ``synflow`` asks, and only where there is no
-            batch that has them.
+        seed: Random seed, for metrics that draw random numbers.
+        image_size: Height and width of an image, where there is no batch; ``synflow`` uses it.
         on_operation: Called with the number of each operation before it is scored, for each batch.
-        memory: Where scores are looked up, and kept with what came with them: those of the other
-            metrics that are made of the same pass.
+        cache: Where scores are looked up and stored, with those of all metrics of the same pass.
 
     Raises:
         UnknownNameError: If there is no such metric.
-        MetricError: If there is no such variant, or the images needed are missing.
+        MetricError: If there is no such variant, the images needed are missing, or the name is that
+            of the baseline ``random``.
         SpaceError: If there is no such edge.
     """
     info = METRICS.get(metric)
-    if variant not in info.variants:
-        known = ", ".join(info.variants)
-        raise MetricError(f"unknown variant {variant!r} of {metric}: expected one of {known}")
+    info.check_variant(variant)
     if edge not in range(len(EDGES)):
         raise SpaceError(f"expected an edge from 0 to {len(EDGES) - 1}, got {edge!r}")
-    several = _several(batch)
-    if several:
-        image_size = several[0].images.shape[-1]
-    options = {
-        "variant": variant,
-        "seed": seed,
-        "groups": groups,
-        "balanced": balanced,
-        "image_size": image_size,
-        "report": on_operation or _ignore,
-    }
-    ask = resolve("fewshot_core.metrics.evaluation:ask")
+    batches = [] if batch is None else list(batch) if isinstance(batch, Sequence) else [batch]
+    if batches:
+        image_size = batches[0].images.shape[-1]
+    elif info.needs_images:
+        raise MetricError(f"{metric} needs a batch of images, got none")
+    device = next(supernet.parameters()).device
+    counted = [one.to(device) for one in batches] if info.needs_images else [None]
+    evaluate = info.evaluate if cache is None else lambda one: cache.evaluate(info, one)
     with supernet.probing(batch_norm):
-        answers = [
-            ask(info, supernet, edge, one, batch_norm, options, memory)
-            for one in _counted(info, several)
+        outputs = [
+            evaluate(MetricInput(supernet, edge, one, variant, image_size, seed, on_operation))
+            for one in counted
         ]
-    return OperationScores.from_answer(supernet.sub_space.enabled[edge], averaged(answers))
+    return OperationScores.from_output(supernet.sub_space.enabled[edge], _average(outputs))
 
 
-def _several(batch: Batch | Sequence[Batch] | None) -> tuple[Batch, ...]:
-    if batch is None:
-        return ()
-    return tuple(batch) if isinstance(batch, Sequence) else (batch,)
-
-
-def _counted(info: MetricInfo, batches: tuple[Batch, ...]) -> tuple[Batch | None, ...]:
-    """Return the batches that a metric is asked about, one after the other."""
-    if not info.needs_images:
-        return (None,)
-    if not batches:
-        raise MetricError(f"{info.name} needs a batch of images, got none")
-    return batches
-
-
-def _ignore(operation: int) -> None:
-    """Do nothing with a report of progress."""
+def _average(outputs: Sequence[MetricOutput]) -> MetricOutput:
+    """Average a metric's outputs over several batches."""
+    if len(outputs) == 1:
+        return outputs[0]
+    scores = zip(*(one.values for one in outputs), strict=True)
+    values = tuple(None if None in some else float(np.mean(some)) for some in scores)
+    matrices = [one.similarity for one in outputs if one.similarity is not None]
+    similarity = np.mean(matrices, axis=0) if matrices else None
+    reasons = dict.fromkeys(one.reason for one in outputs if one.reason)
+    return MetricOutput(values, similarity, "; ".join(reasons) or None)

@@ -6,30 +6,24 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from fewshot_core.metrics.base import Answer
-from fewshot_core.metrics.contract import Probe, Question, flaws_in_words
+from fewshot_core.metrics.base import MetricInfo, MetricInput, MetricOutput, Probe, join_reasons
 from fewshot_core.metrics.gradients import ZERO_GRADIENT, Tensors, dot
-from fewshot_core.nets.wiring import edge_name
 
 
-def score(question: Question) -> Answer:
+def score(metric_input: MetricInput) -> MetricOutput:
     """Compare the gradients of all pairs of sub-supernets.
 
-    The variant ``paper`` counts a weight that one network lacks as zero; ``shared`` looks only at
+    The variant ``paper`` counts a weight that one network lacks as zero; ``shared`` counts only
     weights that both have and that are not on the probed edge (GM-NAS).
     """
-    gradients = [_counted_gradient(question, probe) for probe in question.probes()]
-    zero = [
-        operation
-        for operation, gradient in zip(question.operations, gradients, strict=True)
-        if dot(gradient, gradient) == 0
-    ]
-    reason = flaws_in_words({ZERO_GRADIENT: zero} if zero else {})
-    return Answer((None,) * len(question.operations), cosines(gradients), reason)
+    gradients = [_counted_gradient(metric_input, probe) for probe in metric_input.probes()]
+    reasons = [None if dot(one, one) else ZERO_GRADIENT for one in gradients]
+    reason = join_reasons(metric_input.operations, reasons)
+    return MetricOutput((None,) * len(gradients), cosines(gradients), reason)
 
 
 def cosines(gradients: Sequence[Tensors]) -> npt.NDArray[np.float64]:
-    """Return the cosine of every pair, shape (n, n); zero where a gradient is zero."""
+    """Compute the cosine of every pair, shape (n, n); zero where a gradient is zero."""
     count = len(gradients)
     products = np.empty((count, count))
     for row in range(count):
@@ -41,9 +35,28 @@ def cosines(gradients: Sequence[Tensors]) -> npt.NDArray[np.float64]:
     return result
 
 
-def _counted_gradient(question: Question, probe: Probe) -> Tensors:
-    """Return the gradient of one operation's sub-supernet, of the weights the variant counts."""
-    probed = f".{edge_name(question.edge)}."
-    if question.variant == "paper":
+def _counted_gradient(metric_input: MetricInput, probe: Probe) -> Tensors:
+    """Select the gradient of the weights that the variant counts."""
+    from fewshot_core.nets.wiring import edge_name
+
+    if metric_input.variant == "paper":
         return probe.gradient
+    probed = f".{edge_name(metric_input.edge)}."
     return {name: part for name, part in probe.gradient.items() if probed not in name}
+
+
+GRADIENTMATCHING = MetricInfo(
+    name="gradientmatching",
+    label="gradientmatching",
+    description="Whether the gradients of two operations point the same way.",
+    equation=r"S_{ij} = \cos\left(\nabla_w L(m_{o_i}, w),\; \nabla_w L(m_{o_j}, w)\right)",
+    source="Eq. 1 of the paper; Hu et al., 2022 (GM-NAS)",
+    cost="one forward and one backward pass for each operation",
+    score=score,
+    variants={
+        "paper": "a weight that one network lacks counts as zero",
+        "shared": "only weights of both networks that are not on the edge (GM-NAS)",
+    },
+    passes={"paper": "gradient", "shared": "gradient"},
+    uses_seed=False,
+)

@@ -2,17 +2,36 @@
 
 import math
 
-from fewshot_core.metrics.base import Answer
-from fewshot_core.metrics.contract import Probe, Question, Score, score_each
+from fewshot_core.metrics.base import (
+    MetricInfo,
+    MetricInput,
+    MetricOutput,
+    Probe,
+    Score,
+    score_each,
+)
 from fewshot_core.metrics.gradients import ZERO_GRADIENT, dot
 
 
-def score(question: Question) -> Answer:
+def score(metric_input: MetricInput) -> MetricOutput:
     """Score each sub-supernet by the norm of its gradient."""
-    return score_each(question, gradient_norm)
+    return score_each(metric_input, gradient_norm)
 
 
 def gradient_norm(probe: Probe) -> Score:
-    """Return the L2 norm of the gradient of the mean cross-entropy over all probed weights."""
+    """Compute the L2 norm of the gradient of the mean cross-entropy over all probed weights."""
     norm = math.sqrt(dot(probe.gradient, probe.gradient))
     return Score(norm, ZERO_GRADIENT if norm == 0 else None)
+
+
+GRADNORM = MetricInfo(
+    name="gradnorm",
+    label="gradnorm",
+    description="How large the gradient of the loss is with only this operation on the edge.",
+    equation=r"f(m) = \left\lVert \nabla_w L(m, w) \right\rVert_2",
+    source="Eq. 4 of the paper; Abdelfattah et al., 2021",
+    cost="one forward and one backward pass for each operation",
+    score=score,
+    passes={"paper": "gradient"},
+    uses_seed=False,
+)

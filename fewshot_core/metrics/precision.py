@@ -1,12 +1,17 @@
 """Sums in float64, so that scores do not depend on the order of summation."""
 
-from torch import Tensor
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def precise(tensor: Tensor) -> Tensor:
-    """Return a tensor's numbers in float64, without its history.
+    """Convert a tensor to float64 and detach it.
 
-    They stay on their device, unless that has no float64 (Apple's GPUs): then they come to the CPU.
+    It stays on its device, unless that has no float64 (Apple's GPUs): then it moves to the CPU.
     """
-    there = tensor.detach()
-    return (there.cpu() if there.device.type == "mps" else there).double()
+    detached = tensor.detach()
+    return (detached.cpu() if detached.device.type == "mps" else detached).double()

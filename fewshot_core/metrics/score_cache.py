@@ -1,164 +1,166 @@
 """Scores of metrics cached in files: small, shared by all runs, deletable at any time."""
 
+from __future__ import annotations
+
+import hashlib
+import inspect
 import json
-import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from datetime import datetime
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from fewshot_core.data_folder import canonical_json, text_fingerprint, write_json
-from fewshot_core.metrics.base import Answer
+from fewshot_core.data_folder import (
+    canonical_json,
+    file_fingerprint,
+    json_number,
+    text_fingerprint,
+    write_json,
+)
+from fewshot_core.metrics.base import METRICS, MetricInfo, MetricInput, MetricOutput, ignore
 
-FORMAT = "fewshot-scores/1"
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SCORING_VERSION = 2
-"""Raised whenever a metric, the network or its initialisation gives other scores than before.
+"""Raised whenever a metric, the network or its initialisation gives other scores than before."""
 
-What was remembered under another version is not looked at.
-"""
-
-
-@dataclass(frozen=True)
-class ScoreKey:
-    """Everything that the scores of an edge's operations depend on.
-
-    Each operation is probed by the sub-supernet with only it on the edge and all that ``rows``
-    enable elsewhere; the order in which a tree came there does not count.
-
-    Attributes:
-        metric: The metric's name.
-        variant: Its variant.
-        source: The package and the code that a metric of another package is from, or None.
-        rows: The operations enabled on each edge.
-        edge: The probed edge.
-        network: What the network is, and the SHA-256 of its weights and stored statistics.
-        images: The SHA-256 of the images and labels of the batch, or None.
-        image_size: Height and width of an image.
-        batch_norm: ``"batch"`` or ``"running"``, or None for a metric without images.
-        drawn: The seed, and the groups asked for, where they count; else None.
-        computed: By what: the version of PyTorch and the kind of device.
-    """
-
-    metric: str
-    variant: str
-    source: str | None
-    rows: tuple[str, ...]
-    edge: int
-    network: str
-    images: str | None
-    image_size: int
-    batch_norm: str | None
-    drawn: tuple[int, int, bool] | None
-    computed: str
-
-    def document(self) -> dict[str, Any]:
-        """Return the key as it is in a file, with ``SCORING_VERSION``."""
-        text = canonical_json(asdict(self) | {"version": SCORING_VERSION})
-        document: dict[str, Any] = json.loads(text)
-        return document
+Key = dict[str, Any]
 
 
 class ScoreCache:
-    """Remembers answers of metrics.
-
-    A file appears complete or not at all, and two processes that work on the same write the same.
-    One that is damaged is set aside, and its scores are computed anew.
+    """A cache of the outputs of metrics, one file each; a damaged one is ignored and replaced.
 
     Args:
         folder: Where the files are, such as ``data/scores``.
         report: Called with a sentence about what is wrong with a file.
 
     Attributes:
-        found: How many operations' scores were remembered.
-        made: How many were computed.
-        seconds: The time that took.
+        hits: Number of operations whose scores were cached.
+        computed: Number of operations whose scores were not.
+        seconds: Time it took to compute those.
     """
 
     def __init__(self, folder: Path, report: Callable[[str], None]) -> None:
         self.folder = folder
-        self.found = 0
-        self.made = 0
+        self.hits = 0
+        self.computed = 0
         self.seconds = 0.0
         self._report = report
 
-    def find(self, key: ScoreKey) -> Answer | None:
-        """Return what is remembered, or None."""
+    def evaluate(self, info: MetricInfo, metric_input: MetricInput) -> MetricOutput:
+        """Load a metric's output; or compute it, and store it with those of the same pass."""
+        count = len(metric_input.operations)
+        key = _key(info, metric_input)
+        output = self.load(key, count)
+        if output is not None:
+            self.hits += count
+            for operation in metric_input.operations:
+                metric_input.on_operation(operation)
+            return output
+        started = time.perf_counter()
+        output = info.evaluate(metric_input)
+        self.seconds += time.perf_counter() - started
+        self.computed += count
+        self.store(key, output)
+        for other, variant in _of_same_pass(info, metric_input.variant):
+            same_pass = replace(metric_input, variant=variant, on_operation=ignore)
+            own = {"metric": other.name, "variant": variant, "plugin": None, "seed": None}
+            self.store(key | own, other.evaluate(same_pass))
+        return output
+
+    def load(self, key: Key, count: int) -> MetricOutput | None:
+        """Load the output for ``count`` operations, or None where there is none to be read."""
         path = self._path(key)
         try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            values, rows, reason = (document[name] for name in ("values", "similarity", "reason"))
+            scores = tuple(None if value is None else float(value) for value in values)
+            matrix = None if rows is None else np.array([[float(x) for x in row] for row in rows])
+            shape = (count, count) if matrix is None else matrix.shape
+            if document["key"] != key or len(scores) != count or shape != (count, count):
+                raise ValueError("it holds other scores")
+            if not isinstance(reason, str | None):
+                raise TypeError(f"expected a reason or null, got {reason!r}")
+        except OSError:
             return None
-        except (OSError, UnicodeError) as error:
-            self._set_aside(path, error)
-            return None
-        try:
-            return _read(text, key)
         except (LookupError, TypeError, ValueError) as error:
-            self._set_aside(path, error)
+            self._report(f"cached scores in {path} are damaged ({error}): computing them again")
             return None
+        return MetricOutput(scores, matrix, reason)
 
-    def keep(self, key: ScoreKey, answer: Answer) -> None:
-        """Remember an answer; where it cannot be written, this is only reported."""
+    def store(self, key: Key, output: MetricOutput) -> None:
+        """Store an output; where it cannot be written, this is only reported."""
+        rows = None if output.similarity is None else output.similarity.tolist()
         document = {
-            "format": FORMAT,
-            "key": key.document(),
-            "values": [_number_out(value) for value in answer.values],
-            "similarity": None
-            if answer.similarity is None
-            else [[_number_out(value) for value in row] for row in answer.similarity.tolist()],
-            "reason": answer.reason,
+            "key": key,
+            "values": [json_number(value) for value in output.values],
+            "similarity": rows and [[json_number(value) for value in row] for row in rows],
+            "reason": output.reason,
         }
         try:
             write_json(self._path(key), document)
         except OSError as error:
-            self._report(f"scores cannot be remembered: {error}")
+            self._report(f"scores cannot be cached: {error}")
 
-    def _path(self, key: ScoreKey) -> Path:
-        name = text_fingerprint(canonical_json(key.document()))
-        return self.folder / key.metric / f"{name[:24]}.json"
-
-    def _set_aside(self, path: Path, error: Exception) -> None:
-        stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
-        aside = path.with_name(f"{path.name}.set-aside-{stamp}")
-        try:
-            path.replace(aside)
-        except OSError:  # another process was first, or the disk refuses
-            return
-        self._report(
-            f"remembered scores are damaged ({error}): set aside as {aside}, computed anew"
-        )
+    def _path(self, key: Key) -> Path:
+        name = text_fingerprint(canonical_json(key))[:24]
+        return self.folder / str(key["metric"]) / f"{name}.json"
 
 
-def _read(text: str, key: ScoreKey) -> Answer:
-    """Read what ``keep`` has written; raises where it is anything else."""
-    document = json.loads(text)
-    if document["format"] != FORMAT or document["key"] != key.document():
-        raise ValueError("it holds other scores than its name says")
-    count = key.rows[key.edge].count("1")
-    values = tuple(_number_in(value) for value in document["values"])
-    similarity = document["similarity"]
-    matrix = None if similarity is None else _matrix(similarity)
-    if len(values) != count or (matrix is not None and matrix.shape != (count, count)):
-        raise ValueError(f"expected scores of {count} operations")
-    reason = document["reason"]
-    if not isinstance(reason, str | None):
-        raise TypeError(f"expected a reason or null, got {reason!r}")
-    return Answer(values, matrix, reason)
+def _of_same_pass(info: MetricInfo, variant: str) -> Iterator[tuple[MetricInfo, str]]:
+    """Yield our other metrics and variants that need no more than the passes of this one."""
+    computed = info.computed_passes(variant)
+    for other in METRICS:
+        if METRICS.origin(other.name) is None:
+            for name, needed in other.passes.items():
+                if needed in computed and (other.name, name) != (info.name, variant):
+                    yield other, name
 
 
-def _matrix(rows: Any) -> npt.NDArray[np.float64]:
-    return np.array([[float(value) for value in row] for row in rows], dtype=np.float64)
+def _key(info: MetricInfo, metric_input: MetricInput) -> Key:
+    """Describe everything that the output of a metric depends on."""
+    import torch
+
+    supernet, batch = metric_input.supernet, metric_input.batch
+    tensors = None if batch is None else {"images": batch.images, "labels": batch.labels}
+    return {
+        "version": SCORING_VERSION,
+        "metric": info.name,
+        "variant": metric_input.variant,
+        "plugin": _plugin_fingerprint(info),
+        "seed": metric_input.seed if info.uses_seed else None,
+        "rows": supernet.sub_space.rows,
+        "edge": metric_input.edge,
+        "network": [supernet.channels, supernet.cells_per_stage, supernet.num_classes],
+        "network_seed": supernet.seed,
+        "weights": _fingerprint(supernet.state_dict()),
+        "batch_norm": supernet.batch_norm if info.needs_images else None,
+        "images": None if tensors is None else _fingerprint(tensors),
+        "image_size": metric_input.image_size,
+        "software": f"torch {torch.__version__}, {next(supernet.parameters()).device.type}",
+    }
 
 
-def _number_in(value: Any) -> float | None:
-    return None if value is None else float(value)
+def _plugin_fingerprint(info: MetricInfo) -> str | None:
+    """Describe the package and the file that another package's metric is from; None for ours."""
+    module = inspect.getmodule(info.score)
+    if module is None or module.__name__.startswith("fewshot_core."):
+        return None
+    code = inspect.getsourcefile(module)
+    return f"{METRICS.origin(info.name)} {file_fingerprint(Path(code)) if code else ''}"
 
 
-def _number_out(value: float | None) -> float | str | None:
-    """Return a number as JSON can hold it: "nan", "inf" and "-inf" as text."""
-    return value if value is None or math.isfinite(value) else str(value)
+def _fingerprint(tensors: Mapping[str, Tensor]) -> str:
+    """Compute the SHA-256 of tensors: their names, types, shapes and numbers."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(flat.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

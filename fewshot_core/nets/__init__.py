@@ -2,7 +2,7 @@
 
 from fewshot_core.nets.cell import composing
 from fewshot_core.nets.checkpoint import load_checkpoint
-from fewshot_core.nets.layers import BatchNorm, held_statistics
+from fewshot_core.nets.layers import BatchNorm, held_statistics, normalisations
 from fewshot_core.nets.supernet import (
     Supernet,
     count_parameters,
@@ -17,6 +17,7 @@ __all__ = [
     "count_parameters",
     "held_statistics",
     "load_checkpoint",
+    "normalisations",
     "probed_weights",
     "weight_layer_count",
 ]

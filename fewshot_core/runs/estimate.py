@@ -31,11 +31,16 @@ def estimate_seconds(data_dir: Path, request: Request) -> float | None:
     Raises:
         ImagesError: If the images of a search on all images are missing.
     """
-    pace = _read(data_dir).get(_key(request))
+    pace = 0.0 if _is_baseline(request) else _read(data_dir).get(_key(request))
     warm_up = _warm_up_seconds(data_dir, request) if isinstance(request, SplitRequest) else 0.0
     if pace is None or warm_up is None:
         return None
     return pace * _work(request) * _times(request, data_dir) + warm_up
+
+
+def _is_baseline(request: Request) -> bool:
+    """Whether a split is at random, which takes no time."""
+    return isinstance(request, SplitRequest) and METRICS.get(request.metric).baseline
 
 
 def record_pace(data_dir: Path, request: Request, seconds: float) -> None:

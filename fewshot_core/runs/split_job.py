@@ -101,7 +101,7 @@ def run(folder: RunFolder, data_dir: Path) -> None:
     supernet = _supernet(request)
     batches = _batches(request, data_dir)
     warm_up = _warm_up(request, data_dir, reporter)
-    memory = ScoreCache(data_dir / "scores", reporter.log)
+    cache = ScoreCache(data_dir / "scores", reporter.log)
     tree = split(
         request.metric,
         supernet,
@@ -116,15 +116,15 @@ def run(folder: RunFolder, data_dir: Path) -> None:
         image_size=DATASETS.get(request.dataset).image_size,
         details=_details(request, supernet, batches),
         progress=reporter.progress,
-        memory=memory,
+        cache=cache,
         warm_up=warm_up,
     )
     folder.write_tree(tree)
-    if memory.found:
-        known = memory.found + memory.made
-        reporter.log(f"{memory.found} of {known} scores were remembered, not computed again")
-    if memory.made:
-        pace = memory.seconds / memory.made * len(batches or [None])
+    if cache.hits:
+        total = cache.hits + cache.computed
+        reporter.log(f"{cache.hits} of {total} scores were cached")
+    if cache.computed:
+        pace = cache.seconds / cache.computed * len(batches or [None])
         with suppress(OSError):  # a pace that cannot be kept does not make the split fail
             record_pace(data_dir, request, pace)
     if warm_up is not None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +15,7 @@ import numpy as np
 from fewshot_core.errors import SplittingError
 from fewshot_core.metrics import METRICS, OperationScores, ScoreCache, score_operations
 from fewshot_core.space import SubSpace, edge_label
-from fewshot_core.splitting.partition import TIE_TOLERANCE, Partition, partition
+from fewshot_core.splitting.partition import TIE_TOLERANCE, Partition, partition, set_partitions
 from fewshot_core.splitting.tree import Path, SplitNode, SplitTree, TreeOptions
 
 if TYPE_CHECKING:
@@ -57,27 +59,27 @@ def split(
     image_size: int = 32,
     details: Mapping[str, Any] | None = None,
     progress: Callable[[Progress], None] | None = None,
-    memory: ScoreCache | None = None,
+    cache: ScoreCache | None = None,
     warm_up: Callable[[Supernet], None] | None = None,
 ) -> SplitTree:
     """Split the space into sub-spaces, level by level.
 
     Args:
-        metric: The name of a metric.
+        metric: The name of a metric, or ``random``: groups drawn at random, the baseline.
         supernet: The supernet of the full space.
         batch: Images and labels, or several batches; None for a metric without images.
         edges: The edge to split at each level; their number is the depth.
         groups: Into how many groups, at every level or for each level.
         variant: One of the metric's variants.
         batch_norm: ``"batch"`` or ``"running"``.
-        seed: For ``random`` metrics and the ``random`` policy.
+        seed: Random seed of the metric, the baseline ``random`` and the ``random`` policy.
         balanced: Whether group sizes may differ by at most one (GM-NAS).
         policy: How edges are chosen; see ``EDGE_POLICIES``. Other policies than ``fixed`` take
             from ``edges`` only the depth.
         image_size: Height and width of an image, for ``synflow`` without a batch.
         details: What else the tree should say of itself.
         progress: Called before each operation is scored.
-        memory: Where scores are looked up and kept; see ``score_operations``.
+        cache: Where scores are looked up and stored; see ``score_operations``.
         warm_up: Trains a sub-supernet in place before it is split further, such as a
             ``fewshot_core.search.training.WarmUp``; it is given weights of its own, copies of those
             of the sub-supernet that was split.
@@ -89,13 +91,13 @@ def split(
         SplittingError: If the options make no tree, or the supernet is not of the full space.
         UnknownNameError, MetricError: As ``score_operations``.
     """
-    METRICS.get(metric)
+    METRICS.get(metric).check_variant(variant)
     if supernet.sub_space != SubSpace.full():
         raise SplittingError("expected the supernet of the full space, got that of a sub-space")
     options = TreeOptions.create(edges, groups, balanced, policy)
     scoring = {"variant": variant, "batch_norm": batch_norm, "seed": seed}
     described = {**scoring, **_option_details(options), **(details or {})}
-    scoring |= {"image_size": image_size, "memory": memory}
+    scoring |= {"image_size": image_size, "cache": cache}
     growth = _Growth(metric, supernet, batch, options, scoring, described, progress, warm_up)
     return growth.run()
 
@@ -170,15 +172,14 @@ class _Growth:
                 f"edge {edge_label(edge)} has {count} operations left: expected at least {groups} "
                 "to form that many groups"
             )
+        report = partial(self._report, path, edge)
+        if METRICS.get(self.tree.metric).baseline:
+            for operation in supernet.sub_space.enabled[edge]:
+                report(operation)
+            seed, balanced = self.scoring["seed"], self.options.balanced
+            return random_groups(supernet.sub_space, edge, groups, balanced, seed)
         return score_operations(
-            self.tree.metric,
-            supernet,
-            edge,
-            self.batch,
-            groups=groups,
-            balanced=self.options.balanced,
-            on_operation=lambda operation: self._report(path, edge, operation),
-            **self.scoring,
+            self.tree.metric, supernet, edge, self.batch, on_operation=report, **self.scoring
         )
 
     def _report(self, path: Path, edge: int, operation: int) -> None:
@@ -186,6 +187,26 @@ class _Growth:
             total = max(self.options.scorings() * self.batches, self.done + 1)
             self.progress(Progress(path, edge, operation, self.done, total, self.tree))
         self.done += 1
+
+
+def random_groups(
+    sub_space: SubSpace, edge: int, groups: int = 2, balanced: bool = False, seed: int = 0
+) -> OperationScores:
+    """Group the operations of an edge at random: the baseline of Section 4.1 of the paper.
+
+    Each grouping has the same probability. The similarity is 1 inside the groups and 0 between
+    them, so that ``partition`` finds these groups and no others. They depend on the seed, the edge
+    and the sub-space.
+    """
+    operations = sub_space.enabled[edge]
+    text = f"{seed}/{edge}/{'/'.join(sub_space.rows)}"
+    node_seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+    groupings = set_partitions(len(operations), groups, balanced)
+    chosen = np.random.default_rng(node_seed).integers(len(groupings))
+    similarity = np.zeros((len(operations), len(operations)))
+    for group in groupings[int(chosen)]:
+        similarity[np.ix_(group, group)] = 1.0
+    return OperationScores(operations, (None,) * len(operations), similarity, False, None)
 
 
 def _rank(chosen: Partition) -> tuple[bool, float]:

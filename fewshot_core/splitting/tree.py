@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fewshot_core.data_folder import json_number
 from fewshot_core.errors import SpaceError, SplittingError
 from fewshot_core.space import EDGES, SubSpace, check_partition, edge_label
 from fewshot_core.splitting.partition import Groups
@@ -282,10 +283,10 @@ def _node_to_dict(node: SplitNode) -> dict[str, Any]:
         "edge": node.edge,
         "rows": node.sub_space.rows,
         "operations": list(node.operations),
-        "values": [_number_out(value) for value in node.values],
-        "similarity": [[_number_out(value) for value in row] for row in node.similarity],
+        "values": [json_number(value) for value in node.values],
+        "similarity": [[json_number(value) for value in row] for row in node.similarity],
         "groups": _groups_out(node.groups),
-        "cut": _number_out(node.cut),
+        "cut": json_number(node.cut),
         "ties": [_groups_out(groups) for groups in node.ties],
         "degenerate": node.degenerate,
         "reason": node.reason,
@@ -319,11 +320,6 @@ def _node_from_dict(item: Mapping[str, Any]) -> SplitNode:
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON")
-
-
-def _number_out(value: float | None) -> float | str | None:
-    """Return a number as JSON can hold it: "nan", "inf" and "-inf" as text."""
-    return value if value is None or math.isfinite(value) else str(value)
 
 
 def _groups_out(groups: Groups) -> list[list[int]]:

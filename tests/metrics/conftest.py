@@ -46,7 +46,7 @@ def real_batch(real_images: Path) -> Batches:
 
 @pytest.fixture(scope="session")
 def tiny_batch(tmp_path_factory: pytest.TempPathFactory) -> Batch:
-    """Four made-up images of 12x12 pixels, for what does not depend on what is in them."""
+    """Four synthetic images of 12x12 pixels, for what does not depend on what is in them."""
     folder = tmp_path_factory.mktemp("data")
     whole = load_batch("cifar10", 4, source="synthetic", data_dir=folder)
     return replace(whole, images=whole.images[:, :, 4:28:2, 4:28:2].contiguous())

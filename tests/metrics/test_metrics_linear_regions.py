@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from metrics_plain_net import PlainNet
+from metrics_textbook import PlainNet
 from torch import nn
 from torch.nn import functional
 
 from fewshot_core.metrics import score_operations
 from fewshot_core.metrics.linear_regions import (
-    ThinNet,
     count_patterns,
     draw_crops,
     regions_of_thin_net,
+    thin_net,
 )
 from fewshot_core.nets import Supernet
 from fewshot_core.space import SubSpace
@@ -76,7 +76,7 @@ SUB_SPACES = {
 @pytest.mark.parametrize("batch_norm", ["batch", "running"])
 def test_the_thin_network_is_one_cell_of_one_channel(rows, batch_norm, real_batch):
     sub_space = SubSpace.from_rows(rows)
-    thin = ThinNet(sub_space, seed=3, batch_norm=batch_norm)
+    thin = thin_net(sub_space, seed=3, batch_norm=batch_norm)
     plain = PlainNet(Supernet(sub_space, channels=1, cells_per_stage=1), sub_space, batch_norm)
     plain.tensors = {name: tensor.double() for name, tensor in thin.state_dict().items()}
     crops = draw_crops(real_batch(16).images, [0, 0])
@@ -87,11 +87,11 @@ def test_the_thin_network_is_one_cell_of_one_channel(rows, batch_norm, real_batc
 
 
 def test_thin_networks_of_sub_spaces_share_their_weights():
-    whole = dict(ThinNet(SubSpace.full(), seed=2).named_parameters())
-    part = dict(ThinNet(SubSpace.full().keep(0, [2]), seed=2).named_parameters())
+    whole = dict(thin_net(SubSpace.full(), seed=2).named_parameters())
+    part = dict(thin_net(SubSpace.full().keep(0, [2]), seed=2).named_parameters())
     assert set(part) < set(whole)
     assert all(torch.equal(part[name], whole[name]) for name in part)
-    other = dict(ThinNet(SubSpace.full(), seed=3).named_parameters())
+    other = dict(thin_net(SubSpace.full(), seed=3).named_parameters())
     name = "cell.edge_1_0.nor_conv_3x3.conv.weight"
     assert not torch.equal(other[name], whole[name])
 
@@ -128,13 +128,13 @@ def test_a_count_is_the_mean_of_three(small, real_batch):
     found = regions_of_thin_net(small.restrict(sub_space), batch, seed=4)
     counts = [
         count_patterns(
-            ThinNet(sub_space, 3 * small.seed + repeat), draw_crops(batch.images, [4, repeat])
+            thin_net(sub_space, 3 * small.seed + repeat), draw_crops(batch.images, [4, repeat])
         )
         for repeat in range(3)
     ]
     assert len(set(counts)) > 1
     assert found.value == pytest.approx(np.mean(counts), rel=1e-12)
-    assert found.flaw is None
+    assert found.reason is None
 
 
 def test_counts_come_from_the_supernet_s_seed_and_not_from_its_weights(small, real_batch):

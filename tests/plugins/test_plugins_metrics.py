@@ -1,6 +1,8 @@
 """Metrics of other packages: found, used up to a split, and harmless where they are broken."""
 
 import json
+import re
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -9,8 +11,17 @@ from fewshot_core.metrics import METRICS, list_metrics
 from fewshot_core.metrics.base import MetricInfo
 from fewshot_core.registry import PluginRegistry
 
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "metrics.md"
 RECORD = """
-    from fewshot_core.metrics import MetricInfo
+    from fewshot_core.metrics.base import MetricInfo, score_each
+
+    def score(metric_input):
+        return score_each(metric_input, largest_weight)
+
+    def largest_weight(probe):
+        from fewshot_core.nets import probed_weights
+
+        return max(float(weight.abs().max()) for weight in probed_weights(probe.supernet).values())
 
     RECORD = MetricInfo(
         name="{name}",
@@ -19,20 +30,9 @@ RECORD = """
         equation="max",
         source="a test",
         cost="nothing",
-        implementation="largest_weight:score",
+        score=score,
         needs_images=False,
     )
-"""
-
-SCORE = """
-    from fewshot_core.metrics.scores import Answer
-    from fewshot_core.nets import probed_weights
-
-    def score(question):
-        return Answer(tuple(
-            max(float(weight.abs().max()) for weight in probed_weights(probe.supernet).values())
-            for probe in question.probes()
-        ))
 """
 
 
@@ -53,16 +53,14 @@ def look(package):
     return names, problems
 
 
-OURS = [info.name for info in METRICS if info.implementation.startswith("fewshot_core.")]
+OURS = [info.name for info in METRICS if METRICS.origin(info.name) is None]
 
 
-def test_a_metric_of_another_package_splits_the_space(package, tmp_path):
-    install(
-        package,
-        {"largest_weight": "records:RECORD"},
-        records=RECORD.format(name="largest_weight"),
-        largest_weight=SCORE,
-    )
+def test_the_documented_metric_splits_the_space(package, tmp_path):
+    text = DOCUMENTATION.read_text(encoding="utf-8")
+    [module] = re.findall(r"```python\n# my_package/largest_weight\.py\n(.*?)```", text, re.DOTALL)
+    [point] = re.findall(r'^(\S+) = "my_package\.(largest_weight:\w+)"$', text, re.MULTILINE)
+    install(package, dict([point]), largest_weight=module)
     assert look(package) == ([*OURS, "largest_weight"], {})
     code = """
         import json
@@ -138,6 +136,11 @@ BROKEN = {
         RECORD.format(name="bare").replace("needs_images=False", "variants={}"),
         "expected at least one variant, got none",
     ),
+    "without a score function": (
+        "records:RECORD",
+        RECORD.format(name="bare").replace("score=score", "score=None"),
+        "expected a score function, got None",
+    ),
 }
 
 
@@ -162,24 +165,6 @@ def test_of_two_metrics_of_one_name_the_first_counts(package):
     assert names == [*OURS, "twin"]
     assert problems["twin"].startswith("the metric 'twin' of b-second (others:RECORD) cannot be")
     assert "registered twice" in problems["twin"]
-
-
-def test_a_score_function_that_is_not_there_is_told_when_it_is_needed(package):
-    install(package, {"lost": "records:RECORD"}, records=RECORD.format(name="lost"))
-    code = """
-        from fewshot_core.errors import MetricError
-        from fewshot_core.metrics import score_operations
-        from fewshot_core.nets import Supernet
-        from fewshot_core.space import SubSpace
-
-        try:
-            score_operations("lost", Supernet(SubSpace.full(), channels=1), 0, None)
-        except MetricError as error:
-            print(error)
-    """
-    assert "expected the score function of lost at 'largest_weight:score'" in package.python(
-        "-c", dedent(code)
-    )
 
 
 def test_the_registry_looks_once(monkeypatch):

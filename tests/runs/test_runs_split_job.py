@@ -188,14 +188,14 @@ def test_a_run_that_computes_is_cancelled_and_starts_again(tmp_path, wait_until,
     assert run.status().state is State.CANCELLED
 
 
-def test_another_run_takes_what_is_remembered(own_folder, gradnorm, tmp_path, capsys):
+def test_another_run_uses_cached_scores(own_folder, gradnorm, tmp_path, capsys):
     trees = {}
     for metric in ("grasp", "gradnorm", "grasp"):
         own_folder.write_manifest({"request": replace(gradnorm, metric=metric).canonical()})
         split_job.run(own_folder, tmp_path)
         trees.setdefault(metric, []).append(own_folder.tree())
     printed = capsys.readouterr().out
-    assert "35 of 35 scores were remembered, not computed again" in printed
+    assert "35 of 35 scores were cached" in printed
     gradnorm_root, grasp_root = trees["gradnorm"][0].nodes[0], trees["grasp"][0].nodes[0]
     assert gradnorm_root.seconds < grasp_root.seconds / 5
     assert [node.groups for node in trees["grasp"][0].nodes] == [

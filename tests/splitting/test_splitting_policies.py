@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fewshot_core.metrics import METRICS, MetricInfo, score_operations
-from fewshot_core.metrics.base import Answer
+from fewshot_core.metrics.base import MetricOutput
 from fewshot_core.space import SubSpace, check_partition
 from fewshot_core.splitting import partition, split
 
@@ -14,28 +14,19 @@ FULL = SubSpace.full()
 SCRIPT = {}
 
 
-def follow_script(question):
-    """Answer with the five scores written for the edge, or with what is computed from it."""
-    told = SCRIPT[question.edge]
-    answer = told(question) if callable(told) else told
-    for operation in question.operations:
-        question.report(operation)
-    return answer if isinstance(answer, Answer) else Answer(tuple(answer))
+def follow_script(metric_input):
+    """Return the five scores written for the edge, or what is computed from the input."""
+    scripted = SCRIPT[metric_input.edge]
+    output = scripted(metric_input) if callable(scripted) else scripted
+    for operation in metric_input.operations:
+        metric_input.on_operation(operation)
+    return output if isinstance(output, MetricOutput) else MetricOutput(tuple(output))
 
 
 @pytest.fixture
 def script(monkeypatch):
-    """Register the metric ``scripted`` for one test; the test fills in what it answers."""
-    info = MetricInfo(
-        name="scripted",
-        label="scripted",
-        description="",
-        equation="",
-        source="",
-        cost="",
-        implementation=f"{__name__}:follow_script",
-        needs_images=False,
-    )
+    """Register the metric ``scripted`` for one test, which fills in its outputs."""
+    info = MetricInfo("scripted", "scripted", "", "", "", "", follow_script, needs_images=False)
     monkeypatch.setitem(METRICS._records, info.name, info)
     SCRIPT.clear()
     return SCRIPT
@@ -56,8 +47,8 @@ def test_the_gradient_policy_splits_the_most_separable_edge_first(script, small)
 
 
 def test_branches_may_be_split_on_different_edges(script, small):
-    def in_the_first_branch(question):
-        return spread(9 if question.supernet.sub_space.enabled[0] == (4,) else 1, alone=1)
+    def in_the_first_branch(metric_input):
+        return spread(9 if metric_input.supernet.sub_space.enabled[0] == (4,) else 1, alone=1)
 
     script.update({edge: spread(2) for edge in range(6)})
     script.update({0: spread(5), 1: in_the_first_branch, 3: spread(3)})
@@ -101,7 +92,7 @@ def test_an_edge_whose_scores_are_not_finite_is_split_last(script, small):
     script.update({edge: [math.nan, 0.0, 0.0, 0.0, 100.0] for edge in range(6)})
     similarity = np.ones((5, 5))
     similarity[2, :] = similarity[:, 2] = 0.5
-    script[4] = Answer((None,) * 5, similarity)
+    script[4] = MetricOutput((None,) * 5, similarity)
     (node,) = split("scripted", small, None, (0,), policy="gradient").nodes
     assert (node.edge, node.groups, node.cut) == (4, ((2,), (0, 1, 3, 4)), 2.0)
     assert not node.degenerate
@@ -141,9 +132,9 @@ def test_only_the_number_of_edges_counts_for_the_random_policy(small):
     assert len(deep.leaves) == 16
 
 
-# Edge 0 alone decides here; every answer but the last leaves a choice that is arbitrary.
+# Edge 0 alone decides here; every output but the last leaves a choice that is arbitrary.
 @pytest.mark.parametrize(
-    ("answer", "groups", "ties", "reason"),
+    ("output", "groups", "ties", "reason"),
     [
         ([2.0] * 5, ((0,), (1, 2, 3, 4)), 14, "all operations have the same score"),
         ([0.0] * 5, ((0,), (1, 2, 3, 4)), 14, "all operations have the same score"),
@@ -155,19 +146,19 @@ def test_only_the_number_of_edges_counts_for_the_random_policy(small):
             "2 of 5 scores are not finite",
         ),
         (
-            Answer((None,) * 5, np.full((5, 5), 0.5)),
+            MetricOutput((None,) * 5, np.full((5, 5), 0.5)),
             ((0,), (1, 2, 3, 4)),
             4,
             "5 groupings have the same smallest cut",
         ),
         (
-            Answer((None,) * 5, np.full((5, 5), np.nan)),
+            MetricOutput((None,) * 5, np.full((5, 5), np.nan)),
             ((0,), (1, 2, 3, 4)),
             14,
             "a similarity is not finite",
         ),
         (
-            Answer(tuple(spread(8)), reason="the count is saturated"),
+            MetricOutput(tuple(spread(8)), reason="the count is saturated"),
             ((4,), (0, 1, 2, 3)),
             0,
             "the count is saturated",
@@ -175,8 +166,8 @@ def test_only_the_number_of_edges_counts_for_the_random_policy(small):
         (spread(8), ((4,), (0, 1, 2, 3)), 0, None),
     ],
 )
-def test_an_arbitrary_choice_is_marked_with_its_reason(answer, groups, ties, reason, script, small):
-    script[0] = answer
+def test_an_arbitrary_choice_is_marked_with_its_reason(output, groups, ties, reason, script, small):
+    script[0] = output
     tree = split("scripted", small, None, (0,))
     (node,) = tree.nodes
     assert (node.groups, len(node.ties)) == (groups, ties)

@@ -1,4 +1,4 @@
-"""The metric ``random``: each grouping with the same chance, decided by the seed."""
+"""The baseline ``random``: each grouping has the same probability; the seed decides."""
 
 from collections import Counter
 from itertools import product
@@ -6,18 +6,16 @@ from itertools import product
 import pytest
 from scipy.stats import chi2
 
-from fewshot_core.metrics import score_operations
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import partition, set_partitions, split
+from fewshot_core.splitting.split import random_groups
 
 FULL = SubSpace.full()
 DRAWS = 300
 
 
 def draw(supernet, edge, seed, groups=2, balanced=False):
-    scores = score_operations(
-        "random", supernet, edge, None, seed=seed, groups=groups, balanced=balanced
-    )
+    scores = random_groups(supernet.sub_space, edge, groups, balanced, seed)
     chosen = partition(scores.similarity, groups, balanced)
     assert not scores.degenerate and chosen.ties == () and chosen.cut == 0
     return chosen.groups
@@ -32,7 +30,7 @@ def surprise(counts, draws):
 
 @pytest.mark.parametrize(
     ("edge", "groups", "balanced", "kinds"),
-    [(0, 2, False, 15), (5, 2, True, 10), (1, 3, False, 25)],
+    [(0, 2, False, 15), (5, 2, True, 10), (1, 3, False, 25), (2, 5, False, 1)],
 )
 def test_all_groupings_are_equally_likely(edge, groups, balanced, kinds, small):
     counts = Counter(draw(small, edge, seed, groups, balanced) for seed in range(DRAWS))
@@ -46,6 +44,13 @@ def test_the_nodes_of_a_tree_draw_independently(small):
     drawn = Counter((draw(small, 0, seed), draw(below, 1, seed)) for seed in range(DRAWS))
     pairs = list(product(set_partitions(5, 2), repeat=2))
     assert surprise([drawn[pair] for pair in pairs], DRAWS) > 1e-4
+
+
+def test_edges_and_sub_spaces_draw_differently(small):
+    edges = {tuple(draw(small, edge, seed) for seed in range(8)) for edge in range(6)}
+    assert len(edges) == 6
+    halves = [small.restrict(FULL.keep(1, part)) for part in ([0, 1], [2, 3, 4])]
+    assert len({tuple(draw(half, 0, seed) for seed in range(8)) for half in halves}) == 2
 
 
 def test_a_seed_decides_the_tree(small):

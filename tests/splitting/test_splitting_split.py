@@ -128,20 +128,20 @@ def test_the_same_question_has_the_same_answer(small, batch):
 
 @pytest.mark.parametrize("order", [["grasp", "snip", "random"], ["snip", "random", "grasp"]])
 def test_trees_are_the_same_with_and_without_memory(order, small, batch, tmp_path):
-    memory = ScoreCache(tmp_path, pytest.fail)
+    cache = ScoreCache(tmp_path, pytest.fail)
     for metric in order:
         alone = split(metric, small, batch, (0, 1))
-        first = split(metric, small, batch, (0, 1), memory=memory)
+        first = split(metric, small, batch, (0, 1), cache=cache)
         assert [node.groups for node in first.nodes] == [node.groups for node in alone.nodes]
         for node, other in zip(first.nodes, alone.nodes, strict=True):
             if None not in other.values:
                 assert node.values == pytest.approx(other.values, rel=1e-6)
-        made = memory.made
-        again = split(metric, small, batch, (0, 1), memory=memory)
+        made = cache.computed
+        again = split(metric, small, batch, (0, 1), cache=cache)
         assert without_time(again) == without_time(first)
-        assert memory.made == made
+        assert cache.computed == made
     shared = 5 if order[0] == "grasp" else 0  # at least the root of the tree by snip
-    assert memory.found >= 3 * 15 + shared
+    assert cache.hits >= 3 * 15 + shared
 
 
 def test_progress_counts_every_batch(small, batch):

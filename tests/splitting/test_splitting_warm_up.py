@@ -61,10 +61,10 @@ def test_a_tree_of_one_level_is_not_trained(small, batch):
 
 
 def test_trained_weights_are_another_question_to_the_memory(small, batch, tmp_path):
-    memory = ScoreCache(tmp_path, pytest.fail)
-    split("gradnorm", small, batch, (0, 1), memory=memory)
-    split("gradnorm", small, batch, (0, 1), memory=memory, warm_up=Scaling())
-    assert (memory.found, memory.made) == (5, 15 + 10)
+    cache = ScoreCache(tmp_path, pytest.fail)
+    split("gradnorm", small, batch, (0, 1), cache=cache)
+    split("gradnorm", small, batch, (0, 1), cache=cache, warm_up=Scaling())
+    assert (cache.hits, cache.computed) == (5, 15 + 10)
 
 
 def test_without_warm_up_nothing_will_be_trained():
