@@ -19,8 +19,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from fewshot_core.analysis import SplitEvaluator, agreement, agreement_matrix, node_agreement
-from fewshot_core.analysis.seeds import stability
+from fewshot_core.analysis import (
+    SplitEvaluator,
+    adjusted_rand_index,
+    agreement,
+    agreement_matrix,
+    branchings,
+    stability,
+)
 from fewshot_core.bench import load_accuracy
 from fewshot_core.datasets import DATASETS
 from fewshot_core.images import load_batch
@@ -72,7 +78,7 @@ def main(
 def _row(
     tree: SplitTree, published: tuple[SubSpace, ...], evaluator: SplitEvaluator
 ) -> dict[str, Any]:
-    nodes = node_agreement(tree, list(published))
+    nodes = _node_agreement(tree, published)
     comparison = evaluator.report(tree.leaves).comparison
     return {
         "root": _groups(tree.nodes[0].groups),
@@ -85,13 +91,37 @@ def _row(
     }
 
 
+def _node_agreement(tree: SplitTree, published: tuple[SubSpace, ...]) -> pd.DataFrame:
+    """Compare the nodes of a tree with the published ones of the same path."""
+    nodes = {node.path: node for node in tree.nodes}
+    rows = []
+    for other in branchings(published) or []:
+        node = nodes[other.path]
+        row = {
+            "path": other.path,
+            "groups_b": other.groups,
+            "same_sub_space": node.sub_space == other.sub_space,
+            "same_grouping": node.edge == other.edge and set(node.groups) == set(other.groups),
+        }
+        labels, theirs = _labels(node.groups), _labels(other.groups)
+        if node.edge == other.edge and labels.keys() == theirs.keys():
+            pairs = [(labels[operation], theirs[operation]) for operation in labels]
+            row["rand_index"] = adjusted_rand_index(*zip(*pairs, strict=True))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _labels(groups: tuple[tuple[int, ...], ...]) -> dict[int, int]:
+    return {operation: number for number, group in enumerate(groups) for operation in group}
+
+
 def _nodes(trees: list[SplitTree], published: tuple[SubSpace, ...]) -> pd.DataFrame:
     """Count, for each published decision, how many splits come to it and decide the same.
 
     A decision recurs where the same edge of the same sub-space is split into the same groups. Below
     a node that was decided otherwise the sub-spaces differ, though the groups may be the same.
     """
-    compared = pd.concat([node_agreement(tree, list(published)) for tree in trees])
+    compared = pd.concat([_node_agreement(tree, published) for tree in trees])
     return (
         compared.assign(
             decision=[_groups(groups) for groups in compared["groups_b"]],

@@ -1,19 +1,20 @@
-"""What is inside sub-spaces: pure functions, DataFrames in and out, without torch."""
+"""Analysis of splits and search results: pure functions, DataFrames in and out, without torch."""
 
 from fewshot_core.analysis.agreement import (
     adjusted_rand_index,
     agreement,
     agreement_matrix,
-    node_agreement,
+    score_spread,
+    stability,
 )
 from fewshot_core.analysis.distributions import (
     DISTRIBUTION_FRAMES,
     WHOLE,
     cumulative_frame,
     default_limits,
+    density,
     distribution_frame,
     histogram_frame,
-    quantile_frame,
 )
 from fewshot_core.analysis.informativeness import (
     KEEP_STRATEGIES,
@@ -26,7 +27,7 @@ from fewshot_core.analysis.informativeness import (
     information_gain,
     keep_k,
     report_frame,
-    split_report,
+    report_split,
 )
 from fewshot_core.analysis.results import (
     NO_SPLITTING,
@@ -38,20 +39,12 @@ from fewshot_core.analysis.results import (
     results_markdown,
     results_table,
 )
-from fewshot_core.analysis.search_epochs import mean_over_seeds, search_epochs
-from fewshot_core.analysis.seeds import (
-    resampled_tables,
-    seed_keep_k,
-    seed_tables,
-    seed_uncertainty,
-    seed_values,
-    top_frequency,
-)
-from fewshot_core.analysis.statistics import binary_entropy, density, wilson_interval
+from fewshot_core.analysis.search_epochs import UNSPLIT, mean_over_seeds, search_epochs
+from fewshot_core.analysis.seeds import resampled_tables, seed_tables, seed_uncertainty, seed_values
 from fewshot_core.analysis.sub_spaces import (
     architectures_of,
+    binary_entropy,
     describe_sub_spaces,
-    gini,
     sub_space_names,
     sub_space_numbers,
     top_architectures,
@@ -59,30 +52,30 @@ from fewshot_core.analysis.sub_spaces import (
     top_threshold,
 )
 from fewshot_core.analysis.trees import (
+    CONFIDENCE,
     BestTree,
     Branching,
-    CountTable,
-    Percentile,
     best_tree,
     branchings,
     count_table,
     random_percentile,
     random_trees,
     tree_shape,
+    wilson_interval,
 )
 
 __all__ = [
+    "CONFIDENCE",
     "DISTRIBUTION_FRAMES",
     "KEEP_STRATEGIES",
     "NO_SPLITTING",
     "PAPER_SEEDS",
     "RANDOM_TREES",
+    "UNSPLIT",
     "WHOLE",
     "BaselineComparison",
     "BestTree",
     "Branching",
-    "CountTable",
-    "Percentile",
     "RandomBaseline",
     "SplitEvaluator",
     "SplitReport",
@@ -100,33 +93,30 @@ __all__ = [
     "density",
     "describe_sub_spaces",
     "distribution_frame",
-    "gini",
     "histogram_frame",
     "information_gain",
     "keep_k",
     "mean_over_seeds",
-    "node_agreement",
     "published_results",
-    "quantile_frame",
     "random_percentile",
     "random_trees",
     "recorded_results",
     "report_frame",
+    "report_split",
     "resampled_tables",
     "results_csv",
     "results_latex",
     "results_markdown",
     "results_table",
+    "score_spread",
     "search_epochs",
-    "seed_keep_k",
     "seed_tables",
     "seed_uncertainty",
     "seed_values",
-    "split_report",
+    "stability",
     "sub_space_names",
     "sub_space_numbers",
     "top_architectures",
-    "top_frequency",
     "top_mask",
     "top_threshold",
     "tree_shape",

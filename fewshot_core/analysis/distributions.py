@@ -1,7 +1,7 @@
-"""Distributions of accuracy inside sub-spaces, in long form, ready to be drawn (Section 4.2).
+"""Distributions of accuracy inside sub-spaces, in long form for plots (Section 4.2).
 
 Every frame has the whole space, named ``WHOLE``, before the sub-spaces S1, S2, ... in tree order.
-What lies outside the limits is not drawn but counted, in the columns below and above.
+Values outside the limits are not drawn but counted, in the columns below and above.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,29 +11,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fewshot_core.analysis.statistics import POINTS, density
 from fewshot_core.analysis.sub_spaces import sub_space_names, sub_space_numbers
 from fewshot_core.space import SubSpace
 
 WHOLE = "all"
-"""The name of the whole space among the sub-spaces."""
+"""Name of the whole space among the sub-spaces."""
 
 Limits = tuple[float, float]
-"""The first and the last accuracy of an axis, in percent."""
+"""First and last accuracy of an axis, in percent."""
 
 Values = npt.NDArray[np.float64]
 
+POINTS = 256
 _MARGIN = 0.01
-_QUANTILES = {
-    "minimum": 0.0,
-    "q01": 0.01,
-    "q05": 0.05,
-    "q25": 0.25,
-    "median": 0.5,
-    "q75": 0.75,
-    "q95": 0.95,
-    "maximum": 1.0,
-}
+_MINIMUM_STEPS = 1.5
 
 
 class DistributionFrame(Protocol):
@@ -42,21 +33,21 @@ class DistributionFrame(Protocol):
     def __call__(
         self, leaves: Sequence[SubSpace], accuracy: pd.DataFrame, limits: Limits | None = None
     ) -> pd.DataFrame:
-        """Return rows of sub_space, accuracy and what is drawn there."""
+        """Compute rows of sub_space, accuracy and the values to draw there."""
 
 
 def default_limits(accuracy: pd.DataFrame, tail: float = 0.05) -> Limits:
-    """Return the limits of an axis that leaves out the lowest architectures.
+    """Choose the limits of an axis without the lowest architectures.
 
-    More than 2% of all architectures are at chance on CIFAR-10 (10%), and the next ones are far
-    above: without a cut, nearly all of the axis would be empty.
+    More than 2% of all architectures are at chance level on CIFAR-10 (10%), and the next ones are
+    far above: without a cut, nearly all of the axis would be empty.
 
     Args:
         accuracy: Column accuracy_mean (percent).
-        tail: The share of the whole space below the axis; 0 leaves nothing out.
+        tail: Share of the whole space below the axis.
 
     Returns:
-        The quantile of ``tail`` and the largest accuracy.
+        The quantile of ``tail`` and the largest accuracy; 0 and 100 for an empty table.
     """
     values = accuracy["accuracy_mean"].dropna().to_numpy()
     if values.size == 0:
@@ -71,27 +62,27 @@ def distribution_frame(
     points: int = POINTS,
     bandwidth: float | None = None,
 ) -> pd.DataFrame:
-    """Return the density of the whole space and of each sub-space.
+    """Compute the density of the whole space and of each sub-space.
 
     Args:
         leaves: The sub-spaces.
         accuracy: Columns architecture (index) and accuracy_mean (percent).
         limits: The ends of the grid; by default ``default_limits``. Ends that are less than 0.02
             apart are moved outwards by 0.01.
-        points: How many points it has.
+        points: Size of the grid.
         bandwidth: As for ``density``.
 
     Returns:
         Columns sub_space, accuracy (percent), density (per percent, integrating to the share
-        inside the limits), architectures (the same times known: architectures per percent),
+        inside the limits), architectures (density times known: architectures per percent),
         known, below and above (architectures with an accuracy, and those outside the limits).
     """
     low, high = _widened(limits or default_limits(accuracy))
     grid = np.linspace(low, high, points)
 
     def columns(values: Values) -> dict[str, Values]:
-        curve = density(values, grid, bandwidth)
-        return {"accuracy": grid, "density": curve, "architectures": curve * values.size}
+        height = density(values, grid, bandwidth)
+        return {"accuracy": grid, "density": height, "architectures": height * values.size}
 
     return _long(leaves, accuracy, (low, high), columns)
 
@@ -102,7 +93,7 @@ def histogram_frame(
     limits: Limits | None = None,
     bins: int = 48,
 ) -> pd.DataFrame:
-    """Return counts in equal bins; arguments as for ``distribution_frame``.
+    """Count architectures in equal bins; arguments as for ``distribution_frame``.
 
     Returns:
         Columns sub_space, accuracy (middle of the bin, percent), count, share (of the known
@@ -125,7 +116,7 @@ def cumulative_frame(
     limits: Limits | None = None,
     points: int = POINTS,
 ) -> pd.DataFrame:
-    """Return the exact share of architectures up to each accuracy, without smoothing.
+    """Compute the exact share of architectures up to each accuracy, without smoothing.
 
     Returns:
         Columns sub_space, accuracy (percent), share (0 to 1, those below the limits included),
@@ -141,23 +132,6 @@ def cumulative_frame(
     return _long(leaves, accuracy, (low, high), columns)
 
 
-def quantile_frame(leaves: Sequence[SubSpace], accuracy: pd.DataFrame) -> pd.DataFrame:
-    """Return what a box plot needs, one row for the whole space and for each sub-space.
-
-    Returns:
-        Columns sub_space, known, mean, minimum, q01, q05, q25, median, q75, q95 and maximum
-        (percent); missing where nothing is known.
-    """
-    rows = []
-    for name, values in _parts(leaves, accuracy):
-        row: dict[str, object] = {"sub_space": name, "known": values.size}
-        if values.size:
-            quantiles = np.quantile(values, list(_QUANTILES.values()))
-            row |= {"mean": float(values.mean()), **dict(zip(_QUANTILES, quantiles, strict=True))}
-        rows.append(row)
-    return pd.DataFrame(rows, columns=["sub_space", "known", "mean", *_QUANTILES])
-
-
 DISTRIBUTION_FRAMES: Mapping[str, DistributionFrame] = {
     "ridgeline": distribution_frame,
     "violin": distribution_frame,
@@ -165,13 +139,29 @@ DISTRIBUTION_FRAMES: Mapping[str, DistributionFrame] = {
     "histogram": histogram_frame,
     "cumulative": cumulative_frame,
 }
-"""What each style of ``fewshot_core.plots.distributions_figure`` draws."""
+"""The frame that each style of ``fewshot_core.plots.distributions_figure`` draws."""
 
 
 def _widened(limits: Limits) -> Limits:
-    """Return limits that are apart, so that equal accuracies have an axis too."""
+    """Move limits apart where they are equal."""
     low, high = limits
     return (low, high) if high - low > 2 * _MARGIN else (low - _MARGIN, high + _MARGIN)
+
+
+def _long(
+    leaves: Sequence[SubSpace],
+    accuracy: pd.DataFrame,
+    limits: Limits,
+    columns: Callable[[Values], dict[str, Values]],
+) -> pd.DataFrame:
+    """Stack the columns of all parts, with the counts outside the limits."""
+    low, high = limits
+    frames = []
+    for name, values in _parts(leaves, accuracy):
+        frame = pd.DataFrame({"sub_space": name, **columns(values)})
+        below, above = int((values < low).sum()), int((values > high).sum())
+        frames.append(frame.assign(known=values.size, below=below, above=above))
+    return pd.concat(frames, ignore_index=True)
 
 
 def _parts(leaves: Sequence[SubSpace], accuracy: pd.DataFrame) -> Iterator[tuple[str, Values]]:
@@ -184,17 +174,59 @@ def _parts(leaves: Sequence[SubSpace], accuracy: pd.DataFrame) -> Iterator[tuple
         yield name, values[member == position]
 
 
-def _long(
-    leaves: Sequence[SubSpace],
-    accuracy: pd.DataFrame,
-    limits: Limits,
-    columns: Callable[[Values], dict[str, Values]],
-) -> pd.DataFrame:
-    """Return the columns of each part below each other, with what the limits leave out."""
-    low, high = limits
-    frames = []
-    for name, values in _parts(leaves, accuracy):
-        frame = pd.DataFrame({"sub_space": name, **columns(values)})
-        below, above = int((values < low).sum()), int((values > high).sum())
-        frames.append(frame.assign(known=values.size, below=below, above=above))
-    return pd.concat(frames, ignore_index=True)
+def density(values: npt.ArrayLike, grid: npt.ArrayLike, bandwidth: float | None = None) -> Values:
+    """Compute a Gaussian kernel density on an even grid.
+
+    Kernel mass beyond the ends of the grid is reflected back, so that the density of values inside
+    the grid integrates to one (by the trapezoid rule). Values outside the grid count in the total
+    but are not drawn: the density then integrates to the share that is inside.
+
+    Args:
+        values: Shape (n,), n may be 0.
+        grid: Ascending, evenly spaced, shape (m,) with m of at least 2.
+        bandwidth: Standard deviation of the kernel, in the unit of the values; by default
+            Silverman's rule, and never below 1.5 steps of the grid.
+
+    Returns:
+        Shape (m,), per unit of the values.
+    """
+    data = np.asarray(values, dtype=np.float64)
+    points = np.asarray(grid, dtype=np.float64)
+    step = (points[-1] - points[0]) / (len(points) - 1)
+    inside = data[(data >= points[0]) & (data <= points[-1])]
+    if inside.size == 0:
+        return np.zeros_like(points)
+    width = max(_silverman(inside) if bandwidth is None else bandwidth, _MINIMUM_STEPS * step)
+    weights = _binned(inside, points[0], step, len(points))
+    result: Values = _smooth(weights, width / step) / (data.size * step)
+    return result
+
+
+def _silverman(values: Values) -> float:
+    """Compute the bandwidth of Silverman's rule of thumb; 0 where all values are equal."""
+    q25, q75 = np.quantile(values, [0.25, 0.75])
+    spreads = [spread for spread in (values.std(), (q75 - q25) / 1.34) if spread > 0]
+    return float(0.9 * min(spreads, default=0.0) * values.size**-0.2)
+
+
+def _binned(values: Values, low: float, step: float, points: int) -> Values:
+    """Share each value between the two grid points around it (linear binning)."""
+    position = (values - low) / step
+    left = np.clip(np.floor(position).astype(np.int64), 0, points - 2)
+    right_share = position - left
+    weights = np.zeros(points)
+    weights += np.bincount(left, 1 - right_share, minlength=points)
+    weights += np.bincount(left + 1, right_share, minlength=points)
+    return weights
+
+
+def _smooth(weights: Values, width: float) -> Values:
+    """Convolve with a Gaussian of ``width`` steps, reflecting at both ends."""
+    reach = min(int(np.ceil(4 * width)), len(weights) - 1)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
+    # A trapezoid's end points stand for half a step: reflecting without repeating them keeps that.
+    doubled = weights.copy()
+    doubled[[0, -1]] *= 2
+    padded = np.pad(doubled, reach, mode="reflect")
+    smoothed: Values = np.convolve(padded, kernel / kernel.sum(), mode="valid")
+    return smoothed

@@ -1,4 +1,4 @@
-"""What each sub-space of a split holds."""
+"""What the sub-spaces of a split contain, and how informative that is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,20 +9,34 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fewshot_core.analysis.statistics import binary_entropy, gain_of_counts
 from fewshot_core.errors import SpaceError, TableError
 from fewshot_core.space import ARCHITECTURE_COUNT, Architecture, SubSpace
 
+Counts = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+_DECIMALS = 9
+"""Accuracies and means that agree to this many decimals are equal."""
+
+_COUNTS = ["size", "known", "top_count"]
+_SHARES = ["share", "top_share", "enrichment"]
+_STATISTICS = ["best", "mean", "median", "q25", "q75", "std"]
+_RANKS = ["best_architecture", "best_rank"]
+_COLUMNS = [
+    *["sub_space", "size", "known", "share", "top_count", "top_share", "enrichment"],
+    *["best", "best_architecture", "best_rank", "mean", "median", "q25", "q75", "std"],
+]
+
 
 def top_threshold(accuracy: npt.ArrayLike, share: float = 0.01) -> float:
-    """Return the accuracy from which on an architecture counts as top, in percent.
+    """Compute the smallest accuracy in the top, in percent.
 
     It is the accuracy of rank ceil(share * n), the best being rank 1: rank 157 for 1% of all
     15,625 architectures.
 
     Args:
         accuracy: Accuracies in percent, shape (n,); missing ones (NaN) do not count.
-        share: The share of architectures asked for, above 0 and at most 1.
+        share: Size of the top as a share of the architectures, above 0 and at most 1.
 
     Raises:
         TableError: If there is no accuracy, or the share is out of range.
@@ -33,56 +47,61 @@ def top_threshold(accuracy: npt.ArrayLike, share: float = 0.01) -> float:
         raise TableError(f"expected a share of the top above 0 and at most 1, got {share}")
     if known.size == 0:
         raise TableError("expected accuracies to find the top of, got none")
-    # The share as it is written, so that 0.07 of 100 is 7 and not 7.000000000000001.
+    # The decimal number as written, so that 0.07 of 100 is 7 and not 7.000000000000001.
     rank = ceil(Fraction(str(share)) * known.size)
     return float(np.partition(known, known.size - rank)[known.size - rank])
 
 
 def top_mask(accuracy: npt.ArrayLike, share: float = 0.01) -> npt.NDArray[np.bool_]:
-    """Return which accuracies are top: at least ``top_threshold``, so that ties count in.
-
-    Args:
-        accuracy: Accuracies in percent, shape (n,); n may be 0.
-        share: As for ``top_threshold``.
-
-    Returns:
-        Shape (n,); a missing accuracy is never top.
-    """
+    """Mark the accuracies of at least ``top_threshold``, ties included; NaN is never top."""
     values = np.asarray(accuracy, dtype=np.float64)
     if np.isnan(values).all():
         return np.zeros(values.shape, dtype=np.bool_)
     return values >= top_threshold(values, share)
 
 
-_COLUMNS = [
-    "sub_space",
-    "size",
-    "known",
-    "share",
-    "top_count",
-    "top_share",
-    "enrichment",
-    "best",
-    "best_architecture",
-    "best_rank",
-    "mean",
-    "median",
-    "q25",
-    "q75",
-    "std",
-]
+def binary_entropy(share: npt.ArrayLike) -> Floats:
+    """Compute the entropy in bits of events with these probabilities, any shape."""
+    yes = np.asarray(share, dtype=np.float64)
+    no = 1 - yes
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(yes > 0, yes * np.log2(yes), 0) + np.where(no > 0, no * np.log2(no), 0)
+    entropy: Floats = -terms
+    return entropy
+
+
+def gini_of_counts(known: Counts, top: Counts) -> float:
+    """Compute the Gini coefficient of the top's distribution over sub-spaces, given their sizes.
+
+    It is one minus twice the area below the Lorenz curve of the share of the top against the share
+    of the space, sub-spaces with the lowest density of top architectures first. A coefficient of
+    the counts alone would call a split uneven only because its sub-spaces differ in size
+    (Section 4.2 of the paper).
+
+    Args:
+        known: Architectures in each sub-space, shape (n,).
+        top: Top architectures among them, at least one in total.
+
+    Returns:
+        0 where every sub-space has the same density; one minus the share of the top where whole
+        sub-spaces contain the top and nothing else.
+    """
+    filled = known > 0
+    space, best = known[filled] / known.sum(), top[filled] / top.sum()
+    order = np.argsort(best / space, kind="stable")
+    reached = np.cumsum(best[order])
+    below = (space[order] * (2 * reached - best[order])).sum()
+    # Rounding can make a coefficient of zero slightly negative.
+    return max(0.0, float(1 - below))
 
 
 def sub_space_names(count: int) -> list[str]:
-    """Return S1, S2, ... in tree order."""
+    """List S1, S2, ... in tree order."""
     return [f"S{number}" for number in range(1, count + 1)]
 
 
-def sub_space_numbers(leaves: Sequence[SubSpace]) -> npt.NDArray[np.int64]:
-    """Return for every architecture the position of its sub-space; int64, shape (15625,).
-
-    An architecture in no sub-space has -1.
-    """
+def sub_space_numbers(leaves: Sequence[SubSpace]) -> Counts:
+    """Map every architecture to the position of its sub-space, -1 for none; shape (15625,)."""
     numbers = np.full(ARCHITECTURE_COUNT, -1, dtype=np.int64)
     for position, leaf in enumerate(leaves):
         numbers[leaf.architecture_indices()] = position
@@ -97,15 +116,15 @@ def describe_sub_spaces(
     Args:
         leaves: The sub-spaces.
         accuracy: Columns architecture (index) and accuracy_mean (percent). It may be incomplete
-            or empty: counts and statistics are then those of the known part.
-        threshold: The share of all known architectures that counts as top.
+            or empty: counts and statistics then refer to the known part.
+        threshold: Share of all known architectures that counts as top.
 
     Returns:
         One row per sub-space in the order given: sub_space (S1, ...), size, known (architectures
         with an accuracy), share (of the whole space), top_count, top_share (of all top
         architectures), enrichment (top_share over the share of known architectures), best
         (percent), best_architecture (index), best_rank (1 is the best of all), mean, median, q25,
-        q75, std (percent). What cannot be known is missing.
+        q75, std (percent). Unknown values are missing.
     """
     ranked = _ranked(accuracy, threshold)
     names = sub_space_names(len(leaves))
@@ -113,47 +132,42 @@ def describe_sub_spaces(
         {"sub_space": name, **_describe(leaf, ranked)}
         for name, leaf in zip(names, leaves, strict=True)
     ]
-    numbers = dict.fromkeys(_COLUMNS[3:], "float64")
-    whole = {"size": "int64", "known": "int64", "top_count": "int64"}
-    optional = {"best_architecture": "Int64", "best_rank": "Int64"}
-    return pd.DataFrame(rows, columns=_COLUMNS).astype(numbers | whole | optional)
+    types = dict.fromkeys(_COUNTS, "int64") | dict.fromkeys(_RANKS, "Int64")
+    types |= dict.fromkeys([*_SHARES, *_STATISTICS], "float64")
+    return pd.DataFrame(rows, columns=_COLUMNS).astype(types)
 
 
 def architectures_of(
     leaf: SubSpace, accuracy: pd.DataFrame, threshold: float = 0.01
 ) -> pd.DataFrame:
-    """Return the known architectures of a sub-space, the best first.
+    """List the known architectures of a sub-space, the best first.
 
     Returns:
         Columns architecture (index), string, accuracy_mean (percent), rank (in the whole space,
-        equal ones sharing the smallest) and top.
+        ties sharing the smallest) and top.
     """
-    inside = _inside(leaf, _ranked(accuracy, threshold))
-    listed = inside.sort_values(["rank", "architecture"], ignore_index=True)
-    listed.insert(1, "string", _strings(listed["architecture"]))
-    return listed
+    return _listed(_inside(leaf, _ranked(accuracy, threshold)))
 
 
 def top_architectures(
     leaves: Sequence[SubSpace], accuracy: pd.DataFrame, threshold: float = 0.01
 ) -> pd.DataFrame:
-    """Return the top architectures of the whole space with their sub-spaces, the best first.
+    """List the top architectures of the whole space with their sub-spaces, the best first.
 
     Returns:
-        Columns sub_space (missing where no sub-space has it), architecture (index), string,
+        Columns sub_space (missing where none contains it), architecture (index), string,
         accuracy_mean (percent) and rank.
     """
     ranked = _ranked(accuracy, threshold)
-    listed = ranked[ranked["top"]].sort_values(["rank", "architecture"], ignore_index=True)
+    listed = _listed(ranked[ranked["top"]])
     names = np.array([*sub_space_names(len(leaves)), None], dtype=object)
     numbers = sub_space_numbers(leaves)[listed["architecture"].to_numpy()]
     listed.insert(0, "sub_space", names[numbers])
-    listed.insert(2, "string", _strings(listed["architecture"]))
     return listed.drop(columns="top")
 
 
 def _ranked(accuracy: pd.DataFrame, threshold: float) -> pd.DataFrame:
-    """Return architecture, accuracy_mean, rank and top of what is known."""
+    """Add rank and top to the known architectures."""
     ranked = accuracy[["architecture", "accuracy_mean"]].dropna().astype({"architecture": "int64"})
     ranked["rank"] = ranked["accuracy_mean"].rank(method="min", ascending=False).astype("int64")
     ranked["top"] = top_mask(ranked["accuracy_mean"].to_numpy(), threshold)
@@ -161,38 +175,36 @@ def _ranked(accuracy: pd.DataFrame, threshold: float) -> pd.DataFrame:
 
 
 def _inside(leaf: SubSpace, ranked: pd.DataFrame) -> pd.DataFrame:
-    mask = np.zeros(ARCHITECTURE_COUNT, dtype=np.bool_)
-    mask[leaf.architecture_indices()] = True
+    mask = sub_space_numbers([leaf]) == 0
     inside: pd.DataFrame = ranked[mask[ranked["architecture"].to_numpy()]]
     return inside
 
 
-def _strings(architectures: "pd.Series[int]") -> list[str]:
-    return [Architecture.from_index(int(index)).to_string() for index in architectures]
+def _listed(ranked: pd.DataFrame) -> pd.DataFrame:
+    listed = ranked.sort_values(["rank", "architecture"], ignore_index=True)
+    strings = [Architecture.from_index(index).to_string() for index in listed["architecture"]]
+    listed.insert(1, "string", strings)
+    return listed
 
 
 def _describe(leaf: SubSpace, ranked: pd.DataFrame) -> dict[str, float | int]:
     inside = _inside(leaf, ranked)
-    top_count, all_top = int(inside["top"].sum()), int(ranked["top"].sum())
     row: dict[str, float | int] = {
         "size": leaf.size,
         "known": len(inside),
         "share": leaf.size / ARCHITECTURE_COUNT,
-        "top_count": top_count,
+        "top_count": int(inside["top"].sum()),
     }
-    if all_top:
-        row["top_share"] = top_count / all_top
+    if ranked.empty:
+        return row
+    row["top_share"] = row["top_count"] / int(ranked["top"].sum())
     if inside.empty:
         return row
-    row["enrichment"] = row["top_share"] / (len(inside) / len(ranked))
-    return row | _statistics(inside)
-
-
-def _statistics(inside: pd.DataFrame) -> dict[str, float | int]:
     values = inside["accuracy_mean"].to_numpy()
     q25, median, q75 = np.quantile(values, [0.25, 0.5, 0.75])
     best = int(values.argmax())
-    return {
+    return row | {
+        "enrichment": row["top_share"] / (len(inside) / len(ranked)),
         "best": float(values[best]),
         "best_architecture": int(inside["architecture"].iloc[best]),
         "best_rank": int(inside["rank"].iloc[best]),
@@ -204,27 +216,23 @@ def _statistics(inside: pd.DataFrame) -> dict[str, float | int]:
     }
 
 
-_DECIMALS = 9
-"""Accuracies and means that agree to so many decimals are the same."""
-
-
 @dataclass(frozen=True, eq=False)
 class LeafNumbers:
-    """What each sub-space of a split holds; all arrays of shape (sub-spaces,).
+    """Counts and accuracies of each sub-space of a split; all arrays of shape (sub-spaces,).
 
     Attributes:
-        size: Its architectures.
-        known: Those with an accuracy.
-        top: Those in the top.
-        best: The best accuracy in percent; not a number where none is known.
-        mean: The mean accuracy in percent, likewise.
+        size: Architectures.
+        known: Architectures with an accuracy.
+        top: Architectures in the top.
+        best: Best accuracy in percent; NaN where none is known.
+        mean: Mean accuracy in percent; NaN where none is known.
     """
 
-    size: npt.NDArray[np.int64]
-    known: npt.NDArray[np.int64]
-    top: npt.NDArray[np.int64]
-    best: npt.NDArray[np.float64]
-    mean: npt.NDArray[np.float64]
+    size: Counts
+    known: Counts
+    top: Counts
+    best: Floats
+    mean: Floats
 
     @property
     def top_entropy_bits(self) -> float:
@@ -233,34 +241,37 @@ class LeafNumbers:
 
     @property
     def gain_bits(self) -> float:
-        """The information gain, in bits."""
-        return gain_of_counts(self.known, self.top)
+        """H(top) minus the size-weighted mean of H(top | sub-space), in bits."""
+        known, top = self.known[self.known > 0], self.top[self.known > 0]
+        expected = float((known * binary_entropy(top / known)).sum() / known.sum())
+        # Rounding can make a gain of zero slightly negative.
+        return max(0.0, self.top_entropy_bits - expected)
+
+    @property
+    def gini(self) -> float:
+        """Gini coefficient of the top given the sizes; see ``gini_of_counts``."""
+        return gini_of_counts(self.known, self.top)
 
     @property
     def optimum(self) -> tuple[str, ...]:
-        """The sub-spaces with an architecture of the best accuracy, like "S4"."""
+        """Sub-spaces with an architecture of the best accuracy, like "S4"."""
         return _highest(self.best)
 
     @property
     def best_mean(self) -> tuple[str, ...]:
-        """The sub-spaces with the highest mean accuracy."""
+        """Sub-spaces with the highest mean accuracy."""
         return _highest(self.mean)
-
-    @property
-    def optimum_in_best_mean(self) -> bool:
-        """Whether a sub-space with the highest mean also has the best accuracy."""
-        return bool(set(self.optimum) & set(self.best_mean))
 
 
 def leaf_numbers(
     leaves: Sequence[SubSpace], accuracy: pd.DataFrame, threshold: float = 0.01
 ) -> LeafNumbers:
-    """Return the numbers of the sub-spaces of a split.
+    """Count and summarise the architectures of each sub-space.
 
     Args:
         leaves: Sub-spaces that cover every architecture of the table once.
         accuracy: Columns architecture (index) and accuracy_mean (percent). It may be incomplete.
-        threshold: The share of the known architectures that counts as top.
+        threshold: Share of the known architectures that counts as top.
 
     Raises:
         TableError: If the table has no accuracy, or the threshold is out of range.
@@ -268,7 +279,7 @@ def leaf_numbers(
     """
     rows = accuracy[["architecture", "accuracy_mean"]].dropna()
     if rows.empty:
-        raise TableError("expected accuracies to judge sub-spaces by, got none")
+        raise TableError("expected accuracies of the sub-spaces, got none")
     values = rows["accuracy_mean"].to_numpy(dtype=np.float64)
     architectures = rows["architecture"].to_numpy(dtype=np.int64)
     member = sub_space_numbers(leaves)[architectures]
@@ -289,53 +300,12 @@ def leaf_numbers(
     )
 
 
-def comparable(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return values without the rounding of sums, which would tell equal ones apart."""
+def comparable(values: Floats) -> Floats:
+    """Round away the rounding errors of sums, so that equal values compare equal."""
     return values.round(_DECIMALS)
 
 
-def _highest(values: npt.NDArray[np.float64]) -> tuple[str, ...]:
+def _highest(values: Floats) -> tuple[str, ...]:
     rounded = comparable(values)
     names = sub_space_names(len(values))
     return tuple(names[place] for place in np.flatnonzero(rounded == np.nanmax(rounded)))
-
-
-def gini(leaves: Sequence[SubSpace], accuracy: pd.DataFrame, threshold: float = 0.01) -> float:
-    """Return the Gini coefficient of the top's distribution over sub-spaces, given their sizes.
-
-    It is one minus twice the area below the Lorenz curve that has the share of the space on one
-    axis and the share of the top on the other, sub-spaces with the lowest density of top
-    architectures first. A Gini coefficient of the counts alone would call a split uneven only
-    because its sub-spaces differ in size: that large ones hold more of the top says nothing
-    (Section 4.2 of the paper).
-
-    Args:
-        leaves: Sub-spaces that cover every architecture of the table once.
-        accuracy: Columns architecture (index) and accuracy_mean (percent). It may be incomplete:
-            sizes are then those of the known part.
-        threshold: The share of the known architectures that counts as top.
-
-    Returns:
-        0 where every sub-space has the same density; one minus the share of the top, the most
-        there can be, where whole sub-spaces hold the top and nothing else.
-
-    Raises:
-        TableError: If the table has no accuracy, or the threshold is out of range.
-        SpaceError: If an architecture of the table is in no sub-space.
-    """
-    numbers = leaf_numbers(leaves, accuracy, threshold)
-    return gini_of_counts(numbers.known, numbers.top)
-
-
-def gini_of_counts(known: npt.NDArray[np.int64], top: npt.NDArray[np.int64]) -> float:
-    """Return ``gini`` from the architectures and the top ones of each sub-space, shape (n,).
-
-    There must be a top architecture, as there is in every table with an accuracy.
-    """
-    filled = known > 0
-    space, best = known[filled] / known.sum(), top[filled] / top.sum()
-    order = np.argsort(best / space, kind="stable")
-    reached = np.cumsum(best[order])
-    below = (space[order] * (2 * reached - best[order])).sum()
-    # Rounding can leave a coefficient of nothing a hair below zero.
-    return max(0.0, float(1 - below))

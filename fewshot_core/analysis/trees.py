@@ -1,25 +1,42 @@
-"""Trees of a shape: the best one, random ones, and where a split lies between them.
+"""Trees of one shape: the best one, random ones, and the percentile of a split among them.
 
-All trees over the same edges only add up cells of this small table, so that their information
-gains need not look at the architectures again.
+The information gain of every tree over the same edges is a sum over cells of one small table of
+counts, so that no tree needs to look at the architectures again.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fewshot_core.analysis.statistics import CONFIDENCE, binary_entropy, wilson_interval
-from fewshot_core.analysis.sub_spaces import top_mask
+from fewshot_core.analysis.sub_spaces import Counts, Floats, binary_entropy, top_mask
 from fewshot_core.errors import SplittingError, TableError
 from fewshot_core.space import ARCHITECTURE_COUNT, EDGES, OPERATIONS, SubSpace
 from fewshot_core.splitting.partition import Groups, set_partitions
 from fewshot_core.splitting.tree import Path, TreeOptions
 
+CONFIDENCE = 0.95
+"""Default level of confidence intervals."""
+
 _ALL = tuple(range(len(OPERATIONS)))
+_NUMBERS = np.arange(ARCHITECTURE_COUNT + 1)
+_N_LOG_N = _NUMBERS * np.log2(np.maximum(_NUMBERS, 1))
+
+_LEVELS_AT_ONCE = 3
+"""Levels whose combinations are all held in memory: 30 x 30 x 30 for two groups each."""
+
+_TREES_AT_ONCE = 1000
+"""Random trees computed together, so that they fit into the processor's cache."""
+
+_ROUNDING = 1e-7
+"""Sums of bits over all architectures that differ by less than this are equal."""
+
+_SAME = 1e-12
+"""Gains that differ by less than this, in bits, are equal."""
 
 _Node = list[SubSpace]
 _Levels = tuple[tuple[int, int], ...]
@@ -27,12 +44,12 @@ _Levels = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class Branching:
-    """One decision of a tree, as its sub-spaces show it.
+    """A decision of a tree, inferred from its sub-spaces.
 
     Attributes:
-        path: The number of the group taken at each level from the root; empty at the root.
+        path: Number of the group taken at each level from the root; empty at the root.
         edge: The edge that is split here.
-        sub_space: The sub-space that arrives here.
+        sub_space: The sub-space before this decision.
         groups: The operations of each branch.
     """
 
@@ -43,7 +60,7 @@ class Branching:
 
 
 def tree_shape(leaves: Sequence[SubSpace]) -> TreeOptions | None:
-    """Return the edges and numbers of groups of the tree that sub-spaces come from.
+    """Infer the edges and numbers of groups of the tree that has these sub-spaces.
 
     Such a tree splits the same edge, into the same number of groups, in all nodes of a level. Where
     several orders of the edges give the same sub-spaces, it is the one whose tree has them in the
@@ -73,7 +90,7 @@ def tree_shape(leaves: Sequence[SubSpace]) -> TreeOptions | None:
 
 
 def branchings(leaves: Sequence[SubSpace]) -> list[Branching] | None:
-    """Return the decisions that lead to sub-spaces, parents before children.
+    """List the decisions that lead to sub-spaces, parents before children.
 
     Returns:
         Every node of the tree of ``tree_shape``, groups in the order of the sub-spaces; None where
@@ -113,7 +130,7 @@ def _trees(nodes: list[_Node], edges: list[int]) -> Iterator[tuple[_Levels, _Nod
 
 
 def _by_operations(leaves: _Node, edge: int) -> dict[tuple[int, ...], _Node]:
-    """Return the leaves by what they enable on an edge, in the order of their first one."""
+    """Group the leaves by their operations on an edge, in the order of the first of each group."""
     parts: dict[tuple[int, ...], _Node] = {}
     for leaf in leaves:
         parts.setdefault(leaf.enabled[edge], []).append(leaf)
@@ -125,15 +142,9 @@ def _is_partition(parts: dict[tuple[int, ...], _Node]) -> bool:
     return len(parts) > 1 and operations == list(_ALL)
 
 
-Counts = npt.NDArray[np.int64]
-
-_NUMBERS = np.arange(ARCHITECTURE_COUNT + 1)
-_N_LOG_N = _NUMBERS * np.log2(np.maximum(_NUMBERS, 1))
-
-
 @dataclass(frozen=True)
 class CountTable:
-    """Architectures by their operations on some edges.
+    """Number of architectures for each combination of operations on some edges.
 
     Attributes:
         counts: Shape (5, ..., 5, 2), one axis of five operations for each edge; the last axis has
@@ -144,17 +155,17 @@ class CountTable:
 
     @property
     def known(self) -> int:
-        """How many architectures have an accuracy."""
+        """Number of architectures with an accuracy."""
         return int(self.counts[..., 0].sum())
 
     @property
     def top_entropy_bits(self) -> float:
-        """H(top): what is to be learned about being in the top, in bits."""
+        """H(top), in bits."""
         return float(binary_entropy(self.counts[..., 1].sum() / self.known))
 
-    def gain_bits(self, remaining: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Return the gains of splits whose sub-spaces have ``remaining_bits`` in total."""
-        # Rounding can leave a gain of nothing a hair below zero.
+    def gain_bits(self, remaining: npt.ArrayLike) -> Floats:
+        """Convert total ``remaining_bits`` of splits to information gains."""
+        # Rounding can make a gain of zero slightly negative.
         return np.maximum(0.0, self.top_entropy_bits - np.asarray(remaining) / self.known)
 
 
@@ -166,7 +177,7 @@ def count_table(
     Args:
         accuracy: Columns architecture (index) and accuracy_mean (percent); it may be incomplete.
         edges: The edges, in the order of the axes.
-        threshold: The share of the known architectures that counts as top.
+        threshold: Share of the known architectures that counts as top.
 
     Raises:
         TableError: If the table has no accuracy, or the threshold is out of range.
@@ -185,25 +196,39 @@ def count_table(
     return CountTable(counts.reshape(*(base,) * len(edges), 2))
 
 
-def remaining_bits(known: Counts, top: Counts) -> npt.NDArray[np.float64]:
-    """Return what stays unknown about being in the top inside sub-spaces: size times H(top).
+def remaining_bits(known: Counts, top: Counts) -> Floats:
+    """Compute size times H(top) of sub-spaces, in bits, without logarithms (n log n by table).
 
     Args:
         known: Architectures in each sub-space, any shape.
         top: Top architectures among them, the same shape.
-
-    Returns:
-        Bits, the same shape. With n log n of counts read from a table, it takes no logarithm.
     """
-    remaining: npt.NDArray[np.float64] = _N_LOG_N[known] - _N_LOG_N[top] - _N_LOG_N[known - top]
+    remaining: Floats = _N_LOG_N[known] - _N_LOG_N[top] - _N_LOG_N[known - top]
     return remaining
 
 
-_AT_ONCE = 3
-"""Levels whose combinations are all held in memory: 30 x 30 x 30 for two groups each."""
+@dataclass(frozen=True)
+class _Groupings:
+    """All partitions of the five operations into some number of groups.
 
-_ROUNDING = 1e-7
-"""Sums of bits over all architectures that differ by less than this are the same."""
+    Attributes:
+        partitions: In the order of ``set_partitions``.
+        blocks: Masks of all groups that occur in one of them, shape (blocks, 5).
+        members: Positions of each partition's groups in blocks, shape (partitions, groups).
+    """
+
+    partitions: tuple[Groups, ...]
+    blocks: Counts
+    members: Counts
+
+
+@lru_cache
+def _groupings(groups: int) -> _Groupings:
+    partitions = set_partitions(len(OPERATIONS), groups)
+    blocks = sorted({block for partition in partitions for block in partition})
+    members = [[blocks.index(block) for block in partition] for partition in partitions]
+    masks = [[int(operation in block) for operation in _ALL] for block in blocks]
+    return _Groupings(partitions, np.array(masks, np.int64), np.array(members, np.int64))
 
 
 @dataclass(frozen=True)
@@ -211,27 +236,12 @@ class BestTree:
     """A tree with the largest information gain of its shape.
 
     Attributes:
-        gain_bits: Its information gain in bits.
-        leaves: Its sub-spaces in tree order.
+        gain_bits: Information gain in bits.
+        leaves: Sub-spaces in tree order.
     """
 
     gain_bits: float
     leaves: tuple[SubSpace, ...]
-
-
-@dataclass(frozen=True)
-class _Choices:
-    """All ways to group five operations.
-
-    Attributes:
-        groupings: The partitions, in the order of ``set_partitions``.
-        blocks: Which operations each group that occurs in one of them has, shape (blocks, 5).
-        members: The blocks of each partition, shape (partitions, groups).
-    """
-
-    groupings: tuple[Groups, ...]
-    blocks: Counts
-    members: npt.NDArray[np.int64]
 
 
 def best_tree(
@@ -243,20 +253,18 @@ def best_tree(
     """Find the tree with the largest information gain, exactly.
 
     All trees of the shape compete: one edge at each level, any grouping of its five operations at
-    each node. What remains unknown adds up over sub-spaces, so the best tree below a node does not
-    depend on the rest, and dynamic programming over the groups finds it. Trees of an edge policy
-    that chooses edges have no shape to compete in; see ``tree_shape``.
+    each node. The remaining entropy is a sum over sub-spaces, so the best tree below a node does
+    not depend on the rest, and dynamic programming over the groups finds it.
 
     Args:
         accuracy: Columns architecture (index) and accuracy_mean (percent); it may be incomplete.
         edges: The edge that each level splits.
-        groups: Into how many groups, for all levels or for each.
-        threshold: The share of the known architectures that counts as top.
+        groups: Number of groups, for all levels or for each.
+        threshold: Share of the known architectures that counts as top.
 
     Returns:
-        The tree; among equally good ones, at every node the first grouping in the order of
-        ``set_partitions``. It takes milliseconds for three levels, half a second for five, and a
-        quarter of a minute for six.
+        The tree; in a tie, at every node the first grouping in the order of ``set_partitions``. It
+        takes milliseconds for three levels, half a second for five, and 15 seconds for six.
 
     Raises:
         TableError: If the table has no accuracy, or the threshold is out of range.
@@ -267,7 +275,7 @@ def best_tree(
 
 
 def best_of_counts(table: CountTable, shape: TreeOptions) -> BestTree:
-    """Return ``best_tree`` from a table of counts over the edges of the shape."""
+    """Find ``best_tree`` from a table of counts over the edges of the shape."""
     found = list(_grow(table.counts, shape.edges, shape.groups, SubSpace.full()))
     remaining = sum(float(remaining_bits(*counts)) for counts, _ in found)
     return BestTree(float(table.gain_bits(remaining)), tuple(leaf for _, leaf in found))
@@ -282,73 +290,38 @@ def _grow(
         return
     remaining = _by_grouping(counts, groups)
     best = int(np.flatnonzero(remaining <= remaining.min() + _ROUNDING)[0])
-    for group in _choices(groups[0]).groupings[best]:
+    for group in _groupings(groups[0]).partitions[best]:
         below = counts[list(group)].sum(axis=0)
         yield from _grow(below, edges[1:], groups[1:], sub_space.keep(edges[0], group))
 
 
-def _by_grouping(counts: Counts, groups: Sequence[int]) -> npt.NDArray[np.float64]:
-    """Return the fewest remaining bits for each grouping on the first edge.
+def _by_grouping(counts: Counts, groups: Sequence[int]) -> Floats:
+    """Compute the fewest remaining bits for each grouping on the first edge.
 
     Args:
         counts: Shape (5, ..., 5, 2, *batch), one axis of five for each level.
-        groups: The number of groups of each level.
+        groups: Number of groups of each level.
 
     Returns:
         Shape (*batch, partitions).
     """
-    choices = _choices(groups[0])
+    choices = _groupings(groups[0])
     merged = np.moveaxis(np.tensordot(choices.blocks, counts, axes=1), 0, -1)
-    if len(groups) > _AT_ONCE:
-        blocks = range(merged.shape[-1])
-        each = [_fewest(merged[..., block], groups[1:]) for block in blocks]
+    if len(groups) > _LEVELS_AT_ONCE:
+        each = [_fewest(merged[..., i], groups[1:]) for i in range(merged.shape[-1])]
         by_block = np.stack(each, axis=-1)
     else:
         by_block = _fewest(merged, groups[1:])
-    remaining: npt.NDArray[np.float64] = by_block[..., choices.members].sum(axis=-1)
+    remaining: Floats = by_block[..., choices.members].sum(axis=-1)
     return remaining
 
 
-def _fewest(counts: Counts, groups: Sequence[int]) -> npt.NDArray[np.float64]:
-    """Return the remaining bits of the best trees, shape (*batch,); see ``_by_grouping``."""
+def _fewest(counts: Counts, groups: Sequence[int]) -> Floats:
+    """Compute the remaining bits of the best trees, shape (*batch,); see ``_by_grouping``."""
     if not groups:
         return remaining_bits(counts[0], counts[1])
-    fewest: npt.NDArray[np.float64] = _by_grouping(counts, groups).min(axis=-1)
+    fewest: Floats = _by_grouping(counts, groups).min(axis=-1)
     return fewest
-
-
-@lru_cache
-def _choices(groups: int) -> _Choices:
-    count = len(OPERATIONS)
-    groupings = set_partitions(count, groups)
-    blocks = sorted({block for grouping in groupings for block in grouping})
-    members = [[blocks.index(block) for block in grouping] for grouping in groupings]
-    masks = [[int(operation in block) for operation in range(count)] for block in blocks]
-    return _Choices(groupings, np.array(masks, dtype=np.int64), np.array(members, dtype=np.int64))
-
-
-Gains = npt.NDArray[np.float64]
-
-_AT_ONCE_of_random_trees = 1000
-"""Trees computed together, so that what they need fits into the processor's cache."""
-
-_SAME = 1e-12
-"""Gains that differ by less than this, in bits, are the same."""
-
-
-@dataclass(frozen=True)
-class Percentile:
-    """Where a split stands among random trees, in percent.
-
-    Attributes:
-        percent: The share of random trees that tell less, equal ones counted half.
-        low: The lower end of the confidence interval.
-        high: The upper end.
-    """
-
-    percent: float
-    low: float
-    high: float
 
 
 def random_trees(
@@ -358,58 +331,93 @@ def random_trees(
     groups: int | Sequence[int] = (2, 2, 2),
     threshold: float = 0.01,
     seed: int = 0,
-) -> Gains:
-    """Return the information gains of random trees.
+) -> Floats:
+    """Compute the information gains of random trees.
 
-    The grouping of each node is drawn independently, each possible one with the same probability:
-    one of 15 for two groups.
+    The grouping of each node is drawn independently and uniformly: one of 15 for two groups.
 
     Args:
         accuracy: Columns architecture (index) and accuracy_mean (percent); it may be incomplete.
-        count: How many trees to draw.
+        count: Number of trees.
         edges: The edge that each level splits.
-        groups: Into how many groups, for all levels or for each.
-        threshold: The share of the known architectures that counts as top.
-        seed: The seed of the draws.
+        groups: Number of groups, for all levels or for each.
+        threshold: Share of the known architectures that counts as top.
+        seed: Random seed.
 
     Returns:
         Bits, shape (count,), in the order of drawing.
 
     Raises:
         TableError: If the table has no accuracy, or the threshold is out of range.
-        SplittingError: If edges and groups are no shape of a tree, or no tree is asked for.
+        SplittingError: If edges and groups are no shape of a tree, or ``count`` is below 1.
     """
     shape = TreeOptions.create(edges, groups)
     return random_of_counts(count_table(accuracy, shape.edges, threshold), shape, count, seed)
 
 
-def random_of_counts(table: CountTable, shape: TreeOptions, count: int, seed: int = 0) -> Gains:
-    """Return ``random_trees`` from a table of counts over the edges of the shape."""
+def random_of_counts(table: CountTable, shape: TreeOptions, count: int, seed: int = 0) -> Floats:
+    """Compute ``random_trees`` from a table of counts over the edges of the shape."""
     if count < 1:
         raise SplittingError(f"expected at least 1 random tree to draw, got {count}")
     drawn = _draw(shape, count, np.random.default_rng(seed))
     parts = [
-        _remaining(
-            table.counts, [level[start : start + _AT_ONCE_of_random_trees] for level in drawn]
-        )
-        for start in range(0, count, _AT_ONCE_of_random_trees)
+        _remaining(table.counts, [level[start : start + _TREES_AT_ONCE] for level in drawn])
+        for start in range(0, count, _TREES_AT_ONCE)
     ]
     return table.gain_bits(np.concatenate(parts))
+
+
+def _draw(shape: TreeOptions, count: int, generator: np.random.Generator) -> list[Floats]:
+    """Draw the masks of the groups of each level, shape (count, nodes, groups, 5)."""
+    levels = []
+    nodes = 1
+    for groups in shape.groups:
+        choices = _groupings(groups)
+        masks = choices.blocks[choices.members].astype(np.float64)
+        levels.append(masks[generator.integers(len(masks), size=(count, nodes))])
+        nodes *= groups
+    return levels
+
+
+def _remaining(counts: Counts, levels: Sequence[Floats]) -> Floats:
+    """Compute the remaining bits of the trees drawn, shape (trees,)."""
+    trees, operations = len(levels[0]), len(OPERATIONS)
+    inside = counts.astype(np.float64).reshape(1, 1, operations, -1)
+    for level in levels:
+        inside = level @ inside.reshape(len(inside), level.shape[1], operations, -1)
+    # Sums of counts are whole numbers, which floating point numbers represent exactly.
+    leaves = inside.reshape(trees, -1, 2).astype(np.int64)
+    remaining: Floats = remaining_bits(leaves[..., 0], leaves[..., 1]).sum(axis=1)
+    return remaining
+
+
+@dataclass(frozen=True)
+class Percentile:
+    """Percentile of a split among random trees, in percent, with its confidence interval.
+
+    Attributes:
+        percent: Share of random trees with a smaller gain, ties counted half.
+        low: Lower end of the interval.
+        high: Upper end of the interval.
+    """
+
+    percent: float
+    low: float
+    high: float
 
 
 def random_percentile(
     gain: float, gains: npt.ArrayLike, confidence: float = CONFIDENCE
 ) -> Percentile:
-    """Return where a gain stands among those of random trees.
+    """Compute the percentile of a gain among those of random trees.
 
-    A random tree with the same gain (within 1e-12 bits) counts half, so that a split that only does
-    what chance does stands at 50. The interval is Wilson's for a share, which stays within 0 and
-    100 and has a width even where no random tree was better, or none worse.
+    Ties (within 1e-12 bits) count half, so that a typical random split has percentile 50. The
+    interval is Wilson's.
 
     Args:
         gain: The gain of a split, in bits.
         gains: The gains of random trees of its shape, shape (n,), n at least 1.
-        confidence: The probability with which such intervals hold the percentile among all trees.
+        confidence: Level of the interval.
 
     Raises:
         SplittingError: If there is no random tree, or the confidence is not between 0 and 1.
@@ -427,36 +435,24 @@ def random_percentile(
     return Percentile(100 * share, 100 * low, 100 * high)
 
 
-def _draw(
-    shape: TreeOptions, count: int, generator: np.random.Generator
-) -> list[npt.NDArray[np.float64]]:
-    """Return, for each level, who is in which group; shape (count, nodes, groups, 5)."""
-    levels = []
-    nodes = 1
-    for groups in shape.groups:
-        masks = _masks(groups)
-        levels.append(masks[generator.integers(len(masks), size=(count, nodes))])
-        nodes *= groups
-    return levels
+def wilson_interval(
+    share: float, count: int, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """Compute Wilson's interval of a share, which has a width even where the share is 0 or 1.
 
+    Unlike ``scipy.stats``, it takes shares of ties counted half.
 
-def _remaining(counts: Counts, levels: Sequence[npt.NDArray[np.float64]]) -> Gains:
-    """Return the remaining bits of trees that are drawn, shape (trees,)."""
-    trees, operations = len(levels[0]), len(OPERATIONS)
-    inside = counts.astype(np.float64).reshape(1, 1, operations, -1)
-    for level in levels:
-        inside = level @ inside.reshape(len(inside), level.shape[1], operations, -1)
-    # Sums of counts are whole numbers, which floating point numbers hold exactly.
-    leaves = inside.reshape(trees, -1, 2).astype(np.int64)
-    remaining: Gains = remaining_bits(leaves[..., 0], leaves[..., 1]).sum(axis=1)
-    return remaining
+    Args:
+        share: Observed share, from 0 to 1.
+        count: Number of observations, at least 1.
+        confidence: Level of the interval.
 
-
-def _masks(groups: int) -> npt.NDArray[np.float64]:
-    """Return who is in which group of every grouping, shape (partitions, groups, 5)."""
-    count = len(OPERATIONS)
-    masks = [
-        [[float(operation in group) for operation in range(count)] for group in grouping]
-        for grouping in set_partitions(count, groups)
-    ]
-    return np.array(masks)
+    Returns:
+        Its ends, within 0 and 1, with the share between them.
+    """
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    weight = z**2 / count
+    middle = share + weight / 2
+    reach = (weight * share * (1 - share) + weight**2 / 4) ** 0.5
+    low, high = (middle - reach) / (1 + weight), (middle + reach) / (1 + weight)
+    return min(max(low, 0.0), share), max(min(high, 1.0), share)

@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from fewshot_core.analysis.seeds import stability
+from fewshot_core.analysis import stability
 from fewshot_core.bench import resolve_table
 from fewshot_core.data_folder import ENVIRONMENT_NAME
 from fewshot_core.datasets import DATASETS

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fewshot_core.analysis.seeds import stability
+from fewshot_core.analysis import stability
 from fewshot_core.cli.common import (
     AsJson,
     DataDir,

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from fewshot_core.analysis import SplitReport
-from fewshot_core.analysis.seeds import score_spread, stability
+from fewshot_core.analysis.agreement import score_spread, stability
 from fewshot_core.dashboard.shared.controls import choose_count
 from fewshot_core.dashboard.shared.figures import (
     kept,

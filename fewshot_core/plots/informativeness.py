@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
-from fewshot_core.analysis.statistics import density
+from fewshot_core.analysis.distributions import density
 from fewshot_core.plots.template import (
     INK,
     WHOLE_COLOUR,

@@ -58,7 +58,7 @@ class Accuracies:
     def facts(self) -> str:
         """The cells of ``FACTS``: the top 1% of the table, the best tree, random trees."""
         values = self.frame["accuracy_mean"].to_numpy()
-        chance = self.evaluator.chance(TreeOptions())
+        chance = self.evaluator.baseline(TreeOptions())
         tops = describe_sub_spaces(chance.best.leaves, self.frame)["top_count"]
         low, high = np.quantile(chance.gains, [0.05, 0.95])
         skips = SubSpace(((_SKIP,),) * len(EDGES)).architecture_indices()

@@ -1,7 +1,8 @@
+"""How often decisions recur, worked by hand on trees of one and two levels."""
+
 from itertools import combinations
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,9 +12,9 @@ from fewshot_core.analysis import (
     adjusted_rand_index,
     agreement,
     agreement_matrix,
-    node_agreement,
     sub_space_numbers,
 )
+from fewshot_core.analysis.agreement import score_spread, stability
 from fewshot_core.errors import SpaceError
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import SplitNode, SplitTree
@@ -84,60 +85,71 @@ def test_all_pairs_are_compared():
     assert agreement_matrix({}).empty
 
 
-def node(path, edge, sub_space, groups):
-    count = len(sub_space.enabled[edge])
-    similarity = ((0.0,) * count,) * count
+FULL = SubSpace.full()
+CONVOLUTIONS = ((2, 3), (0, 1, 4))
+THREE = ((3,), (0, 1, 2, 4))
+
+
+def node(path, sub_space, groups, values=(1.0, 2.0, 3.0, 4.0, 5.0)):
+    edge = len(path)
     operations = sub_space.enabled[edge]
-    return SplitNode(path, edge, sub_space, operations, (None,) * count, similarity, groups, 0.0)
+    similarity = tuple((0.0,) * len(operations) for _ in operations)
+    return SplitNode(path, edge, sub_space, operations, values, similarity, groups, -1.0)
 
 
-def test_nodes_are_compared_by_their_paths():
-    ours = grow([(0, CONVOLUTION), (1, CONVOLUTION)])
-    root = node((), 0, SubSpace.full(), CONVOLUTION)
-    left, right = root.children
-    tree = SplitTree("x", (root, node((0,), 1, left, NONE), node((1,), 2, right, CONVOLUTION)))
-    rows = node_agreement(ours, tree)
-    assert rows["path"].tolist() == [(), (0,), (1,)]
-    assert rows["edge_a"].tolist() == [0, 1, 1] and rows["edge_b"].tolist() == [0, 1, 2]
-    assert rows["groups_a"].tolist() == [CONVOLUTION] * 3
-    assert rows["groups_b"].tolist() == [CONVOLUTION, NONE, CONVOLUTION]
-    assert rows["same_sub_space"].tolist() == [True, True, True]
-    assert rows["same_grouping"].tolist() == [True, False, False]
-    assert rows["rand_index"].iloc[:2].tolist() == pytest.approx([1, -0.25])
-    assert np.isnan(rows["rand_index"].iloc[2])
+def tree(root, *below):
+    """Make a tree of a root and, for each of its branches, the groups of the next edge."""
+    nodes = [node((), FULL, root)]
+    nodes += [
+        node((number,), FULL.keep(0, root[number]), groups) for number, groups in enumerate(below)
+    ]
+    return SplitTree("gradnorm", tuple(nodes))
 
 
-def test_the_order_of_groups_is_no_difference_but_its_paths_are():
-    rows = node_agreement(
-        grow([(0, CONVOLUTION), (1, CONVOLUTION)]),
-        grow([(0, CONVOLUTION[::-1]), (1, CONVOLUTION[::-1])]),
-    )
-    assert rows["same_grouping"].all() and (rows["rand_index"] == 1).all()
-    assert rows["same_sub_space"].tolist() == [True, False, False]
+def test_no_tree_has_no_decisions():
+    assert stability([]).empty
 
 
-def test_what_one_tree_lacks_is_missing():
-    rows = node_agreement(grow([(0, CONVOLUTION)]), grow([(0, CONVOLUTION), (1, NONE)]))
-    assert rows["path"].tolist() == [(), (0,), (1,)]
-    assert rows["edge_a"].isna().tolist() == [False, True, True]
-    assert rows["groups_a"].isna().tolist() == [False, True, True]
-    assert not rows["same_grouping"].iloc[1:].any()
+def test_one_tree_agrees_with_itself():
+    table = stability([tree(THREE, CONVOLUTIONS, THREE)])
+    assert list(table["arrived"]) == list(table["same"]) == list(table["groupings"]) == [1, 1, 1]
 
 
-@settings(max_examples=10, deadline=None)
-@given(st.permutations(range(6)))
-def test_a_tree_agrees_with_itself(order):
-    leaves = grow([(edge, CONVOLUTION) for edge in order[:3]])
-    rows = node_agreement(leaves, leaves)
-    assert len(rows) == 7
-    assert rows["same_grouping"].all() and (rows["rand_index"] == 1).all()
+def test_a_node_is_compared_with_the_trees_that_reach_its_sub_space():
+    trees = [
+        tree(THREE, CONVOLUTIONS, THREE),
+        tree(THREE, THREE, THREE),
+        tree(CONVOLUTIONS, THREE, THREE),
+    ]
+    table = stability(trees)
+    assert list(table["path"]) == [(), (0,), (1,)]
+    assert list(table["arrived"]) == [3, 2, 2]
+    assert list(table["same"]) == [2, 1, 2]
+    assert list(table["groupings"]) == [2, 2, 1]
+    assert table["commonest"][0] == THREE
+    assert list(table["count"]) == [2, 1, 2]
 
 
-def test_a_tree_without_nodes_has_no_rows():
-    rows = node_agreement(SplitTree("x", ()), SplitTree("x", ()))
-    assert isinstance(rows, pd.DataFrame) and rows.empty and "rand_index" in rows
+def test_the_same_sub_space_on_another_branch_counts():
+    last_change = tree((THREE[1], THREE[0]), THREE, CONVOLUTIONS)
+    table = stability([tree(THREE, CONVOLUTIONS, THREE), last_change])
+    assert list(table["arrived"]) == [2, 2, 2]
+    assert list(table["same"]) == [1, 2, 2]
 
 
-def test_sub_spaces_without_a_shape_are_refused():
-    with pytest.raises(SpaceError, match="one edge at each level"):
-        node_agreement([SubSpace.full()], convolution_tree())
+def test_scores_are_summarised_over_trees_that_split_the_same():
+    low = SplitTree("gradnorm", (node((), FULL, THREE, (1.0, 2.0, 3.0, 4.0, 5.0)),))
+    high = SplitTree("gradnorm", (node((), FULL, THREE, (3.0, 2.0, float("nan"), None, 5.0)),))
+    table = score_spread([low, high], low.nodes[0]).set_index("operation")
+    assert list(table["scores"]) == [2, 2, 1, 1, 2]
+    assert table.loc[0, "mean"] == 2.0
+    assert table.loc[0, "std"] == 2.0**0.5
+    assert table.loc[0, ["minimum", "maximum"]].tolist() == [1.0, 3.0]
+    assert table["std"].isna().tolist() == [False, False, True, True, False]
+
+
+def test_a_metric_without_scores_has_no_spread():
+    pairs = SplitTree("gradientmatching", (node((), FULL, THREE, (None,) * 5),))
+    table = score_spread([pairs], pairs.nodes[0])
+    assert list(table["scores"]) == [0] * 5
+    assert table["mean"].isna().all()

@@ -1,21 +1,31 @@
+"""Recorded searches as one table."""
+
 import io
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from recorded_searches import keep_search, keep_searches
 
 from fewshot_core.analysis import (
     NO_SPLITTING,
     PAPER_SEEDS,
+    mean_over_seeds,
     published_results,
+    recorded_results,
     results_csv,
     results_latex,
     results_markdown,
     results_table,
+    search_epochs,
 )
 from fewshot_core.analysis.results import cell_text
+from fewshot_core.analysis.search_epochs import COLUMNS
+from fewshot_core.bench import load_accuracy
 from fewshot_core.errors import TableError, UnknownNameError
+from fewshot_core.space import SubSpace
+from fewshot_core.store import KnownSplit, Store
 
 TABLES = Path(__file__).resolve().parents[2].parent / "shared" / "paper" / "tables.csv"
 
@@ -227,7 +237,7 @@ def test_damaged_searches(recorded):
 def test_markdown(recorded):
     text = results_markdown(results_table(recorded, "cifar10"))
     lines = text.splitlines()
-    assert lines[0] == "| metric | DARTS-1st | DARTS-2nd | SNAS | DSNAS |"
+    assert lines[0] == "| Metric | DARTS-1st | DARTS-2nd | SNAS | DSNAS |"
     assert lines[1] == "| --- | ---: | ---: | ---: | ---: |"
     params = next(line for line in lines if line.startswith("| #params"))
     assert "**94.20 ± 0.14** (93.91 ± 0.32, +0.29)" in params
@@ -235,7 +245,7 @@ def test_markdown(recorded):
     snip = next(line for line in lines if line.startswith("| snip"))
     assert "**92.00** (**92.17**, −0.17)" in snip
     assert "Presets: paper, quick." in text
-    assert "Of fewer seeds than the paper's: gradnorm with SNAS (paper, 1 seed)." in text
+    assert "Fewer seeds than in the paper: gradnorm with SNAS (paper, 1 seed)." in text
     assert "CC BY 4.0" in text
     assert text.endswith("\n")
 
@@ -278,3 +288,137 @@ def test_csv(recorded):
 )
 def test_cells_are_printed_as_in_the_paper(mean, std, text):
     assert cell_text(mean, std) == text
+
+
+FULL = SubSpace.full()
+HALVES = (FULL.keep(0, [3]), FULL.keep(0, [0, 1, 2, 4]))
+OTHERS = (FULL.keep(0, [3, 4]), FULL.keep(0, [0, 1, 2]))
+
+
+@pytest.fixture
+def collect(tmp_path):
+    def collect(*splits):
+        store = Store(tmp_path, in_memory=True)
+        store.sync()
+        assert not store.problems
+        searches = store.searches("cifar10")
+        records = store.search_records(list(searches["run_id"]))
+        return recorded_results(splits, searches, records, load_accuracy("cifar10"))
+
+    return collect
+
+
+def test_a_result_is_what_was_found_at_the_end(tmp_path, collect):
+    runs = keep_searches(tmp_path, HALVES)
+    frame = collect(KnownSplit("a", "params", HALVES))
+    means = load_accuracy("cifar10").set_index("architecture")["accuracy_mean"]
+    assert list(frame["run_id"].sort_values()) == sorted(run.run_id for run in runs)
+    for run, row in zip(runs, frame.sort_values("sub_space").to_dict("records"), strict=True):
+        assert row["run_id"] == run.run_id
+        assert row["test_accuracy"] == means[run.records()[-1]["architecture_index"]]
+    table = results_table(frame, "cifar10")
+    cell = table[(table["metric"] == "params") & (table["algorithm"] == "snas")].iloc[0]
+    assert cell["mean"] == frame["test_accuracy"].max()
+    assert (cell["seeds"], cell["mixed"], cell["missing_seeds"]) == (1, False, (888, 999))
+
+
+def test_a_search_counts_for_every_split_with_its_sub_space(tmp_path, collect):
+    keep_search(tmp_path, HALVES[0])
+    keep_search(tmp_path, FULL)
+    splits = KnownSplit("a", "params", HALVES), KnownSplit("b", "snip", HALVES)
+    frame = collect(*splits, KnownSplit("c", "ntk", OTHERS))
+    assert list(frame["metric"]) == [NO_SPLITTING, "params", "snip"]
+    assert list(frame["sub_spaces"]) == [1, 2, 2]
+
+
+def test_the_same_split_counts_once_and_others_are_told_apart(tmp_path, collect):
+    keep_searches(tmp_path, [*HALVES, *OTHERS])
+    frame = collect(
+        KnownSplit("a", "random", HALVES),
+        KnownSplit("b", "random", HALVES),
+        KnownSplit("c", "random", OTHERS),
+    )
+    assert sorted(frame["split"]) == ["1", "1", "2", "2"]
+    table = results_table(frame, "cifar10")
+    assert table[(table["metric"] == "random") & (table["algorithm"] == "snas")]["mixed"].all()
+
+
+def test_presets_say_what_else_differs(tmp_path, collect):
+    keep_search(tmp_path, FULL)
+    keep_search(tmp_path, FULL, epochs=3)
+    keep_search(tmp_path, FULL, preset="quick")
+    assert sorted(collect()["preset"]) == [
+        "3 epochs on synthetic images",
+        "quick on synthetic images",
+        "smoke on synthetic images",
+    ]
+
+
+def test_settings_of_one_name_are_told_apart_by_their_family(tmp_path, collect):
+    keep_search(tmp_path, FULL, epochs=3)
+    keep_search(tmp_path, FULL, epochs=3, preset="quick")
+    names = sorted(collect()["preset"])
+    assert len(set(names)) == 2
+    assert all(name.startswith("3 epochs on synthetic images ") for name in names)
+    results_table(collect(), "cifar10")
+
+
+def test_without_searches_all_cells_are_empty(collect):
+    frame = collect(KnownSplit("a", "params", HALVES))
+    assert frame.empty
+    assert (results_table(frame, "cifar10")["seeds"] == 0).all()
+
+
+def test_validation_accuracies_have_no_difference_to_the_published(tmp_path, collect):
+    keep_search(tmp_path, FULL)
+    for kind, there in (("test", True), ("validation", False)):
+        table = results_table(collect(), "cifar10", accuracy=kind)
+        assert table["difference"].notna().any() == there
+        assert table["published_mean"].notna().all()
+
+
+def record(epoch, valid=50.0, architecture=7, loss=1.0):
+    return {
+        "epoch": epoch,
+        "train_loss": loss if epoch else None,
+        "train_accuracy": 30.0 if epoch else None,
+        "valid_loss": 1.5,
+        "valid_accuracy": valid,
+        "architecture": "",
+        "architecture_index": architecture,
+        "probabilities": [[0.2] * 5] * 6,
+        "entropy": [1.0, 0.5, 0.0, 0.0, 0.25, 0.0],
+        "temperature": None,
+        "seconds": 2.0,
+    }
+
+
+def test_each_epoch_is_a_row_with_what_the_table_says_of_the_architecture():
+    table = pd.DataFrame({"architecture": [7, 8], "accuracy_mean": [91.0, 92.5]})
+    searches = [("S1", 777, [record(0), record(1, 60.0, 8)]), ("S2", 777, [record(0, 40.0, 9)])]
+    frame = search_epochs(searches, table)
+    assert tuple(frame.columns) == COLUMNS
+    assert frame["sub_space"].tolist() == ["S1", "S1", "S2"]
+    assert frame["valid_accuracy"].tolist() == [50.0, 60.0, 40.0]
+    assert frame["benchmark_accuracy"].tolist()[:2] == [91.0, 92.5]
+    assert np.isnan(frame["benchmark_accuracy"].iloc[2])
+    assert np.isnan(frame["train_loss"].iloc[0]) and frame["temperature"].isna().all()
+
+
+def test_the_entropies_of_edges_add_up():
+    assert search_epochs([("S1", 0, [record(0)])])["entropy"].tolist() == [1.75]
+
+
+def test_without_a_table_or_without_an_epoch_there_is_still_a_table():
+    assert search_epochs([("S1", 0, [record(0)])])["benchmark_accuracy"].isna().all()
+    empty = search_epochs([("S1", 0, [])])
+    assert empty.empty and tuple(empty.columns) == COLUMNS
+    assert mean_over_seeds(empty).empty
+
+
+def test_means_are_over_the_seeds_that_have_come_as_far():
+    searches = [("S1", 1, [record(0, 10.0), record(1, 30.0)]), ("S1", 2, [record(0, 20.0)])]
+    means = mean_over_seeds(search_epochs(searches))
+    assert means["epoch"].tolist() == [0, 1]
+    assert means["valid_accuracy"].tolist() == pytest.approx([15.0, 30.0])
+    assert means["seeds"].tolist() == [2, 1]

@@ -4,15 +4,12 @@ import pytest
 from textbook_trees import CONVOLUTION, convolution_tree, grow, random_table
 
 from fewshot_core.analysis import (
+    SplitEvaluator,
     information_gain,
-    keep_k,
     resampled_tables,
-    seed_keep_k,
     seed_tables,
     seed_uncertainty,
     seed_values,
-    split_report,
-    top_frequency,
 )
 from fewshot_core.bench import load_seeds
 from fewshot_core.errors import TableError
@@ -69,7 +66,7 @@ def test_every_training_is_drawn_equally_often():
 def test_values_are_those_of_the_tables():
     leaves, table = convolution_tree(), random_table(3)
     [row] = seed_values(leaves, [table], 0.02).to_dict("records")
-    report = split_report(leaves, table, 0.02)
+    report = SplitEvaluator(table, 0.02).report(leaves)
     assert row == {
         "gain_bits": report.gain_bits,
         "best_bits": report.comparison.best_bits,
@@ -82,7 +79,7 @@ def test_values_are_those_of_the_tables():
     assert empty.empty and list(empty.columns) == list(row)
 
 
-def test_uncertainty_is_told_for_seeds_and_for_resampled_trainings(seeds):
+def test_uncertainty_is_reported_for_seeds_and_for_resampled_trainings(seeds):
     leaves = convolution_tree()
     frame = seed_uncertainty(leaves, seeds, draws=4).set_index(["source", "quantity"])
     assert frame.loc["seed", "tables"].tolist() == [2] * 6
@@ -103,38 +100,6 @@ def test_seeds_that_are_all_incomplete_leave_resampling(seeds):
 def test_nothing_to_resample_is_refused(seeds):
     with pytest.raises(TableError, match="accuracies by seed, got none"):
         seed_uncertainty(convolution_tree(), seeds.assign(accuracy=np.nan))
-
-
-def test_regrets_vary_with_seeds(seeds):
-    leaves = convolution_tree()
-    frame = seed_keep_k(leaves, seeds, draws=3).set_index(["k", "strategy"])
-    kept = [
-        keep_k(leaves, table).set_index(["k", "strategy"])["regret"]
-        for table in resampled_tables(seeds, 3)
-    ]
-    expected = pd.concat(kept, axis=1)
-    assert frame["mean"].to_dict() == pytest.approx(expected.mean(axis=1).to_dict())
-    assert frame["max"].to_dict() == pytest.approx(expected.max(axis=1).to_dict())
-
-
-def test_the_top_changes_with_the_seed():
-    accuracy = np.arange(100.0)
-    seeds = pd.DataFrame(
-        {
-            "architecture": np.tile(np.arange(100), 2),
-            "seed": np.repeat([0, 1], 100),
-            "accuracy": np.concatenate([accuracy, accuracy]),
-        }
-    )
-    seeds.loc[(seeds["seed"] == 1) & (seeds["architecture"] == 0), "accuracy"] = 200.0
-    frame = top_frequency(seeds, 0.02, draws=400).set_index("architecture")
-    assert set(frame.index) == {99, 98, 0}
-    assert frame.loc[99, "frequency"] == 1
-    assert frame.loc[0, "frequency"] == pytest.approx(0.5, abs=0.1)
-    assert frame.loc[98, "frequency"] == pytest.approx(0.5, abs=0.1)
-    assert frame.loc[0, "accuracy_mean"] == 100 and frame.loc[0, "top"]
-    assert frame["trainings"].tolist() == [2, 2, 2]
-    assert frame["frequency"].is_monotonic_decreasing
 
 
 def test_the_packaged_seeds_agree_on_our_split(tmp_path):

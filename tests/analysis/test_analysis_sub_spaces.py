@@ -1,6 +1,12 @@
+import math
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from textbook_trees import convolution_tree, grow
 
 from fewshot_core.analysis import (
     architectures_of,
@@ -10,6 +16,8 @@ from fewshot_core.analysis import (
     top_mask,
     top_threshold,
 )
+from fewshot_core.analysis.sub_spaces import gini_of_counts, leaf_numbers
+from fewshot_core.errors import SpaceError, TableError
 from fewshot_core.space import Architecture, SubSpace
 
 NAME = "ImageNet16-120"
@@ -131,3 +139,108 @@ def test_numbers_of_sub_spaces(leaves):
     numbers = sub_space_numbers(leaves)
     assert np.bincount(numbers).tolist() == [leaf.size for leaf in leaves]
     assert (sub_space_numbers(leaves[:1]) == -1).sum() == 15500
+
+
+ACCURACIES = st.lists(st.integers(0, 12).map(float), min_size=1, max_size=60)
+PERCENT = st.integers(1, 100)
+
+
+def slow_top(values, percent):
+    """Sort, count, compare: the textbook way."""
+    rank = math.ceil(Fraction(percent, 100) * len(values))
+    threshold = sorted(values, reverse=True)[rank - 1]
+    return threshold, [value >= threshold for value in values]
+
+
+@given(ACCURACIES, PERCENT)
+def test_equals_the_textbook_and_counts_ties_in(values, percent):
+    threshold, mask = slow_top(values, percent)
+    assert top_threshold(values, percent / 100) == threshold
+    assert top_mask(values, percent / 100).tolist() == mask
+
+
+def test_one_percent_of_the_space_is_rank_157():
+    values = np.arange(15625.0)
+    assert top_threshold(values) == 15625 - 157
+    assert top_mask(values).sum() == 157
+
+
+@pytest.mark.parametrize(("share", "size", "rank"), [(0.07, 100, 7), (0.29, 100, 29), (1, 9, 9)])
+def test_a_share_is_its_decimal_number(share, size, rank):
+    assert top_threshold(np.arange(float(size)), share) == size - rank
+
+
+def test_a_series_and_missing_values():
+    series = pd.Series([3.0, np.nan, 1.0, 2.0])
+    assert top_threshold(series, 0.5) == 2.0
+    assert top_mask(series, 0.5).tolist() == [True, False, False, True]
+
+
+def test_the_top_of_nothing():
+    assert top_mask([]).shape == (0,)
+    with pytest.raises(TableError, match="got none"):
+        top_threshold([])
+    with pytest.raises(TableError, match="above 0 and at most 1"):
+        top_threshold([1.0], 1.5)
+
+
+def test_real_tables(tables):
+    counts = {name: int(top_mask(table["accuracy_mean"]).sum()) for name, table in tables.items()}
+    assert counts["ImageNet16-120"] == 157
+    assert all(count >= 157 for count in counts.values())
+
+
+def textbook_gini(known, top):
+    """Half the mean difference between two architectures' densities, relative to their mean."""
+    density = [part / whole for whole, part in zip(known, top, strict=True)]
+    size, mean = sum(known), sum(top) / sum(known)
+    difference = sum(
+        first * second * abs(a - b)
+        for first, a in zip(known, density, strict=True)
+        for second, b in zip(known, density, strict=True)
+    )
+    return difference / size**2 / (2 * mean)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 4000), min_size=1, max_size=12), st.data())
+def test_gini_is_the_mean_difference_of_densities(known, data):
+    top = [data.draw(st.integers(0, whole)) for whole in known]
+    top[0] = max(top[0], 1)
+    found = gini_of_counts(np.array(known), np.array(top))
+    assert found == pytest.approx(textbook_gini(known, top), abs=1e-12)
+    assert 0 <= found <= 1 - sum(top) / sum(known) + 1e-12
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=8), st.integers(1, 5))
+def test_gini_is_zero_for_equal_densities(top, factor):
+    assert gini_of_counts(np.array(top) * factor, np.array(top)) == pytest.approx(0, abs=1e-12)
+
+
+def test_gini_is_largest_for_sub_spaces_of_the_top_alone():
+    leaves = grow([(0, ((3,), (0, 1, 2, 4)))])
+    table = pd.DataFrame({"architecture": range(15625), "accuracy_mean": 0.0})
+    table.loc[leaves[0].architecture_indices(), "accuracy_mean"] = 1.0
+    assert leaf_numbers(leaves, table, 0.2).gini == pytest.approx(0.8)
+    assert leaf_numbers([SubSpace.full()], table, 0.2).gini == 0
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.permutations(range(4)))
+def test_gini_does_not_depend_on_the_order(order):
+    known, top = np.array([10, 500, 3, 70]), np.array([9, 30, 0, 14])
+    assert gini_of_counts(known[order], top[order]) == pytest.approx(gini_of_counts(known, top))
+
+
+def test_gini_ignores_sub_spaces_without_accuracies():
+    table = pd.DataFrame({"architecture": [0, 15624], "accuracy_mean": [1.0, 2.0]})
+    assert leaf_numbers(convolution_tree(), table, 0.5).gini == 0
+
+
+def test_invalid_tables_and_splits_are_refused():
+    table = pd.DataFrame({"architecture": [0, 15624], "accuracy_mean": [1.0, 2.0]})
+    with pytest.raises(TableError, match="got none"):
+        leaf_numbers(convolution_tree(), table[:0])
+    with pytest.raises(SpaceError, match="is in none"):
+        leaf_numbers(convolution_tree()[:2], table)

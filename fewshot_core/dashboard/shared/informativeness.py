@@ -93,7 +93,7 @@ def _draw(
     shape = max(shapes, key=shapes.count)
     if len(set(shapes)) > 1:
         caption.append("chance and best are those of the most frequent shape of tree")
-    chance = evaluator.chance(shape)
+    chance = evaluator.baseline(shape)
     best = chance.best.gain_bits
     return informativeness_figure(judged, chance.gains, best, title, caption)
 
