@@ -19,12 +19,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fewshot_core.datasets import DATASETS
+from fewshot_core.runs.search_job import noise
 from fewshot_core.search.compute import weight_optimiser
 from fewshot_core.search.data import Examples, SearchData
-from fewshot_core.search.job import noise, prepare_search
-from fewshot_core.search.loop import Search
+from fewshot_core.search.loop import Search, prepare_search
 from fewshot_core.search.options import SearchOptions
-from fewshot_core.search.requests import SearchRequest
 from fewshot_core.space import SubSpace
 
 LIMITS = {"snas": 0.4, "darts-1st": None, "dsnas": None}
@@ -80,8 +79,7 @@ class PlainStep:
 
 def prepare(algorithm: str, options: SearchOptions, data: SearchData) -> Search:
     """Return a search of the full space."""
-    rows = tuple(SubSpace.full().rows)
-    return prepare_search(SearchRequest("cifar10", algorithm, rows, options), data=data)
+    return prepare_search(algorithm, SubSpace.full(), "cifar10", options, data=data)
 
 
 def figures_of(algorithm: str, options: SearchOptions, repeats: int) -> list[Figure]:

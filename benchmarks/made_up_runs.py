@@ -5,9 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from fewshot_core.datasets import DATASETS
-from fewshot_core.runs import Network, Request, RunFolder, SplitRequest, State, Status
-from fewshot_core.runs.requests import kind_of
-from fewshot_core.search import ALGORITHMS, PRESETS, EpochRecord, SearchRequest
+from fewshot_core.runs import (
+    Network,
+    Request,
+    RunFolder,
+    SearchRequest,
+    SplitRequest,
+    State,
+    Status,
+)
+from fewshot_core.search import ALGORITHMS, PRESETS, EpochRecord
 from fewshot_core.search.records import RECORDS, TABLE, write_parquet, write_records
 from fewshot_core.splitting import SplitTree
 
@@ -29,8 +36,8 @@ def make_runs(data_dir: Path, number: int, tree: SplitTree) -> None:
         run.path.mkdir(parents=True)
         run.write_manifest(
             {
-                "kind": kind_of(request).name,
-                "request": request.canonical(),
+                "kind": request.kind,
+                "request": request.to_dict(),
                 "fingerprints": {},
                 "synthetic": True,
                 "created": "2026-01-02T03:04:05+00:00",

@@ -21,19 +21,21 @@ from fewshot_core.errors import FewshotError, StoreError, TableError, UnknownNam
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import (
     RunFolder,
+    SearchRequest,
     SplitRequest,
     State,
+    TrainingRequest,
     list_runs,
     reading_problem,
     unknown_folders,
 )
 from fewshot_core.runs.overview import find_damage
-from fewshot_core.search import SearchRequest, TrainingRequest, preset_of
+from fewshot_core.search import preset_of
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import SplitTree
 from fewshot_core.splitting.files import imported_names, open_imported
 
-VERSION = 3
+VERSION = 4
 """Raised with every change below; a cache of another version is built anew."""
 
 STATEMENTS = (

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fewshot_core.runs import RunFolder, State, Status
-from fewshot_core.search import PRESETS, EpochRecord, SearchRequest
+from fewshot_core.runs import RunFolder, SearchRequest, State, Status
+from fewshot_core.search import PRESETS, EpochRecord
 from fewshot_core.search.records import RECORDS, write_records
 from fewshot_core.space import Architecture, SubSpace
 
@@ -30,7 +30,7 @@ def keep_search(
     run = RunFolder(data_dir / "runs" / request.run_id({}))
     run.path.mkdir(parents=True)
     run.write_manifest(
-        {"kind": "search", "request": request.canonical(), "fingerprints": {}, "synthetic": True}
+        {"kind": "search", "request": request.to_dict(), "fingerprints": {}, "synthetic": True}
     )
     generator = np.random.default_rng([seed, leaf.size])
     found = generator.choice(leaf.architecture_indices(), options.epochs + 1)

@@ -11,9 +11,9 @@ from fewshot_core.images import register_source
 from fewshot_core.images.batches import load_batch
 from fewshot_core.metrics import list_metrics, score_operations
 from fewshot_core.nets import Supernet
-from fewshot_core.runs import RunFolder, State, list_runs
+from fewshot_core.runs import RunFolder, SearchRequest, State, list_runs
 from fewshot_core.runs.overview import find_damage
-from fewshot_core.search import PRESETS, SearchRequest, search
+from fewshot_core.search import PRESETS, search
 from fewshot_core.space import SubSpace, check_partition
 from fewshot_core.splitting import split
 from fewshot_core.store import Store
@@ -81,7 +81,7 @@ def test_a_search_is_complete_and_on_real_images(run):
     request, records = run.request(), run.records()
     quick = replace(PRESETS.get("quick").search, epochs=EPOCHS)
     asked = SearchRequest("cifar10", "snas", request.rows, quick, seed=777)
-    assert request.canonical() == asked.canonical()
+    assert request.to_dict() == asked.to_dict()
     assert run.manifest()["synthetic"] is False
     assert run.status().state is State.DONE and run.is_complete()
     assert request.run_id(run.manifest()["fingerprints"]) == run.run_id

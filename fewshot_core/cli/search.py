@@ -25,23 +25,19 @@ from fewshot_core.cli.common import (
 from fewshot_core.data_folder import data_dir
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
-from fewshot_core.resolve import resolve
 from fewshot_core.runs import (
     RunFolder,
+    SearchRequest,
     SplitRequest,
+    TrainingRequest,
     estimate_seconds,
     measure,
+    plan,
     run_folder,
     start,
 )
 from fewshot_core.runs.devices import choose_device
-from fewshot_core.search import (
-    PRESETS,
-    SearchRequest,
-    TrainingRequest,
-    list_algorithms,
-    plan,
-)
+from fewshot_core.search import PRESETS, list_algorithms
 from fewshot_core.search.options import override
 from fewshot_core.search.proxy import (
     SharedAccuracies,
@@ -245,7 +241,7 @@ def _show_estimate(asked: _Plan, place: Path, as_json: bool) -> None:
             {"sub_space": name, "seed": one.seed, "size": one.sub_space.size, "seconds": each}
             for name, one, each in searches
         ]
-        options = asked.requests[0].canonical()["options"]
+        options = asked.requests[0].to_dict()["options"]
         print_json({"searches": rows, "seconds": sum(seconds), "options": options})
         return
     table = Table("sub-space", "architectures", "seed", "about", title=asked.title)
@@ -373,9 +369,9 @@ def run_proxy(
     values = load_accuracy(request.dataset, accuracy, source.name, place)
     shared = read_shared(kept.path)
     if shared is None or not _answers(shared, kept, sample, seed):
-        shared = resolve("fewshot_core.search.job:measure_shared")(
-            request, kept.path, place, sample, seed, _tell
-        )
+        from fewshot_core.runs.search_job import measure_shared
+
+        shared = measure_shared(request, kept.path, place, sample, seed, _tell)
         write_shared(kept.path, shared)
     correlation, frame = compare(shared, values)
     if correlation is None:

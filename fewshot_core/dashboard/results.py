@@ -39,7 +39,8 @@ from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import FewshotError
 from fewshot_core.images import find_source
 from fewshot_core.metrics import METRICS
-from fewshot_core.search import PRESETS, SearchRequest
+from fewshot_core.runs import SearchRequest
+from fewshot_core.search import PRESETS
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting.files import imported_names
 from fewshot_core.store import KnownSplit, known_splits

@@ -19,6 +19,7 @@ from fewshot_core.errors import FewshotError
 from fewshot_core.runs import (
     KINDS,
     RunFolder,
+    SearchRequest,
     SplitRequest,
     State,
     cancel,
@@ -31,7 +32,6 @@ from fewshot_core.runs import (
 from fewshot_core.runs.folder import FileCache
 from fewshot_core.runs.jobs import advice
 from fewshot_core.runs.overview import DAMAGED, RunSummary, differences
-from fewshot_core.search import SearchRequest
 from fewshot_core.space import SubSpace
 
 

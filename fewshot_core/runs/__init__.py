@@ -14,16 +14,26 @@ from fewshot_core.runs.folder import (
 )
 from fewshot_core.runs.jobs import cancel, delete, find_finished, is_active, start
 from fewshot_core.runs.overview import quarantine, reading_problem
-from fewshot_core.runs.requests import KINDS, Network, Request, SplitRequest
+from fewshot_core.runs.requests import (
+    KINDS,
+    Network,
+    Request,
+    SearchRequest,
+    SplitRequest,
+    TrainingRequest,
+    plan,
+)
 
 __all__ = [
     "KINDS",
     "Network",
     "Request",
     "RunFolder",
+    "SearchRequest",
     "SplitRequest",
     "State",
     "Status",
+    "TrainingRequest",
     "available_devices",
     "cancel",
     "command",
@@ -34,6 +44,7 @@ __all__ = [
     "is_active",
     "list_runs",
     "measure",
+    "plan",
     "plan_command",
     "quarantine",
     "reading_problem",

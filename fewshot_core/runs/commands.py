@@ -4,8 +4,14 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import fields
 
-from fewshot_core.runs.requests import Network, Request, SplitRequest
-from fewshot_core.search import PRESETS, SearchRequest, TrainingRequest, preset_of
+from fewshot_core.runs.requests import (
+    Network,
+    Request,
+    SearchRequest,
+    SplitRequest,
+    TrainingRequest,
+)
+from fewshot_core.search import PRESETS, preset_of
 from fewshot_core.search.options import as_text, changed
 from fewshot_core.splitting import TreeOptions
 

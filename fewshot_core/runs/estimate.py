@@ -1,19 +1,31 @@
-"""How long a run will take, from how long runs of its kind took on this machine."""
+"""Estimates of how long a run will take, from how long runs of its kind took on this machine."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fewshot_core.data_folder import write_json
 from fewshot_core.datasets import DATASETS
+from fewshot_core.images import find_source
+from fewshot_core.images.loading import open_reader
 from fewshot_core.metrics import METRICS
-from fewshot_core.runs.requests import Request, SplitRequest
-from fewshot_core.search import SearchRequest, TrainingRequest
-from fewshot_core.search.pace import count_images, measure_pace
-from fewshot_core.space import OPERATIONS, SubSpace
+from fewshot_core.runs.devices import with_threads
+from fewshot_core.runs.requests import Request, SearchRequest, SplitRequest, TrainingRequest
+from fewshot_core.search.options import SearchError
+from fewshot_core.space import OPERATIONS
 
 _FILE = "pace.json"
+_TIMEOUT = 600.0
+_MEASURE = """
+import json, sys
+from fewshot_core.runs.requests import read_request
+from fewshot_core.runs.search_job import seconds_per_image
+print(seconds_per_image(read_request(*json.load(sys.stdin))))
+"""
 
 # The rough share of each operation in the time of a cell, and of everything that is no operation.
 _COST = {"none": 0.0, "skip_connect": 0.5, "nor_conv_1x1": 2.0, "nor_conv_3x3": 6.0}
@@ -84,15 +96,39 @@ def record_epochs(
 
 
 def measure(data_dir: Path, request: SearchRequest | TrainingRequest) -> None:
-    """Do a few steps of a search or training on noise, and remember their pace.
+    """Time some steps of a search or training on noise, in a process of its own.
 
     Raises:
         ImagesError: If its images are missing.
-        SearchError: If the steps fail; the message says why.
+        SearchError: If the steps fail; the message ends with the last line of that process.
     """
-    available = count_images(request.dataset, request.images, data_dir)
-    seconds = measure_pace(request).seconds(request.options, available)
-    record_pace(data_dir, request, seconds / _times(request, data_dir))
+    find_source(request.dataset, request.images, data_dir)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _MEASURE],
+            input=json.dumps([request.kind, request.to_dict()]),
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT,
+            env=with_threads(os.environ),
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SearchError(f"a step takes longer than {_TIMEOUT:g} seconds here") from error
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
+        raise SearchError(f"a step cannot be measured: {last[0]}")
+    record_pace(data_dir, request, float(done.stdout))
+
+
+def count_images(
+    dataset: str, source: Path | str | None = None, data_dir: Path | str | None = None
+) -> int:
+    """Count the training images of a source, without reading them.
+
+    Raises:
+        ImagesError: If there are no such images.
+    """
+    return open_reader(find_source(dataset, source, data_dir), "train").count
 
 
 def _key(request: Request) -> str:
@@ -113,8 +149,8 @@ def _work(request: Request) -> float:
             return float(network.cells_per_stage)
         images = request.batch_size * request.batches
         return float(images * pixels * network.cells_per_stage * network.channels**2)
-    space = request.sub_space if isinstance(request, SearchRequest) else SubSpace.full()
-    return pixels * (_FIXED + sum(_cost(number) for edge in space.enabled for number in edge))
+    enabled = request.sub_space.enabled
+    return pixels * (_FIXED + sum(_cost(number) for edge in enabled for number in edge))
 
 
 def _cost(operation: int) -> float:

@@ -23,7 +23,14 @@ import psutil
 
 from fewshot_core.data_folder import demo_dir, read_limited, write_json, write_text
 from fewshot_core.errors import FewshotError, RunError
-from fewshot_core.runs.requests import Kind, Request, SplitRequest, kind_of, read_request
+from fewshot_core.runs.requests import (
+    FORMAT_1,
+    KINDS,
+    Kind,
+    Request,
+    SplitRequest,
+    read_request,
+)
 from fewshot_core.search import read_records
 from fewshot_core.search.records import RECORDS
 from fewshot_core.splitting import SplitTree
@@ -226,7 +233,7 @@ class RunFolder:
 
     def kind(self) -> Kind:
         """Return what kind of run it is; raises as ``manifest``."""
-        return kind_of(self.request())
+        return KINDS.get(self.request().kind)
 
     def request(self) -> Request:
         """Return what was asked; raises as ``manifest``."""
@@ -419,6 +426,33 @@ def unknown_folders(data_dir: Path) -> list[RunFolder]:
         for name in _names(base)
         if not os.path.isfile(f"{base}/{name}/manifest.json")  # noqa: PTH113, as in memo.py
     ]
+
+
+def find_older(run_id: str, data_dir: Path) -> RunFolder | None:
+    """Find the run of version 0.1 whose request would have a name now; its own name is another."""
+    return _older_names(data_dir, last_change(data_dir)).get(run_id)
+
+
+@lru_cache(maxsize=8)
+def _older_names(data_dir: Path, change: int) -> dict[str, RunFolder]:
+    del change  # only to look again after a change
+    names = ((_NEW_NAMES.read(run.manifest_path), run) for run in list_runs(data_dir))
+    return {name: run for name, run in names if name is not None}
+
+
+def _new_name(path: Path) -> str | None:
+    """Return the name that a run of version 0.1 would have now, or None for a later run."""
+    folder = RunFolder(path.parent)
+    try:
+        manifest = folder.manifest()
+        if manifest["request"].get("format") in FORMAT_1:
+            return folder.request().run_id(manifest.get("fingerprints", {}))
+    except (FewshotError, AttributeError):
+        pass
+    return None
+
+
+_NEW_NAMES = FileCache(_new_name)
 
 
 @lru_cache(maxsize=20_000)

@@ -29,11 +29,9 @@ from fewshot_core.data_folder import (
 )
 from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.images import find_source
-from fewshot_core.metrics import METRICS
 from fewshot_core.runs.devices import with_threads
-from fewshot_core.runs.folder import RunFolder, State, Status, runs_dir
-from fewshot_core.runs.requests import Request, SplitRequest, kind_of
-from fewshot_core.search import ALGORITHMS, SearchRequest
+from fewshot_core.runs.folder import RunFolder, State, Status, find_older, runs_dir
+from fewshot_core.runs.requests import Fingerprints, Request, SearchRequest
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -167,8 +165,11 @@ def is_usable(folder: RunFolder) -> bool:
         return False
 
 
-def _folder(request: Request, fingerprints: dict[str, str | None], data_dir: Path) -> RunFolder:
-    return RunFolder(runs_dir(data_dir) / request.run_id(fingerprints))
+def _folder(request: Request, fingerprints: Fingerprints, data_dir: Path) -> RunFolder:
+    """Return the folder of a request: where its run is or would be."""
+    folder = RunFolder(runs_dir(data_dir) / request.run_id(fingerprints))
+    older = None if folder.path.is_dir() else find_older(folder.run_id, data_dir)
+    return older if older is not None and is_usable(older) else folder
 
 
 def _prepare(folder: RunFolder, manifest: dict[str, Any]) -> None:
@@ -190,32 +191,17 @@ def make_manifest(
     request: Request, fingerprints: dict[str, str | None], data_dir: Path
 ) -> dict[str, Any]:
     """Return the manifest of a run: what is asked, from what, and what computes it."""
+    plugin = [request.plugin] if request.plugin else []
     return {
-        "kind": kind_of(request).name,
-        "request": request.canonical(),
+        "kind": request.kind,
+        "request": request.to_dict(),
         "fingerprints": fingerprints,
-        "synthetic": _is_synthetic(request, data_dir),
+        "synthetic": request.needs_images
+        and find_source(request.dataset, request.images, data_dir).synthetic,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": sys.version.split()[0],
-        "packages": {name: version(name) for name in _PACKAGES} | _plugin(request),
+        "packages": {name: version(name) for name in _PACKAGES} | dict(plugin),
     }
-
-
-def _plugin(request: Request) -> dict[str, str]:
-    """Return the version of the package that a metric or algorithm is from, if another one."""
-    origin = None
-    if isinstance(request, SplitRequest):
-        origin = METRICS.origin(request.metric)
-    elif isinstance(request, SearchRequest):
-        origin = ALGORITHMS.origin(request.algorithm)
-    return dict([origin]) if origin else {}
-
-
-def _is_synthetic(request: Request, data_dir: Path) -> bool:
-    """Whether what is asked for looks at made-up images."""
-    if isinstance(request, SplitRequest) and not request.needs_images:
-        return False
-    return find_source(request.dataset, request.images, data_dir).synthetic
 
 
 def _launch(folder: RunFolder, data_dir: Path) -> None:
@@ -276,7 +262,7 @@ def planned_folders(
         fingerprints: What ``fingerprints`` of any of them returns, or the manifest of its run.
         data_dir: The data folder.
     """
-    return [RunFolder(runs_dir(data_dir) / each.run_id(fingerprints)) for each in requests]
+    return [_folder(each, fingerprints, data_dir) for each in requests]
 
 
 def state_of(folder: RunFolder) -> State | None:

@@ -19,7 +19,7 @@ from fewshot_core.runs.folder import (
     unknown_folders,
 )
 from fewshot_core.runs.jobs import is_active
-from fewshot_core.runs.requests import Request, SplitRequest, kind_of
+from fewshot_core.runs.requests import FORMAT_1, Request, SplitRequest, name_of_format_1
 from fewshot_core.search.records import CHECKPOINT, TABLE
 
 ASIDE = ".set-aside"
@@ -68,12 +68,11 @@ def find_damage(folder: RunFolder) -> list[str]:
     found = []
     request = folder.request()
     state = folder.status().state
-    fingerprints = folder.manifest().get("fingerprints", {})
-    name = request.run_id(fingerprints) if isinstance(fingerprints, dict) else ""
-    if name != folder.run_id:
+    names = _names(folder, request)
+    if request.missing is None and folder.run_id not in names:
         found.append(
-            f"{folder.run_id} holds what belongs into {name or 'another folder'}: it was renamed, "
-            "or changed by hand"
+            f"{folder.run_id} holds the run {' or '.join(names) or 'of another folder'}: it was "
+            "renamed, or changed by hand"
         )
     if state.active:
         return found
@@ -87,6 +86,18 @@ def find_damage(folder: RunFolder) -> list[str]:
     if not isinstance(request, SplitRequest):
         found += [*_table_damage(folder, state), *_checkpoint_damage(folder)]
     return found
+
+
+def _names(folder: RunFolder, request: Request) -> list[str]:
+    """Return the names that a run may have: what it is called now, and in version 0.1."""
+    manifest = folder.manifest()
+    fingerprints, document = manifest.get("fingerprints", {}), manifest["request"]
+    if not isinstance(fingerprints, dict):
+        return []
+    names = [request.run_id(fingerprints)]
+    if document["format"] in FORMAT_1:
+        names.append(name_of_format_1(request.kind, document, fingerprints))
+    return names
 
 
 def _table_damage(folder: RunFolder, state: State) -> list[str]:
@@ -136,7 +147,8 @@ def differences(folders: Sequence[RunFolder]) -> dict[str, list[str]]:
 def _configuration(folder: RunFolder) -> dict[str, str]:
     manifest = folder.manifest()
     found: dict[str, str] = {"kind": str(manifest.get("kind", "split"))}
-    found |= _flat("", manifest["request"])
+    request = folder.request().to_dict()
+    found |= _flat("", {name: value for name, value in request.items() if name != "format"})
     for part in ("fingerprints", "packages"):
         content = manifest.get(part, {})
         if not isinstance(content, Mapping):
@@ -204,12 +216,13 @@ class RunSummary:
     @property
     def kind(self) -> str | None:
         """The name of its kind, where that is known."""
-        return kind_of(self.request).name if self.request is not None else None
+        return self.request.kind if self.request is not None else None
 
     @property
     def message(self) -> str:
-        """What it is doing, why it ended, or what is damaged."""
-        return self.problem or (self.status.message if self.status is not None else "")
+        """What it is doing, why it ended, or what is damaged or missing."""
+        missing = self.request.missing if self.request is not None else None
+        return self.problem or missing or (self.status.message if self.status is not None else "")
 
     @property
     def seconds(self) -> float | None:
@@ -227,7 +240,7 @@ class RunSummary:
     @property
     def restartable(self) -> bool:
         """Whether starting it again would change anything."""
-        if self.request is None or self.active:
+        if self.request is None or self.request.missing is not None or self.active:
             return False
         return self.status is None or self.problem is not None or self.status.state in _STOPPED
 

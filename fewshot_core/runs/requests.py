@@ -1,21 +1,176 @@
-"""Requests of runs: the split, and the kinds of runs there are."""
+"""Requests of runs: a split, a search, a supernet's training; and the kinds of runs there are.
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+The name of a run is a hash of its kind, of what in its request differs from the defaults, and of
+the fingerprints of its images and checkpoint. So the same request finds the finished run, and a
+new option with a default changes no name.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from fewshot_core.data_folder import canonical_json, text_fingerprint
 from fewshot_core.datasets import DATASETS
+from fewshot_core.documents import read_dataclass
 from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.images import source_fingerprint
 from fewshot_core.metrics import METRICS
 from fewshot_core.networks import BATCH_NORM_MODES, checkpoint_fingerprint
-from fewshot_core.registry import Registry
-from fewshot_core.search import SearchRequest, TrainingRequest
+from fewshot_core.registry import PluginRegistry, Registry
+from fewshot_core.search.algorithms.registry import ALGORITHMS, options_of_others
+from fewshot_core.search.options import SearchOptions, TrainingOptions, check_integer
+from fewshot_core.space import SubSpace
 from fewshot_core.splitting import TreeOptions
 
-FORMAT = "fewshot-split-request/1"
+if TYPE_CHECKING:
+    from fewshot_core.runs.folder import RunFolder
+
+FORMAT = 2
+"""The format of requests, which is part of every run's name.
+
+A name only says what differs from the defaults. Whoever changes the default of an option of a
+request (here, in ``TreeOptions``, ``SearchOptions`` or ``TrainingOptions``) must therefore raise
+this number. A new option needs no new format.
+"""
+
+FORMAT_1 = ("fewshot-split-request/1", "fewshot-search-request/1", "fewshot-training-request/1")
+"""The formats of version 0.1, which named runs after all of a request; still read."""
+
+_PLACES = ("images", "checkpoint", "network.checkpoint")
+"""Where files are: they count by their fingerprints."""
+
+Fingerprints = Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class BaseRequest:
+    """What a run is asked to do.
+
+    Attributes:
+        dataset: The data set's name.
+    """
+
+    kind: ClassVar[str]
+    methods: ClassVar[PluginRegistry[Any] | None] = None
+    """The registry of what does the work, of which other packages may have added some."""
+
+    dataset: str
+
+    def __post_init__(self) -> None:
+        DATASETS.get(self.dataset)
+
+    @property
+    def method(self) -> str | None:
+        """The name of the metric or search algorithm, or None for a training."""
+        return None
+
+    @property
+    def method_label(self) -> str:
+        """Its label, or its name where it is not installed."""
+        info = self._info()
+        return info.label if info is not None else (self.method or "Supernet")
+
+    @property
+    def plugin(self) -> tuple[str, str] | None:
+        """Name and version of the package that the method is from, if it is another one."""
+        return self.methods.origin(self.method or "") if self.methods is not None else None
+
+    @property
+    def missing(self) -> str | None:
+        """Why the request cannot be run or repeated here; None where it can."""
+        if self.methods is None or self._info() is not None:
+            return None
+        return f"made with the {self.methods.kind} {self.method!r}, which is not installed"
+
+    def _info(self) -> Any:
+        """Return the record of the method, or None where it is not installed."""
+        registry, name = self.methods, self.method
+        if registry is None or name is None or name not in registry:
+            return None
+        return registry.get(name)
+
+    def check(self) -> None:
+        """Check what depends on the installed metrics and algorithms.
+
+        Raises:
+            UnknownNameError: If the metric or algorithm is not installed.
+            RunError: If the metric has no such variant.
+        """
+        if self.methods is not None:
+            self.methods.get(self.method or "")
+
+    def unused(self) -> set[str]:
+        """Names of fields that cannot change the result; those of nested ones after a dot."""
+        return set()
+
+    @property
+    def needs_images(self) -> bool:
+        """Whether images are used."""
+        return True
+
+    @property
+    def checkpoint_path(self) -> str | None:
+        """The file of the weights to start from, or None."""
+        return None
+
+    def fingerprints(self, data_dir: Path) -> dict[str, str | None]:
+        """Compute the SHA-256 of the images and of the checkpoint, where they are used.
+
+        A metric or algorithm of another package adds its package and version under ``"plugin"``.
+
+        Raises:
+            ImagesError: If there are no such images.
+            CheckpointError: If there is no such checkpoint.
+            UnknownNameError, RunError: As ``check``.
+        """
+        self.check()
+        images = None
+        if self.needs_images:
+            images = source_fingerprint(self.dataset, getattr(self, "images", None), data_dir)
+        checkpoint = checkpoint_fingerprint(self.checkpoint_path)
+        found = {"images": images, "checkpoint": checkpoint}
+        return found if self.plugin is None else found | {"plugin": " ".join(self.plugin)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to plain values, without the fields that cannot change the result."""
+        return {"format": f"fewshot-request/{FORMAT}", **_plain(self, self.unused())}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Read what ``to_dict`` returns, or a request of version 0.1.
+
+        Raises:
+            RunError: If it is of another format or damaged.
+        """
+        values = dict(document)
+        found = values.pop("format", None)
+        if found in FORMAT_1:
+            values = _without_none(values)
+        elif found != f"fewshot-request/{FORMAT}":
+            raise RunError(
+                f"expected a request of format 'fewshot-request/{FORMAT}', got {found!r}"
+            )
+        return read_dataclass(cls, values, "the request", RunError)
+
+    def identity(self, fingerprints: Fingerprints | None, without: Iterable[str] = ()) -> str:
+        """Compute twelve hexadecimal digits that are the same for requests of the same result.
+
+        Args:
+            fingerprints: Of images and checkpoint; None to compare these by their places.
+            without: Further fields that do not count.
+        """
+        skipped = self.unused() | {*without}
+        if fingerprints is not None:
+            skipped |= {*_PLACES}
+        made_from = {name: value for name, value in (fingerprints or {}).items() if value}
+        content = [self.kind, FORMAT, _differences(self, skipped), made_from]
+        return text_fingerprint(canonical_json(content))[:12]
+
+    def run_id(self, fingerprints: Fingerprints) -> str:
+        """Compute the name of the run: the same for the same request on the same input."""
+        parts = [self.kind, self.method, self.dataset, self.identity(fingerprints)]
+        return "-".join(part for part in parts if part)
 
 
 @dataclass(frozen=True)
@@ -40,7 +195,7 @@ class Network:
                 raise RunError(f"expected {name} from 1 to 256, got {getattr(self, name)}")
 
     def describe(self) -> str:
-        """Return the network in words: "16 channels, 5 cells per stage, untrained (seed 0)"."""
+        """Describe the network: "16 channels, 5 cells per stage, untrained (seed 0)"."""
         cells = "cell" if self.cells_per_stage == 1 else "cells"
         weights = f"untrained (seed {self.seed})"
         if self.checkpoint:
@@ -49,8 +204,8 @@ class Network:
 
 
 @dataclass(frozen=True)
-class SplitRequest:
-    """A split that is asked for.
+class SplitRequest(BaseRequest):
+    """Request of a split.
 
     Attributes:
         dataset: The data set's name.
@@ -68,10 +223,12 @@ class SplitRequest:
 
     Raises:
         RunError: If a number is out of range.
-        UnknownNameError: If the data set or the metric does not exist.
+        UnknownNameError: If the data set does not exist.
     """
 
-    dataset: str
+    kind = "split"
+    methods = METRICS
+
     metric: str
     variant: str = "paper"
     batch_norm: str = "batch"
@@ -85,13 +242,7 @@ class SplitRequest:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        DATASETS.get(self.dataset)
-        info = METRICS.get(self.metric)
-        if self.variant not in info.variants:
-            known = ", ".join(info.variants)
-            raise RunError(
-                f"unknown variant {self.variant!r} of {self.metric}: expected one of {known}"
-            )
+        super().__post_init__()
         if self.batch_norm not in BATCH_NORM_MODES:
             known = ", ".join(BATCH_NORM_MODES)
             raise RunError(f"unknown batch norm {self.batch_norm!r}: expected one of {known}")
@@ -101,74 +252,42 @@ class SplitRequest:
         if self.batch_seed < 0:
             raise RunError(f"expected batch_seed of at least 0, got {self.batch_seed}")
 
+    def check(self) -> None:  # noqa: D102
+        variants = METRICS.get(self.metric).variants
+        if self.variant not in variants:
+            known = ", ".join(variants)
+            raise RunError(
+                f"unknown variant {self.variant!r} of {self.metric}: expected one of {known}"
+            )
+
+    @property
+    def method(self) -> str:
+        """The metric's name."""
+        return self.metric
+
     @property
     def needs_images(self) -> bool:
-        """Whether the metric, or a warm-up, looks at images."""
-        return METRICS.get(self.metric).needs_images or self.tree.warm_up_epochs > 0
+        """Whether the metric, or a warm-up, uses images; True where the metric is unknown."""
+        info = self._info()
+        return info is None or info.needs_images or self.tree.warm_up_epochs > 0
 
-    def canonical(self) -> dict[str, Any]:
-        """Return the request without what cannot change its result."""
-        document = {"format": FORMAT, **asdict(self)}
-        if not self.tree.warm_up_epochs:
-            for name in ("warm_up_epochs", "warm_up_images"):
-                del document["tree"][name]
+    def unused(self) -> set[str]:  # noqa: D102
+        names = set()
         if not self.needs_images:
-            for name in ("images", "batch_size", "batches", "batch_seed", "batch_norm"):
-                document[name] = None
-        return document
+            names |= {"images", "batch_size", "batches", "batch_seed", "batch_norm"}
+        if not self.tree.warm_up_epochs:
+            names |= {"tree.warm_up_epochs", "tree.warm_up_images"}
+        if self.network.checkpoint:
+            names.add("network.seed")
+        return names
 
-    def fingerprints(self, data_dir: Path) -> dict[str, str | None]:
-        """Return the SHA-256 of the images and of the checkpoint, where they count.
-
-        A metric of another package adds its package and version under ``"plugin"``.
-
-        Raises:
-            ImagesError: If there are no such images.
-            CheckpointError: If there is no such checkpoint.
-        """
-        images = None
-        if self.needs_images:
-            images = source_fingerprint(self.dataset, self.images, data_dir)
-        found = {"images": images, "checkpoint": checkpoint_fingerprint(self.network.checkpoint)}
-        origin = METRICS.origin(self.metric)
-        return found if origin is None else found | {"plugin": " ".join(origin)}
-
-    def run_id(self, fingerprints: Mapping[str, str | None]) -> str:
-        """Return the name of the run: the same for the same request on the same input.
-
-        Images and checkpoints count by content, not by where they are; the seed of weights that a
-        checkpoint replaces does not count.
-        """
-        document = self.canonical() | {"images": None}
-        seed = None if self.network.checkpoint else self.network.seed
-        document["network"] = document["network"] | {"checkpoint": None, "seed": seed}
-        digest = text_fingerprint(canonical_json([document, dict(fingerprints)]))
-        return f"split-{self.metric}-{self.dataset}-{digest[:12]}"
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> "SplitRequest":
-        """Read what ``canonical`` returns.
-
-        Raises:
-            RunError: If it is of another format or damaged.
-        """
-        if document.get("format") != FORMAT:
-            raise RunError(
-                f"expected a request of format {FORMAT!r}, got {document.get('format')!r}"
-            )
-        try:
-            values = {name: value for name, value in document.items() if value is not None}
-            values.pop("format")
-            values["network"] = Network(**document["network"])
-            tree = dict(document["tree"])
-            edges, groups = tuple(tree.pop("edges")), tuple(tree.pop("groups"))
-            values["tree"] = TreeOptions(edges, groups, **tree)
-            return cls(**values)
-        except (KeyError, TypeError) as error:
-            raise RunError(f"the request is damaged: {error!r}") from error
+    @property
+    def checkpoint_path(self) -> str | None:
+        """The file of the network's weights, or None."""
+        return self.network.checkpoint
 
     def repeated(self, number: int) -> "SplitRequest":
-        """Return the same request with a number added to every seed."""
+        """Copy the request with a number added to every seed."""
         return replace(
             self,
             seed=self.seed + number,
@@ -178,17 +297,185 @@ class SplitRequest:
 
     @property
     def family(self) -> str:
-        """What the request has in common with those that differ from it only by their seeds."""
-        document = self.canonical() | {"seed": None, "batch_seed": None}
-        return canonical_json(document | {"network": document["network"] | {"seed": None}})
+        """The same for splits that differ only by their seeds."""
+        return self.identity(None, ("seed", "batch_seed", "network.seed"))
+
+
+@dataclass(frozen=True)
+class SearchRequest(BaseRequest):
+    """Request of a search in one sub-space with one seed.
+
+    Attributes:
+        dataset: The data set's name.
+        algorithm: The algorithm's name.
+        rows: The sub-space, as ``SubSpace.rows``.
+        options: Hyperparameters.
+        seed: Seed of everything random, but for which images are held out.
+        images: An image source's name or path, or None for the first real one.
+        checkpoint: The file of a trained supernet whose weights are inherited, or None for
+            random initialisation.
+        device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        mixed_precision: Whether bfloat16 is used where the device is CUDA.
+        compiled: Whether the network goes through ``torch.compile``.
+
+    Raises:
+        SearchError: If a number is out of range.
+        SpaceError: If the rows are no sub-space.
+        UnknownNameError: If the data set does not exist.
+    """
+
+    kind = "search"
+    methods = ALGORITHMS
+
+    algorithm: str
+    rows: tuple[str, ...]
+    options: SearchOptions = field(default_factory=SearchOptions)
+    seed: int = 0
+    images: str | None = None
+    checkpoint: str | None = None
+    device: str = "cpu"
+    mixed_precision: bool = True
+    compiled: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        SubSpace.from_rows(list(self.rows))
+        check_integer(self, "seed", 0, 2**63 - 1)
+
+    @property
+    def sub_space(self) -> SubSpace:
+        """The operations to choose from."""
+        return SubSpace.from_rows(list(self.rows))
+
+    @property
+    def method(self) -> str:
+        """The algorithm's name."""
+        return self.algorithm
+
+    @property
+    def checkpoint_path(self) -> str | None:
+        """The file of the inherited weights, or None."""
+        return self.checkpoint
+
+    def unused(self) -> set[str]:  # noqa: D102
+        info = self._info()
+        names = set() if info is None else {f"options.{n}" for n in options_of_others(info.name)}
+        if self.device != "cuda" or (info is not None and info.full_precision):
+            names.add("mixed_precision")
+        return names
+
+    def family(self, fingerprints: Fingerprints) -> str:
+        """Compute what is the same for searches that differ only by sub-space and seed."""
+        return self.identity(fingerprints, ("rows", "seed"))
+
+
+@dataclass(frozen=True)
+class TrainingRequest(BaseRequest):
+    """Request of the training of a supernet of the full space.
+
+    Attributes:
+        dataset: The data set's name.
+        options: Hyperparameters.
+        seed: Seed of the initial weights and of everything random.
+        images: An image source's name or path, or None for the first real one.
+        device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        mixed_precision: Whether bfloat16 is used where the device is CUDA.
+        compiled: Whether the network goes through ``torch.compile``.
+
+    Raises:
+        SearchError: If a number is out of range.
+        UnknownNameError: If the data set does not exist.
+    """
+
+    kind = "train"
+
+    options: TrainingOptions = field(default_factory=TrainingOptions)
+    seed: int = 0
+    images: str | None = None
+    device: str = "cpu"
+    mixed_precision: bool = True
+    compiled: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_integer(self, "seed", 0, 2**63 - 1)
+
+    @property
+    def sub_space(self) -> SubSpace:
+        """The full space."""
+        return SubSpace.full()
+
+    def unused(self) -> set[str]:  # noqa: D102
+        return set() if self.device == "cuda" else {"mixed_precision"}
 
 
 Request = SplitRequest | SearchRequest | TrainingRequest
-"""What can be asked of a run.
 
-Each has ``dataset``, ``device``, ``canonical()``, ``fingerprints(data_dir)``,
-``run_id(fingerprints)`` and the class method ``from_dict``.
-"""
+
+def plan(
+    request: SearchRequest, sub_spaces: Iterable[SubSpace], seeds: Sequence[int]
+) -> list[SearchRequest]:
+    """Copy a request for each sub-space and seed, in the order of sub-spaces, then of seeds."""
+    return [
+        replace(request, rows=tuple(sub_space.rows), seed=seed)
+        for sub_space in sub_spaces
+        for seed in seeds
+    ]
+
+
+def _plain(value: Any, skipped: Iterable[str], where: str = "") -> Any:
+    """Convert a dataclass to plain values, without some of its fields."""
+    if isinstance(value, tuple):
+        return list(value)
+    if not is_dataclass(value):
+        return value
+    return {
+        each.name: _plain(getattr(value, each.name), skipped, f"{where}{each.name}.")
+        for each in fields(value)
+        if f"{where}{each.name}" not in skipped
+    }
+
+
+def _differences(value: Any, skipped: Iterable[str], where: str = "") -> dict[str, Any]:
+    """Return the fields of a dataclass that differ from their defaults, as plain values."""
+    found: dict[str, Any] = {}
+    for each in fields(value):
+        if f"{where}{each.name}" in skipped:
+            continue
+        mine = getattr(value, each.name)
+        if is_dataclass(mine):
+            found[each.name] = _differences(mine, skipped, f"{where}{each.name}.")
+            continue
+        default = each.default_factory() if each.default_factory is not MISSING else each.default
+        if mine != default:
+            found[each.name] = float(mine) if isinstance(default, float) else _plain(mine, ())
+    return {name: content for name, content in found.items() if content != {}}
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_none(value) if isinstance(value, Mapping) else value
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def name_of_format_1(kind: str, document: Mapping[str, Any], fingerprints: Fingerprints) -> str:
+    """Compute the name that version 0.1 gave to a run, from the request in its manifest."""
+    content = {**document, "images": None}
+    if kind == "search":
+        content["checkpoint"] = None
+    if kind == "split":
+        network = content["network"]
+        seed = None if network["checkpoint"] else network["seed"]
+        content["network"] = network | {"checkpoint": None, "seed": seed}
+    digest = text_fingerprint(canonical_json([content, dict(fingerprints)]))[:12]
+    method = document.get("metric") or document.get("algorithm")
+    return "-".join(part for part in (kind, method, document["dataset"], digest) if part)
+
+
+Job = Callable[["RunFolder", Path], None]
+"""Does the work of a run, in a process of its own; called with the run and the data folder."""
 
 
 @dataclass(frozen=True)
@@ -198,30 +485,36 @@ class Kind:
     Attributes:
         name: Its name in manifests, and the first part of its runs' names.
         label: Its name in the app.
-        request: The class of what is asked.
-        job: ``"module:function"`` that does the work; called with the run's folder and the data
-            folder, in a process of its own.
+        request: The class of its requests.
+        load: Imports PyTorch and returns the job.
     """
 
     name: str
     label: str
-    request: type[SplitRequest] | type[SearchRequest] | type[TrainingRequest]
-    job: str
+    request: type[SplitRequest | SearchRequest | TrainingRequest]
+    load: Callable[[], Job]
+
+
+def _split_job() -> Job:
+    from fewshot_core.runs.split_job import run
+
+    return run
+
+
+def _search_job() -> Job:
+    from fewshot_core.runs.search_job import run
+
+    return run
 
 
 KINDS: Registry[Kind] = Registry("kind of run")
-KINDS.add(Kind("split", "Split", SplitRequest, "fewshot_core.runs.split_job:run"))
-KINDS.add(Kind("search", "Search", SearchRequest, "fewshot_core.runs.search_job:search"))
-KINDS.add(Kind("train", "Training", TrainingRequest, "fewshot_core.runs.search_job:train"))
-
-
-def kind_of(request: Request) -> Kind:
-    """Return the kind of run that answers a request."""
-    return next(kind for kind in KINDS if isinstance(request, kind.request))
+KINDS.add(Kind("split", "Split", SplitRequest, _split_job))
+KINDS.add(Kind("search", "Search", SearchRequest, _search_job))
+KINDS.add(Kind("train", "Training", TrainingRequest, _search_job))
 
 
 def read_request(kind: str, document: Mapping[str, Any]) -> Request:
-    """Read what the ``canonical`` of a request returns.
+    """Read what ``to_dict`` of a request returns.
 
     Raises:
         RunError: If there is no such kind, or the document is damaged.

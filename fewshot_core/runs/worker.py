@@ -21,7 +21,6 @@ from types import FrameType
 
 from fewshot_core.data_folder import data_dir, locked
 from fewshot_core.errors import RunError
-from fewshot_core.resolve import resolve
 from fewshot_core.runs.folder import RunFolder, State
 from fewshot_core.runs.jobs import failure_message
 
@@ -108,7 +107,7 @@ def main(path: Path) -> int:
     try:
         with turn(_queue(folder), lambda ahead: _wait_for(folder, ahead)):
             _say(folder, "loading PyTorch")
-            resolve(folder.kind().job)(folder, data_dir())
+            folder.kind().load()(folder, data_dir())
         _reserve(folder).unlink(missing_ok=True)
         return 0
     except Cancelled:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewshot_core.resolve import resolve
 from fewshot_core.search.algorithms.registry import (
     ALGORITHMS,
     AlgorithmInfo,
@@ -33,7 +32,6 @@ from fewshot_core.search.records import (
     ignore,
     read_records,
 )
-from fewshot_core.search.requests import SearchRequest, TrainingRequest, plan
 from fewshot_core.space import SubSpace
 
 if TYPE_CHECKING:
@@ -53,13 +51,10 @@ __all__ = [
     "Preset",
     "SearchError",
     "SearchOptions",
-    "SearchRequest",
     "StepProgress",
     "TrainingOptions",
     "TrainingRecord",
-    "TrainingRequest",
     "list_algorithms",
-    "plan",
     "preset_of",
     "proxy_quality",
     "read_records",
@@ -84,7 +79,7 @@ def search(
 ) -> Iterator[EpochRecord]:
     """Search in one sub-space; yield a record from before the search and one for each epoch.
 
-    To stop and go on later, run it in a folder: ``fewshot_core.search.job.run_search``.
+    To be able to resume it, start it as a run: ``fewshot_core.runs.start``.
 
     Args:
         algorithm: The algorithm's name.
@@ -107,23 +102,21 @@ def search(
         SearchError: If the search cannot be run as asked, or diverges.
         UnknownNameError: If the algorithm or the data set does not exist.
     """
-    request = SearchRequest(
-        dataset,
+    from fewshot_core.search.compute import Compute
+    from fewshot_core.search.loop import prepare_search
+
+    return prepare_search(
         algorithm,
-        tuple(sub_space.rows),
+        sub_space,
+        dataset,
         options or SearchOptions(),
         seed,
-        None if images is None else str(images),
-        None if checkpoint is None else str(checkpoint),
-        device,
-        mixed_precision,
-        compiled,
-    )
-    prepared = resolve("fewshot_core.search.job:prepare_search")(
-        request, data_dir, progress or ignore
-    )
-    records: Iterator[EpochRecord] = prepared.run()
-    return records
+        images,
+        data_dir,
+        checkpoint,
+        Compute.create(device, mixed_precision, compiled),
+        progress or ignore,
+    ).run()
 
 
 def train_supernet(
@@ -139,23 +132,17 @@ def train_supernet(
 ) -> Iterator[TrainingRecord]:
     """Train the supernet of the full space; yield a record for each epoch.
 
-    To keep its weights, train in a folder: ``fewshot_core.search.job.run_training``. Arguments
-    and errors are as those of ``search``.
+    To store its weights, start it as a run: ``fewshot_core.runs.start``. Arguments and errors are
+    as those of ``search``.
     """
-    request = TrainingRequest(
-        dataset,
-        options or TrainingOptions(),
-        seed,
-        None if images is None else str(images),
-        device,
-        mixed_precision,
-        compiled,
-    )
-    prepared = resolve("fewshot_core.search.job:prepare_training")(
-        request, data_dir, progress or ignore
-    )
-    records: Iterator[TrainingRecord] = prepared.run()
-    return records
+    from fewshot_core.search.compute import Compute
+    from fewshot_core.search.training import prepare_training
+
+    compute = Compute.create(device, mixed_precision, compiled)
+    chosen = options or TrainingOptions()
+    return prepare_training(
+        dataset, chosen, seed, images, data_dir, compute, progress or ignore
+    ).run()
 
 
 def proxy_quality(
@@ -166,8 +153,20 @@ def proxy_quality(
     seed: int = 0,
     batch_size: int = 64,
 ) -> ProxyQuality:
-    """Return how well shared weights rank architectures; see ``fewshot_core.search.proxy``."""
-    found: ProxyQuality = resolve("fewshot_core.search.evaluation:proxy_quality")(
-        supernet, images, table, sample, seed, batch_size
-    )
-    return found
+    """Compare accuracies with shared weights to those of a table, on random architectures.
+
+    Args:
+        supernet: A trained network; architectures are drawn from its sub-space.
+        images: Held-out images; each batch is normalised by its own statistics.
+        table: Columns architecture (index) and accuracy_mean (percent), as of
+            ``fewshot_core.bench.load_accuracy``.
+        sample: How many architectures, drawn without replacement; all, if there are fewer.
+        seed: Seed of the sample.
+        batch_size: Images in a batch.
+
+    Raises:
+        SearchError: If the table has fewer than two of the sub-space's architectures.
+    """
+    from fewshot_core.search import evaluation
+
+    return evaluation.proxy_quality(supernet, images, table, sample, seed, batch_size)

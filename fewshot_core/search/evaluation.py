@@ -2,13 +2,12 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -19,7 +18,7 @@ from fewshot_core.search.compute import Compute
 from fewshot_core.search.data import Images, in_order
 from fewshot_core.search.network import EdgeWeights, Network, WeightedSupernet, path_weights
 from fewshot_core.search.options import SearchError
-from fewshot_core.search.proxy import RankCorrelation, rank_correlation
+from fewshot_core.search.proxy import RankCorrelation, SharedAccuracies, compare, draw
 from fewshot_core.space import Architecture
 
 BATCHES = 50
@@ -141,7 +140,7 @@ def evaluate(
 
 @dataclass(frozen=True)
 class ProxyQuality:
-    """How well a supernet's shared weights foretell the accuracy of architectures.
+    """How well a supernet's shared weights predict the accuracy of architectures.
 
     Attributes:
         correlation: Between the two columns of ``architectures``.
@@ -162,52 +161,57 @@ def proxy_quality(
     sample: int = 100,
     seed: int = 0,
     batch_size: int = 64,
-    compute: Compute | None = None,
 ) -> ProxyQuality:
-    """Compare accuracies with shared weights to those of a table, on random architectures.
-
-    Args:
-        supernet: A trained network; architectures are drawn from its sub-space.
-        images: Held-out images; each batch is normalised by its own statistics.
-        table: Columns architecture (index) and accuracy_mean (percent), as of
-            ``fewshot_core.bench.load_accuracy``.
-        sample: How many architectures, drawn without replacement; all, if there are fewer.
-        seed: Which ones.
-        batch_size: Images in a batch.
-        compute: Where and how to compute.
-
-    Raises:
-        SearchError: If the table has fewer than two of the sub-space's architectures.
-    """
-    drawn, benchmark = _draw(supernet, table, sample, seed)
-    how = compute or Compute(torch.device("cpu"))
-    shared = [shared_accuracy(supernet, int(index), images, batch_size, how) for index in drawn]
-    rows = pd.DataFrame(
-        {"architecture": drawn, "shared_accuracy": shared, "benchmark_accuracy": benchmark}
-    )
-    return ProxyQuality(rank_correlation(shared, benchmark), rows, seed)
-
-
-def _draw(
-    supernet: Supernet, table: pd.DataFrame, sample: int, seed: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Return indices and benchmark accuracies of random architectures, by ascending index."""
-    known = table.set_index("architecture")["accuracy_mean"].dropna()
-    indices = np.intersect1d(supernet.sub_space.architecture_indices(), known.index.to_numpy())
+    """Measure how well shared weights rank architectures; see ``fewshot_core.search``."""
+    known = table.dropna(subset=["accuracy_mean"])["architecture"].to_numpy()
+    indices = np.intersect1d(supernet.sub_space.architecture_indices(), known)
     if len(indices) < 2 or sample < 2:
         raise SearchError(
             f"expected at least 2 architectures to compare, got a sample of {sample} from the "
             f"{len(indices)} of the sub-space that the table knows"
         )
-    count = min(sample, len(indices))
-    drawn = np.sort(np.random.default_rng(seed).choice(indices, count, replace=False))
-    return drawn, known.loc[drawn].to_numpy(dtype=np.float64)
+    drawn = draw(indices, sample, seed)
+    compute = Compute(torch.device("cpu"))
+    accuracies = shared_accuracies(supernet, drawn, images, batch_size, compute)
+    shared = SharedAccuracies(0, seed, len(images), True, tuple(drawn), tuple(accuracies))
+    correlation, frame = compare(shared, table)
+    if correlation is None:
+        raise SearchError("expected at least 2 architectures to compare")
+    return ProxyQuality(correlation, frame, seed)
+
+
+def shared_accuracies(
+    supernet: Supernet,
+    architectures: Sequence[int],
+    images: Images,
+    batch_size: int,
+    compute: Compute,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[float]:
+    """Measure the accuracy of architectures, given by their indices, with shared weights.
+
+    Args:
+        supernet: A trained network.
+        architectures: Indices.
+        images: Each batch of them is normalised by its own statistics.
+        batch_size: About how many images at once.
+        compute: How forward passes are made.
+        progress: Called with the numbers done and in all, before each.
+
+    Returns:
+        Accuracies in percent.
+    """
+    found = []
+    for number, index in enumerate(architectures):
+        progress(number, len(architectures))
+        found.append(shared_accuracy(supernet, index, images, batch_size, compute))
+    return found
 
 
 def shared_accuracy(
     supernet: Supernet, index: int, images: Images, batch_size: int, compute: Compute
 ) -> float:
-    """Return the accuracy of an architecture, given by its index, with shared weights, percent."""
+    """Measure the accuracy of one architecture, in percent; see ``shared_accuracies``."""
     operations = Architecture.from_index(index).operations
     pairs = zip(supernet.sub_space.enabled, operations, strict=True)
     path = tuple(enabled.index(operation) for enabled, operation in pairs)

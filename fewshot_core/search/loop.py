@@ -25,7 +25,14 @@ from fewshot_core.search.compute import (
     set_learning_rate,
     weight_optimiser,
 )
-from fewshot_core.search.data import Examples, Images, SearchData, augment, shuffled
+from fewshot_core.search.data import (
+    Examples,
+    Images,
+    SearchData,
+    augment,
+    load_data,
+    shuffled,
+)
 from fewshot_core.search.evaluation import Score, Tally, evaluate
 from fewshot_core.search.network import Alphas, EdgeWeights, Network, WeightedSupernet
 from fewshot_core.search.options import SearchError, SearchOptions
@@ -187,6 +194,35 @@ def make_start(
     return Start(whole.restrict(sub_space), file_fingerprint(checkpoint))
 
 
+def prepare_search(
+    algorithm: str,
+    sub_space: SubSpace,
+    dataset: str,
+    options: SearchOptions,
+    seed: int = 0,
+    images: Path | str | None = None,
+    data_dir: Path | str | None = None,
+    checkpoint: Path | str | None = None,
+    compute: Compute | None = None,
+    progress: Callable[[StepProgress], None] = ignore,
+    data: SearchData | None = None,
+) -> "Search":
+    """Load images and build a search; arguments and errors as of ``fewshot_core.search.search``.
+
+    Args:
+        compute: Where and how to compute; the CPU unless given.
+        data: The images, where they are loaded already.
+    """
+    ALGORITHMS.get(algorithm)
+    compute = compute or Compute(torch.device("cpu"))
+    data = data or load_data(
+        dataset, options.images, options.split_seed, images, data_dir, compute.device
+    )
+    inherited = None if checkpoint is None else Path(checkpoint)
+    start = make_start(sub_space, data.dataset.classes, options, seed, inherited)
+    return Search(algorithm, start, data, options, seed, compute, progress)
+
+
 _PURPOSES = ("train batches", "valid batches", "architecture", "evaluation")
 
 
@@ -233,6 +269,11 @@ class Search:
         self.algorithm: Algorithm = factory(self.alphas, options)
         self._weight_optimiser = weight_optimiser(self.network, options)
         self._architecture_optimiser = architecture_optimiser(self.alphas, options)
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return -(-len(self.data.train) // self.options.batch_size)
 
     def run(self) -> Iterator[EpochRecord]:
         """Yield the records still to come: record 0, then one for each epoch."""
@@ -338,8 +379,7 @@ class Search:
         )
 
     def _report(self, epoch: int, step: int) -> None:
-        steps = -(-len(self.data.train) // self.options.batch_size)
-        self._progress(StepProgress(epoch, self.options.epochs, step, steps))
+        self._progress(StepProgress(epoch, self.options.epochs, step, self.steps))
 
     def state(self) -> SearchState:
         """Return everything the next epoch depends on."""

@@ -17,10 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from fewshot_core.data_folder import write_json
-from fewshot_core.resolve import resolve
 from fewshot_core.search.options import SearchError
 
 _LEAST = 5
@@ -87,6 +85,8 @@ def rank_correlation(
     if np.ptp(one) == 0 or np.ptp(two) == 0:
         unknown = Correlation(None, None, None)
         return RankCorrelation(unknown, unknown, count, confidence)
+    from scipy import stats
+
     tau = float(stats.kendalltau(one, two).statistic)
     rho = float(stats.spearmanr(one, two).statistic)
     return RankCorrelation(
@@ -202,10 +202,7 @@ def compare(
     frame = frame.dropna(subset=["benchmark_accuracy"]).reset_index(drop=True)
     if len(frame) < 2:
         return None, frame
-    found: RankCorrelation = resolve("fewshot_core.search.proxy:rank_correlation")(
-        frame["shared_accuracy"], frame["benchmark_accuracy"]
-    )
-    return found, frame
+    return rank_correlation(frame["shared_accuracy"], frame["benchmark_accuracy"]), frame
 
 
 def correlation_text(one: "Correlation") -> str:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,13 +18,32 @@ from fewshot_core.search.compute import (
     set_learning_rate,
     training_optimiser,
 )
-from fewshot_core.search.data import Examples, SearchData, augment, shuffled
+from fewshot_core.search.data import Examples, SearchData, augment, load_data, shuffled
 from fewshot_core.search.evaluation import Score, Tally, evaluate, store_statistics
 from fewshot_core.search.loop import SearchState, weight_step
 from fewshot_core.search.network import EdgeWeights, WeightedSupernet, path_weights
 from fewshot_core.search.options import TrainingOptions
 from fewshot_core.search.records import StepProgress, TrainingRecord, ignore
 from fewshot_core.space import SubSpace
+
+
+def prepare_training(
+    dataset: str,
+    options: TrainingOptions,
+    seed: int = 0,
+    images: Path | str | None = None,
+    data_dir: Path | str | None = None,
+    compute: Compute | None = None,
+    progress: Callable[[StepProgress], None] = ignore,
+    data: SearchData | None = None,
+) -> "SupernetTraining":
+    """Load images and build a training; arguments and errors as of ``prepare_search``."""
+    compute = compute or Compute(torch.device("cpu"))
+    data = data or load_data(
+        dataset, options.images, options.split_seed, images, data_dir, compute.device
+    )
+    return SupernetTraining(data, options, seed, compute, progress=progress)
+
 
 _PURPOSES = ("batches", "paths", "evaluation")
 
@@ -66,6 +86,11 @@ class SupernetTraining:
         self._random = Randomness(seed, _PURPOSES)
         self._optimiser = training_optimiser(self.network, options)
 
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return -(-len(self._images) // self.options.batch_size)
+
     def run(self) -> Iterator[TrainingRecord]:
         """Yield the records of the epochs still to come."""
         while len(self.records) < self.options.epochs:
@@ -92,11 +117,10 @@ class SupernetTraining:
     def _train(self, epoch: int) -> Score:
         tally = Tally()
         generator = self._random["batches"]
-        steps = -(-len(self._images) // self.options.batch_size)
         for step, rows in enumerate(
             shuffled(len(self._images), self.options.batch_size, generator)
         ):
-            self._progress(StepProgress(epoch + 1, self.options.epochs, step, steps))
+            self._progress(StepProgress(epoch + 1, self.options.epochs, step, self.steps))
             batch = (
                 augment(self._images, rows, generator)
                 if self.options.augment

@@ -15,7 +15,7 @@ def runs(data_folder):
         request = SplitRequest("cifar10", "params", seed=seed, network=Network(2, 1))
         run = RunFolder(data_folder / "runs" / request.run_id({}))
         run.path.mkdir(parents=True)
-        run.write_manifest({"kind": "split", "request": request.canonical()})
+        run.write_manifest({"kind": "split", "request": request.to_dict()})
         run.write_tree(SplitTree("params", ()))
         run.write_status(Status(State.DONE))
         made.append(run)

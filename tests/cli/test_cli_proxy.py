@@ -3,12 +3,12 @@
 import json
 
 import pytest
+from fewshot_core.search.job import run_search, run_training
 
 from fewshot_core.nets import Supernet
-from fewshot_core.runs import RunFolder, State, Status
-from fewshot_core.search import PRESETS, SearchRequest, TrainingRequest
+from fewshot_core.runs import RunFolder, SearchRequest, State, Status, TrainingRequest
+from fewshot_core.search import PRESETS
 from fewshot_core.search import job as shared_job
-from fewshot_core.search.job import run_search, run_training
 from fewshot_core.search.proxy import read_shared
 from fewshot_core.space import SubSpace
 
@@ -25,7 +25,7 @@ def made(data_folder):
     def make(kind, request, work):
         run = RunFolder(data_folder / "runs" / request.run_id({}))
         run.path.mkdir(parents=True)
-        run.write_manifest({"kind": kind, "request": request.canonical()})
+        run.write_manifest({"kind": kind, "request": request.to_dict()})
         work(request, run.path, data_folder)
         run.write_status(Status(State.DONE))
         return run

@@ -11,8 +11,7 @@ from streamlit.testing.v1 import AppTest
 from fewshot_core.bench import ColumnMapping, import_table, load_accuracy
 from fewshot_core.bench.table import architecture_codes
 from fewshot_core.dashboard.search import form as search_start
-from fewshot_core.runs import RunFolder, list_runs
-from fewshot_core.search import SearchRequest
+from fewshot_core.runs import RunFolder, SearchRequest, list_runs
 from fewshot_core.space import SubSpace
 
 Open = Callable[..., AppTest]

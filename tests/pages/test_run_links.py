@@ -6,9 +6,9 @@ import pytest
 
 from fewshot_core.dashboard.runs import page_of
 from fewshot_core.dashboard.shared.page import SEARCH, SPLIT
-from fewshot_core.runs import RunFolder, SplitRequest, State, Status
+from fewshot_core.runs import RunFolder, SearchRequest, SplitRequest, State, Status, TrainingRequest
 from fewshot_core.runs.overview import RunSummary
-from fewshot_core.search import PRESETS, SearchRequest, TrainingRequest
+from fewshot_core.search import PRESETS
 from fewshot_core.space import SubSpace
 
 SMOKE = PRESETS.get("smoke")
@@ -29,7 +29,7 @@ def place_of(tmp_path):
 
     def ask(request, state=State.DONE, problem=None):
         folder = RunFolder(tmp_path / "runs" / "one")
-        folder.write_manifest({"request": request.canonical(), "fingerprints": FINGERPRINTS})
+        folder.write_manifest({"request": request.to_dict(), "fingerprints": FINGERPRINTS})
         run = RunSummary(folder, 0, request, Status(state), problem)
         return page_of(SimpleNamespace(store=store), run)
 

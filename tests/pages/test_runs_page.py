@@ -11,13 +11,15 @@ from streamlit.testing.v1 import AppTest
 from fewshot_core.runs import (
     Network,
     RunFolder,
+    SearchRequest,
     SplitRequest,
     State,
     Status,
+    TrainingRequest,
     list_runs,
     run_folder,
 )
-from fewshot_core.search import PRESETS, SearchRequest, TrainingRequest
+from fewshot_core.search import PRESETS
 from fewshot_core.space import SubSpace
 
 Open = Callable[..., AppTest]
@@ -42,7 +44,7 @@ def make(empty_data: Path) -> Make:
         kind = request.run_id({}).partition("-")[0]
         run = RunFolder(empty_data / "runs" / request.run_id({}))
         run.path.mkdir(parents=True)
-        run.write_manifest({"kind": kind, "request": request.canonical(), "fingerprints": {}})
+        run.write_manifest({"kind": kind, "request": request.to_dict(), "fingerprints": {}})
         run.write_status(Status(state, message, started=1.7e9))
         run.log_path.write_text("first line\nlast line\n")
         return run

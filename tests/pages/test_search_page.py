@@ -10,8 +10,18 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from fewshot_core.plots import EPOCH_MEASURES
-from fewshot_core.runs import RunFolder, State, Status, cancel, list_runs, start
-from fewshot_core.search import PRESETS, EpochRecord, SearchRequest, TrainingRequest, plan
+from fewshot_core.runs import (
+    RunFolder,
+    SearchRequest,
+    State,
+    Status,
+    TrainingRequest,
+    cancel,
+    list_runs,
+    plan,
+    start,
+)
+from fewshot_core.search import PRESETS, EpochRecord
 from fewshot_core.search.proxy import SharedAccuracies, write_shared
 from fewshot_core.search.records import RECORDS, write_records
 from fewshot_core.space import Architecture, SubSpace
@@ -68,7 +78,7 @@ def keep(folder: Path, request: SearchRequest, epochs: int, state: State, messag
     run.write_manifest(
         {
             "kind": "search",
-            "request": request.canonical(),
+            "request": request.to_dict(),
             "fingerprints": request.fingerprints(folder),
             "synthetic": True,
         }
@@ -326,7 +336,7 @@ def test_a_checkpoint_that_is_missing_is_refused(empty_data: Path, open_page: Op
 def test_a_training_that_goes_on_is_shown_with_its_progress(empty_data: Path, open_page: Open):
     request = TrainingRequest("cifar10", SMOKE.training, 0, "synthetic")
     folder = RunFolder(empty_data / "runs" / request.run_id({}))
-    folder.write_manifest({"kind": "train", "request": request.canonical()})
+    folder.write_manifest({"kind": "train", "request": request.to_dict()})
     own = psutil.Process()
     status = Status(State.RUNNING, "epoch 1", 1, 2, pid=own.pid, process_started=own.create_time())
     folder.write_status(status)

@@ -7,7 +7,8 @@ from textwrap import dedent
 
 import pytest
 
-from fewshot_core.search import ALGORITHMS, SearchRequest, list_algorithms
+from fewshot_core.runs import SearchRequest
+from fewshot_core.search import ALGORITHMS, list_algorithms
 from fewshot_core.search.algorithms.registry import options_of_others
 from fewshot_core.space import SubSpace
 
@@ -63,11 +64,11 @@ def test_the_documented_algorithm_is_on_the_page(straight_through, tmp_path):
 def test_it_changes_no_request_of_ours(straight_through):
     code = f"""
         import json
-        from fewshot_core.search import SearchRequest
+        from fewshot_core.runs import SearchRequest
         request = SearchRequest("cifar10", "snas", {FULL})
-        print(json.dumps(request.canonical()))
+        print(json.dumps(request.to_dict()))
     """
-    ours = SearchRequest("cifar10", "snas", FULL).canonical()
+    ours = SearchRequest("cifar10", "snas", FULL).to_dict()
     assert json.loads(straight_through.python("-c", dedent(code))) == json.loads(json.dumps(ours))
 
 

@@ -115,7 +115,7 @@ def done_split(tmp_path: Path, params: SplitRequest) -> RunFolder:
     """The folder of a finished split, with an empty tree."""
     run = RunFolder(tmp_path / "runs" / params.run_id({}))
     run.path.mkdir(parents=True)
-    run.write_manifest({"kind": "split", "request": params.canonical()})
+    run.write_manifest({"kind": "split", "request": params.to_dict()})
     run.write_tree(SplitTree("params", ()))
     run.write_status(Status(State.DONE))
     return run
@@ -126,7 +126,7 @@ def own_folder(tmp_path: Path, params: SplitRequest) -> RunFolder:
     """The folder of a run that this process itself works on."""
     folder = RunFolder(tmp_path / "runs" / "split-params-cifar10-0123456789ab")
     folder.path.mkdir(parents=True)
-    folder.write_manifest({"request": params.canonical()})
+    folder.write_manifest({"request": params.to_dict()})
     own = psutil.Process(os.getpid())
     document = {"state": "running", "pid": own.pid, "process_started": own.create_time()}
     (folder.path / "status.json").write_text(json.dumps(document))

@@ -16,11 +16,18 @@ from pathlib import Path
 import pyarrow.parquet  # noqa: F401, as all that a run needs
 import torch
 
-import fewshot_core.runs.search_job
-import fewshot_core.runs.split_job
-import fewshot_core.search.job  # noqa: F401
-from fewshot_core.runs import Network, RunFolder, SplitRequest, State, jobs, start, worker
-from fewshot_core.search import PRESETS, SearchRequest, TrainingRequest
+from fewshot_core.runs import (
+    Network,
+    RunFolder,
+    SearchRequest,
+    SplitRequest,
+    State,
+    TrainingRequest,
+    jobs,
+    start,
+    worker,
+)
+from fewshot_core.search import PRESETS
 from fewshot_core.search.options import override
 from fewshot_core.space import SubSpace
 

@@ -1,9 +1,9 @@
 import pytest
 
-from fewshot_core.runs import RunFolder, State, Status, reading_problem
+from fewshot_core.runs import RunFolder, SearchRequest, State, Status, reading_problem
 from fewshot_core.runs.overview import find_damage
 from fewshot_core.runs.search_job import search
-from fewshot_core.search import PRESETS, SearchRequest
+from fewshot_core.search import PRESETS
 from fewshot_core.search.records import CHECKPOINT, RECORDS, TABLE
 from fewshot_core.space import SubSpace
 
@@ -23,7 +23,7 @@ def finished_search(tmp_path_factory):
     run = RunFolder(folder / "runs" / request.run_id(fingerprints))
     run.path.mkdir(parents=True)
     run.write_manifest(
-        {"kind": "search", "request": request.canonical(), "fingerprints": fingerprints}
+        {"kind": "search", "request": request.to_dict(), "fingerprints": fingerprints}
     )
     run.write_status(Status(State.DONE))
     search(run, folder)

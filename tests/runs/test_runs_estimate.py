@@ -2,9 +2,15 @@ from dataclasses import replace
 
 import pytest
 
-from fewshot_core.runs import Network, SplitRequest, estimate_seconds
+from fewshot_core.runs import (
+    Network,
+    SearchRequest,
+    SplitRequest,
+    TrainingRequest,
+    estimate_seconds,
+)
 from fewshot_core.runs.estimate import record_epochs, record_pace, record_warm_up
-from fewshot_core.search import PRESETS, SearchRequest, TrainingRequest
+from fewshot_core.search import PRESETS
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import TreeOptions
 

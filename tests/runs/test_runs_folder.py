@@ -172,7 +172,7 @@ def test_whatever_a_status_holds_it_is_read_or_refused(own_folder, fields, state
 )
 def test_a_manifest_with_a_damaged_request_names_the_run(own_folder, params, request_document):
     if isinstance(request_document, dict) and "dataset" in request_document:
-        request_document = params.canonical() | request_document
+        request_document = params.to_dict() | request_document
     own_folder.write_manifest({"request": request_document})
     with pytest.raises(RunError, match=RUN):
         own_folder.request()
@@ -201,7 +201,7 @@ def test_a_tree_is_none_before_it_grows_and_comes_back(own_folder):
 
 
 def test_the_request_comes_back(own_folder, params):
-    assert own_folder.request().canonical() == params.canonical()
+    assert own_folder.request().to_dict() == params.to_dict()
 
 
 def test_the_log_is_read_from_its_end(own_folder):

@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from fewshot_core.images import register_source
-from fewshot_core.runs import Network, SplitRequest, State, list_runs, run_folder
+from fewshot_core.runs import Network, SearchRequest, SplitRequest, State, list_runs, run_folder
 from fewshot_core.runs.cluster import (
     ClusterOptions,
     Grid,
@@ -30,7 +30,7 @@ from fewshot_core.runs.cluster import (
 )
 from fewshot_core.runs.cluster.tasks import place_inputs, read_inputs
 from fewshot_core.runs.jobs import start
-from fewshot_core.search import PRESETS, SearchRequest
+from fewshot_core.search import PRESETS
 from fewshot_core.splitting import TreeOptions
 
 LOST = "distributed.deploy.lost-worker-timeout"

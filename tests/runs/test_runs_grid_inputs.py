@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from fewshot_core.errors import CheckpointError
-from fewshot_core.runs import SplitRequest
+from fewshot_core.runs import SearchRequest, SplitRequest
 from fewshot_core.runs.cluster.tasks import Sent, place_inputs, read_inputs
-from fewshot_core.search import PRESETS, SearchRequest
+from fewshot_core.search import PRESETS
 from fewshot_core.space import SubSpace
 
 

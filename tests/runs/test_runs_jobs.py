@@ -58,7 +58,7 @@ def test_a_start_records_what_was_asked_and_who_works_on_it(idle, params, wait_u
     assert status.state is State.QUEUED and status.started is not None
     assert [status.pid] == numbers(idle / "started")
     manifest = run.manifest()
-    assert manifest["request"] == json.loads(json.dumps(params.canonical()))
+    assert manifest["request"] == json.loads(json.dumps(params.to_dict()))
     assert manifest["fingerprints"] == {"images": None, "checkpoint": None}
     assert {"torch", "fewshot-workbench"} <= manifest["packages"].keys()
     assert manifest["created"] and manifest["python"] and manifest["kind"] == "split"
@@ -122,7 +122,7 @@ def test_a_damaged_answer_is_no_answer_and_is_made_again(idle, params, finish, n
     assert find_finished(params, idle) is None
     assert start(params, idle) == run
     assert run.status().state is State.QUEUED
-    assert run.tree() is None and run.request().canonical() == params.canonical()
+    assert run.tree() is None and run.request().to_dict() == params.to_dict()
 
 
 def test_a_cancelled_run_and_its_children_are_gone(idle, params, wait_until, is_gone, numbers):

@@ -1,8 +1,8 @@
 """Several runs that belong together."""
 
-from fewshot_core.runs import State
+from fewshot_core.runs import SearchRequest, State, plan
 from fewshot_core.runs.jobs import cancel_all, planned_folders, start_all, state_of
-from fewshot_core.search import PRESETS, SearchRequest, plan
+from fewshot_core.search import PRESETS
 from fewshot_core.space import SubSpace
 
 FULL = SubSpace.full()

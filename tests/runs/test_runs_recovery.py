@@ -139,7 +139,7 @@ def test_a_run_outlives_the_app_that_started_it_and_is_found_again(
     idle: Path, params: SplitRequest
 ):
     worker = sys.executable  # that of the fixture: it only waits, and is there when the app is gone
-    arguments = [str(idle), json.dumps(params.canonical()), worker]
+    arguments = [str(idle), json.dumps(params.to_dict()), worker]
     app = subprocess.Popen(
         [PYTHON, "-c", APP, *arguments],
         stdout=subprocess.PIPE,

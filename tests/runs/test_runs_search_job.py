@@ -6,9 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from fewshot_core.runs import RunFolder, State, Status, cancel, find_finished, start
+from fewshot_core.runs import (
+    RunFolder,
+    SearchRequest,
+    State,
+    Status,
+    TrainingRequest,
+    cancel,
+    find_finished,
+    start,
+)
 from fewshot_core.runs.search_job import search, train
-from fewshot_core.search import PRESETS, SearchRequest, TrainingRequest
+from fewshot_core.search import PRESETS
 from fewshot_core.space import SubSpace
 
 SMOKE = PRESETS.get("smoke")
@@ -25,7 +34,7 @@ def prepare(tmp_path):
     def make(kind, request):
         folder = RunFolder(tmp_path / "runs" / request.run_id({}))
         folder.path.mkdir(parents=True)
-        folder.write_manifest({"kind": kind, "request": request.canonical()})
+        folder.write_manifest({"kind": kind, "request": request.to_dict()})
         folder.write_status(Status(State.QUEUED, "starting"))
         return folder
 

@@ -72,7 +72,7 @@ def requests(params, gradnorm, tmp_path_factory) -> dict[str, SplitRequest]:
 def jobs(requests, tmp_path_factory, wait_until) -> Jobs:
     """Start all at once, the first from a process that ends; read their files until they end."""
     folder = tmp_path_factory.mktemp("jobs")
-    document = json.dumps(requests["params"].canonical())
+    document = json.dumps(requests["params"].to_dict())
     command = [sys.executable, "-c", STARTER, str(folder), document]
     starter = subprocess.run(command, capture_output=True, text=True, check=True)
     runs = {name: start(request, folder) for name, request in requests.items()}
@@ -191,7 +191,7 @@ def test_a_run_that_computes_is_cancelled_and_starts_again(tmp_path, wait_until,
 def test_another_run_uses_cached_scores(own_folder, gradnorm, tmp_path, capsys):
     trees = {}
     for metric in ("grasp", "gradnorm", "grasp"):
-        own_folder.write_manifest({"request": replace(gradnorm, metric=metric).canonical()})
+        own_folder.write_manifest({"request": replace(gradnorm, metric=metric).to_dict()})
         split_job.run(own_folder, tmp_path)
         trees.setdefault(metric, []).append(own_folder.tree())
     printed = capsys.readouterr().out
@@ -207,14 +207,14 @@ def test_another_run_uses_cached_scores(own_folder, gradnorm, tmp_path, capsys):
 def test_sub_supernets_are_warmed_up_between_levels(own_folder, gradnorm, tmp_path, capsys):
     tree = TreeOptions.create((0, 1), warm_up_epochs=2, warm_up_images=8)
     request = replace(gradnorm, tree=tree)
-    own_folder.write_manifest({"request": request.canonical()})
+    own_folder.write_manifest({"request": request.to_dict()})
     split_job.run(own_folder, tmp_path)
     warm = own_folder.tree()
     assert (warm.details["warm_up_epochs"], warm.details["warm_up_images"]) == (2, 8)
     assert "training a sub-supernet before it is split further: epoch" in capsys.readouterr().out
     assert estimate_seconds(tmp_path, request) is not None
     cold = replace(request, tree=TreeOptions.create((0, 1)))
-    own_folder.write_manifest({"request": cold.canonical()})
+    own_folder.write_manifest({"request": cold.to_dict()})
     split_job.run(own_folder, tmp_path)
     plain = own_folder.tree()
     assert plain.details["warm_up_epochs"] == 0
@@ -235,7 +235,7 @@ def test_the_seed_of_weights_that_a_checkpoint_replaces_does_not_count(
             network=Network(2, 1, seed, str(path)),
             tree=TreeOptions.create((0,)),
         )
-        own_folder.write_manifest({"request": request.canonical()})
+        own_folder.write_manifest({"request": request.to_dict()})
         split_job.run(own_folder, tmp_path / str(seed))
         roots.append(own_folder.tree().nodes[0].values)
     assert roots[0] == roots[1]
@@ -252,7 +252,7 @@ def test_a_damaged_memory_is_said_in_the_log(own_folder, tmp_path, capsys):
 
 
 def test_a_device_that_is_not_there_is_said(own_folder, params, tmp_path):
-    own_folder.write_manifest({"request": replace(params, device="nowhere").canonical()})
+    own_folder.write_manifest({"request": replace(params, device="nowhere").to_dict()})
     with pytest.raises(RunError, match=r"device 'nowhere' cannot be used.*choose 'cpu'"):
         split_job.run(own_folder, tmp_path)
 

@@ -101,7 +101,7 @@ def test_a_run_that_is_done_needs_no_reserve(work, own_folder):
 
 @pytest.mark.parametrize("device", ["../../../elsewhere", "cpu/..", "", "cuda:x"])
 def test_a_device_that_is_no_name_does_not_reach_a_path(work, own_folder, params, tmp_path, device):
-    own_folder.write_manifest({"request": replace(params, device=device).canonical()})
+    own_folder.write_manifest({"request": replace(params, device=device).to_dict()})
     before = sorted(tmp_path.rglob("*"))
     assert work(lambda folder, data_dir: None) == 1
     assert "expected a device" in own_folder.status().message

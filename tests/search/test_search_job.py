@@ -4,17 +4,10 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-
-from fewshot_core.search import (
-    PRESETS,
-    EpochRecord,
-    SearchOptions,
-    SearchRequest,
-    TrainingOptions,
-    TrainingRequest,
-    read_records,
-)
 from fewshot_core.search.job import JobProgress, run_search, run_training
+
+from fewshot_core.runs import SearchRequest, TrainingRequest
+from fewshot_core.search import PRESETS, EpochRecord, SearchOptions, TrainingOptions, read_records
 from fewshot_core.search.records import CHECKPOINT, DAMAGED, RECORDS, TABLE, append_record
 from fewshot_core.space import SubSpace
 

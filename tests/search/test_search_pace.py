@@ -3,19 +3,18 @@
 from dataclasses import replace
 
 import pytest
+from fewshot_core.search.job import measure
+from fewshot_core.search.pace import Pace, count_images, measure_pace
 
+from fewshot_core.runs import SearchRequest, TrainingRequest
 from fewshot_core.search import (
     PRESETS,
     SearchError,
     SearchOptions,
-    SearchRequest,
     TrainingOptions,
-    TrainingRequest,
     list_algorithms,
     pace,
 )
-from fewshot_core.search.job import measure
-from fewshot_core.search.pace import Pace, count_images, measure_pace
 from fewshot_core.space import SubSpace
 
 SMOKE = PRESETS.get("smoke")

@@ -79,7 +79,7 @@ def make_run(data_folder: Path) -> MakeRun:
         run.write_manifest(
             {
                 "kind": "split",
-                "request": request.canonical(),
+                "request": request.to_dict(),
                 "created": "2026-01-02T03:04:05+00:00",
             }
         )

@@ -4,14 +4,8 @@ import json
 
 import pytest
 
-from fewshot_core.runs import RunFolder, State, Status
-from fewshot_core.search import (
-    PRESETS,
-    EpochRecord,
-    SearchRequest,
-    TrainingRecord,
-    TrainingRequest,
-)
+from fewshot_core.runs import RunFolder, SearchRequest, State, Status, TrainingRequest
+from fewshot_core.search import PRESETS, EpochRecord, TrainingRecord
 from fewshot_core.search.records import RECORDS, write_records
 from fewshot_core.space import SubSpace
 
@@ -38,7 +32,7 @@ def keep(data_folder):
         run.write_manifest(
             {
                 "kind": kind,
-                "request": request.canonical(),
+                "request": request.to_dict(),
                 "fingerprints": {"images": "x"},
                 "synthetic": True,
             }

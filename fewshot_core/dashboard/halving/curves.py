@@ -17,7 +17,7 @@ from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.sidebar import View
 from fewshot_core.dashboard.shared.splits import search_label, with_ends
 from fewshot_core.errors import FewshotError
-from fewshot_core.search import SearchRequest
+from fewshot_core.runs import SearchRequest
 from fewshot_core.selection import (
     Curves,
     comparable,

@@ -33,7 +33,9 @@ from fewshot_core.images import find_source
 from fewshot_core.networks import check_checkpoint
 from fewshot_core.runs import (
     RunFolder,
+    SearchRequest,
     State,
+    TrainingRequest,
     cancel,
     estimate_seconds,
     find_finished,
@@ -49,9 +51,7 @@ from fewshot_core.search import (
     SAMPLINGS,
     TRAINED_ON,
     SearchOptions,
-    SearchRequest,
     TrainingOptions,
-    TrainingRequest,
     list_algorithms,
 )
 from fewshot_core.search.records import CHECKPOINT

@@ -12,10 +12,10 @@ from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.splits import SplitInView, search_label
 from fewshot_core.data_folder import demo_dir
 from fewshot_core.errors import FewshotError
-from fewshot_core.runs import RunFolder, State, Status, list_runs
+from fewshot_core.runs import RunFolder, SearchRequest, State, Status, list_runs, plan
 from fewshot_core.runs.folder import FileCache
 from fewshot_core.runs.jobs import planned_folders
-from fewshot_core.search import ALGORITHMS, SearchRequest, plan
+from fewshot_core.search import ALGORITHMS
 from fewshot_core.search.records import RECORDS
 from fewshot_core.space import SubSpace
 

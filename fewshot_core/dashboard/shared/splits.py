@@ -12,16 +12,9 @@ import streamlit as st
 from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.errors import FewshotError
 from fewshot_core.metrics import METRICS
-from fewshot_core.runs import Request, SplitRequest
+from fewshot_core.runs import Request, SearchRequest, SplitRequest
 from fewshot_core.runs.folder import FileCache
-from fewshot_core.search import (
-    ALGORITHMS,
-    PRESETS,
-    SearchOptions,
-    SearchRequest,
-    TrainingOptions,
-    preset_of,
-)
+from fewshot_core.search import ALGORITHMS, PRESETS, SearchOptions, TrainingOptions, preset_of
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import SplitTree
 from fewshot_core.splitting.files import imported_names, imported_path, read_imported

@@ -8,12 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
-from importlib import import_module
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from fewshot_core.errors import RunError
-from fewshot_core.resolve import resolve
 from fewshot_core.runs.devices import THREADS_ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -92,18 +90,19 @@ def open_client(options: ClusterOptions) -> Iterator[Client]:
     Raises:
         RunError: If there is no such scheduler, or the cluster cannot be started.
     """
-    client_of = resolve("distributed:Client")
+    from distributed import Client
+
     logging.getLogger("distributed").setLevel(logging.ERROR)
     if options.kind not in (LOCAL, SLURM):
         try:
-            client = client_of(options.kind, timeout=30)
+            client = Client(options.kind, timeout=30)
         except (OSError, ValueError) as error:
             raise RunError(f"no scheduler answers at {options.kind}: {error}") from error
         with client:
             yield client
         return
     cluster, again = _local(options) if options.kind == LOCAL else _slurm(options)
-    with cluster, client_of(cluster) as client, _repeating(again):
+    with cluster, Client(cluster) as client, _repeating(again):
         yield client
 
 
@@ -137,7 +136,8 @@ def job_script(options: ClusterOptions) -> str:
 
 def gpus() -> list[str]:
     """Return the numbers of the GPUs of this machine, for ``CUDA_VISIBLE_DEVICES``."""
-    torch = import_module("torch")
+    import torch
+
     if not torch.cuda.is_available():
         return []
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -165,7 +165,9 @@ Started = tuple[Any, Callable[[], object]]
 
 def _local(options: ClusterOptions) -> Started:
     """Return a cluster of processes of this machine that answers on the loopback address only."""
-    distributed = import_module("distributed")
+    import dask
+    import distributed
+
     # A worker gets a task when it is free, so that a death costs the one it was doing.
     settings = {
         "distributed.scheduler.worker-saturation": 1.0,
@@ -174,7 +176,7 @@ def _local(options: ClusterOptions) -> Started:
         "distributed.nanny.pre-spawn-environ": {},
         "logging.distributed": "error",
     }
-    import_module("dask").config.set(settings)
+    dask.config.set(settings)
     workers = {
         number: {
             "cls": distributed.Nanny,
@@ -205,7 +207,7 @@ def _slurm(options: ClusterOptions) -> Started:
 
 def _slurm_cluster(options: ClusterOptions) -> Any:
     try:
-        make = resolve("dask_jobqueue:SLURMCluster")
+        from dask_jobqueue.slurm import SLURMCluster
     except ImportError as error:
         raise RunError(
             "a SLURM cluster needs dask-jobqueue: pip install 'fewshot-workbench[slurm]'"
@@ -219,6 +221,6 @@ def _slurm_cluster(options: ClusterOptions) -> Any:
     # One task at a time in each worker, however many cores it has.
     given["worker_extra_args"] = [*given.get("worker_extra_args", []), "--nthreads", "1"]
     try:
-        return make(**given)
+        return SLURMCluster(**given)
     except (TypeError, ValueError) as error:
         raise RunError(f"[cluster.slurm] is refused: {error}") from error

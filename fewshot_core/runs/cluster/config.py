@@ -12,8 +12,8 @@ from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.metrics import list_metrics
 from fewshot_core.runs.cluster.clusters import ClusterOptions
-from fewshot_core.runs.requests import Network, SplitRequest
-from fewshot_core.search import PRESETS, SearchRequest, list_algorithms
+from fewshot_core.runs.requests import Network, SearchRequest, SplitRequest
+from fewshot_core.search import PRESETS, list_algorithms
 from fewshot_core.search.options import as_text, override
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import TreeOptions

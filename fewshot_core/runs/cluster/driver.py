@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from fewshot_core.data_folder import atomic_folder, locked
 from fewshot_core.errors import FewshotError, RunError
-from fewshot_core.resolve import resolve
 from fewshot_core.runs.cluster.clusters import ATTEMPTS
 from fewshot_core.runs.cluster.config import Grid
 from fewshot_core.runs.cluster.tasks import GridTask, Outcome, Sent, do, read_inputs
 from fewshot_core.runs.folder import RunFolder, State, Status, runs_dir
 from fewshot_core.runs.jobs import find_finished, is_usable, make_manifest
-from fewshot_core.runs.requests import Request, SplitRequest, kind_of
-from fewshot_core.search import SearchRequest
+from fewshot_core.runs.requests import Request, SearchRequest, SplitRequest
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -121,6 +119,8 @@ class _Driver:
         progress: Callable[[GridReport], None],
         work: Work,
     ) -> None:
+        from distributed import as_completed
+
         self.report = GridReport()
         self._grid = grid
         self._data_dir = data_dir
@@ -131,9 +131,7 @@ class _Driver:
         self._attempts: dict[str, int] = {}
         self._running: dict[Any, tuple[GridTask, Request]] = {}
         self._sent: dict[tuple[str | None, ...], Any] = {}
-        self._queue: Any = resolve("distributed:as_completed")(
-            [], with_results=False, raise_errors=False
-        )
+        self._queue: Any = as_completed([], with_results=False, raise_errors=False)
 
     def add(self, requests: Iterable[Request]) -> None:
         """Give out what is not done yet."""
@@ -149,8 +147,8 @@ class _Driver:
                 self.report.skipped.append(run_id)
                 self.add(_searches_in(self._grid, request, folder))
                 continue
-            canonical = request.canonical()
-            kind = kind_of(request).name
+            canonical = request.to_dict()
+            kind = request.kind
             task = GridTask(run_id, kind, canonical, fingerprints, str(self._data_dir))
             self._submit(task, request, None)
         self._progress(self.report)

@@ -18,10 +18,8 @@ from fewshot_core.images import find_source, source_fingerprint
 from fewshot_core.images.arrays import read_image_file
 from fewshot_core.images.formats import FORMATS
 from fewshot_core.networks import check_checkpoint
-from fewshot_core.resolve import resolve
 from fewshot_core.runs.folder import RunFolder, State, Status
-from fewshot_core.runs.requests import KINDS, Request, SplitRequest, read_request
-from fewshot_core.search import SearchRequest
+from fewshot_core.runs.requests import KINDS, Request, SearchRequest, SplitRequest, read_request
 from fewshot_core.search.records import CHECKPOINT, RECORDS, TABLE
 
 
@@ -49,14 +47,14 @@ def read_inputs(request: Request, data_dir: Path) -> Sent:
     """
     images: dict[str, bytes] = {}
     root = ""
-    if _needs_images(request):
+    if request.needs_images:
         source = find_source(request.dataset, request.images, data_dir)
         if not source.synthetic:
             info = DATASETS.get(request.dataset)
             above, root = source.path.parent, source.path.name
             for path in FORMATS.get(source.kind).files(info, source.path):
                 images[str(path.relative_to(above))] = read_image_file(path)
-    checkpoint = checkpoint_of(request)
+    checkpoint = request.checkpoint_path
     if checkpoint is None:
         return Sent(images, root)
     check_checkpoint(Path(checkpoint))
@@ -98,32 +96,21 @@ def place_inputs(
     return placed, None
 
 
-def checkpoint_of(request: Request) -> str | None:
-    """Return the path of the weights that a request starts from."""
-    if isinstance(request, SplitRequest):
-        return request.network.checkpoint
-    return request.checkpoint if isinstance(request, SearchRequest) else None
-
-
 def _with_checkpoint(request: Request, path: str) -> Request:
     if isinstance(request, SplitRequest):
         return replace(request, network=replace(request.network, checkpoint=path))
     return replace(request, checkpoint=path) if isinstance(request, SearchRequest) else request
 
 
-def _needs_images(request: Request) -> bool:
-    return not isinstance(request, SplitRequest) or request.needs_images
-
-
 def _sees(request: Request, fingerprints: Mapping[str, str | None], data_dir: Path) -> bool:
     """Whether this machine has the very files that are meant, under the same names."""
-    checkpoint = checkpoint_of(request)
+    checkpoint = request.checkpoint_path
     try:
         if checkpoint is not None:
             meant = fingerprints.get("checkpoint")
             if file_fingerprint(Path(checkpoint)) != meant:
                 return False
-        if not _needs_images(request):
+        if not request.needs_images:
             return True
         found = source_fingerprint(request.dataset, request.images, data_dir)
     except (FewshotError, OSError):
@@ -203,12 +190,12 @@ def do(task: GridTask, sent: Sent | None = None) -> Outcome:
             return Outcome({}, missing=True)
         local, data_dir = placed
         folder = RunFolder(Path(scratch) / task.run_id)
-        folder.write_manifest({"kind": task.kind, "request": local.canonical()})
+        folder.write_manifest({"kind": task.kind, "request": local.to_dict()})
         own = psutil.Process()
         status = Status(State.RUNNING, pid=os.getpid(), process_started=own.create_time())
         folder.write_status(status)
         with folder.log_path.open("w") as log, redirect_stdout(log):
-            resolve(KINDS.get(task.kind).job)(folder, data_dir or Path(scratch))
+            KINDS.get(task.kind).load()(folder, data_dir or Path(scratch))
         ended = folder.status()
         files = {
             name: (folder.path / name).read_bytes() for name in (*_RESULTS[task.kind], "log.txt")
