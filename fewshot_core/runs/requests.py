@@ -18,7 +18,7 @@ from fewshot_core.images import source_fingerprint
 from fewshot_core.metrics import METRICS
 from fewshot_core.networks import BATCH_NORM_MODES, checkpoint_fingerprint
 from fewshot_core.registry import PluginRegistry, Registry
-from fewshot_core.search.algorithms.registry import ALGORITHMS, options_of_others
+from fewshot_core.search.algorithms import ALGORITHMS, options_of_others
 from fewshot_core.search.options import SearchOptions, TrainingOptions, check_integer
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import TreeOptions

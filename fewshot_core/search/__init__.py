@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewshot_core.search.algorithms.registry import (
+from fewshot_core.search.algorithms import (
     ALGORITHMS,
     AlgorithmInfo,
     list_algorithms,

@@ -13,10 +13,9 @@ from torch import Tensor, nn
 
 from fewshot_core.data_folder import atomic_path, canonical_json, file_fingerprint
 from fewshot_core.nets import Supernet, load_checkpoint
-from fewshot_core.resolve import resolve_plugin
 from fewshot_core.safe_pickle import DAMAGE
-from fewshot_core.search.algorithms.base import Algorithm, ArchitectureStep, mean_loss
-from fewshot_core.search.algorithms.registry import ALGORITHMS
+from fewshot_core.search.algorithms import ALGORITHMS
+from fewshot_core.search.algorithms.base import ArchitectureStep, mean_loss
 from fewshot_core.search.compute import (
     Compute,
     Randomness,
@@ -264,9 +263,10 @@ class Search:
         self.compute.prepare(self.network)
         drawn = generator_for(seed, "first logits")
         self.alphas = Alphas(start.supernet.sub_space, drawn, self.compute.device)
-        what = f"the algorithm {info.name}"
-        factory = resolve_plugin(info.factory, what, "class", SearchError)
-        self.algorithm: Algorithm = factory(self.alphas, options)
+        try:
+            self.algorithm = info.create(self.alphas, options)
+        except ImportError as error:  # in another package
+            raise SearchError(f"the algorithm {algorithm} cannot be imported: {error}") from error
         self._weight_optimiser = weight_optimiser(self.network, options)
         self._architecture_optimiser = architecture_optimiser(self.alphas, options)
 

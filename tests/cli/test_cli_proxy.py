@@ -3,12 +3,11 @@
 import json
 
 import pytest
-from fewshot_core.search.job import run_search, run_training
 
 from fewshot_core.nets import Supernet
-from fewshot_core.runs import RunFolder, SearchRequest, State, Status, TrainingRequest
-from fewshot_core.search import PRESETS
-from fewshot_core.search import job as shared_job
+from fewshot_core.runs import RunFolder, SearchRequest, State, Status, TrainingRequest, search_job
+from fewshot_core.runs.search_job import run
+from fewshot_core.search import PRESETS, evaluation
 from fewshot_core.search.proxy import read_shared
 from fewshot_core.space import SubSpace
 
@@ -22,19 +21,19 @@ TRAINING = TrainingRequest("cifar10", SMOKE.training, 1, "synthetic")
 def made(data_folder):
     """Do a run in this process."""
 
-    def make(kind, request, work):
-        run = RunFolder(data_folder / "runs" / request.run_id({}))
-        run.path.mkdir(parents=True)
-        run.write_manifest({"kind": kind, "request": request.to_dict()})
-        work(request, run.path, data_folder)
-        run.write_status(Status(State.DONE))
-        return run
+    def make(kind, request):
+        run_folder = RunFolder(data_folder / "runs" / request.run_id({}))
+        run_folder.path.mkdir(parents=True)
+        run_folder.write_manifest({"kind": kind, "request": request.to_dict()})
+        run_folder.write_status(Status(State.QUEUED))
+        run(run_folder, data_folder)
+        return run_folder
 
     return make
 
 
 def test_architectures_of_the_sub_space_are_ranked_and_kept(made, fewshot, monkeypatch):
-    search = made("search", SEARCH, run_search)
+    search = made("search", SEARCH)
     document = json.loads(fewshot("proxy", search.run_id, "--sample", 8, "--json").out)
     rows = document["architectures"]
     assert {row["architecture"] for row in rows} <= set(PART.architecture_indices().tolist())
@@ -43,16 +42,16 @@ def test_architectures_of_the_sub_space_are_ranked_and_kept(made, fewshot, monke
     assert all(0 <= row["shared_accuracy"] <= 100 for row in rows)
     shared = read_shared(search.path)
     assert list(shared.accuracies) == [row["shared_accuracy"] for row in rows]
-    monkeypatch.setattr(shared_job, "measure_shared", None)  # a second time nothing is measured
+    monkeypatch.setattr(search_job, "measure_shared", None)  # a second time nothing is measured
     again = json.loads(fewshot("proxy", search.run_id, "--sample", 8, "--json").out)
     assert again == document
 
 
 def test_the_accuracies_are_those_of_the_checkpoint(made, fewshot, monkeypatch):
-    search = made("search", SEARCH, run_search)
+    search = made("search", SEARCH)
     seen = []
     monkeypatch.setattr(
-        shared_job,
+        evaluation,
         "shared_accuracy",
         lambda supernet, index, *rest: seen.append(supernet) or float(index % 97),
     )
@@ -66,14 +65,14 @@ def test_the_accuracies_are_those_of_the_checkpoint(made, fewshot, monkeypatch):
 
 
 def test_a_trained_supernet_is_measured_over_the_whole_space(made, fewshot):
-    training = made("train", TRAINING, run_training)
+    training = made("train", TRAINING)
     answer = fewshot("proxy", training.run_id, "--sample", 3)
     assert answer.code == 0 and "3 architectures" in answer.out
 
 
 @pytest.mark.parametrize("sample", [0, 1])
 def test_too_few_architectures_are_refused(made, fewshot, sample):
-    search = made("search", SEARCH, run_search)
+    search = made("search", SEARCH)
     answer = fewshot("proxy", search.run_id, "--sample", sample)
     assert answer.code == 1 and "expected 2 architectures or more" in answer.err
 

@@ -1,8 +1,7 @@
 import pytest
 
-from fewshot_core.runs import RunFolder, SearchRequest, State, Status, reading_problem
+from fewshot_core.runs import RunFolder, SearchRequest, State, Status, reading_problem, search_job
 from fewshot_core.runs.overview import find_damage
-from fewshot_core.runs.search_job import search
 from fewshot_core.search import PRESETS
 from fewshot_core.search.records import CHECKPOINT, RECORDS, TABLE
 from fewshot_core.space import SubSpace
@@ -26,7 +25,7 @@ def finished_search(tmp_path_factory):
         {"kind": "search", "request": request.to_dict(), "fingerprints": fingerprints}
     )
     run.write_status(Status(State.DONE))
-    search(run, folder)
+    search_job.run(run, folder)
     return run
 
 

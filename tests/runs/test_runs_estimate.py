@@ -7,10 +7,13 @@ from fewshot_core.runs import (
     SearchRequest,
     SplitRequest,
     TrainingRequest,
+    estimate,
     estimate_seconds,
+    search_job,
 )
-from fewshot_core.runs.estimate import record_epochs, record_pace, record_warm_up
-from fewshot_core.search import PRESETS
+from fewshot_core.runs.estimate import count_images, record_epochs, record_pace, record_warm_up
+from fewshot_core.runs.search_job import seconds_per_image
+from fewshot_core.search import PRESETS, SearchError, list_algorithms
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import TreeOptions
 
@@ -124,3 +127,62 @@ def test_a_smaller_sub_space_takes_less(tmp_path):
 def test_a_search_of_another_kind_is_not_estimated(tmp_path, request_):
     record_epochs(tmp_path, SEARCH, EPOCHS)
     assert estimate_seconds(tmp_path, request_) is None
+
+
+SMOKE = PRESETS.get("smoke")
+TIMED = SearchRequest("ImageNet16-120", "snas", tuple(SubSpace.full().rows), SMOKE.search)
+TIMED_TRAINING = TrainingRequest("cifar10", SMOKE.training)
+
+
+@pytest.mark.parametrize("algorithm", list_algorithms())
+def test_a_step_of_every_algorithm_can_be_timed(algorithm):
+    assert seconds_per_image(replace(TIMED, algorithm=algorithm), steps=1) > 0
+
+
+@pytest.fixture
+def timed(monkeypatch):
+    """Have a step take 0.5 seconds and a batch that is evaluated 0.1."""
+    times = iter([0.5, 0.1])
+    monkeypatch.setattr(search_job, "_seconds", lambda *arguments: next(times))
+
+
+def test_half_of_the_images_are_trained_on_and_half_evaluated(timed):
+    assert seconds_per_image(TIMED) == pytest.approx((0.5 + 0.1) / 32)
+
+
+def test_a_training_evaluates_the_half_that_is_held_out(timed):
+    assert seconds_per_image(TIMED_TRAINING) == pytest.approx((0.5 + 0.1) / 32)
+
+
+def test_a_training_on_all_images_evaluates_none(timed):
+    whole = replace(TIMED_TRAINING, options=replace(SMOKE.training, trained_on="all"))
+    assert seconds_per_image(whole) == pytest.approx(0.5 / 16)
+
+
+def test_all_images_of_a_source_count_where_no_number_is_given(tmp_path):
+    few = replace(TIMED, images="synthetic")
+    whole = replace(few, options=replace(SMOKE.search, images=None))
+    record_pace(tmp_path, few, 0.001)
+    seconds = [estimate_seconds(tmp_path, request) for request in (few, whole)]
+    assert seconds == pytest.approx([2 * 64 * 0.001, 2 * 10_000 * 0.001])
+
+
+def test_a_process_of_its_own_times_the_steps(tmp_path):
+    request = replace(TIMED, images="synthetic", checkpoint="missing.pt")
+    estimate.measure(tmp_path, request)
+    assert 0 < estimate_seconds(tmp_path, request) < 600
+
+
+def test_a_process_that_fails_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(estimate, "_MEASURE", "raise SystemExit('no torch here')")
+    with pytest.raises(SearchError, match="a step cannot be measured: no torch here"):
+        estimate.measure(tmp_path, replace(TIMED, images="synthetic"))
+
+
+def test_a_device_that_is_not_there_is_an_error():
+    with pytest.raises(SearchError, match="the device 'meta3' cannot be used here"):
+        seconds_per_image(replace(TIMED, device="meta3"))
+
+
+def test_images_are_counted_without_reading_them():
+    assert count_images("cifar10", "synthetic") == 10_000

@@ -1,11 +1,13 @@
-"""Searches and trainings as runs: in this process, and in one that is killed and started again."""
+"""Searches and trainings as runs: stopped anywhere and started again, they end the same."""
 
 import os
 import signal
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
+import pandas as pd
 import pytest
 
+from fewshot_core.datasets import DATASETS
 from fewshot_core.runs import (
     RunFolder,
     SearchRequest,
@@ -16,8 +18,15 @@ from fewshot_core.runs import (
     find_finished,
     start,
 )
-from fewshot_core.runs.search_job import search, train
-from fewshot_core.search import PRESETS
+from fewshot_core.runs.search_job import noise, run, run_epochs
+from fewshot_core.search import (
+    PRESETS,
+    EpochRecord,
+    SearchOptions,
+    TrainingOptions,
+    read_records,
+)
+from fewshot_core.search.records import CHECKPOINT, DAMAGED, RECORDS, TABLE, append_record
 from fewshot_core.space import SubSpace
 
 SMOKE = PRESETS.get("smoke")
@@ -44,7 +53,7 @@ def prepare(tmp_path):
 def test_a_search_leaves_its_epochs_and_says_how_it_went(prepare, tmp_path, capsys):
     folder = prepare("search", SEARCH)
     assert folder.records() == [] and not folder.is_complete()
-    search(folder, tmp_path)
+    run(folder, tmp_path)
     assert [record["epoch"] for record in folder.records()] == [0, 1, 2]
     assert folder.is_complete()
     status = folder.status()
@@ -55,7 +64,7 @@ def test_a_search_leaves_its_epochs_and_says_how_it_went(prepare, tmp_path, caps
 
 def test_a_training_leaves_a_supernet(prepare, tmp_path):
     folder = prepare("train", TRAINING)
-    train(folder, tmp_path)
+    run(folder, tmp_path)
     assert [record["epoch"] for record in folder.records()] == [1, 2]
     assert folder.is_complete() and folder.status().state is State.DONE
     assert (folder.path / "checkpoint.pt").is_file()
@@ -63,7 +72,7 @@ def test_a_training_leaves_a_supernet(prepare, tmp_path):
 
 def test_a_search_that_lacks_epochs_is_not_complete(prepare, tmp_path):
     folder = prepare("search", SEARCH)
-    search(folder, tmp_path)
+    run(folder, tmp_path)
     path = folder.path / "epochs.jsonl"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     assert not folder.is_complete()
@@ -95,3 +104,160 @@ def test_a_killed_search_goes_on_and_ends_as_an_unbroken_one(tmp_path, wait_unti
     assert first.manifest()["synthetic"] is True
     cancel(first)  # a run that has ended is left as it is
     assert first.status().state is State.DONE
+
+
+OPTIONS = SearchOptions(
+    epochs=3,
+    batch_size=8,
+    channels=2,
+    cells_per_stage=1,
+    images=32,
+    architecture_learning_rate=0.05,
+)
+ROWS = ("00110", "01000", "10110", "01000", "00001", "10010")
+SMALL = SearchRequest("ImageNet16-120", "snas", ROWS, OPTIONS)
+SMALL_TRAINING = TrainingRequest(
+    "ImageNet16-120",
+    TrainingOptions(epochs=3, batch_size=8, channels=2, cells_per_stage=1, images=32),
+)
+
+
+class Killed(BaseException):
+    """What ends a process in the middle of its work."""
+
+
+@dataclass
+class Seen:
+    """Remembers what is reported, and ends the job at a moment."""
+
+    moment: int | None = None
+    steps: list = field(default_factory=list)
+
+    def say(self, message):
+        self.step(0, 0, message)
+
+    def step(self, done, total, message, now=False):
+        self.steps.append((done, total, message))
+        if len(self.steps) == self.moment:
+            raise Killed
+
+    @property
+    def messages(self):
+        return [message for *_, message in self.steps]
+
+
+def do(request, folder, data_dir=None, progress=None, data=None):
+    return run_epochs(request, folder, progress or Seen(), data_dir, data).records
+
+
+def lines(folder):
+    return [{**record, "seconds": None} for record in read_records(folder / RECORDS)]
+
+
+@pytest.fixture(scope="module")
+def images():
+    return noise(DATASETS.get("ImageNet16-120"), 32, "cpu")
+
+
+@pytest.fixture
+def whole(tmp_path, images):
+    folder = tmp_path / "whole"
+    do(SMALL, folder, data=images)
+    return folder
+
+
+def test_a_job_leaves_records_a_table_and_a_checkpoint(whole):
+    assert {path.name for path in whole.iterdir()} == {RECORDS, TABLE, CHECKPOINT}
+    records = [EpochRecord.from_dict(record) for record in read_records(whole / RECORDS)]
+    assert [record.epoch for record in records] == [0, 1, 2, 3]
+    table = pd.read_parquet(whole / TABLE)
+    assert table["valid_accuracy"].tolist() == [record.valid_accuracy for record in records]
+
+
+# Reports: loading, evaluating, record 0, then for each epoch two steps and its record.
+@pytest.mark.parametrize("moment", [1, 2, 3, 4, 5, 6, 8, 9, 11, 12])
+def test_a_job_that_was_killed_ends_with_the_same_records(whole, tmp_path, images, moment):
+    folder = tmp_path / "killed"
+    with pytest.raises(Killed):
+        do(SMALL, folder, progress=Seen(moment), data=images)
+    records = do(SMALL, folder, data=images)
+    assert len(records) == 4
+    assert lines(folder) == lines(whole)
+
+
+def test_an_epoch_beyond_the_checkpoint_is_repeated(whole, tmp_path, images):
+    folder = tmp_path / "killed"
+    with pytest.raises(Killed):
+        do(SMALL, folder, progress=Seen(8), data=images)
+    append_record(folder / RECORDS, {"epoch": 2, "wrong": True})
+    (folder / RECORDS).write_bytes((folder / RECORDS).read_bytes() + b'{"ep')
+    do(SMALL, folder, data=images)
+    assert lines(folder) == lines(whole)
+
+
+def test_a_finished_job_does_nothing_again(whole, images):
+    before = (whole / RECORDS).read_bytes()
+    seen = Seen()
+    do(SMALL, whole, progress=seen, data=images)
+    assert (whole / RECORDS).read_bytes() == before
+    assert seen.messages == ["loading images", "going on after epoch 3"]
+
+
+def test_a_damaged_checkpoint_is_renamed_and_all_epochs_are_repeated(whole, tmp_path, images):
+    folder = tmp_path / "damaged"
+    with pytest.raises(Killed):
+        do(SMALL, folder, progress=Seen(8), data=images)
+    content = (folder / CHECKPOINT).read_bytes()
+    (folder / CHECKPOINT).write_bytes(content[:-100])
+    seen = Seen()
+    do(SMALL, folder, progress=seen, data=images)
+    assert any(text.startswith("starting again from epoch 0: ") for text in seen.messages)
+    assert (folder / DAMAGED).read_bytes() == content[:-100]
+    assert lines(folder) == lines(whole)
+
+
+def test_the_checkpoint_of_another_request_is_not_used(whole, images):
+    other = replace(SMALL, seed=1)
+    seen = Seen()
+    do(other, whole, progress=seen, data=images)
+    assert any("starting again" in text for text in seen.messages)
+
+
+def test_progress_counts_the_steps_of_all_epochs(tmp_path, images):
+    seen = Seen()
+    do(SMALL, tmp_path, progress=seen, data=images)
+    assert [(done, total) for done, total, _ in seen.steps[3:]] == [
+        (0, 6),
+        (1, 6),
+        (2, 6),
+        (2, 6),
+        (3, 6),
+        (4, 6),
+        (4, 6),
+        (5, 6),
+        (6, 6),
+    ]
+    assert seen.messages[4] == "epoch 1 of 3, step 2 of 2"
+    done = [text for text in seen.messages if text.endswith("done")]
+    assert done == [f"epoch {epoch} of 3 done" for epoch in range(4)]
+
+
+def test_a_training_resumes_too_and_searches_inherit_its_checkpoint(tmp_path, images):
+    do(SMALL_TRAINING, tmp_path / "whole", data=images)
+    with pytest.raises(Killed):
+        do(SMALL_TRAINING, tmp_path / "killed", progress=Seen(5), data=images)
+    records = do(SMALL_TRAINING, tmp_path / "killed", data=images)
+    assert lines(tmp_path / "killed") == lines(tmp_path / "whole")
+    assert [record.epoch for record in records] == [1, 2, 3]
+    rows = tuple(SubSpace.full().rows)
+    inherited = replace(SMALL, rows=rows, checkpoint=str(tmp_path / "whole" / CHECKPOINT))
+    first = do(inherited, tmp_path / "search", data=images)[0]
+    assert first.valid_accuracy == records[-1].valid_accuracy
+    assert first.valid_loss == pytest.approx(records[-1].valid_loss)
+
+
+def test_the_smoke_preset_runs_on_synthetic_images(tmp_path):
+    options = PRESETS.get("smoke").search
+    request = replace(SMALL, algorithm="dsnas", options=options, images="synthetic")
+    records = do(request, tmp_path / "run", tmp_path)
+    assert len(records) == options.epochs + 1

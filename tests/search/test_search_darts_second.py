@@ -5,7 +5,6 @@ import torch
 from slow_search import slow_loss, slow_softmax
 from torch import nn
 
-from fewshot_core.resolve import resolve
 from fewshot_core.search import ALGORITHMS, SearchOptions
 from fewshot_core.search.algorithms.base import ArchitectureStep
 from fewshot_core.search.compute import Compute
@@ -77,7 +76,7 @@ def step(network, alphas):
 
 
 def make(name, alphas):
-    return resolve(ALGORITHMS.get(name).factory)(alphas, SearchOptions())
+    return ALGORITHMS.get(name).create(alphas, SearchOptions())
 
 
 def exact(step, alphas, momentum=MOMENTUM):

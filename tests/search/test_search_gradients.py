@@ -4,7 +4,6 @@ import pytest
 import torch
 from slow_search import slow_logits, slow_loss, slow_softmax
 
-from fewshot_core.resolve import resolve
 from fewshot_core.search import ALGORITHMS, SearchOptions
 from fewshot_core.search.compute import Compute
 from fewshot_core.search.loop import weight_step
@@ -18,7 +17,7 @@ TEMPERATURE = 0.4
 def make_algorithm(double_alphas):
     def make(name, sub_space):
         options = SearchOptions(temperature=TEMPERATURE)
-        return resolve(ALGORITHMS.get(name).factory)(double_alphas(sub_space), options)
+        return ALGORITHMS.get(name).create(double_alphas(sub_space), options)
 
     return make
 

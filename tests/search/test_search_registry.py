@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from fewshot_core.errors import UnknownNameError
-from fewshot_core.resolve import resolve
 from fewshot_core.search import ALGORITHMS, SearchOptions, list_algorithms
 from fewshot_core.search.algorithms.base import Algorithm
 from fewshot_core.search.network import Alphas
@@ -28,7 +27,7 @@ def test_a_record_says_what_a_reader_wants_to_know(info):
 @pytest.mark.parametrize("info", ALGORITHMS, ids=lambda info: info.name)
 def test_a_factory_makes_an_algorithm(info):
     alphas = Alphas(SubSpace.full(), torch.Generator())
-    made = resolve(info.factory)(alphas, SearchOptions())
+    made = info.create(alphas, SearchOptions())
     assert isinstance(made, Algorithm)
     made.start_epoch(0)
     assert (made.temperature is not None) == (info.name == "snas")

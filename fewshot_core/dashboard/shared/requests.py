@@ -23,7 +23,7 @@ from fewshot_core.search import (
     SearchOptions,
     TrainingOptions,
 )
-from fewshot_core.search.algorithms.registry import ALGORITHMS
+from fewshot_core.search.algorithms import ALGORITHMS
 from fewshot_core.search.options import SAMPLINGS, TRAINED_ON, as_text, override
 from fewshot_core.space import EDGES, edge_label
 from fewshot_core.splitting import EDGE_POLICIES, WARM_UP_IMAGES, TreeOptions

@@ -2,7 +2,7 @@
 
 An algorithm says how the operations of an edge are weighted and how the architecture parameters
 get their gradient. The epoch loop does the rest: batches, both optimisers, records. Adding one is
-one file like this and one record in ``fewshot_core.search.algorithms.registry``::
+one file like this and one record in ``fewshot_core.search.algorithms``::
 
     class Likeliest(Algorithm):
         def weights(self, generator: torch.Generator) -> EdgeWeights:
