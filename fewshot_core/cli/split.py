@@ -146,7 +146,7 @@ def _document(splits: list[list[Split]]) -> dict[str, Any]:
 
 def _print(several: list[Split]) -> None:
     run, tree = several[0]
-    label = METRICS.get(tree.metric).label
+    label = METRICS.label(tree.metric)
     out.print(f"{run.run_id}: {label} on {tree.details['dataset']}", highlight=False)
     out.print(nodes_table(tree))
     out.print(leaves_table(tree))

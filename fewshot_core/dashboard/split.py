@@ -145,7 +145,7 @@ def estimate_text(workspace: Workspace, requests: Sequence[SplitRequest]) -> str
     scorings = sum(request.tree.scorings() for request in requests)
     if len(known) < len(times):
         missing = [
-            METRICS.get(request.metric).label + (" with warm-up" if request.tree.warm_ups else "")
+            request.method_label + (" with warm-up" if request.tree.warm_ups else "")
             for request, seconds in zip(requests, times, strict=True)
             if seconds is None
         ]
@@ -415,9 +415,7 @@ def _show_active(folder: RunFolder) -> None:
     if not status.state.active:
         st.rerun()
     title, button = st.columns([5, 1], vertical_alignment="center")
-    title.markdown(
-        f"**{METRICS.get(request.metric).label}** on {DATASETS.get(request.dataset).label}"
-    )
+    title.markdown(f"**{request.method_label}** on {DATASETS.get(request.dataset).label}")
     if button.button("Cancel", key=f"cancel_{folder.run_id}", icon=":material/cancel:"):
         cancel(folder)
         st.rerun()
@@ -458,7 +456,7 @@ def _show_ended(workspace: Workspace, folder: RunFolder) -> None:
     status = folder.status()
     if status.state not in _ENDED:
         return
-    label = METRICS.get(folder.split_request().metric).label
+    label = folder.split_request().method_label
     text = f"The {label} split {_ENDED[status.state]}: {status.message}"
     if status.state is State.CANCELLED:
         st.info(f"The {label} split was cancelled.", icon=":material/cancel:")

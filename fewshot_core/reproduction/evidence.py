@@ -15,8 +15,8 @@ from fewshot_core.bench import KINDS, load_accuracy, resolve_table
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError
 from fewshot_core.metrics import METRICS
-from fewshot_core.runs import SplitRequest, plan_command
-from fewshot_core.search import ALGORITHMS, PRESETS, SearchRequest
+from fewshot_core.runs import SearchRequest, SplitRequest, plan_command
+from fewshot_core.search import PRESETS
 from fewshot_core.search.options import as_text, changed
 from fewshot_core.selection import recorded_curves, search_families
 from fewshot_core.space import EDGES, OPERATIONS, SubSpace
@@ -327,7 +327,7 @@ def _recorded_splits(store: Store) -> Iterator[Split]:
 
 def _metric(request: SplitRequest) -> str:
     own = [request.variant] if request.variant != "paper" else []
-    if METRICS.get(request.metric).needs_images and request.batch_norm != "batch":
+    if request.needs_images and request.batch_norm != "batch":
         own.append(f"{request.batch_norm} statistics")
     return f"{request.metric} ({', '.join(own)})" if own else request.metric
 
@@ -422,7 +422,7 @@ def _search_scale(request: SearchRequest, synthetic: bool) -> str:
     cells = "cell" if options.cells_per_stage == 1 else "cells"
     weights = ", inherited weights" if request.checkpoint else ""
     return (
-        f"{ALGORITHMS.get(request.algorithm).label}, preset {preset.name}"
+        f"{request.method_label}, preset {preset.name}"
         f"{f' with {differing}' if differing else ''} ({options.epochs} epochs, "
         f"{options.channels} channels, {options.cells_per_stage} {cells} per stage, {images} "
         f"{'synthetic' if synthetic else 'real'} images, half of them held out{weights})"

@@ -85,10 +85,7 @@ class BaseRequest:
 
     def _info(self) -> Any:
         """Return the record of the method, or None where it is not installed."""
-        registry, name = self.methods, self.method
-        if registry is None or name is None or name not in registry:
-            return None
-        return registry.get(name)
+        return self.methods.find(self.method or "") if self.methods is not None else None
 
     def check(self) -> None:
         """Check what depends on the installed metrics and algorithms.

@@ -15,7 +15,6 @@ from fewshot_core.errors import FewshotError
 from fewshot_core.runs import RunFolder, SearchRequest, State, Status, list_runs, plan
 from fewshot_core.runs.folder import FileCache
 from fewshot_core.runs.jobs import planned_folders
-from fewshot_core.search import ALGORITHMS
 from fewshot_core.search.records import RECORDS
 from fewshot_core.space import SubSpace
 
@@ -272,7 +271,7 @@ def request_source(request: SearchRequest, synthetic: bool) -> list[str]:
     cells = f"{options.cells_per_stage} cell{'s' * (options.cells_per_stage > 1)} per stage"
     weights = "fresh weights" if request.checkpoint is None else "inherited weights"
     return [
-        ALGORITHMS.get(request.algorithm).label,
+        request.method_label,
         f"{options.channels} channels, {cells}, {weights}",
         f"{count} {'made-up ' * synthetic}images ({request.images or 'the first real ones'})",
         f"batch size {options.batch_size}",

@@ -14,7 +14,7 @@ from fewshot_core.errors import FewshotError
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import Request, SearchRequest, SplitRequest
 from fewshot_core.runs.folder import FileCache
-from fewshot_core.search import ALGORITHMS, PRESETS, SearchOptions, TrainingOptions, preset_of
+from fewshot_core.search import PRESETS, SearchOptions, TrainingOptions, preset_of
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import SplitTree
 from fewshot_core.splitting.files import imported_names, imported_path, read_imported
@@ -37,7 +37,7 @@ def request_label(request: Request, run_id: str) -> str:
 
 def search_label(request: SearchRequest, synthetic: bool = False) -> str:
     """Return what searches have in common that differ by sub-space and seed only."""
-    parts = [ALGORITHMS.get(request.algorithm).label, options_label(request.options)]
+    parts = [request.method_label, options_label(request.options)]
     if request.checkpoint is not None:
         parts.append("inherited weights")
     return _SEPARATOR.join([*parts, *(["synthetic"] if synthetic else [])])
@@ -46,7 +46,7 @@ def search_label(request: SearchRequest, synthetic: bool = False) -> str:
 def split_label(request: SplitRequest, run_id: str) -> str:
     """Return the short name of a split; the end of its run's name tells it from others."""
     network = request.network
-    parts = [METRICS.get(request.metric).label]
+    parts = [request.method_label]
     if request.variant != "paper":
         parts.append(request.variant)
     parts.append(_network(network.channels, network.cells_per_stage))
@@ -190,7 +190,11 @@ def _labels(
 
     def place(item: tuple[str, SplitRequest]) -> tuple[int, bool, int]:
         request = item[1]
-        return order[request.metric], request.network.checkpoint is not None, request.seed
+        return (
+            order.get(request.metric, len(order)),
+            request.network.checkpoint is not None,
+            request.seed,
+        )
 
     ordered = sorted(demo.items(), key=place)
     return own | {run_id: _demo_label(request, run_id) for run_id, request in ordered}
@@ -215,7 +219,7 @@ def _open_finished(store: Store, revision: int, key: str) -> SplitInView:
     return SplitInView(
         key=key,
         label=_demo_label(request, key) if row["demo"] else split_label(request, key),
-        name=METRICS.get(tree.metric).label,
+        name=METRICS.label(tree.metric),
         dataset=request.dataset,
         leaves=tuple(tree.leaves),
         details=_details(tree),
