@@ -93,12 +93,12 @@ def show_node(tree: SplitTree, node: SplitNode, key: str) -> None:
     """Show a node's scores, similarities and candidate cuts."""
     if node.degenerate:
         st.warning(f"This choice is arbitrary: {node.reason}.", icon=":material/help:")
-    info = METRICS.get(tree.metric)
+    label = METRICS.label(tree.metric)
     scored = any(value is not None for value in node.values)
     left, right = st.columns(2, gap="medium")
     if scored:
         with left:
-            figure = _draw_scores(node.operations, node.values, info.label)
+            figure = _draw_scores(node.operations, node.values, label)
             show_figure(figure, f"{key}_scores")
     with right if scored else left:
         show_figure(
