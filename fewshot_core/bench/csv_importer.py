@@ -16,8 +16,8 @@ from fewshot_core.bench.table import (
     TableContent,
     architecture_codes,
     check_complete,
-    content_from_means,
     describe_place,
+    make_content,
 )
 from fewshot_core.csv_text import CsvText, read_csv_text
 from fewshot_core.errors import TableError
@@ -168,7 +168,7 @@ def _read_content(
         for column, dataset, kind in mapping.columns
     ]
     accuracies = pd.concat(parts, ignore_index=True)
-    content = content_from_means(accuracies, text.name, epochs)
+    content = make_content(accuracies, text.name, epochs)
     check_complete(accuracies, text.name)
     return content
 

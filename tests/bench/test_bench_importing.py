@@ -12,14 +12,13 @@ from fewshot_core.bench import (
     preview_table,
 )
 from fewshot_core.errors import TableError, UnknownNameError
-from fewshot_core.resolve import resolve
 
 MAPPING = ColumnMapping("arch", (("cifar10_test", "cifar10", "test"),))
 
 
 @pytest.mark.parametrize("importer", IMPORTERS, ids=lambda importer: importer.name)
 def test_every_importer_has_a_reader_and_says_what_it_reads(importer):
-    assert callable(resolve(importer.read))
+    assert callable(importer.read)
     assert importer.label and importer.description
 
 
@@ -59,8 +58,8 @@ def test_a_preview_shows_what_it_could_not_understand(write_csv):
     assert preview.columns == ("a", "b") and len(preview.rows) == 1
 
 
-def test_a_preview_of_a_folder_needs_no_mapping(nats_folder):
-    preview = preview_table(nats_folder)
+def test_a_preview_of_a_folder_needs_no_mapping(nats):
+    preview = preview_table(nats)
     assert (preview.importer, preview.mapping, preview.problem) == ("nats-folder", None, None)
     assert len(preview.best) == 6
 
@@ -127,6 +126,6 @@ def test_inputs_that_nothing_reads_are_refused(tmp_path):
         preview_table(tmp_path, importer="csv")
 
 
-def test_a_mapping_for_a_folder_is_refused(nats_folder):
+def test_a_mapping_for_a_folder_is_refused(nats):
     with pytest.raises(TableError, match="leave the mapping of columns out"):
-        preview_table(nats_folder, mapping=MAPPING)
+        preview_table(nats, mapping=MAPPING)
