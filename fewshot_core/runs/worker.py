@@ -1,11 +1,9 @@
 """The process of a run: ``python -m fewshot_core.runs.worker RUN_FOLDER``.
 
-Each waiting process holds a lock on a ticket of its own, a file with a number. The system lets go
-of the lock when a process ends, however it ends, so no ticket of a dead process blocks the queue,
-and none needs a process that watches over it.
+Each waiting process holds a lock on its own ticket, a file with a number. The system releases the
+lock when a process ends, however it ends, so no ticket of a dead process blocks the queue.
 """
 
-import fcntl
 import os
 import re
 import signal
@@ -19,15 +17,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+from filelock import FileLock, Timeout
+
 from fewshot_core.data_folder import data_dir, locked
 from fewshot_core.errors import RunError
 from fewshot_core.runs.folder import RunFolder, State
 from fewshot_core.runs.jobs import failure_message
 
 POLL_SECONDS = 0.2
-"""Seconds between two looks of the next one in the queue; those behind it look less often."""
-
-_DIGITS = 12
+"""Seconds between two checks of the first process in the queue; later ones check less often."""
 
 
 @contextmanager
@@ -36,57 +34,48 @@ def turn(folder: Path, waiting: Callable[[int], None]) -> Iterator[None]:
 
     Args:
         folder: The folder of the queue.
-        waiting: Called whenever another number of processes comes before this one; not called
+        waiting: Called whenever the number of processes before this one has changed; not called
             where there is none.
     """
     with locked(folder):
-        taken = [_number(path) for path in _tickets(folder)]
-        ticket = folder / f"{max(taken, default=0) + 1:0{_DIGITS}d}"
-        file = ticket.open("x")
-        fcntl.flock(file, fcntl.LOCK_EX)
+        ticket = (
+            folder / f"{max([int(path.name) for path in _tickets(folder)], default=0) + 1:012d}"
+        )
+        lock = FileLock(ticket)
+        lock.acquire()
     try:
-        _wait(folder, ticket, waiting)
+        reported = 0
+        while ahead := sum(_is_held(path) for path in _tickets(folder) if path.name < ticket.name):
+            if ahead != reported:
+                waiting(ahead)
+                reported = ahead
+            time.sleep(POLL_SECONDS * ahead)
         yield
     finally:
+        lock.release()
         ticket.unlink(missing_ok=True)
-        file.close()
-
-
-def _wait(folder: Path, ticket: Path, waiting: Callable[[int], None]) -> None:
-    told = 0
-    while ahead := sum(_is_held(path) for path in _tickets(folder) if path.name < ticket.name):
-        if ahead != told:
-            waiting(ahead)
-            told = ahead
-        time.sleep(POLL_SECONDS * ahead)
 
 
 def _tickets(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.name.isdigit())
 
 
-def _number(ticket: Path) -> int:
-    return int(ticket.name)
-
-
 def _is_held(ticket: Path) -> bool:
-    """Whether a living process holds a ticket; that of a dead one is thrown away."""
+    """Whether a living process holds a ticket; that of a dead one is deleted."""
     try:
-        with ticket.open() as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            ticket.unlink(missing_ok=True)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
+        with FileLock(ticket, blocking=False):
+            pass
+    except Timeout:
         return True
+    ticket.unlink(missing_ok=True)
     return False
 
 
 RESERVE_BYTES = 65_536
-"""Room kept on the disk for a run's last words."""
+"""Disk space reserved for a run's last status."""
 
 NICENESS = 5
-"""By how much a run gives way to the app: pages stay quick while all cores compute."""
+"""Niceness of a run: pages stay quick while all cores compute."""
 
 _DEVICE = re.compile(r"[a-z]+(:[0-9]+)?")
 
@@ -120,7 +109,7 @@ def main(path: Path) -> int:
 
 
 def _queue(folder: RunFolder) -> Path:
-    """Return the queue of the device that a run computes on."""
+    """Return the folder of the queue of a run's device."""
     device = folder.request().device
     if not _DEVICE.fullmatch(device):
         raise RunError(f"expected a device such as 'cpu' or 'cuda', got {device!r}")
@@ -145,7 +134,7 @@ def _finish(folder: RunFolder, state: State, message: str) -> None:
 
 
 def _reserve(folder: RunFolder) -> Path:
-    """Return a file that is there to be deleted: the last status then fits on a full disk."""
+    """Return a file to delete before the last status is written: it then fits on a full disk."""
     return folder.path / ".reserve"
 
 
@@ -159,5 +148,6 @@ def _on_termination(number: int, frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(NICENESS)
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(NICENESS)
     sys.exit(main(Path(sys.argv[1])))

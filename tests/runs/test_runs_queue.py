@@ -14,7 +14,7 @@ Wait = Callable[[Callable[[], object], str], None]
 _MEMBER = """
 import sys
 from pathlib import Path
-from fewshot_core.runs.queue import turn
+from fewshot_core.runs.worker import turn
 folder, name = Path(sys.argv[1]), sys.argv[2]
 def say(word):
     with (folder.parent / "said").open("a") as file:

@@ -173,7 +173,7 @@ def test_a_renamed_run_is_found(data_folder, make_run):
     run = make_run()
     run.path.rename(run.path.with_name("split-renamed"))
     [(name, [reason])] = verify(data_folder).damaged.items()
-    assert name == "split-renamed" and f"belongs into {run.run_id}" in reason
+    assert name == "split-renamed" and f"holds the run {run.run_id}" in reason
 
 
 def test_the_same_result_that_arrives_twice_changes_nothing(make_run, open_store):
