@@ -186,3 +186,85 @@ def test_other_imports_pass(path, source):
 )
 def test_modules_are_named_in_full(source, modules):
     assert list(imported_modules(source, "fewshot_core/space/a.py")) == modules
+
+
+ORDER = (
+    "errors registry documents data_folder durations glossary safe_pickle csv_text",
+    "space datasets networks",
+    "bench images nets",
+    "metrics",
+    "splitting",
+    "search",
+    "selection analysis",
+    "runs",
+    "store",
+    "plots",
+    "reproduction",
+    "dashboard cli doctor",
+)
+"""The packages and modules of ``fewshot_core``, bottom to top: a line imports none above it."""
+
+LEVELS = {name: level for level, names in enumerate(ORDER) for name in names.split()}
+
+
+def imports_at_run_time(source: str) -> Iterator[str]:
+    """Yield what of ``fewshot_core`` a file imports, also in functions, but not for types only."""
+    waiting: list[ast.AST] = [ast.parse(source)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module == "fewshot_core":
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fewshot_core."):
+            yield str(node.module).split(".")[1]
+        waiting.extend(ast.iter_child_nodes(node))
+
+
+def upward_imports(source: str, path: str) -> list[str]:
+    """Return the imports of a file from packages that are above its own."""
+    own = path.split("/")[1].removesuffix(".py")
+    return [
+        f"{path} imports {name}"
+        for name in imports_at_run_time(source)
+        if LEVELS.get(name, -1) > LEVELS.get(own, len(ORDER))
+    ]
+
+
+def test_imports_go_downward():
+    core = [file for file in project_files() if (ROOT / "fewshot_core") in file.parents]
+    broken = [
+        message
+        for file in core
+        for message in upward_imports(
+            file.read_text(encoding="utf-8"), file.relative_to(ROOT).as_posix()
+        )
+    ]
+    assert broken == []
+
+
+def test_every_package_has_its_place_in_the_order():
+    entry_points = {"__init__", "__main__"}
+    found = {
+        path.name.removesuffix(".py")
+        for path in (ROOT / "fewshot_core").iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert found - entry_points <= set(LEVELS)
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "count"),
+    [
+        ("fewshot_core/search/loop.py", "from fewshot_core.runs import SplitRequest", 1),
+        ("fewshot_core/search/loop.py", "def f():\n    from fewshot_core.runs.jobs import a", 1),
+        ("fewshot_core/space/x.py", "from fewshot_core import nets", 1),
+        ("fewshot_core/errors.py", "from fewshot_core.space import SubSpace", 1),
+        ("fewshot_core/search/x.py", "if TYPE_CHECKING:\n    from fewshot_core.runs import a", 0),
+        ("fewshot_core/cli/x.py", "from fewshot_core.runs import SplitRequest", 0),
+        ("fewshot_core/analysis/x.py", "from fewshot_core.selection import top_k", 0),
+        ("fewshot_core/__main__.py", "from fewshot_core.cli.app import main", 0),
+    ],
+)
+def test_an_import_from_above_is_found(path, source, count):
+    assert len(upward_imports(source, path)) == count
