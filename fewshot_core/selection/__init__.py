@@ -1,22 +1,29 @@
-"""Which sub-supernet? Selection replayed on recorded curves (Section 4.3 of the paper).
+"""Selection among sub-supernets, replayed on recorded curves (Section 4.3 of the paper).
 
 Pure functions: a DataFrame of curves in, results out, without torch.
 """
 
-from fewshot_core.selection.curves import Curves, comparable, curves_by_seed, leaders, read_frame
+from fewshot_core.selection.curves import (
+    Curves,
+    RecordedCurves,
+    comparable,
+    curves_by_seed,
+    leaders,
+    read_frame,
+    recorded_curves,
+    search_families,
+)
 from fewshot_core.selection.halving import (
-    PAPER_END,
-    PAPER_MILESTONES,
     HalvingResult,
     Tie,
-    describe_schedule,
+    cost_text,
     oracle,
-    parse_milestones,
-    proportional_schedule,
     random_sub_supernet,
+    result_document,
     successive_halving,
     top_k,
     train_all,
+    verdict,
 )
 from fewshot_core.selection.imported import (
     ImportedCurves,
@@ -29,18 +36,23 @@ from fewshot_core.selection.imported import (
 )
 from fewshot_core.selection.proxy import proxy_correlation, random_kendall_interval
 from fewshot_core.selection.rankings import DEFAULT_WINDOW, RANKINGS
-from fewshot_core.selection.recorded import RecordedCurves, recorded_curves, search_families
+from fewshot_core.selection.schedules import (
+    PAPER_END,
+    PAPER_MILESTONES,
+    describe_milestones,
+    describe_schedule,
+    paper_milestones,
+    parse_milestones,
+    proportional_schedule,
+)
 from fewshot_core.selection.strategies import (
     STRATEGIES,
     Choice,
     default_choices,
-    describe_milestones,
     mark_of,
-    paper_milestones,
     pareto_front,
     schedule_grid,
 )
-from fewshot_core.selection.verdict import cost_text, result_document, verdict
 
 __all__ = [
     "DEFAULT_WINDOW",

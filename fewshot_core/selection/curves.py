@@ -1,4 +1,4 @@
-"""Curves of recorded searches, one for each sub-supernet, checked once and held as arrays.
+"""Curves of recorded searches, one for each sub-supernet, checked once and stored as arrays.
 
 Epoch t is the state after t epochs of training, so that training up to there costs t epochs;
 epoch 0 is the state before, with the weights copied from the supernet.
@@ -6,7 +6,7 @@ epoch 0 is the state before, with the weights copied from the supernet.
 
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +15,25 @@ import numpy.typing as npt
 import pandas as pd
 
 from fewshot_core.errors import SelectionError
+from fewshot_core.space import SubSpace
 
 COLUMNS = ("sub_space", "epoch", "valid_accuracy", "test_accuracy")
 """The columns that curves must have."""
 
 ACCURACIES = ("valid_accuracy", "test_accuracy")
 
+MEASURES = {
+    "valid_accuracy": "validation accuracy",
+    "test_accuracy": "test accuracy",
+    "valid_loss": "validation loss",
+}
+"""The columns with numbers, and their names; the loss is optional."""
+
+Floats = npt.NDArray[np.float64]
+
 
 def natural_order(name: str) -> list[tuple[int, int, str]]:
-    """Return a key that sorts numbers inside names as numbers: S2 before S10."""
+    """Sort key that compares numbers inside names as numbers: S2 before S10."""
     return [
         (0, int(part), "") if part.isdigit() else (1, 0, part)
         for part in re.split(r"(\d+)", name)
@@ -32,10 +42,10 @@ def natural_order(name: str) -> list[tuple[int, int, str]]:
 
 
 def check_frame(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of curves with plain types: names as text, epochs and seeds as int64.
+    """Check the rows of curves and convert names to text, epochs and seeds to int64.
 
     Raises:
-        SelectionError: If a column is missing, a number is none or out of range, or a row is
+        SelectionError: If a column is missing, a number is invalid or out of range, or a row is
             there twice; the message names sub-space and epoch.
     """
     missing = [column for column in COLUMNS if column not in frame]
@@ -78,7 +88,7 @@ def _whole_numbers(frame: pd.DataFrame, column: str) -> "pd.Series[int]":
 
 
 def _numbers(rows: pd.DataFrame, column: str, limit: float) -> "pd.Series[float]":
-    """Return a column as floats; what is missing stays NaN."""
+    """Convert a column to floats; missing values stay NaN."""
     numbers = pd.to_numeric(rows[column], errors="coerce")
     wrong = (numbers.isna() & rows[column].notna()) | (numbers < 0) | (numbers > limit)
     wrong |= np.isinf(numbers)
@@ -104,26 +114,16 @@ def _check_once(rows: pd.DataFrame) -> None:
         )
 
 
-Floats = npt.NDArray[np.float64]
-
-MEASURES = {
-    "valid_accuracy": "validation accuracy",
-    "test_accuracy": "test accuracy",
-    "valid_loss": "validation loss",
-}
-"""The columns that hold numbers, with what they are called; the loss may be missing."""
-
-
 @dataclass(frozen=True, eq=False)
 class Curves:
     """The curves of one search in every sub-space of a split.
 
     Attributes:
         sub_spaces: Names, in tree order: S2 before S10.
-        epochs: All epochs that any curve has, ascending, int64 of shape (m,).
-        values: For each column there is, float64 of shape (sub-spaces, m), NaN where nothing was
-            recorded; accuracies in percent.
-        recorded: Which epochs each curve has, of the same shape.
+        epochs: All epochs of any curve, ascending, int64 of shape (m,).
+        values: By column, float64 of shape (sub-spaces, m), NaN where nothing was recorded;
+            accuracies in percent.
+        recorded: Mask of the epochs of each curve, of the same shape.
         architectures: The architecture each search would return, of the same shape, or None.
     """
 
@@ -139,17 +139,13 @@ class Curves:
         return int(self.epochs[-1])
 
     def shared_epochs(self) -> npt.NDArray[np.int64]:
-        """Return the epochs at which every curve has a validation accuracy, ascending."""
+        """Epochs at which every curve has a validation accuracy, ascending."""
         known = ~np.isnan(self.values["valid_accuracy"]).any(axis=0)
         shared: npt.NDArray[np.int64] = self.epochs[known]
         return shared
 
     def column(self, name: str) -> Floats:
-        """Return a column as an array of shape (sub-spaces, epochs).
-
-        Raises:
-            SelectionError: If the curves do not have it.
-        """
+        """Look up a column, shape (sub-spaces, epochs); raises ``SelectionError`` if missing."""
         if name not in self.values:
             raise SelectionError(
                 f"expected curves with a column {name!r}, got {', '.join(self.values)}; record the "
@@ -158,11 +154,7 @@ class Curves:
         return self.values[name]
 
     def value(self, name: str, sub_space: int, epoch: int) -> float:
-        """Return what a curve has at an epoch.
-
-        Raises:
-            SelectionError: If it has nothing there; the message says what it has.
-        """
+        """Look up the value of a curve at an epoch; raises ``SelectionError`` if missing."""
         column = self.column(name)
         at = int(self.epochs.searchsorted(epoch))
         if at < len(self.epochs) and self.epochs[at] == epoch:
@@ -171,18 +163,15 @@ class Curves:
                 return value
         raise SelectionError(
             f"expected a {MEASURES[name]} of {self.sub_spaces[sub_space]} at epoch {epoch}, got "
-            f"none: {self._what_is_there(sub_space, epoch)}"
+            f"none: {self._recorded_around(sub_space, epoch)}"
         )
 
     def at(self, name: str, epoch: int) -> Floats:
-        """Return what all curves have at an epoch, shape (sub-spaces,); raises as ``value``."""
+        """Look up the values of all curves at an epoch, shape (sub-spaces,); see ``value``."""
         return np.array([self.value(name, i, epoch) for i in range(len(self.sub_spaces))])
 
     def architecture(self, sub_space: int, epoch: int) -> str | int | None:
-        """Return the architecture a search would return at an epoch, or None if not recorded.
-
-        Whole numbers are indices; anything else is a text.
-        """
+        """Architecture that a search would return at an epoch: index, text, or None."""
         if self.architectures is None:
             return None
         found: Any = self.architectures[sub_space, int(self.epochs.searchsorted(epoch))]
@@ -190,7 +179,7 @@ class Curves:
             return None
         return int(found) if isinstance(found, int | float | np.number) else str(found)
 
-    def _what_is_there(self, sub_space: int, epoch: int) -> str:
+    def _recorded_around(self, sub_space: int, epoch: int) -> str:
         own = self.epochs[self.recorded[sub_space]]
         if epoch in own:
             return "the value there is missing (NaN)"
@@ -203,11 +192,11 @@ class Curves:
 
 
 def read_frame(frame: pd.DataFrame) -> Curves:
-    """Turn a DataFrame of one search per sub-space into curves; the order of rows is no matter.
+    """Convert a DataFrame of one search per sub-space, in any order, to curves.
 
     Args:
         frame: Columns sub_space, epoch, valid_accuracy and test_accuracy (percent), optionally
-            valid_loss, architecture and seed, of which there may be only one here.
+            valid_loss, architecture and seed (a single one).
 
     Raises:
         SelectionError: If a column is missing, a value is out of range, a row is there twice, or
@@ -224,7 +213,7 @@ def read_frame(frame: pd.DataFrame) -> Curves:
 
 
 def curves_by_seed(frame: pd.DataFrame) -> dict[int, Curves]:
-    """Return the curves of each seed, ascending; without a column seed all are of seed 0."""
+    """Convert the curves of each seed, ascending; without a column seed all are of seed 0."""
     rows = check_frame(frame)
     if "seed" not in rows:
         return {0: _arrange(rows)}
@@ -233,7 +222,7 @@ def curves_by_seed(frame: pd.DataFrame) -> dict[int, Curves]:
 
 
 def comparable(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the curves of the seeds that have the most sub-spaces, which can be compared."""
+    """Select the seeds with the most sub-spaces, which can be compared."""
     if "seed" not in frame:
         return frame
     counts = frame.groupby("seed")["sub_space"].nunique()
@@ -242,16 +231,12 @@ def comparable(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def as_curves(curves: pd.DataFrame | Curves) -> Curves:
-    """Return curves as they are, or read from a DataFrame as by ``read_frame``."""
+    """Convert a DataFrame by ``read_frame``; curves are returned unchanged."""
     return curves if isinstance(curves, Curves) else read_frame(curves)
 
 
 def checked_end(curves: Curves, end: int | None) -> int:
-    """Return the epoch at which a full run ends: by default the last epoch of the curves.
-
-    Raises:
-        SelectionError: If it is no epoch after the first, or beyond all curves.
-    """
+    """Check the epoch at which a full run ends: by default the last epoch of the curves."""
     chosen = curves.end if end is None else operator.index(end)
     if not 1 <= chosen <= curves.end:
         raise SelectionError(
@@ -281,17 +266,15 @@ def _arrange(rows: pd.DataFrame) -> Curves:
 
 
 def leaders(curves: pd.DataFrame | Curves) -> pd.DataFrame:
-    """Return the sub-supernet with the highest validation accuracy at each epoch.
-
-    These are the red dots of Fig. 4 (left) of the paper.
+    """Find the sub-supernet with the highest validation accuracy at each epoch (red in Fig. 4).
 
     Args:
         curves: Columns sub_space, epoch, valid_accuracy and test_accuracy (percent), of one seed.
 
     Returns:
-        One row for each epoch at which any curve has a validation accuracy: epoch, sub_space (the
-        first in tree order among equal ones), valid_accuracy, test_accuracy of what it finds there
-        (percent, missing if unknown), and tied (how many others are exactly equal to it).
+        One row for each epoch with a validation accuracy: epoch, sub_space (the first in tree order
+        in a tie), valid_accuracy, test_accuracy of the architecture found there (percent, missing
+        if unknown), and tied (number of others with the same validation accuracy).
     """
     table = as_curves(curves)
     valid, test = table.values["valid_accuracy"], table.values["test_accuracy"]
@@ -310,3 +293,88 @@ def leaders(curves: pd.DataFrame | Curves) -> pd.DataFrame:
             "tied": (filled == highest).sum(axis=0) - 1,
         }
     )
+
+
+_FAMILY = ("family", "algorithm", "preset", "epochs", "synthetic")
+_CURVES = ["seed", "sub_space", "epoch", "valid_accuracy", "valid_loss", "test_accuracy"]
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedCurves:
+    """The searches of one family in the sub-spaces of a split.
+
+    Attributes:
+        frame: Columns seed, sub_space (S1, ...), epoch, valid_accuracy (the supernet's, percent),
+            valid_loss, test_accuracy (of the architecture found, percent, by a table; missing where
+            unknown) and architecture (index).
+        missing: For each seed the names of the sub-spaces without a search.
+    """
+
+    frame: pd.DataFrame
+    missing: Mapping[int, tuple[str, ...]]
+
+
+def search_families(leaves: Sequence[SubSpace], searches: pd.DataFrame) -> pd.DataFrame:
+    """List the families of searches in the sub-spaces of a split.
+
+    A search belongs to every split that contains its sub-space. The searches of a family differ
+    only by sub-space and seed.
+
+    Args:
+        leaves: The sub-spaces, in tree order.
+        searches: Finished searches, from ``Store.searches``.
+
+    Returns:
+        One row for each family, the most complete first and then the latest: family, algorithm,
+        preset, epochs, synthetic, seeds (a tuple, ascending), searches (their number), wanted
+        (number of a complete family with these seeds) and request (of one of them, JSON).
+    """
+    rows = _named(leaves, searches)
+    found = []
+    for key, part in rows.groupby(list(_FAMILY), sort=False, dropna=False):
+        seeds = tuple(sorted({int(seed) for seed in part["seed"]}))
+        counts = {"seeds": seeds, "searches": len(part), "wanted": len(seeds) * len(leaves)}
+        one = {"request": part["request"].iloc[0]}
+        found.append(dict(zip(_FAMILY, key, strict=True)) | counts | one)
+    table = pd.DataFrame(found, columns=[*_FAMILY, "seeds", "searches", "wanted", "request"])
+    share = (table["searches"] / table["wanted"]).astype("float64")
+    order = np.argsort(-share.to_numpy(), kind="stable")
+    return table.iloc[order].reset_index(drop=True)
+
+
+def recorded_curves(
+    leaves: Sequence[SubSpace],
+    searches: pd.DataFrame,
+    records: pd.DataFrame,
+    accuracy: pd.DataFrame,
+) -> RecordedCurves:
+    """Join the searches of one family, their epochs, and the accuracies of a table.
+
+    Args:
+        leaves: The sub-spaces, in tree order.
+        searches: Those of one family: columns run_id, sub_space (rows joined by spaces) and seed;
+            searches of other sub-spaces do not count.
+        records: Their epochs, from ``Store.search_records``.
+        accuracy: Columns architecture and accuracy_mean, from ``load_accuracy``.
+    """
+    rows = _named(leaves, searches)
+    joined = rows[["run_id", "name", "seed"]].merge(records, on="run_id")
+    found = accuracy.set_index("architecture")["accuracy_mean"]
+    frame = joined.assign(
+        sub_space=joined["name"], test_accuracy=joined["architecture"].map(found)
+    )[[*_CURVES, "architecture"]]
+    frame = frame.astype({"seed": "int64"})
+    frame = frame.sort_values(["seed", "sub_space", "epoch"], ignore_index=True)
+    names = [f"S{number}" for number in range(1, len(leaves) + 1)]
+    missing = {
+        int(str(seed)): tuple(name for name in names if name not in set(part["name"]))
+        for seed, part in rows.groupby("seed")
+    }
+    return RecordedCurves(frame, missing)
+
+
+def _named(leaves: Sequence[SubSpace], searches: pd.DataFrame) -> pd.DataFrame:
+    """Select the searches in some sub-spaces, with their names S1, S2, ..."""
+    names = {" ".join(leaf.rows): f"S{number}" for number, leaf in enumerate(leaves, start=1)}
+    rows = searches.assign(name=searches["sub_space"].map(names))
+    return rows[rows["name"].notna()]

@@ -2,28 +2,31 @@
 
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from math import ceil
 
 import pandas as pd
 
 from fewshot_core.errors import SelectionError
-from fewshot_core.selection.curves import Curves, as_curves, checked_end
+from fewshot_core.selection.curves import Curves, Floats, as_curves, checked_end
 from fewshot_core.selection.rankings import DEFAULT_WINDOW, RANKINGS, rank_scores
+
+_FINEST_SHARE = 1_000_000
+_MOST_DIGITS = 6
 
 
 @dataclass(frozen=True)
 class Tie:
-    """Sub-supernets that were exactly equal where some had to be kept and others discarded.
+    """Sub-supernets that were tied where some were kept and others discarded.
 
-    Those that come first in tree order are kept, which says nothing about them.
+    Those that come first in tree order are kept, an arbitrary choice.
 
     Attributes:
-        epoch: When.
-        value: What they were ranked by: accuracy in percent, or a loss.
-        kept: Names of the equal ones that were kept.
-        discarded: Names of the equal ones that were not.
+        epoch: The milestone, or the end.
+        value: The common value: accuracy in percent, or a loss.
+        kept: Names of the tied ones that were kept.
+        discarded: Names of the tied ones that were not.
     """
 
     epoch: int
@@ -34,30 +37,30 @@ class Tie:
 
 @dataclass(frozen=True)
 class HalvingResult:
-    """What was selected, what it cost and what was lost.
+    """Outcome of a selection: winner, cost and regret.
 
     Attributes:
-        strategy: The name of the strategy, one of ``fewshot_core.selection.STRATEGIES``.
+        strategy: Name of the strategy, one of ``fewshot_core.selection.STRATEGIES``.
         sub_spaces: Names of all sub-spaces, in tree order.
         end: The epoch at which a full run ends.
-        rank_by: What sub-supernets were ranked by, one of ``RANKINGS``, ``"test_accuracy"``, or
-            empty where nothing was ranked.
+        rank_by: One of ``RANKINGS``, ``"test_accuracy"``, or empty where nothing was ranked.
         survivors: The sub-spaces left after each milestone, in tree order, and at the end the
-            winner alone; empty where the choice was left to chance.
-        trained: To which epoch each sub-supernet was trained.
-        winner: The selected sub-space, or None where the choice was left to chance.
-        architecture: What the winner found, as index or text, or None if the curves do not say.
-        test_accuracy: Test accuracy of the architecture found, in percent; its expected value
-            where the choice was left to chance.
+            winner alone; empty for a random choice.
+        trained: The epoch up to which each sub-supernet was trained.
+        winner: The selected sub-space, or None for a random choice.
+        architecture: The architecture found by the winner, as index or text, or None if the curves
+            do not have it.
+        test_accuracy: Test accuracy of the architecture found, in percent; its expected value for a
+            random choice.
         cost: Epochs trained by all sub-supernets, in full runs: divided by ``end``.
         ceiling: Test accuracy of the best architecture that any sub-supernet finds by the end, in
             percent.
         regret: ``ceiling`` minus ``test_accuracy``, in percentage points.
-        best: The sub-space in which it is found. Where several are equal it is the winner if it is
-            among them, or else the one that lasted longest.
+        best: The sub-space in which it is found; in a tie, the winner if it is among them, or else
+            the one that lasted longest.
         equally_best: All sub-spaces that reach the ceiling, in tree order.
         discarded_at: The epoch at which ``best`` was discarded, or None if it was not.
-        ties: Where sub-supernets were exactly equal at a cut or at the end.
+        ties: Ties at a milestone or at the end.
     """
 
     strategy: str
@@ -87,88 +90,172 @@ class HalvingResult:
         """The sub-spaces that were discarded before the end, with the epoch, in tree order."""
         if self.winner is None:
             return {}
-        return {name: self.trained[name] for name in self.trained if self.trained[name] < self.end}
+        return {name: epoch for name, epoch in self.trained.items() if epoch < self.end}
 
 
-PAPER_END = 600
-"""Epochs of a full run in Section 4.3 of the paper."""
+def successive_halving(
+    curves: pd.DataFrame | Curves,
+    milestones: Iterable[int],
+    keep: float = 0.5,
+    end: int | None = None,
+    rank_by: str = "valid_accuracy",
+    window: int = DEFAULT_WINDOW,
+) -> HalvingResult:
+    """Discard at each milestone the remaining sub-supernets that rank lowest, select at the end.
 
-PAPER_MILESTONES = (30, 100)
-"""Epochs at which half of the sub-supernets are discarded in Section 4.3 of the paper, which also
-counts epoch 600, where the better of the last two is chosen.
-
-With 8 sub-supernets it costs (8 x 30 + 4 x 70 + 2 x 500) / 600 = 2.53 full runs. This is the 2.5
-times that the paper gives for GM-NAS: the public program of GM-NAS (``successive_halving.py``)
-keeps the same numbers at the same epochs, but ranks by an exponential average of the validation
-accuracies since the milestone before, which is the ranking ``exponential_average`` here. That
-program also applies it to the training of the architectures that were found, not to the searches.
-"""
-
-
-def proportional_schedule(end: int) -> tuple[int, ...]:
-    """Return the milestones of the paper in proportion to the length of a search.
-
-    They are at 5% and 16.7% of the end, rounded to whole epochs, a half upwards.
+    With a half kept and milestones 30, 100 and 600, as in the paper, 8 sub-supernets become 4,
+    then 2, and the better of these is selected at epoch 600.
 
     Args:
-        end: The epoch at which a full run ends, at least 1.
-
-    Returns:
-        Different epochs of at least 1 before the end, ascending: (30, 100) for 600 epochs, (3, 8)
-        for 50, and fewer for very short searches.
-
-    Raises:
-        SelectionError: If ``end`` is below 1.
-    """
-    last = operator.index(end)
-    if last < 1:
-        raise SelectionError(f"expected an end from epoch 1, got {last}")
-    rounded = {(2 * epoch * last + PAPER_END) // (2 * PAPER_END) for epoch in PAPER_MILESTONES}
-    epochs = {max(1, epoch) for epoch in rounded}
-    return tuple(sorted(epoch for epoch in epochs if epoch < last))
-
-
-def parse_milestones(text: str) -> tuple[int, ...]:
-    """Return the epochs of a text like "30, 100", ascending; "none" or nothing is none.
+        curves: Columns sub_space, epoch, valid_accuracy and test_accuracy (percent), optionally
+            valid_loss and architecture; or curves from ``read_frame``. A curve may end where its
+            sub-supernet is discarded, except for its test accuracy at the end, without which the
+            ceiling is unknown.
+        milestones: Epochs from 0 to ``end``, each once. One is selected at the end, whether it is
+            among them or not.
+        keep: Share of the remaining ones that is kept, above 0 and at most 1, rounded up to whole
+            sub-supernets: of 5, a half keeps 3. At least one is kept.
+        end: The epoch at which a full run ends; by default the last epoch of the curves.
+        rank_by: One of ``RANKINGS``, at the milestones and at the end.
+        window: Number of epochs of a moving average.
 
     Raises:
-        SelectionError: If a part of it is no whole number, or is there twice.
+        SelectionError: If a required value is missing, or an argument is out of range.
+        UnknownNameError: If ``rank_by`` is unknown.
     """
-    words = text.replace(",", " ").split()
-    if words in ([], ["none"]):
-        return ()
-    for word in words:
-        if not (word.isascii() and word.isdecimal()):
-            raise SelectionError(
-                f"expected milestones as whole epochs like 30, 100, or none, got {word!r}"
-            )
-        if words.count(word) > 1:
-            raise SelectionError(f"expected every milestone once, got {word} twice")
-    return tuple(sorted(map(int, words)))
+    if not 0 < keep <= 1:
+        raise SelectionError(f"expected a share to keep above 0 and at most 1, got {keep}")
+    # The simple fraction that is meant, so that 0.07 of 100 is 7 and not 7.000000000000001.
+    share = Fraction(keep).limit_denominator(_FINEST_SHARE)
+
+    def kept(remaining: int) -> int:
+        return max(1, ceil(share * remaining))
+
+    return _select(as_curves(curves), "halving", milestones, kept, end, rank_by, window)
 
 
-def describe_schedule(milestones: Iterable[int], end: int) -> str:
-    """Return a schedule in words, saying where it comes from.
+def top_k(
+    curves: pd.DataFrame | Curves,
+    k: int,
+    epoch: int = 0,
+    end: int | None = None,
+    rank_by: str = "valid_accuracy",
+    window: int = DEFAULT_WINDOW,
+) -> HalvingResult:
+    """Continue with the k sub-supernets that rank highest at one epoch, and select at the end.
+
+    At epoch 0 they are ranked with the weights copied from the supernet, as in the original
+    few-shot NAS (Zhao et al., 2021), and only the k kept are trained.
 
     Args:
-        milestones: Epochs; one at the end adds nothing and is left out.
-        end: The epoch at which a full run ends.
+        curves: As for ``successive_halving``.
+        k: Number kept, from 1 to the number of sub-supernets.
+        epoch: The epoch of the ranking, before the end.
+        end, rank_by, window: As for ``successive_halving``.
+
+    Raises:
+        SelectionError, UnknownNameError: As ``successive_halving``.
     """
-    epochs = tuple(sorted(epoch for epoch in set(milestones) if epoch < end))
-    listed = " and ".join(filter(None, [", ".join(map(str, epochs[:-1])), *map(str, epochs[-1:])]))
-    text = f"milestones at {listed} of {end} epochs" if epochs else f"no milestone in {end} epochs"
-    if end == PAPER_END and epochs == PAPER_MILESTONES:
-        return f"{text}, as in the paper"
-    if epochs and epochs == proportional_schedule(end):
-        shares = " and ".join(f"{100 * epoch / PAPER_END:.3g}%" for epoch in PAPER_MILESTONES)
-        return (
-            f"{text}, in proportion to the paper's "
-            f"{' and '.join(map(str, PAPER_MILESTONES))} of {PAPER_END} ({shares} of the end)"
-        )
-    return text
+    table = as_curves(curves)
+    count = len(table.sub_spaces)
+    if not 1 <= k <= count:
+        raise SelectionError(f"expected to keep 1 to {count} sub-supernets, got {k}")
+    return _select(table, "top_k", [epoch], lambda remaining: k, end, rank_by, window)
 
 
-def assess(
+def train_all(curves: pd.DataFrame | Curves, end: int | None = None) -> HalvingResult:
+    """Train all sub-supernets to the end and take the best architecture that any of them finds.
+
+    This is the ceiling, reported in Tables 1 to 3 of the paper. To select by validation accuracy
+    after training all, use ``successive_halving`` without milestones or with ``keep=1``: the cost
+    is the same. Arguments and errors as for ``successive_halving``.
+    """
+    table = as_curves(curves)
+    last = checked_end(table, end)
+    best = int(table.at("test_accuracy", last).argmax())
+    trained = dict.fromkeys(range(len(table.sub_spaces)), last)
+    return _result(table, "train_all", last, "test_accuracy", {last: (best,)}, trained)
+
+
+def oracle(curves: pd.DataFrame | Curves, end: int | None = None) -> HalvingResult:
+    """Train only the sub-supernet that finds the best architecture, as if it were known.
+
+    Arguments and errors as for ``successive_halving``.
+    """
+    table = as_curves(curves)
+    last = checked_end(table, end)
+    best = int(table.at("test_accuracy", last).argmax())
+    survivors = {0: (best,), last: (best,)}
+    return _result(table, "oracle", last, "test_accuracy", survivors, {best: last})
+
+
+def random_sub_supernet(curves: pd.DataFrame | Curves, end: int | None = None) -> HalvingResult:
+    """Train one random sub-supernet, all equally likely: accuracy and regret are expected values.
+
+    Arguments and errors as for ``successive_halving``; the result has no winner.
+    """
+    table = as_curves(curves)
+    last = checked_end(table, end)
+    return _result(table, "one_at_random", last, "", {}, {})
+
+
+def _select(
+    curves: Curves,
+    strategy: str,
+    milestones: Iterable[int],
+    kept: Callable[[int], int],
+    end: int | None,
+    rank_by: str,
+    window: int,
+) -> HalvingResult:
+    """Keep at each milestone as many as ``kept`` of the number remaining, and one at the end."""
+    last = checked_end(curves, end)
+    RANKINGS.get(rank_by)
+    remaining = tuple(range(len(curves.sub_spaces)))
+    trained = dict.fromkeys(remaining, last)
+    survivors: dict[int, tuple[int, ...]] = {}
+    ties: list[Tie] = []
+    previous = -1
+    for epoch in [*_checked_milestones(milestones, last), last]:
+        count = 1 if epoch == last else kept(len(remaining))
+        left = remaining
+        if count < len(remaining):
+            scores = rank_scores(curves, remaining, epoch, previous, rank_by, window)
+            left, tie = _best(curves, remaining, scores, count, epoch)
+            ties += tie
+        trained |= dict.fromkeys(set(remaining) - set(left), epoch)
+        survivors[epoch] = remaining = left
+        previous = epoch
+    return _result(curves, strategy, last, rank_by, survivors, trained, tuple(ties))
+
+
+def _checked_milestones(milestones: Iterable[int], end: int) -> list[int]:
+    """Check and sort milestones, without the end."""
+    epochs = sorted(operator.index(epoch) for epoch in milestones)
+    for epoch in epochs:
+        if not 0 <= epoch <= end:
+            raise SelectionError(f"expected milestones from epoch 0 to {end}, got {epoch}")
+        if epochs.count(epoch) > 1:
+            raise SelectionError(f"expected every milestone once, got {epoch} twice")
+    return [epoch for epoch in epochs if epoch < end]
+
+
+def _best(
+    curves: Curves, remaining: tuple[int, ...], scores: list[float], count: int, epoch: int
+) -> tuple[tuple[int, ...], list[Tie]]:
+    """Find the positions that rank highest, in tree order, and the tie that was broken."""
+    order = sorted(range(len(remaining)), key=lambda place: (-scores[place], place))
+    left = tuple(sorted(remaining[place] for place in order[:count]))
+    lowest = scores[order[count - 1]]
+    if scores[order[count]] != lowest:
+        return left, []
+    tied = [remaining[place] for place in range(len(remaining)) if scores[place] == lowest]
+    kept = tuple(curves.sub_spaces[i] for i in tied if i in left)
+    discarded = tuple(curves.sub_spaces[i] for i in tied if i not in left)
+    return left, [Tie(epoch, abs(lowest), kept, discarded)]
+
+
+def _result(
     curves: Curves,
     strategy: str,
     end: int,
@@ -180,22 +267,16 @@ def assess(
     """Look up what the winner found, and what the best sub-supernet would have found.
 
     Args:
-        curves: The curves, with a test accuracy for every sub-space at the end.
-        strategy: The name of the strategy.
-        end: The epoch at which a full run ends.
-        rank_by: What was ranked by.
-        survivors: Positions of those left after each milestone, and of the winner at ``end``.
-        trained: To which epoch each position was trained; without those that were not.
-        ties: Where the choice was arbitrary.
-
-    Raises:
-        SelectionError: If a sub-space has no test accuracy at the end.
+        survivors: Positions of those left after each milestone, and of the winner at ``end``; empty
+            for a random choice.
+        trained: The epoch up to which each position was trained; without those that were not.
     """
-    found = curves.at("test_accuracy", end)
-    (winner,) = survivors[end]
+    found: Floats = curves.at("test_accuracy", end)
+    [winner] = survivors.get(end, (None,))
     ceiling = float(found.max())
     equally_best = tuple(i for i, value in enumerate(found) if value == ceiling)
     best = max(equally_best, key=lambda i: (i == winner, trained.get(i, 0), -i))
+    accuracy = float(found.mean() if winner is None else found[winner])
     names = curves.sub_spaces
     return HalvingResult(
         strategy=strategy,
@@ -204,12 +285,12 @@ def assess(
         rank_by=rank_by,
         survivors={epoch: tuple(names[i] for i in left) for epoch, left in survivors.items()},
         trained={names[i]: trained[i] for i in sorted(trained)},
-        winner=names[winner],
-        architecture=curves.architecture(winner, end),
-        test_accuracy=float(found[winner]),
-        cost=sum(trained.values()) / end,
+        winner=None if winner is None else names[winner],
+        architecture=None if winner is None else curves.architecture(winner, end),
+        test_accuracy=accuracy,
+        cost=1.0 if winner is None else sum(trained.values()) / end,
         ceiling=ceiling,
-        regret=ceiling - float(found[winner]),
+        regret=max(0.0, ceiling - accuracy),
         best=names[best],
         equally_best=tuple(names[i] for i in equally_best),
         discarded_at=trained[best] if trained.get(best, end) < end else None,
@@ -217,219 +298,80 @@ def assess(
     )
 
 
-_FINEST_SHARE = 1_000_000
+def verdict(result: HalvingResult) -> str:
+    """Summarise the choice, its regret and cost, and the ties that were broken."""
+    return " ".join([_finding(result), *(_tie_text(result, tie) for tie in result.ties)])
 
 
-def successive_halving(
-    curves: pd.DataFrame | Curves,
-    milestones: Iterable[int],
-    keep: float = 0.5,
-    end: int | None = None,
-    rank_by: str = "valid_accuracy",
-    window: int = DEFAULT_WINDOW,
-) -> HalvingResult:
-    """Discard at each milestone the living sub-supernets that rank lowest, and choose at the end.
-
-    With a half kept and milestones 30, 100 and 600, as in the paper, 8 sub-supernets become 4,
-    then 2, and the better of these is chosen at epoch 600.
-
-    Args:
-        curves: Columns sub_space, epoch, valid_accuracy and test_accuracy (percent), optionally
-            valid_loss and architecture; or what ``read_frame`` makes of them. A curve may end
-            where its sub-supernet is discarded, but for its test accuracy at the end, without
-            which the ceiling is not known.
-        milestones: Epochs from 0 to ``end``, each once. At the end one is chosen, whether it is
-            among them or not.
-        keep: The share of the living that is kept, above 0 and at most 1, rounded up to whole
-            sub-supernets: of 5, a half keeps 3. At least one is kept.
-        end: The epoch at which a full run ends; by default the last epoch of the curves.
-        rank_by: One of ``RANKINGS``, at the milestones and at the end.
-        window: How many epochs a moving average is over.
-
-    Raises:
-        SelectionError: If a value is missing where it is needed, or an argument is out of range.
-        UnknownNameError: If ``rank_by`` is unknown.
-    """
-    if not 0 < keep <= 1:
-        raise SelectionError(f"expected a share to keep above 0 and at most 1, got {keep}")
-    # The share that is meant, so that 0.07 of 100 is 7 and not 7.000000000000001.
-    share = Fraction(keep).limit_denominator(_FINEST_SHARE)
-    return _cut(
-        as_curves(curves),
-        "halving",
-        milestones,
-        lambda living: max(1, ceil(share * living)),
-        end,
-        rank_by,
-        window,
-    )
+def cost_text(cost: float) -> str:
+    """Format a cost in full runs: "2.5 runs"."""
+    number = f"{cost:.1f}".removesuffix(".0")
+    return "1 run" if number == "1" else f"{number} runs"
 
 
-def top_k(
-    curves: pd.DataFrame | Curves,
-    k: int,
-    epoch: int = 0,
-    end: int | None = None,
-    rank_by: str = "valid_accuracy",
-    window: int = DEFAULT_WINDOW,
-) -> HalvingResult:
-    """Go on with the k sub-supernets that rank highest at one epoch, and choose at the end.
+def result_document(result: HalvingResult) -> dict[str, object]:
+    """Convert a result to plain values for JSON, with its verdict."""
+    document = asdict(result)
+    del document["sub_spaces"], document["trained"]
+    return document | {
+        "rank_by": result.rank_by or None,
+        "milestones": list(result.milestones),
+        "survivors": {str(epoch): list(left) for epoch, left in result.survivors.items()},
+        "equally_best": list(result.equally_best),
+        "ties": [
+            asdict(tie) | {"kept": list(tie.kept), "discarded": list(tie.discarded)}
+            for tie in result.ties
+        ],
+        "verdict": verdict(result),
+    }
 
-    At epoch 0 they are ranked with the weights copied from the supernet, as in the original
-    few-shot NAS (Zhao et al., 2021), and only the chosen k are trained.
 
-    Args:
-        curves: As for ``successive_halving``.
-        k: How many go on, from 1 to the number of sub-supernets.
-        epoch: When they are ranked, before the end.
-        end: As for ``successive_halving``.
-        rank_by: As for ``successive_halving``.
-        window: As for ``successive_halving``.
-
-    Raises:
-        SelectionError: As ``successive_halving``.
-        UnknownNameError: If ``rank_by`` is unknown.
-    """
-    table = as_curves(curves)
-    if not 1 <= k <= len(table.sub_spaces):
-        raise SelectionError(
-            f"expected to go on with 1 to {len(table.sub_spaces)} sub-supernets, got {k}"
+def _finding(result: HalvingResult) -> str:
+    found, best = _percentages(result.test_accuracy, result.ceiling)
+    cost = cost_text(result.cost)
+    if result.winner is None:
+        return (
+            f"One sub-supernet at random finds {found} on average, best {best} ({result.best}), "
+            f"cost {cost}."
         )
-    return _cut(table, "top_k", [epoch], lambda living: k, end, rank_by, window)
+    start = f"Found {found} ({result.winner}), "
+    if not result.regret:
+        others = [name for name in result.equally_best if name != result.winner]
+        also = f", tied with {_listed(others)}" if others else ""
+        known = " if it were known in advance" if result.strategy == "oracle" else ""
+        return f"{start}the best of all{also}, cost {cost}{known}."
+    if result.discarded_at is not None:
+        outcome = f"was discarded at epoch {result.discarded_at}"
+    elif any(result.best in tie.discarded for tie in result.ties if tie.epoch == result.end):
+        outcome = f"was trained to the end but not chosen: it tied with {result.winner}"
+    else:
+        outcome = (
+            f"was trained to the end but not chosen: {result.winner} was ahead by "
+            f"{RANKINGS.get(result.rank_by).label}"
+        )
+    return f"{start}best {best} ({result.best}) {outcome}, cost {cost}."
 
 
-def _cut(
-    curves: Curves,
-    strategy: str,
-    milestones: Iterable[int],
-    kept: Callable[[int], int],
-    end: int | None,
-    rank_by: str,
-    window: int,
-) -> HalvingResult:
-    """Cut at each milestone to as many as ``kept`` says, and to one at the end."""
-    last = checked_end(curves, end)
-    RANKINGS.get(rank_by)
-    living = tuple(range(len(curves.sub_spaces)))
-    trained = dict.fromkeys(living, last)
-    survivors: dict[int, tuple[int, ...]] = {}
-    ties: list[Tie] = []
-    before = -1
-    for epoch in [*_checked_milestones(milestones, last), last]:
-        count = 1 if epoch == last else kept(len(living))
-        left = living
-        if count < len(living):
-            scores = rank_scores(curves, living, epoch, before, rank_by, window)
-            left, tie = _best(curves, living, scores, count, epoch, rank_by)
-            ties += tie
-        trained |= dict.fromkeys(set(living) - set(left), epoch)
-        survivors[epoch] = living = left
-        before = epoch
-    return assess(curves, strategy, last, rank_by, survivors, trained, tuple(ties))
-
-
-def _checked_milestones(milestones: Iterable[int], end: int) -> list[int]:
-    """Return the milestones before the end, ascending."""
-    epochs = sorted(operator.index(epoch) for epoch in milestones)
-    for epoch in epochs:
-        if not 0 <= epoch <= end:
-            raise SelectionError(f"expected milestones from epoch 0 to {end}, got {epoch}")
-        if epochs.count(epoch) > 1:
-            raise SelectionError(f"expected every milestone once, got {epoch} twice")
-    return [epoch for epoch in epochs if epoch < end]
-
-
-def _best(
-    curves: Curves,
-    living: tuple[int, ...],
-    scores: list[float],
-    count: int,
-    epoch: int,
-    rank_by: str,
-) -> tuple[tuple[int, ...], list[Tie]]:
-    """Return the positions that rank highest, in tree order, and whether a tie was broken."""
-    order = sorted(range(len(living)), key=lambda place: (-scores[place], place))
-    left = tuple(sorted(living[place] for place in order[:count]))
-    lowest = scores[order[count - 1]]
-    if scores[order[count]] != lowest:
-        return left, []
-    equal = [living[place] for place in range(len(living)) if scores[place] == lowest]
-    kept = tuple(curves.sub_spaces[i] for i in equal if i in left)
-    discarded = tuple(curves.sub_spaces[i] for i in equal if i not in left)
-    return left, [Tie(epoch, abs(lowest), kept, discarded)]
-
-
-def train_all(curves: pd.DataFrame | Curves, end: int | None = None) -> HalvingResult:
-    """Train all sub-supernets to the end and take the best architecture that any of them finds.
-
-    This is the ceiling, what Tables 1 to 3 of the paper report. To choose by validation accuracy
-    after training all, use ``successive_halving`` without milestones or with ``keep=1``: the cost
-    is the same.
-
-    Args:
-        curves: As for ``successive_halving``.
-        end: As for ``successive_halving``.
-
-    Raises:
-        SelectionError: If a test accuracy at the end is missing.
-    """
-    table = as_curves(curves)
-    last = checked_end(table, end)
-    best = int(table.at("test_accuracy", last).argmax())
-    trained = dict.fromkeys(range(len(table.sub_spaces)), last)
-    return assess(table, "train_all", last, "test_accuracy", {last: (best,)}, trained)
-
-
-def oracle(curves: pd.DataFrame | Curves, end: int | None = None) -> HalvingResult:
-    """Train only the sub-supernet that finds the best architecture, as if it were known.
-
-    Args:
-        curves: As for ``successive_halving``.
-        end: As for ``successive_halving``.
-
-    Raises:
-        SelectionError: If a test accuracy at the end is missing.
-    """
-    table = as_curves(curves)
-    last = checked_end(table, end)
-    best = int(table.at("test_accuracy", last).argmax())
-    return assess(table, "oracle", last, "test_accuracy", {0: (best,), last: (best,)}, {best: last})
-
-
-def random_sub_supernet(curves: pd.DataFrame | Curves, end: int | None = None) -> HalvingResult:
-    """Train one sub-supernet, each being as likely as the others: what it finds on average.
-
-    Args:
-        curves: As for ``successive_halving``.
-        end: As for ``successive_halving``.
-
-    Returns:
-        A result without winner, in which accuracy and regret are expected values.
-
-    Raises:
-        SelectionError: If a test accuracy at the end is missing.
-    """
-    table = as_curves(curves)
-    last = checked_end(table, end)
-    found = table.at("test_accuracy", last)
-    ceiling, expected = float(found.max()), float(found.mean())
-    best = tuple(
-        name for name, value in zip(table.sub_spaces, found, strict=True) if value == ceiling
+def _tie_text(result: HalvingResult, tie: Tie) -> str:
+    by = RANKINGS.get(result.rank_by)
+    unit = "" if by.name == "valid_loss" else "%"
+    place = "the end" if tie.epoch == result.end else f"epoch {tie.epoch}"
+    tied = _listed([*tie.kept, *tie.discarded])
+    verb = "was" if len(tie.kept) == 1 else "were"
+    return (
+        f"At {place} {tied} were tied in {by.label} ({tie.value:.2f}{unit}): {_listed(tie.kept)} "
+        f"{verb} kept as the first in order."
     )
-    return HalvingResult(
-        strategy="one_at_random",
-        sub_spaces=table.sub_spaces,
-        end=last,
-        rank_by="",
-        survivors={},
-        trained={},
-        winner=None,
-        architecture=None,
-        test_accuracy=expected,
-        cost=1.0,
-        ceiling=ceiling,
-        regret=max(0.0, ceiling - expected),
-        best=best[0],
-        equally_best=best,
-        discarded_at=None,
-    )
+
+
+def _percentages(found: float, best: float) -> tuple[str, str]:
+    """Format two accuracies with as many digits as distinguish them, at least two."""
+    for digits in range(2, _MOST_DIGITS + 1):
+        texts = f"{found:.{digits}f}%", f"{best:.{digits}f}%"
+        if found == best or texts[0] != texts[1]:
+            break
+    return texts
+
+
+def _listed(names: tuple[str, ...] | list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -1,7 +1,7 @@
-"""By what sub-supernets are ranked at a milestone: one record for each way.
+"""Rankings of sub-supernets at a milestone, one record for each.
 
-Adding one is a function from what the curves have so far to a score, higher being better, and a
-record here.
+To add one, write a function from the values recorded so far to a score, higher being better, and
+add a record.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from fewshot_core.registry import Registry
 from fewshot_core.selection.curves import MEASURES, Curves, Floats
 
 DEFAULT_WINDOW = 5
-"""Epochs that a moving average is over, unless told otherwise."""
+"""Default number of epochs of a moving average."""
 
 _NEWEST = 0.9
 _DIGITS = 9
@@ -22,16 +22,16 @@ _DIGITS = 9
 
 @dataclass(frozen=True)
 class Ranking:
-    """A way to rank the living sub-supernets.
+    """A way to rank the remaining sub-supernets.
 
     Attributes:
-        name: Its name in every option.
-        label: Its name in the app.
-        description: What it does, in one line.
-        column: The column of the curves it looks at.
-        score: From the values recorded up to the milestone (those of the epochs that ``begins``
-            admits, oldest first) to a score; higher is better.
-        begins: From the milestone, the milestone before and the window to the epoch after which
+        name: Name in every option.
+        label: Name in the app.
+        description: One line for readers.
+        column: The column of the curves that is ranked by.
+        score: From the values after the epoch ``begins`` up to the milestone, oldest first, to a
+            score; higher is better.
+        begins: From the milestone, the previous milestone and the window to the epoch after which
             values count.
     """
 
@@ -46,12 +46,8 @@ class Ranking:
 RANKINGS: Registry[Ranking] = Registry("ranking")
 
 
-def _last(values: Floats) -> float:
-    return float(values[-1])
-
-
 def _mean(values: Floats) -> float:
-    # Rounded, so that equal values in another order are equal still.
+    # Rounded, so that equal values in another order remain equal.
     return round(float(values.mean()), _DIGITS)
 
 
@@ -61,40 +57,24 @@ def _exponential(values: Floats) -> float:
     return round(float(weights @ values / weights.sum()), _DIGITS)
 
 
-def _only_here(epoch: int, before: int, window: int) -> int:
-    return epoch - 1
-
-
-def _window(epoch: int, before: int, window: int) -> int:
-    return epoch - window
-
-
-def _since_before(epoch: int, before: int, window: int) -> int:
-    return before
-
-
-def _everything(epoch: int, before: int, window: int) -> int:
-    return -1
-
-
 RANKINGS.add(
     Ranking(
         "valid_accuracy",
         "validation accuracy",
         "the validation accuracy at the milestone, as in the paper",
         "valid_accuracy",
-        _last,
-        _only_here,
+        score=lambda values: float(values[-1]),
+        begins=lambda epoch, previous, window: epoch - 1,
     )
 )
 RANKINGS.add(
     Ranking(
         "moving_average",
         "moving average",
-        "the mean validation accuracy of the last epochs, as many as the window says",
+        "the mean validation accuracy of the last epochs, as many as the window",
         "valid_accuracy",
-        _mean,
-        _window,
+        score=_mean,
+        begins=lambda epoch, previous, window: epoch - window,
     )
 )
 RANKINGS.add(
@@ -103,8 +83,8 @@ RANKINGS.add(
         "best so far",
         "the highest validation accuracy up to the milestone",
         "valid_accuracy",
-        lambda values: float(values.max()),
-        _everything,
+        score=lambda values: float(values.max()),
+        begins=lambda epoch, previous, window: -1,
     )
 )
 RANKINGS.add(
@@ -113,67 +93,58 @@ RANKINGS.add(
         "validation loss",
         "the validation loss at the milestone, the lowest being the best",
         "valid_loss",
-        lambda values: -float(values[-1]),
-        _only_here,
+        score=lambda values: -float(values[-1]),
+        begins=lambda epoch, previous, window: epoch - 1,
     )
 )
 RANKINGS.add(
     Ranking(
         "exponential_average",
         "exponential average",
-        "the validation accuracies since the milestone before, each epoch weighing a tenth of the "
+        "the validation accuracies since the last milestone, each epoch weighing a tenth of the "
         "next one, as in the program of GM-NAS",
         "valid_accuracy",
-        _exponential,
-        _since_before,
+        score=_exponential,
+        begins=lambda epoch, previous, window: previous,
     )
 )
 
 
-def checked_window(window: int) -> int:
-    """Return a window.
-
-    Raises:
-        SelectionError: If it is shorter than one epoch.
-    """
-    if window < 1:
-        raise SelectionError(f"expected a window of at least 1 epoch, got {window}")
-    return window
-
-
 def rank_scores(
     curves: Curves,
-    living: tuple[int, ...],
+    remaining: tuple[int, ...],
     epoch: int,
-    before: int,
+    previous: int,
     rank_by: str,
     window: int = DEFAULT_WINDOW,
 ) -> list[float]:
-    """Return the score of each living sub-supernet at an epoch, higher being better.
+    """Score each remaining sub-supernet at an epoch, higher being better.
 
-    Epochs that a curve does not have are left out of averages, but it must have the one asked for.
+    Epochs that a curve does not have are left out of averages, but it must have the milestone.
 
     Args:
         curves: The curves.
-        living: Positions of the living sub-supernets.
+        remaining: Positions of the remaining sub-supernets.
         epoch: The milestone.
-        before: The milestone before, or -1 at the first.
-        rank_by: The name of one of ``RANKINGS``.
-        window: How many epochs a moving average is over.
+        previous: The previous milestone, or -1 at the first.
+        rank_by: Name of one of ``RANKINGS``.
+        window: Number of epochs of a moving average.
 
     Raises:
-        SelectionError: If a curve has nothing at the epoch, or a missing value among those that
-            count; the message names sub-space and epoch.
+        SelectionError: If the window is shorter than one epoch, a curve has nothing at the epoch,
+            or a missing value among those that count; the message names sub-space and epoch.
     """
     ranking = RANKINGS.get(rank_by)
-    first = ranking.begins(epoch, before, checked_window(window))
+    if window < 1:
+        raise SelectionError(f"expected a window of at least 1 epoch, got {window}")
+    first = ranking.begins(epoch, previous, window)
     low, high = curves.epochs.searchsorted([first, epoch], side="right")
     among = slice(int(low), int(high))
-    return [ranking.score(_counted(curves, ranking.column, i, among, epoch)) for i in living]
+    return [ranking.score(_counted(curves, ranking.column, i, among, epoch)) for i in remaining]
 
 
 def _counted(curves: Curves, column: str, sub_space: int, among: slice, epoch: int) -> Floats:
-    """Return the values of a curve at some epochs, of which the last is the one asked for."""
+    """Select the recorded values of a curve at some epochs, of which the last is the milestone."""
     curves.value(column, sub_space, epoch)
     own = curves.recorded[sub_space, among]
     values: Floats = curves.column(column)[sub_space, among][own]

@@ -1,4 +1,4 @@
-"""Selection strategies as records, and many of them side by side."""
+"""Selection strategies with their settings, and grids that compare many of them."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,29 +14,34 @@ from fewshot_core.registry import Registry
 from fewshot_core.selection.curves import Curves, checked_end, curves_by_seed
 from fewshot_core.selection.halving import (
     HalvingResult,
-    describe_schedule,
     oracle,
-    proportional_schedule,
     random_sub_supernet,
     successive_halving,
     top_k,
     train_all,
 )
 from fewshot_core.selection.rankings import DEFAULT_WINDOW, RANKINGS
+from fewshot_core.selection.schedules import proportional_schedule
+
+GRID_SHARES = (1 / 60, 1 / 10, 1 / 3, 2 / 3)
+"""Milestones of the default grid besides those of the paper, as shares of the end."""
+
+_ALL_RANKINGS_UP_TO = 2
+_MEASURED = ("cost", "test_accuracy", "regret")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A strategy with its settings; what its strategy does not look at may be anything.
+    """A strategy with its settings, of which some strategies ignore a part.
 
     Attributes:
         strategy: One of ``STRATEGIES``.
         milestones: Epochs at which sub-supernets are discarded.
-        keep: The share kept at each of them.
-        k: How many go on with top-k.
-        epoch: When these are chosen.
+        keep: Share kept at each of them.
+        k: Number kept by top-k.
+        epoch: Epoch of their choice.
         rank_by: One of ``RANKINGS``.
-        window: Epochs of a moving average.
+        window: Number of epochs of a moving average.
     """
 
     strategy: str = "halving"
@@ -53,17 +58,17 @@ class Choice:
 
     @property
     def label(self) -> str:
-        """The strategy and the settings that count for it, in words."""
+        """The strategy and its settings in words."""
         return STRATEGIES.get(self.strategy).describe(self)
 
     def to_row(self) -> dict[str, object]:
-        """Return plain values, from which ``from_row`` makes the same choice again."""
+        """Convert to plain values, the inverse of ``from_row``."""
         milestones = ", ".join(map(str, self.milestones))
         return {**self.__dict__, "milestones": milestones}
 
     @classmethod
     def from_row(cls, row: Mapping[Hashable, Any]) -> "Choice":
-        """Return the choice of a row of ``schedule_grid``."""
+        """Read the choice of a row of ``schedule_grid``."""
         milestones = tuple(int(part) for part in str(row["milestones"]).split(",") if part.strip())
         return cls(
             strategy=str(row["strategy"]),
@@ -81,11 +86,11 @@ class Strategy:
     """A way to select among sub-supernets.
 
     Attributes:
-        name: Its name in every option.
-        label: Its name in the app.
-        description: What it does, in one line.
-        select: Applies a choice of it to curves, up to an end.
-        describe: Says what a choice of it does, in a few words.
+        name: Name in every option.
+        label: Name in the app.
+        description: One line for readers.
+        select: Applies a choice to curves, up to an end.
+        describe: Describes a choice in a few words.
     """
 
     name: str
@@ -96,9 +101,9 @@ class Strategy:
 
 
 def mark_of(choice: Choice, end: int) -> str:
-    """Return what a choice is known as, or an empty text.
+    """Name a choice that is known from a paper or a baseline; empty for others.
 
-    The schedules of the paper and of GM-NAS are recognised in proportion to the end, too.
+    The schedules of the paper and of GM-NAS are also recognised in proportion to other ends.
     """
     if choice.strategy in _REFERENCES:
         return _REFERENCES[choice.strategy]
@@ -113,16 +118,6 @@ def mark_of(choice: Choice, end: int) -> str:
 _REFERENCES = {"train_all": "ceiling", "one_at_random": "chance", "oracle": "oracle"}
 
 STRATEGIES: Registry[Strategy] = Registry("strategy")
-
-
-def _halve(choice: Choice, curves: pd.DataFrame | Curves, end: int | None) -> HalvingResult:
-    return successive_halving(
-        curves, choice.milestones, choice.keep, end, choice.rank_by, choice.window
-    )
-
-
-def _take(choice: Choice, curves: pd.DataFrame | Curves, end: int | None) -> HalvingResult:
-    return top_k(curves, choice.k, choice.epoch, end, choice.rank_by, choice.window)
 
 
 def _ranking_text(choice: Choice) -> str:
@@ -141,8 +136,10 @@ STRATEGIES.add(
     Strategy(
         "halving",
         "Successive halving",
-        "discards the lowest at each milestone and chooses at the end",
-        _halve,
+        "discards the lowest at each milestone and selects at the end",
+        lambda choice, curves, end: successive_halving(
+            curves, choice.milestones, choice.keep, end, choice.rank_by, choice.window
+        ),
         _halving_text,
     )
 )
@@ -150,8 +147,10 @@ STRATEGIES.add(
     Strategy(
         "top_k",
         "Top k",
-        "goes on with the best k of one epoch and chooses at the end",
-        _take,
+        "keeps the best k of one epoch and selects at the end",
+        lambda choice, curves, end: top_k(
+            curves, choice.k, choice.epoch, end, choice.rank_by, choice.window
+        ),
         lambda choice: f"top {choice.k} at {choice.epoch} by {_ranking_text(choice)}",
     )
 )
@@ -168,7 +167,7 @@ STRATEGIES.add(
     Strategy(
         "one_at_random",
         "One at random",
-        "trains one sub-supernet, whichever: its expected value",
+        "trains one random sub-supernet: its expected value",
         lambda choice, curves, end: random_sub_supernet(curves, end),
         lambda choice: "one at random, on average",
     )
@@ -184,15 +183,8 @@ STRATEGIES.add(
 )
 
 
-GRID_SHARES = (1 / 60, 1 / 10, 1 / 3, 2 / 3)
-"""Milestones of the default grid besides those of the paper, as shares of the end."""
-
-_ALL_RANKINGS_UP_TO = 2
-_MEASURED = ("cost", "test_accuracy", "regret")
-
-
 def default_choices(curves: pd.DataFrame, end: int | None = None) -> list[Choice]:
-    """Return a grid of strategies for curves.
+    """Make a grid of strategies for curves.
 
     Milestones are the nearest epochs that all curves have; one more is at epoch 0 for top-k if
     all of them begin there. Validation loss is left out where it was not recorded.
@@ -233,9 +225,9 @@ def schedule_grid(
         One row for each strategy: the columns of ``Choice.to_row``, label, mark ("paper",
         "GM-NAS", "few-shot NAS", "ceiling", "chance", "oracle" or empty), seeds, cost and cost_std
         (full runs), test_accuracy and test_accuracy_std (percent), regret and regret_std
-        (percentage points), best_discarded (share of the seeds) and pareto: whether none costs
-        less without losing more. Deviations are those of the seeds at hand, not estimates for
-        others (divided by their number). The oracle cannot be had and is in no front.
+        (percentage points), best_discarded (share of the seeds) and pareto: whether it is on the
+        Pareto front of cost and regret, without the oracle. Deviations are divided by the number of
+        seeds.
 
     Raises:
         SelectionError: If the curves are damaged, or a strategy needs what they do not have.
@@ -261,12 +253,12 @@ def schedule_grid(
 def pareto_front(
     cost: npt.ArrayLike, regret: npt.ArrayLike, among: npt.ArrayLike | None = None
 ) -> npt.NDArray[np.bool_]:
-    """Return which points no other point is better than: as low in both, and lower in one.
+    """Mark the points that no other point dominates: as low in both, and lower in one.
 
     Args:
         cost: Shape (n,); lower is better.
         regret: Shape (n,); lower is better. Equal points are on the front together.
-        among: Which points count as others, shape (n,); by default all.
+        among: Mask of the points that may dominate others, shape (n,); by default all.
     """
     costs = np.asarray(cost, dtype=np.float64)
     regrets = np.asarray(regret, dtype=np.float64)
@@ -278,7 +270,7 @@ def pareto_front(
 
 
 def _summary(results: Sequence[HalvingResult]) -> dict[str, float | int]:
-    """Return mean and deviation of what strategies came to over seeds."""
+    """Average results over seeds."""
     row: dict[str, float | int] = {"seeds": len(results)}
     for name in _MEASURED:
         values = np.array([getattr(result, name) for result in results])
@@ -304,7 +296,7 @@ def _common_end(tables: Sequence[Curves], end: int | None) -> int:
 
 
 def _grid_epochs(tables: Sequence[Curves], end: int) -> list[int]:
-    """Return the milestones of the grid: epochs that every curve of every seed has."""
+    """Choose the milestones of the grid: epochs that every curve of every seed has."""
     shared = set(tables[0].shared_epochs().tolist())
     for table in tables[1:]:
         shared &= set(table.shared_epochs().tolist())
@@ -319,7 +311,7 @@ def _all_begin_at_zero(tables: Sequence[Curves]) -> bool:
 
 
 def _halvings(epochs: Sequence[int], rankings: Sequence[str]) -> list[Choice]:
-    """Return halvings without a milestone and with up to three; a quarter kept at one or two."""
+    """Make halvings without a milestone and with up to three; a quarter kept at one or two."""
     choices = []
     for length in range(4):
         for milestones in combinations(epochs, length):
@@ -331,41 +323,8 @@ def _halvings(epochs: Sequence[int], rankings: Sequence[str]) -> list[Choice]:
 
 
 def _tops(epochs: Iterable[int], count: int) -> list[Choice]:
-    """Return top-k with one, two and half of the sub-supernets, as far as they are fewer."""
+    """Make top-k with one, two and half of the sub-supernets, as far as they are fewer."""
     sizes = sorted({1, 2, (count + 1) // 2})
     return [
         Choice("top_k", k=size, epoch=epoch) for epoch in epochs for size in sizes if size < count
     ]
-
-
-def paper_milestones(curves: Curves, end: int | None = None) -> tuple[int, ...]:
-    """Return the milestones of the paper in proportion, moved to the nearest recorded epochs.
-
-    Epochs that only some curves have count as well, since the others may be discarded by then.
-
-    Args:
-        curves: The curves.
-        end: The epoch at which a full run ends; by default the last of the curves.
-
-    Raises:
-        SelectionError: If ``end`` is out of range.
-    """
-    last = checked_end(curves, end)
-    some = ~np.isnan(curves.values["valid_accuracy"]).all(axis=0)
-    known = curves.epochs[some & (curves.epochs >= 1) & (curves.epochs < last)]
-    wanted = proportional_schedule(last)
-    if not known.size:
-        return ()
-    return tuple(sorted({int(known[np.abs(known - epoch).argmin()]) for epoch in wanted}))
-
-
-def describe_milestones(curves: Curves, result: HalvingResult) -> str:
-    """Return the schedule of a result in words, and how it came to be if it is the paper's."""
-    text = describe_schedule(result.milestones, result.end)
-    wanted = proportional_schedule(result.end)
-    if not result.milestones or result.milestones == wanted:
-        return text
-    if result.milestones == paper_milestones(curves, result.end):
-        exact = " and ".join(map(str, wanted))
-        return f"{text}, the recorded epochs nearest to {exact}, the paper's in proportion"
-    return text

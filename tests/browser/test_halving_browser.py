@@ -55,7 +55,7 @@ def test_a_milestone_is_moved_the_replay_played_and_scrubbed(
     expect(typed).to_have_value("2, 8")
     typed.fill("12, 20")
     typed.press("Enter")
-    expect(verdict(page)).to_contain_text("the best there is to find")
+    expect(verdict(page)).to_contain_text("the best of all")
     page.wait_for_url("**milestones=12%2C+20*")
 
     play = page.locator(".updatemenu-button").filter(has_text="Play")
@@ -91,7 +91,7 @@ def test_a_milestone_is_moved_the_replay_played_and_scrubbed(
 
 def test_a_link_shows_the_same_replay_in_the_dark(visit: Visit, screenshot: Screenshot, file: Path):
     page = visit("/Halving?curves=file-by-hand&milestones=12%2C+20&epoch=12", "dark")
-    expect(verdict(page)).to_contain_text("the best there is to find")
+    expect(verdict(page)).to_contain_text("the best of all")
     expect(cursor(page)).to_have_text("epoch 12")
     page.wait_for_timeout(1500)
     expect(page.get_by_test_id("stException")).to_have_count(0)

@@ -1,16 +1,22 @@
 import numpy as np
 import pandas as pd
 import pytest
+from recorded_searches import keep_search, keep_searches
 from textbook_selection import hand_curves, random_curves
 
+from fewshot_core.bench import load_accuracy
 from fewshot_core.errors import SelectionError
 from fewshot_core.selection import (
     comparable,
     curves_by_seed,
     read_frame,
+    recorded_curves,
+    search_families,
     successive_halving,
 )
 from fewshot_core.selection.curves import natural_order
+from fewshot_core.space import SubSpace
+from fewshot_core.store import Store
 
 
 def test_names_are_in_tree_order_whatever_the_rows_are():
@@ -28,7 +34,7 @@ def test_names_that_mix_letters_and_numbers():
     assert sorted(names, key=natural_order) == ["2", "S", "S2", "S2b", "S10", "b"]
 
 
-def test_gaps_and_missing_values_are_told_apart():
+def test_gaps_and_missing_values_are_distinguished():
     frame = hand_curves().query("sub_space != 'S1' or epoch != 3")
     frame.loc[(frame["sub_space"] == "S2") & (frame["epoch"] == 3), "valid_accuracy"] = np.nan
     curves = read_frame(frame)
@@ -47,7 +53,7 @@ def test_columns_of_other_types():
     assert successive_halving(numbered, (2, 4)).winner == "5"
 
 
-def test_seeds_are_told_apart():
+def test_seeds_are_separated():
     both = pd.concat([random_curves(seed, 3, 4).assign(seed=seed) for seed in (9, 1)])
     assert list(curves_by_seed(both)) == [1, 9]
     found = curves_by_seed(both)[9].values["test_accuracy"]
@@ -106,3 +112,70 @@ def test_seeds_with_fewer_sub_spaces_are_not_comparable():
     assert len(comparable(both)) == len(frame)
     halves = both[both["sub_space"] != "S2"]
     assert set(comparable(halves)["seed"]) == {1, 2}
+
+
+FULL = SubSpace.full()
+LEAVES = (FULL.keep(0, [3]), FULL.keep(0, [0, 1]), FULL.keep(0, [2, 4]))
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Searches of three sub-spaces with two seeds, one of which lacks S2, and other ones."""
+    keep_searches(tmp_path, LEAVES, 777)
+    keep_searches(tmp_path, [LEAVES[0], LEAVES[2]], 888)
+    keep_searches(tmp_path, [LEAVES[1], FULL.keep(1, [3])], 777, algorithm="dsnas")
+    keep_search(tmp_path, LEAVES[0], 777, dataset="cifar100")
+    store = Store(tmp_path, in_memory=True)
+    store.sync()
+    assert not store.problems
+    return store
+
+
+def test_families_are_found_by_content_the_most_complete_first(store):
+    families = search_families(LEAVES, store.searches("cifar10"))
+    assert list(families["algorithm"]) == ["snas", "dsnas"]
+    assert list(families["searches"]) == [5, 1]
+    assert list(families["wanted"]) == [6, 3]
+    assert list(families["seeds"]) == [(777, 888), (777,)]
+    assert list(families["preset"]) == ["smoke", "smoke"]
+
+
+def test_without_searches_there_is_no_family(store):
+    assert search_families([FULL.keep(2, [0])], store.searches()).empty
+    assert search_families((), store.searches()).empty
+
+
+def test_searches_records_and_accuracies_are_joined(store):
+    families = search_families(LEAVES, store.searches("cifar10"))
+    searches = store.searches("cifar10")
+    searches = searches[searches["family"] == families["family"][0]]
+    records = store.search_records(list(searches["run_id"]))
+    accuracy = load_accuracy("cifar10")
+    joined = recorded_curves(LEAVES, searches, records, accuracy)
+    assert joined.missing == {777: (), 888: ("S2",)}
+    assert len(joined.frame) == 5 * 3
+    means = accuracy.set_index("architecture")["accuracy_mean"]
+    for row in joined.frame.to_dict("records"):
+        leaf = LEAVES[int(row["sub_space"][1:]) - 1]
+        assert row["architecture"] in leaf.architecture_indices()
+        assert row["test_accuracy"] == means[row["architecture"]]
+    tables = curves_by_seed(joined.frame)
+    assert tables[777].sub_spaces == ("S1", "S2", "S3")
+    assert tables[888].sub_spaces == ("S1", "S3")
+    result = successive_halving(tables[777], (1,))
+    assert result.architecture in joined.frame["architecture"].to_numpy()
+
+
+def test_an_architecture_that_the_table_lacks_has_no_accuracy(store):
+    searches = store.searches("cifar100")
+    records = store.search_records(list(searches["run_id"]))
+    nothing = pd.DataFrame({"architecture": [], "accuracy_mean": []}).astype({"architecture": int})
+    frame = recorded_curves(LEAVES, searches, records, nothing).frame
+    assert len(frame) == 3 and np.isnan(frame["test_accuracy"]).all()
+
+
+def test_searches_of_no_leaf_give_no_curves(store):
+    searches = store.searches("cifar100")
+    records = store.search_records(list(searches["run_id"]))
+    joined = recorded_curves([FULL], searches, records, load_accuracy("cifar100"))
+    assert joined.frame.empty and joined.missing == {}

@@ -65,15 +65,15 @@ def test_one_sub_space_has_no_order():
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5, 6, 7])
-def test_what_chance_does_is_exact(count):
+def test_the_critical_tau_is_exact(count):
     first = range(count)
     taus = [abs(kendalltau(first, order).statistic) for order in permutations(first)]
     possible = sorted(set(np.round(taus, 9)))
     rare = [t for t in possible if np.mean(np.array(taus) >= t - 1e-6) <= 0.05]
-    chance = random_kendall_interval(count)
-    assert chance == (pytest.approx(rare[0]) if rare else None)
+    critical = random_kendall_interval(count)
+    assert critical == (pytest.approx(rare[0]) if rare else None)
 
 
-def test_what_chance_does_with_eight():
+def test_the_critical_tau_of_eight():
     assert random_kendall_interval(8) == pytest.approx(18 / 28)
     assert random_kendall_interval(1) is None

@@ -1,14 +1,17 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from textbook_selection import random_curves
 
 from fewshot_core.errors import SelectionError
 from fewshot_core.selection import (
     PAPER_END,
     PAPER_MILESTONES,
     describe_schedule,
+    paper_milestones,
     parse_milestones,
     proportional_schedule,
+    read_frame,
 )
 
 
@@ -66,3 +69,28 @@ def test_milestones_are_read_from_a_text():
             parse_milestones(text)
     with pytest.raises(SelectionError, match="expected every milestone once, got 3 twice"):
         parse_milestones("3, 3")
+
+
+def test_curves_with_every_epoch_have_the_schedule_in_proportion():
+    for end in (1, 2, 6, 50, 60):
+        table = read_frame(random_curves(0, 3, end))
+        assert paper_milestones(table) == proportional_schedule(end)
+    assert paper_milestones(read_frame(random_curves(0, 3, 60)), 50) == (3, 8)
+
+
+def test_the_nearest_recorded_epochs_count():
+    frame = random_curves(0, 3, 60)
+    assert paper_milestones(read_frame(frame[frame["epoch"] % 4 == 0])) == (4, 8)
+    assert paper_milestones(read_frame(frame[frame["epoch"] % 30 == 0])) == (30,)
+    assert paper_milestones(read_frame(frame[frame["epoch"].isin([0, 60])])) == ()
+
+
+def test_curves_that_end_where_they_are_discarded_do_not_move_later_milestones():
+    frame = random_curves(0, 4, 60)
+    frame.loc[(frame["sub_space"] == "S1") & (frame["epoch"] > 3), "valid_accuracy"] = None
+    assert paper_milestones(read_frame(frame)) == (3, 10)
+
+
+def test_an_end_beyond_the_curves_is_refused():
+    with pytest.raises(SelectionError, match="expected an end from epoch 1 to 60"):
+        paper_milestones(read_frame(random_curves(0, 3, 60)), 61)

@@ -60,7 +60,7 @@ def test_labels():
         (Choice("oracle"), 600, "oracle"),
     ],
 )
-def test_what_is_known_has_a_mark(choice, end, mark):
+def test_known_choices_have_a_mark(choice, end, mark):
     assert mark_of(choice, end) == mark
 
 
