@@ -22,8 +22,7 @@ from fewshot_core.errors import (
     TableError,
     UnknownNameError,
 )
-from fewshot_core.images import arrays, load_images
-from fewshot_core.images import cifar as pickled_cifar
+from fewshot_core.images import load_images, pickles
 from fewshot_core.nets import Supernet, load_checkpoint
 from fewshot_core.runs import run_folder
 from fewshot_core.runs.cluster import config, read_grid
@@ -148,7 +147,7 @@ def test_a_link_in_an_archive_is_not_followed(tmp_path):
 
 
 def test_a_member_that_is_too_large_is_refused_with_its_size(tmp_path, monkeypatch):
-    monkeypatch.setattr(pickled_cifar, "LARGEST", 1_000_000)
+    monkeypatch.setattr(pickles, "LARGEST", 1_000_000)
     member = tarfile.TarInfo("cifar-10-batches-py/data_batch_1")
     member.size = 2_000_000
     path = archive_with(tmp_path / "cifar-10-python.tar.gz", member, bytes(2_000_000))
@@ -172,7 +171,7 @@ def problem(read, path: Path) -> str:
         (csv_importer, csv_importer.read_csv, "table.csv"),
         (archive_importers, read_nasbench201_file, "table.pth"),
         (checkpoint_file, read_checkpoint, "weights.pt"),
-        (arrays, read_cifar, "batch"),
+        (pickles, read_cifar, "batch"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -30,7 +30,7 @@ class Batch:
     provenance: Provenance
 
     def to(self, device: torch.device) -> Batch:
-        """Return the batch on a device."""
+        """The batch on a device."""
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))
 
 
@@ -41,7 +41,18 @@ def load_batch(
     source: Path | str | None = None,
     data_dir: Path | str | None = None,
 ) -> Batch:
-    """Return a random batch of training images; see ``fewshot_core.images.load_batch``."""
+    """Load a random batch of training images, normalised by the data set's channel statistics.
+
+    Args:
+        dataset: The data set's name.
+        size: Number of images, drawn without replacement.
+        seed: Seed of the draw.
+        source: An image source's name, a path, or None for the first real one.
+        data_dir: The data folder.
+
+    Raises:
+        ImagesError: If there are no such images, or fewer than asked for.
+    """
     info = DATASETS.get(dataset)
     found = find_source(dataset, source, data_dir)
     reader = open_reader(found, "train")

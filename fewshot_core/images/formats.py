@@ -1,4 +1,4 @@
-"""The layouts in which images are stored. A layout is one module and one record here."""
+"""The formats in which images are stored; a format is a record here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fewshot_core.datasets import Dataset
-from fewshot_core.images import cifar as pickled_cifar
-from fewshot_core.images import imagenet16, parquet, synthetic
+from fewshot_core.errors import ImagesError
+from fewshot_core.images import pickles
+from fewshot_core.images.synthetic import SYNTHETIC, SyntheticReader
 from fewshot_core.registry import Registry
 
 
@@ -23,24 +24,24 @@ class Reader(Protocol):
 
     @property
     def count(self) -> int:
-        """How many images there are."""
+        """Number of images."""
 
     def read(
         self, rows: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-        """Return pixels (n, 3, H, W) and labels (n,) of some rows, in their order."""
+        """Pixels (n, 3, H, W) and labels (n,) of some rows, in their order."""
 
 
 @dataclass(frozen=True)
 class ImageFormat:
-    """A layout.
+    """A format.
 
     Attributes:
         name: Its name.
         label: Its name in words.
-        locate: Returns where the data set is inside a folder (or file), or None if it is not.
+        locate: Finds the data set inside a folder (or file); None if it is not there.
         files: The files that hold the training images.
-        open: Returns the reader of a split.
+        open: Opens a split, ``"train"`` or ``"test"``.
     """
 
     name: str
@@ -50,30 +51,43 @@ class ImageFormat:
     open: Callable[[Dataset, Path, str], Reader]
 
 
+def _locate_parquet(dataset: Dataset, place: Path) -> Path | None:
+    folders = (place, place / "data", place / "plain_text") if place.is_dir() else ()
+    return next((folder for folder in folders if _shards(folder, "train")), None)
+
+
+def _open_parquet(dataset: Dataset, place: Path, split: str) -> Reader:
+    from fewshot_core.images.parquet import open_shards  # a waiting process needs no pyarrow
+
+    shards = _shards(place, split)
+    if not shards:
+        raise ImagesError(f"{place}: expected files {split}-*.parquet, found none")
+    return open_shards(dataset, place, split, shards)
+
+
+def _shards(folder: Path, split: str) -> list[Path]:
+    return sorted(folder.glob(f"{split}*.parquet"))
+
+
 FORMATS: Registry[ImageFormat] = Registry("image format")
 FORMATS.add(
+    ImageFormat("archive", "official archive", pickles.locate, pickles.files, pickles.open_split)
+)
+FORMATS.add(
     ImageFormat(
-        "archive",
-        "official archive",
-        pickled_cifar.locate,
-        pickled_cifar.files,
-        pickled_cifar.open_split,
+        "parquet",
+        "Parquet files",
+        _locate_parquet,
+        lambda dataset, place: _shards(place, "train"),
+        _open_parquet,
     )
 )
 FORMATS.add(
     ImageFormat(
-        "imagenet16", "official pickles", imagenet16.locate, imagenet16.files, imagenet16.open_split
-    )
-)
-FORMATS.add(
-    ImageFormat("parquet", "Parquet files", parquet.locate, parquet.files, parquet.open_split)
-)
-FORMATS.add(
-    ImageFormat(
-        synthetic.NAME,
+        SYNTHETIC,
         "synthetic images",
-        synthetic.locate,
-        synthetic.files,
-        synthetic.open_split,
+        lambda dataset, place: None,
+        lambda dataset, place: [],
+        lambda dataset, place, split: SyntheticReader(dataset, split),
     )
 )

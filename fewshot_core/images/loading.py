@@ -20,7 +20,7 @@ class Provenance:
         dataset: The data set's name.
         source: The source's name.
         label: The source in words.
-        synthetic: Whether they are made up.
+        synthetic: Whether they are synthetic.
         split: ``"train"`` or ``"test"``.
         fingerprint: SHA-256 of the files' content.
         size: How many images.
@@ -37,7 +37,7 @@ class Provenance:
     seed: int | None = None
 
     def describe(self) -> str:
-        """Return one line: "64 CIFAR-10 training images, Parquet files, seed 0"."""
+        """One line: "64 CIFAR-10 training images, Parquet files, seed 0"."""
         label = DATASETS.get(self.dataset).label
         drawn = "" if self.seed is None else f", seed {self.seed}"
         if self.synthetic:
@@ -62,11 +62,7 @@ class ImageArrays:
 
 
 def open_reader(source: ImageSource, split: str) -> Reader:
-    """Return what reads a split of a source.
-
-    Raises:
-        ImagesError: If the files are missing or damaged.
-    """
+    """Reader of a split of a source; raises ``ImagesError`` if files are missing or damaged."""
     if split not in ("train", "test"):
         raise ImagesError(f"expected the split 'train' or 'test', got {split!r}")
     return FORMATS.get(source.kind).open(DATASETS.get(source.dataset), source.path, split)
@@ -78,7 +74,7 @@ def load_images(
     source: Path | str | None = None,
     data_dir: Path | str | None = None,
 ) -> ImageArrays:
-    """Return all images and labels of a split.
+    """Load all images and labels of a split.
 
     Args:
         dataset: The data set's name.
@@ -98,7 +94,7 @@ def load_images(
 def provenance_of(
     source: ImageSource, split: str, size: int, seed: int | None = None
 ) -> Provenance:
-    """Return the provenance of some images of a source."""
+    """Provenance of some images of a source."""
     return Provenance(
         dataset=source.dataset,
         source=source.name,

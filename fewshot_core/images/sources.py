@@ -1,4 +1,7 @@
-"""Where images are: found in the data folder, registered, or made up."""
+"""Where images are: found in the data folder, registered by the user, downloaded, or synthetic.
+
+In all functions ``data_dir`` is the data folder, by default ``fewshot_core.data_folder.data_dir``.
+"""
 
 import json
 from dataclasses import dataclass
@@ -8,61 +11,42 @@ from typing import Any
 
 import numpy as np
 
-from fewshot_core.data_folder import (
-    data_dir as find_data_dir,
-)
-from fewshot_core.data_folder import (
-    file_fingerprint,
-    text_fingerprint,
-    write_json,
-)
+from fewshot_core.data_folder import data_dir as find_data_dir
+from fewshot_core.data_folder import file_fingerprint, text_fingerprint, write_json
 from fewshot_core.datasets import DATASETS, Dataset
 from fewshot_core.errors import ImagesError, UnknownNameError
-from fewshot_core.images import formats, synthetic
+from fewshot_core.images.formats import FORMATS
+from fewshot_core.images.pickles import LAYOUTS
+from fewshot_core.images.synthetic import RECIPE, SYNTHETIC
 
-_ARCHIVES = {
+DATA_FOLDER = "data-folder"
+"""Name of the source that is under ``images/`` in the data folder."""
+
+_NOT_FREE = (
+    "ImageNet16-120 cannot be downloaded freely: register at image-net.org, take the 16x16 "
+    "downsampled ImageNet (Chrabaszcz et al., 2017) in its Python format"
+)
+_FILES = {
     "cifar10": "cifar-10-python.tar.gz, its folder cifar-10-batches-py, or train-*.parquet",
     "cifar100": "cifar-100-python.tar.gz, its folder cifar-100-python, or train-*.parquet",
     "ImageNet16-120": "train_data_batch_1 to train_data_batch_10 and val_data",
 }
-
-NOT_FREE = (
-    "ImageNet16-120 cannot be downloaded freely: register at image-net.org, take the 16x16 "
-    "downsampled ImageNet (Chrabaszcz et al., 2017) in its Python format"
-)
-
-
-def how_to_get(dataset: Dataset) -> str:
-    """Return a text that names every way to come by images of a data set."""
-    name = dataset.name
-    choices = [
-        f"put {_ARCHIVES[name]} into images/{name}/ of the data folder",
-        f"name a folder that has them: fewshot images register {name} PATH",
-    ]
-    if name == "ImageNet16-120":
-        choices.insert(0, NOT_FREE)
-    else:
-        choices.append(f"download them: fewshot images download {name}")
-    choices.append("use 'synthetic', made-up images")
-    return "You can " + "; or ".join(choices) + "."
-
-
-SYNTHETIC = synthetic.NAME
-"""The name of the source of made-up images."""
-
-FOUND = "data-folder"
-"""The name of the source that is under ``images/`` in the data folder."""
+_DOWNLOADS = "https://www.cs.toronto.edu/~kriz/"
+_CHECKSUMS = {
+    "cifar10": "md5:c58f30108f718f92721af3b95e74349a",
+    "cifar100": "md5:eb9058c3a382ffc7106e4002c42a8d85",
+}
 
 
 @dataclass(frozen=True)
 class ImageSource:
-    """Images of a data set somewhere.
+    """Images of a data set.
 
     Attributes:
         dataset: The data set's name.
         name: The name to choose the source by.
         label: The source in words.
-        kind: Its layout, a name in ``FORMATS``.
+        kind: Its format, a name in ``FORMATS``.
         path: Where it is; the current folder for synthetic images.
         problem: Why it cannot be used, or None.
     """
@@ -76,7 +60,7 @@ class ImageSource:
 
     @property
     def synthetic(self) -> bool:
-        """Whether the images are made up."""
+        """Whether the images are synthetic."""
         return self.kind == SYNTHETIC
 
     @property
@@ -88,18 +72,27 @@ class ImageSource:
 def list_sources(
     dataset: str | None = None, data_dir: Path | str | None = None
 ) -> list[ImageSource]:
-    """Return all sources, the preferred ones first and ``synthetic`` always last.
+    """All sources, the preferred ones first and ``synthetic`` always last.
 
-    A registered path that has vanished is listed with its problem.
+    A registered path that no longer exists is listed with its problem.
     """
-    names = DATASETS.names() if dataset is None else [DATASETS.get(dataset).name]
-    return [source for name in names for source in _sources_of(name, find_data_dir(data_dir))]
+    folder = find_data_dir(data_dir)
+    sources = []
+    for name in DATASETS.names() if dataset is None else [DATASETS.get(dataset).name]:
+        own = folder / "images" / name
+        if _format(name, own) is not None:
+            sources.append(_recognise(name, DATA_FOLDER, own))
+        for entry in _registered(folder):
+            if entry["dataset"] == name:
+                sources.append(_from_entry(entry))
+        sources.append(ImageSource(name, SYNTHETIC, "synthetic images", SYNTHETIC, Path()))
+    return sources
 
 
 def find_source(
     dataset: str, source: Path | str | None = None, data_dir: Path | str | None = None
 ) -> ImageSource:
-    """Return the source that a name or a path means, or the first real one.
+    """The source of a name or a path, or the first real one.
 
     Raises:
         ImagesError: If there is none; the message names every choice.
@@ -109,26 +102,32 @@ def find_source(
     if source is None:
         real = [item for item in known if not item.synthetic and item.problem is None]
         if not real:
-            raise ImagesError(f"there are no images of {info.label} here. {how_to_get(info)}")
+            raise ImagesError(f"there are no images of {info.label} here. {_how_to_get(info)}")
         return real[0]
     for item in known:
         if item.name == str(source):
             if item.problem:
-                raise ImagesError(f"{item.problem}. {how_to_get(info)}")
+                raise ImagesError(f"{item.problem}. {_how_to_get(info)}")
             return item
-    if not Path(source).expanduser().exists():
+    place = Path(source).expanduser()
+    if not place.exists():
         names = ", ".join(item.name for item in known)
         raise ImagesError(
             f"unknown images {str(source)!r}: expected one of {names}, or a path that exists. "
-            f"{how_to_get(info)}"
+            f"{_how_to_get(info)}"
         )
-    return _recognise(dataset, str(source), Path(source).expanduser().resolve())
+    return _recognise(dataset, str(source), place.resolve())
+
+
+def training_files(source: ImageSource) -> list[Path]:
+    """The files that hold the training images; none for synthetic images."""
+    return FORMATS.get(source.kind).files(DATASETS.get(source.dataset), source.path)
 
 
 def source_fingerprint(
     dataset: str, source: Path | str | None = None, data_dir: Path | str | None = None
 ) -> str:
-    """Return the SHA-256 of a source's training files, or of the recipe of synthetic images.
+    """SHA-256 of a source's training files, or of the recipe of synthetic images.
 
     Raises:
         ImagesError: As ``find_source``, or if a file is missing.
@@ -137,14 +136,14 @@ def source_fingerprint(
 
 
 def fingerprint_of(source: ImageSource) -> str:
-    """Return the SHA-256 of a source that was found; see ``source_fingerprint``."""
-    info = DATASETS.get(source.dataset)
+    """``source_fingerprint`` of a source that was found."""
     if source.synthetic:
-        return synthetic.fingerprint(info)
-    paths = formats.FORMATS.get(source.kind).files(info, source.path)
+        return text_fingerprint(f"{RECIPE}/{source.dataset}")
+    paths = training_files(source)
     missing = [path for path in paths if not path.is_file()]
     if missing:
-        raise ImagesError(f"expected the file {missing[0]} of {info.label}, found none")
+        label = DATASETS.get(source.dataset).label
+        raise ImagesError(f"expected the file {missing[0]} of {label}, found none")
     stats = [path.stat() for path in paths]
     return text_fingerprint(
         "/".join(
@@ -157,50 +156,102 @@ def fingerprint_of(source: ImageSource) -> str:
 def register_source(
     dataset: str, path: Path | str, name: str | None = None, data_dir: Path | str | None = None
 ) -> ImageSource:
-    """Remember a path with images, after a look into it.
+    """Add a path with images to the sources, after checking its content.
 
     Raises:
         ImagesError: If the path does not hold the data set, or the name is taken.
     """
     place = Path(path).expanduser().resolve()
     source = _recognise(dataset, name or place.name, place)
-    _check_name(source, list_sources(dataset, data_dir))
+    taken = {DATA_FOLDER: "the images in the data folder", SYNTHETIC: "synthetic images"}
+    for item in list_sources(dataset, data_dir):
+        if item.path != source.path:
+            taken[item.name] = item.place
+    if source.name in taken:
+        raise ImagesError(
+            f"the name {source.name!r} is taken by {taken[source.name]}: choose another with --name"
+        )
     _check_content(source)
     folder = find_data_dir(data_dir)
-    entries = [item for item in _registered(folder) if item != _entry(source)]
-    _write(folder, [*entries, _entry(source)])
+    new = {"dataset": source.dataset, "name": source.name, "path": str(source.path)}
+    entries = [item for item in _registered(folder) if item != new]
+    write_json(_register(folder), [*entries, new])
     return source
 
 
 def unregister_source(dataset: str, name: str, data_dir: Path | str | None = None) -> None:
-    """Forget a registered path; its files stay.
+    """Remove a registered path from the sources; its files stay.
 
     Raises:
         UnknownNameError: If no path of that name is registered.
     """
     folder = find_data_dir(data_dir)
     entries = _registered(folder)
-    kept = [item for item in entries if (item["dataset"], item["name"]) != (dataset, name)]
-    if len(kept) == len(entries):
+    others = [item for item in entries if (item["dataset"], item["name"]) != (dataset, name)]
+    if len(others) == len(entries):
         names = [item["name"] for item in entries if item["dataset"] == dataset]
         known = ", ".join(names) or "none"
         raise UnknownNameError(f"unknown images {name!r} of {dataset}: registered are {known}")
-    _write(folder, kept)
+    write_json(_register(folder), others)
 
 
-def _check_name(source: ImageSource, known: list[ImageSource]) -> None:
-    taken = {FOUND: "the images in the data folder", SYNTHETIC: "synthetic images"}
-    taken |= {item.name: item.place for item in known if item.path != source.path}
-    if source.name in taken:
-        raise ImagesError(
-            f"the name {source.name!r} is taken by {taken[source.name]}: choose another with --name"
+def download(
+    dataset: str, data_dir: Path | str | None = None, progress: Any = False
+) -> ImageSource:
+    """Download the official archive of CIFAR-10 or CIFAR-100 into the data folder.
+
+    Args:
+        dataset: The data set's name.
+        data_dir: The data folder.
+        progress: A progress bar as pooch takes it, with ``total``, ``update``, ``reset`` and
+            ``close``; False for none.
+
+    Raises:
+        ImagesError: If the archive cannot be fetched, its checksum is wrong, or the data set
+            cannot be downloaded freely.
+    """
+    import pooch
+    import requests
+
+    info = DATASETS.get(dataset)
+    name = LAYOUTS[dataset].archive
+    if name is None:
+        raise ImagesError(f"{_NOT_FREE}. {_how_to_get(info)}")
+    try:
+        pooch.retrieve(
+            _DOWNLOADS + name,
+            known_hash=_CHECKSUMS[dataset],
+            fname=name,
+            path=find_data_dir(data_dir) / "images" / dataset,
+            downloader=pooch.HTTPDownloader(progressbar=progress, timeout=30),
         )
+    except (requests.RequestException, OSError, ValueError) as error:
+        raise ImagesError(
+            f"{info.label} could not be downloaded from {_DOWNLOADS}{name} ({error}). "
+            f"{_how_to_get(info)}"
+        ) from error
+    return find_source(dataset, DATA_FOLDER, data_dir)
+
+
+def _how_to_get(dataset: Dataset) -> str:
+    """Every way to get images of a data set."""
+    name = dataset.name
+    choices = [
+        f"put {_FILES[name]} into images/{name}/ of the data folder",
+        f"register a folder that has them: fewshot images register {name} PATH",
+    ]
+    if LAYOUTS[name].archive is None:
+        choices.insert(0, _NOT_FREE)
+    else:
+        choices.append(f"download them: fewshot images download {name}")
+    choices.append("use 'synthetic' images")
+    return "You can " + "; or ".join(choices) + "."
 
 
 def _check_content(source: ImageSource) -> None:
-    """Open both splits, and see that the training images are of all classes."""
+    """Open both splits, and check that the training images are of all classes."""
     info = DATASETS.get(source.dataset)
-    layout = formats.FORMATS.get(source.kind)
+    layout = FORMATS.get(source.kind)
     layout.open(info, source.path, "test")
     classes = len(np.unique(layout.open(info, source.path, "train").labels))
     if classes != info.classes:
@@ -210,29 +261,9 @@ def _check_content(source: ImageSource) -> None:
         )
 
 
-def _sources_of(dataset: str, folder: Path) -> list[ImageSource]:
-    sources = []
-    own = folder / "images" / dataset
-    if _layout(dataset, own) is not None:
-        sources.append(_recognise(dataset, FOUND, own))
-    for entry in _registered(folder):
-        if entry["dataset"] == dataset:
-            sources.append(_from_entry(entry))
-    sources.append(ImageSource(dataset, SYNTHETIC, "synthetic images (made up)", SYNTHETIC, Path()))
-    return sources
-
-
-def _from_entry(entry: dict[str, str]) -> ImageSource:
-    path = Path(entry["path"])
-    if _layout(entry["dataset"], path) is None:
-        problem = f"the registered images {entry['name']!r} are no longer at {path}"
-        return ImageSource(entry["dataset"], entry["name"], entry["name"], "missing", path, problem)
-    return _recognise(entry["dataset"], entry["name"], path)
-
-
-def _layout(dataset: str, place: Path) -> tuple[str, Path] | None:
-    """Return the layout of a place and where in it the data set is."""
-    for item in formats.FORMATS:
+def _format(dataset: str, place: Path) -> tuple[str, Path] | None:
+    """The format of a place and where in it the data set is."""
+    for item in FORMATS:
         located = item.locate(DATASETS.get(dataset), place)
         if located is not None:
             return item.name, located
@@ -240,37 +271,38 @@ def _layout(dataset: str, place: Path) -> tuple[str, Path] | None:
 
 
 def _recognise(dataset: str, name: str, place: Path) -> ImageSource:
-    found = _layout(dataset, place)
-    info = DATASETS.get(dataset)
+    found = _format(dataset, place)
     if found is None:
-        raise ImagesError(
-            f"{place} holds no {info.label} in a layout known here. {how_to_get(info)}"
-        )
+        info = DATASETS.get(dataset)
+        raise ImagesError(f"{place} holds no {info.label} in a known format. {_how_to_get(info)}")
     kind, path = found
-    label = formats.FORMATS.get(kind).label
-    return ImageSource(dataset, name, label, kind, path)
+    return ImageSource(dataset, name, FORMATS.get(kind).label, kind, path)
 
 
-def _entry(source: ImageSource) -> dict[str, str]:
-    return {"dataset": source.dataset, "name": source.name, "path": str(source.path)}
+def _from_entry(entry: dict[str, str]) -> ImageSource:
+    dataset, name, path = entry["dataset"], entry["name"], Path(entry["path"])
+    if _format(dataset, path) is None:
+        problem = f"the registered images {name!r} are no longer at {path}"
+        return ImageSource(dataset, name, name, "missing", path, problem)
+    return _recognise(dataset, name, path)
+
+
+def _register(folder: Path) -> Path:
+    return folder / "images" / "registered.json"
 
 
 def _registered(folder: Path) -> list[dict[str, str]]:
-    path = folder / "images" / "registered.json"
+    path = _register(folder)
     if not path.exists():
         return []
     try:
         entries: Any = json.loads(path.read_text(encoding="utf-8"))
         return [{key: str(item[key]) for key in ("dataset", "name", "path")} for item in entries]
     except (ValueError, TypeError, KeyError) as error:
-        raise ImagesError(f"{path} is damaged ({error!r}): mend or delete it") from error
-
-
-def _write(folder: Path, entries: list[dict[str, str]]) -> None:
-    write_json(folder / "images" / "registered.json", entries)
+        raise ImagesError(f"{path} is damaged ({error!r}): repair or delete it") from error
 
 
 @lru_cache(maxsize=64)
 def _content_fingerprint(path: Path, size: int, modified: int) -> str:
-    """Return a file's SHA-256, computed once as long as its size and time stay."""
+    """SHA-256 of a file, computed once as long as its size and time stay."""
     return file_fingerprint(path)

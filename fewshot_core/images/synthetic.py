@@ -1,4 +1,4 @@
-"""Made-up images that a network can learn, for a machine without any data set.
+"""Synthetic images that a network can learn, for a machine without any data set.
 
 Each class has its own two gratings and a tint of its own; an image of the class shows them with
 random phases and strengths, shifted, under noise. A linear classifier does poorly on them, because
@@ -6,62 +6,42 @@ the phases are random; a small network does well. They say nothing about the rea
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from fewshot_core.data_folder import text_fingerprint
 from fewshot_core.datasets import Dataset
 
-NAME = "synthetic"
+SYNTHETIC = "synthetic"
+"""Name of the source and of the format of synthetic images."""
+
 RECIPE = "gratings-1"
 """The version of the recipe; it changes whenever an image does."""
 
 _COUNTS = {"train": 10_000, "test": 2_000}
 
 
-def locate(dataset: Dataset, place: Path) -> Path | None:
-    """Return None: synthetic images are nowhere."""
-    return None
-
-
-def files(dataset: Dataset, place: Path) -> list[Path]:
-    """Return no file."""
-    return []
-
-
-def fingerprint(dataset: Dataset) -> str:
-    """Return the SHA-256 of the recipe."""
-    return text_fingerprint(f"{RECIPE}/{dataset.name}")
-
-
-def open_split(dataset: Dataset, place: Path, split: str) -> "SyntheticReader":
-    """Return the generator of a split."""
-    return SyntheticReader(dataset, split)
-
-
 @dataclass(frozen=True)
 class SyntheticReader:
-    """A split of synthetic images; each image depends only on its number."""
+    """Reader of a split of synthetic images; each image depends only on its number."""
 
     dataset: Dataset
     split: str
 
     @property
     def count(self) -> int:
-        """How many images there are."""
+        """Number of images."""
         return _COUNTS[self.split]
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
-        """The class of every image: they take turns."""
+        """The class of every image, in rotation."""
         return np.arange(self.count) % self.dataset.classes
 
     def read(
         self, rows: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-        """Make the images of some numbers; return pixels (n, 3, H, W) and labels (n,)."""
+        """Generate the images of some numbers: pixels (n, 3, H, W) and labels (n,)."""
         labels = self.labels[rows]
         size = self.dataset.image_size
         pixels = np.empty((len(rows), 3, size, size), dtype=np.uint8)

@@ -63,7 +63,7 @@ def test_registered_images_that_have_vanished_are_listed_with_the_problem(fewsho
     ("arguments", "words"),
     [
         (["register", "mnist", "."], "expected one of cifar10"),
-        (["register", "cifar10", "nowhere"], "holds no CIFAR-10 in a layout known here"),
+        (["register", "cifar10", "nowhere"], "holds no CIFAR-10 in a known format"),
         (["forget", "cifar10", "mine"], "unknown images 'mine' of cifar10: registered are none"),
         (["download", "mnist"], "expected one of cifar10"),
         (["download", "ImageNet16-120"], "cannot be downloaded freely"),

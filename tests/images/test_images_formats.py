@@ -10,7 +10,7 @@ import pytest
 
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import ImagesError
-from fewshot_core.images import load_batch, load_images, parquet_reader
+from fewshot_core.images import load_batch, load_images, parquet
 
 
 class Attack:
@@ -80,7 +80,7 @@ def test_an_archive_reads_like_its_folder(dataset, tmp_path, make_pickles):
     np.testing.assert_array_equal(packed.labels, plain.labels)
 
 
-def test_a_cut_off_archive_is_named(tmp_path, make_pickles):
+def test_a_truncated_archive_is_named(tmp_path, make_pickles):
     place = make_pickles("cifar10", tmp_path / "plain")
     archive = tmp_path / "packed.tar.gz"
     with tarfile.open(archive, "w:gz") as file:
@@ -221,6 +221,6 @@ def test_parquet_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "train-00000-of-00001.parquet"
     pq.write_table(table, path, compression="gzip", use_dictionary=False)
     assert path.stat().st_size < 100_000
-    monkeypatch.setattr(parquet_reader, "LARGEST", 1_000_000)
+    monkeypatch.setattr(parquet, "LARGEST", 1_000_000)
     with pytest.raises(ImagesError, match="holds 2 MB, expected at most 1 MB"):
         load_images("cifar10", source=tmp_path, data_dir=tmp_path / "data")

@@ -40,7 +40,7 @@ def test_the_data_folder_comes_first_and_synthetic_last(tmp_path, make_pickles, 
     assert load_images("cifar10", data_dir=data).provenance.source == "data-folder"
 
 
-def test_registering_is_remembered_and_forgotten(tmp_path, make_parquet):
+def test_a_path_is_registered_and_unregistered(tmp_path, make_parquet):
     data, place = tmp_path / "data", make_parquet("cifar10", tmp_path / "mine" / "data").parent
     first = register_source("cifar10", place, data_dir=data)
     assert register_source("cifar10", place, data_dir=data) == first
@@ -70,7 +70,7 @@ def test_registering_another_data_set_is_refused(tmp_path, make_parquet):
     assert not (data / "images" / "registered.json").exists()
 
 
-def test_a_vanished_path_is_listed_with_its_problem(tmp_path, make_parquet):
+def test_a_missing_path_is_listed_with_its_problem(tmp_path, make_parquet):
     data, place = tmp_path / "data", make_parquet("cifar10", tmp_path / "mine")
     register_source("cifar10", place, data_dir=data)
     shutil.rmtree(place)
@@ -103,7 +103,7 @@ def test_synthetic_fingerprints_differ_between_data_sets(tmp_path):
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
-def test_without_a_network_every_choice_is_named(dataset, tmp_path, monkeypatch):
+def test_without_a_network_connection_every_choice_is_named(dataset, tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise requests.ConnectionError("no route")
 

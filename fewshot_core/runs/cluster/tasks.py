@@ -12,11 +12,10 @@ from typing import Any
 import psutil
 
 from fewshot_core.data_folder import atomic_folder, file_fingerprint
-from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import FewshotError
 from fewshot_core.images import find_source, source_fingerprint
-from fewshot_core.images.arrays import read_image_file
-from fewshot_core.images.formats import FORMATS
+from fewshot_core.images.pickles import read_image_file
+from fewshot_core.images.sources import training_files
 from fewshot_core.networks import check_checkpoint
 from fewshot_core.runs.folder import RunFolder, State, Status
 from fewshot_core.runs.requests import KINDS, Request, SearchRequest, SplitRequest, read_request
@@ -50,9 +49,8 @@ def read_inputs(request: Request, data_dir: Path) -> Sent:
     if request.needs_images:
         source = find_source(request.dataset, request.images, data_dir)
         if not source.synthetic:
-            info = DATASETS.get(request.dataset)
             above, root = source.path.parent, source.path.name
-            for path in FORMATS.get(source.kind).files(info, source.path):
+            for path in training_files(source):
                 images[str(path.relative_to(above))] = read_image_file(path)
     checkpoint = request.checkpoint_path
     if checkpoint is None:
