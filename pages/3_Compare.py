@@ -1,12 +1,5 @@
-"""Compare: several splits side by side, beside chance and beside the best."""
+"""Compare: several splits next to random trees, the best tree and each other."""
 
-import streamlit as st
+from fewshot_core.dashboard.compare import show_compare_page
 
-from fewshot_core.dashboard import choose_view, setup
-from fewshot_core.dashboard.compare import show_comparison, show_split_files
-
-workspace = setup("Compare")
-view = choose_view(workspace)
-st.title("Compare")
-show_comparison(workspace, view)
-show_split_files(workspace, view)
+show_compare_page()

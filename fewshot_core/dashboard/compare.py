@@ -1,4 +1,4 @@
-"""The Compare page."""
+"""The Compare page: several splits next to random trees, the best tree and each other."""
 
 import json
 
@@ -6,39 +6,47 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from fewshot_core.analysis import KEEP_STRATEGIES, SplitEvaluator, agreement_matrix, keep_k
-from fewshot_core.dashboard.shared.figures import kept, show_figure
+from fewshot_core.analysis import (
+    KEEP_STRATEGIES,
+    SplitEvaluator,
+    agreement_matrix,
+    conclusion,
+    keep_k,
+    seed_uncertainty,
+)
+from fewshot_core.bench import TableInfo, load_seeds
+from fewshot_core.dashboard.shared.figures import (
+    cached_figure,
+    choose_style,
+    in_columns,
+    show_figure,
+)
 from fewshot_core.dashboard.shared.informativeness import (
-    draw_small,
     named,
     show_informativeness,
+    show_small_distributions,
     show_splits_source,
-    small_notes,
-    some_of_each,
 )
-from fewshot_core.dashboard.shared.loading import (
-    Named,
-    describe,
-    finding,
-    load_evaluator,
-    reports,
-    uncertainty,
-)
-from fewshot_core.dashboard.shared.page import Workspace
+from fewshot_core.dashboard.shared.loading import Leaves, Named, describe, load_evaluator, reports
+from fewshot_core.dashboard.shared.page import Workspace, setup
 from fewshot_core.dashboard.shared.sidebar import (
     View,
+    choose_view,
     show_missing_split,
     show_missing_table,
 )
 from fewshot_core.dashboard.shared.splits import (
+    FILE,
     SplitInView,
+    distinct_labels,
+    first_of_each_metric,
     list_splits,
     open_splits,
-    shortened,
 )
 from fewshot_core.datasets import DATASETS
-from fewshot_core.errors import FewshotError
-from fewshot_core.plots import STYLES, agreement_figure, keep_figure, top_map_figure
+from fewshot_core.errors import FewshotError, TableError
+from fewshot_core.glossary import GLOSSARY
+from fewshot_core.plots import agreement_figure, keep_figure, top_map_figure
 from fewshot_core.splitting.files import (
     LARGEST,
     masks_of_splits,
@@ -50,14 +58,24 @@ from fewshot_core.splitting.files import (
 from fewshot_core.splitting.search_configs import search_configs
 from fewshot_core.splitting.tree import NamedSplit
 
-MOST = 9
+_MOST = 9
 """How many splits are compared at once."""
 
-_PER_ROW = 3
+
+def show_compare_page() -> None:
+    """Draw the page."""
+    workspace = setup("Compare")
+    view = choose_view(workspace)
+    st.title("Compare")
+    _show_comparison(workspace, view)
+    left, right = st.columns(2, gap="large")
+    with left, st.expander("Import splits", icon=":material/upload_file:"):
+        _show_import(workspace)
+    with right, st.expander("Export the split in view", icon=":material/download:"):
+        _show_export(workspace, view)
 
 
-def show_comparison(workspace: Workspace, view: View) -> None:
-    """Show the chosen splits beside each other."""
+def _show_comparison(workspace: Workspace, view: View) -> None:
     splits = _choose_splits(workspace, view)
     if not splits:
         return
@@ -66,39 +84,35 @@ def show_comparison(workspace: Workspace, view: View) -> None:
         show_missing_table(view)
         return
     chosen = named(splits)
-    st.markdown(f"**{finding(chosen, evaluator)}**")
-    show_informativeness(view, evaluator, splits, "compare_standing")
-    _show_summary(reports(chosen, evaluator), splits)
-    _show_distributions(view, evaluator, splits)
+    table = reports(chosen, evaluator)
+    st.markdown(f"**{conclusion(table)}**")
+    show_informativeness(view, evaluator, splits, "compare_gains")
+    _show_summary(table, splits)
+    st.subheader("Distributions")
+    style = choose_style("compare_style")
+    for column, split in in_columns(splits):
+        with column:
+            key = f"compare_{split.key}"
+            show_small_distributions(view, evaluator, split, style, key, split.label)
     left, right = st.columns(2, gap="large")
     with left:
         show_figure(_draw_map(chosen, evaluator, view.top_label), "compare_map", wide=True)
         show_figure(_draw_agreement(chosen), "compare_agreement", wide=True)
     with right:
-        _show_keeping(view, evaluator, splits)
+        strategy = st.selectbox(
+            "Sub-spaces kept",
+            list(KEEP_STRATEGIES),
+            index=list(KEEP_STRATEGIES).index("mean"),
+            key="keep",
+            bind="query-params",
+            format_func=KEEP_STRATEGIES.__getitem__,
+            help=GLOSSARY["keep k"],
+        )
+        figure = _draw_keeping(chosen, evaluator, strategy, f"best {view.axis_title}")
+        show_figure(figure, "compare_keep")
     show_splits_source(view, splits, "compare_source")
     _show_other_data_sets(workspace, view, splits)
     _show_uncertainty(workspace, view, splits)
-
-
-@kept
-def _draw_map(chosen: Named, evaluator: SplitEvaluator, top_label: str) -> go.Figure:
-    return top_map_figure({name: describe(leaves, evaluator) for name, leaves in chosen}, top_label)
-
-
-@kept
-def _draw_agreement(chosen: Named) -> go.Figure:
-    return agreement_figure(agreement_matrix(dict(chosen)))
-
-
-@kept
-def _draw_keeping(
-    chosen: Named, evaluator: SplitEvaluator, strategy: str, axis_title: str
-) -> go.Figure:
-    frame = pd.concat(
-        [keep_k(leaves, evaluator.accuracy).assign(split=name) for name, leaves in chosen]
-    )
-    return keep_figure(frame[frame["strategy"] == strategy], axis_title)
 
 
 def _choose_splits(workspace: Workspace, view: View) -> list[SplitInView]:
@@ -106,159 +120,148 @@ def _choose_splits(workspace: Workspace, view: View) -> list[SplitInView]:
     if not labels:
         show_missing_split(view)
         return []
-    short = shortened(labels)
     chosen = st.multiselect(
         f"Splits of {DATASETS.get(view.dataset).label}",
         list(labels),
-        default=some_of_each(labels)[:MOST],
+        default=first_of_each_metric(labels)[:_MOST],
         key="splits",
         bind="query-params",
-        max_selections=MOST,
-        format_func=short.__getitem__,
+        max_selections=_MOST,
+        format_func=distinct_labels(labels).__getitem__,
     )
     if not chosen:
         st.info("Choose two splits or more.", icon=":material/compare_arrows:")
     return open_splits(workspace, chosen)
 
 
+@cached_figure
+def _draw_map(chosen: Named, evaluator: SplitEvaluator, top_label: str) -> go.Figure:
+    return top_map_figure({name: describe(leaves, evaluator) for name, leaves in chosen}, top_label)
+
+
+@cached_figure
+def _draw_agreement(chosen: Named) -> go.Figure:
+    return agreement_figure(agreement_matrix(dict(chosen)))
+
+
+@cached_figure
+def _draw_keeping(
+    chosen: Named, evaluator: SplitEvaluator, strategy: str, axis_title: str
+) -> go.Figure:
+    frames = [keep_k(leaves, evaluator.accuracy).assign(split=name) for name, leaves in chosen]
+    frame = pd.concat(frames)
+    return keep_figure(frame[frame["strategy"] == strategy], axis_title)
+
+
 def _show_summary(reports: pd.DataFrame, splits: list[SplitInView]) -> None:
-    arbitrary = {split.label: split.arbitrary for split in splits if split.tree is not None}
+    ties = {split.label: split.ties for split in splits if split.tree is not None}
     table = pd.DataFrame(
         {
             "split": reports["split"],
             "gain, bits": reports["gain_bits"],
-            "of the best": 100 * reports["share_of_best"],
+            "of the best tree": 100 * reports["share_of_best"],
             "percentile": reports["percentile"],
             "Gini": reports["gini"],
             "optimum in": reports["optimum"].map(", ".join),
             "best mean in": reports["best_mean"].map(", ".join),
             "the same": reports["optimum_in_best_mean"],
-            "arbitrary nodes": reports["split"].map(arbitrary),
+            "tied nodes": reports["split"].map(ties),
         }
     )
-    number = st.column_config.NumberColumn
+    column = st.column_config
     st.dataframe(
         table,
         hide_index=True,
         placeholder="-",
         column_config={
-            "gain, bits": number(format="%.4f"),
-            "of the best": number(format="%.0f%%", help="Of the best tree of the same shape"),
-            "percentile": number(format="%.1f", help="Share of random trees that tell less"),
-            "Gini": number(format="%.2f", help="How unevenly the top lies, 0 to 1"),
-            "optimum in": st.column_config.TextColumn(help="Where the best architecture is"),
-            "the same": st.column_config.CheckboxColumn(
+            "gain, bits": column.NumberColumn(format="%.4f", help=GLOSSARY["information gain"]),
+            "of the best tree": column.NumberColumn(format="%.0f%%", help=GLOSSARY["best tree"]),
+            "percentile": column.NumberColumn(format="%.1f", help=GLOSSARY["percentile"]),
+            "Gini": column.NumberColumn(
+                format="%.2f", help="How unevenly the top is distributed, 0 to 1"
+            ),
+            "optimum in": column.TextColumn(help="The sub-space of the best architecture"),
+            "the same": column.CheckboxColumn(
                 help="Whether the optimum is in the sub-space with the highest mean accuracy"
             ),
+            "tied nodes": column.NumberColumn(help=GLOSSARY["tie"]),
         },
-        alt=f"{len(table)} splits, the one that tells most first",
+        alt=f"{len(table)} splits, the most informative first",
     )
-
-
-def _show_distributions(view: View, evaluator: SplitEvaluator, splits: list[SplitInView]) -> None:
-    st.subheader("What is inside")
-    style = st.segmented_control(
-        "Drawn as",
-        list(STYLES),
-        default=next(iter(STYLES)),
-        required=True,
-        key="compare_style",
-        bind="query-params",
-        format_func=STYLES.__getitem__,
-    )
-    for start in range(0, len(splits), _PER_ROW):
-        columns = st.columns(_PER_ROW)
-        for column, split in zip(columns, splits[start : start + _PER_ROW], strict=False):
-            with column:
-                axis_title = f"{view.kind} accuracy, %"
-                figure = draw_small(split.leaves, evaluator, axis_title, style, split.label)
-                show_figure(figure, f"compare_{split.key}")
-                st.caption(small_notes(split.leaves, evaluator, style))
-
-
-def _show_keeping(view: View, evaluator: SplitEvaluator, splits: list[SplitInView]) -> None:
-    strategy = st.selectbox(
-        "Sub-spaces kept",
-        list(KEEP_STRATEGIES),
-        index=list(KEEP_STRATEGIES).index("mean"),
-        key="keep",
-        bind="query-params",
-        format_func=KEEP_STRATEGIES.__getitem__,
-    )
-    figure = _draw_keeping(named(splits), evaluator, str(strategy), f"best {view.axis_title}")
-    show_figure(figure, "compare_keep")
 
 
 def _show_other_data_sets(workspace: Workspace, view: View, splits: list[SplitInView]) -> None:
-    """Say how much the same splits would tell about the other data sets."""
+    """Show how informative the same splits are on the other data sets."""
     rows: dict[str, dict[str, float | None]] = {split.label: {} for split in splits}
+    labels = []
     for dataset in DATASETS.names():
         evaluator = load_evaluator(workspace, view, dataset)
         if evaluator is None:
             continue
+        labels.append(DATASETS.get(dataset).label)
         for split in splits:
             comparison = evaluator.report(split.leaves).comparison
             share = comparison.share_of_best if comparison else None
-            rows[split.label][DATASETS.get(dataset).label] = None if share is None else 100 * share
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("split").reset_index()
+            rows[split.label][labels[-1]] = None if share is None else 100 * share
     st.subheader("The same splits on the other data sets")
-    st.caption(
-        "How much each split would tell about the top of every data set, in % of the best tree "
-        "there."
-    )
-    names = [column for column in table.columns if column != "split"]
-    number = st.column_config.NumberColumn(format="%.0f%%")
+    st.caption("Information gain on every data set, in % of that of the best tree there.")
     st.dataframe(
-        table,
+        pd.DataFrame.from_dict(rows, orient="index").rename_axis("split").reset_index(),
         hide_index=True,
         placeholder="-",
-        column_config=dict.fromkeys(names, number),
+        column_config=dict.fromkeys(labels, st.column_config.NumberColumn(format="%.0f%%")),
         alt="Share of the best tree's information gain, by split and data set",
     )
 
 
 def _show_uncertainty(workspace: Workspace, view: View, splits: list[SplitInView]) -> None:
-    """Say how much the numbers depend on the seeds with which architectures were trained."""
-    st.subheader("Over training seeds")
-    asked = st.toggle(
-        "Resample the trainings",
+    """Show how much the information gain depends on the seeds of the trainings in the table."""
+    st.subheader("Training seeds")
+    resample = st.toggle(
+        "Resample training seeds",
         key="resample",
         bind="query-params",
-        help="Gives each architecture the accuracy of one of its trainings, 100 times, and looks "
-        "at every split again. It takes about a second for each split.",
+        help="Evaluates every split on 100 resampled tables, in which each architecture has the "
+        "accuracy of one of its trainings. It takes about a second per split.",
     )
-    if not asked:
+    if not resample or view.table is None:
         return
-    found = {split.label: uncertainty(workspace, view, split.leaves) for split in splits}
+    where = (workspace, view.table, view.dataset, view.kind, view.threshold)
+    found = {split.label: _resampled_gains(*where, split.leaves) for split in splits}
     frames = [frame.assign(split=label) for label, frame in found.items() if frame is not None]
     if not frames:
-        st.caption("The table in view knows only means: choose one with the single trainings.")
+        st.caption("The table in view has only means: choose one with single trainings.")
         return
-    frame = pd.concat(frames)
-    gains = frame[(frame["source"] == "resampled") & (frame["quantity"] == "gain_bits")]
-    number = st.column_config.NumberColumn(format="%.4f")
     st.caption(
-        "Information gain in bits when every architecture was trained once: the noise of single "
-        "trainings blurs the top, so these are lower than with means."
+        "Information gain in bits on tables of single trainings: their noise blurs the top, so it "
+        "is lower than on a table of means."
     )
+    numbers = ["mean", "std", "min", "max"]
     st.dataframe(
-        gains[["split", "tables", "mean", "std", "min", "max"]],
+        pd.concat(frames)[["split", "tables", *numbers]],
         hide_index=True,
-        column_config=dict.fromkeys(["mean", "std", "min", "max"], number),
-        alt="Mean, deviation, least and most of each split's information gain over resampled seeds",
+        column_config=dict.fromkeys(numbers, st.column_config.NumberColumn(format="%.4f")),
+        alt="Mean, standard deviation, minimum and maximum of each split's information gain over "
+        "resampled seeds",
     )
 
 
-_FILE = "file-"
-
-
-def show_split_files(workspace: Workspace, view: View) -> None:
-    """Offer to import splits, and to export or remove the one in view."""
-    left, right = st.columns(2, gap="large")
-    with left, st.expander("Import splits", icon=":material/upload_file:"):
-        _show_import(workspace)
-    with right, st.expander("Export the split in view", icon=":material/download:"):
-        _show_export(workspace, view)
+@st.cache_data(show_spinner="Resampling training seeds", max_entries=64)
+def _resampled_gains(
+    _workspace: Workspace,
+    table: TableInfo,
+    dataset: str,
+    kind: str,
+    threshold: float,
+    leaves: Leaves,
+) -> pd.DataFrame | None:
+    """Return a split's information gain over resampled seeds; None where there are no seeds."""
+    try:
+        seeds = load_seeds(dataset, kind, table.name, _workspace.data_dir)
+    except TableError:
+        return None
+    frame = seed_uncertainty(leaves, seeds, threshold)
+    return frame[(frame["source"] == "resampled") & (frame["quantity"] == "gain_bits")]
 
 
 def _show_import(workspace: Workspace) -> None:
@@ -291,8 +294,8 @@ def _show_export(workspace: Workspace, view: View) -> None:
     if split is None:
         st.caption("There is no split in view.")
         return
-    st.markdown(f"**{split.label}**, chosen at the left")
-    named = NamedSplit(split.name.lstrip("#"), split.dataset, split.leaves, split.tree)
+    st.markdown(f"**{split.label}**, chosen in the sidebar")
+    document = NamedSplit(split.name.lstrip("#"), split.dataset, split.leaves, split.tree)
     if split.tree is not None:
         st.download_button(
             "Tree with scores (JSON)",
@@ -303,23 +306,19 @@ def _show_export(workspace: Workspace, view: View) -> None:
         )
     st.download_button(
         "Masks (JSON)",
-        lambda: _masks_text(named),
+        lambda: json.dumps(masks_of_splits([document]), indent=2),
         f"{split.key}-masks.json",
         "application/json",
         key="export_masks",
     )
     st.download_button(
         "Search configurations (YAML, zipped)",
-        lambda: zip_archive(search_configs(named)),
+        lambda: zip_archive(search_configs(document)),
         f"{split.key}.zip",
         "application/zip",
         key="export_configs",
-        help="In the form in which the code of the paper's authors reads them",
+        help="In the format of the code of the paper's authors",
     )
-    if split.key.startswith(_FILE) and st.button("Remove this split", key="remove_split"):
-        remove_imported(split.key.removeprefix(_FILE), workspace.data_dir)
+    if split.key.startswith(FILE) and st.button("Remove this split", key="remove_split"):
+        remove_imported(split.key.removeprefix(FILE), workspace.data_dir)
         st.rerun()
-
-
-def _masks_text(split: NamedSplit) -> str:
-    return json.dumps(masks_of_splits([split]), indent=2)

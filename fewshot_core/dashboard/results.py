@@ -34,7 +34,7 @@ from fewshot_core.dashboard.shared.requests import (
     choose_source,
 )
 from fewshot_core.dashboard.shared.sidebar import View, show_missing_table
-from fewshot_core.dashboard.shared.splits import list_splits, open_split
+from fewshot_core.dashboard.shared.splits import list_splits, metric_option, open_split
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import FewshotError
 from fewshot_core.images import find_source
@@ -211,7 +211,7 @@ def _choose_place(
     if not keys:
         st.markdown(f"There is no split of {label} by {metric} yet.")
         if metric in METRICS.names():
-            link_to(SPLIT, "Make this split", {"metric": METRICS.get(metric).label})
+            link_to(SPLIT, "Make this split", {"metric": metric_option(metric)})
         return None
     labels = list_splits(workspace, view.dataset)
     chosen = st.selectbox(

@@ -9,8 +9,14 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from fewshot_core.dashboard.shared.page import SEARCH, SPLIT, Page, Workspace, link_to
-from fewshot_core.dashboard.shared.sidebar import show_empty
+from fewshot_core.dashboard.shared.page import (
+    SEARCH,
+    SPLIT,
+    Page,
+    Workspace,
+    link_to,
+    show_empty,
+)
 from fewshot_core.dashboard.shared.splits import request_label
 from fewshot_core.data_folder import demo_dir
 from fewshot_core.datasets import DATASETS

@@ -1,4 +1,4 @@
-"""The Split page: request a split, watch it grow, and look into it."""
+"""The Split page: request a split, watch it grow, and explore it."""
 
 from collections.abc import Sequence
 from functools import lru_cache, partial
@@ -10,33 +10,39 @@ import streamlit as st
 
 from fewshot_core.analysis import SplitReport
 from fewshot_core.analysis.agreement import score_spread, stability
-from fewshot_core.dashboard.shared.controls import choose_count
+from fewshot_core.dashboard.shared.controls import choose_count, choose_one
 from fewshot_core.dashboard.shared.figures import (
-    kept,
+    cached_figure,
     show_figure,
     show_split_source,
     show_view_source,
 )
 from fewshot_core.dashboard.shared.loading import describe, load_evaluator
-from fewshot_core.dashboard.shared.page import DISTRIBUTIONS, Workspace, link_to
+from fewshot_core.dashboard.shared.page import DISTRIBUTIONS, Workspace, link_to, setup
 from fewshot_core.dashboard.shared.requests import (
     choose_device,
     choose_images,
     choose_network,
     choose_tree,
 )
-from fewshot_core.dashboard.shared.sidebar import View, show_missing_table
-from fewshot_core.dashboard.shared.splits import SplitInView, read_request
+from fewshot_core.dashboard.shared.sidebar import View, choose_view, show_missing_table
+from fewshot_core.dashboard.shared.splits import (
+    SplitInView,
+    metric_option,
+    read_request,
+    record_label,
+)
 from fewshot_core.dashboard.shared.trees import (
     draw_split,
-    draw_tree,
     show_node,
     show_sub_spaces,
     show_tree,
+    tree_drawing,
 )
 from fewshot_core.datasets import DATASETS
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError, RunError
+from fewshot_core.glossary import GLOSSARY
 from fewshot_core.metrics import METRICS, list_metrics, most_sharing_first
 from fewshot_core.plots import tree_figure
 from fewshot_core.runs import (
@@ -54,45 +60,53 @@ from fewshot_core.runs import (
 from fewshot_core.space import OPERATION_LABELS, edge_label, operation_set_label
 from fewshot_core.splitting import SplitNode, SplitTree
 
-
-def show_metric_help(name: str) -> None:
-    """Write a metric's equation, source, cost and variants."""
-    info = METRICS.get(name)
-    st.caption(info.description)
-    with st.expander("Equation, source and cost", icon=":material/function:"):
-        st.latex(info.equation)
-        st.markdown(f"**Source**: {info.source}")
-        st.markdown(f"**Cost**: {info.cost}")
-        for variant, text in info.variants.items():
-            st.markdown(f"**Variant {variant}**: {text}")
+_ALL = "all"
+_POLL_SECONDS = 0.5
+_MOST_SHOWN = 2
+_WATCHED = "watched_run"
+_ENDED = {State.FAILED: "failed", State.CANCELLED: "was cancelled", State.LOST: "was lost"}
 
 
-ALL = "all"
-"""The choice of every metric at once."""
+def show_split_page() -> None:
+    """Draw the page."""
+    workspace = setup("Split")
+    _adopt_finished(workspace)
+    view = choose_view(workspace)
+    st.title("Split")
+    left, right = st.columns([1, 2], gap="large")
+    with left:
+        _show_start(workspace, _choose_requests(workspace, view.dataset))
+    with right:
+        _show_progress(workspace)
+        _show_split(workspace, view)
 
 
-def choose_requests(workspace: Workspace, dataset: str) -> list[SplitRequest]:
-    """Draw the form and return what it asks for; nothing where that is not possible as it stands.
+def _choose_requests(workspace: Workspace, dataset: str) -> list[SplitRequest]:
+    """Draw the form and return its requests; none where they are not possible.
 
-    Every metric at once is a request for each of them, in its first variant.
+    All metrics at once is a request for each of them, in its first variant.
     """
     metric = st.selectbox(
         "Metric",
-        [*list_metrics(), ALL],
+        [*list_metrics(), _ALL],
         key="metric",
-        format_func=lambda name: "all metrics" if name == ALL else METRICS.get(name).label,
+        format_func=lambda name: "all metrics" if name == _ALL else metric_option(name),
         bind="query-params",
     )
-    metrics = most_sharing_first(list_metrics()) if metric == ALL else [metric]
+    metrics = most_sharing_first(list_metrics()) if metric == _ALL else [metric]
     variant = None
-    if metric == ALL:
+    if metric == _ALL:
         st.caption(
-            "Each metric makes a split of its own, one after the other. Those that are made of "
-            "the same gradients share them wherever their trees agree."
+            "One split per metric, one after the other. Metrics made of the same gradients share "
+            "them where their trees agree."
         )
     else:
-        show_metric_help(metric)
-        variant = _choose_variant(metric)
+        _show_metric_help(metric)
+        variants = METRICS.get(metric).variants
+        if len(variants) > 1:
+            texts = "; ".join(f"{name}: {text}" for name, text in variants.items())
+            key = f"variant_{metric}"
+            variant = choose_one("Variant", variants, key, session=True, help=texts)
     images: dict[str, Any] = {}
     if any(METRICS.get(name).needs_images for name in metrics):
         images = choose_images(workspace, dataset)
@@ -122,222 +136,18 @@ def choose_requests(workspace: Workspace, dataset: str) -> list[SplitRequest]:
         return []
 
 
-def _choose_variant(metric: str) -> str | None:
-    variants = METRICS.get(metric).variants
-    if len(variants) < 2:
-        return None
-    chosen = st.segmented_control(
-        "Variant",
-        list(variants),
-        default=next(iter(variants)),
-        required=True,
-        key=f"variant_{metric}",
-        persist_state="session",
-        help="; ".join(f"{name}: {text}" for name, text in variants.items()),
-    )
-    return str(chosen)
+def _show_metric_help(name: str) -> None:
+    info = METRICS.get(name)
+    st.caption(info.description)
+    with st.expander("Equation, source and cost", icon=":material/function:"):
+        st.latex(info.equation)
+        st.markdown(f"**Source**: {info.source}")
+        st.markdown(f"**Cost**: {info.cost}")
+        for variant, text in info.variants.items():
+            st.markdown(f"**Variant {variant}**: {text}")
 
 
-def estimate_text(workspace: Workspace, requests: Sequence[SplitRequest]) -> str:
-    """Return how long some requests will take, in words."""
-    times = [estimate_seconds(workspace.data_dir, request) for request in requests]
-    known = [seconds for seconds in times if seconds is not None]
-    scorings = sum(request.tree.scorings() for request in requests)
-    if len(known) < len(times):
-        missing = [
-            request.method_label + (" with warm-up" if request.tree.warm_ups else "")
-            for request, seconds in zip(requests, times, strict=True)
-            if seconds is None
-        ]
-        labels = ", ".join(dict.fromkeys(missing))
-        return (
-            f"No split by {labels} was timed on this device yet: the first one measures it. "
-            f"{scorings} operations will be scored{_training_text(requests)}."
-        )
-    return f"About {duration_text(sum(known))}, by the last splits of this kind on this device."
-
-
-def _training_text(requests: Sequence[SplitRequest]) -> str:
-    trained = sum(request.tree.warm_ups for request in requests)
-    return f" and {trained} sub-supernets trained" if trained else ""
-
-
-def repeats_of(workspace: Workspace, split: SplitInView) -> list[SplitTree]:
-    """Return the split in view and all finished splits that differ from it only by their seeds."""
-    if split.tree is None or split.request is None:
-        return []
-    rows = workspace.store.splits(split.dataset)
-    others = [
-        str(run_id)
-        for run_id, text in zip(rows["run_id"], rows["request"], strict=True)
-        if run_id != split.key and _family(text) == split.request.family
-    ]
-    return [split.tree, *workspace.store.split_trees(others)]
-
-
-@lru_cache(maxsize=20_000)
-def _family(text: str) -> str:
-    return read_request(text).family
-
-
-def show_stability(trees: list[SplitTree]) -> None:
-    """Show how often each decision of the first tree recurs."""
-    if len(trees) < 2:
-        st.caption(
-            "Made once. With *Repeats* at the left, the split is made again from other seeds, and "
-            "how much of it is chance is shown here."
-        )
-        return
-    table = stability(trees)
-    root = table.iloc[0]
-    st.markdown(
-        f"**Over {len(trees)} seeds** the root is split as here {root['same']} times; there "
-        f"{_are(int(root['groupings']))}."
-    )
-    shown = pd.DataFrame(
-        {
-            "node": ["/".join(str(step + 1) for step in path) or "root" for path in table["path"]],
-            "edge": [edge_label(edge) for edge in table["edge"]],
-            "as here": table["same"],
-            "of": table["arrived"],
-            "different groupings": table["groupings"],
-            "most frequent": [" | ".join(map(operation_set_label, g)) for g in table["commonest"]],
-            "times": table["count"],
-        }
-    )
-    st.dataframe(
-        shown,
-        hide_index=True,
-        column_config={"of": st.column_config.NumberColumn(help="Seeds that come to this node")},
-        alt=f"How often each decision recurs over {len(trees)} seeds",
-    )
-
-
-def show_spread(trees: list[SplitTree], node: SplitNode) -> None:
-    """Show how the scores of a node vary over the seeds."""
-    spread = score_spread(trees, node)
-    if len(trees) < 2 or not (spread["scores"] > 1).any():
-        return
-    shown = spread.assign(operation=[OPERATION_LABELS[number] for number in spread["operation"]])
-    st.markdown("**Scores over the seeds**")
-    number = st.column_config.NumberColumn(format="%.5g")
-    st.dataframe(
-        shown.rename(columns={"scores": "seeds", "minimum": "least", "maximum": "most"}),
-        hide_index=True,
-        column_config=dict.fromkeys(("mean", "std", "least", "most"), number),
-        alt="Mean, deviation, least and most of the score of each operation over the seeds",
-    )
-
-
-def _are(groupings: int) -> str:
-    return "is no other grouping" if groupings == 1 else f"are {groupings} groupings in all"
-
-
-def show_split(workspace: Workspace, view: View) -> None:
-    """Show the split in view: its figures, its tree, its nodes and its sub-spaces."""
-    split = view.split
-    if split is None:
-        label = DATASETS.get(view.dataset).label
-        st.info(
-            f"No split of {label} is finished yet. Choose a metric at the left and press *Start*: "
-            "the tree grows here, node by node.",
-            icon=":material/account_tree:",
-        )
-        return
-    st.subheader(f"{split.name} on {DATASETS.get(split.dataset).label}")
-    _warn(split)
-    evaluator = load_evaluator(workspace, view)
-    _show_tiles(view, split, evaluator.report(split.leaves) if evaluator else None)
-    described = None if evaluator is None else describe(split.leaves, evaluator)
-    if split.tree is None:
-        show_figure(draw_split(split, evaluator), "imported_tree", wide=True)
-    else:
-        node = show_tree(split, split.tree, evaluator)
-        trees = repeats_of(workspace, split)
-        show_node(split.tree, node, "node")
-        show_spread(trees, node)
-        show_stability(trees)
-    show_split_source(split, "split_source")
-    if described is None:
-        show_missing_table(view)
-        return
-    st.subheader("Sub-spaces")
-    show_sub_spaces(described, view.top_label, "split_sub_spaces")
-    show_view_source(view, "sub_space_source")
-    link_to(DISTRIBUTIONS, "See the distributions of their accuracies")
-
-
-def _warn(split: SplitInView) -> None:
-    if split.synthetic:
-        st.warning("The images were made up.", icon=":material/casino:")
-    if split.tree is not None and split.arbitrary:
-        reasons = "; ".join(
-            dict.fromkeys(str(node.reason) for node in split.tree.nodes if node.degenerate)
-        )
-        st.warning(
-            f"{split.arbitrary} of {len(split.tree.nodes)} nodes were decided arbitrarily "
-            f"({reasons}). They are marked ? in the tree.",
-            icon=":material/help:",
-        )
-
-
-def _show_tiles(view: View, split: SplitInView, report: SplitReport | None) -> None:
-    tile = partial(st.container(horizontal=True, gap="medium").metric, width="content")
-    if report is not None:
-        tile(
-            "Information gain",
-            f"{report.gain_bits:.4f} bits",
-            help=f"How much the split tells about where the {view.top_label} is, by "
-            f"{view.kind} accuracy",
-        )
-    comparison = report.comparison if report else None
-    if comparison is not None:
-        best = "-" if comparison.share_of_best is None else f"{comparison.share_of_best:.0%}"
-        tile(
-            "Of the best tree",
-            best,
-            help=f"The best tree that splits the same edges tells {comparison.best_bits:.4f} bits.",
-        )
-        tile(
-            "Percentile",
-            f"{comparison.percentile:.1f}",
-            help=f"The share of {comparison.random_trees:,} random trees that tell less, in %; "
-            f"95% interval {comparison.percentile_low:.1f} to {comparison.percentile_high:.1f}",
-        )
-    if split.tree is not None:
-        tile(
-            "Arbitrary nodes",
-            f"{split.arbitrary} of {len(split.tree.nodes)}",
-            help="Nodes at which several groupings were equally good, or the scores said nothing",
-        )
-    if split.seconds is not None:
-        tile("Scored in", duration_text(split.seconds))
-
-
-POLL_SECONDS = 0.5
-
-_SHOWN = 2
-_WATCHED = "watched_run"
-_ENDED = {
-    State.FAILED: "failed",
-    State.CANCELLED: "was cancelled",
-    State.LOST: "was lost",
-}
-
-
-def adopt_finished(workspace: Workspace) -> None:
-    """Put the split that was waited for into view once it is done; call before the sidebar."""
-    folder = _watched(workspace)
-    if folder is None or folder.status().state is not State.DONE:
-        return
-    request = folder.request()
-    st.session_state["dataset"] = request.dataset
-    st.session_state["split"] = folder.run_id
-    workspace.store.sync()  # it may have ended after the page had looked
-    del st.session_state[_WATCHED]
-
-
-def show_start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
+def _show_start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
     """Draw the button that starts requests, with the time they will take."""
     repeats = choose_count(
         "Repeats",
@@ -345,52 +155,54 @@ def show_start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
         usual=1,
         least=1,
         most=50,
-        help="How many times to make the split, each time with other weights and images: every "
-        "seed is 1 larger. The page then shows how much of the split is chance.",
+        help="How many times to make the split, each time with all seeds increased by 1: other "
+        "weights and images. The page then shows how much the split depends on the seed.",
     )
-    asked = [request.repeated(number) for request in requests for number in range(repeats)]
+    repeated = [request.repeated(number) for request in requests for number in range(repeats)]
     try:
-        known = [find_finished(request, workspace.data_dir) for request in asked]
+        known = [find_finished(request, workspace.data_dir) for request in repeated]
     except (FewshotError, OSError) as error:
         st.error(str(error))
-        asked, known = [], []
-    missing = [request for request, folder in zip(asked, known, strict=True) if folder is None]
+        repeated, known = [], []
+    missing = [request for request, folder in zip(repeated, known, strict=True) if folder is None]
     running = any(folder is not None and folder.status().state.active for folder in known)
-    done = bool(asked) and not missing and not running
+    done = bool(repeated) and not missing and not running
     clicked = st.button(
         "Show" if done else "Start",
         key="start",
         type="primary",
         icon=":material/play_arrow:",
-        disabled=not asked or (running and not missing),
+        disabled=not repeated or (running and not missing),
         width="stretch",
     )
     if done:
-        st.caption("This was made before: it opens at once.")
+        st.caption("Cached result available.")
     elif missing:
-        st.caption(estimate_text(workspace, missing))
+        st.caption(_estimate_text(workspace, missing))
     elif running:
-        st.caption("This is being made.")
+        st.caption("This split is running.")
     if clicked:
-        _start(workspace, asked)
+        _start(workspace, repeated)
 
 
-def show_progress(workspace: Workspace) -> None:
-    """Show all splits that are being made, and one that was waited for and did not end well."""
-    active = [
-        run.folder
-        for run in workspace.runs()
-        if run.active and run.kind == "split" and is_active(run.folder)
+def _estimate_text(workspace: Workspace, requests: Sequence[SplitRequest]) -> str:
+    """Return how long some requests will take, in words."""
+    times = [estimate_seconds(workspace.data_dir, request) for request in requests]
+    known = [seconds for seconds in times if seconds is not None]
+    if len(known) == len(times):
+        return f"About {duration_text(sum(known))}, by the last splits of this kind on this device."
+    missing = [
+        record_label(METRICS, request.metric) + " with warm-up" * bool(request.tree.warm_ups)
+        for request, seconds in zip(requests, times, strict=True)
+        if seconds is None
     ]
-    active.sort(key=lambda folder: folder.status().started or 0.0)
-    for folder in active[:_SHOWN]:
-        with st.container(border=True):
-            _show_active(folder)
-    if len(active) > _SHOWN:
-        st.caption(f"{len(active) - _SHOWN} more splits wait for their turn; see *Runs and data*.")
-    watched = _watched(workspace)
-    if watched is not None and watched not in active:
-        _show_ended(workspace, watched)
+    scorings = sum(request.tree.scorings() for request in requests)
+    trained = sum(request.tree.warm_ups for request in requests)
+    and_trained = f" and {trained} sub-supernets trained" if trained else ""
+    return (
+        f"No split by {', '.join(dict.fromkeys(missing))} was timed on this device yet: the first "
+        f"one measures it. {scorings} operations will be scored{and_trained}."
+    )
 
 
 def _start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
@@ -404,9 +216,52 @@ def _start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
     st.rerun()
 
 
-@st.fragment(run_every=POLL_SECONDS)
+def _watched(workspace: Workspace) -> RunFolder | None:
+    """Return the run that this session started and waits for, if it still exists."""
+    run_id = st.session_state.get(_WATCHED)
+    if run_id is None:
+        return None
+    try:
+        folder = run_folder(run_id, workspace.data_dir)
+        folder.status()
+    except RunError:
+        del st.session_state[_WATCHED]
+        return None
+    return folder
+
+
+def _adopt_finished(workspace: Workspace) -> None:
+    """Put the split that was waited for into view once it is done; call before the sidebar."""
+    folder = _watched(workspace)
+    if folder is None or folder.status().state is not State.DONE:
+        return
+    st.session_state["dataset"] = folder.request().dataset
+    st.session_state["split"] = folder.run_id
+    workspace.store.sync()  # it may have ended after the page read the data folder
+    del st.session_state[_WATCHED]
+
+
+def _show_progress(workspace: Workspace) -> None:
+    """Show the running splits, and one that was waited for and did not finish."""
+    active = [
+        run.folder
+        for run in workspace.runs()
+        if run.active and run.kind == "split" and is_active(run.folder)
+    ]
+    active.sort(key=lambda folder: folder.status().started or 0.0)
+    for folder in active[:_MOST_SHOWN]:
+        with st.container(border=True):
+            _show_active(folder)
+    if len(active) > _MOST_SHOWN:
+        st.caption(f"{len(active) - _MOST_SHOWN} more splits are queued; see *Runs and data*.")
+    watched = _watched(workspace)
+    if watched is not None and watched not in active:
+        _show_ended(workspace, watched)
+
+
+@st.fragment(run_every=_POLL_SECONDS)
 def _show_active(folder: RunFolder) -> None:
-    """Show how a run goes, again and again until it ends."""
+    """Show the progress of a run until it ends."""
     try:
         status, request = folder.status(), folder.split_request()
         figure = _draw_growing(folder, _tree_stamp(folder))
@@ -415,18 +270,18 @@ def _show_active(folder: RunFolder) -> None:
     if not status.state.active:
         st.rerun()
     title, button = st.columns([5, 1], vertical_alignment="center")
-    title.markdown(f"**{request.method_label}** on {DATASETS.get(request.dataset).label}")
+    label = record_label(METRICS, request.metric)
+    title.markdown(f"**{label}** on {DATASETS.get(request.dataset).label}")
     if button.button("Cancel", key=f"cancel_{folder.run_id}", icon=":material/cancel:"):
         cancel(folder)
         st.rerun()
     st.progress(status.done / status.total if status.total else 0.0, _progress_text(status))
-    if status.state is State.QUEUED:
-        return
-    show_figure(figure, f"growing_{folder.run_id}", wide=True)
+    if status.state is not State.QUEUED:
+        show_figure(figure, f"growing_{folder.run_id}", wide=True)
 
 
 def _tree_stamp(folder: RunFolder) -> tuple[int, int] | None:
-    """Return what changes with the tree of a run, which is replaced as a whole."""
+    """Return a value that changes with the tree of a run, whose file is replaced as a whole."""
     try:
         found = folder.tree_path.stat()
     except OSError:
@@ -434,12 +289,12 @@ def _tree_stamp(folder: RunFolder) -> tuple[int, int] | None:
     return found.st_ino, found.st_mtime_ns
 
 
-@kept
+@cached_figure
 def _draw_growing(folder: RunFolder, stamp: tuple[int, int] | None) -> go.Figure:
-    """Return the picture of a tree as far as it has grown, once for all who watch."""
+    """Draw a tree as far as it has grown, once for all sessions."""
     request = folder.split_request()
     grown = folder.tree() or SplitTree(request.metric, ())
-    return tree_figure(draw_tree(grown, levels=len(request.tree.edges), growing=True))
+    return tree_figure(tree_drawing(grown, levels=len(request.tree.edges), growing=True))
 
 
 def _progress_text(status: Status) -> str:
@@ -452,16 +307,16 @@ def _progress_text(status: Status) -> str:
 
 
 def _show_ended(workspace: Workspace, folder: RunFolder) -> None:
-    """Say why a run did not end well, and offer to start it again."""
+    """Say why a run did not finish, and offer to start it again."""
     status = folder.status()
     if status.state not in _ENDED:
         return
-    label = folder.split_request().method_label
-    text = f"The {label} split {_ENDED[status.state]}: {status.message}"
+    label = record_label(METRICS, folder.split_request().metric)
+    text = f"The {label} split {_ENDED[status.state]}"
     if status.state is State.CANCELLED:
-        st.info(f"The {label} split was cancelled.", icon=":material/cancel:")
+        st.info(f"{text}.", icon=":material/cancel:")
     else:
-        st.error(text, icon=":material/error:")
+        st.error(f"{text}: {status.message}", icon=":material/error:")
     again, away = st.columns([1, 4])
     if again.button("Start again", key="start_again", icon=":material/replay:"):
         _start(workspace, [folder.split_request()])
@@ -473,15 +328,137 @@ def _show_ended(workspace: Workspace, folder: RunFolder) -> None:
             st.code(folder.log_tail() or "the log is empty", language=None)
 
 
-def _watched(workspace: Workspace) -> RunFolder | None:
-    """Return the run that this session started and waits for, if it is still there."""
-    run_id = st.session_state.get(_WATCHED)
-    if run_id is None:
-        return None
-    try:
-        folder = run_folder(run_id, workspace.data_dir)
-        folder.status()
-    except RunError:
-        del st.session_state[_WATCHED]
-        return None
-    return folder
+def _show_split(workspace: Workspace, view: View) -> None:
+    """Show the split in view: its figures, its tree, its nodes and its sub-spaces."""
+    split = view.split
+    if split is None:
+        label = DATASETS.get(view.dataset).label
+        st.info(
+            f"No split of {label} is finished yet. Choose a metric on the left and press *Start*: "
+            "the tree grows here, node by node.",
+            icon=":material/account_tree:",
+        )
+        return
+    st.subheader(f"{split.name} on {DATASETS.get(split.dataset).label}")
+    _warn(split)
+    evaluator = load_evaluator(workspace, view)
+    _show_tiles(view, split, evaluator.report(split.leaves) if evaluator else None)
+    if split.tree is None:
+        show_figure(draw_split(split, evaluator), "imported_tree", wide=True)
+    else:
+        node = show_tree(split, split.tree, evaluator)
+        trees = [split.tree, *_repeats(workspace, split)]
+        show_node(split.tree, node, "node")
+        _show_spread(trees, node)
+        _show_stability(trees)
+    show_split_source(split, "split_source")
+    if evaluator is None:
+        show_missing_table(view)
+        return
+    st.subheader("Sub-spaces")
+    show_sub_spaces(describe(split.leaves, evaluator), view.top_label, "split_sub_spaces")
+    show_view_source(view, "sub_space_source")
+    link_to(DISTRIBUTIONS, "See the distributions of their accuracies")
+
+
+def _warn(split: SplitInView) -> None:
+    if split.synthetic:
+        st.warning("This split was made with synthetic images.", icon=":material/casino:")
+    if split.tree is not None and split.ties:
+        reasons = dict.fromkeys(str(node.reason) for node in split.tree.nodes if node.degenerate)
+        st.warning(
+            f"{split.ties} of {len(split.tree.nodes)} nodes are ties ({'; '.join(reasons)}). They "
+            "are marked ? in the tree.",
+            icon=":material/help:",
+        )
+
+
+def _show_tiles(view: View, split: SplitInView, report: SplitReport | None) -> None:
+    tile = partial(st.container(horizontal=True, gap="medium").metric, width="content")
+    if report is not None:
+        gain = f"{report.gain_bits:.4f} bits"
+        tile("Information gain", gain, help=GLOSSARY["information gain"])
+    comparison = report.comparison if report else None
+    if comparison is not None:
+        share = comparison.share_of_best
+        tile(
+            "Of the best tree",
+            "-" if share is None else f"{share:.0%}",
+            help=f"{GLOSSARY['best tree']} Here it has {comparison.best_bits:.4f} bits.",
+        )
+        tile(
+            "Percentile",
+            f"{comparison.percentile:.1f}",
+            help=f"{GLOSSARY['percentile']} {comparison.random_trees:,} random trees; 95% "
+            f"interval {comparison.percentile_low:.1f} to {comparison.percentile_high:.1f}.",
+        )
+    if split.tree is not None:
+        tile("Tied nodes", f"{split.ties} of {len(split.tree.nodes)}", help=GLOSSARY["tie"])
+    if split.seconds is not None:
+        tile("Scored in", duration_text(split.seconds))
+
+
+def _repeats(workspace: Workspace, split: SplitInView) -> list[SplitTree]:
+    """Return the trees of all finished splits that differ from one only by their seeds."""
+    if split.request is None:
+        return []
+    rows = workspace.store.splits(split.dataset)
+    others = [
+        str(run_id)
+        for run_id, text in zip(rows["run_id"], rows["request"], strict=True)
+        if run_id != split.key and _family(text) == split.request.family
+    ]
+    return workspace.store.split_trees(others)
+
+
+@lru_cache(maxsize=20_000)
+def _family(text: str) -> str:
+    return read_request(text).family
+
+
+def _show_stability(trees: list[SplitTree]) -> None:
+    """Show how often each decision of the first tree recurs."""
+    if len(trees) < 2:
+        st.caption("One seed. Use *Repeats* to see how much the split depends on the seed.")
+        return
+    table = stability(trees)
+    root = table.iloc[0]
+    groupings = int(root["groupings"])
+    others = "no other grouping" if groupings == 1 else f"{groupings} groupings in all"
+    st.markdown(
+        f"**Over {len(trees)} seeds** the root has this grouping {root['same']} times; {others}."
+    )
+    shown = pd.DataFrame(
+        {
+            "node": ["/".join(str(step + 1) for step in path) or "root" for path in table["path"]],
+            "edge": [edge_label(edge) for edge in table["edge"]],
+            "same grouping": table["same"],
+            "of": table["arrived"],
+            "different groupings": table["groupings"],
+            "most frequent": [" | ".join(map(operation_set_label, g)) for g in table["commonest"]],
+            "times": table["count"],
+        }
+    )
+    st.dataframe(
+        shown,
+        hide_index=True,
+        column_config={"of": st.column_config.NumberColumn(help="Seeds that reach this node")},
+        alt=f"How often each decision recurs over {len(trees)} seeds",
+    )
+
+
+def _show_spread(trees: list[SplitTree], node: SplitNode) -> None:
+    """Show how the scores of a node vary over the seeds."""
+    spread = score_spread(trees, node)
+    if len(trees) < 2 or not (spread["scores"] > 1).any():
+        return
+    names = {"scores": "seeds", "minimum": "min", "maximum": "max"}
+    operations = [OPERATION_LABELS[number] for number in spread["operation"]]
+    st.markdown("**Scores over the seeds**")
+    number = st.column_config.NumberColumn(format="%.5g")
+    st.dataframe(
+        spread.assign(operation=operations).rename(columns=names),
+        hide_index=True,
+        column_config=dict.fromkeys(("mean", "std", "min", "max"), number),
+        alt="Mean, deviation, minimum and maximum of each operation's score over the seeds",
+    )

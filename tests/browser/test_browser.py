@@ -1,4 +1,4 @@
-"""What a person does: make splits, watch them, look into them, share a link."""
+"""Making splits in a browser, watching and exploring them, and sharing a link."""
 
 import re
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from fewshot_core.images import list_sources
 from fewshot_core.runs import list_runs
@@ -149,6 +149,21 @@ def test_every_chart_has_a_text_alternative(visit: Visit):
         'charts => charts.map(chart => chart.outerHTML.match(/aria-label="([^"]*)"/)?.[1] || \'\')'
     )
     assert all("sub-space" in text for text in texts[:2])
+
+
+def test_the_page_icon_is_in_the_page_and_one_of_another_host_is_noticed(
+    browser: Browser, visit: Visit
+):
+    icon = visit("/").locator("link[rel~=icon]")
+    expect(icon).to_have_attribute("href", re.compile("^data:image/svg"))
+    page = browser.new_page()
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
+    foreign = "https://icons.invalid/icon.svg"
+    page.goto(f"data:text/html,<link rel=icon href={foreign}>")
+    page.wait_for_timeout(1000)
+    page.close()
+    assert foreign in requested
 
 
 def test_the_app_listens_on_this_machine_only(address: str):

@@ -1,4 +1,4 @@
-"""Comparing splits, and splits that come from files."""
+"""The Compare and Distributions pages, and splits that come from files."""
 
 import json
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def test_one_split_of_each_metric_is_compared(split_data: Path, open_page: Open)
     assert len(table) == 2
     assert table["gain, bits"].is_monotonic_decreasing
     assert table["split"].iloc[0].startswith("#params")
-    assert table["of the best"].between(0, 100.0001).all()
+    assert table["of the best tree"].between(0, 100.0001).all()
     assert any("of 2 splits" in text.value.lower() for text in page.markdown)
 
 
@@ -91,12 +91,12 @@ def test_files_that_overlap_are_refused_with_a_count(split_data: Path, open_page
     assert imported_names(split_data) == []
 
 
-def test_all_splits_stand_on_one_sheet_with_what_is_missing_counted(
+def test_all_splits_are_small_multiples_with_missing_ones_counted(
     split_data: Path, open_page: Open
 ):
     page = open_page("pages/2_Distributions.py", show="All metrics and data sets")
     said = "\n".join(caption.value for caption in page.caption)
-    assert "2 of 6 splits are there" in said
+    assert "2 of 6 splits exist" in said
     assert "No split of CIFAR-100 yet." in said
     assert [text.value for text in page.markdown if text.value.startswith("**")] == ["**CIFAR-10**"]
     charts = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]

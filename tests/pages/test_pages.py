@@ -1,4 +1,4 @@
-"""Every page, in every state a reader can meet."""
+"""Every page: without data, with splits, with demonstration results, and from any URL."""
 
 import subprocess
 import sys
@@ -9,10 +9,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from fewshot_core.metrics import METRICS
+from fewshot_core.runs import Network, SplitRequest, list_runs, start
 
 ROOT = Path(__file__).resolve().parents[2]
 Open = Callable[..., AppTest]
 SCRIPTS = ["app.py", *sorted(f"pages/{path.name}" for path in (ROOT / "pages").glob("*.py"))]
+DEMO = ROOT / "data" / "demo"
+LABELS = {info.label for info in METRICS}
+NAMES = ("dataset", "accuracy", "table", "split", "top", "metric", "plan", "seed", "run", "images")
+HOSTILE = ("../../../../etc/passwd", "<script>alert(1)</script>'; DROP TABLE runs; --")
 
 
 def texts(page: AppTest) -> str:
@@ -78,6 +83,17 @@ def test_what_is_chosen_is_in_the_url(script: str, split_data: Path, open_page: 
     assert "top" not in page.query_params
 
 
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_hostile_names_in_a_url_change_nothing(script: str, split_data: Path, open_page: Open):
+    before = {path: path.read_bytes() for path in split_data.glob("runs/*/*.json")}
+    for text in HOSTILE:
+        page = open_page(script, **dict.fromkeys(NAMES, text))
+        said = [element.value for kind in ("markdown", "html") for element in page.get(kind)]
+        assert not any("<script>" in str(value) for value in said)
+    assert {path: path.read_bytes() for path in split_data.glob("runs/*/*.json")} == before
+    assert len(list_runs(split_data)) == 2
+
+
 def test_a_second_app_on_the_folder_is_told_so(split_data: Path):
     hold = (
         "import sys; from pathlib import Path; from fewshot_core.store import Store; "
@@ -109,7 +125,8 @@ def test_every_metric_is_offered_with_its_equation(empty_data: Path, open_page: 
     page = open_page("pages/1_Split.py")
     select = page.selectbox(key="metric")
     labels = [METRICS.get(name).label for name in METRICS.names()]
-    assert select.options == [*labels, "all metrics"]
+    assert labels[-1] == "random"
+    assert select.options == [*labels[:-1], "random (baseline)", "all metrics"]
     for name in METRICS.names():
         page.selectbox(key="metric").set_value(name).run()
         assert METRICS.get(name).equation in page.latex[0].value
@@ -120,3 +137,57 @@ def test_the_style_comes_before_everything_it_would_move(empty_data: Path, open_
     first, *_ = open_page("pages/6_Results.py").main.children.values()
     assert first.type == "html"
     assert "stMainBlockContainer" in first.proto.body
+
+
+@pytest.fixture
+def new_machine(empty_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("FEWSHOT_DEMO_DIR")
+    return empty_data
+
+
+def summary(page: AppTest):
+    return next(frame.value for frame in page.dataframe if "gain, bits" in frame.value)
+
+
+def test_the_home_page_opens_on_the_informativeness_of_every_metric(
+    new_machine: Path, open_page: Open
+):
+    page = open_page("app.py")
+    [sentence] = [text.value for text in page.markdown if text.value.startswith("**On CIFAR-10**")]
+    assert all(label in sentence for label in LABELS)
+    assert "·" not in sentence
+    [source] = [text.value for text in page.caption if "random trees, seed 0" in text.value]
+    assert " · 37 splits · " in source
+    assert "run split-" not in source
+    assert "demonstration, came with the project" in " ".join(c.value for c in page.caption)
+    assert page.sidebar.selectbox(key="split").options[0] == "gradientmatching · seed 0 · demo"
+    assert sum("random ·" in name for name in page.sidebar.selectbox(key="split").options) == 3
+
+
+def test_splits_that_are_compared_have_the_names_of_their_metrics(
+    new_machine: Path, open_page: Open
+):
+    table = summary(open_page("pages/3_Compare.py"))
+    assert set(table["split"]) < LABELS
+    assert len(table) == 9
+
+
+def test_demonstration_splits_are_marked_beside_one_s_own(
+    new_machine: Path, open_page: Open, wait_for: Callable
+):
+    own = wait_for(start(SplitRequest("cifar10", "params", network=Network(2, 1)), new_machine))
+    demo = next(r.run_id for r in list_runs(DEMO) if r.run_id.startswith("split-params"))
+    page = open_page("pages/3_Compare.py")
+    names = page.sidebar.selectbox(key="split").options
+    assert names[0] == "#params · 2 channels, 1 cell · seed 0"
+    page.multiselect(key="splits").set_value([own.run_id, demo]).run()
+    shown = set(summary(page)["split"])
+    assert len(shown) == 2
+    assert sum(name.endswith("· demo") for name in shown) == 1
+
+
+def test_the_runs_page_counts_demonstration_runs_apart(new_machine: Path, open_page: Open):
+    page = open_page("pages/9_Runs_and_data.py")
+    captions = " ".join(caption.value for caption in page.caption)
+    assert f"{len(list_runs(DEMO))} demonstration runs" in captions
+    assert not any("run" in frame.value.columns for frame in page.dataframe)

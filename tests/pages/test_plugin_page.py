@@ -1,22 +1,33 @@
-"""A metric of another package, as the documentation tells to write it, on the Split page."""
+"""Metrics and algorithms of other packages: on the Split page, and no longer installed."""
 
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+import pytest
+from streamlit.testing.v1 import AppTest
 
-LOOK = """
+Open = Callable[..., AppTest]
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = ["app.py", *sorted(f"pages/{path.name}" for path in (ROOT / "pages").glob("*.py"))]
+
+GONE = {"params": "largest_weight", "snas": "likeliest"}
+"""A metric and an algorithm of ours, and the plug-ins that pretend to have made their runs."""
+
+OPEN_PAGE = """
 import json
 from streamlit.testing.v1 import AppTest
 page = AppTest.from_file("pages/1_Split.py", default_timeout=60).run()
 assert not page.exception, page.exception
 page.selectbox(key="metric").set_value("largest_weight").run()
 print(json.dumps({"options": page.selectbox(key="metric").options,
-                  "said": [caption.value for caption in page.caption],
+                  "texts": [caption.value for caption in page.caption],
                   "equation": page.latex[0].value}))
 """
 
@@ -56,11 +67,50 @@ def run(folder: Path, data: Path, *command: str) -> str:
 def test_the_worked_example_appears_on_the_split_page_and_splits(tmp_path: Path):
     install(tmp_path)
     data = tmp_path / "data"
-    found = json.loads(run(tmp_path, data, "-c", LOOK).splitlines()[-1])
+    found = json.loads(run(tmp_path, data, "-c", OPEN_PAGE).splitlines()[-1])
     assert "largest weight" in found["options"]
-    assert any("The largest weight that is left" in said for said in found["said"])
+    assert any("The largest weight that is left" in text for text in found["texts"])
     assert found["equation"].strip("$\n ") == r"f(m) = \max_i |w_i|"
     options = ["--metric", "largest_weight", "--channels", "2", "--cells", "1", "--json"]
     tree = json.loads(run(tmp_path, data, "-m", "fewshot_core", "split", *options))
     assert tree["metric"] == "largest_weight"
     assert len(tree["leaves"]) == 8
+
+
+def pretend(runs: Path) -> None:
+    """Rename the metric and the algorithm in all run folders, as if plug-ins had made them."""
+    for path in [*runs.glob("*/*.json"), *runs.glob("*/*.jsonl")]:
+        text = path.read_text(encoding="utf-8")
+        for name, gone in GONE.items():
+            for key in ("metric", "algorithm"):
+                text = text.replace(f'"{key}": "{name}"', f'"{key}": "{gone}"')
+                text = text.replace(f'"{key}":"{name}"', f'"{key}":"{gone}"')
+        path.write_text(text, encoding="utf-8")
+    for folder in sorted(runs.glob("*-*-*")):
+        kind, name, *rest = folder.name.split("-")
+        folder.rename(runs / "-".join([kind, GONE.get(name, name), *rest]))
+
+
+@pytest.fixture
+def runs_of_plugins(split_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Own and demonstration runs by plug-ins that are not installed."""
+    demo = tmp_path / "demo"
+    shutil.copytree(ROOT / "data" / "demo", demo)
+    pretend(demo / "runs")
+    pretend(split_data / "runs")
+    monkeypatch.setenv("FEWSHOT_DEMO_DIR", str(demo))
+    return split_data
+
+
+def test_a_run_of_a_plugin_that_is_not_installed_breaks_no_page(
+    runs_of_plugins: Path, open_page: Open
+):
+    [own] = (runs_of_plugins / "runs").glob("split-largest_weight-*")
+    for script in SCRIPTS:
+        page = open_page(script, split=own.name)
+        assert not page.error, (script, page.error[0].value)
+        assert not page.warning, (script, page.warning[0].value)
+        split = page.sidebar.selectbox(key="split")
+        assert split.value == own.name
+        shown = [label for label in split.options if label.startswith("largest_weight")]
+        assert shown and all("(not installed)" in label for label in shown), script

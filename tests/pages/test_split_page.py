@@ -1,4 +1,4 @@
-"""Asking for a split on the Split page, watching it, and looking into it."""
+"""Requesting a split on the Split page, watching it, and exploring it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,16 +33,17 @@ def test_a_split_is_made_and_comes_into_view(empty_data: Path, open_page: Open, 
     assert not page.exception
     assert page.sidebar.selectbox(key="split").value == folder.run_id
     tiles = {metric.label: metric.value for metric in page.metric}
-    assert tiles["Arbitrary nodes"] == "0 of 7"
+    assert tiles["Tied nodes"] == "0 of 7"
     assert tiles["Information gain"].endswith(" bits")
     assert page.button(key="start").label == "Show"
     assert "16.0" not in page.caption[0].value
 
 
-def test_a_split_made_before_opens_without_another_run(split_data: Path, open_page: Open):
+def test_a_cached_split_opens_without_another_run(split_data: Path, open_page: Open):
     before = {folder.run_id: folder.status().updated for folder in list_runs(split_data)}
     page = small(open_page, "#params")
     assert page.button(key="start").label == "Show"
+    assert any(caption.value == "Cached result available." for caption in page.caption)
     page = start(page)
     page.run()
     chosen = page.sidebar.selectbox(key="split").value
@@ -100,7 +101,7 @@ def test_the_estimate_comes_from_the_last_split_of_the_kind(split_data: Path, op
     assert any("was timed" in caption.value for caption in page.caption)
 
 
-def test_a_warm_up_is_asked_for_and_says_that_it_was_not_timed(split_data: Path, open_page: Open):
+def test_a_warm_up_is_requested_and_says_that_it_was_not_timed(split_data: Path, open_page: Open):
     page = small(open_page, "gradnorm", seed="7")
     assert page.number_input(key="warm_up_images").disabled
     page.number_input(key="warm_up").set_value(2).run()
@@ -110,7 +111,7 @@ def test_a_warm_up_is_asked_for_and_says_that_it_was_not_timed(split_data: Path,
     assert any(text.endswith("scored and 6 sub-supernets trained.") for text in texts)
 
 
-def test_a_warm_up_asks_for_images_whatever_the_metric(empty_data: Path, open_page: Open):
+def test_a_warm_up_needs_images_whatever_the_metric(empty_data: Path, open_page: Open):
     page = small(open_page, "#params")
     assert not [box for box in page.selectbox if box.label == "Images"]
     page.number_input(key="warm_up").set_value(1).run()
@@ -118,13 +119,13 @@ def test_a_warm_up_asks_for_images_whatever_the_metric(empty_data: Path, open_pa
     assert not page.exception
 
 
-def test_made_up_images_are_labelled_everywhere(split_data: Path, open_page: Open):
+def test_synthetic_images_are_labelled_everywhere(split_data: Path, open_page: Open):
     gradnorm = next(f.run_id for f in list_runs(split_data) if "gradnorm" in f.run_id)
     page = open_page(SCRIPT, metric="gradnorm")
     page.sidebar.selectbox(key="split").set_value(gradnorm).run()
     warnings = [warning.value for warning in page.warning]
-    assert any("Made-up images" in text for text in warnings)
-    assert any("images were made up" in text for text in warnings)
+    assert any("Synthetic images" in text for text in warnings)
+    assert any("made with synthetic images" in text for text in warnings)
 
 
 @pytest.mark.parametrize("number", [0, 3, 6])
@@ -147,10 +148,10 @@ def test_the_command_under_a_figure_is_shown(split_data: Path, open_page: Open):
     assert any(command.startswith("fewshot analyse --run split-") for command in commands)
 
 
-def test_repeats_show_how_much_of_a_split_is_chance(
+def test_repeats_show_how_much_a_split_depends_on_the_seed(
     empty_data: Path, open_page: Open, wait_for: Wait
 ):
-    page = start(small(open_page, "random", repeats="2"))
+    page = start(small(open_page, "random (baseline)", repeats="2"))
     folders = list_runs(empty_data)
     assert len(folders) == 2
     for folder in folders:
@@ -158,7 +159,7 @@ def test_repeats_show_how_much_of_a_split_is_chance(
     page.run()
     said = "\n".join(text.value for text in page.markdown)
     assert "Over 2 seeds" in said
-    table = next(frame.value for frame in page.dataframe if "as here" in frame.value)
+    table = next(frame.value for frame in page.dataframe if "same grouping" in frame.value)
     assert len(table) == 7
     assert table["of"].iloc[0] == 2
 
@@ -172,7 +173,7 @@ def test_repeats_of_a_metric_with_scores_show_their_spread(
     page.run()
     table = next(frame.value for frame in page.dataframe if "std" in frame.value)
     assert list(table["seeds"]) == [2] * 5
-    assert (table["least"] <= table["mean"]).all() and (table["mean"] <= table["most"]).all()
+    assert (table["min"] <= table["mean"]).all() and (table["mean"] <= table["max"]).all()
 
 
 def test_all_metrics_at_once_are_runs_that_wait_for_each_other(empty_data: Path, open_page: Open):

@@ -26,9 +26,9 @@ from fewshot_core.dashboard.halving.curves import (
     show_curve_files,
 )
 from fewshot_core.dashboard.shared.controls import drop_outside, show_errors
-from fewshot_core.dashboard.shared.figures import kept, show_figure, show_source
-from fewshot_core.dashboard.shared.page import SEARCH, Workspace, link_to
-from fewshot_core.dashboard.shared.sidebar import View, publish, recall, recall_option, show_empty
+from fewshot_core.dashboard.shared.figures import cached_figure, show_figure, show_source
+from fewshot_core.dashboard.shared.page import SEARCH, Workspace, link_to, show_empty
+from fewshot_core.dashboard.shared.sidebar import View, publish, recall, recall_option
 from fewshot_core.errors import SelectionError
 from fewshot_core.plots import (
     alternative,
@@ -153,12 +153,12 @@ def _select(curves: CurvesInView, seed: int, choice: Choice, end: int) -> Halvin
     return choice.apply(curves.tables[seed], end)
 
 
-@kept
+@cached_figure
 def _draw_searches(curves: CurvesInView, seed: int) -> go.Figure:
     return search_curves_figure(curves.tables[seed], curves.found_title)
 
 
-@kept
+@cached_figure
 def _draw_replay(
     curves: CurvesInView, seed: int, choice: Choice, end: int, cursor: int | None
 ) -> go.Figure:
@@ -309,7 +309,7 @@ def _schedules(curves: CurvesInView, end: int) -> pd.DataFrame:
     return schedule_grid(curves.compared, default_choices(curves.compared, end), end)
 
 
-@kept
+@cached_figure
 def _draw_schedules(curves: CurvesInView, end: int, selected: int | None) -> go.Figure:
     return schedules_figure(_schedules(curves, end), selected)
 
@@ -383,7 +383,7 @@ def _show_proxy(curves: CurvesInView, end: int, milestones: tuple[int, ...]) -> 
     _show_compared_source(curves, end, "halving_proxy_source")
 
 
-@kept
+@cached_figure
 def _draw_proxy(curves: CurvesInView, end: int, milestones: tuple[int, ...]) -> go.Figure:
     return proxy_figure(_correlation(curves, end), milestones)
 

@@ -2,11 +2,11 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -75,6 +75,32 @@ def choose_count(
         bind="query-params",
         help=help,
         disabled=disabled,
+    )
+
+
+def choose_one(
+    label: str,
+    options: Iterable[str],
+    key: str,
+    place: DeltaGenerator | None = None,
+    session: bool = False,
+    **settings: Any,
+) -> str:
+    """Choose one of a few options; the value is in the URL.
+
+    Args:
+        label: Its label.
+        options: The options; the first is the default, unless ``default`` is another one.
+        key: Its name in the URL.
+        place: The column to draw it in.
+        session: Keep the value in the session instead of the URL.
+        settings: Further arguments of ``st.segmented_control``.
+    """
+    names = list(options)
+    draw = st.segmented_control if place is None else place.segmented_control
+    keep = {"persist_state": "session"} if session else {"bind": "query-params"}
+    return str(
+        draw(label, names, required=True, key=key, **{"default": names[0], **keep, **settings})
     )
 
 

@@ -1,29 +1,36 @@
-"""Figures on a page, each with the line that says where its numbers come from."""
+"""Figures on a page, each with a line that names the source of its numbers.
 
-from collections.abc import Callable, Sequence
+A figure is drawn in three steps: compute a table, draw it by a function of ``fewshot_core.plots``
+(cached by ``cached_figure``), and show it by ``show_figure`` and ``show_source``.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, partial, wraps
 from importlib.util import find_spec
-from typing import Any, ParamSpec, cast
+from itertools import islice
+from typing import Any, ParamSpec, TypeVar, cast
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
-from streamlit.elements.lib.layout_utils import Width
+from streamlit.delta_generator import DeltaGenerator
 
+from fewshot_core.dashboard.shared.controls import choose_one
 from fewshot_core.dashboard.shared.sidebar import View
-from fewshot_core.dashboard.shared.splits import SplitInView
-from fewshot_core.plots import alternative
+from fewshot_core.dashboard.shared.splits import FILE, SEPARATOR, SplitInView
+from fewshot_core.plots import STYLES, alternative
 from fewshot_core.runs import split_command
 
 _FILE_NAME_LENGTH = 80
-_KEPT = 256
+_CACHED = 256
 
 P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Picture(go.Figure):  # type: ignore[misc]  # plotly has no types
-    """What a browser gets of a figure, made only once; the figure itself is let go.
+    """A figure as the values that a browser gets, made once; the figure itself is let go.
 
     Of its own it has only the layout's ``meta``; everything else is made of ``to_dict``.
     """
@@ -37,44 +44,49 @@ class Picture(go.Figure):  # type: ignore[misc]  # plotly has no types
         return self._sent
 
 
-def kept(draw: Callable[P, go.Figure]) -> Callable[P, Picture]:
-    """Have something drawn only once for the same arguments, which must be hashable."""
-    known = lru_cache(maxsize=_KEPT)(lambda *args, **kwargs: Picture(draw(*args, **kwargs)))
-    return cast(Callable[P, Picture], wraps(draw)(known))
+def cached_figure(draw: Callable[P, go.Figure]) -> Callable[P, Picture]:
+    """Cache a function that draws a figure, for all sessions; arguments must be hashable."""
+    cached = lru_cache(maxsize=_CACHED)(lambda *args, **kwargs: Picture(draw(*args, **kwargs)))
+    return cast(Callable[P, Picture], wraps(draw)(cached))
 
 
 def show_figure(
-    figure: go.Figure,
-    key: str,
-    on_select: Callable[[], None] | None = None,
-    width: Width = "stretch",
-    wide: bool = False,
+    figure: go.Figure, key: str, on_select: Callable[[], None] | None = None, wide: bool = False
 ) -> None:
     """Draw a figure with its text alternative; its camera button gives an SVG file.
 
     Args:
         figure: The figure.
         key: Its key.
-        on_select: What happens when points of it are chosen.
-        width: As for ``st.plotly_chart``.
-        wide: Whether it is to be moved sideways where a page is too narrow for it.
+        on_select: Called when points of it are chosen.
+        wide: Whether it scrolls sideways where a page is too narrow for it.
     """
-    config = {
-        "displaylogo": False,
-        "toImageButtonOptions": {"format": "svg", "filename": key[:_FILE_NAME_LENGTH]},
-        "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
-    }
     place = st.container(key=f"wide_{key}") if wide else st
     place.plotly_chart(
         figure,
         key=key,
         theme=None,
-        width=width,
-        config=config,
+        config={
+            "displaylogo": False,
+            "toImageButtonOptions": {"format": "svg", "filename": key[:_FILE_NAME_LENGTH]},
+            "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+        },
         alt=alternative(figure),
         on_select=on_select or "ignore",
         selection_mode="points",
     )
+
+
+def in_columns(items: Iterable[T], count: int = 3) -> Iterator[tuple[DeltaGenerator, T]]:
+    """Yield items with the columns to draw them in, so many in a row."""
+    rest = iter(items)
+    while row := list(islice(rest, count)):
+        yield from zip(st.columns(count), row, strict=False)
+
+
+def choose_style(key: str, place: DeltaGenerator | None = None) -> str:
+    """Choose how distributions are drawn."""
+    return choose_one("Drawn as", STYLES, key, place, format_func=STYLES.__getitem__)
 
 
 def show_source(
@@ -84,11 +96,11 @@ def show_source(
     frame: pd.DataFrame | None = None,
     figure: go.Figure | None = None,
 ) -> None:
-    """Write the muted line under a figure, with the command that repeats it and its numbers."""
+    """Write the muted line under a figure, with its command, and its numbers as a download."""
     line, button = st.columns([12, 1], vertical_alignment="center")
-    line.caption(" · ".join(parts))
-    with button.popover("", icon=":material/terminal:", help="The command that repeats this"):
-        st.caption("This command repeats it:")
+    line.caption(SEPARATOR.join(parts))
+    with button.popover("", icon=":material/terminal:", help="Reproduce this"):
+        st.caption("Reproduce it with:")
         st.code(command, language="bash", wrap_lines=True)
         if frame is not None:
             st.download_button(
@@ -111,7 +123,7 @@ def show_source(
 
 
 def split_source(split: SplitInView) -> list[str]:
-    """Return where a split comes from, in parts."""
+    """Return the source of a split, in parts."""
     parts = [f"run {split.key}" if split.request else f"split {split.label}", *split.details]
     if split.demo:
         parts.insert(0, "demonstration data")
@@ -130,7 +142,7 @@ def split_source(split: SplitInView) -> list[str]:
 
 
 def accuracy_source(view: View) -> list[str]:
-    """Return where the accuracies in view come from, in parts."""
+    """Return the source of the accuracies in view, in parts."""
     if view.table is None:
         return []
     found = view.table.find(view.dataset, view.kind)
@@ -154,7 +166,7 @@ def analyse_command(view: View) -> str:
         return "fewshot doctor"
     source = f"--run {view.split.key}"
     if view.split.request is None:
-        source = f"--masks data/splits/{view.split.key.removeprefix('file-')}.json"
+        source = f"--masks data/splits/{view.split.key.removeprefix(FILE)}.json"
     return (
         f"fewshot analyse {source} --dataset {view.dataset} "
         f"--accuracy {view.kind} --table {view.table.name} --threshold {view.threshold:g}"

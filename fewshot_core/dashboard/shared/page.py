@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import streamlit as st
@@ -17,14 +18,7 @@ from fewshot_core.store import Store
 
 @dataclass(frozen=True)
 class Page:
-    """A page.
-
-    Attributes:
-        path: Its script.
-        label: Its name.
-        icon: Its sign.
-        description: What one does there.
-    """
+    """A page: its script, its name, its icon, and what one does there."""
 
     path: str
     label: str
@@ -32,42 +26,42 @@ class Page:
     description: str
 
 
-HOME = Page("app.py", "Home", ":material/home:", "What is here, and what to do next.")
+HOME = Page("app.py", "Home", ":material/home:", "Overview, and what to do next.")
 SPLIT = Page(
     "pages/1_Split.py",
     "Split",
     ":material/account_tree:",
-    "Let a metric sort the operations of the supernet, edge by edge, and watch the tree grow.",
+    "Group the operations of the supernet by a metric, edge by edge, and watch the tree grow.",
 )
 DISTRIBUTIONS = Page(
     "pages/2_Distributions.py",
     "Distributions",
     ":material/area_chart:",
-    "See which accuracies lie in each sub-space, and where the best architectures are.",
+    "See the accuracies in each sub-space, and where the best architectures are.",
 )
 COMPARE = Page(
     "pages/3_Compare.py",
     "Compare",
     ":material/compare_arrows:",
-    "Put metrics side by side, between chance and the best split there can be.",
+    "Compare metrics with each other, with random trees and with the best tree.",
 )
 SEARCH = Page(
     "pages/4_Search.py",
     "Search",
     ":material/manage_search:",
-    "Run a one-shot search in every sub-space, and watch what each would find.",
+    "Run a one-shot search in every sub-space, and watch what each one finds.",
 )
 HALVING = Page(
     "pages/5_Halving.py",
     "Halving",
     ":material/content_cut:",
-    "Replay a schedule: which sub-supernet it would have chosen, and what it would have lost.",
+    "Replay a schedule: which sub-supernet it would select, and with what regret.",
 )
 RESULTS = Page(
     "pages/6_Results.py",
     "Results",
     ":material/leaderboard:",
-    "See what searches found, metric by algorithm, beside what the paper reports.",
+    "Search results by metric and algorithm, next to those of the paper.",
 )
 DATA = Page(
     "pages/9_Runs_and_data.py",
@@ -78,35 +72,34 @@ DATA = Page(
 PAGES = (HOME, SPLIT, DISTRIBUTIONS, COMPARE, SEARCH, HALVING, RESULTS, DATA)
 
 
-def show_navigation() -> None:
-    """Draw the links to all pages."""
-    for page in PAGES:
-        link_to(page)
+APP_NAME = "Few-shot NAS workbench"
+ICON = files("fewshot_core.dashboard").joinpath("icon.svg").read_text(encoding="utf-8")
+"""Icon of every page, an SVG; Streamlit would load a Material symbol from another host."""
+
+REFRESH_SECONDS = 1.0
+"""How long all sessions share one reading of the data folder."""
 
 
 def link_to(page: Page, label: str | None = None, query: Mapping[str, str] | None = None) -> None:
-    """Draw a link to a page; only its name where a page's script is run by itself.
+    """Draw a link to a page; only its name where a page's script runs by itself.
 
     Args:
         page: The page.
-        label: What the link says instead of the page's name.
-        query: What its URL says, such as ``{"split": run}``.
+        label: Text of the link, if not the page's name.
+        query: Parameters of its URL, such as ``{"split": run}``.
     """
+    text, parameters = label or page.label, None if query is None else dict(query)
     try:
-        st.page_link(
-            page.path,
-            label=label or page.label,
-            icon=page.icon,
-            query_params=None if query is None else dict(query),
-        )
+        st.page_link(page.path, label=text, icon=page.icon, query_params=parameters)
     except StreamlitPageNotFoundError:
-        st.markdown(f"{page.icon} {label or page.label}")
+        st.markdown(f"{page.icon} {text}")
 
 
-APP_NAME = "Few-shot NAS workbench"
-
-LOOK_SECONDS = 1.0
-"""How long all sessions share what one of them has seen of the data folder."""
+def show_empty(text: str, page: Page, label: str) -> None:
+    """Say what this place would show, with the one link that fills it."""
+    with st.container(border=True):
+        st.markdown(text)
+        link_to(page, label)
 
 
 # The page begins near the top, and numbers in tiles are no larger than headings. On a phone, what
@@ -128,32 +121,27 @@ _STYLE = """<i hidden></i><style>
 
 @dataclass(frozen=True)
 class Workspace:
-    """The data folder that the app shows.
-
-    Attributes:
-        data_dir: Where it is.
-        store: What it holds.
-    """
+    """The data folder that the app shows, and the store on top of it."""
 
     data_dir: Path
     store: Store
 
     def runs(self) -> list[RunSummary]:
-        """Return a summary of every run, as ``summarise`` does; it is shared, do not alter it.
+        """Summarise every run; the list is shared and must not be changed.
 
-        What has begun or ended is in it at once, progress after ``LOOK_SECONDS`` at the latest.
+        Runs that started or ended are in it at once, progress after ``REFRESH_SECONDS``.
         """
-        return _look(self, self.data_dir, last_change(self.data_dir), tables_changed(self.data_dir))
+        return _runs(self, self.data_dir, last_change(self.data_dir), tables_changed(self.data_dir))
 
 
 def setup(title: str) -> Workspace:
-    """Begin a page; it may be called on every run of its script.
+    """Begin a page; a script calls it first, on every run.
 
-    What keeps the app from working is said on the page, which then stops. A run or a
-    table that cannot be read is named, and the rest goes on.
+    An error that keeps the app from working is shown, and the page stops. Runs and tables that
+    cannot be read are named, and the rest goes on.
     """
     heading = APP_NAME if title == APP_NAME else f"{title} - {APP_NAME}"
-    st.set_page_config(page_title=heading, page_icon=":material/account_tree:", layout="wide")
+    st.set_page_config(page_title=heading, page_icon=ICON, layout="wide")
     st.html(_STYLE)
     try:
         workspace = Workspace(data_dir(), _open_store(data_dir()))
@@ -162,7 +150,7 @@ def setup(title: str) -> Workspace:
         st.title(title)
         st.error(str(error), icon=":material/error:")
         if not isinstance(error, StoreError):
-            st.write("`fewshot doctor` looks at the installation and at the data folder.")
+            st.write("Run `fewshot doctor` to check the installation and the data folder.")
         st.stop()
     if problems := list(workspace.store.problems.values()):
         more = f" (and {len(problems) - 1} more: see *Runs and data*)" if problems[1:] else ""
@@ -175,8 +163,8 @@ def _open_store(folder: Path) -> Store:
     return Store(folder, demo=demo_dir())
 
 
-@st.cache_resource(show_spinner=False, ttl=LOOK_SECONDS, max_entries=4)
-def _look(_workspace: Workspace, folder: Path, last_change: int, tables: int) -> list[RunSummary]:
-    """Take in what is new in the data folder, and look at its runs."""
+@st.cache_resource(show_spinner=False, ttl=REFRESH_SECONDS, max_entries=4)
+def _runs(_workspace: Workspace, folder: Path, last_change: int, tables: int) -> list[RunSummary]:
+    """Read what is new in the data folder, and summarise its runs."""
     _workspace.store.sync()
     return summarise(folder, _workspace.store.problems)

@@ -1,12 +1,43 @@
-"""Short names of runs on pages."""
+"""What pages share: cached figures, labels of runs, and the texts of options."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
+import plotly.graph_objects as go
+
+from fewshot_core.dashboard.shared.figures import Picture, cached_figure
+from fewshot_core.dashboard.shared.requests import OPTION_TEXTS, readers_of
 from fewshot_core.dashboard.shared.splits import distinct_labels, options_label, split_label
+from fewshot_core.plots import alternative
 from fewshot_core.runs import Network, SplitRequest
-from fewshot_core.search import PRESETS
+from fewshot_core.search import PRESETS, SearchOptions, TrainingOptions
 
 LARGE, SMALL = "16 channels, 5 cells", "4 channels, 1 cell"
+
+
+def _figure(height: int) -> go.Figure:
+    trace = go.Scatter(x=[1.0, 2.0], y=[0.5, None])
+    return go.Figure(trace, layout={"meta": {"alt": f"{height} high"}, "height": height})
+
+
+def test_a_picture_is_sent_as_its_figure_is():
+    figure = _figure(300)
+    picture = Picture(figure)
+    assert picture.to_json() == figure.to_json()
+    assert alternative(picture) == "300 high"
+
+
+def test_a_cached_figure_is_drawn_once_for_each_set_of_arguments():
+    drawn: list[int] = []
+
+    @cached_figure
+    def draw(height: int) -> go.Figure:
+        drawn.append(height)
+        return _figure(height)
+
+    first = draw(300)
+    assert draw(300) is first
+    assert alternative(draw(400)) == "400 high"
+    assert drawn == [300, 400]
 
 
 def test_one_of_its_kind_is_called_by_its_first_name():
@@ -67,3 +98,14 @@ def test_options_are_called_by_their_preset_or_by_what_differs_most():
 
 def test_nothing_to_name():
     assert distinct_labels({}) == {}
+
+
+def test_every_option_is_explained_and_nothing_else():
+    names = {field.name for kind in (SearchOptions, TrainingOptions) for field in fields(kind)}
+    assert set(OPTION_TEXTS) == names
+
+
+def test_who_reads_an_option_is_known():
+    assert readers_of("temperature") == ("SNAS",)
+    assert readers_of("stopping_threshold") == ("DSNAS",)
+    assert readers_of("epochs") == ()
