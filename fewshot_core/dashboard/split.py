@@ -426,7 +426,7 @@ def _show_stability(trees: list[SplitTree]) -> None:
     groupings = int(root["groupings"])
     others = "no other grouping" if groupings == 1 else f"{groupings} groupings in all"
     st.markdown(
-        f"**Over {len(trees)} seeds** the root has this grouping {root['same']} times; {others}."
+        f"**Over {len(trees)} seeds** the root has this grouping with {root['same']}; {others}."
     )
     shown = pd.DataFrame(
         {
