@@ -73,8 +73,8 @@ def show_halving(workspace: Workspace, view: View) -> None:
         show_empty(
             "**No curves yet.** This page shows which sub-supernet a selection by validation "
             "accuracy would have chosen, at what cost and with what regret. It needs a search in "
-            "every sub-space of the split in view, or curves from elsewhere, as a CSV file: import "
-            "them below.",
+            "every sub-space of the split in view, or curves from elsewhere, as a CSV file: see "
+            "*Import curves* below.",
             SEARCH,
             "Search in every sub-space",
         )
