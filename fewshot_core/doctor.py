@@ -1,4 +1,4 @@
-"""What is here and what is missing: the facts behind ``fewshot doctor`` and the home page."""
+"""State of the installation and of a data folder, for ``fewshot doctor`` and the home page."""
 
 import os
 import platform
@@ -22,13 +22,10 @@ _PACKAGES = ("streamlit", "plotly", "torch", "pandas", "duckdb", "numpy", "nas-b
 
 
 def examine(data_dir: Path, runs: Mapping[str, int] | None = None) -> dict[str, Any]:
-    """Return the state of the installation and of a data folder, as plain values.
+    """Examine the installation and a data folder; the result holds plain values only.
 
-    ``problems`` holds a sentence for everything that keeps the workbench from working.
-
-    Args:
-        data_dir: The data folder.
-        runs: How many runs there are in each state, where that is known already.
+    ``problems`` has a sentence for everything that prevents the workbench from working. ``runs``
+    is the number of runs in each state, where that is known already.
     """
     problems: list[str] = [*METRICS.problems.values(), *ALGORITHMS.problems.values()]
     packages = {name: _version(name, problems) for name in _PACKAGES}

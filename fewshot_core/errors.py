@@ -4,7 +4,7 @@
 class FewshotError(Exception):
     """Root of all errors a user can do something about.
 
-    A message says what was expected, what came, and what to do next.
+    A message states what was expected, what was given, and what to do next.
     """
 
 
@@ -13,7 +13,7 @@ class SpaceError(FewshotError):
 
 
 class UnknownNameError(FewshotError):
-    """A name that no registry or table knows."""
+    """A name that is not in a registry or table."""
 
 
 class TableError(FewshotError):
@@ -29,11 +29,11 @@ class CheckpointError(FewshotError):
 
 
 class MetricError(FewshotError):
-    """A metric that cannot be computed as asked."""
+    """A metric that cannot be computed with these options."""
 
 
 class SplittingError(FewshotError):
-    """A split that cannot be made as asked, or a tree that cannot be read."""
+    """A split that cannot be made with these options, or a tree that cannot be read."""
 
 
 class SelectionError(FewshotError):

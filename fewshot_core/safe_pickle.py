@@ -1,7 +1,7 @@
 """Reading pickles without running what is in them.
 
-A pickle may name any function and call it while it is read. This reader knows only the names it
-is given, and refuses a file that asks for another before anything of it is called.
+A pickle may name any function and call it while it is read. This reader allows only the names it
+is given, and refuses a file that names another before anything is called.
 """
 
 import codecs
@@ -17,10 +17,10 @@ from numpy._core import multiarray
 from fewshot_core.errors import FewshotError, TableError
 
 Globals = Mapping[tuple[str, str], Any]
-"""What a pickle may name, by (module, name), and what that stands for."""
+"""What a pickle may name: the object for each (module, name)."""
 
 PLAIN: Globals = {}
-"""Numbers, texts, tuples, lists, dictionaries and sets: they need no names."""
+"""Numbers, strings, tuples, lists, dictionaries and sets: they need no names."""
 
 NUMPY_SCALARS: Globals = {
     ("collections", "OrderedDict"): OrderedDict,
@@ -59,17 +59,17 @@ def load_pickle(
     encoding: str = "ASCII",
     error: type[FewshotError] = TableError,
 ) -> Any:
-    """Return the object in a pickle.
+    """Load the object in a pickle.
 
     Args:
         data: The pickle.
-        label: What messages call it: its file name.
+        label: Its file name, for messages.
         allowed: The names it may use.
-        encoding: How texts that Python 2 wrote are read.
-        error: What to raise.
+        encoding: Encoding of strings that Python 2 wrote.
+        error: The exception to raise.
 
     Raises:
-        FewshotError: If the pickle asks for another name, which the message says, or is damaged.
+        FewshotError: If the pickle names anything else, which the message states, or is damaged.
     """
     try:
         return _Unpickler(data, label, allowed, encoding, error).load()

@@ -46,7 +46,7 @@ def folder(tmp_path):
     return path
 
 
-def test_the_folder_that_is_named_counts_before_the_environment(tmp_path, monkeypatch):
+def test_the_argument_takes_precedence_over_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("FEWSHOT_DATA_DIR", str(tmp_path / "from-environment"))
     assert data_dir(tmp_path / "named") == tmp_path / "named"
     assert data_dir(str(tmp_path / "named")) == tmp_path / "named"
@@ -54,13 +54,23 @@ def test_the_folder_that_is_named_counts_before_the_environment(tmp_path, monkey
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_without_any_the_folder_is_beside_the_app(monkeypatch, value):
+def test_the_default_folder_of_a_checkout_is_beside_the_app(monkeypatch, value):
     if value is None:
         monkeypatch.delenv("FEWSHOT_DATA_DIR", raising=False)
     else:
         monkeypatch.setenv("FEWSHOT_DATA_DIR", value)
     assert data_dir() == app_folder() / "data"
     assert (app_folder() / "app.py").exists()
+
+
+def test_the_default_folder_of_an_installed_package_is_the_users(monkeypatch, tmp_path):
+    monkeypatch.delenv("FEWSHOT_DATA_DIR", raising=False)
+    monkeypatch.setattr(datafolder, "_PACKAGED", tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user"))
+    assert app_folder() == tmp_path
+    assert data_dir().name == "fewshot-workbench"
+    if sys.platform == "linux":
+        assert data_dir() == tmp_path / "user" / "fewshot-workbench"
 
 
 def test_a_relative_folder_or_one_at_home_becomes_absolute(tmp_path, monkeypatch):
@@ -251,7 +261,7 @@ def kill_while(doing, path):
 
 
 @pytest.mark.parametrize("doing", ["deleting", "writing"])
-def test_what_a_killed_process_has_left_is_swept(folder, doing):
+def test_folders_that_a_killed_process_has_left_are_swept(folder, doing):
     (folder.parent / "other").mkdir()
     assert len(kill_while(doing, folder)) == 1
     before = folder.exists()
@@ -266,7 +276,7 @@ def test_a_folder_that_was_to_be_replaced_comes_back(folder):
     assert names(folder.parent) == ["folder"] and (folder / "file.txt").read_text() == OLD
 
 
-def test_what_somebody_else_has_hidden_is_not_swept(tmp_path):
+def test_other_hidden_folders_are_not_swept(tmp_path):
     kept = [".git", ".set-aside", ".lock.d", ".folder.0123456789abcdeg", "plain.0123456789abcdef"]
     for name in kept:
         (tmp_path / name).mkdir()
@@ -302,7 +312,7 @@ def test_a_lock_keeps_others_waiting(tmp_path):
     assert order == ["first", "second"]
 
 
-def test_a_lock_is_let_go_on_an_exception(tmp_path):
+def test_a_lock_is_released_on_an_exception(tmp_path):
     with pytest.raises(ValueError, match="inside"), locked(tmp_path):
         raise ValueError("inside")
     with locked(tmp_path):
