@@ -249,14 +249,18 @@ class MetricInfo:
         """Score the operations of an edge on one batch.
 
         Raises:
-            MetricError: If this is the baseline, or the output is not of these operations.
+            MetricError: If this is the baseline, the code cannot be imported, or the output is not of
+                these operations.
         """
         if self.score is None:
             raise MetricError(
                 f"{self.name} is a baseline that groups operations at random and scores none: "
                 "use split()"
             )
-        output = self.score(metric_input)
+        try:
+            output = self.score(metric_input)
+        except ImportError as error:
+            raise MetricError(f"the metric {self.name} cannot be imported: {error}") from error
         if not isinstance(output, MetricOutput):
             raise MetricError(
                 f"expected a MetricOutput from {self.name}, got {type(output).__name__}"

@@ -7,7 +7,6 @@ from fewshot_core.nets.supernet import (
     Supernet,
     count_parameters,
     probed_weights,
-    weight_layer_count,
 )
 
 __all__ = [
@@ -19,5 +18,4 @@ __all__ = [
     "load_checkpoint",
     "normalisations",
     "probed_weights",
-    "weight_layer_count",
 ]

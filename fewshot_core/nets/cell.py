@@ -11,34 +11,11 @@ from torch.nn import functional
 
 from fewshot_core.nets.fast_cell import fast_cell
 from fewshot_core.nets.layers import ConvNorm
-from fewshot_core.nets.wiring import KERNELS, Link, Wiring, edge_name, wiring_of
+from fewshot_core.nets.wiring import KERNELS, Wiring, edge_name, wiring_of
 from fewshot_core.space import OPERATIONS, SubSpace
 
 Shares = Tensor | Sequence[float]
-"""What each operation of a cell counts: edge by edge, ascending by operation number."""
-
-
-class Node:
-    """The features of one node, and what several edges need of them, computed once."""
-
-    def __init__(self, features: Tensor) -> None:
-        self.features = features
-        self._rectified: Tensor | None = None
-        self._pooled: Tensor | None = None
-
-    @property
-    def rectified(self) -> Tensor:
-        """ReLU of the features: what a convolution sees."""
-        if self._rectified is None:
-            self._rectified = torch.relu(self.features)
-        return self._rectified
-
-    @property
-    def pooled(self) -> Tensor:
-        """Average of 3x3 pixels, those outside the image not counted."""
-        if self._pooled is None:
-            self._pooled = functional.avg_pool2d(self.features, 3, 1, 1, count_include_pad=False)
-        return self._pooled
+"""The weight of each operation in its edge's sum: edge by edge, ascending by operation number."""
 
 
 class Edge(nn.Module):
@@ -86,8 +63,8 @@ class Cell(nn.Module):
 
         Args:
             features: The features of node 0.
-            shares: What each enabled operation counts, ``none`` included: edge by edge, ascending
-                by operation number. None for the mean on each edge.
+            shares: The weight of each enabled operation, ``none`` included: edge by edge,
+                ascending by operation number. None for the mean on each edge.
             path: For each edge, the place of the only operation to compute; None for all.
         """
         wiring = wiring_of(self.sub_space, path)
@@ -96,7 +73,7 @@ class Cell(nn.Module):
             return self._compose(wiring, features, wiring.uniform if shares is None else shares)
         return fast_cell(
             wiring,
-            partial(self._compose_anew, path),
+            partial(self._compose_with, path),
             layers[0].norm.eps if layers else 0.0,
             features,
             None if shares is None else shares.to(features.dtype),
@@ -114,7 +91,7 @@ class Cell(nn.Module):
         return layer
 
     def _may_be_fast(self, features: Tensor, layers: list[ConvNorm]) -> bool:
-        """Return whether the fast form can be used: on the CPU, with statistics of the batch."""
+        """Whether the fast form can be used: on the CPU, with statistics of the batch."""
         return (
             not self.composed
             and features.device.type == "cpu"
@@ -125,25 +102,26 @@ class Cell(nn.Module):
 
     def _compose(self, wiring: Wiring, features: Tensor, shares: Shares) -> Tensor:
         """Map (B, C, H, W) to the same shape, operation by operation."""
-        nodes = [Node(features)]
-        for target in (1, 2, 3):
+        nodes = [features]
+        rectified: list[Tensor | None] = []
+        averaged: list[Tensor | None] = []
+        for source in (0, 1, 2):
+            node = nodes[source]
+            rectified.append(torch.relu(node) if wiring.reading(source) else None)
+            averaged.append(_average(node) if wiring.pools(source) else None)
             total: Tensor | None = None
-            for link in wiring.into(target):
-                for position, output in self._outputs(wiring, link, nodes[link.source]):
-                    total = _plus(total, output, shares[position])
-            nodes.append(Node(torch.zeros_like(features) if total is None else total))
-        return nodes[-1].features
+            for link in wiring.into(source + 1):
+                if link.skip is not None:
+                    total = _plus(total, nodes[link.source], shares[link.skip])
+                for number in link.convolutions:
+                    output = self.layer(wiring.convolutions[number])(rectified[link.source])
+                    total = _plus(total, output, shares[wiring.positions[number]])
+                if link.pool is not None:
+                    total = _plus(total, averaged[link.source], shares[link.pool])
+            nodes.append(torch.zeros_like(features) if total is None else total)
+        return nodes[-1]
 
-    def _outputs(self, wiring: Wiring, link: Link, node: Node) -> Iterator[tuple[int, Tensor]]:
-        """Yield the position and the output of each operation of a link."""
-        if link.skip is not None:
-            yield link.skip, node.features
-        for number in link.convolutions:
-            yield wiring.positions[number], self.layer(wiring.convolutions[number])(node.rectified)
-        if link.pool is not None:
-            yield link.pool, node.pooled
-
-    def _compose_anew(
+    def _compose_with(
         self,
         path: tuple[int, ...] | None,
         features: Tensor,
@@ -163,9 +141,9 @@ class Cell(nn.Module):
 
 @contextmanager
 def composing(network: nn.Module) -> Iterator[None]:
-    """Let all cells inside a module be computed operation by operation, by PyTorch's functions.
+    """Compute all cells inside a module operation by operation, by PyTorch's functions.
 
-    It is slower, and what needs to see or transform every operation asks for it.
+    It is slower, but every operation can be seen and transformed.
     """
     cells = [module for module in network.modules() if isinstance(module, Cell)]
     before = [cell.composed for cell in cells]
@@ -178,8 +156,14 @@ def composing(network: nn.Module) -> Iterator[None]:
             cell.composed = composed
 
 
-def _plus(total: Tensor | None, output: Tensor, share: Tensor | float) -> Tensor:
-    """Add an output times its share to what there is of a sum."""
+def _average(features: Tensor) -> Tensor:
+    """Average 3x3 pixels, those outside the image not counted."""
+    return functional.avg_pool2d(features, 3, 1, 1, count_include_pad=False)
+
+
+def _plus(total: Tensor | None, output: Tensor | None, share: Tensor | float) -> Tensor:
+    """Add an output times its share to a sum that may not have begun."""
+    assert output is not None
     if total is None:
         return output * share
     if isinstance(share, Tensor):

@@ -70,7 +70,7 @@ def _state(content: Any, path: Path) -> dict[str, torch.Tensor]:
 
 
 def _history(content: Any) -> str:
-    """Return how far the weights were trained; empty where the file does not say."""
+    """How far the weights were trained; empty where the file does not say."""
     try:
         last = content["rest"]["records"][-1]
         epochs, accuracy = int(last["epoch"]), last["valid_accuracy"]
@@ -81,7 +81,7 @@ def _history(content: Any) -> str:
 
 
 def _holds_numbers(value: Any) -> bool:
-    """Return whether a value is a tensor whose real numbers are all in the file."""
+    """Whether a value is a tensor whose real numbers are all in the file."""
     return (
         isinstance(value, torch.Tensor)
         and value.layout == torch.strided

@@ -19,7 +19,7 @@ backward pass go through it about half as often as they would operation by opera
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -33,7 +33,7 @@ PIXELS = (2, 3)
 
 @dataclass(frozen=True)
 class Kept:
-    """What the backward pass needs to know of the forward pass, for K convolutions.
+    """What the backward pass needs of the forward pass, for K convolutions.
 
     Attributes:
         nodes: The features of nodes 0, 1 and 2; empty if no gradient of shares is wanted.
@@ -62,11 +62,11 @@ class Kept:
 
 
 class ForwardPass:
-    """A forward pass; afterwards ``kept`` says what the backward pass needs.
+    """A forward pass; afterwards ``kept`` has what the backward pass needs.
 
     Args:
         wiring: The edges.
-        shares: What each operation counts.
+        shares: The weight of each operation.
         tensors: Of all K convolutions the weights, then batch norm's weights, then its biases.
         epsilon: What batch norm adds to variances.
         of_shares: Whether the gradient of shares will be wanted.
@@ -129,7 +129,7 @@ class ForwardPass:
         return rectified
 
     def _gather(self, target: int) -> Tensor:
-        """Return the features of a node: the weighted sum of all that leads to it."""
+        """Features of a node: the weighted sum of all that leads to it."""
         links = self.wiring.into(target)
         features = self.kept.nodes[0]
         numbers = [number for link in links for number in link.convolutions]
@@ -145,7 +145,7 @@ class ForwardPass:
         return total.expand_as(features).contiguous(memory_format=torch.channels_last)
 
     def _linear(self, link: Link) -> Iterator[tuple[float, Tensor]]:
-        """Yield what a link passes on without convolving it, and what that counts."""
+        """Yield what a link passes on without convolving it, with its weight."""
         if not self.of_shares and link.skip is not None and alike(link, self.shares):
             yield self.shares[link.skip], self._pooled(link.source, with_itself=True)
             return
@@ -155,7 +155,7 @@ class ForwardPass:
             yield self.shares[link.pool], self._pooled(link.source)
 
     def _pooled(self, source: int, with_itself: bool = False) -> Tensor:
-        """Return the pooled features of a node, plus the features themselves if asked for."""
+        """Pooled features of a node, plus the features themselves if asked for."""
         found = self._passed_on.get((source, with_itself))
         if found is None:
             features = self.kept.nodes[source]
@@ -169,31 +169,31 @@ class ForwardPass:
 
 
 def alike(link: Link, shares: Sequence[float]) -> bool:
-    """Return whether a link has both skip connection and pooling, and both count the same."""
+    """Whether a link has both skip connection and pooling, of the same weight."""
     if link.skip is None or link.pool is None:
         return False
     return shares[link.skip] == shares[link.pool]
 
 
 def own_shares(wiring: Wiring, shares: Sequence[float], like: Tensor) -> Tensor:
-    """Return what each convolution counts, (K, 1)."""
+    """Weights of the convolutions, (K, 1)."""
     return like.new_tensor([shares[position] for position in wiring.positions]).view(-1, 1)
 
 
 def stacked(norms: Sequence[Tensor], like: Tensor) -> Tensor:
-    """Return batch norm's K weights and K biases, (2, K, C)."""
+    """Stack batch norm's K weights and K biases, (2, K, C)."""
     if not norms:
         return like.new_empty(2, 0, like.shape[1])
     return torch.stack(list(norms)).view(2, -1, like.shape[1])
 
 
 def per_channel(values: Tensor) -> Tensor:
-    """Return (C,) as (1, C, 1, 1)."""
+    """View (C,) as (1, C, 1, 1)."""
     return values.view(1, -1, 1, 1)
 
 
 def _means_under_kernel(features: Tensor) -> Tensor:
-    """Return the mean of what each element of a 3x3 kernel meets, zeros outside the image included.
+    """Mean of the pixels under each element of a 3x3 kernel, zeros outside the image included.
 
     Args:
         features: Shape (B, C, H, W).
@@ -234,7 +234,7 @@ class BackwardPass:
 
     Args:
         wiring: The edges.
-        shares: What each operation counts.
+        shares: The weight of each operation.
         tensors: What the forward pass got.
         kept: What the forward pass left.
         needed: Whether gradients are wanted: of the features, of the shares, of each tensor.
@@ -276,7 +276,10 @@ class BackwardPass:
         self._own = own_shares(self.wiring, self.shares, gradient)
         self._scales, self._shifts = stacked(self.norms, gradient)
         self._factors = (self._scales * self.kept.inverses * self._own)[..., None, None, None]
-        self._kernels = _products(self.weights, self._factors)
+        factors = self._factors.unbind()
+        self._kernels = [
+            kernel * factor for kernel, factor in zip(self.weights, factors, strict=True)
+        ]
         self._slopes = self.kept.inverses.square().div_(-size)
         self._nothing = gradient.new_zeros(gradient.shape[1])
         self._ones = torch.ones_like(self._nothing)
@@ -305,7 +308,7 @@ class BackwardPass:
                 self._convolve(number, link.source, centred)
 
     def _summed(self, gradient: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the sums of a gradient and of its products with an output, each (C,)."""
+        """Sums of a gradient and of its products with an output, each (C,)."""
         _, products, totals = _norm_backward(
             gradient, output, None, None, None, self._nothing, self._ones,
             True, 0.0, [False, True, True],
@@ -331,7 +334,7 @@ class BackwardPass:
     def _pass_on(self, link: Link, gradient: Tensor) -> None:
         """Take to a link's source the gradient of what it passes on without convolving it."""
         if self.of_shares:
-            self._note_shares(link, gradient)
+            self._linear_gradients(link, gradient)
         if link.source == 0 and not self.of_features:
             return
         if link.skip is not None:
@@ -347,8 +350,8 @@ class BackwardPass:
         else:
             passed[kind] = gradient * share
 
-    def _note_shares(self, link: Link, gradient: Tensor) -> None:
-        """Note the gradients of what skip connection and pooling count on a link."""
+    def _linear_gradients(self, link: Link, gradient: Tensor) -> None:
+        """Compute the gradients of the weights of skip connection and pooling."""
         features = self.kept.nodes[link.source]
         if link.skip is not None:
             self._linear_shares[link.skip] = _dot(gradient, features)
@@ -357,7 +360,7 @@ class BackwardPass:
             self._linear_shares[link.pool] = _dot(gradient, pooled)
 
     def _arrived(self, source: int) -> Tensor | None:
-        """Return the gradient of a node's features; None where nothing depends on them."""
+        """Gradient of a node's features; None where nothing depends on them."""
         passed = self._passed[source]
         parts = [passed[kind] for kind in ("skip", "both") if kind in passed]
         pooled = [passed[kind] for kind in ("pool", "both") if kind in passed]
@@ -374,7 +377,7 @@ class BackwardPass:
         return total
 
     def _of_shares(self, totals: Tensor, products: Tensor) -> Tensor | None:
-        """Return the gradient of what operations count, by position."""
+        """Gradient of the weights of operations, by position."""
         if not self.of_shares:
             return None
         of_convolutions = self._scales * self.kept.inverses * products
@@ -393,14 +396,14 @@ class BackwardPass:
         return torch.stack(totals), torch.stack(products)
 
     def _of_weights(self) -> list[Tensor | None]:
-        """Return the gradients of the convolutions' weights."""
+        """Gradients of the convolutions' weights."""
         return [
             None if gradient is None else gradient.mul_(factors)
             for gradient, factors in zip(self._found, self._factors.unbind(), strict=True)
         ]
 
     def _of_norms(self, totals: Tensor, products: Tensor) -> list[Tensor | None]:
-        """Return the gradients of batch norm's weights, then of its biases."""
+        """Gradients of batch norm's weights, then of its biases."""
         of_scales = products * self.kept.inverses * self._own
         of_shifts = totals * self._own
         rows = [*of_scales.unbind(), *of_shifts.unbind()]
@@ -409,26 +412,16 @@ class BackwardPass:
 
 
 def _dot(one: Tensor, other: Tensor) -> Tensor:
-    """Return the sum of the products of two tensors, (B, C, H, W), channels last."""
+    """Inner product of two tensors, (B, C, H, W), channels last."""
     return torch.dot(one.permute(0, 2, 3, 1).flatten(), other.permute(0, 2, 3, 1).flatten())
-
-
-def _products(weights: Sequence[Tensor], factors: Tensor) -> list[Tensor]:
-    """Return each weight times its factors, (C, 1, 1, 1)."""
-    return [weight * factor for weight, factor in zip(weights, factors.unbind(), strict=True)]
 
 
 _SETTINGS = (None, None, None)
 """The derivatives of those arguments of the function that have none."""
 
 
-class Compose(Protocol):
-    """The same cell operation by operation: what the fast form is checked against."""
-
-    def __call__(
-        self, features: Tensor, shares: Tensor | None, tensors: Sequence[Tensor]
-    ) -> Tensor:
-        """Map (B, C, H, W) to the same shape."""
+Compose = Callable[[Tensor, Tensor | None, Sequence[Tensor]], Tensor]
+"""The same cell operation by operation, of features, shares and tensors."""
 
 
 def fast_cell(
@@ -439,14 +432,14 @@ def fast_cell(
     shares: Tensor | None,
     tensors: Sequence[Tensor],
 ) -> Tensor:
-    """Return the output of a cell whose batch norm uses the statistics of the batch.
+    """Compute a cell whose batch norm uses the statistics of the batch.
 
     Args:
         wiring: The edges.
         compose: The same cell operation by operation, for second derivatives.
         epsilon: What batch norm adds to variances.
         features: Shape (B, C, H, W).
-        shares: What each operation counts, by position; None for ``wiring.uniform``.
+        shares: The weight of each operation, by position; None for ``wiring.uniform``.
         tensors: Of all its convolutions the weights, then batch norm's weights, then its biases.
     """
     return _apply(wiring, compose, epsilon, features, shares, *tensors)
@@ -491,7 +484,7 @@ _apply: Callable[..., Tensor] = cast(Any, _FastCell).apply
 def _differentiable(
     compose: Compose, gradient: Tensor, inputs: list[Tensor], needed: Sequence[bool]
 ) -> list[Tensor | None]:
-    """Return the gradients of a cell's inputs so that they can be differentiated."""
+    """Compute the gradients of a cell's inputs so that they can be differentiated."""
     features, shares, *tensors = inputs
     output = compose(features, shares, tensors)
     if not output.requires_grad:  # it is connected to nothing

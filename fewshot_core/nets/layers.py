@@ -34,7 +34,7 @@ class BatchNorm(nn.BatchNorm2d):
         """Normalise features of shape (B, C, H, W).
 
         PyTorch's statistics are less precise where the channels of a pixel lie together: it then
-        adds up all pixels one after the other. Such features are laid out anew before.
+        adds up all pixels one after the other. Such features are copied before.
         """
         features = features.contiguous()
         mean, variance = self._constants(features)
@@ -49,7 +49,7 @@ class BatchNorm(nn.BatchNorm2d):
         )
 
     def _constants(self, features: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """Return mean and variance where they are constants, each of shape (C,)."""
+        """Mean and variance where they are constants, each of shape (C,)."""
         if self.mode == "running":
             return self.running_mean, self.running_var
         if self.held:
@@ -59,13 +59,13 @@ class BatchNorm(nn.BatchNorm2d):
 
 
 def normalisations(module: nn.Module) -> list[BatchNorm]:
-    """Return all batch-norm layers inside a module."""
+    """List all batch-norm layers inside a module."""
     return [layer for layer in module.modules() if isinstance(layer, BatchNorm)]
 
 
 @contextmanager
 def held_statistics(network: nn.Module) -> Iterator[None]:
-    """Let the statistics of a batch count as constants in all layers of a network.
+    """Treat the statistics of a batch as constants in all layers of a network.
 
     No sample then depends on another one, so that each has a gradient of its own. With stored
     statistics this is so anyway, and nothing changes.
@@ -79,14 +79,6 @@ def held_statistics(network: nn.Module) -> Iterator[None]:
     finally:
         for layer, held in zip(layers, before, strict=True):
             layer.held = held
-
-
-def reset_statistics(layer: BatchNorm) -> None:
-    """Set the stored statistics to the identity and the affine part to one and zero."""
-    with torch.no_grad():
-        layer.reset_running_stats()
-        nn.init.ones_(layer.weight)
-        nn.init.zeros_(layer.bias)
 
 
 class ConvNorm(nn.Module):
@@ -120,14 +112,14 @@ class ReductionBlock(nn.Module):
 
 
 def pixel_shares(features: Tensor) -> Tensor:
-    """Return one over the number of pixels around each one that lie inside the image.
+    """Compute one over the number of pixels around each one that lie inside the image.
 
     Args:
         features: Shape (B, C, H, W).
 
     Returns:
         Shape (1, C, H, W): written out for all channels, which is faster to multiply by. It is
-        remembered; do not change it.
+        cached; do not change it.
     """
     return _pixel_shares(features.shape[1:], features.dtype, features.device)
 
@@ -141,7 +133,7 @@ def _pixel_shares(shape: torch.Size, dtype: torch.dtype, device: torch.device) -
 
 
 def pooled(features: Tensor) -> Tensor:
-    """Return the mean of the 3x3 pixels around each one, (B, C, H, W)."""
+    """Average the 3x3 pixels around each one, (B, C, H, W)."""
     return pixel_sums(features).mul_(pixel_shares(features))
 
 
@@ -156,7 +148,7 @@ def pooled_backward(gradient: Tensor, scratch: Tensor | None = None) -> Tensor:
 
 
 def pixel_sums(features: Tensor) -> Tensor:
-    """Return the sum of the 3x3 pixels around each one, zeros outside the image."""
+    """Add up the 3x3 pixels around each one, zeros outside the image."""
     channels = features.shape[1]
     ones = features.new_ones(channels, 1, 3, 3)
     sums: Tensor = torch.ops.aten.convolution.default(
@@ -166,7 +158,7 @@ def pixel_sums(features: Tensor) -> Tensor:
 
 
 def _counts(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Return how many pixels lie next to each one in a row of pixels, itself included."""
+    """Number of neighbours of each pixel in a row of pixels, itself included."""
     places = torch.arange(size, dtype=dtype, device=device)
     return 1 + (places > 0).to(dtype) + (places < size - 1).to(dtype)
 
@@ -187,7 +179,7 @@ def initialise(network: nn.Module, seed: int) -> None:
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
     for layer in normalisations(network):
-        reset_statistics(layer)
+        layer.reset_parameters()
 
 
 def _weight_seed(seed: int, name: str) -> int:

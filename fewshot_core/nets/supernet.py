@@ -23,7 +23,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def share(module: Module) -> Module:
-    """Return a copy of a module, and of the modules inside it, with the same tensors.
+    """Copy a module and the modules inside it, with the same tensors.
 
     Parameters and buffers are the same objects; settings are copied, so that changing one of the
     copy's changes nothing in the original. Hooks are not copied.
@@ -40,12 +40,12 @@ def share(module: Module) -> Module:
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Return the number of trainable parameters (the metric ``params``)."""
+    """Count the trainable parameters (the metric ``params``)."""
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 
 def probed_weights(network: nn.Module) -> dict[str, Tensor]:
-    """Return all convolution and linear weights by name, without batch norm and biases.
+    """Collect all convolution and linear weights by name, without batch norm and biases.
 
     These are the weights w of Appendix B of the paper.
     """
@@ -54,11 +54,6 @@ def probed_weights(network: nn.Module) -> dict[str, Tensor]:
         for name, module in network.named_modules()
         if isinstance(module, nn.Conv2d | nn.Linear)
     }
-
-
-def weight_layer_count(network: nn.Module) -> int:
-    """Return the number of convolution and linear layers."""
-    return len(probed_weights(network))
 
 
 _STAGES = 3
@@ -157,7 +152,7 @@ class Supernet(nn.Module):
             layer.mode = mode
 
     def restrict(self, sub_space: SubSpace) -> "Supernet":
-        """Return the sub-supernet of a smaller sub-space, with shared weights.
+        """Build the sub-supernet of a smaller sub-space, with shared weights.
 
         It has the same ``Parameter`` and buffer objects, under the same names, for whatever is
         still enabled; changing a weight in one changes it in the other.

@@ -43,7 +43,7 @@ class Pair:
     tangent: Tensor
 
     def map(self, linear: Callable[[Tensor], Tensor]) -> "Pair":
-        """Return what a linear function makes of both."""
+        """Apply a linear function to both."""
         return Pair(linear(self.value), linear(self.tangent))
 
     def centre(self) -> None:
@@ -111,7 +111,7 @@ class Convolution:
         self.record = record
 
     def outputs(self) -> Pair:
-        """Return the outputs; to their tangents the outputs themselves are still to be added."""
+        """Outputs; to their tangents the outputs themselves are still to be added."""
         return self.inputs.map(self.layer)
 
     def backward(
@@ -186,7 +186,7 @@ class Normalisation:
         total.shift(per_channel(self.shifts * share))
 
     def centred(self, gradient: Pair) -> Pair:
-        """Return what ``backward`` takes: without means where the batch's statistics are used."""
+        """Prepare a gradient for ``backward``: without means where batch statistics are used."""
         return gradient.map(lambda part: part - _means(part)) if self.by_batch else gradient
 
     def backward(self, gradient: Pair) -> Pair:
@@ -213,7 +213,7 @@ class NormalisedConvolution:
         self.norm = Normalisation(layer.norm, self.convolution.outputs(), grows=True)
 
     def outputs(self) -> Pair:
-        """Return the outputs."""
+        """Outputs."""
         total = Sum(self.norm.inputs)
         self.norm.add_to(total)
         return total.pair
@@ -232,12 +232,12 @@ class NormalisedConvolution:
 
 
 def _mean_product(one: Tensor, other: Tensor) -> Tensor:
-    """Return the means of the channels of a product, (C,)."""
+    """Means of the channels of a product, (C,)."""
     return _means(one * other).flatten()
 
 
 def _means(features: Tensor) -> Tensor:
-    """Return the means of channels, (1, C, 1, 1); of each image first, for precision."""
+    """Means of channels, (1, C, 1, 1); of each image first, for precision."""
     return features.mean(PIXELS, keepdim=True).mean(0, keepdim=True)
 
 
@@ -267,7 +267,7 @@ class GradientTangent:
 
 @torch.no_grad()
 def gradient_tangent(supernet: Supernet, images: Tensor, labels: Tensor) -> GradientTangent:
-    """Return the gradient of a batch's loss and its Hessian times the weights.
+    """Compute the gradient of a batch's loss and its Hessian times the weights.
 
     Args:
         supernet: The network; its batch norm may use the statistics of the batch, through which
@@ -317,11 +317,10 @@ class _Cell:
         self.layers: list[NormalisedConvolution] = []
         nodes = [features]
         averages: dict[int, Pair] = {}
-        pooling = {link.source for link in self.wiring.links if link.pool is not None}
         for target in (1, 2, 3):
             source = target - 1
             self._read(cell, source, nodes[source], record)
-            if source in pooling:
+            if self.wiring.pools(source):
                 averages[source] = nodes[source].map(pooled)
             nodes.append(self._gather(target, nodes, averages))
         self.outputs = nodes[-1]
@@ -334,7 +333,7 @@ class _Cell:
             self.layers.append(NormalisedConvolution(layer, self.rectified[-1].outputs, record))
 
     def _gather(self, target: int, nodes: list[Pair], averages: dict[int, Pair]) -> Pair:
-        """Return the features of a node: the mean of each edge that leads to it, added up."""
+        """Features of a node: the mean of each edge that leads to it, added up."""
         total = Sum(nodes[0])
         for link in self.wiring.into(target):
             if link.skip is not None:
@@ -418,7 +417,7 @@ class _Reduction:
 
 
 def _head(supernet: Supernet, features: Pair, labels: Tensor, record: Record) -> Pair:
-    """Return the gradient of the loss at the last block, and record that of the classifier."""
+    """Compute the gradient of the loss at the last block; record that of the classifier."""
     norm = Normalisation(supernet.norm, features, grows=False)
     total = Sum(features)
     norm.add_to(total)
@@ -434,14 +433,14 @@ def _head(supernet: Supernet, features: Pair, labels: Tensor, record: Record) ->
 
 
 def _classify(supernet: Supernet, means: Pair, labels: Tensor, record: Record) -> Pair:
-    """Return the gradient of the mean cross-entropy at the classifier's inputs, (B, C)."""
+    """Gradient of the mean cross-entropy at the classifier's inputs, (B, C)."""
     weight, bias = supernet.classifier.weight, supernet.classifier.bias
     outputs = means.value @ weight.T
     rates = means.tangent @ weight.T + outputs
-    chances = torch.softmax(outputs + bias, dim=1)
-    truth = functional.one_hot(labels, outputs.shape[1]).to(chances.dtype)
-    gradient = (chances - truth) / len(labels)
-    changes = chances * (rates - (chances * rates).sum(1, keepdim=True)) / len(labels)
+    probabilities = torch.softmax(outputs + bias, dim=1)
+    truth = functional.one_hot(labels, outputs.shape[1]).to(probabilities.dtype)
+    gradient = (probabilities - truth) / len(labels)
+    changes = probabilities * (rates - (probabilities * rates).sum(1, keepdim=True)) / len(labels)
     record(
         weight,
         gradient.T @ means.value,

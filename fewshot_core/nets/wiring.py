@@ -12,11 +12,9 @@ KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 
 @dataclass(frozen=True)
 class Link:
-    """What an edge passes on from one node to another.
+    """The operations of an edge, from ``source`` to ``target``.
 
     Attributes:
-        target: The node it leads to.
-        source: The node it comes from.
         skip: The position of ``skip_connect`` among all operations of the cell, or None.
         pool: The position of ``avg_pool_3x3``, or None.
         convolutions: Numbers of its convolutions among those of the cell.
@@ -38,7 +36,7 @@ class Wiring:
         convolutions: The names of the convolutions' modules, in the order of the nodes they read;
             links give positions in here.
         positions: The positions of the convolutions among all operations of the cell.
-        uniform: What each operation counts where all on an edge count alike.
+        uniform: The weights of all operations in the mean of each edge.
     """
 
     links: tuple[Link, ...]
@@ -47,25 +45,29 @@ class Wiring:
     uniform: tuple[float, ...]
 
     def into(self, target: int) -> list[Link]:
-        """Return the links that lead to a node."""
+        """Links that lead to a node."""
         return [link for link in self.links if link.target == target]
 
+    def pools(self, source: int) -> bool:
+        """Whether any link pools a node."""
+        return any(link.source == source and link.pool is not None for link in self.links)
+
     def reading(self, source: int) -> range:
-        """Return the numbers of the convolutions that read a node."""
+        """Numbers of the convolutions that read a node."""
         links = [link for link in self.links if link.source == source]
         numbers = [number for link in links for number in link.convolutions]
         return range(numbers[0], numbers[-1] + 1) if numbers else range(0)
 
 
 def edge_name(edge: int) -> str:
-    """Return the name of an edge inside parameter names: ``"edge_2_0"`` runs from 0 to 2."""
+    """Name of an edge inside parameter names: ``"edge_2_0"`` runs from 0 to 2."""
     target, source = EDGES[edge]
     return f"edge_{target}_{source}"
 
 
 @lru_cache(maxsize=4096)
 def wiring_of(sub_space: SubSpace, path: tuple[int, ...] | None = None) -> Wiring:
-    """Return the edges of a sub-space's cells.
+    """List the edges of a sub-space's cells.
 
     Args:
         sub_space: The operations enabled on each edge. All of them have a position: edge by edge,

@@ -1,14 +1,14 @@
 """Splits in files: splitting trees, masks, and imported splits of the data folder.
 
-A document is ``{"splits": {METRIC: {DATASET: [sub-space, ...]}}}``. A sub-space is six strings, one
-for each edge; character j is 1 where operation j is enabled.
+A document of masks is ``{"splits": {METRIC: {DATASET: [sub-space, ...]}}}``. A sub-space is six
+strings, one for each edge; character j is 1 where operation j is enabled.
 """
 
 import io
 import json
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -19,30 +19,41 @@ from fewshot_core.space import EDGES, OPERATIONS, SubSpace, edge_label
 from fewshot_core.splitting.search_configs import search_configs, split_from_search_configs
 from fewshot_core.splitting.tree import NamedSplit, SplitTree
 
-EXPECTED = (
+LARGEST = 16_000_000
+"""The most bytes of the files of a split together; no split comes near."""
+
+_YAML = (".yml", ".yaml")
+_FORMS = "a JSON file of masks or of a splitting tree, or a folder of search configurations (YAML)"
+_MASKS = (
     'expected {"splits": {METRIC: {DATASET: [[six rows like "01110"], ...]}}}, '
     "as in a file of published splits"
 )
 
 
 def splits_from_masks(document: Any) -> list[NamedSplit]:
-    """Read the splits of a document, in its order.
+    """Read the splits of a document of masks, in its order.
 
     Raises:
         SplittingError: If it is no such document, or a split does not cover all architectures once.
     """
     splits = document.get("splits") if isinstance(document, dict) else None
-    if not isinstance(splits, dict):
-        raise SplittingError(EXPECTED)
-    return [
-        _read(str(metric), str(dataset), masks)
-        for metric, of_metric in splits.items()
-        for dataset, masks in _items(of_metric)
-    ]
+    if not isinstance(splits, dict) or not all(isinstance(one, dict) for one in splits.values()):
+        raise SplittingError(_MASKS)
+    found = []
+    for metric, of_metric in splits.items():
+        for dataset, masks in of_metric.items():
+            if not isinstance(masks, list) or not masks:
+                raise SplittingError(f"{metric} on {dataset} has no sub-spaces: {_MASKS}")
+            try:
+                leaves = tuple(SubSpace.from_rows(rows) for rows in masks)
+            except SpaceError as error:
+                raise SplittingError(f"{metric} on {dataset}: {error}") from error
+            found.append(NamedSplit(str(metric), str(dataset), leaves))
+    return found
 
 
 def masks_of_splits(splits: Iterable[NamedSplit]) -> dict[str, Any]:
-    """Return the document of some splits.
+    """Make the document of masks of some splits.
 
     Raises:
         SplittingError: If a split has no data set, or two have the same name and data set.
@@ -57,35 +68,9 @@ def masks_of_splits(splits: Iterable[NamedSplit]) -> dict[str, Any]:
         if split.dataset in of_metric:
             raise SplittingError(f"expected one split {split.title}, got two: rename one of them")
         of_metric[split.dataset] = [leaf.rows for leaf in split.leaves]
-    meta = {
-        "space": "NAS-Bench-201",
-        "operations": list(OPERATIONS),
-        "edges": [edge_label(edge) for edge in range(len(EDGES))],
-    }
+    edges = [edge_label(edge) for edge in range(len(EDGES))]
+    meta = {"space": "NAS-Bench-201", "operations": list(OPERATIONS), "edges": edges}
     return {"meta": meta, "splits": written}
-
-
-def _items(of_metric: Any) -> Iterator[tuple[Any, Any]]:
-    if not isinstance(of_metric, dict):
-        raise SplittingError(EXPECTED)
-    yield from of_metric.items()
-
-
-def _read(metric: str, dataset: str, masks: Any) -> NamedSplit:
-    if not isinstance(masks, list) or not masks:
-        raise SplittingError(f"{metric} on {dataset} has no sub-spaces: {EXPECTED}")
-    try:
-        leaves = tuple(SubSpace.from_rows(rows) for rows in masks)
-    except SpaceError as error:
-        raise SplittingError(f"{metric} on {dataset}: {error}") from error
-    return NamedSplit(metric, dataset, leaves)
-
-
-_YAML = (".yml", ".yaml")
-LARGEST = 16_000_000
-"""The most bytes of the files of a split together; no split comes near."""
-
-_FORMS = "a JSON file of masks or of a splitting tree, or a folder of search configurations (YAML)"
 
 
 def read_splits(path: Path) -> list[NamedSplit]:
@@ -94,27 +79,25 @@ def read_splits(path: Path) -> list[NamedSplit]:
     Args:
         path: A JSON file of masks (see ``splits_from_masks``) or of a splitting tree (see
             ``SplitTree.to_json``), or a folder of YAML search configurations, which are one split;
-            what else is in the folder does not count.
+            other files in the folder are ignored.
 
     Raises:
         SplittingError: If it cannot be read, is none of these, or a split does not cover all
             architectures once. The message names the file and counts the architectures.
     """
     try:
-        if path.is_dir():
-            inside = [file for file in path.iterdir() if file.suffix.lower() in _YAML]
-            if not inside:
-                raise SplittingError(f"{path} has no search configurations: expected {_FORMS}")
-            files = _read_of_files(inside)
-        else:
-            files = _read_of_files([path])
+        if not path.is_dir():
+            return parse_splits(_read_files([path]), str(path))
+        inside = [file for file in path.iterdir() if file.suffix.lower() in _YAML]
+        if not inside:
+            raise SplittingError(f"{path} has no search configurations: expected {_FORMS}")
+        return parse_splits(_read_files(inside), path.resolve().name)
     except (OSError, ValueError) as error:
-        raise SplittingError(f"{path} cannot be read ({error}): {EXPECTED}") from error
-    return parse_splits(files, path.resolve().name if path.is_dir() else str(path))
+        raise SplittingError(f"{path} cannot be read ({error}): {_MASKS}") from error
 
 
 def parse_splits(files: Mapping[str, str], source: str) -> list[NamedSplit]:
-    """Read the splits of files whose content is at hand.
+    """Read the splits of files that are in memory.
 
     Args:
         files: The content of each file by its name: one JSON file, or search configurations.
@@ -128,23 +111,35 @@ def parse_splits(files: Mapping[str, str], source: str) -> list[NamedSplit]:
         return [split_from_search_configs(files, source)]
     if len(files) != 1:
         raise SplittingError(f"{source}: expected {_FORMS}, got {len(files)} files")
-    [text] = files.values()
     try:
-        document = json.loads(text)
+        document = json.loads(*files.values())
     except (ValueError, RecursionError) as error:
         raise SplittingError(f"{source} cannot be read ({error}): expected {_FORMS}") from error
     try:
-        return [_from_tree(document)] if _is_tree(document) else splits_from_masks(document)
+        if not isinstance(document, dict) or "format" not in document:
+            return splits_from_masks(document)
+        tree = SplitTree.from_dict(document)
+        dataset = tree.details.get("dataset")
+        known = dataset if isinstance(dataset, str) else None
+        return [NamedSplit(tree.metric, known, tuple(tree.leaves), tree)]
     except SplittingError as error:
         raise SplittingError(f"{source}: {error}") from error
 
 
-def write_masks(path: Path, splits: Iterable[NamedSplit]) -> None:
-    """Write splits as masks into a JSON file.
+def _read_files(paths: Iterable[Path]) -> dict[str, str]:
+    """Read the content of files by name, up to ``LARGEST`` bytes together."""
+    files, total = {}, 0
+    for path in paths:
+        content = read_limited(path, LARGEST)
+        total += len(content)
+        if total > LARGEST:
+            raise ValueError(f"its files hold more than {LARGEST / 1e6:,.0f} MB together")
+        files[path.name] = content.decode("utf-8")
+    return files
 
-    Raises:
-        SplittingError: If a split has no data set, or two have the same name and data set.
-    """
+
+def write_masks(path: Path, splits: Iterable[NamedSplit]) -> None:
+    """Write splits as masks into a JSON file; raises as ``masks_of_splits``."""
     write_json(path, masks_of_splits(splits))
 
 
@@ -170,47 +165,23 @@ def write_search_configs(
 
 
 def zip_archive(files: Mapping[str, str]) -> bytes:
-    """Return files as one ZIP archive, the same bytes for the same files."""
+    """Pack files into one ZIP archive, the same bytes for the same files."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in files.items():
-            # Without a date of its own an entry is of 1980, whenever it is written.
+            # An entry without a date has the date 1980, whenever it is written.
             archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
-
-
-def _read_of_files(paths: Iterable[Path]) -> dict[str, str]:
-    """Return the content of files by name."""
-    files = {}
-    total = 0
-    for path in paths:
-        content = read_limited(path, LARGEST)
-        total += len(content)
-        if total > LARGEST:
-            raise ValueError(f"its files hold more than {LARGEST / 1e6:,.0f} MB together")
-        files[path.name] = content.decode("utf-8")
-    return files
-
-
-def _is_tree(document: Any) -> bool:
-    return isinstance(document, dict) and "format" in document
-
-
-def _from_tree(document: Any) -> NamedSplit:
-    tree = SplitTree.from_dict(document)
-    dataset = tree.details.get("dataset")
-    known = dataset if isinstance(dataset, str) else None
-    return NamedSplit(tree.metric, known, tuple(tree.leaves), tree)
 
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def store_splits(splits: list[NamedSplit], source: str, data_dir: Path) -> list[str]:
-    """Keep splits, each in a file of its own; return their names.
+    """Import splits into the data folder, one file each; return their names.
 
-    A split that is kept already, under the same name and with the same sub-spaces, is left as it
-    is; another one under that name gets a number.
+    A split that was imported already, under the same name and with the same sub-spaces, is left as
+    it is; another one under that name gets a number.
 
     Args:
         splits: The splits.
@@ -218,7 +189,7 @@ def store_splits(splits: list[NamedSplit], source: str, data_dir: Path) -> list[
         data_dir: The data folder.
 
     Raises:
-        SplittingError: If it is not known for which data set a split was made.
+        SplittingError: If a split is of no known data set.
     """
     unknown = [split.name for split in splits if split.dataset not in DATASETS.names()]
     if unknown:
@@ -231,42 +202,9 @@ def store_splits(splits: list[NamedSplit], source: str, data_dir: Path) -> list[
         return [_store(split, source, data_dir) for split in splits]
 
 
-def imported_names(data_dir: Path) -> list[str]:
-    """Return the names of the splits that are kept, in alphabetical order."""
-    return sorted(path.stem for path in _folder(data_dir).glob("*.json") if path.name[0] != ".")
-
-
-def open_imported(name: str, data_dir: Path) -> NamedSplit:
-    """Return a split that is kept.
-
-    Raises:
-        UnknownNameError: If there is none of that name.
-        SplittingError: If its file is damaged.
-    """
-    return read_imported(imported_path(name, data_dir))
-
-
-def read_imported(path: Path) -> NamedSplit:
-    """Return the split in a file that ``imported_path`` names; raises as ``open_imported``."""
-    splits = read_splits(path)
-    if len(splits) != 1:
-        raise SplittingError(f"{path}: expected one split, got {len(splits)}")
-    return splits[0]
-
-
-def remove_imported(name: str, data_dir: Path) -> None:
-    """Delete a split that is kept; the file it was imported from stays.
-
-    Raises:
-        UnknownNameError: If there is none of that name.
-    """
-    imported_path(name, data_dir).unlink()
-
-
 def _store(split: NamedSplit, source: str, data_dir: Path) -> str:
-    origin = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(source).stem).strip("._-") or "file"
-    metric = re.sub(r"[^A-Za-z0-9._-]+", "-", split.name).strip("._-") or "split"
-    wanted = f"{metric}-{split.dataset}-{origin}"[:90]
+    parts = _safe(split.name) or "split", split.dataset, _safe(Path(source).stem) or "file"
+    wanted = "-".join(map(str, parts))[:90]
     number = 1
     while True:
         name = wanted if number == 1 else f"{wanted}-{number}"
@@ -274,13 +212,22 @@ def _store(split: NamedSplit, source: str, data_dir: Path) -> str:
         if not path.exists():
             write_masks(path, [split])
             return name
-        if open_imported(name, data_dir) == split:
+        if read_imported(path) == split:
             return name
         number += 1
 
 
+def _safe(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")
+
+
+def imported_names(data_dir: Path) -> list[str]:
+    """Names of the imported splits, in alphabetical order."""
+    return sorted(path.stem for path in _folder(data_dir).glob("*.json") if path.name[0] != ".")
+
+
 def imported_path(name: str, data_dir: Path) -> Path:
-    """Return the file of a split that is kept.
+    """Find the file of an imported split.
 
     Raises:
         UnknownNameError: If there is none of that name.
@@ -290,6 +237,32 @@ def imported_path(name: str, data_dir: Path) -> Path:
         known = ", ".join(imported_names(data_dir)) or "none"
         raise UnknownNameError(f"unknown imported split {name!r}: expected one of {known}")
     return path
+
+
+def read_imported(path: Path) -> NamedSplit:
+    """Read the file of an imported split.
+
+    Raises:
+        SplittingError: If it is damaged.
+    """
+    splits = read_splits(path)
+    if len(splits) != 1:
+        raise SplittingError(f"{path}: expected one split, got {len(splits)}")
+    return splits[0]
+
+
+def open_imported(name: str, data_dir: Path) -> NamedSplit:
+    """Read an imported split; raises as ``imported_path`` and ``read_imported``."""
+    return read_imported(imported_path(name, data_dir))
+
+
+def remove_imported(name: str, data_dir: Path) -> None:
+    """Delete an imported split; the file it was imported from stays.
+
+    Raises:
+        UnknownNameError: If there is none of that name.
+    """
+    imported_path(name, data_dir).unlink()
 
 
 def _folder(data_dir: Path) -> Path:

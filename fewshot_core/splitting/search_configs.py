@@ -9,10 +9,10 @@ operation; the key ``dataset`` names the data set.
 """
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from reprlib import Repr
-from typing import Any
+from typing import Any, TypeGuard
 
 import yaml
 
@@ -26,135 +26,83 @@ _LOSS = {"name": "cross_entropy", "config": {"label_smoothing": 0}}
 
 _DATA = {"subset": 1, "valid_split": 0.5, "workers": 4, "batch_size": 64}
 
-_WARM_RESTARTS = ("CosineAnnealingWarmRestarts", "T_0")
-_ONE_DESCENT = ("CosineAnnealingLR", "T_max")
-
 
 @dataclass(frozen=True)
 class AlgorithmSettings:
-    """What sets an algorithm apart from the others.
+    """What distinguishes an algorithm from the others.
 
     Attributes:
         name: Its name.
-        label: How the authors' files call it.
+        label: What the authors' files call it.
         network: The network's name.
-        network_options: Its options beside those that all networks have, given the epochs.
-        scheduler: The scheduler's name, and how it calls the epochs.
+        scheduler: The scheduler's name, and its name for the number of epochs.
+        network_options: The network's options beside those that all networks have.
         architecture: The name of what trains the architecture.
-        architecture_options: Its options beside the optimiser and the loss.
+        architecture_options: Its options beside the optimiser, the loss and ``second_order``.
+        second_order: Whether the architecture's gradient is of second order.
     """
 
     name: str
     label: str
     network: str
-    network_options: Callable[[int], dict[str, Any]]
-    scheduler: tuple[str, str]
-    architecture: str
-    architecture_options: dict[str, Any]
-
-
-def _temperature(epochs: int) -> dict[str, Any]:
-    annealed = {"lam_min": 0.1, "lam_max": 1.0, "curr_lam": 1.0, "total_epochs": epochs}
-    return {
-        "forward_samples": 1,
-        "temperature": {"name": "TempScheduler", "config": annealed},
-    }
+    scheduler: tuple[str, str] = ("CosineAnnealingWarmRestarts", "T_0")
+    network_options: Mapping[str, Any] = field(default_factory=dict)
+    architecture: str = "Architecture"
+    architecture_options: Mapping[str, Any] = field(default_factory=dict)
+    second_order: bool = False
 
 
 SEARCH_SETTINGS: Registry[AlgorithmSettings] = Registry("search algorithm")
 """The algorithms for which there are settings."""
 
-SEARCH_SETTINGS.add(
-    AlgorithmSettings(
-        "darts-1st",
-        "darts",
-        "NetworkDarts",
-        lambda epochs: {},
-        _WARM_RESTARTS,
-        "Architecture",
-        {"second_order": False},
-    )
-)
-SEARCH_SETTINGS.add(
-    AlgorithmSettings(
-        "darts-2nd",
-        "darts2",
-        "NetworkDarts",
-        lambda epochs: {},
-        _WARM_RESTARTS,
-        "Architecture",
-        {"second_order": True},
-    )
-)
-SEARCH_SETTINGS.add(
+_TEMPERATURE = {"lam_min": 0.1, "lam_max": 1.0, "curr_lam": 1.0}
+"""How SNAS cools down, over as many epochs as the search trains."""
+
+for _settings in (
+    AlgorithmSettings("darts-1st", "darts", "NetworkDarts"),
+    AlgorithmSettings("darts-2nd", "darts2", "NetworkDarts", second_order=True),
     AlgorithmSettings(
         "snas",
         "snas",
         "NetworkSnas",
-        _temperature,
-        _ONE_DESCENT,
-        "Architecture",
-        {"second_order": False},
-    )
-)
-SEARCH_SETTINGS.add(
+        ("CosineAnnealingLR", "T_max"),
+        {"forward_samples": 1, "temperature": {"name": "TempScheduler", "config": _TEMPERATURE}},
+    ),
     AlgorithmSettings(
         "dsnas",
         "dsnas",
         "NetworkRP",
-        lambda epochs: {"forward_samples": 5, "independence": True},
-        _ONE_DESCENT,
+        ("CosineAnnealingLR", "T_max"),
+        {"forward_samples": 5, "independence": True},
         "SamplingArchitecture",
-        {
-            "second_order": False,
-            "train_or_valid": "valid",
-            "threshold": 0.8,
-            "method": "_reinforce_loo",
-        },
-    )
-)
+        {"train_or_valid": "valid", "threshold": 0.8, "method": "_reinforce_loo"},
+    ),
+):
+    SEARCH_SETTINGS.add(_settings)
 
 
-def search_settings(algorithm: str, epochs: int) -> dict[str, Any]:
-    """Return everything of a search configuration that is the same for all sub-supernets.
-
-    Args:
-        algorithm: One of ``SEARCH_SETTINGS``.
-        epochs: How long the search trains.
-
-    Raises:
-        UnknownNameError: If there is no such algorithm.
-        SplittingError: If there is no epoch.
-    """
+def _settings_of(chosen: AlgorithmSettings, epochs: int) -> dict[str, Any]:
+    """Write out everything that is the same for all sub-supernets."""
     if epochs < 1:
         raise SplittingError(f"expected at least 1 epoch of search, got {epochs}")
-    return {
-        "disable_tdqm": True,
-        "fast": False,
-        "multi-gpu": False,
-        "test": False,
-        "profiling": False,
-        "base_config": _base_config(SEARCH_SETTINGS.get(algorithm), epochs),
-        "default": {"dataloader": _DATA},
-        "warmup": None,
-        "splitting": None,
-        "training": {"epochs": epochs, "dataloader": _DATA},
-    }
-
-
-def _base_config(chosen: AlgorithmSettings, epochs: int) -> dict[str, Any]:
-    """Return the network, and how its weights and its architecture are trained."""
-    scheduler, length = chosen.scheduler
+    network: dict[str, Any] = {"C": 16, "N": 5, "max_nodes": 4, "space": list(OPERATIONS)}
+    network |= {"affine": False, "track_running_stats": True, **chosen.network_options}
+    if "temperature" in network:
+        temperature = network["temperature"]
+        config = {**temperature["config"], "total_epochs": epochs}
+        network["temperature"] = {**temperature, "config": config}
     architecture = {
         "optimizer": {
             "name": "Adam",
             "config": {"lr": 0.0003, "betas": [0.5, 0.999], "weight_decay": 0.001},
         },
         "loss": _LOSS,
+        "second_order": chosen.second_order,
         **chosen.architecture_options,
     }
-    return {
-        "network": {"name": chosen.network, "config": _network(chosen.network_options(epochs))},
+    scheduler, length = chosen.scheduler
+    base_config = {
+        "network": {"name": chosen.network, "config": network},
         "optimizer": {
             "name": "SGD",
             "config": {"lr": 0.025, "momentum": 0.9, "weight_decay": 0.0003, "nesterov": True},
@@ -163,14 +111,18 @@ def _base_config(chosen: AlgorithmSettings, epochs: int) -> dict[str, Any]:
         "loss": _LOSS,
         "architecture": {"name": chosen.architecture, "config": architecture},
     }
-
-
-def _network(options: dict[str, Any]) -> dict[str, Any]:
-    common = {"C": 16, "N": 5, "max_nodes": 4, "space": list(OPERATIONS)}
-    return {**common, "affine": False, "track_running_stats": True, **options}
-
-
-_LONGEST_NAME = 60
+    return {
+        "disable_tdqm": True,
+        "fast": False,
+        "multi-gpu": False,
+        "test": False,
+        "profiling": False,
+        "base_config": base_config,
+        "default": {"dataloader": _DATA},
+        "warmup": None,
+        "splitting": None,
+        "training": {"epochs": epochs, "dataloader": _DATA},
+    }
 
 
 def split_from_search_configs(files: Mapping[str, str], name: str) -> NamedSplit:
@@ -187,8 +139,11 @@ def split_from_search_configs(files: Mapping[str, str], name: str) -> NamedSplit
     """
     documents = {file: _load(file, files[file]) for file in sorted(files, key=_natural)}
     leaves = tuple(_sub_space(file, document) for file, document in documents.items())
-    datasets = {_text(_dataset(document)) for document in documents.values()}
     names = {_text(document.get("metric")) for document in documents.values()}
+    datasets = {  # the authors have the data set in either place
+        _text(document.get("dataset", document["default"].get("dataset")))
+        for document in documents.values()
+    }
     for what, found in (("data set", datasets), ("metric", names)):
         if len(found) > 1:
             listed = ", ".join(sorted(_shown(item) for item in found))
@@ -202,7 +157,7 @@ def split_from_search_configs(files: Mapping[str, str], name: str) -> NamedSplit
 def search_configs(
     split: NamedSplit, algorithm: str = "darts-1st", epochs: int = 50, seed: int = 0
 ) -> dict[str, str]:
-    """Return a split as search configurations that the authors' search can run.
+    """Write a split as search configurations that the authors' search can run.
 
     Args:
         split: A split that knows its data set.
@@ -222,14 +177,16 @@ def search_configs(
     if split.dataset is None:
         raise SplittingError(f"{split.name}: expected a data set to write configurations for")
     DATASETS.get(split.dataset)
-    settings = search_settings(algorithm, epochs)
-    label = SEARCH_SETTINGS.get(algorithm).label
+    chosen = SEARCH_SETTINGS.get(algorithm)
+    settings = _settings_of(chosen, epochs)
     files = {}
     for number, leaf in enumerate(split.leaves):
-        stem = f"nb201_{_slug(split.name)}{number}_{label}_{split.dataset}"
+        stem = f"nb201_{_slug(split.name)}{number}_{chosen.label}_{split.dataset}"
         document = {"output": stem, "metric": split.name, "dataset": split.dataset, "seed": seed}
         document |= settings
-        document["default"] = {"arch": _matrix(leaf), **settings["default"]}
+        # The masks are floating point numbers, which the authors' networks compute with.
+        matrix = [[float(mark) for mark in row] for row in leaf.rows]
+        document["default"] = {"arch": matrix, **settings["default"]}
         files[f"{stem}.yml"] = yaml.dump(
             document, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=100
         )
@@ -259,62 +216,44 @@ def _load(file: str, text: str) -> dict[Any, Any]:
 def _sub_space(file: str, document: Mapping[Any, Any]) -> SubSpace:
     default = document.get("default")
     matrix = default.get("arch") if isinstance(default, dict) else None
-    rows = _rows(matrix)
-    if rows is None:
+    if not _is_matrix(matrix):
         raise SplittingError(
             f"{file}: expected default.arch with {len(EDGES)} rows of {len(OPERATIONS)} numbers 0 "
             f"or 1, got {_shown(matrix)}"
         )
     try:
-        return SubSpace.from_rows(rows)
+        return SubSpace.from_rows(["".join(str(int(cell)) for cell in row) for row in matrix])
     except SpaceError as error:
         raise SplittingError(f"{file}: {error}") from error
 
 
-def _rows(matrix: Any) -> list[str] | None:
-    """Return a matrix of 0 and 1 as rows of a sub-space, or None for anything else."""
-
-    def is_row(row: Any) -> bool:
-        return isinstance(row, list) and len(row) == len(OPERATIONS) and all(map(is_cell, row))
-
-    def is_cell(cell: Any) -> bool:
-        return isinstance(cell, int | float) and cell in (0, 1)
-
-    if not isinstance(matrix, list) or len(matrix) != len(EDGES) or not all(map(is_row, matrix)):
-        return None
-    return ["".join(str(int(cell)) for cell in row) for row in matrix]
-
-
-def _dataset(document: Mapping[Any, Any]) -> Any:
-    """Return the data set where the authors have it or, failing that, below default."""
-    if "dataset" in document:
-        return document["dataset"]
-    default = document["default"]
-    return default.get("dataset")
+def _is_matrix(matrix: Any) -> TypeGuard[list[list[float]]]:
+    """Whether this is a matrix of 0 and 1 with a row for each edge."""
+    return (
+        isinstance(matrix, list)
+        and len(matrix) == len(EDGES)
+        and all(isinstance(row, list) and len(row) == len(OPERATIONS) for row in matrix)
+        and all(isinstance(cell, int | float) and cell in (0, 1) for row in matrix for cell in row)
+    )
 
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _matrix(leaf: SubSpace) -> list[list[float]]:
-    """Return the mask in floating point numbers, which the authors' networks compute with."""
-    return [[float(mark) for mark in row] for row in leaf.rows]
-
-
 def _natural(name: str) -> list[tuple[int, int, str]]:
-    """Return a key that sorts numbers in names by their values: 2 before 10."""
+    """Sort key that orders numbers in names by their values: 2 before 10."""
     parts = re.split(r"(\d+)", name)
     return [(1, int(part), part) if part.isdecimal() else (0, 0, part) for part in parts]
 
 
 def _slug(name: str) -> str:
-    """Return a name of which nothing but letters, digits and single hyphens is left."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", name)[:_LONGEST_NAME].strip("-") or "split"
+    """Replace everything but letters and digits by single hyphens."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", name)[:60].strip("-") or "split"
 
 
 def _shown(value: Any) -> str:
-    """Return what was found, cut short: references can make a small file a very large value."""
+    """Shorten a value for a message: references can make a small file a very large value."""
     short = Repr()
     short.maxlevel = 2
     return short.repr(value)

@@ -6,7 +6,7 @@ import copy
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,13 @@ import numpy as np
 from fewshot_core.errors import SplittingError
 from fewshot_core.metrics import METRICS, OperationScores, ScoreCache, score_operations
 from fewshot_core.space import SubSpace, edge_label
-from fewshot_core.splitting.partition import TIE_TOLERANCE, Partition, partition, set_partitions
+from fewshot_core.splitting.partition import (
+    TIE_TOLERANCE,
+    Groups,
+    Partition,
+    partition,
+    set_partitions,
+)
 from fewshot_core.splitting.tree import Path, SplitNode, SplitTree, TreeOptions
 
 if TYPE_CHECKING:
@@ -77,7 +83,7 @@ def split(
         policy: How edges are chosen; see ``EDGE_POLICIES``. Other policies than ``fixed`` take
             from ``edges`` only the depth.
         image_size: Height and width of an image, for ``synflow`` without a batch.
-        details: What else the tree should say of itself.
+        details: More details to store in the tree.
         progress: Called before each operation is scored.
         cache: Where scores are looked up and stored; see ``score_operations``.
         warm_up: Trains a sub-supernet in place before it is split further, such as a
@@ -96,37 +102,32 @@ def split(
         raise SplittingError("expected the supernet of the full space, got that of a sub-space")
     options = TreeOptions.create(edges, groups, balanced, policy)
     scoring = {"variant": variant, "batch_norm": batch_norm, "seed": seed}
-    described = {**scoring, **_option_details(options), **(details or {})}
+    described = {
+        **scoring,
+        "edges": list(options.edges),
+        "groups": list(options.groups),
+        "balanced": balanced,
+        "policy": policy,
+        **(details or {}),
+    }
     scoring |= {"image_size": image_size, "cache": cache}
-    growth = _Growth(metric, supernet, batch, options, scoring, described, progress, warm_up)
-    return growth.run()
+    tree = SplitTree(metric, (), described)
+    return _Growth(tree, supernet, batch, options, scoring, progress, warm_up).run()
 
 
+@dataclass
 class _Growth:
-    """A tree while it grows."""
+    """A tree while it grows; ``networks`` are the warmed-up sub-supernets of its open paths."""
 
-    def __init__(
-        self,
-        metric: str,
-        supernet: Supernet,
-        batch: Batch | Sequence[Batch] | None,
-        options: TreeOptions,
-        scoring: Mapping[str, Any],
-        details: Mapping[str, Any],
-        progress: Callable[[Progress], None] | None,
-        warm_up: Callable[[Supernet], None] | None,
-    ) -> None:
-        self.supernet = supernet
-        self.warm_up = warm_up
-        self.trained: dict[Path, Supernet] = {}
-        self.batch = batch
-        self.options = options
-        self.scoring = scoring
-        self.progress = progress
-        counted = batch if METRICS.get(metric).needs_images else None
-        self.batches = len(counted) if isinstance(counted, Sequence) else 1
-        self.done = 0
-        self.tree = SplitTree(metric, (), details)
+    tree: SplitTree
+    supernet: Supernet
+    batch: Batch | Sequence[Batch] | None
+    options: TreeOptions
+    scoring: Mapping[str, Any]
+    progress: Callable[[Progress], None] | None
+    warm_up: Callable[[Supernet], None] | None
+    networks: dict[Path, Supernet] = field(default_factory=dict)
+    done: int = 0
 
     def run(self) -> SplitTree:
         for level in range(len(self.options.edges)):
@@ -134,47 +135,60 @@ class _Growth:
                 self._train_all(self.warm_up)
             for path, sub_space in self.tree.open_paths():
                 node = self._decide(path, sub_space)
-                self.tree = SplitTree(self.tree.metric, (*self.tree.nodes, node), self.tree.details)
+                self.tree = replace(self.tree, nodes=(*self.tree.nodes, node))
         return self.tree
 
     def _train_all(self, warm_up: Callable[[Supernet], None]) -> None:
         """Give each open sub-space a network of its own and train it."""
-        parents, self.trained = self.trained, {}
+        parents, self.networks = self.networks, {}
         for path, sub_space in self.tree.open_paths():
             parent = parents.get(path[:-1], self.supernet)
-            self.trained[path] = copy.deepcopy(parent.restrict(sub_space))
-            warm_up(self.trained[path])
+            self.networks[path] = copy.deepcopy(parent.restrict(sub_space))
+            warm_up(self.networks[path])
 
     def _decide(self, path: Path, sub_space: SubSpace) -> SplitNode:
         """Score the edges that compete for a node and split the one with the smallest cut."""
         start = time.perf_counter()
         groups = self.options.groups[len(path)]
-        restricted = self.trained.get(path, self.supernet).restrict(sub_space)
+        restricted = self.networks.get(path, self.supernet).restrict(sub_space)
         used = {node.edge for node in self.tree.nodes if node.path == path[: len(node.path)]}
-        choices = []
+        found: dict[int, tuple[OperationScores, Partition]] = {}
         for edge in self.options.edges_to_score(path, sub_space, used, self.scoring["seed"]):
             scores = self._score(path, restricted, edge, groups)
-            choices.append(
-                (edge, scores, partition(scores.similarity, groups, self.options.balanced))
-            )
-        edge, scores, chosen = min(choices, key=lambda choice: _rank(choice[2]))
-        rivals = [
-            other for other, _, found in choices if other != edge and _same_cut(found, chosen)
-        ]
-        reason = scores.reason or _why_arbitrary(chosen, edge, rivals)
-        seconds = time.perf_counter() - start
-        return _node(path, edge, sub_space, scores, chosen, reason, seconds)
+            found[edge] = scores, partition(scores.similarity, groups, self.options.balanced)
+        edge = min(found, key=lambda edge: _rank(found[edge][1]))
+        scores, chosen = found[edge]
+        ties = [other for other in found if other == edge or _same_cut(found[other][1], chosen)]
+        reason = scores.reason or _why_arbitrary(chosen, ties)
+
+        def named(groups: Groups) -> Groups:
+            return tuple(tuple(scores.operations[item] for item in group) for group in groups)
+
+        return SplitNode(
+            path=path,
+            edge=edge,
+            sub_space=sub_space,
+            operations=scores.operations,
+            values=scores.values,
+            similarity=tuple(tuple(float(value) for value in row) for row in scores.similarity),
+            groups=named(chosen.groups),
+            cut=chosen.cut,
+            ties=tuple(named(groups) for groups in chosen.ties),
+            degenerate=reason is not None,
+            reason=reason,
+            seconds=time.perf_counter() - start,
+        )
 
     def _score(self, path: Path, supernet: Supernet, edge: int, groups: int) -> OperationScores:
-        count = len(supernet.sub_space.enabled[edge])
-        if count < groups:
+        operations = supernet.sub_space.enabled[edge]
+        if len(operations) < groups:
             raise SplittingError(
-                f"edge {edge_label(edge)} has {count} operations left: expected at least {groups} "
-                "to form that many groups"
+                f"edge {edge_label(edge)} has {len(operations)} operations left: expected at least "
+                f"{groups} to form that many groups"
             )
         report = partial(self._report, path, edge)
         if METRICS.get(self.tree.metric).baseline:
-            for operation in supernet.sub_space.enabled[edge]:
+            for operation in operations:
                 report(operation)
             seed, balanced = self.scoring["seed"], self.options.balanced
             return random_groups(supernet.sub_space, edge, groups, balanced, seed)
@@ -184,7 +198,9 @@ class _Growth:
 
     def _report(self, path: Path, edge: int, operation: int) -> None:
         if self.progress is not None:
-            total = max(self.options.scorings() * self.batches, self.done + 1)
+            counted = self.batch if METRICS.get(self.tree.metric).needs_images else None
+            batches = len(counted) if isinstance(counted, Sequence) else 1
+            total = max(self.options.scorings() * batches, self.done + 1)
             self.progress(Progress(path, edge, operation, self.done, total, self.tree))
         self.done += 1
 
@@ -210,58 +226,21 @@ def random_groups(
 
 
 def _rank(chosen: Partition) -> tuple[bool, float]:
-    """Order partitions of several edges by their cut, those that say nothing last."""
+    """Sort key of partitions of several edges: their cut, undefined ones last."""
     undefined = bool(np.isnan(chosen.cut))
     return undefined, 0.0 if undefined else chosen.cut
 
 
 def _same_cut(found: Partition, chosen: Partition) -> bool:
-    """Return whether another edge could as well have been split; false where a cut is undefined."""
+    """Whether two edges tie; never where a cut is undefined."""
     return found.cut - chosen.cut <= TIE_TOLERANCE * abs(chosen.cut)
 
 
-def _why_arbitrary(chosen: Partition, edge: int, rivals: Sequence[int]) -> str | None:
-    """Return why a partition was chosen without need, or None where there was no other."""
+def _why_arbitrary(chosen: Partition, edges: Sequence[int]) -> str | None:
+    """Describe the ties of a partition, or of the edges, or None."""
     if chosen.ties:
         return f"{len(chosen.ties) + 1} groupings have the same smallest cut"
-    if rivals:
-        names = ", ".join(edge_label(rival) for rival in sorted((edge, *rivals)))
+    if len(edges) > 1:
+        names = ", ".join(edge_label(edge) for edge in sorted(edges))
         return f"the edges {names} have the same smallest cut"
     return None
-
-
-def _node(
-    path: Path,
-    edge: int,
-    sub_space: SubSpace,
-    scores: OperationScores,
-    chosen: Partition,
-    reason: str | None,
-    seconds: float,
-) -> SplitNode:
-    def named(groups: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
-        return tuple(tuple(scores.operations[item] for item in group) for group in groups)
-
-    return SplitNode(
-        path=path,
-        edge=edge,
-        sub_space=sub_space,
-        operations=scores.operations,
-        values=scores.values,
-        similarity=tuple(tuple(float(value) for value in row) for row in scores.similarity),
-        groups=named(chosen.groups),
-        cut=chosen.cut,
-        ties=tuple(named(groups) for groups in chosen.ties),
-        degenerate=reason is not None,
-        reason=reason,
-        seconds=seconds,
-    )
-
-
-def _option_details(options: TreeOptions) -> dict[str, Any]:
-    return {
-        "edges": list(options.edges),
-        "groups": list(options.groups),
-        "balanced": options.balanced,
-        "policy": options.policy,
-    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,14 +61,10 @@ class TreeOptions:
                 f"expected 2 to 5 groups for each of {len(self.edges)} levels, "
                 f"got {list(self.groups)}"
             )
-        if self.warm_up_epochs < 0:
-            raise SplittingError(
-                f"expected warm_up_epochs of at least 0, got {self.warm_up_epochs}"
-            )
-        if self.warm_up_images < 2:
-            raise SplittingError(
-                f"expected warm_up_images of at least 2, got {self.warm_up_images}"
-            )
+        for name, least in (("warm_up_epochs", 0), ("warm_up_images", 2)):
+            if getattr(self, name) < least:
+                got = getattr(self, name)
+                raise SplittingError(f"expected {name} of at least {least}, got {got}")
 
     @classmethod
     def create(
@@ -80,13 +76,13 @@ class TreeOptions:
         warm_up_epochs: int = 0,
         warm_up_images: int = WARM_UP_IMAGES,
     ) -> TreeOptions:
-        """Return options, with one number of groups standing for every level."""
+        """Make options; one number of groups stands for every level."""
         levels = (groups,) * len(edges) if isinstance(groups, int) else tuple(groups)
         return cls(tuple(edges), levels, balanced, policy, warm_up_epochs, warm_up_images)
 
     @property
     def warm_ups(self) -> int:
-        """How many sub-supernets will be trained before they are split further."""
+        """Number of sub-supernets that are trained before they are split further."""
         if not self.warm_up_epochs:
             return 0
         return sum(math.prod(self.groups[:level]) for level in range(1, len(self.groups)))
@@ -94,7 +90,7 @@ class TreeOptions:
     def edges_to_score(
         self, path: Path, sub_space: SubSpace, used: set[int], seed: int
     ) -> list[int]:
-        """Return the edges that compete to be split at a node."""
+        """Choose the edges that compete to be split at a node."""
         level = len(path)
         if self.policy == "fixed":
             return [self.edges[level]]
@@ -109,7 +105,7 @@ class TreeOptions:
         return free
 
     def scorings(self) -> int:
-        """Return how many operations will be scored for the whole tree."""
+        """Count the operations that will be scored for the whole tree."""
         total = 0
         nodes = 1
         for level, groups in enumerate(self.groups):
@@ -193,8 +189,11 @@ class SplitTree:
 
     def open_paths(self) -> list[tuple[Path, SubSpace]]:
         """Return the path and the sub-space of every leaf, in tree order."""
-        by_path = {node.path: node for node in self.nodes}
-        return list(_walk((), SubSpace.full(), by_path))
+        open_at: dict[Path, SubSpace] = {(): SubSpace.full()}
+        for node in self.nodes:
+            del open_at[node.path]
+            open_at |= {(*node.path, number): child for number, child in enumerate(node.children)}
+        return sorted(open_at.items())
 
     def to_json(self) -> str:
         """Return the tree as a JSON document."""
@@ -237,17 +236,6 @@ class SplitTree:
             raise SplittingError(f"the tree's JSON is damaged: {error!r}") from error
         _check_consistent(tree, leaves)
         return tree
-
-
-def _walk(
-    path: Path, sub_space: SubSpace, by_path: Mapping[Path, SplitNode]
-) -> Iterator[tuple[Path, SubSpace]]:
-    node = by_path.get(path)
-    if node is None:
-        yield path, sub_space
-        return
-    for number, child in enumerate(node.children):
-        yield from _walk((*path, number), child, by_path)
 
 
 def _check_consistent(tree: SplitTree, leaves: Sequence[SubSpace]) -> None:
@@ -332,10 +320,10 @@ def _groups_in(groups: Sequence[Sequence[int]]) -> Groups:
 
 @dataclass(frozen=True)
 class NamedSplit:
-    """A split of the whole space, of which it is known what it is called.
+    """A split of the whole space with its name.
 
     Attributes:
-        name: The metric that decided or, where that is not known, what its file is called.
+        name: The metric that decided or, where that is not known, the name of its file.
         dataset: The data set it was made for, or None where that is not known.
         leaves: Sub-spaces that cover all architectures once.
         tree: The decisions that led to them, where they are known.

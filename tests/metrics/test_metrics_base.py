@@ -325,6 +325,16 @@ def test_a_metric_is_given_the_edge_the_batch_and_the_options(scored_by, tiny_ba
     assert list(metric_input.probes()) == probes
 
 
+def test_a_metric_that_imports_what_is_not_installed_is_an_error(scored_by):
+    def score(metric_input):
+        from not_installed import number
+
+        return score_each(metric_input, number)
+
+    with pytest.raises(MetricError, match="the metric temporary cannot be imported: No module"):
+        scored_by(score)
+
+
 def test_one_number_for_each_operation(scored_by):
     scores = scored_by(by_operation([3.0, 1.0, 4.0, 1.5, 9.0]))
     assert scores.values == (3.0, 1.0, 4.0, 1.5, 9.0)

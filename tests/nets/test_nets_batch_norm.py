@@ -3,7 +3,7 @@ import torch
 
 from fewshot_core.errors import MetricError
 from fewshot_core.nets import BatchNorm, Supernet, held_statistics
-from fewshot_core.nets.layers import normalisations, reset_statistics
+from fewshot_core.nets.layers import initialise, normalisations
 from fewshot_core.space import SubSpace
 
 
@@ -115,13 +115,13 @@ def test_statistics_are_free_again_after_an_error(error, small):
     assert not any(layer.held for layer in normalisations(small))
 
 
-def test_resetting_forgets_what_was_learned():
+def test_initialising_resets_a_layer():
     layer = BatchNorm(3)
     fresh = {name: tensor.clone() for name, tensor in layer.state_dict().items()}
     with torch.no_grad():
         for tensor in layer.state_dict().values():
             tensor.add_(7)
-    reset_statistics(layer)
+    initialise(layer, seed=0)
     assert all(torch.equal(tensor, fresh[name]) for name, tensor in layer.state_dict().items())
 
 

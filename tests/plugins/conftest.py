@@ -1,4 +1,4 @@
-"""Made-up packages that add something by entry points.
+"""Packages that add something by entry points.
 
 What is installed is read once in a process, so each test looks from a process of its own.
 """

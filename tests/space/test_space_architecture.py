@@ -1,12 +1,23 @@
+"""Operations, edges and architectures."""
+
 import itertools
 
 import numpy as np
 import pytest
 
 from fewshot_core.errors import SpaceError
-from fewshot_core.space import ARCHITECTURE_COUNT, EDGES, OPERATIONS, Architecture
+from fewshot_core.space import (
+    ARCHITECTURE_COUNT,
+    EDGES,
+    OPERATION_LABELS,
+    OPERATIONS,
+    Architecture,
+    edge_label,
+    operation_set_label,
+)
 
 TEXT = "|nor_conv_3x3~0|+|skip_connect~0|none~1|+|avg_pool_3x3~0|nor_conv_1x1~1|nor_conv_3x3~2|"
+
 DIGITS = (3, 1, 0, 4, 2, 3)
 
 
@@ -129,3 +140,20 @@ def test_a_wrong_item_is_refused_by_name(item, wrong, node, source):
 def test_what_is_no_string_is_refused(value):
     with pytest.raises(SpaceError, match="expected an architecture string like"):
         Architecture.from_string(value)
+
+
+def test_every_operation_has_a_short_name_of_its_own():
+    assert len(set(OPERATION_LABELS)) == len(OPERATION_LABELS) == len(OPERATIONS)
+
+
+@pytest.mark.parametrize(
+    ("edge", "label"), list(enumerate(["1<-0", "2<-0", "2<-1", "3<-0", "3<-1", "3<-2"]))
+)
+def test_an_edge_is_written_target_first(edge, label):
+    assert edge_label(edge) == label
+
+
+def test_a_set_of_operations_is_written_in_the_order_given():
+    assert operation_set_label([0, 1, 4]) == "none skip pool"
+    assert operation_set_label((3, 2)) == "3x3 1x1"
+    assert operation_set_label([]) == ""

@@ -1,4 +1,4 @@
-"""A small supernet, made-up images for it, and a tree that took no time."""
+"""A small supernet, synthetic images for it, and a tree that took no time."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ def small() -> Supernet:
 
 @pytest.fixture(scope="session")
 def batch(tmp_path_factory: pytest.TempPathFactory) -> Batch:
-    """Three made-up images, of which every fourth pixel is kept."""
+    """Three synthetic images, of which every fourth pixel is kept."""
     folder = tmp_path_factory.mktemp("data")
     whole = load_batch("cifar10", 3, source=SYNTHETIC, data_dir=folder)
     return replace(whole, images=whole.images[:, :, ::4, ::4].contiguous())
@@ -28,5 +28,5 @@ def batch(tmp_path_factory: pytest.TempPathFactory) -> Batch:
 
 @pytest.fixture(scope="session")
 def random_tree(small: Supernet) -> SplitTree:
-    """A tree of eight leaves, decided by chance."""
+    """A tree of eight leaves, grouped at random."""
     return split("random", small, None)

@@ -1,3 +1,5 @@
+"""Splits in files: trees, masks, search configurations, and imports."""
+
 import io
 import json
 import zipfile
@@ -5,12 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from fewshot_core.errors import SplittingError
+from fewshot_core.errors import SplittingError, UnknownNameError
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import SplitTree
 from fewshot_core.splitting.files import (
+    imported_names,
+    masks_of_splits,
+    open_imported,
     parse_splits,
     read_splits,
+    remove_imported,
+    splits_from_masks,
+    store_splits,
     write_masks,
     write_search_configs,
     zip_archive,
@@ -19,7 +27,9 @@ from fewshot_core.splitting.search_configs import search_configs
 from fewshot_core.splitting.tree import NamedSplit
 
 PUBLISHED = Path(__file__).resolve().parents[2].parent / "shared/data/published_splits.json"
+
 HALVES = tuple(SubSpace.full().keep(0, group) for group in ((0, 1), (2, 3, 4)))
+
 SPLIT = NamedSplit("params", "cifar10", HALVES)
 
 
@@ -145,3 +155,131 @@ def test_an_archive_holds_the_files_and_is_always_the_same():
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert {name: archive.read(name).decode() for name in archive.namelist()} == files
     assert zip_archive(files) == content
+
+
+FULL_ROWS = ["11111"] * 5
+
+MASKS = [["11000", *FULL_ROWS], ["00111", *FULL_ROWS]]
+
+
+def leaves(masks):
+    return tuple(SubSpace.from_rows(rows) for rows in masks)
+
+
+def test_splits_are_read_in_the_order_of_the_document():
+    document = {"splits": {"b": {"cifar100": MASKS}, "a": {"cifar10": MASKS[::-1]}}}
+    first, second = splits_from_masks(document)
+    assert (first.name, first.dataset, first.leaves) == ("b", "cifar100", leaves(MASKS))
+    assert (second.name, second.dataset, second.leaves) == (
+        "a",
+        "cifar10",
+        leaves(MASKS[::-1]),
+    )
+    assert first.title == "b on cifar100" and first.tree is None
+    assert splits_from_masks({"splits": {}}) == []
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        (None, "expected {"),
+        ([], "expected {"),
+        ({"splits": None}, "expected {"),
+        ({"splits": {"a": []}}, "expected {"),
+        ({"splits": {"a": {"cifar10": {}}}}, "a on cifar10 has no sub-spaces"),
+        ({"splits": {"a": {"cifar10": []}}}, "a on cifar10 has no sub-spaces"),
+        ({"splits": {"a": {"cifar10": [["1"]]}}}, "a on cifar10: expected 6 rows"),
+        ({"splits": {"a": {"cifar10": [7]}}}, "a on cifar10: expected 6 rows"),
+        ({"splits": {"a": {"cifar10": MASKS[:1]}}}, "a on cifar10: .* 9,375 are missing"),
+        (
+            {"splits": {"a": {"cifar10": [*MASKS, MASKS[0]]}}},
+            "6,250 are in more than one",
+        ),
+    ],
+)
+def test_documents_without_splits_are_refused(document, words):
+    with pytest.raises(SplittingError, match=words):
+        splits_from_masks(document)
+
+
+def test_masks_are_written_as_they_are_read():
+    splits = [
+        NamedSplit("a", "cifar10", leaves(MASKS)),
+        NamedSplit("b", "cifar10", (SubSpace.full(),)),
+        NamedSplit("a", "cifar100", leaves(MASKS)),
+    ]
+    document = masks_of_splits(splits)
+    assert document["splits"]["a"]["cifar10"] == MASKS
+    assert document["meta"]["edges"] == ["1<-0", "2<-0", "2<-1", "3<-0", "3<-1", "3<-2"]
+    assert sorted(splits_from_masks(document), key=str) == sorted(splits, key=str)
+
+
+def test_splits_that_masks_cannot_tell_apart_are_refused():
+    split = NamedSplit("a", "cifar10", (SubSpace.full(),))
+    with pytest.raises(SplittingError, match="one split a on cifar10, got two"):
+        masks_of_splits([split, split])
+    with pytest.raises(SplittingError, match="a: expected a data set"):
+        masks_of_splits([NamedSplit("a", None, (SubSpace.full(),))])
+
+
+def test_a_split_covers_the_space():
+    with pytest.raises(SplittingError, match=r"mine: expected .* 9,375 are missing"):
+        NamedSplit("mine", None, leaves(MASKS[:1]))
+
+
+FULL = SubSpace.full()
+
+
+def make_split(name="params", dataset="cifar10", group=(3,)):
+    rest = [operation for operation in range(5) if operation not in group]
+    return NamedSplit(name, dataset, (FULL.keep(0, group), FULL.keep(0, rest)))
+
+
+def test_what_is_kept_is_what_was_given(tmp_path):
+    (name,) = store_splits([make_split()], "some/published splits.json", tmp_path)
+    assert name == "params-cifar10-published-splits"
+    assert imported_names(tmp_path) == [name]
+    assert open_imported(name, tmp_path) == make_split()
+
+
+def test_the_same_split_again_changes_nothing(tmp_path):
+    first = store_splits([make_split()], "a.json", tmp_path)
+    assert store_splits([make_split()], "a.json", tmp_path) == first
+    assert len(imported_names(tmp_path)) == 1
+
+
+def test_another_split_under_the_same_name_takes_nothing_away(tmp_path):
+    first = store_splits([make_split()], "a.json", tmp_path)
+    (second,) = store_splits([make_split(group=(2, 3))], "a.json", tmp_path)
+    assert second == f"{first[0]}-2"
+    assert open_imported(first[0], tmp_path) == make_split()
+    assert open_imported(second, tmp_path) == make_split(group=(2, 3))
+
+
+@pytest.mark.parametrize("dataset", [None, "mnist"])
+def test_a_split_of_no_known_data_set_is_refused_and_none_is_kept(tmp_path, dataset):
+    with pytest.raises(SplittingError, match=r"cifar10, cifar100.*made: other"):
+        store_splits([make_split(), make_split("other", dataset)], "a.json", tmp_path)
+    assert imported_names(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["nothing", "../cache", "", ".lock", "a/b"])
+def test_a_name_that_is_not_kept_is_refused(tmp_path, name):
+    (tmp_path / "cache.json").write_text("{}")
+    (kept,) = store_splits([make_split()], "a.json", tmp_path)
+    for action in (open_imported, remove_imported):
+        with pytest.raises(UnknownNameError, match=kept):
+            action(name, tmp_path)
+    assert (tmp_path / "cache.json").exists()
+
+
+def test_a_removed_split_is_gone(tmp_path):
+    (name,) = store_splits([make_split()], "a.json", tmp_path)
+    remove_imported(name, tmp_path)
+    assert imported_names(tmp_path) == []
+
+
+def test_names_from_files_cannot_leave_the_folder(tmp_path):
+    (name,) = store_splits([make_split("../../evil")], "../../x/../y.json", tmp_path)
+    assert [path.name for path in (tmp_path / "splits").glob("*.json")] == [f"{name}.json"]
+    assert "/" not in name

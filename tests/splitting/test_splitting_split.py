@@ -1,13 +1,24 @@
+"""Growing trees: their shape, edges, ties, random groups, and training between levels."""
+
+import math
+from collections import Counter
+from itertools import product
+
+import numpy as np
 import pytest
 import torch
+from scipy.stats import chi2
 
 from fewshot_core.errors import MetricError, SplittingError, UnknownNameError
-from fewshot_core.metrics import ScoreCache, score_operations
+from fewshot_core.metrics import METRICS, MetricInfo, ScoreCache, score_operations
+from fewshot_core.metrics.base import MetricOutput
 from fewshot_core.nets import Supernet
 from fewshot_core.space import SubSpace, check_partition
-from fewshot_core.splitting import SplitTree, partition, set_partitions, split
+from fewshot_core.splitting import SplitTree, TreeOptions, partition, set_partitions, split
+from fewshot_core.splitting.split import random_groups
 
 FULL = SubSpace.full()
+
 OTHERS_THAN_3X3 = ((3,), (0, 1, 2, 4))
 
 
@@ -126,8 +137,8 @@ def test_the_same_question_has_the_same_answer(small, batch):
     assert without_time(one) == without_time(two)
 
 
-@pytest.mark.parametrize("order", [["grasp", "snip", "random"], ["snip", "random", "grasp"]])
-def test_trees_are_the_same_with_and_without_memory(order, small, batch, tmp_path):
+@pytest.mark.parametrize("order", [["grasp", "snip", "params"], ["snip", "params", "grasp"]])
+def test_trees_are_the_same_with_and_without_a_cache(order, small, batch, tmp_path):
     cache = ScoreCache(tmp_path, pytest.fail)
     for metric in order:
         alone = split(metric, small, batch, (0, 1))
@@ -248,3 +259,296 @@ def test_only_the_full_supernet_can_be_split(small):
 
 def test_every_grouping_of_a_split_is_one_of_the_candidates(random_tree):
     assert {node.groups for node in random_tree.nodes} <= set(set_partitions(5, 2))
+
+
+SCRIPT = {}
+
+
+def follow_script(metric_input):
+    """Return the five scores written for the edge, or what is computed from the input."""
+    scripted = SCRIPT[metric_input.edge]
+    output = scripted(metric_input) if callable(scripted) else scripted
+    for operation in metric_input.operations:
+        metric_input.on_operation(operation)
+    return output if isinstance(output, MetricOutput) else MetricOutput(tuple(output))
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """Register the metric ``scripted`` for one test, which fills in its outputs."""
+    info = MetricInfo("scripted", "scripted", "", "", "", "", follow_script, needs_images=False)
+    monkeypatch.setitem(METRICS._records, info.name, info)
+    SCRIPT.clear()
+    return SCRIPT
+
+
+def spread(size, alone=4):
+    """Return scores of which one is far from all the others: the cut is -4 * size."""
+    return [float(size) if operation == alone else 0.0 for operation in range(5)]
+
+
+def test_the_gradient_policy_splits_the_most_separable_edge_first(script, small):
+    script.update({edge: spread(size) for edge, size in enumerate([3, 1, 6, 2, 5, 4])})
+    tree = split("scripted", small, None, policy="gradient")
+    check_partition(tree.leaves)
+    assert [node.edge for node in tree.nodes] == [2, 4, 4, 5, 5, 5, 5]
+    assert [node.cut for node in tree.nodes] == [-24.0, -20.0, -20.0] + [-16.0] * 4
+    assert not tree.degenerate
+
+
+def test_branches_may_be_split_on_different_edges(script, small):
+    def in_the_first_branch(metric_input):
+        return spread(9 if metric_input.supernet.sub_space.enabled[0] == (4,) else 1, alone=1)
+
+    script.update({edge: spread(2) for edge in range(6)})
+    script.update({0: spread(5), 1: in_the_first_branch, 3: spread(3)})
+    tree = split("scripted", small, None, (0, 1), policy="gradient")
+    assert [(node.path, node.edge) for node in tree.nodes] == [((), 0), ((0,), 1), ((1,), 3)]
+    assert tree.node((0,)).groups == ((1,), (0, 2, 3, 4))
+    check_partition(tree.leaves)
+
+
+def test_the_gradient_policy_agrees_with_scoring_every_edge(small, batch):
+    (node,) = split("gradnorm", small, batch, (0,), policy="gradient").nodes
+    cuts = [
+        partition(score_operations("gradnorm", small, edge, batch).similarity).cut
+        for edge in range(6)
+    ]
+    assert node.edge == cuts.index(min(cuts))
+    assert node.cut == pytest.approx(min(cuts))
+
+
+def test_the_gradient_policy_reports_every_operation_of_every_edge(script, small):
+    script.update({edge: spread(edge) for edge in range(1, 6)} | {0: spread(9)})
+    reports = []
+    split("scripted", small, None, (0, 1), policy="gradient", progress=reports.append)
+    total = 5 * (6 + 2 * 5)
+    assert [report.done for report in reports] == list(range(total))
+    assert {report.total for report in reports} == {total}
+    root = [report.edge for report in reports if report.path == ()]
+    assert root == [edge for edge in range(6) for _ in range(5)]
+
+
+def test_edges_that_tie_are_said_to_and_the_first_is_split(script, small):
+    script.update({edge: spread(size) for edge, size in enumerate([1, 7, 2, 7, 3, 7])})
+    root, *below = split("scripted", small, None, (0, 1), policy="gradient").nodes
+    assert root.edge == 1
+    assert root.degenerate and not root.ties
+    assert root.reason == "the edges 2<-0, 3<-0, 3<-2 have the same smallest cut"
+    assert {node.reason for node in below} == {"the edges 3<-0, 3<-2 have the same smallest cut"}
+
+
+def test_an_edge_whose_scores_are_not_finite_is_split_last(script, small):
+    script.update({edge: [math.nan, 0.0, 0.0, 0.0, 100.0] for edge in range(6)})
+    similarity = np.ones((5, 5))
+    similarity[2, :] = similarity[:, 2] = 0.5
+    script[4] = MetricOutput((None,) * 5, similarity)
+    (node,) = split("scripted", small, None, (0,), policy="gradient").nodes
+    assert (node.edge, node.groups, node.cut) == (4, ((2,), (0, 1, 3, 4)), 2.0)
+    assert not node.degenerate
+
+
+def test_where_no_edge_says_anything_the_first_is_split(script, small):
+    script.update({edge: [math.nan] * 5 for edge in range(6)})
+    (node,) = split("scripted", small, None, (0,), policy="gradient").nodes
+    assert node.edge == 0 and math.isnan(node.cut)
+    assert node.reason == "5 of 5 scores are not finite"
+
+
+def test_the_random_policy_never_splits_an_edge_twice(small):
+    orders = set()
+    for seed in range(4):
+        tree = split("random", small, None, seed=seed, policy="random")
+        check_partition(tree.leaves)
+        assert len(tree.leaves) == 8
+        for path, _ in tree.open_paths():
+            above = [tree.node(path[:level]).edge for level in range(3)]
+            assert len(set(above)) == 3
+        orders.add(tuple(node.edge for node in tree.nodes))
+    assert len(orders) == 4
+
+
+def test_the_random_policy_is_decided_by_the_seed(small):
+    one, two = (split("random", small, None, (0, 1), seed=5, policy="random") for _ in range(2))
+    assert [node.edge for node in one.nodes] == [node.edge for node in two.nodes]
+    assert one.leaves == two.leaves
+
+
+def test_only_the_number_of_edges_counts_for_the_random_policy(small):
+    one, two = (split("random", small, None, edges, policy="random") for edges in ((0, 1), (4, 5)))
+    assert one.leaves == two.leaves
+    deep = split("random", small, None, range(4), policy="random")
+    check_partition(deep.leaves)
+    assert len(deep.leaves) == 16
+
+
+# Edge 0 alone decides here; every output but the last leaves a choice that is arbitrary.
+@pytest.mark.parametrize(
+    ("output", "groups", "ties", "reason"),
+    [
+        ([2.0] * 5, ((0,), (1, 2, 3, 4)), 14, "all operations have the same score"),
+        ([0.0] * 5, ((0,), (1, 2, 3, 4)), 14, "all operations have the same score"),
+        ([1.0, math.nan, 2.0, 3.0, 9.0], ((0,), (1, 2, 3, 4)), 14, "1 of 5 scores are not finite"),
+        (
+            [1.0, math.inf, -math.inf, 3.0, 9.0],
+            ((0,), (1, 2, 3, 4)),
+            14,
+            "2 of 5 scores are not finite",
+        ),
+        (
+            MetricOutput((None,) * 5, np.full((5, 5), 0.5)),
+            ((0,), (1, 2, 3, 4)),
+            4,
+            "5 groupings have the same smallest cut",
+        ),
+        (
+            MetricOutput((None,) * 5, np.full((5, 5), np.nan)),
+            ((0,), (1, 2, 3, 4)),
+            14,
+            "a similarity is not finite",
+        ),
+        (
+            MetricOutput(tuple(spread(8)), reason="the count is saturated"),
+            ((4,), (0, 1, 2, 3)),
+            0,
+            "the count is saturated",
+        ),
+        (spread(8), ((4,), (0, 1, 2, 3)), 0, None),
+    ],
+)
+def test_an_arbitrary_choice_is_marked_with_its_reason(output, groups, ties, reason, script, small):
+    script[0] = output
+    tree = split("scripted", small, None, (0,))
+    (node,) = tree.nodes
+    assert (node.groups, len(node.ties)) == (groups, ties)
+    assert node.degenerate == tree.degenerate == (reason is not None)
+    assert node.reason == reason
+    check_partition(tree.leaves)
+
+
+DRAWS = 300
+
+
+def draw(supernet, edge, seed, groups=2, balanced=False):
+    scores = random_groups(supernet.sub_space, edge, groups, balanced, seed)
+    chosen = partition(scores.similarity, groups, balanced)
+    assert not scores.degenerate and chosen.ties == () and chosen.cut == 0
+    return chosen.groups
+
+
+def surprise(counts, draws):
+    """Return the probability of counts at least this uneven, were all kinds equally likely."""
+    expected = draws / len(counts)
+    statistic = sum((count - expected) ** 2 / expected for count in counts)
+    return float(chi2.sf(statistic, len(counts) - 1))
+
+
+@pytest.mark.parametrize(
+    ("edge", "groups", "balanced", "kinds"),
+    [(0, 2, False, 15), (5, 2, True, 10), (1, 3, False, 25)],
+)
+def test_all_groupings_are_equally_likely(edge, groups, balanced, kinds, small):
+    counts = Counter(draw(small, edge, seed, groups, balanced) for seed in range(DRAWS))
+    assert set(counts) == set(set_partitions(5, groups, balanced))
+    assert len(counts) == kinds
+    assert surprise(counts.values(), DRAWS) > 1e-4
+
+
+def test_as_many_groups_as_operations_leave_no_choice(small):
+    assert draw(small, 2, 7, groups=5) == ((0,), (1,), (2,), (3,), (4,))
+
+
+def test_the_nodes_of_a_tree_draw_independently(small):
+    below = small.restrict(FULL.keep(0, [1, 3]))
+    drawn = Counter((draw(small, 0, seed), draw(below, 1, seed)) for seed in range(DRAWS))
+    pairs = list(product(set_partitions(5, 2), repeat=2))
+    assert surprise([drawn[pair] for pair in pairs], DRAWS) > 1e-4
+
+
+def test_edges_and_sub_spaces_draw_differently(small):
+    edges = {tuple(draw(small, edge, seed) for seed in range(8)) for edge in range(6)}
+    assert len(edges) == 6
+    halves = [small.restrict(FULL.keep(1, part)) for part in ([0, 1], [2, 3, 4])]
+    assert len({tuple(draw(half, 0, seed) for seed in range(8)) for half in halves}) == 2
+
+
+def test_a_seed_decides_the_tree(small):
+    one, two, other = (split("random", small, None, seed=seed) for seed in (3, 3, 4))
+    assert one.leaves == two.leaves
+    assert one.leaves != other.leaves
+    assert not one.degenerate
+
+
+class Scaling:
+    """Doubles the classifier's weights in place of training."""
+
+    def __init__(self):
+        self.seen = []
+        self.weights = []
+
+    def __call__(self, supernet):
+        self.seen.append(supernet.sub_space)
+        with torch.no_grad():
+            supernet.classifier.weight.mul_(2)
+        self.weights.append(supernet.classifier.weight)
+
+
+def test_every_sub_supernet_is_trained_once_before_it_is_split_further(small, batch):
+    scaling = Scaling()
+    tree = split("gradnorm", small, batch, (0, 1, 2), warm_up=scaling)
+    assert scaling.seen == [node.sub_space for node in tree.nodes[1:]]
+    assert TreeOptions(warm_up_epochs=1).warm_ups == len(scaling.seen) == 6
+
+
+def test_weights_are_inherited_and_shared_with_nobody(small, batch):
+    before = small.classifier.weight.clone()
+    scaling = Scaling()
+    split("gradnorm", small, batch, (0, 1, 2), warm_up=scaling)
+    assert torch.equal(small.classifier.weight, before)
+    factors = [2, 2, 4, 4, 4, 4]
+    for weight, factor in zip(scaling.weights, factors, strict=True):
+        assert torch.equal(weight, factor * before)
+
+
+def test_what_was_trained_is_what_is_scored(small, batch):
+    plain = split("gradnorm", small, batch, (0, 1))
+    tree = split("gradnorm", small, batch, (0, 1), warm_up=Scaling())
+    assert tree.nodes[0].values == plain.nodes[0].values
+    for node in tree.nodes[1:]:
+        trained = small.restrict(node.sub_space)
+        with torch.no_grad():
+            trained.classifier.weight.mul_(2)
+        expected = score_operations("gradnorm", trained, 1, batch).values
+        with torch.no_grad():
+            trained.classifier.weight.div_(2)
+        assert node.values == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_tree_of_one_level_is_not_trained(small, batch):
+    scaling = Scaling()
+    split("gradnorm", small, batch, (0,), 5, warm_up=scaling)
+    assert scaling.seen == []
+    assert TreeOptions.create((0,), 5, warm_up_epochs=1).warm_ups == 0
+
+
+def test_trained_weights_are_another_question_to_the_memory(small, batch, tmp_path):
+    cache = ScoreCache(tmp_path, pytest.fail)
+    split("gradnorm", small, batch, (0, 1), cache=cache)
+    split("gradnorm", small, batch, (0, 1), cache=cache, warm_up=Scaling())
+    assert (cache.hits, cache.computed) == (5, 15 + 10)
+
+
+def test_without_warm_up_nothing_will_be_trained():
+    assert TreeOptions().warm_ups == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"warm_up_epochs": -1}, "expected warm_up_epochs of at least 0, got -1"),
+        ({"warm_up_images": 1}, "expected warm_up_images of at least 2, got 1"),
+    ],
+)
+def test_impossible_warm_ups_are_refused(change, message):
+    with pytest.raises(SplittingError, match=message):
+        TreeOptions(**change)
