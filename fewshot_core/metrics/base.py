@@ -249,8 +249,8 @@ class MetricInfo:
         """Score the operations of an edge on one batch.
 
         Raises:
-            MetricError: If this is the baseline, the code cannot be imported, or the output is not of
-                these operations.
+            MetricError: If this is the baseline, its code cannot be imported, or the output is of
+                other operations.
         """
         if self.score is None:
             raise MetricError(
