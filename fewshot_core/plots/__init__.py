@@ -1,10 +1,22 @@
-"""Figures: DataFrame in, Plotly figure out, with a text alternative in ``layout.meta["alt"]``."""
+"""Figures: DataFrame in, Plotly figure out, with a text alternative in ``layout.meta["alt"]``.
+
+Most take a ``title`` and a ``caption``: parts of the muted lines under the title.
+"""
 
 from fewshot_core.plots.cell import cell_figure
-from fewshot_core.plots.comparison import agreement_figure, keep_figure, top_map_figure
-from fewshot_core.plots.distributions import STYLES, distributions_figure, top_figure
-from fewshot_core.plots.halving import cursor_frames, cursor_stops, halving_figure, replay_figure
-from fewshot_core.plots.informativeness import informativeness_figure
+from fewshot_core.plots.comparison import (
+    agreement_figure,
+    informativeness_figure,
+    keep_figure,
+    top_map_figure,
+)
+from fewshot_core.plots.distributions import (
+    STYLES,
+    cut_notes,
+    distributions_figure,
+    top_figure,
+)
+from fewshot_core.plots.halving import replay_figure
 from fewshot_core.plots.schedules import proxy_figure, schedules_figure
 from fewshot_core.plots.scores import scores_figure, similarity_figure
 from fewshot_core.plots.search import (
@@ -14,39 +26,20 @@ from fewshot_core.plots.search import (
     shared_accuracy_figure,
 )
 from fewshot_core.plots.search_detail import probabilities_figure, search_panels_figure
-from fewshot_core.plots.template import (
-    DEGENERATE_COLOUR,
-    OPERATION_COLOURS,
-    OPERATION_GLYPHS,
-    SUB_SPACE_COLOURS,
-    TEMPLATE,
-    alternative,
-    cut_notes,
-    empty_figure,
-    sub_space_colour,
-)
+from fewshot_core.plots.template import alternative
 from fewshot_core.plots.tree import TreeBranch, TreeDrawing, tree_figure
 
 __all__ = [
-    "DEGENERATE_COLOUR",
     "EPOCH_MEASURES",
-    "OPERATION_COLOURS",
-    "OPERATION_GLYPHS",
     "STYLES",
-    "SUB_SPACE_COLOURS",
-    "TEMPLATE",
     "TreeBranch",
     "TreeDrawing",
     "agreement_figure",
     "alternative",
     "cell_figure",
-    "cursor_frames",
-    "cursor_stops",
     "cut_notes",
     "distributions_figure",
-    "empty_figure",
     "epochs_figure",
-    "halving_figure",
     "informativeness_figure",
     "keep_figure",
     "probabilities_figure",
@@ -58,7 +51,6 @@ __all__ = [
     "search_panels_figure",
     "shared_accuracy_figure",
     "similarity_figure",
-    "sub_space_colour",
     "top_figure",
     "top_map_figure",
     "tree_figure",

@@ -1,54 +1,178 @@
-"""Several splits beside each other: where the top lies, what keeping k costs, agreement."""
+"""Splits in comparison: information gain, top architectures, the number kept (k), agreement."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
+from fewshot_core.analysis.distributions import density
 from fewshot_core.plots.template import (
+    ACTIVE_COLOUR,
+    INK,
+    SILENT,
+    WHOLE_COLOUR,
+    Row,
+    add_matrix,
     base_figure,
     empty_figure,
     put_legend_above,
     sub_space_colour,
     sub_space_dash,
     text_colour,
+    translucent,
 )
 
+_DENSITY_POINTS = 200
+_FOOT = -1.2
 _SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star", "hexagon", "hash")
 _HEAT = ((0.0, "#E6ECF3"), (1.0, "#7FA8DE"))
 _HEAT_TEXT = text_colour(_HEAT[0][1])
 _CELL_FONT_SIZE, _FEW_COLUMNS = 11, 9
 
 
+def informativeness_figure(
+    reports: pd.DataFrame,
+    random_gains: npt.ArrayLike,
+    best_bits: float | None,
+    title: str = "Information gain of each split",
+    caption: Sequence[str] = (),
+) -> go.Figure:
+    """Draw the information gain of splits between random trees and the best tree.
+
+    Args:
+        reports: What ``fewshot_core.analysis.report_frame`` returns, optionally with the columns
+            ``row``, the label at the left that several splits may share, and ``hollow``.
+        random_gains: The gains of random trees of the splits' shape, in bits; may be empty.
+        best_bits: The gain of the best tree of that shape, or None.
+    """
+    if reports.empty:
+        return empty_figure(title, "no split to compare", 210)
+    labels = reports.get("row", reports["split"]).astype(str)
+    means = reports["gain_bits"].groupby(labels, sort=False).mean()
+    names = list(means.sort_values(ascending=False, kind="stable").index)
+    rows = len(names)
+    height = 150 + 30 * max(rows, 2)
+    figure = base_figure(title, height, _gain_alternative(reports, best_bits), list(caption))
+    gains = np.asarray(random_gains, dtype=np.float64)
+    if gains.size:
+        _add_random_trees(figure, gains, rows, best_bits)
+        mean = float(gains.mean())
+        text = f"{gains.size:,} random trees: {mean:.4f} bits on average"
+        _add_line(figure, mean, rows, text, "random trees", "dot")
+    if best_bits is not None:
+        _add_line(figure, best_bits, rows, f"best tree: {best_bits:.4f} bits", "best tree", "dash")
+    hollow = list(reports.get("hollow", [False] * len(reports)))
+    figure.add_scatter(
+        x=reports["gain_bits"],
+        y=[rows - 1 - names.index(label) for label in labels],
+        mode="markers",
+        marker={
+            "size": 12,
+            "symbol": ["circle-open" if empty else "circle" for empty in hollow],
+            "color": ACTIVE_COLOUR,
+            "opacity": 1.0 if rows == len(reports) else 0.8,
+            "line": {"width": [2.5 if empty else 1 for empty in hollow], "color": INK},
+        },
+        hovertext=[_report_hover(row) for row in reports.to_dict("records")],
+        hoverinfo="text",
+        showlegend=False,
+    )
+    figure.update_yaxes(
+        tickvals=list(range(rows - 1, -1, -1)),
+        ticktext=[escape(name) for name in names],
+        range=[_FOOT, rows + 0.2],
+        showgrid=True,
+    )
+    top = max([float(reports["gain_bits"].max()), best_bits or 0.0, *gains[-1:].tolist()])
+    figure.update_xaxes(title_text="information gain, bits", range=[-0.02 * top, 1.06 * top])
+    figure.update_layout(showlegend=False)
+    return figure
+
+
+def _add_random_trees(
+    figure: go.Figure, gains: npt.NDArray[np.float64], rows: int, best: float | None
+) -> None:
+    """Draw the density of random trees in the background, as high as the figure."""
+    grid = np.linspace(0.0, max(float(gains.max()), best or 0.0), _DENSITY_POINTS)
+    curve = density(gains, grid)
+    scaled = curve / curve.max() * (rows + 0.4) + _FOOT
+    figure.add_scatter(
+        x=np.concatenate([grid[:1], grid, grid[-1:]]),
+        y=np.concatenate([[_FOOT], scaled, [_FOOT]]).astype(np.float32),
+        mode="lines",
+        line={"width": 1, "color": translucent(WHOLE_COLOUR, 0.7)},
+        fill="toself",
+        fillcolor=translucent(WHOLE_COLOUR, 0.25),
+        **SILENT,
+    )
+
+
+def _add_line(figure: go.Figure, x: float, rows: int, hover: str, label: str, dash: str) -> None:
+    figure.add_scatter(
+        x=[x, x],
+        y=[_FOOT, rows - 0.4],
+        mode="lines+text",
+        text=["", label],
+        textposition="top left" if dash == "dash" else "top center",
+        cliponaxis=False,
+        textfont={"color": INK},
+        line={"color": INK, "width": 1.4, "dash": dash},
+        hovertext=hover,
+        hoverinfo="text",
+        showlegend=False,
+    )
+
+
+def _report_hover(row: Row) -> str:
+    lines = [f"<b>{escape(str(row['split']))}</b>", f"{row['gain_bits']:.4f} bits"]
+    if not pd.isna(row["share_of_best"]):
+        lines.append(f"{row['share_of_best']:.0%} of the best tree")
+    if not pd.isna(row["percentile"]):
+        lines.append(
+            f"percentile {row['percentile']:.1f} of random trees "
+            f"({row['percentile_low']:.1f} to {row['percentile_high']:.1f})"
+        )
+    return "<br>".join(lines)
+
+
+def _gain_alternative(reports: pd.DataFrame, best_bits: float | None) -> str:
+    first = reports.iloc[0]
+    best = "" if best_bits is None else f", the best tree {best_bits:.4f} bits"
+    return (
+        f"Information gain of {len(reports)} splits. {first['split']} has the highest, "
+        f"{first['gain_bits']:.4f} bits{best}."
+    )
+
+
 def top_map_figure(
-    described: dict[str, pd.DataFrame],
+    described: Mapping[str, pd.DataFrame],
     top_label: str = "top 1%",
-    title: str = "Where the top lies",
+    title: str = "Top architectures per sub-space",
     caption: Sequence[str] = (),
 ) -> go.Figure:
     """Draw how many top architectures each sub-space of each split holds, the largest first.
 
-    Args:
-        described: What ``fewshot_core.analysis.describe_sub_spaces`` returns, by split.
-        top_label: How the top is called.
-        title: The title.
-        caption: Parts of the muted line under the title.
+    ``described`` holds what ``fewshot_core.analysis.describe_sub_spaces`` returns, by split.
     """
     height = 120 + 34 * max(len(described), 2)
-    known = {name: frame for name, frame in described.items() if frame["top_count"].sum()}
-    if not known:
-        return empty_figure(title, "no top architecture to show", height)
-    sorted_frames = {
+    frames = {
         name: frame.sort_values("size", ascending=False, kind="stable")
-        for name, frame in known.items()
+        for name, frame in described.items()
+        if frame["top_count"].sum()
     }
-    width = max(map(len, sorted_frames.values()))
-    shares = np.full((len(known), width), np.nan)
-    texts = [[""] * width for _ in known]
-    hovers = [[""] * width for _ in known]
-    for row, frame in enumerate(sorted_frames.values()):
+    if not frames:
+        return empty_figure(title, "no top architecture to show", height)
+    notes = [f"cells: sub-space, and how many of the {top_label} it holds", *caption]
+    figure = base_figure(title, height, _top_alternative(frames, top_label), notes)
+    width = max(map(len, frames.values()))
+    shares = np.full((len(frames), width), np.nan)
+    texts = [[""] * width for _ in frames]
+    hovers = [[""] * width for _ in frames]
+    for row, frame in enumerate(frames.values()):
         for column, part in enumerate(frame.to_dict("records")):
             shares[row, column] = 100 * part["top_share"]
             texts[row][column] = f"{part['sub_space']} {part['top_count']:,}"
@@ -56,49 +180,28 @@ def top_map_figure(
                 f"{part['sub_space']}: {part['size']:,} architectures, {part['top_count']:,} of "
                 f"the {top_label} ({part['top_share']:.1%})"
             )
-    notes = [f"cells: sub-space, and how many of the {top_label} it holds", *caption]
-    figure = base_figure(title, height, _map_alternative(sorted_frames, top_label), notes)
-    figure.add_heatmap(
-        z=shares,
-        x=[f"{number}" for number in range(1, width + 1)],
-        y=[escape(name) for name in known],
-        text=texts,
-        texttemplate="%{text}",
-        textfont=_cell_font(width),
-        hovertext=hovers,
-        hoverinfo="text",
-        colorscale=_HEAT,
-        zmin=0,
-        showscale=False,
-        xgap=2,
-        ygap=2,
-    )
-    figure.update_xaxes(
-        title_text="sub-spaces, the largest first", showgrid=False, type="category", fixedrange=True
-    )
-    figure.update_yaxes(autorange="reversed", showgrid=False, fixedrange=True)
+    columns = [str(number) for number in range(1, width + 1)]
+    look = {"text": texts, "texttemplate": "%{text}", "hovertext": hovers, "hoverinfo": "text"}
+    _add_shares(figure, shares, columns, list(frames), **look)
+    figure.update_xaxes(title_text="sub-spaces, largest first", type="category")
     return figure
 
 
 def keep_figure(
     frame: pd.DataFrame,
     axis_title: str = "best accuracy still within reach, %",
-    title: str = "What is lost when only k sub-spaces are kept",
+    title: str = "Best accuracy when only k sub-spaces are kept",
     caption: Sequence[str] = (),
 ) -> go.Figure:
-    """Draw the best accuracy within reach against the number of sub-spaces kept.
+    """Draw the expected best accuracy against the number of sub-spaces kept.
 
-    Args:
-        frame: Columns split, k and best (percent, expected).
-        axis_title: What the accuracies are.
-        title: The title.
-        caption: Parts of the muted line under the title.
+    ``frame`` has the columns split, k and best (percent).
     """
     if frame.empty:
         return empty_figure(title, "no split to compare", 380)
     first = frame[frame["k"] == 1].sort_values("best", ascending=False)
     leader, value = first["split"].iloc[0], first["best"].iloc[0]
-    alt = f"{title}: with one sub-space kept, {leader} reaches most, {value:.2f}%."
+    alt = f"{title}: with one sub-space kept, {leader} has the highest, {value:.2f}%."
     figure = base_figure(title, 380, alt, list(caption))
     for position, (name, part) in enumerate(frame.groupby("split", sort=False)):
         figure.add_scatter(
@@ -116,52 +219,38 @@ def keep_figure(
     return figure
 
 
-def agreement_figure(matrix: pd.DataFrame, title: str = "How far splits agree") -> go.Figure:
-    """Draw the adjusted Rand index of all pairs of splits.
-
-    Args:
-        matrix: What ``fewshot_core.analysis.agreement_matrix`` returns.
-        title: The title.
-    """
+def agreement_figure(matrix: pd.DataFrame, title: str = "Agreement of splits") -> go.Figure:
+    """Draw the adjusted Rand index of all pairs, of ``fewshot_core.analysis.agreement_matrix``."""
     height = 130 + 34 * max(len(matrix), 2)
     if len(matrix) < 2:
-        return empty_figure(title, "it takes two splits to agree", height)
-    plain = [str(name) for name in matrix.index]
-    names = [escape(name) for name in plain]
+        return empty_figure(title, "agreement needs at least two splits", height)
+    names = [str(name) for name in matrix.index]
     values = matrix.to_numpy()
     pairs = np.where(np.eye(len(names), dtype=bool), -np.inf, values)
     row, column = divmod(int(pairs.argmax()), len(names))
     alt = (
-        f"{title}: {plain[row]} and {plain[column]} agree most, with an adjusted Rand index of "
+        f"{title}: {names[row]} and {names[column]} agree most, with an adjusted Rand index of "
         f"{values[row, column]:.2f}."
     )
-    figure = base_figure(title, height, alt, ["adjusted Rand index: 1 the same, 0 as by chance"])
-    figure.add_heatmap(
-        z=values,
-        x=names,
-        y=names,
-        texttemplate="%{z:.2f}",
-        textfont=_cell_font(len(names)),
-        colorscale=_HEAT,
-        zmin=0,
-        zmax=1,
-        showscale=False,
-        xgap=2,
-        ygap=2,
-        hovertemplate="%{y} and %{x}: %{z:.3f}<extra></extra>",
-    )
-    figure.update_yaxes(autorange="reversed", showgrid=False, fixedrange=True)
-    figure.update_xaxes(showgrid=False, tickangle=-90, fixedrange=True)
+    figure = base_figure(title, height, alt, ["adjusted Rand index: 1 identical, 0 random"])
+    look = {"texttemplate": "%{z:.2f}", "hovertemplate": "%{y} and %{x}: %{z:.3f}<extra></extra>"}
+    _add_shares(figure, values, [escape(name) for name in names], names, zmax=1, **look)
+    figure.update_xaxes(tickangle=-90)
     return figure
 
 
-def _cell_font(columns: int) -> dict[str, object]:
-    """Return the font of what stands in cells; where many columns are narrow, as small as fits."""
-    size = {"size": _CELL_FONT_SIZE} if columns <= _FEW_COLUMNS else {}
-    return {"color": _HEAT_TEXT, **size}
+def _add_shares(
+    figure: go.Figure, values: Any, columns: Sequence[str], rows: Sequence[str], **options: Any
+) -> None:
+    """Draw a matrix of shares; where many columns are narrow, texts are as small as fits."""
+    size = {"size": _CELL_FONT_SIZE} if len(columns) <= _FEW_COLUMNS else {}
+    look = {"colorscale": _HEAT, "zmin": 0, "textfont": {"color": _HEAT_TEXT, **size}}
+    add_matrix(figure, values, columns, [escape(name) for name in rows], **look, **options)
+    figure.update_xaxes(fixedrange=True)
+    figure.update_yaxes(fixedrange=True)
 
 
-def _map_alternative(frames: dict[str, pd.DataFrame], top_label: str) -> str:
+def _top_alternative(frames: Mapping[str, pd.DataFrame], top_label: str) -> str:
     parts = []
     for name, frame in frames.items():
         most = frame.iloc[int(frame["top_count"].to_numpy().argmax())]

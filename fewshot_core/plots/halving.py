@@ -1,21 +1,19 @@
-"""Figures of a selection: validation accuracy with milestones, and its replay.
+"""Replay of a selection: what is found, above the validation accuracies with milestones.
 
-One panel lies above the other, which reads well at any width. The curves are drawn once. Playing,
-pausing and scrubbing happen in the browser, without the server, and move nothing but a cursor: one
-small trace in each panel.
+One panel is above the other, which reads well at any width. The curves are drawn once. Playing,
+pausing and scrubbing happen in the browser, without the server, and move only a cursor: one small
+trace in each panel.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from fewshot_core.plots.cell import Annotation
 from fewshot_core.plots.search import (
     FOUND_AXIS,
-    HEIGHT,
     LEADER_COLOUR,
     LEADER_NOTE,
     VALID_AXIS,
@@ -25,258 +23,51 @@ from fewshot_core.plots.search import (
     accuracy_range,
     add_search_curves,
     add_search_line,
+    as_curves,
     cut_note,
-    halving_alternative,
     positions_of,
     search_alternative,
 )
 from fewshot_core.plots.template import (
     GRID,
     INK,
+    SILENT,
     SMALL_FONT_SIZE,
+    Annotation,
     base_figure,
     empty_figure,
+    note,
     outline_colour,
+    panel_heading,
     put_legend_above,
     sub_space_colour,
 )
-from fewshot_core.selection import Curves, HalvingResult, leaders, read_frame
-
-_SECONDS = 12
-_TOP = 44
-
-
-def add_timeline(figure: go.Figure, epochs: Sequence[int], active: int) -> None:
-    """Add two buttons and a slider under the axes; the frames must be named after the epochs.
-
-    Args:
-        figure: A figure with a frame for each epoch.
-        epochs: The epochs, ascending.
-        active: The position of the one that is shown.
-    """
-    figure.update_layout(
-        updatemenus=[_buttons(1000 * _SECONDS / len(epochs))],
-        sliders=[
-            {
-                "active": active,
-                "x": 0,
-                "len": 1,
-                "y": 0,
-                "pad": {"t": _TOP, "b": 4},
-                "currentvalue": {
-                    "prefix": "epoch ",
-                    "xanchor": "right",
-                    "offset": 26,
-                    "font": {"color": INK},
-                },
-                "font": {"color": INK, "size": SMALL_FONT_SIZE},
-                "bgcolor": GRID,
-                "bordercolor": INK,
-                "activebgcolor": INK,
-                "tickcolor": INK,
-                "steps": [_step(epoch) for epoch in epochs],
-            }
-        ],
-    )
-
-
-def _step(epoch: int) -> dict[str, Any]:
-    return {"args": [[str(epoch)], _motion(0)], "label": str(epoch), "method": "animate"}
-
-
-def _buttons(milliseconds: float) -> dict[str, Any]:
-    play = {"fromcurrent": True, **_motion(round(milliseconds))}
-    buttons = [
-        {"label": "Play", "method": "animate", "args": [None, play]},
-        {"label": "Pause", "method": "animate", "args": [[None], _motion(0)]},
-    ]
-    return {
-        "type": "buttons",
-        "direction": "left",
-        "showactive": False,
-        "x": 0,
-        "xanchor": "left",
-        "y": 0,
-        "yanchor": "top",
-        "pad": {"t": _TOP, "l": 0},
-        "font": {"color": INK},
-        "bgcolor": "rgba(0,0,0,0)",
-        "bordercolor": INK,
-        "buttons": buttons,
-    }
-
-
-def _motion(milliseconds: int) -> dict[str, Any]:
-    """Return how frames are shown: one at once for so long, by moving traces only."""
-    motion = {"mode": "immediate", "frame": {"duration": milliseconds, "redraw": False}}
-    # A transition is never longer than its frame: without a duration there is none.
-    return motion | ({"transition": {"duration": 0}} if milliseconds else {})
-
-
-ENDS_NOTE = "cross: discarded, ring: chosen"
-
-_FADED = 0.45
-
-
-def halving_figure(
-    curves: pd.DataFrame | Curves,
-    result: HalvingResult | None,
-    axis_title: str = VALID_AXIS,
-    caption: Sequence[str] = (),
-    title: str = "Who is discarded",
-) -> go.Figure:
-    """Draw validation accuracies up to where each sub-supernet is discarded.
-
-    A curve that ends early is faded and ends in a cross; milestones are dotted lines that say how
-    many are left; the one that is chosen ends in a ring.
-
-    Args:
-        curves: As for ``search_curves_figure``.
-        result: What a selection among them came to, or None to draw nothing.
-        axis_title: What the accuracies are, with their unit.
-        caption: Parts of the muted line under the title, after what the signs are.
-        title: The title.
-
-    Raises:
-        SelectionError: If the curves are damaged, or of more than one seed.
-    """
-    if result is None or (isinstance(curves, pd.DataFrame) and curves.empty):
-        return empty_figure(title, "no search to draw", HEIGHT)
-    table = curves if isinstance(curves, Curves) else read_frame(curves)
-    figure = base_figure(title, HEIGHT, halving_alternative(result), [ENDS_NOTE, *caption])
-    add_halving(figure, Panel(), table, result)
-    figure.update_layout(annotations=milestone_signs(result, Panel()))
-    figure.update_xaxes(title_text="epoch")
-    figure.update_yaxes(title_text=axis_title, range=list(valid_range(table, result)))
-    return figure
-
-
-def add_halving(figure: go.Figure, panel: Panel, curves: Curves, result: HalvingResult) -> None:
-    """Draw the curves, milestones, crosses and the ring of ``halving_figure`` into a panel."""
-    positions = positions_of(curves.sub_spaces)
-    for name, last in _last_epochs(curves, result).items():
-        i = curves.sub_spaces.index(name)
-        epochs, values = _until(curves, i, last)
-        opacity = _FADED if name in result.discarded else 1.0
-        add_search_line(figure, panel, name, positions[i], epochs, values, opacity)
-    low, high = valid_range(curves, result)
-    for epoch in result.milestones:
-        figure.add_scatter(
-            x=[epoch, epoch],
-            y=[low, high],
-            **panel.axes,
-            mode="lines",
-            line={"color": INK, "width": 1.2, "dash": "dot"},
-            showlegend=False,
-            hoverinfo="skip",
-        )
-    _add_crosses(figure, panel, curves, result)
-    _add_ring(figure, panel, curves, result)
-
-
-def milestone_signs(result: HalvingResult, panel: Panel) -> list[Annotation]:
-    """Return how many are left after each milestone, as annotations at the foot of the curves."""
-    before = len(result.sub_spaces)
-    signs = []
-    for epoch in result.milestones:
-        left = len(result.survivors[epoch])
-        signs.append(
-            {
-                "x": epoch,
-                "y": 0,
-                "xref": panel.x,
-                "yref": f"{panel.y} domain",
-                "text": f"→ {left}",
-                "showarrow": False,
-                "xanchor": "left",
-                "yanchor": "bottom",
-                "xshift": 2,
-                "font": {"size": SMALL_FONT_SIZE},
-                "hovertext": f"epoch {epoch}: {before} sub-supernets become {left}",
-            }
-        )
-        before = left
-    return signs
-
-
-def valid_range(curves: Curves, result: HalvingResult) -> tuple[float, float]:
-    """Return the ends of the axis of validation accuracy, in percent."""
-    drawn = [
-        _until(curves, curves.sub_spaces.index(name), last)[1]
-        for name, last in _last_epochs(curves, result).items()
-    ]
-    return accuracy_range(np.concatenate(drawn))
-
-
-def _last_epochs(curves: Curves, result: HalvingResult) -> dict[str, int]:
-    """Return up to where each curve is drawn; all of them where the choice is left to chance."""
-    if result.winner is None:
-        return dict.fromkeys(curves.sub_spaces, result.end)
-    return dict(result.trained)
-
-
-def _until(curves: Curves, i: int, last: int) -> tuple[Epochs, Floats]:
-    """Return the epochs and validation accuracies of a curve up to an epoch."""
-    own = curves.recorded[i] & (curves.epochs <= last)
-    return curves.epochs[own], curves.values["valid_accuracy"][i, own]
-
-
-def _add_crosses(figure: go.Figure, panel: Panel, curves: Curves, result: HalvingResult) -> None:
-    """End every discarded curve in a small cross."""
-    look = {"symbol": "x-thin", "size": 7, "line": {"width": 2.4}}
-    _add_ends(figure, panel, curves, result, list(result.discarded), "discarded", look)
-
-
-def _add_ring(figure: go.Figure, panel: Panel, curves: Curves, result: HalvingResult) -> None:
-    """Draw a ring around the end of the chosen curve."""
-    names = [result.winner] if result.winner else []
-    look = {"symbol": "circle-open", "size": 13, "line": {"width": 2.4}}
-    _add_ends(figure, panel, curves, result, names, "chosen", look)
-
-
-def _add_ends(
-    figure: go.Figure,
-    panel: Panel,
-    curves: Curves,
-    result: HalvingResult,
-    names: list[str],
-    what: str,
-    look: dict[str, Any],
-) -> None:
-    """Draw a sign at the last point of some curves."""
-    positions = dict(zip(curves.sub_spaces, positions_of(curves.sub_spaces), strict=True))
-    ends = []
-    for name in names:
-        epochs, values = _until(curves, curves.sub_spaces.index(name), result.trained[name])
-        if len(epochs):
-            ends.append((name, int(epochs[-1]), float(values[-1])))
-    if not ends:
-        return
-    colours = [outline_colour(sub_space_colour(positions[name])) for name, _, _ in ends]
-    figure.add_scatter(
-        x=[epoch for _, epoch, _ in ends],
-        y=[value for _, _, value in ends],
-        **panel.axes,
-        name=what,
-        mode="markers",
-        cliponaxis=False,
-        marker={**look, "color": colours, "line": {**look["line"], "color": colours}},
-        text=[f"<b>{name}</b> {what} at epoch {epoch}" for name, epoch, _ in ends],
-        showlegend=False,
-        hovertemplate="%{text}: %{y:.2f}%<extra></extra>",
-    )
-
+from fewshot_core.selection import Curves, HalvingResult, describe_schedule, leaders, verdict
 
 STOPS = 60
 """At how many epochs the cursor stops, at most, besides milestones and both ends."""
 
+_ENDS_NOTE = "cross: discarded, ring: chosen"
 _HEIGHT = 600
 _UPPER, _LOWER = Panel("x", "y"), Panel("x2", "y2", legend=False)
 _DOMAINS = ([0.53, 0.95], [0, 0.42])
+_FADED = 0.45
+_CROSS = {"symbol": "x-thin", "size": 7, "line": {"width": 2.4}}
+_RING = {"symbol": "circle-open", "size": 13, "line": {"width": 2.4}}
+_SECONDS = 12
+_TIMELINE_TOP = 44
 _NICE = (1, 2, 5)
 _NO_STEP = 1e-9  # Plotly takes a step of 0 for none at all, and uses 1.
 
 Range = tuple[float, float]
+
+
+class _Line(NamedTuple):
+    """Validation accuracy of a sub-supernet, up to where it is trained."""
+
+    colour: int
+    epochs: Epochs
+    values: Floats
 
 
 def replay_figure(
@@ -288,47 +79,145 @@ def replay_figure(
     caption: Sequence[str] = (),
     title: str = "",
 ) -> go.Figure:
-    """Draw ``search_curves_figure`` above ``halving_figure``, with a timeline.
+    """Draw the curves of ``search_curves_figure`` above those of a selection, with a timeline.
+
+    In the lower panel a curve that ends early is faded and ends in a cross; milestones are dotted
+    lines with the number of sub-supernets left; the chosen one ends in a ring.
 
     Args:
         curves: As for ``search_curves_figure``.
-        result: As for ``halving_figure``.
-        cursor: The epoch the cursor begins at, the nearest stop being taken; the first by default.
+        result: A selection among them, or None to draw nothing.
+        cursor: The epoch the cursor starts at, rounded to the nearest stop; by default the first.
         stops: At how many epochs the cursor may stop, besides milestones and both ends. Curves are
             always drawn in full.
         axis_titles: What the accuracies of the two panels are, with their unit.
-        caption: Parts of the muted line under the title.
-        title: The title.
 
     Raises:
         SelectionError: If the curves are damaged, or of more than one seed.
     """
-    if result is None or (isinstance(curves, pd.DataFrame) and curves.empty):
+    table = None if result is None else as_curves(curves)
+    if result is None or table is None:
         return empty_figure(title, "no search to replay", _HEIGHT)
-    table = curves if isinstance(curves, Curves) else read_frame(curves)
     epochs = cursor_stops(table, result, stops)
-    ranges = accuracy_range(table.values["test_accuracy"]), valid_range(table, result)
-    cut = cut_note(table.values["test_accuracy"], ranges[0][0])
-    notes = [LEADER_NOTE, ENDS_NOTE, *cut, *caption]
-    alt = f"{search_alternative(table)} {halving_alternative(result)}"
+    lines = _lines(table, result)
+    test = table.values["test_accuracy"]
+    found_range = accuracy_range(test)
+    valid_range = accuracy_range(np.concatenate([line.values for line in lines.values()]))
+    notes = [LEADER_NOTE, _ENDS_NOTE, *cut_note(test, found_range[0]), *caption]
+    alt = f"{search_alternative(table)} {_alternative(result)}"
     figure = base_figure(title, _HEIGHT, alt, notes)
     add_search_curves(figure, _UPPER, table)
-    add_halving(figure, _LOWER, table, result)
-    _lay_out(figure, result, ranges, axis_titles)
-    frames = cursor_frames(table, result, epochs, ranges, len(figure.data))
+    _add_selection(figure, lines, result, valid_range)
+    upper, lower = _DOMAINS
+    figure.update_layout(
+        xaxis={"anchor": "y", "matches": "x2", "showticklabels": False},
+        xaxis2={"anchor": "y2", "title": {"text": "epoch", "standoff": 4}},
+        yaxis={"range": list(found_range), "domain": upper},
+        yaxis2={"range": list(valid_range), "domain": lower, "anchor": "x2"},
+        annotations=[
+            panel_heading(axis_titles[0], 0, upper[1]),
+            panel_heading(axis_titles[1], 0, lower[1]),
+            *_milestone_notes(result),
+        ],
+    )
+    frames = _cursor_frames(table, result, epochs, (found_range, valid_range), len(figure.data))
     start = 0 if cursor is None else int(np.abs(np.array(epochs) - cursor).argmin())
     _add_cursors(figure, table, frames[start])
     figure.frames = frames
-    add_timeline(figure, epochs, start)
+    _add_timeline(figure, epochs, start)
     put_legend_above(figure)
     return figure
 
 
-def cursor_stops(curves: Curves, result: HalvingResult, stops: int = STOPS) -> list[int]:
-    """Return the epochs at which the cursor stops, ascending.
+def _lines(curves: Curves, result: HalvingResult) -> dict[str, _Line]:
+    """Curves to draw, by name; all of them in full if the choice is random."""
+    trained = result.trained
+    if result.winner is None:
+        trained = dict.fromkeys(curves.sub_spaces, result.end)
+    positions = positions_of(curves.sub_spaces)
+    lines = {}
+    for name, last in trained.items():
+        i = curves.sub_spaces.index(name)
+        own = curves.recorded[i] & (curves.epochs <= last)
+        values = curves.values["valid_accuracy"][i, own]
+        lines[name] = _Line(positions[i], curves.epochs[own], values)
+    return lines
 
-    These are every nth recorded epoch, n being as small as the number of stops allows, and besides
-    them the first, the milestones and the end.
+
+def _add_selection(
+    figure: go.Figure, lines: Mapping[str, _Line], result: HalvingResult, ends: Range
+) -> None:
+    """Draw the curves, milestones, crosses and the ring of the lower panel."""
+    for name, line in lines.items():
+        opacity = _FADED if name in result.discarded else 1.0
+        add_search_line(figure, _LOWER, name, *line, opacity)
+    for epoch in result.milestones:
+        look = {"color": INK, "width": 1.2, "dash": "dot"}
+        x = [epoch, epoch]
+        figure.add_scatter(x=x, y=ends, **_LOWER.axes, mode="lines", line=look, **SILENT)
+    _add_ends(figure, lines, list(result.discarded), "discarded", _CROSS)
+    _add_ends(figure, lines, [result.winner] if result.winner else [], "chosen", _RING)
+
+
+def _add_ends(
+    figure: go.Figure,
+    lines: Mapping[str, _Line],
+    names: Sequence[str],
+    what: str,
+    look: dict[str, Any],
+) -> None:
+    """Draw a sign at the last point of some curves."""
+    ended = {name: lines[name] for name in names if len(lines[name].epochs)}
+    if not ended:
+        return
+    colours = [outline_colour(sub_space_colour(line.colour)) for line in ended.values()]
+    figure.add_scatter(
+        x=[int(line.epochs[-1]) for line in ended.values()],
+        y=[float(line.values[-1]) for line in ended.values()],
+        **_LOWER.axes,
+        name=what,
+        mode="markers",
+        cliponaxis=False,
+        marker={**look, "color": colours, "line": {**look["line"], "color": colours}},
+        text=[f"<b>{name}</b> {what} at epoch {line.epochs[-1]}" for name, line in ended.items()],
+        showlegend=False,
+        hovertemplate="%{text}: %{y:.2f}%<extra></extra>",
+    )
+
+
+def _milestone_notes(result: HalvingResult) -> list[Annotation]:
+    """How many are left after each milestone, at the bottom of the lower panel."""
+    place: dict[str, Any] = {"xref": _LOWER.x, "yref": f"{_LOWER.y} domain", "xanchor": "left"}
+    place |= {"yanchor": "bottom", "xshift": 2, "font": {"size": SMALL_FONT_SIZE}}
+    before = len(result.sub_spaces)
+    notes = []
+    for epoch in result.milestones:
+        left = len(result.survivors[epoch])
+        hover = f"epoch {epoch}: {before} sub-supernets become {left}"
+        notes.append(note(f"→ {left}", epoch, 0, hovertext=hover, **place))
+        before = left
+    return notes
+
+
+def _alternative(result: HalvingResult) -> str:
+    """Text alternative of the lower panel: who was discarded when, and the verdict."""
+    parts = []
+    for epoch in result.milestones:
+        gone = [name for name, at in result.discarded.items() if at == epoch]
+        if gone:
+            parts.append(f"At epoch {epoch} {', '.join(gone)} are discarded.")
+    start = (
+        f"Validation accuracy of {len(result.sub_spaces)} sub-supernets, "
+        f"{describe_schedule(result.milestones, result.end)}."
+    )
+    return " ".join([start, *parts, verdict(result)])
+
+
+def cursor_stops(curves: Curves, result: HalvingResult, stops: int = STOPS) -> list[int]:
+    """List the epochs at which the cursor stops, ascending.
+
+    These are every nth recorded epoch, n being as small as the number of stops allows, besides the
+    first, the milestones and the end.
     """
     known = curves.epochs[curves.epochs <= result.end]
     step = next(
@@ -338,27 +227,20 @@ def cursor_stops(curves: Curves, result: HalvingResult, stops: int = STOPS) -> l
         if len(known) - 1 <= nice * 10**power * stops
     )
     even = known[known % step == 0] if (np.diff(known) == 1).all() else known[::step]
-    marks = [int(known[0]), *result.milestones, result.end]
-    return sorted({*even.tolist(), *marks})
+    return sorted({int(known[0]), *even.tolist(), *result.milestones, result.end})
 
 
-def cursor_frames(
+def _cursor_frames(
     curves: Curves,
     result: HalvingResult,
     epochs: Sequence[int],
     ranges: tuple[Range, Range],
     first_trace: int,
 ) -> list[go.Frame]:
-    """Return a frame for each epoch, named after it, which moves the two cursors and nothing else.
+    """Make a frame for each epoch, named after it, that moves only the two cursors.
 
-    A cursor is one trace: a vertical line through a dot on each curve that is still there.
-
-    Args:
-        curves: The curves.
-        result: What is replayed.
-        epochs: Where the cursor stops.
-        ranges: The ends of both axes of accuracy, in percent.
-        first_trace: The position of the upper cursor among the traces; the lower one follows.
+    A cursor is one trace: a vertical line over the range of its axis, through a dot on each curve
+    that goes on. The upper cursor is the trace at ``first_trace``, the lower one the next.
     """
     lead = leaders(curves).set_index("epoch")["test_accuracy"]
     valid = curves.values["valid_accuracy"]
@@ -366,37 +248,31 @@ def cursor_frames(
     for epoch in epochs:
         at = int(np.searchsorted(curves.epochs, epoch))
         recorded = at < len(curves.epochs) and curves.epochs[at] == epoch
-        living = [_is_trained(result, name, epoch) and recorded for name in curves.sub_spaces]
-        upper = [_short(lead.get(epoch, np.nan))]
-        lower = [_short(valid[i, at]) if alive else None for i, alive in enumerate(living)]
-        frames.append(
-            go.Frame(
-                name=str(epoch),
-                traces=[first_trace, first_trace + 1],
-                data=[_move(epoch, ranges[0], upper), _move(epoch, ranges[1], lower)],
-            )
-        )
+        upper = [_rounded(lead.get(epoch, np.nan))]
+        lower = [
+            _rounded(valid[i, at])
+            if recorded and (result.winner is None or epoch <= result.trained.get(name, -1))
+            else None
+            for i, name in enumerate(curves.sub_spaces)
+        ]
+        moves = [
+            {"type": "scatter", "x0": epoch, "y": [round(low, 2), *dots, round(high, 2)]}
+            for (low, high), dots in zip(ranges, (upper, lower), strict=True)
+        ]
+        frames.append(go.Frame(name=str(epoch), traces=[first_trace, first_trace + 1], data=moves))
     return frames
 
 
-def _is_trained(result: HalvingResult, name: str, epoch: int) -> bool:
-    return result.winner is None or epoch <= result.trained.get(name, -1)
-
-
-def _move(epoch: int, ends: Range, values: list[float | None]) -> dict[str, Any]:
-    low, high = (round(end, 2) for end in ends)
-    return {"type": "scatter", "x0": epoch, "y": [low, *values, high]}
-
-
-def _short(value: float) -> float | None:
-    """Return an accuracy as precisely as a dot can be drawn, or None where there is none."""
+def _rounded(value: float) -> float | None:
+    """Round to what can be seen of a dot; None if there is no value."""
     return None if np.isnan(value) else round(float(value), 2)
 
 
 def _add_cursors(figure: go.Figure, curves: Curves, frame: go.Frame) -> None:
-    """Draw the cursors where a frame has them."""
+    """Draw the cursors at their places in a frame."""
     colours = [sub_space_colour(position) for position in positions_of(curves.sub_spaces)]
     looks = (_UPPER, [LEADER_COLOUR], 11), (_LOWER, colours, 9)
+    line = {"color": INK, "width": 1.4}
     for (panel, inside, size), place in zip(looks, frame.data, strict=True):
         figure.add_scatter(
             x0=place.x0,
@@ -405,49 +281,54 @@ def _add_cursors(figure: go.Figure, curves: Curves, frame: go.Frame) -> None:
             **panel.axes,
             mode="lines+markers",
             connectgaps=True,
-            line={"color": INK, "width": 1.4},
+            line=line,
             marker={
                 "color": [INK, *inside, INK],
                 "size": [0, *[size] * len(inside), 0],
-                "line": {"color": INK, "width": 1.4},
+                "line": line,
                 "opacity": 1,
             },
-            showlegend=False,
-            hoverinfo="skip",
+            **SILENT,
         )
 
 
-def _lay_out(
-    figure: go.Figure,
-    result: HalvingResult,
-    ranges: tuple[Range, Range],
-    axis_titles: tuple[str, str],
-) -> None:
-    """Place one panel above the other, each under its heading, over the same epochs."""
-    upper, lower = _DOMAINS
-    figure.update_layout(
-        xaxis={"anchor": "y", "matches": "x2", "showticklabels": False},
-        xaxis2={"anchor": "y2", "title": {"text": "epoch", "standoff": 4}},
-        yaxis={"range": list(ranges[0]), "domain": upper},
-        yaxis2={"range": list(ranges[1]), "domain": lower, "anchor": "x2"},
-        annotations=[
-            _heading(axis_titles[0], upper[1]),
-            _heading(axis_titles[1], lower[1]),
-            *milestone_signs(result, _LOWER),
-        ],
-    )
-
-
-def _heading(text: str, top: float) -> Annotation:
-    """Return what the accuracies of a panel are, above it, where it takes no width."""
-    return {
-        "text": text,
-        "x": 0,
-        "xref": "paper",
-        "xanchor": "left",
-        "y": top,
-        "yref": "paper",
-        "yanchor": "bottom",
-        "showarrow": False,
-        "font": {"size": SMALL_FONT_SIZE},
+def _add_timeline(figure: go.Figure, epochs: Sequence[int], active: int) -> None:
+    """Add buttons and a slider under the axes; frames are named after the epochs."""
+    play = {"fromcurrent": True, **_motion(round(1000 * _SECONDS / len(epochs)))}
+    buttons = [
+        {"label": "Play", "method": "animate", "args": [None, play]},
+        {"label": "Pause", "method": "animate", "args": [[None], _motion(0)]},
+    ]
+    menu: dict[str, Any] = {
+        "type": "buttons",
+        "direction": "left",
+        "showactive": False,
+        "buttons": buttons,
     }
+    menu |= {"x": 0, "xanchor": "left", "y": 0, "yanchor": "top"}
+    menu |= {"font": {"color": INK}, "bgcolor": "rgba(0,0,0,0)", "bordercolor": INK}
+    menu |= {"pad": {"t": _TIMELINE_TOP, "l": 0}}
+    steps = [
+        {"args": [[str(epoch)], _motion(0)], "label": str(epoch), "method": "animate"}
+        for epoch in epochs
+    ]
+    value = {"prefix": "epoch ", "xanchor": "right", "offset": 26, "font": {"color": INK}}
+    slider: dict[str, Any] = {
+        "active": active,
+        "steps": steps,
+        "currentvalue": value,
+        "x": 0,
+        "len": 1,
+        "y": 0,
+    }
+    slider |= {"bgcolor": GRID, "bordercolor": INK, "activebgcolor": INK, "tickcolor": INK}
+    slider |= {"font": {"color": INK, "size": SMALL_FONT_SIZE}}
+    slider |= {"pad": {"t": _TIMELINE_TOP, "b": 4}}
+    figure.update_layout(updatemenus=[menu], sliders=[slider])
+
+
+def _motion(milliseconds: int) -> dict[str, Any]:
+    """Options of an animation that shows each frame for so long and only moves traces."""
+    motion = {"mode": "immediate", "frame": {"duration": milliseconds, "redraw": False}}
+    # A transition is never longer than its frame: without a duration there is none.
+    return motion | ({"transition": {"duration": 0}} if milliseconds else {})

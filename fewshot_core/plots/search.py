@@ -1,4 +1,4 @@
-"""Figures of searches over epochs."""
+"""Figures of several searches over epochs."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -14,33 +14,25 @@ from fewshot_core.analysis.search_epochs import UNSPLIT
 from fewshot_core.plots.template import (
     ACTIVE_COLOUR,
     INK,
+    SILENT,
     SMALL_FONT_SIZE,
     SUB_SPACE_COLOURS,
-    Row,
     base_figure,
     empty_figure,
-    luminance,
+    epoch_range,
+    is_visible,
     outline_colour,
     sub_space_colour,
     sub_space_dash,
 )
-from fewshot_core.selection import (
-    Curves,
-    HalvingResult,
-    describe_schedule,
-    leaders,
-    read_frame,
-    verdict,
-)
+from fewshot_core.selection import Curves, leaders, read_frame
 
 LEADER_COLOUR = "#E3001B"
-LEADER_NOTE = "red: the best validation accuracy of the epoch"
+LEADER_NOTE = "red: leader (highest validation accuracy)"
 FOUND_AXIS = "test accuracy of the architecture found, %"
 VALID_AXIS = "validation accuracy of the supernet, %"
 
-_GLARE = 0.05
-_CONTRAST = 3
-_PAGES_WITH_GLARE = tuple(luminance(page) + _GLARE for page in ("#FFFFFF", "#0E1117"))
+_HEIGHT, _EPOCHS_HEIGHT, _SHARED_HEIGHT = 420, 400, 330
 _OUTLINE, _CORE, _PLAIN = 2.8, 1.3, 1.8
 _TAIL = 0.05
 _MARGIN = 0.03
@@ -53,7 +45,7 @@ Epochs = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Panel:
-    """Where in a figure curves are drawn: its axes, and whether the legend names them here."""
+    """Where in a figure curves are drawn: its axes, and whether they are in the legend."""
 
     x: str = "x"
     y: str = "y"
@@ -61,20 +53,20 @@ class Panel:
 
     @property
     def axes(self) -> dict[str, str]:
-        """The axes, as traces name them."""
+        """The axes, as options of a trace."""
         return {"xaxis": self.x, "yaxis": self.y}
 
 
 def positions_of(names: Sequence[str]) -> list[int]:
-    """Return the position that gives each sub-space its colour: 2 for S3, whatever is missing."""
+    """Positions that give sub-spaces their colours: 2 for S3, even if S1 is missing."""
     numbered = [re.fullmatch(r"S([1-9]\d*)", name) for name in names]
     if all(numbered):
         return [int(match[1]) - 1 for match in numbered if match]
     return list(range(len(names)))
 
 
-def epochs_place(epochs: Epochs) -> dict[str, Any]:
-    """Return where points are on the axis of epochs, in few bytes where they are even."""
+def epoch_points(epochs: Epochs) -> dict[str, Any]:
+    """Place points on the axis of epochs, in few bytes if they are evenly spaced."""
     steps = np.unique(np.diff(epochs))
     if len(steps) == 1:
         return {"x0": int(epochs[0]), "dx": int(steps[0])}
@@ -84,8 +76,7 @@ def epochs_place(epochs: Epochs) -> dict[str, Any]:
 def thinned(epochs: Epochs, values: Floats) -> tuple[Epochs, Floats]:
     """Leave out points inside constant stretches of a curve, where that saves bytes.
 
-    The line through the others is the same. Every tenth point stays, so that there is one to
-    hover over everywhere.
+    The line through the others is the same. Every tenth point stays, for hovering.
     """
     with np.errstate(invalid="ignore"):
         changes = np.diff(values) != 0
@@ -95,17 +86,6 @@ def thinned(epochs: Epochs, values: Floats) -> tuple[Epochs, Floats]:
     if _POINT_BYTES * keep.sum() >= _EVEN_POINT_BYTES * len(keep):
         return epochs, values
     return epochs[keep], values[keep]
-
-
-def stands_out(colour: str) -> bool:
-    """Return whether a line in a colour is seen well on light and on dark pages.
-
-    The contrast that WCAG 2 asks of graphics, 3 to 1, is asked on white and on near-black.
-    """
-    brightness = luminance(colour) + _GLARE
-    return all(
-        max(brightness, page) >= _CONTRAST * min(brightness, page) for page in _PAGES_WITH_GLARE
-    )
 
 
 def add_search_line(
@@ -118,15 +98,15 @@ def add_search_line(
     opacity: float = 1.0,
     value_text: str = "%{y:.2f}%",
 ) -> None:
-    """Draw a curve in the colour of its sub-space; ``value_text`` is how hovering says a value.
+    """Draw a curve in the colour of its sub-space; ``value_text`` formats values when hovering.
 
-    A colour that does not stand out on light and dark pages alike lies on a wider, darker line.
+    A colour with too little contrast on light or dark pages is drawn over a wider, darker line.
     """
     colour = sub_space_colour(position)
-    outlined = not stands_out(colour)
+    outlined = not is_visible(colour)
     epochs, values = thinned(epochs, values)
     line: dict[str, Any] = {
-        **epochs_place(epochs),
+        **epoch_points(epochs),
         **panel.axes,
         "y": values.astype(np.float32),
         "mode": "lines",
@@ -136,22 +116,19 @@ def add_search_line(
         line["opacity"] = opacity
     if outlined:
         outline = {"color": outline_colour(colour), "width": _OUTLINE}
-        figure.add_scatter(**line, line=outline, showlegend=False, hoverinfo="skip")
+        figure.add_scatter(**line, line=outline, **SILENT)
+    width = _CORE if outlined else _PLAIN
     figure.add_scatter(
         **line,
         name=name,
-        line={
-            "color": colour,
-            "width": _CORE if outlined else _PLAIN,
-            "dash": sub_space_dash(position),
-        },
+        line={"color": colour, "width": width, "dash": sub_space_dash(position)},
         showlegend=panel.legend,
         hovertemplate=f"<b>{name}</b> at epoch %{{x}}: {value_text}<extra></extra>",
     )
 
 
 def accuracy_range(values: Floats) -> tuple[float, float]:
-    """Return the ends of an axis for accuracies, in percent.
+    """Compute the ends of an axis for accuracies, in percent.
 
     Where the lowest twentieth would take more than half of the axis, it is left out.
     """
@@ -167,121 +144,48 @@ def accuracy_range(values: Floats) -> tuple[float, float]:
 
 
 def cut_note(values: Floats, low: float) -> list[str]:
-    """Return how many points lie below an axis, if any do."""
+    """Note how many points are below the axis, if any."""
     known = values[~np.isnan(values)]
     below = int((known < low).sum())
     return [f"not shown: {below:,} of {known.size:,} points below {low:.1f}%"] if below else []
 
 
-def search_alternative(curves: Curves) -> str:
-    """Return whether the leader by validation accuracy finds the best architecture."""
-    test = curves.values["test_accuracy"]
-    rows = leaders(curves)
-    lead = rows.dropna(subset=["test_accuracy"])
-    if lead.empty:
-        return f"Curves of {len(curves.sub_spaces)} sub-supernets; what they find is not known."
-    columns = np.searchsorted(curves.epochs, lead["epoch"].to_numpy())
-    highest = np.nanmax(test[:, columns], axis=0)
-    best = int((lead["test_accuracy"].to_numpy() == highest).sum())
-    last = lead.iloc[-1]
-    ahead = int(np.nanargmax(test[:, columns[-1]]))
-    at_end = (
-        f"finds the best architecture, {highest[-1]:.2f}%"
-        if last["test_accuracy"] == highest[-1]
-        else f"finds {last['test_accuracy']:.2f}%, while {curves.sub_spaces[ahead]} finds "
-        f"{highest[-1]:.2f}%"
-    )
-    return (
-        f"Accuracy of the architecture found by {len(curves.sub_spaces)} sub-supernets. At "
-        f"epoch {last['epoch']} the one with the best validation accuracy, {last['sub_space']}, "
-        f"{at_end}. The leader by validation accuracy also finds the best architecture at {best:,} "
-        f"of {len(lead):,} epochs."
-    )
+def as_curves(curves: pd.DataFrame | Curves) -> Curves | None:
+    """Read curves if they are not read yet; None if there are none.
 
-
-def halving_alternative(result: HalvingResult) -> str:
-    """Return who was discarded when, and what it came to."""
-    parts = []
-    for epoch in result.milestones:
-        gone = [name for name, at in result.discarded.items() if at == epoch]
-        if gone:
-            parts.append(f"At epoch {epoch} {', '.join(gone)} are discarded.")
-    start = (
-        f"Validation accuracy of {len(result.sub_spaces)} sub-supernets, "
-        f"{describe_schedule(result.milestones, result.end)}."
-    )
-    return " ".join([start, *parts, verdict(result)])
-
-
-def schedules_alternative(grid: pd.DataFrame) -> str:
-    """Return what the cheapest strategies lose, and what the paper's does."""
-    front = grid[grid["pareto"]].sort_values(["cost", "regret"])
-    points = [f"{row['label']} ({_point(row)})" for row in front.to_dict("records")]
-    known = [
-        f"The schedule of {'the paper' if row['mark'] == 'paper' else row['mark']}: "
-        f"{_point(row)}, {'on' if row['pareto'] else 'not on'} the front."
-        for row in grid.to_dict("records")
-        if row["mark"] in ("paper", "GM-NAS")
-    ]
-    start = f"Cost against regret of {len(grid)} strategies. On the Pareto front: "
-    return " ".join([start + "; ".join(points) + ".", *known])
-
-
-def proxy_alternative(frame: pd.DataFrame, chance: float | None) -> str:
-    """Return how well validation accuracy orders sub-supernets early, late and at best."""
-    known = frame.dropna(subset=["kendall"])
-    if known.empty:
-        return "No correlation is defined: all sub-supernets are equal at every epoch."
-    first, last = known.iloc[0], known.iloc[-1]
-    best = known.iloc[int(known["kendall"].to_numpy().argmax())]
-    text = (
-        f"Kendall's tau between validation accuracy and the accuracy of what is found at the end: "
-        f"{first['kendall']:.2f} at epoch {first['epoch']:.0f}, {last['kendall']:.2f} at epoch "
-        f"{last['epoch']:.0f}, at most {best['kendall']:.2f} at epoch {best['epoch']:.0f}."
-    )
-    if chance is None:
-        return text
-    above = int((known["kendall"] >= chance).sum())
-    return (
-        f"{text} It reaches {chance:.2f}, which a random order reaches in less than one case of "
-        f"twenty, at {above:,} of {len(known):,} epochs."
-    )
-
-
-def _point(row: Row) -> str:
-    return f"{row['cost']:.2f} runs, {row['regret']:.2f} points lost"
-
-
-HEIGHT = 420
+    Raises:
+        SelectionError: If the curves are damaged, or of more than one seed.
+    """
+    if isinstance(curves, Curves):
+        return curves
+    return None if curves.empty else read_frame(curves)
 
 
 def search_curves_figure(
     curves: pd.DataFrame | Curves,
     axis_title: str = FOUND_AXIS,
     caption: Sequence[str] = (),
-    title: str = "What each sub-supernet finds",
+    title: str = "Accuracy found by each sub-supernet",
 ) -> go.Figure:
-    """Draw the test accuracy of the architecture found, and a red dot on who leads.
+    """Draw the test accuracy of the architecture found, and a red dot on the leader.
 
-    The leader of an epoch is the sub-supernet with the best validation accuracy there.
+    The leader of an epoch is the sub-supernet with the highest validation accuracy.
 
     Args:
         curves: Columns sub_space, epoch, valid_accuracy and test_accuracy (percent), of one seed,
             or what ``fewshot_core.selection.read_frame`` makes of them.
         axis_title: What the accuracies are, with their unit.
-        caption: Parts of the muted line under the title, after what red is.
-        title: The title.
 
     Raises:
         SelectionError: If the curves are damaged, or of more than one seed.
     """
-    if isinstance(curves, pd.DataFrame) and curves.empty:
-        return empty_figure(title, "no search to draw", HEIGHT)
-    table = curves if isinstance(curves, Curves) else read_frame(curves)
+    table = as_curves(curves)
+    if table is None:
+        return empty_figure(title, "no search to draw", _HEIGHT)
     test = table.values["test_accuracy"]
     low, high = accuracy_range(test)
     notes = [LEADER_NOTE, *cut_note(test, low), *caption]
-    figure = base_figure(title, HEIGHT, search_alternative(table), notes)
+    figure = base_figure(title, _HEIGHT, search_alternative(table), notes)
     add_search_curves(figure, Panel(), table)
     figure.update_xaxes(title_text="epoch")
     figure.update_yaxes(title_text=axis_title, range=[low, high])
@@ -297,34 +201,50 @@ def add_search_curves(figure: go.Figure, panel: Panel, curves: Curves) -> None:
         add_search_line(figure, panel, name, position, curves.epochs[own], test[i, own])
     rows = leaders(curves)
     figure.add_scatter(
-        **epochs_place(rows["epoch"].to_numpy(dtype=np.int64)),
+        **epoch_points(rows["epoch"].to_numpy(dtype=np.int64)),
         **panel.axes,
         y=rows["test_accuracy"].to_numpy(dtype=np.float32),
         name="leader",
         mode="markers",
         marker={"color": LEADER_COLOUR, "size": 4},
         showlegend=False,
-        hovertemplate="best validation accuracy at epoch %{x}: finds %{y:.2f}%<extra></extra>",
+        hovertemplate="leader at epoch %{x}: finds %{y:.2f}%<extra></extra>",
     )
 
 
-HEIGHT_of_search_epochs = 400
-
-_ROOM = 0.02
-_HEAD = 7
+def search_alternative(curves: Curves) -> str:
+    """Text alternative: whether the leader finds the best architecture."""
+    count = len(curves.sub_spaces)
+    lead = leaders(curves).dropna(subset=["test_accuracy"])
+    if lead.empty:
+        return f"Curves of {count} sub-supernets; what they find is not known."
+    columns = np.searchsorted(curves.epochs, lead["epoch"].to_numpy())
+    test = curves.values["test_accuracy"][:, columns]
+    highest = np.nanmax(test, axis=0)
+    best = int((lead["test_accuracy"].to_numpy() == highest).sum())
+    last = lead.iloc[-1]
+    at_end = f"finds the best architecture, {highest[-1]:.2f}%"
+    if last["test_accuracy"] != highest[-1]:
+        ahead = curves.sub_spaces[int(np.nanargmax(test[:, -1]))]
+        at_end = f"finds {last['test_accuracy']:.2f}%, while {ahead} finds {highest[-1]:.2f}%"
+    return (
+        f"Accuracy of the architecture found by {count} sub-supernets. At epoch {last['epoch']} "
+        f"the leader by validation accuracy, {last['sub_space']}, {at_end}. The leader finds the "
+        f"best architecture at {best:,} of {len(lead):,} epochs."
+    )
 
 
 @dataclass(frozen=True)
 class EpochMeasure:
-    """Something that is drawn over epochs.
+    """A measure that is drawn over epochs.
 
     Attributes:
         column: Its column in what ``fewshot_core.analysis.search_epochs`` returns.
         label: Its name.
-        axis_title: What the axis says.
+        axis_title: The title of its axis.
         unit: What follows its numbers.
         decimals: How many decimals they have.
-        low_is_good: Whether the least is the best.
+        low_is_good: Whether the lowest value is the best.
     """
 
     column: str
@@ -333,10 +253,6 @@ class EpochMeasure:
     unit: str = "%"
     decimals: int = 2
     low_is_good: bool = False
-
-    def text(self, value: float) -> str:
-        """Return a value in words."""
-        return f"{value:.{self.decimals}f}{self.unit}"
 
 
 EPOCH_MEASURES: Mapping[str, EpochMeasure] = {
@@ -367,39 +283,45 @@ def epochs_figure(
     caption: Sequence[str] = (),
     title: str = "",
 ) -> go.Figure:
-    """Draw one measure of some searches over epochs, as far as they are.
+    """Draw one measure of some searches over the epochs that are done.
 
     Args:
         frame: Columns sub_space, epoch and the measure, a row for each epoch that is done; of one
             seed, or of means.
         measure: One of ``EPOCH_MEASURES``.
-        end: The last epoch of a whole search; the axis reaches up to there from the start.
-        running: The sub-spaces whose curves go on: they end in a dot.
-        chance: The accuracy of guessing, in percent, or None not to show it.
-        axis_title: What the axis says, if not what the measure says.
-        caption: Parts of the muted line under the title.
+        end: The last epoch of a complete search, where the axis ends.
+        running: The sub-spaces whose searches are running: their curves end in a dot.
+        chance: The accuracy of random guessing, in percent, or None not to show it.
+        axis_title: The title of the axis, if not the measure's.
         title: The title; by default the measure's name.
     """
     info = EPOCH_MEASURES[measure]
     title = title or info.label
     known = frame.dropna(subset=[measure])
     if known.empty:
-        return empty_figure(title, "no epoch to draw yet", HEIGHT_of_search_epochs)
+        return empty_figure(title, "no epoch to draw yet", _EPOCHS_HEIGHT)
     values = known[measure].to_numpy(dtype=np.float64)
     low, high = _range(info, values)
     notes = [*(cut_note(values, low) if info.unit == "%" else []), *caption]
-    figure = base_figure(title, HEIGHT_of_search_epochs, _alternative(known, info), notes)
+    figure = base_figure(title, _EPOCHS_HEIGHT, _epochs_alternative(known, info), notes)
     if chance is not None and low <= chance <= high:
-        _add_chance(figure, chance)
+        text = {"text": f"random guessing, {chance:g}%", "xanchor": "right"}
+        figure.add_hline(
+            y=chance,
+            line={"color": INK, "width": 1, "dash": "dot"},
+            annotation={**text, "font": {"size": SMALL_FONT_SIZE}},
+        )
     number = f"%{{y:.{info.decimals}f}}{info.unit}"
-    for name, curve in known.groupby("sub_space", sort=False):
+    for key, curve in known.groupby("sub_space", sort=False):
+        name = str(key)
+        # The whole space is grey.
+        position = len(SUB_SPACE_COLOURS) - 1 if name == UNSPLIT else positions_of([name])[0]
         epochs = curve["epoch"].to_numpy(dtype=np.int64)
         heights = curve[measure].to_numpy(dtype=np.float64)
-        position = _position(str(name))
-        add_search_line(figure, Panel(), str(name), position, epochs, heights, value_text=number)
+        add_search_line(figure, Panel(), name, position, epochs, heights, value_text=number)
         if name in running or len(epochs) == 1:
-            _add_head(figure, str(name), position, int(epochs[-1]), float(heights[-1]))
-    figure.update_xaxes(title_text="epoch", range=[-_ROOM * end, (1 + _ROOM) * end])
+            _add_dot(figure, name, position, int(epochs[-1]), float(heights[-1]))
+    figure.update_xaxes(title_text="epoch", range=epoch_range(end))
     figure.update_yaxes(title_text=axis_title or info.axis_title, range=[low, high])
     figure.update_layout(legend_traceorder="normal")
     return figure
@@ -413,47 +335,26 @@ def _range(info: EpochMeasure, values: Floats) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _position(name: str) -> int:
-    """Return the position of a sub-space's colour; the whole space has the grey one."""
-    return len(SUB_SPACE_COLOURS) - 1 if name == UNSPLIT else positions_of([name])[0]
-
-
-def _add_chance(figure: go.Figure, chance: float) -> None:
-    figure.add_hline(
-        y=chance,
-        line={"color": INK, "width": 1, "dash": "dot"},
-        annotation={
-            "text": f"guessing, {chance:g}%",
-            "xanchor": "right",
-            "font": {"size": SMALL_FONT_SIZE},
-        },
-    )
-
-
-def _add_head(figure: go.Figure, name: str, position: int, epoch: int, value: float) -> None:
-    """End a curve in a dot."""
+def _add_dot(figure: go.Figure, name: str, position: int, epoch: int, value: float) -> None:
     colour = sub_space_colour(position)
+    outline = {"color": outline_colour(colour), "width": 1.2}
     figure.add_scatter(
         x=[epoch],
         y=[value],
         mode="markers",
-        marker={
-            "color": colour,
-            "size": _HEAD,
-            "line": {"color": outline_colour(colour), "width": 1.2},
-        },
+        marker={"color": colour, "size": 7, "line": outline},
         legendgroup=name,
-        showlegend=False,
-        hoverinfo="skip",
+        **SILENT,
     )
 
 
-def _alternative(known: pd.DataFrame, info: EpochMeasure) -> str:
-    """Return who is first and who is last, each at its last epoch."""
+def _epochs_alternative(known: pd.DataFrame, info: EpochMeasure) -> str:
+    """Text alternative: the highest and the lowest curve, each at its last epoch."""
     last = known.sort_values("epoch").groupby("sub_space", sort=False).tail(1)
     order = last.sort_values(info.column, ascending=info.low_is_good, kind="stable")
     points = [
-        f"{row['sub_space']} with {info.text(row[info.column])} at epoch {row['epoch']:.0f}"
+        f"{row['sub_space']} with {row[info.column]:.{info.decimals}f}{info.unit} at epoch "
+        f"{row['epoch']:.0f}"
         for row in order.to_dict("records")
     ]
     best, worst = ("Lowest", "highest") if info.low_is_good else ("Highest", "lowest")
@@ -463,9 +364,6 @@ def _alternative(known: pd.DataFrame, info: EpochMeasure) -> str:
     return f"{start}, {len(points)} curves. {best}: {points[0]}; {worst}: {points[-1]}."
 
 
-_HEIGHT = 330
-
-
 def shared_accuracy_figure(
     frame: pd.DataFrame,
     found: str,
@@ -473,22 +371,20 @@ def shared_accuracy_figure(
     caption: Sequence[str] = (),
     title: str = "Do shared weights rank architectures?",
 ) -> go.Figure:
-    """Draw a point for each architecture.
+    """Draw the benchmark accuracy of architectures against that with shared weights.
 
     Args:
         frame: Columns architecture (index), shared_accuracy and benchmark_accuracy (percent).
-        found: The rank correlation, in words.
+        found: The rank correlation, as a text.
         axis_title: What the benchmark accuracies are, with their unit.
-        caption: Parts of the muted line under the title, after the correlation.
-        title: The title.
     """
     if frame.empty:
-        return empty_figure(title, "the table knows none of the architectures", _HEIGHT)
+        return empty_figure(title, "the table has none of the architectures", _SHARED_HEIGHT)
     alt = f"{title} {len(frame)} architectures, accuracy with shared weights against {axis_title}. "
     heights = frame["benchmark_accuracy"].to_numpy(dtype=np.float64)
     low, high = accuracy_range(heights)
     notes = [found, *cut_note(heights, low), *caption]
-    figure = base_figure(title, _HEIGHT, f"{alt}{found}.", notes)
+    figure = base_figure(title, _SHARED_HEIGHT, f"{alt}{found}.", notes)
     figure.add_scatter(
         x=frame["shared_accuracy"].to_numpy(dtype=np.float32),
         y=frame["benchmark_accuracy"].to_numpy(dtype=np.float32),

@@ -16,15 +16,15 @@ from fewshot_core.plots.template import (
     SMALL_FONT_SIZE,
     base_figure,
     empty_figure,
+    epoch_range,
+    panel_heading,
     translucent,
 )
 from fewshot_core.space import OPERATION_LABELS, SubSpace, edge_label
 
-_HEIGHT = 270
+_PANELS_HEIGHT = 270
 _GAP = 0.07
-_ROOM = 0.02
-
-# Column, name in the legend or None, colour, dash, of every line of a panel.
+# Column, name in the legend, colour and dash of every line of a panel.
 _PANELS = {
     "loss": (
         ("train_loss", "training loss", DEGENERATE_COLOUR, "dash"),
@@ -34,6 +34,11 @@ _PANELS = {
     "temperature": (("temperature", "temperature", INK, "solid"),),
 }
 
+_ROW, _FRAME, _LEAST_HEIGHT = 17, 110, 240
+_SCALE = ((0.0, translucent(ACTIVE_COLOUR, 0.03)), (1.0, translucent(ACTIVE_COLOUR, 1.0)))
+
+Records = Sequence[Mapping[str, Any]]
+
 
 def search_panels_figure(
     frame: pd.DataFrame,
@@ -41,41 +46,48 @@ def search_panels_figure(
     caption: Sequence[str] = (),
     title: str = "Losses, entropy and temperature",
 ) -> go.Figure:
-    """Draw the losses of one search, and what tells how sure it is.
+    """Draw the losses, the entropy and the temperature of one search.
 
     Args:
         frame: Columns epoch, train_loss, valid_loss, entropy (bits) and temperature, a row for each
             epoch that is done; a search without a temperature has no panel for it.
-        end: The last epoch of the whole search.
-        caption: Parts of the muted line under the title.
-        title: The title.
+        end: The last epoch of the complete search.
     """
     if frame.empty:
-        return empty_figure(title, "no epoch is done yet", _HEIGHT)
+        return empty_figure(title, "no epoch finished yet", _PANELS_HEIGHT)
     panels = [name for name, lines in _PANELS.items() if frame[lines[-1][0]].notna().any()]
-    figure = base_figure(title, _HEIGHT, _alternative(frame), caption)
+    figure = base_figure(title, _PANELS_HEIGHT, _panels_alternative(frame), caption)
+    width = (1 - _GAP * (len(panels) - 1)) / len(panels)
     for number, name in enumerate(panels):
-        _draw_panel(figure, number, len(panels), name, frame, end)
+        suffix = str(number + 1) if number else ""
+        start = number * (width + _GAP)
+        _add_lines(figure, name, suffix, frame)
+        figure.update_layout(
+            {
+                f"xaxis{suffix}": {
+                    "domain": [start, start + width],
+                    "anchor": f"y{suffix}",
+                    "title": {"text": "epoch"},
+                    "range": epoch_range(end),
+                },
+                f"yaxis{suffix}": {
+                    "anchor": f"x{suffix}",
+                    "rangemode": "tozero" if name != "loss" else "normal",
+                },
+            }
+        )
+        figure.add_annotation(**panel_heading(name, start, 1))
+    place = {"orientation": "h", "x": 0, "y": 1.14, "xanchor": "left", "yanchor": "bottom"}
     figure.update_layout(
-        legend={
-            "orientation": "h",
-            "x": 0,
-            "y": 1.14,
-            "xanchor": "left",
-            "yanchor": "bottom",
-            "font": {"size": SMALL_FONT_SIZE},
-        },
+        legend={**place, "font": {"size": SMALL_FONT_SIZE}},
         margin={"t": 78 if not caption else 96},
     )
     return figure
 
 
-def _draw_panel(
-    figure: go.Figure, number: int, panels: int, name: str, frame: pd.DataFrame, end: int
-) -> None:
-    """Draw the lines of one of some panels, with axes of its own."""
-    suffix = str(number + 1) if number else ""
-    lines = _PANELS[name]
+def _add_lines(figure: go.Figure, panel: str, suffix: str, frame: pd.DataFrame) -> None:
+    """Draw the lines of a panel."""
+    lines = _PANELS[panel]
     for column, label, colour, dash in lines:
         known = frame.dropna(subset=[column])
         figure.add_scatter(
@@ -89,36 +101,9 @@ def _draw_panel(
             showlegend=len(lines) > 1,
             hovertemplate=f"{label} at epoch %{{x}}: %{{y:.3f}}<extra></extra>",
         )
-    width = (1 - _GAP * (panels - 1)) / panels
-    start = number * (width + _GAP)
-    figure.update_layout(
-        {
-            f"xaxis{suffix}": {
-                "domain": [start, start + width],
-                "anchor": f"y{suffix}",
-                "title": {"text": "epoch"},
-                "range": [-_ROOM * end, (1 + _ROOM) * end],
-            },
-            f"yaxis{suffix}": {
-                "anchor": f"x{suffix}",
-                "rangemode": "tozero" if name != "loss" else "normal",
-            },
-        }
-    )
-    figure.add_annotation(
-        text=name,
-        x=start,
-        y=1,
-        xref="paper",
-        yref="paper",
-        xanchor="left",
-        yanchor="bottom",
-        showarrow=False,
-        font={"size": SMALL_FONT_SIZE},
-    )
 
 
-def _alternative(frame: pd.DataFrame) -> str:
+def _panels_alternative(frame: pd.DataFrame) -> str:
     first, last = frame.iloc[0], frame.iloc[-1]
     parts = [
         f"{label} from {first[column]:.2f} to {last[column]:.2f}"
@@ -130,13 +115,6 @@ def _alternative(frame: pd.DataFrame) -> str:
     if not np.isnan(last["temperature"]):
         parts.append(f"temperature {last['temperature']:.2f}")
     return f"Epoch {first['epoch']:.0f} to {last['epoch']:.0f}: {', '.join(parts)}."
-
-
-_ROW, _FRAME, _LEAST = 17, 110, 240
-_SCALE = ((0.0, translucent(ACTIVE_COLOUR, 0.03)), (1.0, translucent(ACTIVE_COLOUR, 1.0)))
-
-Records = Sequence[Mapping[str, Any]]
-Probabilities = npt.NDArray[np.float64]
 
 
 def probabilities_figure(
@@ -153,58 +131,38 @@ def probabilities_figure(
     Args:
         records: The epochs that are done, each as ``EpochRecord.to_dict`` returns it.
         sub_space: The operations to choose from.
-        end: The last epoch of a whole search.
-        caption: Parts of the muted line under the title.
-        title: The title.
+        end: The last epoch of a complete search.
     """
-    rows = [
-        (edge, operation)
-        for edge, operations in enumerate(sub_space.enabled)
-        for operation in operations
-        if len(operations) > 1
-    ]
-    if not rows:
+    edges = {edge: ops for edge, ops in enumerate(sub_space.enabled) if len(ops) > 1}
+    if not edges:
         return empty_figure(title, "the sub-space is a single architecture: nothing to choose")
     if not records:
-        return empty_figure(title, "no epoch is done yet")
+        return empty_figure(title, "no epoch finished yet")
     table = np.array([record["probabilities"] for record in records], dtype=np.float64)
-    chosen = _chosen(table[-1], sub_space)
-    places = _places(rows)
-    notes = [*_fixed(sub_space), *caption]
-    height = max(_LEAST, _FRAME + _ROW * (places[-1] + 1))
-    figure = base_figure(
-        title, height, _alternative_of_probabilities(table, sub_space, records), notes
-    )
-    names = [" " * place for place in range(places[-1] + 1)]
-    for place, (edge, operation) in zip(places, rows, strict=True):
-        names[place] = escape(f"{edge_label(edge)} {OPERATION_LABELS[operation]}")
-    _draw_grid(figure, table, dict(zip(places, rows, strict=True)), names, records)
-    figure.update_xaxes(title_text="epoch", range=[-0.5, end + 0.5], showgrid=False)
-    figure.update_yaxes(
-        type="category",
-        tickvals=[names[place] for place in places],
-        ticktext=[
-            f"<b>{names[place]}</b>" if chosen[edge] == operation else names[place]
-            for place, (edge, operation) in zip(places, rows, strict=True)
-        ],
-        tickfont={"size": SMALL_FONT_SIZE},
-        range=[len(names) - 0.5, -0.5],
-        showgrid=False,
-    )
-    return figure
-
-
-def _draw_grid(
-    figure: go.Figure,
-    table: Probabilities,
-    rows: Mapping[int, tuple[int, int]],
-    names: Sequence[str],
-    records: Records,
-) -> None:
-    """Draw the probabilities; rows of the picture without an operation stay empty."""
-    grid = np.full((len(names), len(records)), np.nan)
+    # Rows by their place from the top, one of which is left empty between two edges.
+    rows: dict[int, tuple[int, int]] = {}
+    for number, (edge, operations) in enumerate(edges.items()):
+        start = len(rows) + number
+        rows |= {start + i: (edge, operation) for i, operation in enumerate(operations)}
+    count = max(rows) + 1
+    names = [" " * place for place in range(count)]
+    grid = np.full((count, len(records)), np.nan)
+    bold = []
     for place, (edge, operation) in rows.items():
+        names[place] = escape(f"{edge_label(edge)} {OPERATION_LABELS[operation]}")
         grid[place] = table[:, edge, operation]
+        # Of equal ones, the first.
+        chosen = max(edges[edge], key=lambda operation: table[-1, edge, operation])
+        bold.append(f"<b>{names[place]}</b>" if operation == chosen else names[place])
+    fixed = [
+        f"{edge_label(edge)} is {OPERATION_LABELS[operations[0]]}"
+        for edge, operations in enumerate(sub_space.enabled)
+        if edge not in edges
+    ]
+    notes = [f"no choice: {', '.join(fixed)}"] if fixed else []
+    height = max(_LEAST_HEIGHT, _FRAME + _ROW * count)
+    alt = _probabilities_alternative(table, edges, records)
+    figure = base_figure(title, height, alt, [*notes, *caption])
     figure.add_heatmap(
         z=grid.astype(np.float32),
         x=[record["epoch"] for record in records],
@@ -212,52 +170,31 @@ def _draw_grid(
         colorscale=_SCALE,
         zmin=0,
         zmax=max(float(np.nanmax(grid)), 0.25),
-        colorbar={
-            "thickness": 10,
-            "outlinewidth": 0,
-            "tickformat": ".2f",
-            "nticks": 4,
-        },
+        colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": ".2f", "nticks": 4},
         hovertemplate="edge %{y} at epoch %{x}: %{z:.3f}<extra></extra>",
     )
+    figure.update_xaxes(title_text="epoch", range=[-0.5, end + 0.5], showgrid=False)
+    figure.update_yaxes(
+        type="category",
+        tickvals=[names[place] for place in rows],
+        ticktext=bold,
+        tickfont={"size": SMALL_FONT_SIZE},
+        range=[count - 0.5, -0.5],
+        showgrid=False,
+    )
+    return figure
 
 
-def _places(rows: Sequence[tuple[int, int]]) -> list[int]:
-    """Return the row of the picture for each operation; edges are a row apart."""
-    edges = list(dict.fromkeys(edge for edge, _ in rows))
-    return [number + edges.index(edge) for number, (edge, _) in enumerate(rows)]
-
-
-def _chosen(last: Probabilities, sub_space: SubSpace) -> list[int]:
-    """Return the likeliest enabled operation of each edge; of equal ones, the first."""
-    return [
-        max(operations, key=lambda operation: last[edge, operation])
-        for edge, operations in enumerate(sub_space.enabled)
-    ]
-
-
-def _fixed(sub_space: SubSpace) -> list[str]:
-    """Return which edges have no choice."""
-    alone = [
-        f"{edge_label(edge)} is {OPERATION_LABELS[operations[0]]}"
-        for edge, operations in enumerate(sub_space.enabled)
-        if len(operations) == 1
-    ]
-    return [f"no choice: {', '.join(alone)}"] if alone else []
-
-
-def _alternative_of_probabilities(
-    table: Probabilities, sub_space: SubSpace, records: Records
+def _probabilities_alternative(
+    table: npt.NDArray[np.float64], edges: Mapping[int, Sequence[int]], records: Records
 ) -> str:
-    """Return what is likeliest on each edge, and since when."""
+    """Text alternative: the most likely operation of each edge, and since which epoch."""
     parts = []
-    for edge, operations in enumerate(sub_space.enabled):
-        if len(operations) == 1:
-            continue
+    for edge, operations in edges.items():
         series = table[:, edge, list(operations)]
         winners = series.argmax(axis=1)
         changes = np.flatnonzero(winners != winners[-1])
         since = records[int(changes[-1]) + 1 if changes.size else 0]["epoch"]
         name = OPERATION_LABELS[operations[int(winners[-1])]]
         parts.append(f"{edge_label(edge)} {name} with {series[-1].max():.2f}, since epoch {since}")
-    return f"Likeliest operations at epoch {records[-1]['epoch']}: {'; '.join(parts)}."
+    return f"Most likely operations at epoch {records[-1]['epoch']}: {'; '.join(parts)}."

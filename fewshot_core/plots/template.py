@@ -1,4 +1,7 @@
-"""The template of all figures: colours, axes, and what figures say in words."""
+"""What all figures share: colours, template, text alternatives and small drawing helpers.
+
+A figure function is deterministic and draws an empty figure with a message where there is no data.
+"""
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
@@ -7,8 +10,6 @@ from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
-
-from fewshot_core.analysis.distributions import WHOLE
 
 SUB_SPACE_COLOURS = (
     "#E69F00",
@@ -23,13 +24,13 @@ SUB_SPACE_COLOURS = (
 """S1 to S8: the colours of Okabe and Ito, with grey in place of black."""
 
 OPERATION_COLOURS = ("#6F7480", "#94682A", "#1B7F83", "#5B5FC7", "#A14D87")
-"""A tint for each operation, in the order of ``OPERATIONS``; white text is readable on it."""
+"""The operations, in the order of ``OPERATIONS``; white text is readable on each."""
 
 OPERATION_GLYPHS = ("n", "s", "1x1", "3x3", "p")
-"""A sign for each operation, in the order of ``OPERATIONS``."""
+"""Short names of the operations, in the order of ``OPERATIONS``."""
 
 INK = "#777B88"
-"""Text and lines: as far from white as from near-black."""
+"""Text and lines: the same contrast with white and with near-black."""
 
 GRID = "rgba(119,123,136,0.22)"
 WHOLE_COLOUR = "#8C8C8C"
@@ -39,12 +40,21 @@ FONT_FAMILY = '"Source Sans", "Source Sans Pro", "Open Sans", sans-serif'
 FONT_SIZE = 13
 SMALL_FONT_SIZE = 12
 
+SILENT = {"showlegend": False, "hoverinfo": "skip"}
+"""Options of a trace that is neither in the legend nor reacts to hovering."""
+
+Annotation = dict[str, Any]
+Row = Mapping[Hashable, Any]
+
+_PAGES = ("#FFFFFF", "#0E1117")
+_LEAST_CONTRAST = 3  # what WCAG 2 requires of graphics
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _PATTERNS = ("", "/", "x", ".")
 _OUTLINE_RANGE = (0.13, 0.28)
 _LEGEND_ROW, _LEGEND_GAP = 20, 12
 _TITLE_BASELINE = 22
 _LONGEST_LINE = 58
+_EPOCH_MARGIN = 0.02
 
 _AXIS = {
     "gridcolor": GRID,
@@ -77,122 +87,60 @@ TEMPLATE = go.layout.Template(
 
 
 def sub_space_colour(position: int) -> str:
-    """Return the colour of a sub-space, counted from 0; after eight they begin again."""
+    """Colour of a sub-space, counted from 0; repeats after eight."""
     return SUB_SPACE_COLOURS[position % len(SUB_SPACE_COLOURS)]
 
 
 def sub_space_dash(position: int) -> str:
-    """Return the dash of a sub-space's line: another one after each eight."""
+    """Dash of a sub-space's line, which differs where colours repeat."""
     return _DASHES[position // len(SUB_SPACE_COLOURS) % len(_DASHES)]
 
 
 def sub_space_pattern(position: int) -> str:
-    """Return the pattern of a sub-space's area: another one after each eight."""
+    """Pattern of a sub-space's area, which differs where colours repeat."""
     return _PATTERNS[position // len(SUB_SPACE_COLOURS) % len(_PATTERNS)]
 
 
 def translucent(colour: str, opacity: float) -> str:
-    """Return a ``#rrggbb`` colour with an opacity."""
+    """Add an opacity to a ``#rrggbb`` colour."""
     red, green, blue = _channels(colour)
     return f"rgba({red},{green},{blue},{opacity})"
 
 
 def luminance(colour: str) -> float:
-    """Return the relative luminance of a ``#rrggbb`` colour, 0 to 1, as WCAG 2 defines it."""
+    """Compute the relative luminance of a ``#rrggbb`` colour, 0 to 1, as defined by WCAG 2."""
     red, green, blue = (_linear(channel / 255) for channel in _channels(colour))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
+def contrast(one: str, other: str) -> float:
+    """Compute the contrast ratio of two ``#rrggbb`` colours, 1 to 21, as defined by WCAG 2."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def is_visible(colour: str) -> bool:
+    """Whether a line of this colour has enough contrast with light and dark pages."""
+    return all(contrast(colour, page) >= _LEAST_CONTRAST for page in _PAGES)
+
+
 def text_colour(background: str) -> str:
-    """Return white or near-black, whichever is easier to read on a ``#rrggbb`` colour."""
+    """Choose white or near-black, whichever is easier to read on a ``#rrggbb`` colour."""
     return "#FFFFFF" if luminance(background) < 0.18 else "#111111"
 
 
 def outline_colour(colour: str) -> str:
-    """Return a colour darkened or lightened until it stands out on white and near-black alike."""
+    """Darken or lighten a colour until it is visible on light and dark pages."""
     low, high = _OUTLINE_RANGE
     target = 255 if luminance(colour) < low else 0
-    mixed = colour
-    for step in range(1, 21):
-        if low <= luminance(mixed) <= high:
-            break
+    for step in range(21):
         mixed = "#" + "".join(
             f"{round(channel + (target - channel) * step / 20):02X}"
             for channel in _channels(colour)
         )
+        if low <= luminance(mixed) <= high:
+            break
     return mixed
-
-
-def base_figure(title: str, height: int, alt: str, notes: Sequence[str] = ()) -> go.Figure:
-    """Return a figure with the template, a fixed height and its text alternative.
-
-    Args:
-        title: The title, or an empty text for none.
-        height: In pixels.
-        alt: What the figure shows, in words, kept in ``layout.meta["alt"]``.
-        notes: Parts of muted lines under the title.
-    """
-    figure = go.Figure()
-    lines = [
-        f'<span style="font-size:{SMALL_FONT_SIZE}px">{escape(line)}</span>'
-        for line in _lines(notes)
-    ]
-    text = "<br>".join([part for part in (escape(title), *lines) if part])
-    top = (30 if title else 10) + 20 * len(lines)
-    figure.update_layout(
-        template=TEMPLATE,
-        title={"text": text, "y": 1 - _TITLE_BASELINE / height},
-        height=height,
-        meta={"alt": alt},
-        margin={"t": top},
-    )
-    return figure
-
-
-def _lines(notes: Sequence[str]) -> list[str]:
-    """Return lines that are narrow enough for a phone."""
-    lines: list[str] = []
-    for note in notes:
-        longer = f"{lines[-1]} · {note}" if lines else note
-        if lines and len(longer) <= _LONGEST_LINE:
-            lines[-1] = longer
-        else:
-            lines.append(note)
-    return lines
-
-
-def put_legend_above(figure: go.Figure, rows: int = 2, entry: int | None = None) -> None:
-    """Write the legend in lines between title and axes, where its column would take their width.
-
-    Args:
-        figure: A figure of ``base_figure``; it grows by the lines.
-        rows: For how many lines there is room.
-        entry: Pixels for the text of each entry; by default as many as the longest of its column.
-    """
-    room = rows * _LEGEND_ROW + _LEGEND_GAP
-    place = {"x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "entrywidth": entry}
-    figure.update_layout(
-        legend={"orientation": "h", **place},
-        margin={"t": figure.layout.margin.t + room},
-        height=figure.layout.height + room,
-        title={"y": 1 - _TITLE_BASELINE / (figure.layout.height + room)},
-    )
-
-
-def empty_figure(title: str, message: str, height: int = 260) -> go.Figure:
-    """Return a figure without data that says why."""
-    figure = base_figure(title, height, f"{title}: {message}")
-    figure.update_xaxes(visible=False)
-    figure.update_yaxes(visible=False)
-    figure.add_annotation(
-        text=escape(message), showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper"
-    )
-    return figure
-
-
-def alternative(figure: go.Figure) -> str:
-    """Return a figure's text alternative."""
-    return str((figure.layout.meta or {}).get("alt", ""))
 
 
 def _channels(colour: str) -> tuple[int, int, int]:
@@ -204,11 +152,98 @@ def _linear(channel: float) -> float:
     return channel / 12.92 if channel <= 0.04045 else float(((channel + 0.055) / 1.055) ** 2.4)
 
 
-Row = Mapping[Hashable, Any]
+def base_figure(title: str, height: int, alt: str, notes: Sequence[str] = ()) -> go.Figure:
+    """Make a figure with the template, a height in pixels and a text alternative.
+
+    ``alt`` is stored in ``layout.meta["alt"]``; ``notes`` are parts of muted lines under the title.
+    """
+    lines = [
+        f'<span style="font-size:{SMALL_FONT_SIZE}px">{escape(line)}</span>'
+        for line in _lines(notes)
+    ]
+    figure = go.Figure()
+    figure.update_layout(
+        template=TEMPLATE,
+        title={
+            "text": "<br>".join(filter(None, (escape(title), *lines))),
+            "y": 1 - _TITLE_BASELINE / height,
+        },
+        height=height,
+        meta={"alt": alt},
+        margin={"t": (30 if title else 10) + 20 * len(lines)},
+    )
+    return figure
 
 
-def hover_text(row: Row) -> str:
-    """Return the text of a sub-space, a row of ``describe_sub_spaces``."""
+def _lines(notes: Sequence[str]) -> list[str]:
+    """Join notes to lines that fit on a phone."""
+    lines: list[str] = []
+    for note in notes:
+        longer = f"{lines[-1]} · {note}" if lines else note
+        if lines and len(longer) <= _LONGEST_LINE:
+            lines[-1] = longer
+        else:
+            lines.append(note)
+    return lines
+
+
+def put_legend_above(figure: go.Figure, rows: int = 2) -> None:
+    """Move the legend between title and axes; the figure grows by ``rows`` lines."""
+    room = rows * _LEGEND_ROW + _LEGEND_GAP
+    height = figure.layout.height + room
+    figure.update_layout(
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom"},
+        margin={"t": figure.layout.margin.t + room},
+        height=height,
+        title={"y": 1 - _TITLE_BASELINE / height},
+    )
+
+
+def empty_figure(title: str, message: str, height: int = 260) -> go.Figure:
+    """Make a figure without data that says why there is none."""
+    figure = base_figure(title, height, f"{title}: {message}")
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    figure.add_annotation(**note(escape(message), 0.5, 0.5, xref="paper", yref="paper"))
+    return figure
+
+
+def alternative(figure: go.Figure) -> str:
+    """Text alternative of a figure."""
+    return str((figure.layout.meta or {}).get("alt", ""))
+
+
+def note(text: str, x: float, y: float, **options: Any) -> Annotation:
+    """Annotation without an arrow.
+
+    Pass annotations to ``update_layout`` in one list: adding them one by one takes time quadratic
+    in their number.
+    """
+    return {"text": text, "x": x, "y": y, "showarrow": False, **options}
+
+
+def panel_heading(text: str, x: float, y: float) -> Annotation:
+    """Small heading above a panel whose upper left corner is given in paper coordinates."""
+    place = {"xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom"}
+    return note(text, x, y, **place, font={"size": SMALL_FONT_SIZE})
+
+
+def add_matrix(
+    figure: go.Figure, values: Any, columns: Sequence[str], rows: Sequence[str], **options: Any
+) -> None:
+    """Draw a heat map with small gaps between its cells, the first row on top."""
+    figure.add_heatmap(z=values, x=columns, y=rows, showscale=False, xgap=2, ygap=2, **options)
+    figure.update_xaxes(showgrid=False)
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+
+
+def epoch_range(end: int) -> list[float]:
+    """Range of an axis of epochs from 0 to the last epoch of a complete search."""
+    return [-_EPOCH_MARGIN * end, (1 + _EPOCH_MARGIN) * end]
+
+
+def sub_space_text(row: Row) -> str:
+    """Hover text of a sub-space, a row of ``fewshot_core.analysis.describe_sub_spaces``."""
     lines = [f"<b>{row['sub_space']}</b>: {row['size']:,} architectures, {row['share']:.1%} of all"]
     if row["known"] < row["size"]:
         lines.append(f"accuracy known for {row['known']:,} of them")
@@ -219,49 +254,8 @@ def hover_text(row: Row) -> str:
     return "<br>".join(lines)
 
 
-def whole_text(frame: pd.DataFrame) -> str:
-    """Return the hover text of the whole space, from a frame of distributions."""
-    return f"<b>whole space</b>: {_first_known(frame):,} architectures with an accuracy"
-
-
-def cut_notes(frame: pd.DataFrame, sub_spaces: pd.DataFrame) -> list[str]:
-    """Return what is not drawn: architectures outside the axis and those without accuracy."""
-    whole = frame[frame["sub_space"] == WHOLE]
-    parts = [
-        f"{int(whole[side].iloc[0]):,} architectures {side} {limit}%"
-        for side, limit in zip(("below", "above"), _limit_texts(whole), strict=True)
-        if int(whole[side].iloc[0])
-    ]
-    notes = [f"not shown: {' and '.join(parts)} (of {_first_known(whole):,})"] if parts else []
-    known, size = int(sub_spaces["known"].sum()), int(sub_spaces["size"].sum())
-    if known < size:
-        notes.append(f"accuracy known for {known:,} of {size:,}")
-    return notes
-
-
-def axis_limits(whole: pd.DataFrame) -> tuple[float, float]:
-    """Return the ends of the axis of accuracy, in percent; bins reach beyond their middles."""
-    accuracy = whole["accuracy"].to_numpy()
-    half = (accuracy[1] - accuracy[0]) / 2 if "count" in whole else 0.0
-    return float(accuracy[0] - half), float(accuracy[-1] + half)
-
-
-def distributions_alternative(sub_spaces: pd.DataFrame, axis_title: str) -> str:
-    """Return which sub-spaces are best and worst on average."""
-    known = sub_spaces.dropna(subset=["mean"])
-    if known.empty:
-        return f"{axis_title}: no accuracy is known"
-    best = known.iloc[int(known["mean"].to_numpy().argmax())]
-    worst = known.iloc[int(known["mean"].to_numpy().argmin())]
-    return (
-        f"Distribution of {axis_title} in {len(sub_spaces)} sub-spaces. {best['sub_space']} has "
-        f"the highest mean, {best['mean']:.2f}%, and {worst['sub_space']} the lowest, "
-        f"{worst['mean']:.2f}%."
-    )
-
-
 def top_alternative(sub_spaces: pd.DataFrame) -> str:
-    """Return which sub-space holds most of the best architectures, and how many hold any."""
+    """Text alternative: which sub-space has most of the best architectures, how many have any."""
     counts = sub_spaces["top_count"].to_numpy()
     if not counts.sum():
         return "No sub-space is known to hold one of the best architectures."
@@ -274,7 +268,7 @@ def top_alternative(sub_spaces: pd.DataFrame) -> str:
 
 
 def number_text(value: float | None) -> str:
-    """Return a score or a similarity as a short text."""
+    """Format a score or a similarity."""
     if value is None:
         return "no score"
     if not math.isfinite(value):
@@ -286,21 +280,3 @@ def number_text(value: float | None) -> str:
     if float(value).is_integer():
         return f"{value:,.0f}"
     return f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def compact_text(value: float) -> str:
-    """Return a number in a few characters, for a cell of a matrix: "-243k"."""
-    if not 1000 <= abs(value) < 1e15:
-        plain = value == 0 or not math.isfinite(value)
-        return number_text(value) if plain else f"{value:.3g}"
-    power = int(math.log10(abs(value))) // 3
-    return f"{value / 1000**power:.3g}{' kMGT'[power]}"
-
-
-def _first_known(frame: pd.DataFrame) -> int:
-    return int(frame["known"].iloc[0])
-
-
-def _limit_texts(whole: pd.DataFrame) -> tuple[str, str]:
-    low, high = axis_limits(whole)
-    return f"{low:.2f}", f"{high:.2f}"

@@ -1,9 +1,7 @@
-"""A split with made-up accuracies, and a published one with the real table where there is one.
-
-Most tests need only made-up accuracies, which are the same everywhere.
-"""
+"""Synthetic accuracies and searches, and a published split with the real table if it is there."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -52,3 +50,33 @@ def sub_spaces(leaves, accuracy) -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def top_rows(accuracy) -> pd.DataFrame:
     return accuracy[top_mask(accuracy["accuracy_mean"])]
+
+
+@pytest.fixture(scope="session")
+def synthetic_search() -> Callable[..., pd.DataFrame]:
+    """Function that makes searches of the paper's size from a random seed."""
+    return _synthetic_search
+
+
+def _synthetic_search(
+    seed: int = 0, sub_spaces: int = 8, epochs: int = 600, first: int = 0
+) -> pd.DataFrame:
+    """Make curves with noisy validation accuracies and test accuracies in steps."""
+    generator = np.random.default_rng(seed)
+    epoch = np.arange(first, epochs + 1)
+    parts = []
+    for number in range(1, sub_spaces + 1):
+        height, pace = generator.uniform(60, 80), epochs * generator.uniform(0.03, 0.15)
+        rise = 10 + (height - 10) * (1 - np.exp(-epoch / pace))
+        new = generator.random(len(epoch)) < 0.02 + 0.3 * np.exp(-epoch / (0.1 * epochs))
+        new[0] = True
+        spread = 0.3 + 8 * np.exp(-epoch / (0.1 * epochs))
+        found = np.minimum(94.37, 93.5 - np.abs(generator.normal(0, spread)))
+        part = {
+            "sub_space": f"S{number}",
+            "epoch": epoch,
+            "valid_accuracy": np.clip(rise + generator.normal(0, 1, len(epoch)), 0, 100),
+            "test_accuracy": found[np.maximum.accumulate(np.where(new, np.arange(len(new)), 0))],
+        }
+        parts.append(pd.DataFrame(part))
+    return pd.concat(parts, ignore_index=True)

@@ -1,4 +1,4 @@
-"""Figures of several splits: what they draw, and what they say where there is nothing."""
+"""Figures of several splits."""
 
 import numpy as np
 import pandas as pd
@@ -45,13 +45,13 @@ def reports(evaluator):
     return report_frame(SPLITS, evaluator)
 
 
-def test_splits_stand_on_rows_the_best_on_top(reports):
+def test_splits_have_rows_with_the_best_on_top(reports):
     figure = informativeness_figure(reports, [0.0, 0.01], 0.05)
     points = figure.data[-1]
     assert list(points.x) == list(reports["gain_bits"])
     assert list(points.y) == [1, 0]
     assert list(figure.layout.yaxis.ticktext) == ["a&lt;b", "pool"]
-    assert "a<b tells the most" in alternative(figure)
+    assert "a<b has the highest" in alternative(figure)
     assert "0.0500 bits" in alternative(figure)
 
 
@@ -69,12 +69,12 @@ def test_splits_by_one_metric_may_share_a_row(reports):
     assert figure.layout.height == informativeness_figure(reports, [0.0, 0.01], 0.05).layout.height
 
 
-def test_the_axis_reaches_from_nothing_to_the_best_tree(reports):
+def test_the_axis_reaches_from_zero_to_the_best_tree(reports):
     low, high = informativeness_figure(reports, [0.0, 0.01], 5.0).layout.xaxis.range
     assert low < 0 < 5.0 < high
 
 
-def test_without_a_common_shape_there_is_neither_chance_nor_best(reports):
+def test_without_a_common_shape_there_are_neither_random_trees_nor_a_best(reports):
     figure = informativeness_figure(reports, [], None)
     assert len(figure.data) == 1
     assert "best tree" not in alternative(figure)
@@ -97,13 +97,13 @@ def test_splits_with_fewer_sub_spaces_leave_the_rest_of_their_row_empty(accuracy
     assert np.isnan(heat.z[0]).tolist() == [False, False, True, True, True]
 
 
-def test_curves_of_keeping_are_told_apart_by_more_than_colour():
+def test_curves_over_the_number_kept_differ_by_more_than_colour():
     frame = pd.DataFrame(
         {"split": ["a", "a", "b", "b"], "k": [1, 2, 1, 2], "best": [90.0, 94.0, 92.0, 94.0]}
     )
     figure = keep_figure(frame)
     assert len({curve.marker.symbol for curve in figure.data}) == 2
-    assert "b reaches most, 92.00%" in alternative(figure)
+    assert "b has the highest, 92.00%" in alternative(figure)
 
 
 def test_cells_are_readable_where_there_is_room_for_it(accuracy):
@@ -115,7 +115,7 @@ def test_cells_are_readable_where_there_is_room_for_it(accuracy):
     assert "how many of the top 1% it holds" in few.layout.title.text
 
 
-def test_the_legend_of_keeping_takes_no_width():
+def test_the_legend_of_the_number_kept_takes_no_width():
     frame = pd.DataFrame({"split": ["snip", "ntk", "grasp"], "k": 1, "best": [91.5, 91.0, 90.0]})
     legend = keep_figure(frame).layout.legend
     assert (legend.orientation, legend.y, legend.yanchor) == ("h", 1, "bottom")
@@ -139,6 +139,6 @@ def test_agreement_names_the_closest_pair():
         agreement_figure(pd.DataFrame()),
     ],
 )
-def test_nothing_to_compare_is_said(figure):
+def test_an_empty_comparison_has_a_message(figure):
     assert not figure.data
     assert figure.layout.annotations[0].text

@@ -8,14 +8,8 @@ from fewshot_core.analysis import (
     top_architectures,
     top_mask,
 )
-from fewshot_core.plots import (
-    STYLES,
-    SUB_SPACE_COLOURS,
-    alternative,
-    distributions_figure,
-    top_figure,
-)
-from fewshot_core.plots.template import translucent
+from fewshot_core.plots import STYLES, alternative, distributions_figure, top_figure
+from fewshot_core.plots.template import SUB_SPACE_COLOURS, translucent
 
 NAMES = [f"S{number}" for number in range(1, 9)]
 
@@ -24,7 +18,7 @@ def named(figure, name):
     return next(trace for trace in figure.data if trace.name == name)
 
 
-def words(trace):
+def hover(trace):
     return f"{trace.text} {trace.hovertemplate}"
 
 
@@ -44,7 +38,7 @@ def test_every_style(style, leaves, accuracy, sub_spaces):
     frame = DISTRIBUTION_FRAMES[style](leaves, accuracy)
     figure = distributions_figure(frame, sub_spaces, "test accuracy, %", style, caption=["seen"])
     for name, row in zip(NAMES, sub_spaces.to_dict("records"), strict=True):
-        text = words(named(figure, name))
+        text = hover(named(figure, name))
         assert f"{row['size']:,} architectures" in text
         assert f"{row['share']:.1%}" in text
     assert len(figure.to_json()) < 60_000
@@ -85,7 +79,7 @@ def test_a_highlight_dims_the_others(leaves, accuracy, sub_spaces):
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_nothing_and_little_to_draw(style, leaves, accuracy):
+def test_no_and_one_accuracy(style, leaves, accuracy):
     for rows in (accuracy.iloc[:0], accuracy.iloc[:1]):
         frame = DISTRIBUTION_FRAMES[style](leaves, rows)
         sub_spaces = describe_sub_spaces(leaves, rows)
@@ -104,14 +98,14 @@ def test_missing_accuracies_are_counted(leaves, accuracy):
     assert "accuracy known for 10,000 of 15,625" in figure.layout.title.text
 
 
-def test_nothing_is_said_to_be_cut_when_nothing_is(leaves, accuracy, sub_spaces):
+def test_no_note_of_a_cut_when_all_is_shown(leaves, accuracy, sub_spaces):
     frame = distribution_frame(leaves, accuracy, (0.0, 50.0))
     figure = distributions_figure(frame, sub_spaces)
     assert "not shown" not in figure.layout.title.text
     assert "beside each sub-space: its size" in figure.layout.title.text
 
 
-def test_more_than_eight_sub_spaces_are_told_apart(leaves, accuracy):
+def test_more_than_eight_sub_spaces_look_different(leaves, accuracy):
     many = [leaf.keep(3, group) for leaf in leaves for group in ([0], [1, 2, 3, 4])]
     figure = distributions_figure(
         distribution_frame(many, accuracy), describe_sub_spaces(many, accuracy)

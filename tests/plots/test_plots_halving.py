@@ -1,11 +1,14 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_searches import made_up_search
 
-from fewshot_core.plots import SUB_SPACE_COLOURS, alternative, halving_figure
-from fewshot_core.plots.template import outline_colour
+from fewshot_core.plots import alternative, replay_figure
+from fewshot_core.plots.halving import cursor_stops
+from fewshot_core.plots.template import SUB_SPACE_COLOURS, outline_colour
 from fewshot_core.selection import (
+    leaders,
     oracle,
     random_sub_supernet,
     read_frame,
@@ -17,17 +20,23 @@ from fewshot_core.selection import (
 
 
 @pytest.fixture(scope="module")
-def curves():
-    return read_frame(made_up_search())
+def curves(synthetic_search):
+    return read_frame(synthetic_search())
 
 
 @pytest.fixture(scope="module")
 def result(curves):
-    return successive_halving(curves, (30, 100))
+    return successive_halving(curves, (30, 103))
 
 
-def named(figure, name):
-    return next((trace for trace in figure.data if trace.name == name), None)
+@pytest.fixture(scope="module")
+def figure(curves, result):
+    return replay_figure(curves, result, title="Replay")
+
+
+def selection(figure):
+    """Traces of the lower panel that have a name, by name."""
+    return {trace.name: trace for trace in figure.data if trace.yaxis == "y2" and trace.name}
 
 
 def last_epoch(trace):
@@ -36,10 +45,9 @@ def last_epoch(trace):
     return trace.x0 + trace.dx * (len(trace.y) - 1)
 
 
-def test_a_curve_ends_where_its_sub_supernet_is_discarded(curves, result):
-    figure = halving_figure(curves, result)
+def test_a_curve_ends_where_its_sub_supernet_is_discarded(figure, curves, result):
     for position, name in enumerate(curves.sub_spaces):
-        trace = named(figure, name)
+        trace = selection(figure)[name]
         assert last_epoch(trace) == result.trained[name]
         assert trace.line.color == SUB_SPACE_COLOURS[position]
         assert trace.opacity == (0.45 if name in result.discarded else None)
@@ -47,9 +55,8 @@ def test_a_curve_ends_where_its_sub_supernet_is_discarded(curves, result):
         np.testing.assert_allclose(np.asarray(trace.y), values, atol=1e-4)
 
 
-def test_it_ends_in_a_small_cross_and_the_winner_in_a_ring(curves, result):
-    figure = halving_figure(curves, result)
-    crosses, ring = named(figure, "discarded"), named(figure, "chosen")
+def test_it_ends_in_a_small_cross_and_the_winner_in_a_ring(figure, curves, result):
+    crosses, ring = selection(figure)["discarded"], selection(figure)["chosen"]
     assert list(crosses.x) == list(result.discarded.values())
     assert crosses.marker.symbol == "x-thin"
     assert crosses.text[0].startswith(f"<b>{next(iter(result.discarded))}</b> discarded at epoch")
@@ -59,55 +66,171 @@ def test_it_ends_in_a_small_cross_and_the_winner_in_a_ring(curves, result):
     assert ring.y[0] == curves.value("valid_accuracy", winner, 600)
 
 
-def test_milestones_say_how_many_are_left(curves, result):
-    figure = halving_figure(curves, result)
-    assert [(sign.x, sign.text) for sign in figure.layout.annotations] == [
-        (30, "→ 4"),
-        (100, "→ 2"),
-    ]
-    assert figure.layout.annotations[0].hovertext == "epoch 30: 8 sub-supernets become 4"
-    dotted = [trace.x for trace in figure.data if trace.line.dash == "dot"]
-    assert dotted == [(30, 30), (100, 100)]
+def test_milestones_show_how_many_are_left(figure):
+    notes = [note for note in figure.layout.annotations if note.yref == "y2 domain"]
+    assert [(note.x, note.text) for note in notes] == [(30, "→ 4"), (103, "→ 2")]
+    assert notes[0].hovertext == "epoch 30: 8 sub-supernets become 4"
+    lower = [trace for trace in figure.data if trace.yaxis == "y2"]
+    dotted = [trace.x for trace in lower if trace.line.dash == "dot"]
+    assert dotted == [(30, 30), (103, 103)]
 
 
-def test_its_words_hold_the_verdict(curves, result):
-    text = alternative(halving_figure(curves, result))
+def test_its_alternative_has_the_verdict(curves):
+    result = successive_halving(curves, (30, 100))
+    text = alternative(replay_figure(curves, result))
     assert verdict(result) in text
     assert "milestones at 30 and 100 of 600 epochs, as in the paper" in text
     gone = [name for name, epoch in result.discarded.items() if epoch == 30]
     assert f"At epoch 30 {', '.join(gone)} are discarded." in text
 
 
-def test_it_is_small_and_always_the_same(curves, result):
-    figure = halving_figure(curves, result)
-    assert len(figure.to_json()) < 25_000
-    assert figure.to_json() == halving_figure(made_up_search(), result).to_json()
-    assert len(halving_figure(curves, train_all(curves)).to_json()) < 50_000
-
-
-def test_other_strategies(curves):
-    chance = halving_figure(curves, random_sub_supernet(curves))
-    assert all(last_epoch(named(chance, name)) == 600 for name in curves.sub_spaces)
-    assert named(chance, "chosen") is None
+def test_curves_of_other_strategies(curves):
+    random = selection(replay_figure(curves, random_sub_supernet(curves)))
+    assert all(last_epoch(random[name]) == 600 for name in curves.sub_spaces)
+    assert "chosen" not in random
     best = oracle(curves)
-    known = halving_figure(curves, best)
-    drawn = [name for name in curves.sub_spaces if named(known, name)]
-    assert drawn == [best.winner]
-    copied = halving_figure(curves, top_k(curves, 1))
-    assert list(named(copied, "discarded").x) == [0] * 7
-    everything = halving_figure(curves, train_all(curves))
-    assert named(everything, "discarded") is None
-    assert list(named(everything, "chosen").x) == [600]
+    known = selection(replay_figure(curves, best))
+    assert [name for name in curves.sub_spaces if name in known] == [best.winner]
+    top = selection(replay_figure(curves, top_k(curves, 1)))
+    assert list(top["discarded"].x) == [0] * 7
+    everything = selection(replay_figure(curves, train_all(curves)))
+    assert "discarded" not in everything
+    assert list(everything["chosen"].x) == [600]
 
 
-def test_nothing_to_draw(curves, result):
-    for figure in (halving_figure(curves, None), halving_figure(pd.DataFrame(), result)):
-        assert not figure.data
-        assert figure.layout.annotations[0].text == "no search to draw"
-
-
-def test_one_sub_supernet_of_one_epoch():
-    frame = made_up_search(sub_spaces=1, epochs=1, first=1)
-    figure = halving_figure(frame, successive_halving(frame, []), caption=["seen"])
-    assert list(named(figure, "chosen").x) == [1]
+def test_one_sub_supernet_of_one_epoch(synthetic_search):
+    frame = synthetic_search(sub_spaces=1, epochs=1, first=1)
+    figure = replay_figure(frame, successive_halving(frame, []), caption=["seen"])
+    assert list(selection(figure)["chosen"].x) == [1]
     assert "seen" in figure.layout.title.text
+
+
+def test_frames_move_the_two_cursors_and_nothing_else(figure):
+    cursors = [len(figure.data) - 2, len(figure.data) - 1]
+    for frame in figure.frames:
+        assert list(frame.traces) == cursors
+        assert frame.layout.to_plotly_json() == {}
+        for trace in frame.data:
+            assert set(trace.to_plotly_json()) == {"type", "x0", "y"}
+            assert trace.x0 == int(frame.name)
+
+
+def test_a_cursor_has_a_dot_on_every_curve_that_goes_on(figure, curves, result):
+    at = {frame.name: frame.data for frame in figure.frames}
+    for epoch in (0, 30, 103, 600):
+        left, right = at[str(epoch)]
+        lead = leaders(curves).set_index("epoch").loc[epoch]
+        assert left.y[1] == round(lead["test_accuracy"], 2)
+        for position, name in enumerate(curves.sub_spaces):
+            value = curves.value("valid_accuracy", position, epoch)
+            dot = right.y[position + 1]
+            assert dot == (round(value, 2) if epoch <= result.trained[name] else None)
+    low, high = figure.layout.yaxis2.range
+    assert right.y[0] == pytest.approx(low, abs=0.01)
+    assert right.y[-1] == pytest.approx(high, abs=0.01)
+
+
+def test_a_cursor_is_upright(figure):
+    for trace in figure.data[-2:]:
+        assert 0 < trace.dx * len(trace.y) < 1e-6
+        assert trace.connectgaps
+        sizes = list(trace.marker.size)
+        assert sizes[0] == sizes[-1] == 0
+
+
+def test_it_stops_at_even_epochs_milestones_and_ends(curves, result, synthetic_search):
+    assert cursor_stops(curves, result) == sorted({*range(0, 601, 10), 30, 103, 600})
+    assert cursor_stops(curves, result, 600) == list(range(601))
+    assert cursor_stops(curves, result, 7) == [0, 30, 100, 103, 200, 300, 400, 500, 600]
+    short = read_frame(synthetic_search(epochs=20, first=1))
+    assert cursor_stops(short, successive_halving(short, (1, 3))) == list(range(1, 21))
+    few = read_frame(synthetic_search().query("epoch % 7 == 4 or epoch == 600"))
+    stops = cursor_stops(few, successive_halving(few, (32,)), 20)
+    assert set(stops) <= set(few.epochs.tolist())
+    assert {4, 32, 600} <= set(stops)
+
+
+def test_the_slider_has_a_step_for_every_frame(figure):
+    (slider,) = figure.layout.sliders
+    names = [frame.name for frame in figure.frames]
+    assert [step.label for step in slider.steps] == names
+    assert [list(step.args[0]) for step in slider.steps] == [[name] for name in names]
+    assert {step.method for step in slider.steps} == {"animate"}
+    assert all(step.args[1]["frame"] == {"duration": 0, "redraw": False} for step in slider.steps)
+    play, pause = figure.layout.updatemenus[0].buttons
+    assert (play.label, pause.label) == ("Play", "Pause")
+    assert play.args[0] is None
+    assert play.args[1]["frame"]["duration"] * len(names) == pytest.approx(12_000, rel=0.01)
+    assert list(pause.args[0]) == [None]
+
+
+def test_the_cursor_starts_at_the_given_epoch(curves, result):
+    figure = replay_figure(curves, result, cursor=98)
+    at = figure.layout.sliders[0].active
+    assert figure.frames[at].name == "100"
+    assert [trace.x0 for trace in figure.data[-2:]] == [100, 100]
+    assert list(figure.data[-1].y) == list(figure.frames[at].data[1].y)
+    assert replay_figure(curves, result).data[-1].x0 == 0
+
+
+def test_moving_the_cursor_changes_no_curve(curves, result):
+    one = replay_figure(curves, result, cursor=0).to_plotly_json()
+    other = replay_figure(curves, result, cursor=300).to_plotly_json()
+    assert json.dumps(one["data"][:-2], default=str) == json.dumps(other["data"][:-2], default=str)
+
+
+def test_it_is_small_and_deterministic(figure, curves, result, synthetic_search):
+    assert len(figure.to_json()) < 61_000
+    assert figure.to_json() == replay_figure(curves, result, title="Replay").to_json()
+    frame = synthetic_search()
+    assert figure.to_json() == replay_figure(frame, result, title="Replay").to_json()
+    frames = [frame.to_plotly_json() for frame in figure.frames]
+    assert len(json.dumps(frames, separators=(",", ":"))) < 15_000
+
+
+def test_each_sub_space_is_once_in_the_legend(figure, curves):
+    shown = [trace.name for trace in figure.data if trace.name and trace.showlegend is not False]
+    assert sorted(shown) == sorted(curves.sub_spaces)
+    title = figure.layout.title.text
+    assert all(sign in title for sign in ("red: ", "cross: discarded", "ring: chosen"))
+
+
+def test_both_panels_are_in_its_alternative(figure, result):
+    assert "The leader finds the best architecture at" in alternative(figure)
+    assert f"({result.best})" in alternative(figure)
+
+
+def test_one_panel_is_above_the_other_over_the_same_epochs(figure):
+    layout = figure.layout
+    assert layout.yaxis.domain[0] > layout.yaxis2.domain[1]
+    assert layout.xaxis.matches == "x2"
+    headings = {note.text: note.y for note in layout.annotations if note.xref == "paper"}
+    assert headings == {
+        "test accuracy of the architecture found, %": layout.yaxis.domain[1],
+        "validation accuracy of the supernet, %": layout.yaxis2.domain[1],
+    }
+
+
+@pytest.mark.parametrize("strategy", [random_sub_supernet, oracle, lambda c: top_k(c, 2)])
+def test_dots_of_other_strategies(strategy, curves):
+    selected = strategy(curves)
+    figure = replay_figure(curves, selected)
+    dots = [value for value in figure.frames[-1].data[1].y[1:-1] if value is not None]
+    expected = {"one_at_random": 8, "oracle": 1, "top_k": 2}[selected.strategy]
+    assert len(dots) == expected
+
+
+def test_gaps_have_no_dots(synthetic_search):
+    frame = synthetic_search(epochs=20).query("sub_space != 'S2' or epoch != 10")
+    frame = frame.assign(test_accuracy=frame["test_accuracy"].where(frame["epoch"] != 4, np.nan))
+    figure = replay_figure(frame, successive_halving(frame, []))
+    at = {frame.name: frame.data for frame in figure.frames}
+    assert at["10"][1].y[2] is None
+    assert at["4"][0].y[1] is None
+
+
+def test_nothing_to_replay(curves, result):
+    for figure in (replay_figure(curves, None), replay_figure(pd.DataFrame(), result)):
+        assert not figure.data
+        assert not figure.frames
+        assert figure.layout.annotations[0].text == "no search to replay"

@@ -1,14 +1,13 @@
 import pandas as pd
 import pytest
-from made_up_searches import made_up_search
 
 from fewshot_core.plots import alternative, proxy_figure, schedules_figure
 from fewshot_core.selection import Choice, proxy_correlation, schedule_grid
 
 
 @pytest.fixture(scope="module")
-def seeds():
-    parts = [made_up_search(seed, epochs=60).assign(seed=seed) for seed in range(3)]
+def seeds(synthetic_search):
+    parts = [synthetic_search(seed, epochs=60).assign(seed=seed) for seed in range(3)]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -18,7 +17,7 @@ def grid(seeds):
 
 
 def points(figure):
-    """Return cost and regret of every point, by the row it stands for."""
+    """Cost and regret of every point, by its row."""
     return {
         row: (x, y)
         for trace in figure.data
@@ -43,7 +42,7 @@ def test_every_strategy_is_a_point(grid):
     assert figure.to_json() == schedules_figure(grid, caption=["seen"]).to_json()
 
 
-def test_the_front_goes_through_what_nothing_beats(grid):
+def test_the_pareto_front(grid):
     front = named(schedules_figure(grid), "Pareto front")
     best = grid[grid["pareto"]].sort_values("cost")
     assert list(front.x) == sorted(set(best["cost"]))
@@ -51,13 +50,13 @@ def test_the_front_goes_through_what_nothing_beats(grid):
     assert front.line.shape == "hv"
 
 
-def test_what_is_known_is_named(grid):
+def test_references_and_published_schedules_have_names(grid):
     signs = {sign.text for sign in schedules_figure(grid).layout.annotations}
     expected = {"paper", "GM-NAS", "ceiling", "chance", "oracle"}
     assert signs == {f"<b>{mark}</b>" for mark in expected}
 
 
-def test_hovering_says_what_it_is_and_costs(grid):
+def test_hover_text_has_name_and_cost(grid):
     choice = Choice(milestones=(3, 10))
     at = int(grid.index[(grid["label"] == choice.label)][0])
     trace = named(schedules_figure(grid), "Successive halving")
@@ -68,15 +67,15 @@ def test_hovering_says_what_it_is_and_costs(grid):
     assert "±" in text
 
 
-def test_only_signs_that_are_not_explained_elsewhere_are_in_the_legend(grid):
+def test_points_with_a_name_are_not_in_the_legend(grid):
     figure = schedules_figure(grid, selected=4)
     shown = {trace.name for trace in figure.data if trace.showlegend is not False}
     assert shown == {"Pareto front", "Successive halving", "Top k"}
-    assert "ring: what is replayed" in figure.layout.title.text
+    assert "ring: the replayed strategy" in figure.layout.title.text
     assert "ring" not in schedules_figure(grid).layout.title.text
 
 
-def test_the_replayed_one_is_ringed(grid):
+def test_a_ring_around_the_replayed_strategy(grid):
     ring = named(schedules_figure(grid, selected=4), "replayed")
     assert (ring.x[0], ring.y[0]) == (grid["cost"][4], grid["regret"][4])
 
@@ -88,18 +87,18 @@ def test_one_seed_has_no_bars(seeds):
     assert "±" not in trace.hovertext[0]
 
 
-def test_the_comparison_in_words(grid):
+def test_alternative_of_the_comparison(grid):
     text = alternative(schedules_figure(grid))
     assert text.startswith(f"Cost against regret of {len(grid)} strategies. On the Pareto front: ")
     paper = grid[grid["mark"] == "paper"].iloc[0]
     on = "on" if paper["pareto"] else "not on"
-    expected = f"{paper['cost']:.2f} runs, {paper['regret']:.2f} points lost, {on} the front."
+    expected = f"{paper['cost']:.2f} runs, regret {paper['regret']:.2f} points, {on} the front."
     assert f"The schedule of the paper: {expected}" in text
     assert "The schedule of GM-NAS:" in text
 
 
-def test_nothing_to_compare():
-    for frame in (pd.DataFrame(), schedule_grid(made_up_search(epochs=5), [])):
+def test_nothing_to_compare(synthetic_search):
+    for frame in (pd.DataFrame(), schedule_grid(synthetic_search(epochs=5), [])):
         figure = schedules_figure(frame)
         assert not figure.data
         assert figure.layout.annotations[0].text == "no strategy to compare"
@@ -116,28 +115,28 @@ def test_correlations_over_epochs(seeds):
     assert "seen" in figure.layout.title.text
     area = next(trace for trace in figure.data if trace.fill == "tonexty")
     assert list(area.y) == pytest.approx(frame["kendall_high"].tolist(), abs=1e-6)
-    chance, *lines = figure.layout.shapes
-    assert (chance.y0, chance.y1) == pytest.approx((-18 / 28, 18 / 28))
+    random, *lines = figure.layout.shapes
+    assert (random.y0, random.y1) == pytest.approx((-18 / 28, 18 / 28))
     assert [line.x0 for line in lines] == [0, 3, 10]
     assert len(figure.to_json()) < 20_000
     again = proxy_figure(frame, milestones=(3, 10), caption=["seen"])
     assert figure.to_json() == again.to_json()
 
 
-def test_correlations_in_words(seeds):
+def test_alternative_of_correlations(seeds, synthetic_search):
     frame = proxy_correlation(seeds[seeds["seed"] == 0])
     text = alternative(proxy_figure(frame))
     last = frame.iloc[-1]
     assert f"{last['kendall']:.2f} at epoch 60" in text
     above = int((frame["kendall"] >= 18 / 28).sum())
     assert f"at {above} of {len(frame)} epochs" in text
-    few = proxy_correlation(made_up_search(sub_spaces=3, epochs=5))
+    few = proxy_correlation(synthetic_search(sub_spaces=3, epochs=5))
     assert "random order" not in alternative(proxy_figure(few))
     assert len(proxy_figure(few).layout.shapes) == 1
 
 
-def test_no_correlation():
-    equal = made_up_search(epochs=5).assign(valid_accuracy=50.0)
+def test_no_correlation(synthetic_search):
+    equal = synthetic_search(epochs=5).assign(valid_accuracy=50.0)
     for frame in (pd.DataFrame(), proxy_correlation(equal)):
         figure = proxy_figure(frame)
         assert not figure.data

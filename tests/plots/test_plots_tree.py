@@ -4,14 +4,8 @@ import pandas as pd
 import pytest
 
 from fewshot_core.analysis import describe_sub_spaces
-from fewshot_core.plots import (
-    DEGENERATE_COLOUR,
-    SUB_SPACE_COLOURS,
-    TreeBranch,
-    TreeDrawing,
-    alternative,
-    tree_figure,
-)
+from fewshot_core.plots import TreeBranch, TreeDrawing, alternative, tree_figure
+from fewshot_core.plots.template import DEGENERATE_COLOUR, SUB_SPACE_COLOURS
 from fewshot_core.plots.tree import TreeLayout
 from fewshot_core.space import SubSpace
 
@@ -32,8 +26,8 @@ def texts(figure):
     return [annotation.text for annotation in figure.layout.annotations]
 
 
-def places(figure):
-    return next(trace for trace in figure.data if trace.name == "places")
+def nodes(figure):
+    return next(trace for trace in figure.data if trace.name == "nodes")
 
 
 def test_leaves_have_name_colour_size_and_count(sub_spaces):
@@ -51,7 +45,7 @@ def test_leaves_have_name_colour_size_and_count(sub_spaces):
     assert len(figure.to_json()) < 60_000
 
 
-def test_edges_are_headings_and_groups_are_chips():
+def test_edges_are_headings_and_groups_are_labels():
     figure = tree_figure(TreeDrawing(tuple(full_tree(1)), levels=3))
     assert texts(figure).count("<b>edge 2&lt;-0</b>") == 1
     assert texts(figure).count("<b>...</b>") == 2
@@ -62,24 +56,24 @@ def test_a_growing_tree_marks_what_is_being_scored():
     branches = full_tree(1)
     branches[1] = TreeBranch((0,), CUT[0], active=True)
     figure = tree_figure(TreeDrawing(tuple(branches), None, 3))
-    assert "scoring" in places(figure).text
-    assert list(places(figure).customdata) == ["", "0", "1"]
-    assert alternative(figure) == "A splitting tree that is growing, with 2 ends so far."
+    assert "scoring" in nodes(figure).text
+    assert list(nodes(figure).customdata) == ["", "0", "1"]
+    assert alternative(figure) == "A splitting tree that is growing, with 2 leaves so far."
 
 
-def test_a_degenerate_place_is_amber_and_says_why():
+def test_a_degenerate_node_is_amber_and_has_a_reason():
     branches = full_tree(2)
     scores = ((0, 1.5), (1, math.nan), (2, None))
     branches[1] = TreeBranch((0,), CUT[0], "2<-0", scores, True, "two cuts tie")
     figure = tree_figure(TreeDrawing(tuple(branches)))
-    position = list(places(figure).customdata).index("0")
-    hover = places(figure).hovertext[position]
-    assert "?" in places(figure).text[position]
-    assert places(figure).marker.line.color[position] == DEGENERATE_COLOUR
+    position = list(nodes(figure).customdata).index("0")
+    hover = nodes(figure).hovertext[position]
+    assert "?" in nodes(figure).text[position]
+    assert nodes(figure).marker.line.color[position] == DEGENERATE_COLOUR
     for part in ("two cuts tie", "edge 2&lt;-0", "none: 1.5", "skip: not finite", "1x1: no score"):
         assert part in hover
     assert "groups: 3x3 | none skip 1x1 pool" in hover
-    assert "Arbitrary decisions: 1." in alternative(figure)
+    assert "Arbitrary choices: 1." in alternative(figure)
 
 
 def test_five_groups_on_one_edge(accuracy):
@@ -107,7 +101,7 @@ def test_unequal_depth_and_varying_edges():
     varying += (TreeBranch((0, 0), (1,)), TreeBranch((0, 1), (2,)))
     figure = tree_figure(TreeDrawing(varying))
     assert "<b>various edges</b>" in texts(figure)
-    assert "3&lt;-0" in places(figure).text
+    assert "3&lt;-0" in nodes(figure).text
 
 
 def test_thirty_two_leaves(accuracy):
@@ -121,7 +115,7 @@ def test_thirty_two_leaves(accuracy):
 
 
 @pytest.mark.parametrize("branches", [(), (TreeBranch(()),), (TreeBranch((), active=True),)])
-def test_a_tree_that_has_hardly_begun(branches, sub_spaces, accuracy):
+def test_a_tree_of_one_node_or_none(branches, sub_spaces, accuracy):
     for leaves in (None, sub_spaces, pd.DataFrame()):
         assert alternative(tree_figure(TreeDrawing(branches, leaves, 3), "Tree"))
     whole = describe_sub_spaces([SubSpace.full()], accuracy.iloc[:0])
