@@ -43,6 +43,7 @@ _CURVES = {
     "cumulative": ("share", "% of its architectures up to here"),
 }
 _CURVES_HEIGHT = 440
+_POINT_TEXT = "<br>%{y:.2f}% at %{x:.2f}%<extra></extra>"
 _RIDGE_REACH, _VIOLIN_REACH, _REACH_WITH_TICKS = 1.15, 0.46, 0.8
 _LABELS_PIXELS = 82
 
@@ -121,29 +122,28 @@ def top_figure(
 
 def cut_notes(frame: pd.DataFrame, sub_spaces: pd.DataFrame) -> list[str]:
     """List what is not drawn: architectures outside the axis and those without accuracy."""
-    whole = frame[frame["sub_space"] == WHOLE]
+    whole = frame[frame["sub_space"] == WHOLE].iloc[0]
     parts = [
-        f"{int(whole[side].iloc[0]):,} architectures {side} {limit:.2f}%"
-        for side, limit in zip(("below", "above"), _axis_limits(whole), strict=True)
-        if int(whole[side].iloc[0])
+        f"{whole[side]:,} architectures {side} {limit:.2f}%"
+        for side, limit in zip(("below", "above"), _axis_limits(frame), strict=True)
+        if whole[side]
     ]
-    drawn = int(whole["known"].iloc[0])
-    notes = [f"not shown: {' and '.join(parts)} (of {drawn:,})"] if parts else []
+    notes = [f"not shown: {' and '.join(parts)} (of {whole['known']:,})"] if parts else []
     known, size = int(sub_spaces["known"].sum()), int(sub_spaces["size"].sum())
     if known < size:
         notes.append(f"accuracy known for {known:,} of {size:,}")
     return notes
 
 
-def _axis_limits(whole: pd.DataFrame) -> tuple[float, float]:
+def _axis_limits(frame: pd.DataFrame) -> tuple[float, float]:
     """Ends of the axis of accuracy, in percent; bins reach beyond their middles."""
-    accuracy = whole["accuracy"].to_numpy()
-    half = (accuracy[1] - accuracy[0]) / 2 if "count" in whole else 0.0
+    accuracy = frame.loc[frame["sub_space"] == WHOLE, "accuracy"].to_numpy()
+    half = (accuracy[1] - accuracy[0]) / 2 if "count" in frame else 0.0
     return float(accuracy[0] - half), float(accuracy[-1] + half)
 
 
 def _finish_x(figure: go.Figure, frame: pd.DataFrame, axis_title: str) -> None:
-    low, high = _axis_limits(frame[frame["sub_space"] == WHOLE])
+    low, high = _axis_limits(frame)
     margin = (high - low) * 0.01
     figure.update_xaxes(title_text=axis_title, range=[low - margin, high + margin])
 
@@ -333,14 +333,14 @@ def _add_curves(
 ) -> None:
     """Draw a line for each sub-space, over a wider outline, over the grey area of the space."""
     curves = _by_sub_space(frame)
-    known = int(frame["known"].iloc[0])
+    known = f"{frame['known'].iloc[0]:,} architectures with an accuracy"
     figure.add_scatter(
         **_points(curves[WHOLE], column),
         name="whole space",
         line={"color": translucent(WHOLE_COLOUR, 0.8), "width": 1},
         fill="tozeroy",
         fillcolor=translucent(WHOLE_COLOUR, 0.25),
-        hovertemplate=_template(f"<b>whole space</b>: {known:,} architectures with an accuracy"),
+        hovertemplate=f"<b>whole space</b>: {known}{_POINT_TEXT}",
     )
     for position, record in enumerate(sub_spaces.to_dict("records")):
         name = str(record["sub_space"])
@@ -354,13 +354,9 @@ def _add_curves(
             **line,
             name=name,
             line={"color": colour, "width": 2, "dash": sub_space_dash(position)},
-            hovertemplate=_template(sub_space_text(record)),
+            hovertemplate=sub_space_text(record) + _POINT_TEXT,
         )
     figure.update_yaxes(title_text=axis_title, rangemode="tozero")
-
-
-def _template(hover: str) -> str:
-    return f"{hover}<br>%{{y:.2f}}% at %{{x:.2f}}%<extra></extra>"
 
 
 def _points(curve: pd.DataFrame, column: str) -> dict[str, Any]:

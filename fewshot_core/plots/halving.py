@@ -19,7 +19,6 @@ from fewshot_core.plots.search import (
     VALID_AXIS,
     Epochs,
     Floats,
-    Panel,
     accuracy_range,
     add_search_curves,
     add_search_line,
@@ -49,7 +48,7 @@ STOPS = 60
 
 _ENDS_NOTE = "cross: discarded, ring: chosen"
 _HEIGHT = 600
-_UPPER, _LOWER = Panel("x", "y"), Panel("x2", "y2", legend=False)
+_LOWER = {"xaxis": "x2", "yaxis": "y2"}
 _DOMAINS = ([0.53, 0.95], [0, 0.42])
 _FADED = 0.45
 _CROSS = {"symbol": "x-thin", "size": 7, "line": {"width": 2.4}}
@@ -106,7 +105,7 @@ def replay_figure(
     notes = [LEADER_NOTE, _ENDS_NOTE, *cut_note(test, found_range[0]), *caption]
     alt = f"{search_alternative(table)} {_alternative(result)}"
     figure = base_figure(title, _HEIGHT, alt, notes)
-    add_search_curves(figure, _UPPER, table)
+    add_search_curves(figure, table)
     _add_selection(figure, lines, result, valid_range)
     upper, lower = _DOMAINS
     figure.update_layout(
@@ -149,12 +148,14 @@ def _add_selection(
 ) -> None:
     """Draw the curves, milestones, crosses and the ring of the lower panel."""
     for name, line in lines.items():
-        opacity = _FADED if name in result.discarded else 1.0
-        add_search_line(figure, _LOWER, name, *line, opacity)
+        look: dict[str, Any] = {**_LOWER, "showlegend": False}
+        if name in result.discarded:
+            look["opacity"] = _FADED
+        add_search_line(figure, name, line.colour, line.epochs, line.values, **look)
     for epoch in result.milestones:
-        look = {"color": INK, "width": 1.2, "dash": "dot"}
+        dotted = {"color": INK, "width": 1.2, "dash": "dot"}
         x = [epoch, epoch]
-        figure.add_scatter(x=x, y=ends, **_LOWER.axes, mode="lines", line=look, **SILENT)
+        figure.add_scatter(x=x, y=ends, **_LOWER, mode="lines", line=dotted, **SILENT)
     _add_ends(figure, lines, list(result.discarded), "discarded", _CROSS)
     _add_ends(figure, lines, [result.winner] if result.winner else [], "chosen", _RING)
 
@@ -174,7 +175,7 @@ def _add_ends(
     figure.add_scatter(
         x=[int(line.epochs[-1]) for line in ended.values()],
         y=[float(line.values[-1]) for line in ended.values()],
-        **_LOWER.axes,
+        **_LOWER,
         name=what,
         mode="markers",
         cliponaxis=False,
@@ -187,7 +188,7 @@ def _add_ends(
 
 def _milestone_notes(result: HalvingResult) -> list[Annotation]:
     """How many are left after each milestone, at the bottom of the lower panel."""
-    place: dict[str, Any] = {"xref": _LOWER.x, "yref": f"{_LOWER.y} domain", "xanchor": "left"}
+    place: dict[str, Any] = {"xref": "x2", "yref": "y2 domain", "xanchor": "left"}
     place |= {"yanchor": "bottom", "xshift": 2, "font": {"size": SMALL_FONT_SIZE}}
     before = len(result.sub_spaces)
     notes = []
@@ -271,14 +272,14 @@ def _rounded(value: float) -> float | None:
 def _add_cursors(figure: go.Figure, curves: Curves, frame: go.Frame) -> None:
     """Draw the cursors at their places in a frame."""
     colours = [sub_space_colour(position) for position in positions_of(curves.sub_spaces)]
-    looks = (_UPPER, [LEADER_COLOUR], 11), (_LOWER, colours, 9)
+    looks: Any = ({}, [LEADER_COLOUR], 11), (_LOWER, colours, 9)
     line = {"color": INK, "width": 1.4}
-    for (panel, inside, size), place in zip(looks, frame.data, strict=True):
+    for (axes, inside, size), place in zip(looks, frame.data, strict=True):
         figure.add_scatter(
             x0=place.x0,
             dx=_NO_STEP,
             y=list(place.y),
-            **panel.axes,
+            **axes,
             mode="lines+markers",
             connectgaps=True,
             line=line,

@@ -47,9 +47,7 @@ def scores_figure(
         orientation="h",
         text=texts,
         textposition="outside",
-        textfont={
-            "color": [DEGENERATE_COLOUR if length is None else INK for length in lengths],
-        },
+        textfont={"color": [DEGENERATE_COLOUR if length is None else INK for length in lengths]},
         cliponaxis=False,
         marker={"color": [OPERATION_COLOURS[operation] for operation in operations]},
         hovertemplate="%{y}: %{text}<extra></extra>",

@@ -43,20 +43,6 @@ Floats = npt.NDArray[np.float64]
 Epochs = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Panel:
-    """Where in a figure curves are drawn: its axes, and whether they are in the legend."""
-
-    x: str = "x"
-    y: str = "y"
-    legend: bool = True
-
-    @property
-    def axes(self) -> dict[str, str]:
-        """The axes, as options of a trace."""
-        return {"xaxis": self.x, "yaxis": self.y}
-
-
 def positions_of(names: Sequence[str]) -> list[int]:
     """Positions that give sub-spaces their colours: 2 for S3, even if S1 is missing."""
     numbered = [re.fullmatch(r"S([1-9]\d*)", name) for name in names]
@@ -90,39 +76,31 @@ def thinned(epochs: Epochs, values: Floats) -> tuple[Epochs, Floats]:
 
 def add_search_line(
     figure: go.Figure,
-    panel: Panel,
     name: str,
     position: int,
     epochs: Epochs,
     values: Floats,
-    opacity: float = 1.0,
     value_text: str = "%{y:.2f}%",
+    **options: Any,
 ) -> None:
     """Draw a curve in the colour of its sub-space; ``value_text`` formats values when hovering.
 
     A colour with too little contrast on light or dark pages is drawn over a wider, darker line.
+    Further options are the trace's.
     """
     colour = sub_space_colour(position)
     outlined = not is_visible(colour)
     epochs, values = thinned(epochs, values)
-    line: dict[str, Any] = {
-        **epoch_points(epochs),
-        **panel.axes,
-        "y": values.astype(np.float32),
-        "mode": "lines",
-        "legendgroup": name,
-    }
-    if opacity < 1:
-        line["opacity"] = opacity
+    curve = {**epoch_points(epochs), "y": values.astype(np.float32), "mode": "lines"}
+    curve |= {"legendgroup": name, "showlegend": True, **options}
     if outlined:
         outline = {"color": outline_colour(colour), "width": _OUTLINE}
-        figure.add_scatter(**line, line=outline, **SILENT)
+        figure.add_scatter(**(curve | SILENT), line=outline)
     width = _CORE if outlined else _PLAIN
     figure.add_scatter(
-        **line,
+        **curve,
         name=name,
         line={"color": colour, "width": width, "dash": sub_space_dash(position)},
-        showlegend=panel.legend,
         hovertemplate=f"<b>{name}</b> at epoch %{{x}}: {value_text}<extra></extra>",
     )
 
@@ -186,23 +164,22 @@ def search_curves_figure(
     low, high = accuracy_range(test)
     notes = [LEADER_NOTE, *cut_note(test, low), *caption]
     figure = base_figure(title, _HEIGHT, search_alternative(table), notes)
-    add_search_curves(figure, Panel(), table)
+    add_search_curves(figure, table)
     figure.update_xaxes(title_text="epoch")
     figure.update_yaxes(title_text=axis_title, range=[low, high])
     return figure
 
 
-def add_search_curves(figure: go.Figure, panel: Panel, curves: Curves) -> None:
-    """Draw the curves and the dots of ``search_curves_figure`` into a panel."""
+def add_search_curves(figure: go.Figure, curves: Curves) -> None:
+    """Draw the curves and the dots of ``search_curves_figure``."""
     test = curves.values["test_accuracy"]
     for i, position in enumerate(positions_of(curves.sub_spaces)):
         own = curves.recorded[i]
         name = curves.sub_spaces[i]
-        add_search_line(figure, panel, name, position, curves.epochs[own], test[i, own])
+        add_search_line(figure, name, position, curves.epochs[own], test[i, own])
     rows = leaders(curves)
     figure.add_scatter(
         **epoch_points(rows["epoch"].to_numpy(dtype=np.int64)),
-        **panel.axes,
         y=rows["test_accuracy"].to_numpy(dtype=np.float32),
         name="leader",
         mode="markers",
@@ -318,7 +295,7 @@ def epochs_figure(
         position = len(SUB_SPACE_COLOURS) - 1 if name == UNSPLIT else positions_of([name])[0]
         epochs = curve["epoch"].to_numpy(dtype=np.int64)
         heights = curve[measure].to_numpy(dtype=np.float64)
-        add_search_line(figure, Panel(), name, position, epochs, heights, value_text=number)
+        add_search_line(figure, name, position, epochs, heights, number)
         if name in running or len(epochs) == 1:
             _add_dot(figure, name, position, int(epochs[-1]), float(heights[-1]))
     figure.update_xaxes(title_text="epoch", range=epoch_range(end))
