@@ -17,13 +17,9 @@ class SearchError(FewshotError):
 
 
 def check_integer(options: object, name: str, least: int, most: int) -> None:
-    """Check that an attribute is an integer in a range.
-
-    Raises:
-        SearchError: If it is not.
-    """
+    """Raise a SearchError unless an attribute is an integer in a range."""
     value = getattr(options, name)
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+    if type(value) is not int or not least <= value <= most:
         raise SearchError(f"expected {name}, an integer from {least:,} to {most:,}, got {value!r}")
 
 
@@ -35,44 +31,32 @@ def check_number(
     above: float = -math.inf,
     below: float = math.inf,
 ) -> None:
-    """Check that an attribute is a finite number in a range.
-
-    Raises:
-        SearchError: If it is not.
-    """
+    """Raise a SearchError unless an attribute is a finite number in a range."""
     value = getattr(options, name)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not _within(value, least, most, above, below):
+    number = type(value) in (int, float) and math.isfinite(value)
+    if not number or not (least <= value <= most and above < value < below):
         limits = {"of at least": least, "above": above, "of at most": most, "below": below}
         ranges = [f"{word} {limit:g}" for word, limit in limits.items() if math.isfinite(limit)]
         raise SearchError(f"expected {name}, a number {' and '.join(ranges)}, got {value!r}")
 
 
 def check_choice(options: object, name: str, choices: Mapping[str, object]) -> None:
-    """Check that an attribute is one of some names.
-
-    Raises:
-        SearchError: If it is not.
-    """
+    """Raise a SearchError unless an attribute is one of some names."""
     value = getattr(options, name)
     if value not in choices:
         raise SearchError(f"unknown {name} {value!r}: expected one of {', '.join(choices)}")
 
 
-def _within(value: float, least: float, most: float, above: float, below: float) -> bool:
-    return least <= value <= most and above < value < below
-
-
 def cosine(start: float, end: float, progress: float) -> float:
-    """Return the value of half a cosine wave from ``start`` (progress 0) to ``end`` (progress 1).
+    """Compute half a cosine wave from ``start`` (progress 0) to ``end`` (progress 1).
 
-    Its source is Loshchilov and Hutter, 2017 (SGDR), Eq. 5, without restarts.
+    Source: Loshchilov and Hutter, 2017 (SGDR), Eq. 5, without restarts.
     """
     return end + (start - end) * (1 + math.cos(math.pi * progress)) / 2
 
 
 def linear(start: float, end: float, progress: float) -> float:
-    """Return the value of a straight line from ``start`` (progress 0) to ``end`` (progress 1)."""
+    """Compute a straight line from ``start`` (progress 0) to ``end`` (progress 1)."""
     return start + (end - start) * progress
 
 
@@ -80,30 +64,21 @@ SCHEDULES: Mapping[str, Callable[[float, float, float], float]] = {
     "cosine": cosine,
     "linear": linear,
 }
-"""The schedules there are, by name."""
+"""Schedules by name."""
 
 
 def learning_rate(start: float, end: float, epoch: int, epochs: int) -> float:
-    """Return the learning rate of an epoch, annealed by cosine (Appendix A of the paper).
+    """Compute the learning rate of an epoch from 0, annealed by cosine (Appendix A of the paper).
 
-    Args:
-        start: The rate of the first epoch.
-        end: The rate that would follow the last epoch, as in DARTS (Liu et al., 2019).
-        epoch: The epoch, from 0.
-        epochs: Epochs in all.
+    ``end`` would follow the last epoch, as in DARTS (Liu et al., 2019).
     """
     return cosine(start, end, epoch / epochs)
 
 
 def temperature(schedule: str, start: float, end: float, epoch: int, epochs: int) -> float:
-    """Return the temperature of an epoch (Appendix A.4 of the paper).
+    """Compute the temperature of an epoch from 0 (Appendix A.4 of the paper).
 
-    Args:
-        schedule: One of ``SCHEDULES``; the paper anneals by cosine.
-        start: The temperature of the first epoch.
-        end: The temperature of the last epoch.
-        epoch: The epoch, from 0.
-        epochs: Epochs in all; a single epoch has the first temperature.
+    ``end`` is that of the last epoch; a single epoch has the first temperature.
 
     Raises:
         SearchError: If there is no such schedule.
@@ -118,7 +93,7 @@ SAMPLINGS: Mapping[str, str] = {
     "mean": "every edge outputs the mean of its operations",
     "single-path": "each batch trains one architecture, drawn uniformly",
 }
-"""What a batch of a supernet's training goes through."""
+"""How a batch of a supernet's training samples operations."""
 
 TRAINED_ON: Mapping[str, str] = {
     "half": "the half of the images that searches train on; the other half measures accuracy",
@@ -190,18 +165,6 @@ class SearchOptions:
         if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
             raise SearchError(f"expected two architecture_betas from 0 to below 1, got {betas!r}")
 
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> "SearchOptions":
-        """Read what ``dataclasses.asdict`` makes of options, from JSON or not.
-
-        Raises:
-            SearchError: If it is something else.
-        """
-        values = dict(document)
-        if "architecture_betas" in values:
-            values["architecture_betas"] = tuple(values["architecture_betas"])
-        return _read(cls, values)
-
 
 @dataclass(frozen=True)
 class TrainingOptions:
@@ -245,24 +208,8 @@ class TrainingOptions:
         check_choice(self, "sampling", SAMPLINGS)
         check_choice(self, "trained_on", TRAINED_ON)
 
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> "TrainingOptions":
-        """Read what ``dataclasses.asdict`` makes of options, from JSON or not.
-
-        Raises:
-            SearchError: If it is something else.
-        """
-        return _read(cls, dict(document))
-
 
 Options = TypeVar("Options", SearchOptions, TrainingOptions)
-
-
-def _read(kind: type[Options], values: dict[str, Any]) -> Options:
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise SearchError(f"no {kind.__name__}: {error}") from error
 
 
 def _check_shared(options: SearchOptions | TrainingOptions) -> None:
@@ -282,15 +229,7 @@ def _check_shared(options: SearchOptions | TrainingOptions) -> None:
 
 @dataclass(frozen=True)
 class Preset:
-    """A set of hyperparameters.
-
-    Attributes:
-        name: Its name in every file and option.
-        label: Its name in the app.
-        description: What it is for, in one line.
-        search: For searches.
-        training: For the training of a supernet.
-    """
+    """Hyperparameters for searches and for the training of a supernet."""
 
     name: str
     label: str
@@ -333,7 +272,7 @@ PRESETS.add(
     Preset(
         name="smoke",
         label="Smoke test",
-        description="Whether everything works, in seconds; its results mean nothing.",
+        description="A test that everything works, in seconds; its results mean nothing.",
         search=SearchOptions(
             epochs=2,
             batch_size=16,
@@ -348,23 +287,20 @@ PRESETS.add(
 
 
 def preset_of(options: SearchOptions | TrainingOptions) -> str | None:
-    """Return the name of the preset that options are of, or None if they are of none."""
+    """Find the name of the preset with these options, or None."""
     for preset in PRESETS:
         if options in (preset.search, preset.training):
             return preset.name
     return None
 
 
-Options_of_overrides = TypeVar("Options_of_overrides", SearchOptions, TrainingOptions)
-
-
-def override(options: Options_of_overrides, texts: Iterable[str]) -> Options_of_overrides:
-    """Return options with some values replaced.
+def override(options: Options, texts: Iterable[str]) -> Options:
+    """Replace some values of options.
 
     Args:
-        options: Those of a preset, say.
-        texts: Each ``"name=value"``: numbers as they are, ``true`` or ``false``, ``none``, and
-            several numbers with commas between them.
+        options: The options, those of a preset for example.
+        texts: Each ``"name=value"``: a number, ``true``, ``false``, ``none``, or several numbers
+            separated by commas.
 
     Raises:
         SearchError: If there is no such option, or its value is of another type or out of range.
@@ -381,14 +317,14 @@ def override(options: Options_of_overrides, texts: Iterable[str]) -> Options_of_
     return replace(options, **changes)
 
 
-def changed(options: Options_of_overrides, usual: Options_of_overrides) -> dict[str, Any]:
-    """Return the values in which options differ from others, by their names."""
+def changed(options: Options, usual: Options) -> dict[str, Any]:
+    """List the values in which options differ from others, by name."""
     values = asdict(usual)
     return {name: value for name, value in asdict(options).items() if value != values[name]}
 
 
 def as_text(value: Any) -> str:
-    """Return a value as ``override`` reads it."""
+    """Format a value as ``override`` reads it."""
     if isinstance(value, bool) or value is None:
         return str(value).lower()
     if isinstance(value, list | tuple):

@@ -1,9 +1,6 @@
-"""Proxy quality: how accuracies with shared weights rank architectures.
+"""Proxy quality: how well accuracies with shared weights rank architectures.
 
-What a table says of the same architectures is looked up when the two are compared. Importing this
-module imports no scipy: comparing does.
-
-This is what few-shot NAS (Zhao et al., 2021) reports of a trained supernet.
+Few-shot NAS (Zhao et al., 2021) reports this of a trained supernet.
 """
 
 import json
@@ -12,13 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from fewshot_core.data_folder import write_json
+from fewshot_core.documents import read_dataclass
 from fewshot_core.search.options import SearchError
 
 _LEAST = 5
@@ -133,19 +131,13 @@ class SharedAccuracies:
     accuracies: tuple[float, ...]
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> "SharedAccuracies":
-        """Read what ``dataclasses.asdict`` makes of them.
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Read what ``dataclasses.asdict`` returns.
 
         Raises:
             SearchError: If it is something else.
         """
-        try:
-            values = dict(document)
-            for name in ("architectures", "accuracies"):
-                values[name] = tuple(document[name])
-            found = cls(**values)
-        except (KeyError, TypeError, ValueError) as error:
-            raise SearchError(f"no accuracies with shared weights: {error!r}") from error
+        found = read_dataclass(cls, document, "the file of shared accuracies", SearchError)
         if len(found.architectures) != len(found.accuracies):
             raise SearchError(
                 f"expected an accuracy for each of {len(found.architectures)} architectures, got "

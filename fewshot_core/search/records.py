@@ -1,7 +1,6 @@
-"""Records of epochs: what is recorded, and the files of a search or training.
+"""Records of epochs, and the files of a search or training.
 
-Accuracies here are the supernet's, measured by the search. Those of the architecture it would
-return are looked up in a table when they are shown.
+Accuracies here are the supernet's. Those of architectures are looked up in a table when shown.
 """
 
 import json
@@ -9,9 +8,10 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from fewshot_core.data_folder import atomic_path, write_text
+from fewshot_core.documents import read_dataclass
 from fewshot_core.search.options import SearchError
 from fewshot_core.space import EDGES, OPERATIONS
 
@@ -25,7 +25,7 @@ CHECKPOINT = "checkpoint.pt"
 """The state after the last epoch done; also a checkpoint of the network."""
 
 DAMAGED = "checkpoint.damaged.pt"
-"""A checkpoint that could not be used and was set aside."""
+"""A checkpoint that could not be used and was renamed."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class StepProgress:
 
 
 def ignore(progress: StepProgress) -> None:
-    """Report to nobody."""
+    """Ignore progress."""
 
 
 @dataclass(frozen=True)
@@ -82,28 +82,22 @@ class EpochRecord:
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the record as plain values that can be written as JSON."""
+        """Convert to plain values."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> "EpochRecord":
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
         """Read what ``to_dict`` returns, from JSON or not.
 
         Raises:
             SearchError: If it is something else.
         """
-        try:
-            values = dict(document)
-            values["probabilities"] = tuple(tuple(row) for row in document["probabilities"])
-            values["entropy"] = tuple(document["entropy"])
-            record = cls(**values)
-        except (KeyError, TypeError, ValueError) as error:
-            raise SearchError(f"no record of an epoch: {error!r}") from error
+        record = read_dataclass(cls, document, "the record of an epoch", SearchError)
         shape = [len(row) for row in record.probabilities]
         if shape != [len(OPERATIONS)] * len(EDGES) or len(record.entropy) != len(EDGES):
             raise SearchError(
-                f"no record of an epoch: expected the probabilities of {len(OPERATIONS)} "
-                f"operations on {len(EDGES)} edges, got rows of {shape}"
+                f"the record of an epoch is damaged: expected the probabilities of "
+                f"{len(OPERATIONS)} operations on {len(EDGES)} edges, got rows of {shape}"
             )
         return record
 
@@ -131,27 +125,19 @@ class TrainingRecord:
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the record as plain values that can be written as JSON."""
+        """Convert to plain values."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> "TrainingRecord":
-        """Read what ``to_dict`` returns.
-
-        Raises:
-            SearchError: If it is something else.
-        """
-        try:
-            return cls(**document)
-        except TypeError as error:
-            raise SearchError(f"no record of an epoch: {error!r}") from error
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Read what ``to_dict`` returns; raises as ``EpochRecord.from_dict``."""
+        return read_dataclass(cls, document, "the record of an epoch", SearchError)
 
 
 def append_record(path: Path, record: Mapping[str, Any]) -> None:
     """Append a record, and return once it is on the disk.
 
-    A line that an earlier process has left unfinished is ended first, so that it costs no more
-    than itself.
+    A line that an earlier process has left unfinished is ended first.
     """
     with path.open("ab+") as file:
         if file.tell():
@@ -164,15 +150,15 @@ def append_record(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def write_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Write all records anew, atomically."""
+    """Write all records, atomically."""
     write_text(path, "".join(map(_line, records)))
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a file in the order of their epochs, or none if there is no file.
+    """Read the records of a file, ordered by epoch; none if there is no file.
 
-    Lines that are no complete record are left out: the last one may be in the middle of being
-    written. Of two records of an epoch the later counts.
+    Incomplete lines are skipped: the last one may just be being written. Of two records of an
+    epoch the later counts.
     """
     if not path.exists():
         return []

@@ -1,9 +1,11 @@
+"""Devices to compute on, and the threads of a process."""
+
 import subprocess
 
 import pytest
 
 from fewshot_core.runs import available_devices, devices
-from fewshot_core.runs.devices import choose_device
+from fewshot_core.runs.devices import THREADS_ENVIRONMENT, choose_device, with_threads
 
 
 @pytest.fixture(autouse=True)
@@ -68,3 +70,17 @@ def test_where_pytorch_hangs_there_is_only_the_cpu(answer, monkeypatch):
 def test_a_device_that_is_named_is_taken_as_it_is(answer):
     answer("[]")
     assert choose_device("mps") == "mps"
+
+
+def test_threads_are_told_to_spin_for_a_short_time():
+    assert with_threads({"A": "b"}) == {"A": "b"} | THREADS_ENVIRONMENT
+
+
+def test_what_the_environment_says_about_threads_counts():
+    given = {"GOMP_SPINCOUNT": "7"}
+    assert with_threads(given) == given
+
+
+def test_another_way_of_saying_it_is_not_overruled():
+    given = {"OMP_WAIT_POLICY": "ACTIVE"}
+    assert with_threads(given) == given

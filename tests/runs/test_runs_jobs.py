@@ -1,7 +1,12 @@
+"""Starting, cancelling and deleting runs, one or several, and messages about failures."""
+
 import errno
 import json
 import os
 import signal
+import subprocess
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -10,11 +15,13 @@ import psutil
 import pytest
 
 from fewshot_core import data_folder as datafolder
-from fewshot_core.errors import CheckpointError, ImagesError, RunError
+from fewshot_core.data_folder import atomic_folder, locked
+from fewshot_core.errors import CheckpointError, ImagesError, MetricError, RunError
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import (
     Network,
     RunFolder,
+    SearchRequest,
     State,
     Status,
     cancel,
@@ -22,8 +29,19 @@ from fewshot_core.runs import (
     find_finished,
     jobs,
     list_runs,
+    plan,
     start,
 )
+from fewshot_core.runs.jobs import (
+    advice,
+    cancel_all,
+    failure_message,
+    planned_folders,
+    start_all,
+    state_of,
+)
+from fewshot_core.search import PRESETS
+from fewshot_core.space import SubSpace
 from fewshot_core.splitting import SplitTree
 
 STUBBORN = """#!/bin/sh
@@ -301,3 +319,135 @@ def test_a_status_of_another_users_making_is_not_trusted_with_a_foreign_process(
     cancel(own_folder)
     assert psutil.pid_exists(os.getppid())
     assert own_folder.status().state is State.LOST
+
+
+FULL = SubSpace.full()
+SEARCH = SearchRequest(
+    "cifar10", "snas", tuple(FULL.rows), PRESETS.get("smoke").search, 0, "synthetic"
+)
+PLAN = plan(SEARCH, [FULL.keep(0, (1, 2)), FULL.keep(0, (0, 3, 4))], (777, 888))
+
+
+def test_where_runs_would_be_is_where_they_are(idle):
+    folders = planned_folders(PLAN, SEARCH.fingerprints(idle), idle)
+    assert len(set(folders)) == 4
+    assert [state_of(folder) for folder in folders] == [None] * 4
+    assert start_all(PLAN, idle) == folders
+    assert [folder.request() for folder in folders] == PLAN
+
+
+def test_starting_again_starts_only_what_does_not_go_on(idle, wait_until, numbers):
+    folders = start_all(PLAN[:2], idle)
+    wait_until(lambda: len(numbers(idle / "started")) == 2, "two workers")
+    cancel_all(folders[:1])
+    assert [state_of(folder) for folder in folders] == [State.CANCELLED, State.QUEUED]
+    start_all(PLAN, idle)
+    wait_until(lambda: len(numbers(idle / "started")) == 5, "three more workers")
+
+
+def test_all_are_cancelled_the_last_first(idle, monkeypatch):
+    cancelled = []
+    folders = start_all(PLAN, idle)
+    monkeypatch.setattr("fewshot_core.runs.jobs.cancel", cancelled.append)
+    cancel_all(folders)
+    assert cancelled == folders[::-1]
+
+
+DISK_FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as that of PyTorch."""
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MetricError("expected a batch"), "expected a batch"),
+        (MemoryError(), "out of memory: choose a smaller batch or network"),
+        (OutOfMemoryError("CUDA"), "out of memory: choose a smaller batch or network"),
+        (PermissionError(13, "no"), "the system refused: [Errno 13] no; see the log"),
+        (ZeroDivisionError("by 0"), "unexpected ZeroDivisionError: by 0; see the log"),
+        (
+            DISK_FULL,
+            "the disk is full: make room, then start it again; what is finished is kept",
+        ),
+        (
+            OSError(errno.EDQUOT, "quota"),
+            "the disk is full: make room, then start it again; what is finished is kept",
+        ),
+    ],
+)
+def test_a_failure_is_said_in_a_sentence(error, message):
+    assert failure_message(error) == message
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_a_full_disk_behind_another_error_is_found(said):
+    with pytest.raises(RunError) as raised:
+        try:
+            raise DISK_FULL
+        except OSError as error:
+            raise RunError("the table cannot be written") from (error if said else None)
+    assert failure_message(raised.value).startswith("the disk is full")
+
+
+def test_there_is_advice_for_what_did_not_end_well_and_only_that():
+    told = {state for state in State if advice(state)}
+    assert told == {State.FAILED, State.LOST, State.CANCELLED}
+
+
+PYTHON = sys.executable
+
+DELETES = """
+import os, shutil, signal, sys
+from pathlib import Path
+from fewshot_core.runs import RunFolder, delete
+shutil.rmtree = lambda *arguments, **options: os.kill(os.getpid(), signal.SIGKILL)
+delete(RunFolder(Path(sys.argv[1])))
+"""
+
+
+def names(place):
+    return sorted(path.name for path in place.iterdir())
+
+
+@pytest.mark.parametrize("next_step", ["start", "delete"])
+def test_what_a_killed_deletion_leaves_is_swept_by_the_next_step(idle, params, next_step):
+    run, other = start(params, idle), start(replace(params, seed=1), idle)
+    cancel(run)
+    cancel(other)
+    assert subprocess.run([PYTHON, "-c", DELETES, str(run.path)]).returncode == -signal.SIGKILL
+    place = run.path.parent
+    assert len(list(place.glob(f".{run.run_id}.*"))) == 1 and not run.path.exists()
+    if next_step == "start":
+        start(params, idle)
+        assert names(place) == sorted([".lock", run.run_id, other.run_id])
+    else:
+        delete(other)
+        assert names(place) == [".lock"]
+
+
+def test_a_deletion_waits_for_a_folder_that_is_being_written(idle, params):
+    run = start(params, idle)
+    cancel(run)
+    place = run.path.parent
+    inside, leave = threading.Event(), threading.Event()
+
+    def write():
+        with locked(place), atomic_folder(place / "new") as temporary:
+            inside.set()
+            leave.wait()
+            (temporary / "file.txt").write_text("whole")
+
+    writer, deleter = threading.Thread(target=write), threading.Thread(target=delete, args=(run,))
+    writer.start()
+    inside.wait()
+    deleter.start()
+    deleter.join(0.1)
+    assert deleter.is_alive() and run.path.exists()
+    leave.set()
+    writer.join()
+    deleter.join()
+    assert names(place) == [".lock", "new"]
+    assert (place / "new" / "file.txt").read_text() == "whole"

@@ -1,4 +1,6 @@
-"""Images on the device: normalised, halved, batched, cropped and flipped."""
+"""The images of a search."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,8 +9,9 @@ import torch
 from fewshot_core.errors import ImagesError
 from fewshot_core.images import find_source
 from fewshot_core.images.loading import open_reader
-from fewshot_core.search import SearchError
+from fewshot_core.search import SearchError, SearchOptions, search
 from fewshot_core.search.data import Images, augment, crop_and_flip, in_order, load_data, shuffled
+from fewshot_core.space import SubSpace
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +131,17 @@ def test_images_move_by_up_to_an_eighth_of_their_size_and_half_are_mirrored():
     places = batch[:, 0].flatten(1).argmax(dim=1)
     assert set((places // size).tolist()) == set(range(6, 11))
     assert set((places % size).tolist()) == set(range(5, 11))
+
+
+CIFAR10 = Path(__file__).resolve().parents[3] / "shared" / "data" / "cifar10"
+OPTIONS = SearchOptions(
+    epochs=3, batch_size=32, channels=4, cells_per_stage=1, images=640, learning_rate=0.05
+)
+
+
+@pytest.mark.skipif(not CIFAR10.is_dir(), reason="the CIFAR-10 images are not in ../shared")
+def test_a_search_on_real_images_gets_better_than_chance():
+    sub_space = SubSpace.from_rows(["00010", "01000", "00110", "01010", "00010", "01010"])
+    records = list(search("snas", sub_space, options=OPTIONS, images=CIFAR10))
+    assert max(record.valid_accuracy for record in records[1:]) > 15
+    assert records[-1].train_loss < records[1].train_loss

@@ -1,12 +1,19 @@
-"""The epoch loop: records, what a search may touch, and going on after a stop."""
+"""The epoch loop: randomness, optimisers, epochs, and states to resume from."""
 
 import math
+import pickle
+import subprocess
+import sys
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 from fewshot_core.search import EpochRecord, SearchError, list_algorithms
+from fewshot_core.search.algorithms.base import mean_loss
+from fewshot_core.search.compute import Compute, Randomness, generator_for
 from fewshot_core.search.data import halved
 from fewshot_core.search.loop import Search, SearchState, Start, make_start
 from fewshot_core.space import Architecture, SubSpace
@@ -230,3 +237,150 @@ def test_a_start_says_where_its_weights_are_from(mixed, tiny_options):
     assert isinstance(start, Start)
     assert start.fingerprint is None
     assert start.supernet.sub_space == mixed
+
+
+STATE = SearchState({"kind": "search", "seed": 1}, {"weight": torch.ones(2)}, {"records": []})
+
+
+def test_a_state_comes_back_from_its_file(tmp_path):
+    STATE.save(tmp_path / "state.pt")
+    found = SearchState.load(tmp_path / "state.pt")
+    assert found.identity == STATE.identity
+    assert torch.equal(found.supernet["weight"], torch.ones(2))
+    assert found.rest == {"records": []}
+    assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path):
+    path = tmp_path / "state.pt"
+    STATE.save(path)
+    before = path.read_bytes()
+    unwritable = SearchState({}, {}, {"generator": (number for number in range(3))})
+    with pytest.raises(TypeError):
+        unwritable.save(path)
+    assert path.read_bytes() == before
+    assert [found.name for found in tmp_path.iterdir()] == ["state.pt"]
+
+
+def test_a_missing_file_is_an_error(tmp_path):
+    with pytest.raises(SearchError, match="found no file at"):
+        SearchState.load(tmp_path / "state.pt")
+
+
+@pytest.mark.parametrize("length", [0, 10, 400, -30])
+def test_a_damaged_file_is_an_error(tmp_path, length):
+    path = tmp_path / "state.pt"
+    STATE.save(path)
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(SearchError, match=r"cannot be read .*; delete it to start anew"):
+        SearchState.load(path)
+
+
+@pytest.mark.parametrize("content", [{"format": "other"}, {}, [1, 2], torch.ones(2)])
+def test_a_file_of_something_else_is_an_error(tmp_path, content):
+    torch.save(content, tmp_path / "state.pt")
+    with pytest.raises(SearchError, match=r"state\.pt: expected"):
+        SearchState.load(tmp_path / "state.pt")
+
+
+class Bomb:
+    def __reduce__(self):
+        return (pytest.fail, ("code in a checkpoint was run",))
+
+
+def test_code_in_a_file_is_not_run(tmp_path):
+    (tmp_path / "state.pt").write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(SearchError):
+        SearchState.load(tmp_path / "state.pt")
+    torch.save({"format": Bomb()}, tmp_path / "state.pt")
+    with pytest.raises(SearchError):
+        SearchState.load(tmp_path / "state.pt")
+
+
+def test_what_differs_is_named():
+    with pytest.raises(SearchError, match="its seed is 1, expected 2"):
+        STATE.check({"kind": "search", "seed": 2})
+    STATE.check({"seed": 1, "kind": "search"})
+
+
+def test_purposes_draw_independently():
+    random = Randomness(5, ("one", "two"))
+    torch.rand(100, generator=random["one"])
+    assert torch.equal(
+        torch.rand(3, generator=random["two"]), torch.rand(3, generator=generator_for(5, "two"))
+    )
+    assert not torch.equal(
+        torch.rand(3, generator=generator_for(5, "one")),
+        torch.rand(3, generator=generator_for(5, "two")),
+    )
+
+
+def test_generators_go_on_where_their_state_was_taken():
+    random = Randomness(5, ("one",))
+    torch.rand(3, generator=random["one"])
+    state = random.state_dict()
+    expected = torch.rand(3, generator=random["one"])
+    other = Randomness(6, ("one",))
+    other.load_state_dict(state)
+    assert torch.equal(torch.rand(3, generator=other["one"]), expected)
+
+
+MIXED = Compute(torch.device("cpu"), mixed_precision=True)
+
+
+def test_mixed_precision_is_for_cuda_only():
+    assert not Compute.create("cpu", mixed_precision=True).mixed_precision
+    assert isinstance(Compute.create("cpu").autocast(), nullcontext)
+
+
+def test_a_device_that_is_not_there_is_an_error():
+    with pytest.raises(SearchError, match=r"the device 'gpu' cannot be used here .* choose 'cpu'"):
+        Compute.create("gpu")
+
+
+def test_forward_passes_are_in_bfloat16_and_losses_in_float32(tiny_data):
+    seen = []
+
+    def network(images, weights):
+        logits = nn.functional.linear(images.flatten(1), torch.ones(4, 192))
+        seen.append(logits.dtype)
+        return logits
+
+    loss, _ = mean_loss(network, None, tiny_data.train.take(torch.arange(4)), MIXED)
+    assert seen == [torch.bfloat16]
+    assert loss.dtype == torch.float32
+
+
+def test_a_search_in_mixed_precision_stays_close(tiny_data, tiny_options, mixed):
+    losses = []
+    for compute in (MIXED, Compute(torch.device("cpu"))):
+        start = make_start(mixed, 4, tiny_options)
+        search = Search("snas", start, tiny_data, tiny_options, compute=compute)
+        losses.append([record.valid_loss for record in search.run()])
+        assert search.supernet.stem.conv.weight.dtype == torch.float32
+    assert losses[0] == pytest.approx(losses[1], rel=0.1)
+    assert losses[0] != losses[1]
+
+
+def test_finite_differences_are_never_in_mixed_precision(tiny_data, tiny_options, mixed):
+    start = make_start(mixed, 4, tiny_options)
+    search = Search("darts-2nd", start, tiny_data, tiny_options, compute=MIXED)
+    assert not search.compute.mixed_precision
+
+
+def test_a_network_is_compiled_only_where_that_is_asked_for(monkeypatch):
+    compiled = []
+    monkeypatch.setattr(nn.Module, "compile", lambda self: compiled.append(self))
+    network = nn.Linear(2, 2)
+    Compute.create("cpu").prepare(network)
+    assert compiled == []
+    Compute.create("cpu", compiled=True).prepare(network)
+    assert compiled == [network]
+
+
+def test_importing_the_package_does_not_load_torch():
+    question = (
+        "import sys, fewshot_core.search, fewshot_core.search.proxy, fewshot_core.runs"
+        "; sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", question]).returncode == 0

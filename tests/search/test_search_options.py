@@ -1,11 +1,15 @@
-"""Hyperparameters: the paper's, their limits, and presets."""
+"""Options of searches and trainings: values, checks, presets, schedules and overrides."""
 
 import json
 import math
 from dataclasses import asdict, fields, replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from fewshot_core.dashboard.shared.requests import OPTION_TEXTS, readers_of
+from fewshot_core.documents import read_dataclass
 from fewshot_core.errors import UnknownNameError
 from fewshot_core.search import (
     PRESETS,
@@ -13,6 +17,15 @@ from fewshot_core.search import (
     SearchOptions,
     TrainingOptions,
     preset_of,
+)
+from fewshot_core.search.options import (
+    as_text,
+    changed,
+    cosine,
+    learning_rate,
+    linear,
+    override,
+    temperature,
 )
 
 
@@ -98,13 +111,13 @@ def test_a_limit_is_said_in_words():
 @pytest.mark.parametrize("kind", [SearchOptions, TrainingOptions])
 def test_options_go_through_json(kind):
     options = kind(epochs=7, images=64)
-    assert kind.from_dict(json.loads(json.dumps(asdict(options)))) == options
+    assert read_dataclass(kind, json.loads(json.dumps(asdict(options))), "options") == options
 
 
 @pytest.mark.parametrize("kind", [SearchOptions, TrainingOptions])
 def test_an_unknown_option_is_an_error(kind):
     with pytest.raises(SearchError, match="wings"):
-        kind.from_dict({"wings": 2})
+        read_dataclass(kind, {"wings": 2}, "options", SearchError)
 
 
 def test_the_paper_preset_is_exactly_the_paper():
@@ -146,3 +159,93 @@ def test_options_know_which_preset_they_are_of():
     for preset in PRESETS:
         assert preset_of(preset.search) == preset_of(preset.training) == preset.name
     assert preset_of(SearchOptions(epochs=600)) is None
+
+
+def test_every_option_is_explained_and_nothing_else():
+    names = {field.name for kind in (SearchOptions, TrainingOptions) for field in fields(kind)}
+    assert set(OPTION_TEXTS) == names
+
+
+def test_who_reads_an_option_is_known():
+    assert readers_of("temperature") == ("SNAS",)
+    assert readers_of("stopping_threshold") == ("DSNAS",)
+    assert readers_of("epochs") == ()
+
+
+PAPER = SearchOptions()
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [
+        ("epochs=7", "epochs", 7),
+        ("images=none", "images", None),
+        ("images=64", "images", 64),
+        ("learning-rate=0.05", "learning_rate", 0.05),
+        ("augment=False", "augment", False),
+        ("architecture_betas=0.9,0.99", "architecture_betas", (0.9, 0.99)),
+        ("temperature_schedule = linear", "temperature_schedule", "linear"),
+    ],
+)
+def test_a_value_is_replaced(text, name, value):
+    options = override(PAPER, [text])
+    assert getattr(options, name) == value
+    assert asdict(options) == asdict(PAPER) | {name: value}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("epochs", "name=value"),
+        ("epoch=3", "with one of epochs"),
+        ("epochs=many", "to be a number"),
+        ("epochs=0", "epochs"),
+        ("augment=1", "true or false"),
+        ("learning_rate=none", "learning_rate"),
+        ("temperature_schedule=steep", "temperature_schedule"),
+    ],
+)
+def test_what_cannot_be_set_is_an_error_that_says_what_can(text, words):
+    with pytest.raises(SearchError, match=words):
+        override(PAPER, [text])
+
+
+@given(st.sampled_from([preset.search for preset in PRESETS] + [PAPER]))
+def test_differences_as_text_lead_back(options):
+    texts = [f"{name}={as_text(value)}" for name, value in changed(options, PAPER).items()]
+    assert override(PAPER, texts) == options
+
+
+def test_trainings_have_options_of_their_own():
+    assert override(TrainingOptions(), ["sampling=single-path"]).sampling == "single-path"
+    with pytest.raises(SearchError):
+        override(TrainingOptions(), ["temperature=2"])
+
+
+@pytest.mark.parametrize("schedule", [cosine, linear])
+def test_a_schedule_starts_ends_and_is_half_way_in_the_middle(schedule):
+    assert schedule(1.0, 0.1, 0.0) == pytest.approx(1.0)
+    assert schedule(1.0, 0.1, 0.5) == pytest.approx(0.55)
+    assert schedule(1.0, 0.1, 1.0) == pytest.approx(0.1)
+
+
+def test_a_schedule_never_rises():
+    for schedule in (cosine, linear):
+        values = [schedule(1.0, 0.1, step / 20) for step in range(21)]
+        assert values == sorted(values, reverse=True)
+
+
+def test_the_learning_rate_would_reach_its_end_after_the_last_epoch():
+    rates = [learning_rate(0.025, 0.001, epoch, 50) for epoch in range(50)]
+    assert rates[0] == pytest.approx(0.025)
+    assert rates[25] == pytest.approx(0.013)
+    assert 0.001 < rates[-1] < 0.00103
+
+
+def test_a_single_epoch_has_the_first_temperature():
+    assert temperature("cosine", 1.0, 0.1, 0, 1) == pytest.approx(1.0)
+
+
+def test_an_unknown_schedule_is_named_with_those_there_are():
+    with pytest.raises(SearchError, match="'step': expected one of cosine, linear"):
+        temperature("step", 1.0, 0.1, 0, 2)

@@ -1,5 +1,6 @@
-"""Training a supernet, and starting a search with its weights."""
+"""The training of supernets, and the warm-up of sub-supernets."""
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -19,7 +20,7 @@ from fewshot_core.search.compute import Compute
 from fewshot_core.search.evaluation import evaluate
 from fewshot_core.search.loop import Search, SearchState, make_start
 from fewshot_core.search.network import WeightedSupernet
-from fewshot_core.search.training import SupernetTraining, uniform_path
+from fewshot_core.search.training import SupernetTraining, WarmUp, uniform_path
 from fewshot_core.space import SubSpace
 
 OPTIONS = TrainingOptions(epochs=3, batch_size=8, channels=2, cells_per_stage=1)
@@ -170,3 +171,56 @@ def test_a_training_is_done_without_a_folder(tmp_path):
     records = list(train_supernet("cifar10", options, images="synthetic", data_dir=tmp_path))
     assert [record.epoch for record in records] == list(range(1, options.epochs + 1))
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.fixture
+def inherited(mixed):
+    """A sub-supernet with weights of its own."""
+    return copy.deepcopy(Supernet(SubSpace.full(), 10, 2, 1, seed=5).restrict(mixed))
+
+
+def trained(supernet, data, epochs=1, seed=0):
+    """A copy of a sub-supernet after its warm-up, and what did it."""
+    twin = copy.deepcopy(supernet)
+    warm_up = WarmUp(data, epochs, seed)
+    warm_up(twin)
+    return twin, warm_up
+
+
+def same(left, right):
+    return all(
+        torch.equal(tensor, right.state_dict()[name]) for name, tensor in left.state_dict().items()
+    )
+
+
+def test_it_is_a_training_from_the_inherited_weights(inherited, tiny_data, mixed):
+    found, warm_up = trained(inherited, tiny_data, epochs=2)
+    options = TrainingOptions(epochs=2, trained_on="all", channels=2, cells_per_stage=1)
+    training = SupernetTraining(tiny_data, options, warm_up._seed_of(inherited), sub_space=mixed)
+    training.supernet.load_state_dict(inherited.state_dict())
+    list(training.run())
+    assert same(found, training.supernet)
+    assert not same(found, inherited)
+    assert found.sub_space == mixed
+    assert warm_up.trained == 1 and warm_up.seconds > 0
+
+
+def test_it_is_the_same_again_and_another_with_another_seed(inherited, tiny_data):
+    first, _ = trained(inherited, tiny_data)
+    assert same(first, trained(inherited, tiny_data)[0])
+    assert not same(first, trained(inherited, tiny_data, seed=1)[0])
+
+
+def test_statistics_are_stored_for_metrics_that_use_them(inherited, tiny_data):
+    found, _ = trained(inherited, tiny_data)
+    assert not torch.equal(found.norm.running_mean, inherited.norm.running_mean)
+
+
+def test_its_steps_are_reported(inherited, tiny_data):
+    seen = []
+    WarmUp(tiny_data, 3, progress=seen.append)(copy.deepcopy(inherited))
+    assert [(step.epoch, step.epochs, step.step) for step in seen] == [
+        (1, 3, 0),
+        (2, 3, 0),
+        (3, 3, 0),
+    ]

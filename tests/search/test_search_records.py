@@ -1,4 +1,4 @@
-"""Records in a file, also one whose writer was killed."""
+"""Records of epochs and their files."""
 
 import json
 
@@ -84,7 +84,7 @@ def test_a_record_goes_through_json(record):
 def test_a_record_without_a_field_is_an_error(record, name):
     document = record.to_dict()
     document.pop(name)
-    with pytest.raises(SearchError, match="no record of an epoch"):
+    with pytest.raises(SearchError, match="the record of an epoch is damaged"):
         EpochRecord.from_dict(document)
 
 
