@@ -38,9 +38,9 @@ def read_dataclass(
 class _MismatchError(Exception):
     """A value that does not fit its field."""
 
-    def __init__(self, name: str, expected: object, value: object) -> None:
-        words = expected if isinstance(expected, str) else _words(expected)
-        super().__init__(f"expected {name + ', ' if name else ''}{words}, got {value!r}")
+
+def _mismatch(name: str, expected: str, value: object) -> _MismatchError:
+    return _MismatchError(f"expected {name + ', ' if name else ''}{expected}, got {value!r}")
 
 
 @lru_cache
@@ -50,15 +50,15 @@ def _hints(kind: type) -> dict[str, Any]:
 
 def _build(kind: type[T], document: object, where: str) -> T:
     if not isinstance(document, Mapping):
-        raise _MismatchError(where, "named values", document)
+        raise _mismatch(where, "named values", document)
     hints: dict[str, Any] = _hints(kind)  # type: ignore[arg-type]
     unknown = [name for name in document if name not in hints]
     if unknown:
-        raise _MismatchError(where, f"only {', '.join(hints)}", unknown[0])
+        raise _MismatchError(f"unknown {unknown[0]!r}, expected some of {', '.join(hints)}")
     for field in fields(kind):  # type: ignore[arg-type]
         required = field.default is MISSING and field.default_factory is MISSING
         if required and field.name not in document:
-            raise _MismatchError(where, f"a value of {field.name}", "none")
+            raise _mismatch(where, f"a value of {field.name}", None)
     prefix = f"{where}." if where else ""
     return kind(**{n: _convert(v, hints[n], f"{prefix}{n}") for n, v in document.items()})
 
@@ -92,7 +92,7 @@ def _convert(value: Any, hint: Any, name: str) -> Any:
             return hint(value)
         except ValueError:  # no member of an enumeration
             pass
-    raise _MismatchError(name, hint, value)
+    raise _mismatch(name, _words(hint), value)
 
 
 def _words(hint: Any) -> str:

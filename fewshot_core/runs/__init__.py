@@ -1,4 +1,4 @@
-"""Runs: what was asked, the folder it is kept in, and the process that does it."""
+"""Runs: requests, run folders, and the processes that do the work."""
 
 from fewshot_core.runs.commands import command, plan_command, split_command
 from fewshot_core.runs.devices import available_devices

@@ -17,7 +17,7 @@ from fewshot_core.splitting import TreeOptions
 
 
 def split_command(request: SplitRequest) -> str:
-    """Return the ``fewshot split`` command of a request, without what is the default anyway."""
+    """Build the ``fewshot split`` command of a request, without default values."""
     options = ["fewshot", "split", "--metric", request.metric, "--dataset", request.dataset]
     given = _plain(request) | _network(request.network) | _tree(request.tree)
     for name, (value, default) in given.items():
@@ -64,7 +64,7 @@ def _listed(numbers: tuple[int, ...]) -> str:
 
 
 def command(request: Request) -> str:
-    """Return the command that repeats any request."""
+    """Build the command that repeats a request."""
     if isinstance(request, SplitRequest):
         return split_command(request)
     where = ["--sub-space", " ".join(request.rows)] if isinstance(request, SearchRequest) else []
@@ -72,7 +72,7 @@ def command(request: Request) -> str:
 
 
 def plan_command(request: SearchRequest, split: str | None, seeds: Sequence[int]) -> str:
-    """Return the command that does a plan.
+    """Build the command of a plan.
 
     Args:
         request: Any of its searches.

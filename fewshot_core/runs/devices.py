@@ -11,13 +11,13 @@ from pathlib import Path
 THREADS_ENVIRONMENT = {"GOMP_SPINCOUNT": "3000"}
 """Threads that wait for each other spin for some microseconds, then sleep.
 
-Sleeping at once costs a third of the speed where nothing else runs, spinning for long, which is the
-default, takes the very cores that the others need as soon as anything does.
+Sleeping at once costs a third of the speed on an idle machine; spinning for long, the default,
+occupies cores that other processes need.
 """
 
 
 def with_threads(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment with what is said about threads, unless it says so itself."""
+    """Add the settings of threads to an environment, unless it has its own."""
     if "OMP_WAIT_POLICY" in environment:
         return dict(environment)
     return THREADS_ENVIRONMENT | dict(environment)
@@ -33,10 +33,10 @@ _QUESTION = (
 
 @lru_cache(maxsize=1)
 def available_devices() -> tuple[str, ...]:
-    """Return the devices there are, the fastest first; ``"cpu"`` is always the last.
+    """List the available devices, the fastest first; ``"cpu"`` is always the last.
 
-    PyTorch is asked in a process of its own, and only where the machine has a driver at all, so
-    that a page need not wait for it. Where it cannot answer there is only the CPU.
+    PyTorch is loaded in another process, and only on a machine with a driver, so that pages do not
+    wait for it. If that fails there is only the CPU.
     """
     if not _may_have_accelerator():
         return ("cpu",)
@@ -54,7 +54,7 @@ def available_devices() -> tuple[str, ...]:
 
 
 def choose_device(name: str) -> str:
-    """Return the device meant by a name, where ``"auto"`` is the fastest there is."""
+    """Resolve a device name; ``"auto"`` is the fastest device."""
     return available_devices()[0] if name == "auto" else name
 
 

@@ -27,14 +27,14 @@ from fewshot_core.runs.search_job import seconds_per_image
 print(seconds_per_image(read_request(*json.load(sys.stdin))))
 """
 
-# The rough share of each operation in the time of a cell, and of everything that is no operation.
+# Rough shares of the operations in the time of a cell, and of the rest of the network.
 _COST = {"none": 0.0, "skip_connect": 0.5, "nor_conv_1x1": 2.0, "nor_conv_3x3": 6.0}
 _POOLING = 1.5
 _FIXED = 10.0
 
 
 def estimate_seconds(data_dir: Path, request: Request) -> float | None:
-    """Return the seconds a run will take, or None before one of its kind was measured here.
+    """Estimate the seconds of a run, or None before one of its kind was measured here.
 
     The measured pace is scaled by the work of the request: images, pixels, cells, the square of
     the channels and, for a search, the operations of its sub-space. A warm-up between the levels of
@@ -56,13 +56,13 @@ def _is_baseline(request: Request) -> bool:
 
 
 def record_pace(data_dir: Path, request: Request, seconds: float) -> None:
-    """Remember how many seconds one scored operation took or, of a search, one image."""
+    """Store the seconds of one scored operation or, for a search, of one image."""
     paces = _read(data_dir) | {_key(request): seconds / _work(request)}
     write_json(data_dir / _FILE, paces)
 
 
 def record_warm_up(data_dir: Path, request: SplitRequest, seconds: float) -> None:
-    """Remember how many seconds the warm-up of one sub-supernet took."""
+    """Store the seconds of the warm-up of one sub-supernet."""
     paces = _read(data_dir) | {_warm_up_key(request): seconds / _warm_up_work(request)}
     write_json(data_dir / _FILE, paces)
 
@@ -88,7 +88,7 @@ def _warm_up_work(request: SplitRequest) -> float:
 def record_epochs(
     data_dir: Path, request: SearchRequest | TrainingRequest, records: Sequence[dict[str, Any]]
 ) -> None:
-    """Remember the pace of the epochs of a search or training that is done."""
+    """Store the pace of the epochs of a finished search or training."""
     seconds = [record["seconds"] for record in records if record["epoch"] > 0]
     if seconds:
         images = _times(request, data_dir) / request.options.epochs
@@ -158,7 +158,7 @@ def _cost(operation: int) -> float:
 
 
 def _times(request: Request, data_dir: Path) -> float:
-    """Return how often the work is done: scored operations, or images of all epochs."""
+    """How often the work is done: scored operations, or images of all epochs."""
     if isinstance(request, SplitRequest):
         return float(request.tree.scorings())
     options = request.options

@@ -1,8 +1,8 @@
 """The folder of a run: its request, status and results.
 
-A page looks at every run, and most runs have ended long ago. What was read of a file is kept for as
-long as the file is the same by its inode, size and time. A file that was written a moment ago is
-read every time: clocks of file systems are coarse, so it may change again without a trace.
+A page reads all runs, most of which ended long ago, so what was read of a file is cached until its
+inode, size or time changes. A file that was written a moment ago is read every time: clocks of file
+systems are coarse, so it may change again without a trace.
 """
 
 import json
@@ -22,6 +22,7 @@ from typing import Any, Generic, TypeVar
 import psutil
 
 from fewshot_core.data_folder import demo_dir, read_limited, write_json, write_text
+from fewshot_core.documents import read_dataclass
 from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.runs.requests import (
     FORMAT_1,
@@ -57,10 +58,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Status:
-    """How a run goes.
+    """Status of a run.
 
     Attributes:
-        state: What it is doing.
+        state: Its state.
         message: What it is computing, or why it ended.
         done: Steps finished.
         total: Steps in all; 0 where this is not known yet.
@@ -85,7 +86,7 @@ class Status:
 
     @property
     def seconds_left(self) -> float | None:
-        """The time left at the pace of the steps so far, or None before the first is done."""
+        """Time left at the pace of the steps so far, or None before the first is done."""
         if self.step_started is None or self.updated is None or not self.total:
             return None
         steps = self.done - self.first_step
@@ -93,22 +94,6 @@ class Status:
             return None
         pace = (self.updated - self.step_started) / steps
         return max(0.0, pace * (self.total - self.done))
-
-    @classmethod
-    def from_dict(cls, document: Any) -> "Status":
-        """Read what ``dataclasses.asdict`` makes of a status.
-
-        Raises:
-            RunError: If it is something else; the message says what.
-        """
-        try:
-            status = cls(**{**document, "state": State(document["state"])})
-        except (TypeError, KeyError, ValueError) as error:
-            raise RunError(f"no status of a run: {error!r}") from error
-        for name, kind in _KINDS.items():
-            if not isinstance(getattr(status, name), kind):
-                raise RunError(f"no status of a run: {name} is {getattr(status, name)!r}")
-        return status
 
     def process_alive(self) -> bool:
         """Whether the process that was recorded still runs."""
@@ -122,36 +107,22 @@ class Status:
             return False
 
 
-_KINDS = {
-    "message": str,
-    "done": int,
-    "total": int,
-    "started": int | float | None,
-    "step_started": int | float | None,
-    "first_step": int,
-    "updated": int | float | None,
-    "pid": int | None,
-    "process_started": int | float | None,
-}
-
-
 SETTLED_SECONDS = 1.0
-"""How long after a change a file is not yet trusted to be the same."""
+"""How long after a change a file is not cached."""
 
 KEPT = 20_000
-"""How many files are remembered at most, where nothing else is said."""
+"""How many files are cached at most by default."""
 
 T = TypeVar("T")
 Signature = tuple[int, int, int]
 
 
 class FileCache(Generic[T]):
-    """What was read of files.
+    """Cache of what was read of files.
 
     Args:
-        read: Reads a file; what it raises is not remembered. What it returns is shared and must
-            not be changed.
-        kept: How many files are remembered at most.
+        read: Reads a file; errors are not cached. What it returns is shared: do not change it.
+        kept: How many files are cached at most.
     """
 
     def __init__(self, read: Callable[[Path], T], kept: int = KEPT) -> None:
@@ -160,7 +131,7 @@ class FileCache(Generic[T]):
         self._kept: dict[str, tuple[Signature, T]] = {}
 
     def read(self, path: Path) -> T:
-        """Return what is in a file, from memory where the file has not changed."""
+        """Read a file, from the cache where it has not changed."""
         name = os.fspath(path)
         try:
             found = os.stat(name)  # noqa: PTH116, half the time of a path's own for thousands
@@ -179,7 +150,7 @@ class FileCache(Generic[T]):
 
 
 LOG_BYTES = 100_000
-"""How much of the end of a log is looked at."""
+"""How much of the end of a log is read."""
 
 READABLE_BYTES = 100_000_000
 """The largest JSON file of a run that is read."""
@@ -187,11 +158,7 @@ READABLE_BYTES = 100_000_000
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of one run.
-
-    Attributes:
-        path: Where it is; its name is the run's.
-    """
+    """The folder of one run; its name is the run's."""
 
     path: Path
 
@@ -202,26 +169,26 @@ class RunFolder:
 
     @cached_property
     def manifest_path(self) -> Path:
-        """Where it says what was asked."""
+        """The file of the request, fingerprints and versions."""
         return self.path / "manifest.json"
 
     @cached_property
     def status_path(self) -> Path:
-        """Where it says how the run goes."""
+        """The file of the status."""
         return self.path / "status.json"
 
     @property
     def log_path(self) -> Path:
-        """Where the process writes what it has to say."""
+        """The file of what the process prints."""
         return self.path / "log.txt"
 
     @property
     def tree_path(self) -> Path:
-        """Where the tree is, growing or complete."""
+        """The file of the tree, growing or complete."""
         return self.path / "tree.json"
 
     def manifest(self) -> dict[str, Any]:
-        """Return what was asked, with the versions and fingerprints of what it is made from.
+        """Read the request, with the fingerprints and versions of what it is made from.
 
         Raises:
             RunError: If it is missing or damaged.
@@ -232,15 +199,15 @@ class RunFolder:
         return document
 
     def kind(self) -> Kind:
-        """Return what kind of run it is; raises as ``manifest``."""
+        """The kind of the run; raises as ``manifest``."""
         return KINDS.get(self.request().kind)
 
     def request(self) -> Request:
-        """Return what was asked; raises as ``manifest``."""
+        """Read the request; raises as ``manifest``."""
         return _REQUESTS.read(self.manifest_path)
 
     def split_request(self) -> SplitRequest:
-        """Return what was asked of a split.
+        """Read the request of a split.
 
         Raises:
             RunError: As ``manifest``, or if the run is no split.
@@ -251,11 +218,7 @@ class RunFolder:
         return request
 
     def is_complete(self) -> bool:
-        """Whether the result of a finished run of its kind is there.
-
-        Raises:
-            RunError: If what was asked, or the result, is damaged.
-        """
+        """Whether the result is complete; raises RunError where request or result is damaged."""
         request = self.request()
         if isinstance(request, SplitRequest):
             return self.tree() is not None
@@ -263,11 +226,11 @@ class RunFolder:
         return bool(records) and records[-1]["epoch"] == request.options.epochs
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
-        """Write what was asked."""
+        """Write the manifest."""
         write_json(self.manifest_path, dict(manifest))
 
     def status(self) -> Status:
-        """Return how the run goes; one whose process is gone is lost.
+        """Read the status; a run whose process is gone is lost.
 
         Raises:
             RunError: If the status is missing or damaged.
@@ -275,22 +238,22 @@ class RunFolder:
         path = self.status_path
         status = _STATUSES.read(path)
         if status.state.active and not status.process_alive():
-            # The process may have written its last word between the two looks.
+            # The process may have written its last status between the two readings.
             if _STATUSES.read(path) == status:
-                message = "its process ended without a word; start it again"
+                message = "its process ended without a message; start it again"
                 return replace(status, state=State.LOST, message=message)
             return self.status()
         return status
 
     def write_status(self, status: Status) -> None:
-        """Write how the run goes; a turn of events also shows in the time of the folder of runs."""
+        """Write the status; a change of state also changes the time of the folder of runs."""
         stamped = replace(status, updated=datetime.now(UTC).timestamp())
         write_json(self.status_path, asdict(stamped))
         if status.state is not State.RUNNING:
             os.utime(self.path.parent)
 
     def tree(self) -> SplitTree | None:
-        """Return the tree as far as it has grown, or None before its first node.
+        """Read the tree as far as it has grown, or None before its first node.
 
         Raises:
             RunError: If it is damaged.
@@ -307,9 +270,7 @@ class RunFolder:
         write_text(self.tree_path, tree.to_json() + "\n")
 
     def records(self) -> list[dict[str, Any]]:
-        """Return the epochs that a search or a training has done, in their order.
-
-        Each is what ``to_dict`` of an ``EpochRecord`` or a ``TrainingRecord`` returns.
+        """Read the epochs of a search or training, as ``EpochRecord.to_dict`` returns them.
 
         Raises:
             RunError: If they cannot be read.
@@ -320,7 +281,7 @@ class RunFolder:
             raise RunError(f"{self.run_id}: {RECORDS} cannot be read: {error}") from error
 
     def log_tail(self, lines: int = 40) -> str:
-        """Return the last lines of the log."""
+        """Read the last lines of the log."""
         if not self.log_path.exists():
             return ""
         with self.log_path.open("rb") as file:
@@ -338,11 +299,7 @@ def _read_json(path: Path) -> Any:
 
 
 def _read_status(path: Path) -> Status:
-    document = _read_json(path)
-    try:
-        return Status.from_dict(document)
-    except RunError as error:
-        raise RunError(f"{path.parent.name}: status.json is damaged: {error}") from error
+    return read_dataclass(Status, _read_json(path), f"{path.parent.name}: status.json", RunError)
 
 
 def _read_request(path: Path) -> Request:
@@ -358,15 +315,12 @@ _REQUESTS = FileCache(_read_request)
 
 
 def runs_dir(data_dir: Path) -> Path:
-    """Return where the run folders of a data folder are."""
+    """The folder of all runs."""
     return data_dir / "runs"
 
 
 def last_change(data_dir: Path) -> int:
-    """Return a number that changes when a run begins, ends or is deleted, in any process.
-
-    The progress of a run does not show in it, nor that its process is lost.
-    """
+    """Read a number that changes when a run begins, ends or is deleted."""
     try:
         return runs_dir(data_dir).stat().st_mtime_ns
     except OSError:
@@ -374,11 +328,7 @@ def last_change(data_dir: Path) -> int:
 
 
 def run_folder(run_id: str, data_dir: Path) -> RunFolder:
-    """Return the folder of a run.
-
-    Raises:
-        RunError: If there is no such run.
-    """
+    """Find the folder of a run; raises RunError where there is none."""
     folder = RunFolder(runs_dir(data_dir) / run_id)
     is_name = Path(run_id).name == run_id and run_id[:1] not in ("", ".")
     if not is_name or not folder.path.is_dir():
@@ -387,11 +337,7 @@ def run_folder(run_id: str, data_dir: Path) -> RunFolder:
 
 
 def find_run(run_id: str, data_dir: Path) -> RunFolder:
-    """Return the folder of a run, one's own or one that came with the project.
-
-    Raises:
-        RunError: If there is no such run.
-    """
+    """Find the folder of a run, the user's or a demonstration's; raises as ``run_folder``."""
     try:
         return run_folder(run_id, data_dir)
     except RunError:
@@ -406,12 +352,12 @@ def find_run(run_id: str, data_dir: Path) -> RunFolder:
 
 
 def list_runs(data_dir: Path) -> list[RunFolder]:
-    """Return all run folders that have a manifest, the latest first."""
+    """List all run folders that have a manifest, the latest first."""
     base = runs_dir(data_dir)
     found = []
     for name in _names(base):
         with suppress(OSError):
-            written = os.stat(f"{base}/{name}/manifest.json")  # noqa: PTH116, as in memo.py
+            written = os.stat(f"{base}/{name}/manifest.json")  # noqa: PTH116, as above
             if S_ISREG(written.st_mode):
                 found.append((written.st_mtime, name))
     found.sort(key=itemgetter(0), reverse=True)
@@ -419,12 +365,12 @@ def list_runs(data_dir: Path) -> list[RunFolder]:
 
 
 def unknown_folders(data_dir: Path) -> list[RunFolder]:
-    """Return the folders among the runs that no run has made: they have no manifest."""
+    """List the folders among the runs that have no manifest."""
     base = runs_dir(data_dir)
     return [
         _folder(base, name)
         for name in _names(base)
-        if not os.path.isfile(f"{base}/{name}/manifest.json")  # noqa: PTH113, as in memo.py
+        if not os.path.isfile(f"{base}/{name}/manifest.json")  # noqa: PTH113, as above
     ]
 
 
@@ -461,7 +407,7 @@ def _folder(base: Path, name: str) -> RunFolder:
 
 
 def _names(base: Path) -> list[str]:
-    """Return the names of all folders among the runs, but for hidden ones."""
+    """Names of all folders among the runs, without hidden ones."""
     try:
         with os.scandir(base) as entries:
             folders = [entry.name for entry in entries if entry.is_dir()]

@@ -1,8 +1,4 @@
-"""Starting, watching and cancelling the processes of runs.
-
-Each is a process of its own that waits for its turn on the device;
-see ``fewshot_core.runs.worker``.
-"""
+"""Starting and cancelling runs; see ``fewshot_core.runs.worker`` for their processes."""
 
 import errno
 import os
@@ -37,9 +33,9 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def failure_message(error: BaseException) -> str:
-    """Return the cause of a failure, and what to do where that is known."""
+    """Describe the cause of a failure, and what to do where that is known."""
     if any(isinstance(each, OSError) and each.errno in _FULL for each in _chain(error)):
-        return "the disk is full: make room, then start it again; what is finished is kept"
+        return "the disk is full: free some space, then start it again; finished work is reused"
     if isinstance(error, FewshotError):
         return str(error)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
@@ -50,12 +46,12 @@ def failure_message(error: BaseException) -> str:
 
 
 def advice(state: State) -> str | None:
-    """Return what to do about a run that did not end well, or None where there is nothing to do."""
+    """Advice for a run that failed, was lost or cancelled; None for others."""
     return {
-        State.FAILED: "Mend the cause, then start it again: finished epochs and scores are kept.",
-        State.LOST: "Start it again: finished epochs and scores are kept. If it is lost again, the "
-        "system may have ended it for want of memory: ask for a smaller batch or network.",
-        State.CANCELLED: "Start it again to go on: finished epochs and scores are kept.",
+        State.FAILED: "Fix the cause, then start it again: finished epochs and scores are reused.",
+        State.LOST: "Start it again: finished epochs and scores are reused. If it is lost again, "
+        "the system may have run out of memory: choose a smaller batch or network.",
+        State.CANCELLED: "Start it again to resume: finished epochs and scores are reused.",
     }.get(state)
 
 
@@ -69,13 +65,13 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 TERMINATION_SECONDS = 3.0
-"""How long a process may take to end by itself after it was asked to."""
+"""How long a process may take to end after SIGTERM."""
 
 _PACKAGES = ("torch", "numpy", "pandas", "fewshot-workbench")
 
 
 def find_finished(request: Request, data_dir: Path) -> RunFolder | None:
-    """Return the run that has answered a request, or whose process is doing so; else None.
+    """Find the finished or active run of a request, or None.
 
     Raises:
         ImagesError, CheckpointError: As ``start``, if what the request needs is missing.
@@ -85,10 +81,9 @@ def find_finished(request: Request, data_dir: Path) -> RunFolder | None:
 
 
 def start(request: Request, data_dir: Path) -> RunFolder:
-    """Start a run in a process of its own, or return the one that has answered the request.
+    """Start a run in its own process, or return the finished or active run of the request.
 
-    A run that is done, or that a process is working on, is returned as it is; one that failed,
-    was cancelled or was lost is started again.
+    A run that failed, was cancelled or was lost is started again.
 
     Raises:
         ImagesError: If the images it needs are missing.
@@ -109,10 +104,9 @@ def start(request: Request, data_dir: Path) -> RunFolder:
 
 
 def cancel(folder: RunFolder) -> None:
-    """End a run's process and all it has started, and record that it was cancelled.
+    """Cancel a run: SIGTERM to its process group, SIGKILL after ``TERMINATION_SECONDS``.
 
-    The process is asked to end, and made to where it does not within ``TERMINATION_SECONDS``. A
-    run that has ended is left as it is.
+    A run that has ended is left as it is.
 
     Raises:
         RunError: If its process cannot be ended.
@@ -127,13 +121,15 @@ def cancel(folder: RunFolder) -> None:
             time.sleep(0.05)
     latest = folder.status()
     if latest.state.active:
-        raise RunError(f"{folder.run_id} cannot be cancelled: its process {status.pid} goes on")
+        raise RunError(
+            f"{folder.run_id} cannot be cancelled: its process {status.pid} is still running"
+        )
     if latest.state is State.LOST:
         folder.write_status(replace(latest, state=State.CANCELLED, message="cancelled"))
 
 
 def delete(folder: RunFolder) -> None:
-    """Delete a run's folder, damaged or not: out of sight in one step, then from the disk.
+    """Delete a run's folder, damaged or not.
 
     Raises:
         RunError: If a process is working on it.
@@ -147,7 +143,7 @@ def delete(folder: RunFolder) -> None:
 
 
 def is_active(folder: RunFolder) -> bool:
-    """Whether a process is working on a run; one whose status is damaged is taken for ended."""
+    """Whether a process is working on a run; one with a damaged status counts as ended."""
     try:
         return folder.status().state.active
     except RunError:
@@ -155,7 +151,7 @@ def is_active(folder: RunFolder) -> bool:
 
 
 def is_usable(folder: RunFolder) -> bool:
-    """Whether a run needs no new process: it is done, or it is being worked on."""
+    """Whether a run is done or active, and so needs no new process."""
     try:
         state = folder.status().state
         if state is not State.DONE:
@@ -173,7 +169,7 @@ def _folder(request: Request, fingerprints: Fingerprints, data_dir: Path) -> Run
 
 
 def _prepare(folder: RunFolder, manifest: dict[str, Any]) -> None:
-    """Make the folder appear with its manifest and a first status, or ready to be used again."""
+    """Create the folder with manifest and first status, or prepare it to be used again."""
     if folder.path.exists():
         folder.write_status(Status(State.LOST, "starting again"))
         folder.write_manifest(manifest)
@@ -190,7 +186,7 @@ def _prepare(folder: RunFolder, manifest: dict[str, Any]) -> None:
 def make_manifest(
     request: Request, fingerprints: dict[str, str | None], data_dir: Path
 ) -> dict[str, Any]:
-    """Return the manifest of a run: what is asked, from what, and what computes it."""
+    """Build the manifest of a run: request, fingerprints, versions."""
     plugin = [request.plugin] if request.plugin else []
     return {
         "kind": request.kind,
@@ -207,8 +203,8 @@ def make_manifest(
 def _launch(folder: RunFolder, data_dir: Path) -> None:
     """Start the worker.
 
-    It waits until its standard input closes, and ends where its pid is not recorded by then: nobody
-    could watch or cancel it.
+    It waits until its standard input closes, and ends if its pid is not recorded by then, since
+    nobody could cancel it.
     """
     with folder.log_path.open("ab") as log:
         try:
@@ -243,7 +239,7 @@ _CHILDREN: list[subprocess.Popen[bytes]] = []
 
 
 def _reap() -> None:
-    """Let go of children that have ended, so that they do not stay as zombies."""
+    """Reap children that have ended."""
     _CHILDREN[:] = [child for child in _CHILDREN if child.poll() is None]
 
 
@@ -255,7 +251,7 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
 def planned_folders(
     requests: Iterable[SearchRequest], fingerprints: Mapping[str, str | None], data_dir: Path
 ) -> list[RunFolder]:
-    """Return where the run of each search is or would be, in their order.
+    """Find the folders of searches, started or not, in their order.
 
     Args:
         requests: Searches on the same images, with the same checkpoint.
@@ -266,7 +262,7 @@ def planned_folders(
 
 
 def state_of(folder: RunFolder) -> State | None:
-    """Return what a run is doing, or None where there is none.
+    """Read the state of a run, or None where there is no run.
 
     Raises:
         RunError: If its status is damaged.
@@ -275,12 +271,12 @@ def state_of(folder: RunFolder) -> State | None:
 
 
 def start_all(requests: Iterable[SearchRequest], data_dir: Path) -> list[RunFolder]:
-    """Start all runs that are not done and that no process is working on; raises as ``start``."""
+    """Start all runs that are neither done nor active; raises as ``start``."""
     return [start(request, data_dir) for request in requests]
 
 
 def cancel_all(folders: Sequence[RunFolder]) -> None:
-    """Cancel all runs that go on, the last to have come first: none gets its turn meanwhile.
+    """Cancel all active runs, the last in the queue first.
 
     Raises:
         RunError: As ``cancel``.

@@ -1,4 +1,4 @@
-"""Overview of all runs: summaries, differences, damage, and folders that no run made."""
+"""Overview of all runs: summaries, differences, damage, quarantine."""
 
 import os
 import zipfile
@@ -26,7 +26,7 @@ ASIDE = ".set-aside"
 
 
 def reading_problem(folder: RunFolder) -> str | None:
-    """Return why a folder cannot be shown as a run, or None: a quick look, without its result."""
+    """Why the request or status of a run cannot be read, or None; the result is not checked."""
     if not (folder.path / "manifest.json").exists():
         return f"{folder.run_id} is no run: it has no manifest.json"
     try:
@@ -38,7 +38,7 @@ def reading_problem(folder: RunFolder) -> str | None:
 
 
 def quarantine(folder: RunFolder) -> Path:
-    """Move a run's folder out of the way, and return where it is now; nothing is deleted.
+    """Move a run's folder into quarantine and return its new path; nothing is deleted.
 
     Raises:
         RunError: If a process is working on it, or it is gone.
@@ -58,9 +58,9 @@ def quarantine(folder: RunFolder) -> Path:
 
 
 def find_damage(folder: RunFolder) -> list[str]:
-    """Return what is wrong with a run folder, after reading all that can be read without PyTorch.
+    """List what is wrong with a run folder; all is read that needs no PyTorch.
 
-    A run that is not done may lack any of its results.
+    A run that is not done may lack results.
     """
     problem = reading_problem(folder)
     if problem is not None:
@@ -130,10 +130,10 @@ def _checkpoint_damage(folder: RunFolder) -> list[str]:
 
 
 def differences(folders: Sequence[RunFolder]) -> dict[str, list[str]]:
-    """Return what is not the same in all runs: the name of each value, and its text in each run.
+    """Compare runs: the values that differ by name, as texts, one for each run.
 
-    Compared are the request, the fingerprints of what it was made from, the versions of packages
-    and whether images were made up. A value that a run does not have is "-".
+    Compared are requests, fingerprints, versions of packages, and whether images are synthetic. A
+    missing value is "-".
 
     Raises:
         RunError: If the manifest of one of them is damaged.
@@ -185,13 +185,13 @@ _STOPPED = (State.FAILED, State.CANCELLED, State.LOST)
 
 @dataclass(frozen=True)
 class RunSummary:
-    """A run at a glance.
+    """Summary of a run.
 
     Attributes:
         folder: Where it is.
         size: Bytes of its files.
-        request: What was asked, or None where that cannot be read.
-        status: How it goes, or None where that cannot be read.
+        request: Its request, or None where it cannot be read.
+        status: Its status, or None where it cannot be read.
         problem: What is damaged, or None.
     """
 
@@ -226,7 +226,7 @@ class RunSummary:
 
     @property
     def seconds(self) -> float | None:
-        """How long its last process has worked or waited, or None where that is not known."""
+        """How long its last process has worked or waited, or None where unknown."""
         status = self.status
         if status is None or status.started is None or status.updated is None:
             return None
@@ -246,18 +246,18 @@ class RunSummary:
 
 
 def summarise(data_dir: Path, problems: Mapping[str, str]) -> list[RunSummary]:
-    """Return a summary of every folder among the runs: foreign ones, then the latest first.
+    """Summarise every folder among the runs: unknown ones, then runs, the latest first.
 
     Args:
         data_dir: The data folder.
-        problems: What is known to be wrong with runs that can be read, by name.
+        problems: Known problems of runs, by name.
     """
     folders = [*unknown_folders(data_dir), *list_runs(data_dir)]
     return [_summary(folder, problems.get(folder.run_id)) for folder in folders]
 
 
 def folder_size(path: Path) -> int:
-    """Return the bytes of all files right in a folder."""
+    """Sum of the sizes of the files directly in a folder, in bytes."""
     size = 0
     try:
         with os.scandir(path) as entries:

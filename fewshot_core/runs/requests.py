@@ -45,7 +45,7 @@ Fingerprints = Mapping[str, str | None]
 
 @dataclass(frozen=True)
 class BaseRequest:
-    """What a run is asked to do.
+    """Request of a run.
 
     Attributes:
         dataset: The data set's name.

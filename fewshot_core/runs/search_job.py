@@ -2,7 +2,7 @@
 
 Records are appended as epochs end, and a checkpoint holds the state to resume from; the files are
 listed in ``fewshot_core.search.records``. A job that was ended at any moment and is run again with
-the same request goes on after the last epoch in its checkpoint, and ends with the records of an
+the same request resumes after the last epoch in its checkpoint, and ends with the records of an
 unbroken one.
 """
 
@@ -45,7 +45,7 @@ from fewshot_core.search.training import SupernetTraining, prepare_training
 
 
 def run(folder: RunFolder, data_dir: Path) -> None:
-    """Do the search or training of a run folder, or what is left of it."""
+    """Do the search or training of a run folder, as far as it is not finished."""
     request = folder.request()
     if isinstance(request, SplitRequest):
         raise RunError(f"{folder.run_id} is no search or training")
@@ -85,7 +85,7 @@ def run_epochs(
     Raises:
         ImagesError: If there are no such images.
         CheckpointError: If the checkpoint to inherit from cannot be used.
-        SearchError: If the search cannot be run as asked, or diverges.
+        SearchError: If the options do not fit the images or the device, or the loss diverges.
     """
     progress.say("loading images")
     epochs = request.options.epochs
@@ -148,7 +148,7 @@ def _resume(job: Search | SupernetTraining, path: Path, progress: Progress) -> N
         return
     try:
         job.restore(SearchState.load(path))
-        progress.say(f"going on after epoch {job.records[-1].epoch}")
+        progress.say(f"resuming after epoch {job.records[-1].epoch}")
     except SearchError as error:
         path.replace(path.with_name(DAMAGED))
         progress.say(f"starting again from epoch 0: {error}")

@@ -48,7 +48,7 @@ class Reporter:
         self._write(message=message)
 
     def step(self, done: int, total: int, message: str, now: bool = False) -> None:
-        """Report the step that is about to be done.
+        """Report the next step.
 
         Args:
             done: Steps finished.
@@ -88,13 +88,13 @@ class Reporter:
 
 
 def peak_memory() -> int:
-    """Return the most memory that this process has had, in bytes."""
+    """Peak memory of this process, in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak  # bytes there, kilobytes elsewhere
 
 
 def run(folder: RunFolder, data_dir: Path) -> None:
-    """Do the split that a run folder asks for."""
+    """Do the split of a run folder."""
     request = folder.split_request()
     reporter = _Reporter(folder)
     reporter.say("building the supernet")
@@ -125,7 +125,7 @@ def run(folder: RunFolder, data_dir: Path) -> None:
         reporter.log(f"{cache.hits} of {total} scores were cached")
     if cache.computed:
         pace = cache.seconds / cache.computed * len(batches or [None])
-        with suppress(OSError):  # a pace that cannot be kept does not make the split fail
+        with suppress(OSError):  # a pace that cannot be stored does not make the split fail
             record_pace(data_dir, request, pace)
     if warm_up is not None:
         with suppress(OSError):
@@ -141,7 +141,7 @@ class _Reporter(Reporter):
         self._nodes = 0
 
     def progress(self, progress: Progress) -> None:
-        """Report the operation that is about to be scored."""
+        """Report the operation to be scored next."""
         if len(progress.tree.nodes) > self._nodes:
             self._nodes = len(progress.tree.nodes)
             self.folder.write_tree(progress.tree)
@@ -152,9 +152,9 @@ class _Reporter(Reporter):
         self.step(progress.done, progress.total, message)
 
     def training(self, progress: StepProgress) -> None:
-        """Report the step of a warm-up that is about to be done."""
+        """Report the next step of a warm-up."""
         message = (
-            "training a sub-supernet before it is split further: "
+            "warming up a sub-supernet: "
             f"epoch {progress.epoch} of {progress.epochs}, "
             f"step {progress.step + 1} of {progress.steps}"
         )
@@ -216,7 +216,7 @@ def _warm_up(request: SplitRequest, data_dir: Path, reporter: _Reporter) -> Warm
 def _details(
     request: SplitRequest, supernet: Supernet, batches: list[Batch] | None
 ) -> dict[str, Any]:
-    """Return what a reader of the tree wants to know about its making."""
+    """How the tree was made, for its readers."""
     return {
         "dataset": request.dataset,
         "network": ", ".join(filter(None, [request.network.describe(), supernet.history])),

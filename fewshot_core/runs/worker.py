@@ -81,7 +81,7 @@ _DEVICE = re.compile(r"[a-z]+(:[0-9]+)?")
 
 
 class Cancelled(BaseException):
-    """The process was asked to end."""
+    """The process received SIGTERM."""
 
 
 def main(path: Path) -> int:

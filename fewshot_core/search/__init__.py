@@ -99,7 +99,7 @@ def search(
     Raises:
         ImagesError: If there are no such images.
         CheckpointError: If the checkpoint cannot be used.
-        SearchError: If the search cannot be run as asked, or diverges.
+        SearchError: If the options do not fit the images or the device, or the loss diverges.
         UnknownNameError: If the algorithm or the data set does not exist.
     """
     from fewshot_core.search.compute import Compute

@@ -131,7 +131,7 @@ class SearchState:
         except _DAMAGE as error:
             raise SearchError(
                 f"{path}: expected the state of a search, got a file that cannot be read "
-                f"({error.__class__.__name__}); delete it to start anew"
+                f"({error.__class__.__name__}); delete it to start again"
             ) from error
 
     def check(self, identity: Mapping[str, Any]) -> None:

@@ -72,4 +72,4 @@ def test_a_plan_is_started_watched_stopped_and_resumed(
     screenshot(page, "search-done")
     searches = [run for run in list_runs(data_folder) if run.kind().name == "search"]
     assert [len(run.records()) for run in searches] == [EPOCHS + 1] * 2
-    assert any("going on after epoch" in run.log_tail(10_000) for run in searches)
+    assert any("resuming after epoch" in run.log_tail(10_000) for run in searches)

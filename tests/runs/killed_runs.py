@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow.parquet  # noqa: F401, as all that a run needs
 import torch
 
+import fewshot_core.runs.search_job  # noqa: F401, so that forks need not load it
 from fewshot_core.runs import (
     Network,
     RunFolder,

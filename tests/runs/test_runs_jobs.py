@@ -174,7 +174,7 @@ def test_a_process_that_cannot_be_ended_is_not_called_cancelled(own_folder, monk
 
     monkeypatch.setattr(jobs, "TERMINATION_SECONDS", 0.0)
     monkeypatch.setattr(os, "killpg", refuse)
-    with pytest.raises(RunError, match=f"its process {os.getpid()} goes on"):
+    with pytest.raises(RunError, match=f"its process {os.getpid()} is still running"):
         cancel(own_folder)
     assert own_folder.status().state is State.RUNNING
 
@@ -370,11 +370,11 @@ class OutOfMemoryError(RuntimeError):
         (ZeroDivisionError("by 0"), "unexpected ZeroDivisionError: by 0; see the log"),
         (
             DISK_FULL,
-            "the disk is full: make room, then start it again; what is finished is kept",
+            "the disk is full: free some space, then start it again; finished work is reused",
         ),
         (
             OSError(errno.EDQUOT, "quota"),
-            "the disk is full: make room, then start it again; what is finished is kept",
+            "the disk is full: free some space, then start it again; finished work is reused",
         ),
     ],
 )

@@ -575,7 +575,7 @@ def test_another_format_is_refused(document):
     ],
 )
 def test_a_damaged_document_is_refused(kind, damage):
-    with pytest.raises(RunError, match=r"the request is damaged: expected .*, got "):
+    with pytest.raises(RunError, match=r"the request is damaged: (expected|unknown)"):
         read_request(kind, REQUESTS[kind].to_dict() | damage)
 
 

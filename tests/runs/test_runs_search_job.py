@@ -99,7 +99,7 @@ def test_a_killed_search_goes_on_and_ends_as_an_unbroken_one(tmp_path, wait_unti
     assert first.status().state is second.status().state is State.DONE
     curves = [[r | {"seconds": 0} for r in run.records()] for run in (first, second)]
     assert curves[0] == curves[1] and len(curves[0]) == 9
-    assert f"going on after epoch {done - 1}" in second.log_tail(1000)
+    assert f"resuming after epoch {done - 1}" in second.log_tail(1000)
     assert find_finished(request, broken) == second
     assert first.manifest()["synthetic"] is True
     cancel(first)  # a run that has ended is left as it is
@@ -200,7 +200,7 @@ def test_a_finished_job_does_nothing_again(whole, images):
     seen = Seen()
     do(SMALL, whole, progress=seen, data=images)
     assert (whole / RECORDS).read_bytes() == before
-    assert seen.messages == ["loading images", "going on after epoch 3"]
+    assert seen.messages == ["loading images", "resuming after epoch 3"]
 
 
 def test_a_damaged_checkpoint_is_renamed_and_all_epochs_are_repeated(whole, tmp_path, images):

@@ -211,7 +211,7 @@ def test_sub_supernets_are_warmed_up_between_levels(own_folder, gradnorm, tmp_pa
     split_job.run(own_folder, tmp_path)
     warm = own_folder.tree()
     assert (warm.details["warm_up_epochs"], warm.details["warm_up_images"]) == (2, 8)
-    assert "training a sub-supernet before it is split further: epoch" in capsys.readouterr().out
+    assert "warming up a sub-supernet: epoch" in capsys.readouterr().out
     assert estimate_seconds(tmp_path, request) is not None
     cold = replace(request, tree=TreeOptions.create((0, 1)))
     own_folder.write_manifest({"request": cold.to_dict()})

@@ -272,7 +272,7 @@ def test_a_damaged_file_is_an_error(tmp_path, length):
     path = tmp_path / "state.pt"
     STATE.save(path)
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(SearchError, match=r"cannot be read .*; delete it to start anew"):
+    with pytest.raises(SearchError, match=r"cannot be read .*; delete it to start again"):
         SearchState.load(path)
 
 

@@ -1,4 +1,4 @@
-"""The clusters that a grid can be computed on. Dask is loaded only when one is opened."""
+"""Clusters to compute a grid on. Dask is imported only when one is opened."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
@@ -21,13 +21,13 @@ LOCAL = "local"
 SLURM = "slurm"
 
 ATTEMPTS = 3
-"""How often a task is tried, on whichever worker, before it is reported as failed."""
+"""Attempts before a task is reported as failed."""
 
 LOST_SECONDS = 120.0
-"""After how long a worker that died counts as gone: the machine may be busy, and start it late."""
+"""After how long a dead worker counts as lost; a busy machine may restart it late."""
 
 LOOK_SECONDS = 30.0
-"""How often it is seen to that workers which are gone are started anew."""
+"""How often lost workers are restarted."""
 
 _ENVIRONMENT = THREADS_ENVIRONMENT | {"DASK_LOGGING__DISTRIBUTED": "error"}
 
@@ -62,30 +62,15 @@ class ClusterOptions:
             if value is not None and not 1 <= value <= 100_000:
                 raise RunError(f"expected {name} of at least 1, got {value}")
 
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> ClusterOptions:
-        """Read the section of a file.
-
-        Raises:
-            RunError: If it has unknown keys, or values that cannot be.
-        """
-        known = [item.name for item in fields(cls)]
-        unknown = [name for name in document if name not in known]
-        if unknown:
-            raise RunError(
-                f"[cluster]: unknown {unknown[0]!r}, expected some of {', '.join(known)}"
-            )
-        return cls(**document)
-
     def changed(self, kind: str | None, workers: int | None) -> ClusterOptions:
-        """Return the same with what a command line says."""
+        """Copy with the values of a command line."""
         options = self if kind is None else replace(self, kind=kind)
         return options if workers is None else replace(options, workers=workers)
 
 
 @contextmanager
 def open_client(options: ClusterOptions) -> Iterator[Client]:
-    """Yield a client of a cluster; what was started for it ends with it.
+    """Yield a client of a cluster, which is started and stopped as needed.
 
     Raises:
         RunError: If there is no such scheduler, or the cluster cannot be started.
@@ -108,7 +93,7 @@ def open_client(options: ClusterOptions) -> Iterator[Client]:
 
 @contextmanager
 def _repeating(work: Callable[[], object]) -> Iterator[None]:
-    """Do something again and again meanwhile."""
+    """Repeat something in a thread meanwhile."""
     stop = Event()
 
     def repeat() -> None:
@@ -125,7 +110,7 @@ def _repeating(work: Callable[[], object]) -> Iterator[None]:
 
 
 def job_script(options: ClusterOptions) -> str:
-    """Return the script that is handed to SLURM for each job.
+    """The script submitted to SLURM for each job.
 
     Raises:
         RunError: If dask-jobqueue is not installed, or refuses the options.
@@ -135,7 +120,7 @@ def job_script(options: ClusterOptions) -> str:
 
 
 def gpus() -> list[str]:
-    """Return the numbers of the GPUs of this machine, for ``CUDA_VISIBLE_DEVICES``."""
+    """The GPUs of this machine, as for ``CUDA_VISIBLE_DEVICES``."""
     import torch
 
     if not torch.cuda.is_available():
@@ -147,7 +132,7 @@ def gpus() -> list[str]:
 
 
 def worker_environments(options: ClusterOptions) -> list[dict[str, str]]:
-    """Return the environment of each worker on this machine: one GPU each, where there are any."""
+    """Environments of the workers on this machine, with one GPU each where there are any."""
     found = gpus()
     count = options.workers or len(found) or 1
     cores = os.cpu_count() or 1
@@ -160,15 +145,15 @@ def worker_environments(options: ClusterOptions) -> list[dict[str, str]]:
 
 
 Started = tuple[Any, Callable[[], object]]
-"""A cluster, and what starts those of its workers anew that were given up."""
+"""A cluster, and what restarts its lost workers."""
 
 
 def _local(options: ClusterOptions) -> Started:
-    """Return a cluster of processes of this machine that answers on the loopback address only."""
+    """Start a cluster of processes on this machine, on the loopback address only."""
     import dask
     import distributed
 
-    # A worker gets a task when it is free, so that a death costs the one it was doing.
+    # A worker gets a task only when it is idle, so that its death costs one task.
     settings = {
         "distributed.scheduler.worker-saturation": 1.0,
         "distributed.scheduler.allowed-failures": ATTEMPTS - 1,
@@ -198,7 +183,7 @@ def _local(options: ClusterOptions) -> Started:
 
 
 def _slurm(options: ClusterOptions) -> Started:
-    """Return a cluster of SLURM jobs; one that ended, by its time limit say, is handed in again."""
+    """Start a cluster of SLURM jobs; jobs that ended, by their time limit say, are resubmitted."""
     cluster = _slurm_cluster(options)
     again = partial(cluster.scale, jobs=options.workers or 1)
     again()

@@ -1,4 +1,4 @@
-"""What a grid is made of, read from a TOML file."""
+"""Grids of splits and searches, read from TOML files."""
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +9,7 @@ from typing import Any
 
 from fewshot_core.data_folder import read_limited
 from fewshot_core.datasets import DATASETS
+from fewshot_core.documents import read_dataclass
 from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.metrics import list_metrics
 from fewshot_core.runs.cluster.clusters import ClusterOptions
@@ -40,15 +41,13 @@ _SET_ELSEWHERE = {"dataset", "metric", "images", "device"}
 
 @dataclass(frozen=True)
 class Grid:
-    """A grid.
+    """A grid of runs.
 
     Attributes:
-        splits: The splits to make.
-        searches: Searches that need no split to be made first: in the splits of a file, and in
-            the whole space.
-        searches_of: Returns the searches in the sub-spaces of a split once it is made; none
-            where none are asked for.
-        searches_per_sub_space: How many that are for each sub-space.
+        splits: The splits.
+        searches: Searches that wait for no split: in the splits of a file, and in the whole space.
+        searches_of: Creates the searches in the sub-spaces of a finished split of a data set.
+        searches_per_sub_space: How many these are for each sub-space.
         cluster: Where it is computed.
     """
 
@@ -60,14 +59,12 @@ class Grid:
 
 
 def read_grid(path: Path, device: str = "cpu") -> Grid:
-    """Read a grid.
+    """Read a grid from a TOML file; see ``docs/cluster.md``.
 
-    Args:
-        path: A TOML file; see ``docs/cluster.md``. Paths in it are relative to its folder.
-        device: What computes where the file does not say.
+    Paths in the file are relative to its folder; ``device`` is used where the file names none.
 
     Raises:
-        RunError: If it cannot be read, or asks for what there is not; the message names the part.
+        RunError: If it cannot be read, or names something unknown.
     """
     try:
         document = tomllib.loads(read_limited(path, LARGEST).decode("utf-8"))
@@ -101,7 +98,7 @@ def _grid(document: Mapping[str, Any], folder: Path, device: str) -> Grid:
     def searches_of(dataset: str, leaves: Sequence[SubSpace]) -> list[SearchRequest]:
         return _in_sub_spaces(templates(dataset), leaves) if in_splits else []
 
-    cluster = ClusterOptions.from_dict(document.get("cluster", {}))
+    cluster = read_dataclass(ClusterOptions, document.get("cluster", {}), "[cluster]", RunError)
     return Grid(splits, searches, searches_of, per_sub_space, cluster)
 
 
@@ -121,6 +118,8 @@ def _splits(part: Mapping[str, Any], images: Mapping[str, str], device: str) -> 
         SplitRequest(dataset, metric, images=images.get(dataset), device=device, **options)
         for metric, dataset in product(names, part.get("datasets", ["cifar10"]))
     ]
+    for request in requests:
+        request.check()
     repeats = int(part.get("repeats", 1))
     return [request.repeated(number) for request in requests for number in range(repeats)]
 
@@ -152,7 +151,8 @@ def _templates(
             for algorithm, seed in pairs
         ]
 
-    make("cifar10")  # a wrong name or seed is an error of the file, not of the first split
+    for request in make("cifar10"):  # a wrong name is an error of the file, not of a split
+        request.check()
     return make
 
 

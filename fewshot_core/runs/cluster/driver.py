@@ -1,4 +1,4 @@
-"""The driver of a grid: it hands out tasks, and alone writes run folders."""
+"""The driver of a grid: it submits tasks, and alone writes run folders."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ Work = Callable[[GridTask, Sent | None], Outcome]
 
 @dataclass
 class GridReport:
-    """How a grid goes, and how it went.
+    """Progress and outcome of a grid.
 
     Attributes:
         total: Tasks known so far; the searches in a split are known once it is made.
-        done: The runs that were made now.
-        skipped: The runs that were there before, or that a process of this machine works on.
-        failed: Why a run could not be made, by its name.
-        retried: How often a task was tried again.
-        message: What happened last.
+        done: Runs done now.
+        skipped: Runs done before, or active on this machine.
+        failed: Reasons by run.
+        retried: Number of retries.
+        message: The last event.
     """
 
     total: int = 0
@@ -45,7 +45,7 @@ class GridReport:
     message: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as plain values."""
+        """Convert to plain values."""
         return {
             "total": self.total,
             "done": self.done,
@@ -64,8 +64,8 @@ def run_grid(
 ) -> GridReport:
     """Do all tasks of a grid that are not done yet.
 
-    A task whose worker dies is given to another. One that fails ``ATTEMPTS`` times, or that ends
-    with an error that would only come again, is reported, and the rest goes on.
+    A task whose worker dies is retried on another. One that fails ``ATTEMPTS`` times, or with an
+    error that would recur, is reported, and the others continue.
 
     Args:
         grid: What to do.
@@ -84,7 +84,7 @@ def run_grid(
 
 
 def finished_before(grid: Grid, data_dir: Path) -> GridReport | None:
-    """Return the report of a grid of which nothing is left to do; else None.
+    """Report of a grid that is completely done, or None.
 
     Raises:
         ImagesError, RunError: As ``run_grid``.
@@ -103,7 +103,7 @@ def finished_before(grid: Grid, data_dir: Path) -> GridReport | None:
 
 
 def _searches_in(grid: Grid, request: Request, folder: RunFolder) -> list[SearchRequest]:
-    """Return the searches in the sub-spaces of a split, once it is made."""
+    """The searches in the sub-spaces of a split, once it is done."""
     if not isinstance(request, SplitRequest):
         return []
     tree = folder.tree() if folder.status().state is State.DONE else None
@@ -134,7 +134,7 @@ class _Driver:
         self._queue: Any = as_completed([], with_results=False, raise_errors=False)
 
     def add(self, requests: Iterable[Request]) -> None:
-        """Give out what is not done yet."""
+        """Submit what is not done yet."""
         for request in requests:
             fingerprints = request.fingerprints(self._data_dir)
             run_id = request.run_id(fingerprints)
@@ -154,11 +154,11 @@ class _Driver:
         self._progress(self.report)
 
     def loop(self) -> None:
-        """Take in results until none are waited for."""
+        """Process results until no task is left."""
         for future in self._queue:
             if future.status in ("cancelled", "lost"):
                 raise RunError(
-                    "the scheduler is gone; start the grid again: what is done is kept, and skipped"
+                    "the scheduler is lost; start the grid again: finished runs are skipped"
                 )
             task, request = self._running.pop(future.key)
             if future.status == "finished":
@@ -196,7 +196,7 @@ class _Driver:
         self.add(_searches_in(self._grid, request, folder))
 
     def _fail(self, task: GridTask, request: Request, future: Any) -> None:
-        """Try a task again, or report it."""
+        """Retry a task, or report it."""
         error = future.exception()
         reason = f"{type(error).__name__}: {error}" if error is not None else future.status
         if isinstance(error, FewshotError):
@@ -223,7 +223,7 @@ class _Driver:
         status: Status,
         files: Any,
     ) -> None:
-        """Let a run's folder appear, complete."""
+        """Write a run's folder, atomically."""
         with locked(folder.path.parent), atomic_folder(folder.path) as temporary:
             draft = RunFolder(temporary)
             draft.write_manifest(make_manifest(request, dict(task.fingerprints), self._data_dir))
@@ -235,7 +235,7 @@ class _Driver:
             draft.write_status(status)
 
     def _inputs(self, task: GridTask, request: Request) -> Any:
-        """Return what workers need that do not see the driver's files; it is sent once."""
+        """Files for workers that do not see the driver's; sent once."""
         key = tuple(sorted((task.fingerprints or {}).values(), key=str))
         if key not in self._sent:
             content = read_inputs(request, self._data_dir)

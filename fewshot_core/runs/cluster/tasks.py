@@ -1,4 +1,4 @@
-"""What a worker of a cluster does: one run, with the images and weights it needs."""
+"""Tasks of the workers of a cluster: one run each, with its images and weights."""
 
 import os
 import socket
@@ -38,7 +38,7 @@ class Sent:
 
 
 def read_inputs(request: Request, data_dir: Path) -> Sent:
-    """Read what a request needs, in order to send it.
+    """Read the files of a request, to send them to workers.
 
     Raises:
         ImagesError: If its images are missing.
@@ -140,7 +140,7 @@ class GridTask:
     Attributes:
         run_id: Its name.
         kind: Its kind, a name in ``KINDS``.
-        request: What is asked, as its ``canonical`` returns it.
+        request: Its request, as ``to_dict`` returns it.
         fingerprints: Of images and weights.
         data_dir: The driver's data folder, which a worker uses where it sees it too.
     """
@@ -154,7 +154,7 @@ class GridTask:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task on a worker.
+    """Outcome of a task on a worker.
 
     Attributes:
         files: The content of the files of its folder by their names.
