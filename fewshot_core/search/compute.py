@@ -1,6 +1,6 @@
-"""Device, precision, random numbers, optimisers and steps of a search.
+"""Device, precision, random generators and optimisers of a search.
 
-What one purpose draws does not change what another does, and is the same on every device.
+Each purpose has a generator of its own, on the CPU, so that all devices see the same numbers.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ class Compute:
     def create(
         cls, device: str = "cpu", mixed_precision: bool = True, compiled: bool = False
     ) -> "Compute":
-        """Return what is asked for, as far as the device can do it.
+        """Create from options, without mixed precision where the device cannot do it.
 
         Raises:
             SearchError: If the device cannot be used here.
@@ -54,22 +54,22 @@ class Compute:
         return cls(found, mixed_precision and found.type == "cuda", compiled)
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Return the context for a forward pass."""
+        """Context for a forward pass."""
         if not self.mixed_precision:
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
 
     def in_full_precision(self) -> "Compute":
-        """Return the same without mixed precision."""
+        """Copy without mixed precision."""
         return replace(self, mixed_precision=False)
 
     def prepare(self, network: nn.Module) -> None:
-        """Compile a network where this is asked for; it is called as before."""
+        """Compile a network in place, where this is chosen."""
         if self.compiled:
             network.compile()
 
     def wait(self) -> None:
-        """Return once everything that was asked of the device is done."""
+        """Wait until the device has finished."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         elif self.device.type == "mps":
@@ -77,7 +77,7 @@ class Compute:
 
 
 def generator_for(seed: int, purpose: str) -> torch.Generator:
-    """Return a generator of its own for a purpose."""
+    """Create a generator of its own for a purpose."""
     digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
@@ -97,27 +97,27 @@ class Randomness:
         return self._generators[purpose]
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the state of each generator."""
+        """The state of each generator."""
         return {purpose: found.get_state() for purpose, found in self._generators.items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take over the states of generators for the same purposes."""
+        """Restore the states of the generators."""
         for purpose, found in self._generators.items():
             found.set_state(state[purpose].cpu())
 
 
 def weight_optimiser(network: nn.Module, options: SearchOptions) -> torch.optim.SGD:
-    """Return Nesterov SGD for the weights of a search (Appendix A.3)."""
+    """Create Nesterov SGD for the weights of a search (Appendix A.3)."""
     return _sgd(network, options, nesterov=options.momentum > 0)
 
 
 def training_optimiser(network: nn.Module, options: TrainingOptions) -> torch.optim.SGD:
-    """Return SGD with momentum for a supernet's training (Appendix A.2)."""
+    """Create SGD with momentum for a supernet's training (Appendix A.2)."""
     return _sgd(network, options, nesterov=False)
 
 
 def architecture_optimiser(alphas: Alphas, options: SearchOptions) -> torch.optim.Adam:
-    """Return Adam for the architecture parameters (Appendix A.3)."""
+    """Create Adam for the architecture parameters (Appendix A.3)."""
     return torch.optim.Adam(
         [{"params": alphas.learnable()}],
         lr=options.architecture_learning_rate,
@@ -129,7 +129,7 @@ def architecture_optimiser(alphas: Alphas, options: SearchOptions) -> torch.opti
 def set_learning_rate(
     optimiser: torch.optim.Optimizer, options: SearchOptions | TrainingOptions, epoch: int
 ) -> float:
-    """Give an optimiser the learning rate of an epoch, counted from 0, and return it."""
+    """Set and return the learning rate of an epoch, counted from 0."""
     rate = learning_rate(options.learning_rate, options.final_learning_rate, epoch, options.epochs)
     for group in optimiser.param_groups:
         group["lr"] = rate

@@ -34,7 +34,7 @@ class Images:
     Attributes:
         pixels: float32, (N, 3, H, W), normalised.
         labels: int64, (N,).
-        black: What a black pixel became, float32, (3,).
+        black: The normalised value of a black pixel, float32, (3,).
     """
 
     pixels: Tensor
@@ -45,14 +45,14 @@ class Images:
         return len(self.labels)
 
     def take(self, rows: Tensor) -> Examples:
-        """Return the images of some rows, int64 (B,)."""
+        """Take the images of some rows, int64 (B,)."""
         rows = rows.to(self.labels.device)
         return Examples(self.pixels[rows], self.labels[rows])
 
 
 @dataclass(frozen=True)
 class SearchData:
-    """What a search learns from.
+    """The images of a search.
 
     Attributes:
         whole: All images.
@@ -110,7 +110,7 @@ def load_data(
 def normalise(
     pixels: Tensor, labels: Tensor, info: Dataset, device: torch.device | str = "cpu"
 ) -> Images:
-    """Return normalised images on a device, from pixels uint8 (N, 3, H, W)."""
+    """Normalise pixels, uint8 (N, 3, H, W), on a device."""
     mean, std = (torch.tensor(values, device=device) for values in (info.mean, info.std))
     normalised = pixels.to(device).to(torch.float32).div_(255)
     normalised.sub_(mean.reshape(3, 1, 1)).div_(std.reshape(3, 1, 1))
@@ -118,7 +118,7 @@ def normalise(
 
 
 def halved(whole: Images, dataset: Dataset, provenance: Provenance) -> SearchData:
-    """Return images with the second half of them held out; nothing is copied."""
+    """Hold out the second half of images, without copying."""
     train, valid = (
         Images(whole.pixels[rows], whole.labels[rows], whole.black)
         for rows in (slice(len(whole) // 2), slice(len(whole) // 2, None))
@@ -133,20 +133,28 @@ def shuffled(size: int, batch_size: int, generator: torch.Generator) -> Iterator
         yield order[start : start + batch_size]
 
 
-def in_order(size: int, batch_size: int) -> Iterator[Tensor]:
-    """Yield all rows in order, in batches of equal size, within one.
+def training_batches(
+    images: Images, batch_size: int, augmented: bool, generator: torch.Generator
+) -> Iterator[Examples]:
+    """Yield all images once, in random batches, cropped and flipped where they are augmented."""
+    for rows in shuffled(len(images), batch_size, generator):
+        yield augment(images, rows, generator) if augmented else images.take(rows)
 
-    Batch norm looks at a batch as a whole, so that a small last batch would fare worse.
+
+def in_order(size: int, batch_size: int) -> Iterator[Tensor]:
+    """Yield all rows in order, in batches whose sizes differ by at most one.
+
+    Batch norm normalises a batch as a whole, so a small last batch would score worse.
     """
     yield from torch.arange(size).tensor_split(-(-size // batch_size))
 
 
 _SHARE = 8
-"""A crop moves an image by up to this part of its size: 4 pixels of 32, 2 of 16."""
+"""Crops shift images by up to this part of their size: 4 pixels of 32, 2 of 16."""
 
 
 def augment(images: Images, rows: Tensor, generator: torch.Generator) -> Examples:
-    """Return a batch of randomly cropped and flipped images.
+    """Crop and flip a batch of images at random.
 
     As for NAS-Bench-201 (Dong and Yang, 2020): the images are padded by black pixels, 4 on every
     side where they are 32 pixels wide, and cropped to their size; half of them are mirrored.
@@ -167,7 +175,7 @@ def augment(images: Images, rows: Tensor, generator: torch.Generator) -> Example
 def crop_and_flip(
     pixels: Tensor, black: Tensor, padding: int, offsets: Tensor, mirrored: Tensor
 ) -> Tensor:
-    """Return padded, cropped and flipped images.
+    """Pad, crop and flip images.
 
     Args:
         pixels: (B, 3, H, W).

@@ -53,7 +53,7 @@ def store_statistics(supernet: Supernet, images: Images, batch_size: int) -> Non
 
 
 def _observe(seen: _Moments) -> Callable[[nn.Module, Any], None]:
-    """Return a hook that keeps mean and variance of what a layer is given."""
+    """Create a hook that records mean and variance of a layer's input."""
 
     def hook(module: nn.Module, inputs: Any) -> None:
         variance, mean = torch.var_mean(inputs[0], dim=(0, 2, 3))
@@ -72,7 +72,7 @@ def _store(layer: BatchNorm, seen: _Moments) -> None:
 
 @dataclass(frozen=True)
 class Score:
-    """How well images were recognised.
+    """Loss and accuracy over images.
 
     Attributes:
         loss: Mean cross-entropy.
@@ -84,7 +84,7 @@ class Score:
 
 
 class Tally:
-    """Adds up the losses and hits of batches, leaving them on their device until asked."""
+    """Sum of the losses and hits of batches, kept on their device until ``score``."""
 
     def __init__(self) -> None:
         self._losses: list[Tensor] = []
@@ -92,7 +92,7 @@ class Tally:
         self._sizes: list[int] = []
 
     def add(self, loss: Tensor, hits: Tensor, size: int) -> None:
-        """Add a batch of ``size`` images with its mean loss and how many were recognised."""
+        """Add the mean loss and the number of correct images of a batch of ``size`` images."""
         self._losses.append(loss.detach())
         self._hits.append(hits)
         self._sizes.append(size)
@@ -121,14 +121,14 @@ def evaluate(
     compute: Compute,
     weights: Callable[[], EdgeWeights | None] = lambda: None,
 ) -> Score:
-    """Return loss and accuracy over all images, normalised by the statistics of each batch.
+    """Compute loss and accuracy over all images, normalised by the statistics of each batch.
 
     Args:
         network: The network.
-        images: What it is to recognise; neither cropped nor flipped.
+        images: The images, neither cropped nor flipped.
         batch_size: About how many at once.
         compute: How forward passes are made.
-        weights: Gives the weights of the edges for each batch; None weighs all alike.
+        weights: Gives the weights of the edges for each batch; None for equal weights.
     """
     tally = Tally()
     with torch.no_grad():

@@ -26,11 +26,9 @@ from fewshot_core.search.compute import (
 )
 from fewshot_core.search.data import (
     Examples,
-    Images,
     SearchData,
-    augment,
     load_data,
-    shuffled,
+    training_batches,
 )
 from fewshot_core.search.evaluation import Score, Tally, evaluate
 from fewshot_core.search.network import Alphas, EdgeWeights, Network, WeightedSupernet
@@ -47,10 +45,9 @@ def weight_step(
     compute: Compute,
     clip: float | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Descend the cross-entropy of a batch; return it and how many images are recognised.
+    """Do one step of the weights; return the cross-entropy and the number of correct images.
 
-    Only this loss is in the step: gradients are emptied before, not added up. A weight that the
-    loss does not depend on is left alone, without momentum and weight decay.
+    A weight that the loss does not depend on is not changed, not even by momentum or decay.
 
     Args:
         network: The network.
@@ -72,7 +69,7 @@ def weight_step(
 def apply_gradients(
     tensors: Sequence[Tensor], gradients: Sequence[Tensor], optimiser: torch.optim.Optimizer
 ) -> None:
-    """Let an optimiser step along given gradients, and leave none behind."""
+    """Do one step of an optimiser along given gradients, and clear them."""
     for tensor, gradient in zip(tensors, gradients, strict=True):
         tensor.grad = gradient
     optimiser.step()
@@ -92,7 +89,7 @@ class SearchState:
     The file is also a checkpoint for ``fewshot_core.nets.load_checkpoint``.
 
     Attributes:
-        identity: What is being computed, as plain values; a state fits only the same.
+        identity: What is computed, as plain values; a state fits only the same.
         supernet: The network's weights and stored statistics, by name.
         rest: Everything else that the next epoch depends on: plain values and tensors.
     """
@@ -102,20 +99,20 @@ class SearchState:
     rest: Mapping[str, Any]
 
     def save(self, path: Path) -> None:
-        """Write the state; a reader sees the file before or after, never a part of it."""
+        """Write the state atomically."""
         content = {
             "format": FORMAT,
             "identity": dict(self.identity),
             "supernet": dict(self.supernet),
             "rest": dict(self.rest),
         }
-        # To an open file: a full disk is then said by the system, not by a riddle of PyTorch's.
+        # To an open file: a full disk is then an OSError, not an error of PyTorch.
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             torch.save(content, file)
 
     @classmethod
     def load(cls, path: Path) -> "SearchState":
-        """Read a state, on the CPU and without running any code.
+        """Read a state on the CPU, without running code in the file.
 
         Raises:
             SearchError: If the file is missing, damaged or of another format.
@@ -135,11 +132,7 @@ class SearchState:
             ) from error
 
     def check(self, identity: Mapping[str, Any]) -> None:
-        """Check that the state is one of what is being computed.
-
-        Raises:
-            SearchError: If it is of something else; the message says what differs.
-        """
+        """Raise a SearchError if the state is of something else."""
         names = sorted({*self.identity, *identity})
         differ = [name for name in names if self.identity.get(name) != identity.get(name)]
         if differ:
@@ -171,16 +164,15 @@ def make_start(
     seed: int = 0,
     checkpoint: Path | None = None,
 ) -> Start:
-    """Return the network that a search starts with.
+    """Create the network that a search starts with.
 
     Args:
         sub_space: The operations to choose from.
         classes: The number of classes.
         options: Its size.
         seed: Seed of the initial weights.
-        checkpoint: None for initial weights (the paper: weights are restarted after splitting).
-            Otherwise the file of a trained supernet of the full space, whose weights the
-            sub-supernet takes over (Zhao et al., 2021, few-shot NAS).
+        checkpoint: None for random initialisation, as in the paper; else the file of a trained
+            supernet of the full space, whose weights are inherited (Zhao et al., 2021).
 
     Raises:
         CheckpointError: If the checkpoint is missing, damaged or of another shape.
@@ -276,7 +268,7 @@ class Search:
         return -(-len(self.data.train) // self.options.batch_size)
 
     def run(self) -> Iterator[EpochRecord]:
-        """Yield the records still to come: record 0, then one for each epoch."""
+        """Run the remaining epochs; yield record 0, then one for each epoch."""
         while len(self.records) <= self.options.epochs:
             started = time.perf_counter()
             epoch = len(self.records)
@@ -285,7 +277,7 @@ class Search:
             yield record
 
     def _before(self, started: float) -> EpochRecord:
-        """Return record 0: what the network can do before the search."""
+        """Evaluate the network before the search: record 0."""
         self._report(0, 0)
         valid = evaluate(self.network, self.data.valid, self.options.batch_size, self.compute)
         return self._record(0, None, valid, None, started)
@@ -305,11 +297,12 @@ class Search:
         return self._record(epoch, trained, valid, self.algorithm.temperature, started)
 
     def _train(self, epoch: int) -> Score:
-        """Go once through the training half; before each weight step, step the architecture."""
+        """Do the steps of an epoch."""
         tally = Tally()
+        common = (self.options.batch_size, self.options.augment)
         batches = zip(
-            self._batches(self.data.train, "train batches"),
-            self._batches(self.data.valid, "valid batches"),
+            training_batches(self.data.train, *common, self._random["train batches"]),
+            training_batches(self.data.valid, *common, self._random["valid batches"]),
             strict=False,  # an odd number of images leaves one more in the held-out half
         )
         for step, (train, valid) in enumerate(batches):
@@ -318,11 +311,7 @@ class Search:
         return tally.score()
 
     def step(self, train: Examples, valid: Examples) -> tuple[Tensor, Tensor]:
-        """Step the architecture on held-out images, then the weights on training images.
-
-        Returns:
-            The mean cross-entropy of the weight step, and how many images it recognised.
-        """
+        """Step the architecture on held-out images, then the weights; return loss and hits."""
         self._architecture_step(train, valid)
         with torch.no_grad():
             weights = self.algorithm.weights(self._random["architecture"])
@@ -349,11 +338,6 @@ class Search:
         )
         gradients = self.algorithm.gradients(step)
         apply_gradients(logits, gradients, self._architecture_optimiser)
-
-    def _batches(self, images: Images, purpose: str) -> Iterator[Examples]:
-        generator = self._random[purpose]
-        for rows in shuffled(len(images), self.options.batch_size, generator):
-            yield augment(images, rows, generator) if self.options.augment else images.take(rows)
 
     def _record(
         self,
@@ -382,7 +366,7 @@ class Search:
         self._progress(StepProgress(epoch, self.options.epochs, step, self.steps))
 
     def state(self) -> SearchState:
-        """Return everything the next epoch depends on."""
+        """Everything that the next epoch depends on."""
         rest = {
             "records": [record.to_dict() for record in self.records],
             "alphas": self.alphas.state_dict(),
@@ -393,11 +377,7 @@ class Search:
         return SearchState(self.identity, deepcopy(self.supernet.state_dict()), deepcopy(rest))
 
     def restore(self, state: SearchState) -> None:
-        """Go on where a state was taken.
-
-        Raises:
-            SearchError: If it is the state of another search.
-        """
+        """Continue from a state; raises SearchError if it is of another search."""
         state.check(self.identity)
         self.supernet.load_state_dict(state.supernet)
         self.alphas.load_state_dict(state.rest["alphas"])

@@ -1,4 +1,4 @@
-"""The supernet as a search sees it: every edge's operations have weights of their own."""
+"""Architecture parameters, and the supernet with weighted operations."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -55,11 +55,11 @@ class Alphas:
         return [edge for edge in range(len(self.logits)) if edge not in self.decided]
 
     def open_logits(self) -> list[Tensor]:
-        """Return the logits of the edges that still have a choice."""
+        """The logits of the edges that still have a choice."""
         return [self.logits[edge] for edge in self.open_edges]
 
     def learnable(self) -> list[Tensor]:
-        """Return the logits of all edges that had a choice at first."""
+        """The logits of all edges that had a choice at the start."""
         return [logits for logits in self.logits if logits.requires_grad]
 
     def decide(self, edge: int, position: int) -> None:
@@ -67,7 +67,7 @@ class Alphas:
         self.decided[edge] = position
 
     def probabilities(self) -> tuple[Tensor, ...]:
-        """Return the softmax of each edge's logits; one and zeros where it is decided."""
+        """The softmax of each edge's logits; one-hot where it is decided."""
         return tuple(
             self.one_hot(edge, self.decided[edge])
             if edge in self.decided
@@ -76,20 +76,20 @@ class Alphas:
         )
 
     def one_hot(self, edge: int, position: int) -> Tensor:
-        """Return one for an operation of an edge and zeros for the others; no gradient."""
+        """One-hot weights of an edge, without gradient."""
         chosen = torch.zeros_like(self.logits[edge], requires_grad=False)
         chosen[position] = 1
         return chosen
 
     def architecture(self) -> Architecture:
-        """Return the architecture of the likeliest operations; of equal ones, the first."""
+        """The architecture of the most probable operations; the first of a tie."""
         with torch.no_grad():
             best = [int(row.argmax()) for row in self.probabilities()]
         pairs = zip(self.sub_space.enabled, best, strict=True)
         return Architecture(tuple(operations[position] for operations, position in pairs))
 
     def table(self) -> tuple[tuple[float, ...], ...]:
-        """Return the probability of each of five operations on each of six edges."""
+        """The probability of each of five operations on each of six edges."""
         with torch.no_grad():
             rows = [row.tolist() for row in self.probabilities()]
         return tuple(
@@ -98,24 +98,20 @@ class Alphas:
         )
 
     def entropy(self) -> tuple[float, ...]:
-        """Return the entropy of each edge's probabilities, in bits."""
+        """The entropy of each edge's probabilities, in bits."""
         with torch.no_grad():
             rows = [row.double() for row in self.probabilities()]
         return tuple(float(-torch.special.xlogy(row, row).sum()) / _LN2 + 0.0 for row in rows)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return logits and decisions."""
+        """Logits and decisions."""
         return {
             "logits": [logits.detach().clone() for logits in self.logits],
             "decided": dict(self.decided),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over logits and decisions of the same sub-space.
-
-        Raises:
-            SearchError: If they are of another one.
-        """
+        """Restore logits and decisions; raises SearchError if they are of another sub-space."""
         shapes = [tuple(logits.shape) for logits in state["logits"]]
         expected = [tuple(logits.shape) for logits in self.logits]
         if shapes != expected:
@@ -146,7 +142,7 @@ class EdgeWeights:
 
 
 def path_weights(supernet: Supernet, path: tuple[int, ...]) -> EdgeWeights:
-    """Return the weights of a single path: a position among the operations of each edge."""
+    """Weights of a single path: a position among the operations of each edge."""
     ones = next(supernet.parameters()).new_ones
     return EdgeWeights(tuple(ones(len(row)) for row in supernet.sub_space.enabled), path)
 
@@ -155,7 +151,7 @@ class Network(Protocol):
     """A network with choices; a supernet, or a smaller one in a test."""
 
     def __call__(self, images: Tensor, weights: EdgeWeights | None) -> Tensor:
-        """Map images (B, 3, H, W) to logits (B, classes); None weighs all operations alike."""
+        """Map images (B, 3, H, W) to logits (B, classes); None for equal weights."""
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """Yield the weights of the network, without those of the edges."""

@@ -13,7 +13,7 @@ from fewshot_core.registry import Registry
 
 
 class SearchError(FewshotError):
-    """A search or a training that cannot be run as asked, or whose files cannot be read."""
+    """Options that cannot be used, a loss that diverges, or files that cannot be read."""
 
 
 def check_integer(options: object, name: str, least: int, most: int) -> None:

@@ -58,7 +58,7 @@ class RankCorrelation:
 def rank_correlation(
     first: npt.ArrayLike, second: npt.ArrayLike, confidence: float = 0.95
 ) -> RankCorrelation:
-    """Return how alike two rankings are.
+    """Compute rank correlations of two rankings.
 
     The intervals go through Fisher's transformation with the variances of Fieller, Hartley and
     Pearson (1957) for tau, 0.437 / (n - 4), and of Bonett and Wright (2000) for rho,
@@ -154,7 +154,7 @@ def draw(known: np.ndarray[Any, np.dtype[np.int64]], sample: int, seed: int) -> 
 
 
 def read_shared(folder: Path) -> SharedAccuracies | None:
-    """Return what was measured of the run of a folder, or None.
+    """Read what was measured of the run of a folder, or None.
 
     Raises:
         SearchError: If the file is damaged.
@@ -169,7 +169,7 @@ def read_shared(folder: Path) -> SharedAccuracies | None:
 
 
 def write_shared(folder: Path, shared: SharedAccuracies) -> None:
-    """Keep what was measured of the run of a folder, in place of an earlier measurement."""
+    """Write what was measured of the run of a folder."""
     write_json(folder / FILE, asdict(shared))
 
 

@@ -55,7 +55,7 @@ class EpochRecord:
 
     Attributes:
         epoch: Epochs done. Record 0 is from before the first one, with all operations of an edge
-            weighted alike: for inherited weights, the accuracy right after copying them.
+            weighted equally: for inherited weights, the accuracy right after copying them.
         train_loss: Mean cross-entropy of the weight steps, or None in record 0.
         train_accuracy: Accuracy in the weight steps, in percent, or None in record 0.
         valid_loss: Mean cross-entropy over the held-out half of the images.

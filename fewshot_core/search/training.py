@@ -18,7 +18,7 @@ from fewshot_core.search.compute import (
     set_learning_rate,
     training_optimiser,
 )
-from fewshot_core.search.data import Examples, SearchData, augment, load_data, shuffled
+from fewshot_core.search.data import Examples, SearchData, load_data, training_batches
 from fewshot_core.search.evaluation import Score, Tally, evaluate, store_statistics
 from fewshot_core.search.loop import SearchState, weight_step
 from fewshot_core.search.network import EdgeWeights, WeightedSupernet, path_weights
@@ -92,7 +92,7 @@ class SupernetTraining:
         return -(-len(self._images) // self.options.batch_size)
 
     def run(self) -> Iterator[TrainingRecord]:
-        """Yield the records of the epochs still to come."""
+        """Run the remaining epochs; yield a record of each."""
         while len(self.records) < self.options.epochs:
             record = self._epoch(len(self.records), time.perf_counter())
             self.records.append(record)
@@ -116,26 +116,19 @@ class SupernetTraining:
 
     def _train(self, epoch: int) -> Score:
         tally = Tally()
-        generator = self._random["batches"]
-        for step, rows in enumerate(
-            shuffled(len(self._images), self.options.batch_size, generator)
-        ):
+        common = (self.options.batch_size, self.options.augment, self._random["batches"])
+        for step, batch in enumerate(training_batches(self._images, *common)):
             self._progress(StepProgress(epoch + 1, self.options.epochs, step, self.steps))
-            batch = (
-                augment(self._images, rows, generator)
-                if self.options.augment
-                else self._images.take(rows)
-            )
-            tally.add(*self.step(batch), len(rows))
+            tally.add(*self.step(batch), len(batch.labels))
         return tally.score()
 
     def step(self, examples: Examples) -> tuple[Tensor, Tensor]:
-        """Step the weights; return the mean cross-entropy, and how many images are recognised."""
+        """Do one step of the weights; return loss and hits."""
         weights = self._weights("paths")
         return weight_step(self.network, weights, examples, self._optimiser, self.compute)
 
     def _weights(self, purpose: str) -> EdgeWeights | None:
-        """Return the weights of a batch: those of a path drawn uniformly, or None for the mean."""
+        """Sample a uniform path for a batch, or return None for the mean."""
         if self.options.sampling == "mean":
             return None
         return uniform_path(self.supernet, self._random[purpose])
@@ -152,7 +145,7 @@ class SupernetTraining:
         )
 
     def state(self) -> SearchState:
-        """Return everything the next epoch depends on."""
+        """Everything that the next epoch depends on."""
         rest = {
             "records": [record.to_dict() for record in self.records],
             "optimiser": self._optimiser.state_dict(),
@@ -161,11 +154,7 @@ class SupernetTraining:
         return SearchState(self.identity, deepcopy(self.supernet.state_dict()), deepcopy(rest))
 
     def restore(self, state: SearchState) -> None:
-        """Go on where a state was taken.
-
-        Raises:
-            SearchError: If it is the state of something else.
-        """
+        """Continue from a state; raises SearchError if it is of something else."""
         state.check(self.identity)
         self.supernet.load_state_dict(state.supernet)
         self._optimiser.load_state_dict(state.rest["optimiser"])
@@ -174,7 +163,7 @@ class SupernetTraining:
 
 
 def uniform_path(supernet: Supernet, generator: torch.Generator) -> EdgeWeights:
-    """Draw one operation for each edge, all with the same probability."""
+    """Sample one operation for each edge uniformly."""
     sizes = [len(operations) for operations in supernet.sub_space.enabled]
     return path_weights(
         supernet, tuple(int(torch.randint(size, (1,), generator=generator)) for size in sizes)
@@ -229,7 +218,7 @@ class WarmUp:
         self._progress = progress
 
     def __call__(self, supernet: Supernet) -> None:
-        """Train a sub-supernet, which nothing else may share weights with."""
+        """Train a sub-supernet in place; nothing else may share its weights."""
         started = time.perf_counter()
         options = TrainingOptions(
             epochs=self._epochs,
@@ -253,6 +242,6 @@ class WarmUp:
         self.seconds += time.perf_counter() - started
 
     def _seed_of(self, supernet: Supernet) -> int:
-        """Return a seed that is the same for the same sub-space, wherever a tree comes to it."""
+        """A seed that depends only on the sub-space."""
         rows = "/".join(supernet.sub_space.rows)
         return int(text_fingerprint(f"warm-up/{self._seed}/{rows}")[:15], 16)

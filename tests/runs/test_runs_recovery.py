@@ -126,7 +126,7 @@ def test_a_full_disk_is_said_and_costs_nothing_that_was_finished(
 ):
     full, end = filled[kind]["full"], filled[kind]["end"]
     assert full["state"] == "failed"
-    assert full["message"].startswith("the disk is full: make room, then start it again")
+    assert full["message"].startswith("the disk is full: free some space, then start it again")
     assert full["epochs"] or full["scores"]
     kept = dict(end["epochs"])
     assert all(kept[epoch] == seconds for epoch, seconds in full["epochs"])

@@ -98,7 +98,7 @@ def test_the_last_words_have_room_on_a_full_disk(work, own_folder, monkeypatch):
 
     assert work(fill) == 1
     assert own_folder.status().state is State.FAILED
-    assert own_folder.status().message.startswith("the disk is full: make room")
+    assert own_folder.status().message.startswith("the disk is full: free some space")
 
 
 def test_a_run_that_is_done_needs_no_reserve(work, own_folder):

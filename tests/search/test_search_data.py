@@ -10,7 +10,15 @@ from fewshot_core.errors import ImagesError
 from fewshot_core.images import find_source
 from fewshot_core.images.loading import open_reader
 from fewshot_core.search import SearchError, SearchOptions, search
-from fewshot_core.search.data import Images, augment, crop_and_flip, in_order, load_data, shuffled
+from fewshot_core.search.data import (
+    Images,
+    augment,
+    crop_and_flip,
+    in_order,
+    load_data,
+    shuffled,
+    training_batches,
+)
 from fewshot_core.space import SubSpace
 
 
@@ -74,6 +82,16 @@ def test_each_pass_is_in_another_order_that_the_generator_repeats():
     again = torch.cat(list(shuffled(50, 8, torch.Generator().manual_seed(0))))
     assert not torch.equal(one, two)
     assert torch.equal(one, again)
+
+
+@pytest.mark.parametrize("augmented", [False, True])
+def test_training_batches_show_all_images_and_only_augmentation_changes_them(tiny_data, augmented):
+    images, generator = tiny_data.train, torch.Generator().manual_seed(0)
+    batches = list(training_batches(images, 8, augmented, generator))
+    assert [len(batch.labels) for batch in batches] == [8, 8]
+    shown = {tuple(image.flatten().tolist()) for batch in batches for image in batch.images}
+    known = {tuple(image.flatten().tolist()) for image in images.pixels}
+    assert (shown == known) is not augmented
 
 
 def test_batches_in_order_are_of_equal_size():

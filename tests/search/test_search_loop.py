@@ -211,14 +211,6 @@ def test_divergence_is_an_error_that_says_what_to_do(make_search):
         list(make_search("darts-1st", learning_rate=1e30, gradient_clip=1e30).run())
 
 
-def test_images_are_as_they_are_without_augmentation(make_search, tiny_data):
-    search = make_search("snas", augment=False)
-    batches = search._batches(tiny_data.train, "train batches")
-    shown = torch.cat([batch.images for batch in batches])
-    known = {tuple(image.flatten().tolist()) for image in tiny_data.train.pixels}
-    assert {tuple(image.flatten().tolist()) for image in shown} == known
-
-
 def test_an_odd_number_of_images_leaves_one_more_held_out(tiny_data, tiny_options, mixed):
     from_fewer = halved(
         type(tiny_data.whole)(

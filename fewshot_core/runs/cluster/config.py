@@ -127,7 +127,7 @@ def _splits(part: Mapping[str, Any], images: Mapping[str, str], device: str) -> 
 def _templates(
     part: Mapping[str, Any], images: Mapping[str, str], folder: Path, device: str
 ) -> Callable[[str], list[SearchRequest]]:
-    """Return what makes the searches of one sub-space; the whole one stands for it."""
+    """Return a function that creates the searches in the whole space, by data set."""
     texts = [f"{name}={as_text(value)}" for name, value in part.get("set", {}).items()]
     options = override(PRESETS.get(part.get("preset", "quick")).search, texts)
     algorithms = part.get("algorithms", ["snas"])

@@ -1,7 +1,7 @@
 """The contract of search algorithms.
 
-An algorithm says how the operations of an edge are weighted and how the architecture parameters
-get their gradient. The epoch loop does the rest: batches, both optimisers, records. Adding one is
+An algorithm weights the operations of each edge and computes the gradient of the architecture
+parameters. The epoch loop does the rest: batches, both optimisers, records. Adding one is
 one file like this and one record in ``fewshot_core.search.algorithms``::
 
     class Likeliest(Algorithm):
@@ -37,7 +37,7 @@ class ArchitectureStep:
         train: The batch of the weight step that follows.
         valid: A batch of held-out images.
         optimiser: That of the weights.
-        generator: For whatever the algorithm draws.
+        generator: For the random numbers of the algorithm.
         compute: How forward passes are made.
     """
 
@@ -49,14 +49,11 @@ class ArchitectureStep:
     compute: Compute
 
     def loss(self, weights: EdgeWeights, examples: Examples) -> Tensor:
-        """Return the mean cross-entropy of a batch, a scalar."""
+        """Mean cross-entropy of a batch, a scalar."""
         return mean_loss(self.network, weights, examples, self.compute)[0]
 
     def gradients(self, weights: EdgeWeights, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """Return the gradients of the validation loss with respect to what ``weights`` are made of.
-
-        The network's weights count as constants, so that nothing is spent on their gradients.
-        """
+        """Compute the gradients of the validation loss; the network's weights are constants."""
         with frozen(self.network):
             return gradients_of(self.loss(weights, self.valid), tensors)
 
@@ -90,13 +87,13 @@ class Algorithm(ABC):
         """Return the gradient of each edge's logits that are still open, in their order."""
 
     def end_epoch(self) -> None:
-        """Do what follows an epoch."""
+        """Finish an epoch."""
         return
 
 
 @contextmanager
 def frozen(network: Network) -> Iterator[None]:
-    """Let the weights of a network count as constants for a while."""
+    """Treat the weights of a network as constants meanwhile."""
     wanted = [parameter for parameter in network.parameters() if parameter.requires_grad]
     try:
         for parameter in wanted:
@@ -108,10 +105,7 @@ def frozen(network: Network) -> Iterator[None]:
 
 
 def gradients_of(loss: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Return the gradients of a loss; zeros for what it does not depend on.
-
-    Nothing is added to the ``grad`` of any tensor.
-    """
+    """Compute the gradients of a loss; zeros where it does not depend on a tensor."""
     if not loss.requires_grad:  # a path can do without anything that is chosen
         return [torch.zeros_like(tensor) for tensor in tensors]
     return list(torch.autograd.grad(loss, list(tensors), allow_unused=True, materialize_grads=True))
@@ -120,7 +114,7 @@ def gradients_of(loss: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
 def mean_loss(
     network: Network, weights: EdgeWeights | None, examples: Examples, compute: Compute
 ) -> tuple[Tensor, Tensor]:
-    """Return the mean cross-entropy of a batch, and how many of its images are recognised."""
+    """Compute the mean cross-entropy of a batch, and the number of correct images."""
     with compute.autocast():
         logits = network(examples.images, weights)
     if compute.mixed_precision:
