@@ -277,7 +277,7 @@ def test_a_folder_that_was_to_be_replaced_comes_back(folder):
 
 
 def test_other_hidden_folders_are_not_swept(tmp_path):
-    kept = [".git", ".set-aside", ".lock.d", ".folder.0123456789abcdeg", "plain.0123456789abcdef"]
+    kept = [".git", ".quarantine", ".lock.d", ".folder.0123456789abcdeg", "plain.0123456789abcdef"]
     for name in kept:
         (tmp_path / name).mkdir()
     (tmp_path / ".file.0123456789abcdef").write_text("being written")

@@ -1,8 +1,8 @@
 """The command line: ``fewshot`` or ``python -m fewshot_core``.
 
 Results go to standard output, progress and errors to standard error. With ``--json`` a command
-prints one JSON document and nothing else. Exit status: 0 when it worked, 1 when it did not, 2 for
-a command that was not understood, 130 when it was interrupted.
+prints one JSON document and nothing else. Exit status: 0 on success, 1 on failure, 2 for
+a usage error, 130 when it was interrupted.
 """
 
 import os
@@ -25,8 +25,11 @@ from fewshot_core.bench import (
     resolve_table,
 )
 from fewshot_core.cli.common import (
+    AccuracyTable,
     AsJson,
     DataDir,
+    Masks,
+    SplitRun,
     doctor_table,
     err,
     named_splits,
@@ -69,7 +72,7 @@ app.add_typer(images_app, name="images", no_args_is_help=True)
 def root(
     show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
-    """Hold the options of the command itself."""
+    """A workbench for few-shot neural architecture search."""
     if show_version:
         typer.echo(__version__)
         raise typer.Exit
@@ -77,7 +80,7 @@ def root(
 
 @app.command()
 def doctor(folder: DataDir = None, as_json: AsJson = False) -> None:
-    """Say what is installed, which data is here, and what is missing."""
+    """Show the installed packages, the available data, and what is missing."""
     found = examine(data_dir(folder))
     if as_json:
         print_json(found)
@@ -86,7 +89,7 @@ def doctor(folder: DataDir = None, as_json: AsJson = False) -> None:
         for problem in found["problems"]:
             out.print(f"PROBLEM: {problem}", markup=False)
         if not found["problems"]:
-            out.print("all is well")
+            out.print("no problems found")
     if found["problems"]:
         raise typer.Exit(1)
 
@@ -96,7 +99,7 @@ def run_app(
     folder: DataDir = None,
     port: Annotated[int, typer.Option(help="The port.")] = 8501,
     address: Annotated[
-        str, typer.Option(help="The address to serve at; whoever reaches it can use the app.")
+        str, typer.Option(help="The address to serve at; anybody who can reach it can use the app.")
     ] = "127.0.0.1",
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = False,
 ) -> None:
@@ -112,21 +115,16 @@ def run_app(
 
 @app.command()
 def analyse(
-    masks: Annotated[
-        Path | None,
-        typer.Option(help="A JSON file of masks or of a tree, or a folder of YAML search configs."),
-    ] = None,
-    run: Annotated[
-        str | None, typer.Option(help="A finished split's run, or an imported split.")
-    ] = None,
+    masks: Masks = None,
+    run: SplitRun = None,
     dataset: Annotated[str | None, typer.Option(help="Only this data set.")] = None,
     accuracy: Annotated[str, typer.Option(help=f"One of {', '.join(KINDS)}.")] = "validation",
-    table: Annotated[str | None, typer.Option(help="A table's name, or a CSV file.")] = None,
+    table: AccuracyTable = None,
     threshold: Annotated[float, typer.Option(help="The share that counts as top.")] = 0.01,
     folder: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what some splits tell, and what each of their sub-spaces holds."""
+    """Analyse splits: information gain, and the contents of each sub-space."""
     if dataset is not None:
         DATASETS.get(dataset)
     place = data_dir(folder)
@@ -159,7 +157,7 @@ def run_import(
     ] = None,
     scale: Annotated[str, typer.Option(help="CSV: percent or fraction.")] = "percent",
     replace: Annotated[bool, typer.Option(help="Replace a table of that name.")] = False,
-    preview: Annotated[bool, typer.Option(help="Only say what was understood.")] = False,
+    preview: Annotated[bool, typer.Option(help="Only show how the file would be read.")] = False,
     folder: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -197,14 +195,14 @@ def main() -> None:
         err.print(f"fewshot: {error}", markup=False, highlight=False)
         sys.exit(1)
     except OSError as error:
-        err.print(f"fewshot: the system refused: {error}", markup=False, highlight=False)
+        err.print(f"fewshot: operating system error: {error}", markup=False, highlight=False)
         sys.exit(1)
 
 
 def _wanted_splits(
     masks: Path | None, run: str | None, dataset: str | None, place: Path
 ) -> list[tuple[str, str, Sequence[SubSpace]]]:
-    """Return metric, data set and sub-spaces of the splits that were named."""
+    """Collect metric, data set and sub-spaces of the selected splits."""
     wanted: list[tuple[str, str, Sequence[SubSpace]]] = []
     for split in named_splits(masks, run, place):
         name = (dataset if run is not None else None) or split.dataset or dataset

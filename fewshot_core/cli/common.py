@@ -21,7 +21,7 @@ from rich.progress import (
 from rich.table import Table
 
 from fewshot_core.analysis import stability
-from fewshot_core.bench import resolve_table
+from fewshot_core.bench import KINDS, resolve_table
 from fewshot_core.data_folder import ENVIRONMENT_NAME
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import FewshotError
@@ -47,6 +47,21 @@ DataDir = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
 Dataset = Annotated[str, typer.Option(help=f"One of {', '.join(DATASETS.names())}.")]
+Masks = Annotated[
+    Path | None, typer.Option(help="A JSON file of masks or of a tree, or a folder of YAML files.")
+]
+SplitRun = Annotated[str | None, typer.Option(help="The run of a split, or an imported split.")]
+SplitName = Annotated[str | None, typer.Option(help="The split to use from a file of several.")]
+SplitDataset = Annotated[
+    str | None, typer.Option(help="The data set; by default that of the split.")
+]
+Accuracy = Annotated[
+    str | None,
+    typer.Option(help=f"Benchmark accuracy: {' or '.join(KINDS)}; by default test if available."),
+]
+AccuracyTable = Annotated[
+    str | None, typer.Option("--table", help="The name of an accuracy table, or a CSV file.")
+]
 
 
 def print_json(document: Any) -> None:
@@ -57,17 +72,7 @@ def print_json(document: Any) -> None:
 def preferred_accuracy(
     dataset: str, kind: str | None, table: str | None, place: Path
 ) -> tuple[str, str]:
-    """Return a kind of accuracy and a table that has it: test accuracies where there are any.
-
-    Args:
-        dataset: The data set.
-        kind: The kind that is wanted, or None.
-        table: The table that is wanted, or None.
-        place: The data folder.
-
-    Raises:
-        FewshotError: If no table has it.
-    """
+    """Choose the kind of accuracy and a table that has it: test accuracies where available."""
     if kind is not None:
         return kind, resolve_table(dataset, kind, table, place).name
     try:
@@ -80,16 +85,7 @@ POLL_SECONDS = 0.2
 
 
 def follow(run: RunFolder, console: Console, ours: bool = True) -> Status:
-    """Wait for a run to end, showing its progress on a terminal.
-
-    Args:
-        run: The run.
-        console: The terminal.
-        ours: Whether an interruption cancels it, rather than leaving it to whoever started it.
-
-    Raises:
-        KeyboardInterrupt: After an interruption.
-    """
+    """Wait for a run to end and show its progress; an interruption cancels it if it is ours."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -108,23 +104,17 @@ def follow(run: RunFolder, console: Console, ours: bool = True) -> Status:
     except KeyboardInterrupt:
         if ours:
             cancel(run)
-        end = "cancelled" if ours else "goes on: it was started elsewhere"
+        end = "cancelled" if ours else "continues: it was started elsewhere"
         console.print(f"{run.run_id} {end}", markup=False, highlight=False)
         raise
 
 
-def follow_to_end(run: RunFolder, console: Console, asked: float) -> None:
-    """Wait for a run that was asked for; where it does not end well, say so and end the command.
+def follow_to_end(run: RunFolder, console: Console, requested: float) -> None:
+    """Wait for a requested run; if it does not succeed, print why and exit.
 
-    Args:
-        run: The run.
-        console: The terminal.
-        asked: The time when it was asked for; a run that started later is the command's own.
-
-    Raises:
-        typer.Exit: If the run is not done.
+    ``requested`` is the time of the request: a run that started later belongs to this command.
     """
-    status = follow(run, console, ours=(run.status().started or 0.0) >= asked)
+    status = follow(run, console, ours=(run.status().started or 0.0) >= requested)
     if status.state is not State.DONE:
         console.print(f"{run.run_id} {status.state}: {status.message}", markup=False, style="red")
         console.print(f"log: {run.log_path}", markup=False)
@@ -132,7 +122,7 @@ def follow_to_end(run: RunFolder, console: Console, asked: float) -> None:
 
 
 class DownloadBar:
-    """A progress bar in the form that pooch asks for."""
+    """A progress bar with the interface that pooch expects."""
 
     def __init__(self, console: Console) -> None:
         columns = (TextColumn("downloading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
@@ -142,7 +132,7 @@ class DownloadBar:
 
     @property
     def total(self) -> int:
-        """How many bytes there will be."""
+        """The total number of bytes."""
         return self._total
 
     @total.setter
@@ -156,16 +146,16 @@ class DownloadBar:
         self._progress.advance(self._task, count)
 
     def reset(self) -> None:
-        """Begin again."""
+        """Restart the bar."""
         self._progress.reset(self._task, total=self._total)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._progress.stop()
 
 
 def nodes_table(tree: SplitTree) -> Table:
-    """Return a tree's nodes: which operations went together, and what was arbitrary."""
+    """Tabulate the nodes of a tree: groups of operations, cut, and the reason of a tie."""
     table = Table("node", "edge", "groups", "cut", "note")
     for node in tree.nodes:
         path = "/".join(str(number + 1) for number in node.path) or "root"
@@ -175,7 +165,7 @@ def nodes_table(tree: SplitTree) -> Table:
 
 
 def leaves_table(tree: SplitTree) -> Table:
-    """Return a tree's sub-spaces with their sizes and masks."""
+    """Tabulate the sub-spaces of a tree with sizes and masks."""
     table = Table("sub-space", "size", "rows")
     for number, leaf in enumerate(tree.leaves, start=1):
         table.add_row(f"S{number}", f"{leaf.size:,}", " ".join(leaf.rows))
@@ -183,7 +173,7 @@ def leaves_table(tree: SplitTree) -> Table:
 
 
 def stability_table(trees: Sequence[SplitTree]) -> Table:
-    """Return how often the decisions of the first of some trees recur in the others."""
+    """Tabulate how often the groupings of the first tree recur in the others."""
     table = Table("node", "the same", "of", "different", "most frequent", title="Over all seeds")
     for row in stability(trees).to_dict("records"):
         path = "/".join(str(number + 1) for number in row["path"]) or "root"
@@ -194,7 +184,7 @@ def stability_table(trees: Sequence[SplitTree]) -> Table:
 
 
 def report_table(report: dict[str, Any]) -> Table:
-    """Return what one split tells and its sub-spaces hold; see ``report_split``."""
+    """Tabulate the report of a split; see ``report_split``."""
     table = Table(
         "sub-space",
         "size",
@@ -203,7 +193,7 @@ def report_table(report: dict[str, Any]) -> Table:
         "mean %",
         title=f"{report['metric']} on {report['dataset']}, {report['accuracy']} accuracy, "
         f"table {report['table']}",
-        caption=_worth(report),
+        caption=_gain_text(report),
     )
     for number, row in enumerate(report["sub_spaces"], start=1):
         best, mean = ("-" if row[key] is None else f"{row[key]:.2f}" for key in ("best", "mean"))
@@ -211,8 +201,8 @@ def report_table(report: dict[str, Any]) -> Table:
     return table
 
 
-def _worth(report: dict[str, Any]) -> str:
-    """Return what a split is worth, beside the best tree of its shape and beside chance."""
+def _gain_text(report: dict[str, Any]) -> str:
+    """Describe the information gain beside the best tree and random trees."""
     gain, best = report["information_gain_bits"], report["best_tree_bits"]
     worth = f"information gain {gain:.4f} bits"
     if best:
@@ -223,7 +213,7 @@ def _worth(report: dict[str, Any]) -> str:
 
 
 def selection_table(result: HalvingResult, curves: Curves, title: str) -> Table:
-    """Return how long each sub-supernet was trained, and what it finds by the end."""
+    """Tabulate how long each sub-supernet was trained and what it finds by the end."""
     table = Table("sub-space", "trained to", "validation %", "finds by the end %", "", title=title)
     found, valid = curves.at("test_accuracy", result.end), curves.values["valid_accuracy"]
     for i, name in enumerate(result.sub_spaces):
@@ -237,7 +227,7 @@ def selection_table(result: HalvingResult, curves: Curves, title: str) -> Table:
 
 
 def schedules_table(grid: pd.DataFrame, title: str) -> Table:
-    """Return the strategies with a name and those on the Pareto front; see ``schedule_grid``."""
+    """Tabulate named strategies and those on the Pareto front; see ``schedule_grid``."""
     shown = grid[grid["pareto"] | (grid["mark"] != "")].sort_values(["cost", "regret"])
     table = Table(
         "strategy",
@@ -265,12 +255,12 @@ def schedules_table(grid: pd.DataFrame, title: str) -> Table:
 
 
 def _percent(values: Floats) -> str:
-    """Return the only one of some values, or a dash where there is none."""
+    """Format the first value, or a dash if it is missing."""
     return f"{values[0]:.2f}" if len(values) and not np.isnan(values[0]) else "-"
 
 
 def images_table(sources: Iterable[ImageSource]) -> Table:
-    """Return the sources of images, with what is wrong with those that cannot be read."""
+    """Tabulate image sources, with the problem of those that cannot be read."""
     table = Table("data set", "name", "what", "where")
     for source in sources:
         where = "" if source.synthetic else str(source.path)
@@ -279,7 +269,7 @@ def images_table(sources: Iterable[ImageSource]) -> Table:
 
 
 def doctor_table(found: dict[str, Any]) -> Table:
-    """Return the state of the installation; see ``fewshot_core.doctor.examine``."""
+    """Tabulate the state of the installation; see ``fewshot_core.doctor.examine``."""
     table = Table("what", "found", show_header=False)
     packages = ", ".join(
         f"{name} {known or 'MISSING'}" for name, known in found["packages"].items()
@@ -306,13 +296,9 @@ def doctor_table(found: dict[str, Any]) -> Table:
 def named_splits(
     masks: Path | None, run: str | None, place: Path, option: str = "--run RUN"
 ) -> list[NamedSplit]:
-    """Return the splits that are meant.
+    """Read the splits of a file or folder, of a finished run, or of an imported split.
 
-    Args:
-        masks: A file or folder of splits, or None.
-        run: A finished split's run, or the name of an imported split, or None.
-        place: The data folder.
-        option: How the command calls ``run``.
+    ``option`` is the name of the command's option for ``run``.
 
     Raises:
         FewshotError: If not exactly one of the two is given, or it cannot be read.
@@ -331,29 +317,25 @@ def named_splits(
 
 
 def one_split(splits: Sequence[NamedSplit], name: str | None, dataset: str | None) -> NamedSplit:
-    """Return the only split of a name, or of a data set, or at all.
+    """Select the only split with a name and data set.
 
     Raises:
         FewshotError: If there is none, or more than one; the message names them.
     """
-    meant = [
+    matching = [
         split
         for split in splits
         if name in (None, split.name) and (dataset is None or split.dataset in (None, dataset))
     ]
-    if len(meant) == 1:
-        return meant[0]
-    if not meant:
+    if len(matching) == 1:
+        return matching[0]
+    if not matching:
         known = ", ".join(split.title for split in splits)
         raise FewshotError(f"no split of that name and data set: expected one of {known}")
-    found = ", ".join(split.title for split in meant)
-    raise FewshotError(f"several splits are there ({found}): choose with --name and --dataset")
+    found = ", ".join(split.title for split in matching)
+    raise FewshotError(f"several splits match ({found}): choose with --name and --dataset")
 
 
 def sub_space_of(text: str) -> SubSpace:
-    """Return the sub-space of six rows like ``"01110 11111 11111 11111 11111 11111"``.
-
-    Raises:
-        SpaceError: If they are none.
-    """
+    """Parse six rows like ``"01110 11111 11111 11111 11111 11111"``."""
     return SubSpace.from_rows(text.split())

@@ -17,12 +17,12 @@ from fewshot_core.cli.common import (
 from fewshot_core.data_folder import data_dir
 from fewshot_core.images import download, list_sources, register_source, unregister_source
 
-images_app = typer.Typer(help="Images: which are known, add some, download some.")
+images_app = typer.Typer(help="Image data sets: list, register, remove, download.")
 
 
 @images_app.command("list")
 def images_list(folder: DataDir = None, as_json: AsJson = False) -> None:
-    """Say which images are known."""
+    """List the known image sources."""
     sources = list_sources(None, data_dir(folder))
     rows = [
         {
@@ -45,29 +45,30 @@ def images_list(folder: DataDir = None, as_json: AsJson = False) -> None:
 def images_register(
     dataset: Annotated[str, typer.Argument(help="The data set.")],
     path: Annotated[Path, typer.Argument(help="The folder or archive.")],
-    name: Annotated[str | None, typer.Option(help="The name to choose it by.")] = None,
+    name: Annotated[str | None, typer.Option(help="The name to select it by.")] = None,
     folder: DataDir = None,
 ) -> None:
-    """Remember a folder or an archive with images."""
+    """Register a folder or an archive with images."""
     source = register_source(dataset, path, name, data_dir(folder))
     typer.echo(f"registered {source.name} for {dataset}: {source.label}, {source.path}")
 
 
-@images_app.command("forget")
-def images_forget(
+@images_app.command("remove")
+@images_app.command("forget", hidden=True)  # the name until version 0.1
+def images_remove(
     dataset: Annotated[str, typer.Argument(help="The data set.")],
-    name: Annotated[str, typer.Argument(help="The name it was registered by.")],
+    name: Annotated[str, typer.Argument(help="The name it was registered under.")],
     folder: DataDir = None,
 ) -> None:
-    """Forget a registered folder; its files stay."""
+    """Remove a registered source; its files stay."""
     unregister_source(dataset, name, data_dir(folder))
-    typer.echo(f"forgot {name} of {dataset}")
+    typer.echo(f"removed {name} of {dataset}; its files stay")
 
 
 @images_app.command("download")
 def images_download(
     dataset: Annotated[str, typer.Argument(help="cifar10 or cifar100.")], folder: DataDir = None
 ) -> None:
-    """Download an official archive, and check it."""
+    """Download an official archive and verify its checksum."""
     source = download(dataset, data_dir(folder), DownloadBar(err))
     typer.echo(f"downloaded {dataset}: {source.path}")

@@ -16,8 +16,10 @@ from fewshot_core.analysis import (
     results_markdown,
 )
 from fewshot_core.analysis.results import SHOWN, results_table
-from fewshot_core.bench import KINDS, load_accuracy
+from fewshot_core.bench import load_accuracy
 from fewshot_core.cli.common import (
+    Accuracy,
+    AccuracyTable,
     AsJson,
     DataDir,
     Dataset,
@@ -38,10 +40,8 @@ def run_results(
     preset: Annotated[
         str | None, typer.Option(help="Only searches with this preset; all by default.")
     ] = None,
-    accuracy: Annotated[
-        str | None, typer.Option(help=f"What counts of the found: {' or '.join(KINDS)}.")
-    ] = None,
-    table: Annotated[str | None, typer.Option(help="A table's name, or a CSV file.")] = None,
+    accuracy: Accuracy = None,
+    table: AccuracyTable = None,
     form: Annotated[
         str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")
     ] = "markdown",
@@ -78,22 +78,20 @@ def run_results(
 
 def run_reproduce(
     output: Annotated[
-        Path | None, typer.Option(help="The file to write; otherwise the page is printed.")
+        Path | None, typer.Option(help="The file to write; by default the report is printed.")
     ] = None,
     only_demo: Annotated[
-        bool, typer.Option("--only-demo", help="Only the runs that come with the project.")
+        bool, typer.Option("--only-demo", help="Only the demonstration runs.")
     ] = False,
     published: Annotated[
-        Path | None, typer.Option(help="A JSON file of published splits, or one split's folder.")
+        Path | None,
+        typer.Option(help="A JSON file of published splits, or a folder of one."),
     ] = None,
-    accuracy: Annotated[
-        str | None,
-        typer.Option(help=f"What counts of architectures: {' or '.join(KINDS)}."),
-    ] = None,
-    table: Annotated[str | None, typer.Option(help="A table's name, or a CSV file.")] = None,
+    accuracy: Accuracy = None,
+    table: AccuracyTable = None,
     folder: DataDir = None,
 ) -> None:
-    """Check the claims of the paper's Section 4 on recorded runs, and write a page about it."""
+    """Judge the claims of the paper's Section 4 on recorded runs and write a report."""
     from fewshot_core.reproduction import read_material, report_markdown
 
     place = data_dir(folder)
@@ -109,7 +107,7 @@ def run_reproduce(
 
 @contextmanager
 def _runs(place: Path, only_demo: bool) -> Iterator[Store]:
-    """Open the runs of a data folder and of the project, or those of the project alone."""
+    """Open the runs of a data folder and the demonstration, or the latter alone."""
     with TemporaryDirectory() as empty:
         store = Store(Path(empty) if only_demo else place, in_memory=True, demo=demo_dir())
         try:
@@ -122,7 +120,7 @@ def _runs(place: Path, only_demo: bool) -> Iterator[Store]:
 def _command(
     only_demo: bool, published: Path | None, accuracy: str | None, table: str | None
 ) -> str:
-    """Return the command that makes the page: files by their names, folders left out."""
+    """Build the command that generates the page, with file names instead of paths."""
     words = ["fewshot", "reproduce"]
     if only_demo:
         words.append("--only-demo")

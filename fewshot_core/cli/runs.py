@@ -1,6 +1,7 @@
 """The commands ``fewshot grid`` and ``fewshot cache ...``."""
 
 from dataclasses import asdict
+from math import prod
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,7 +33,7 @@ from fewshot_core.store import Verified, rebuild, verify
 
 
 def run_grid_command(
-    config: Annotated[Path, typer.Argument(help="A TOML file that says what to compute.")],
+    config: Annotated[Path, typer.Argument(help="A TOML file with the grid.")],
     cluster: Annotated[
         str | None, typer.Option(help="local, slurm, or the address of a scheduler (tcp://...).")
     ] = None,
@@ -40,16 +41,16 @@ def run_grid_command(
         int | None, typer.Option(help="Processes on this machine, or SLURM jobs.")
     ] = None,
     device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda or mps; where the file does not say.")
+        str, typer.Option(help="auto, cpu, cuda or mps, if the file does not set it.")
     ] = "auto",
-    plan: Annotated[bool, typer.Option("--plan", help="Only say what would be done.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Only show what would be computed.")] = False,
     script: Annotated[
         bool, typer.Option("--job-script", help="Only print the script of a SLURM job.")
     ] = False,
     folder: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compute a grid of splits and searches on a cluster; what is done already is skipped."""
+    """Compute a grid of splits and searches on a cluster; finished runs are skipped."""
     grid = read_grid(config, choose_device(device))
     options = grid.cluster.changed(cluster, workers)
     if script:
@@ -63,8 +64,8 @@ def run_grid_command(
         print_json(report.to_dict())
     else:
         out.print(
-            f"{len(report.done)} done, {len(report.skipped)} were there already, "
-            f"{len(report.failed)} failed, {report.retried} tried again",
+            f"{len(report.done)} done, {len(report.skipped)} already finished, "
+            f"{len(report.failed)} failed, {report.retried} retried",
             highlight=False,
         )
     for run_id, reason in report.failed.items():
@@ -89,19 +90,19 @@ def _compute(grid: Grid, options: ClusterOptions, place: Path) -> GridReport:
 
         def show(report: GridReport) -> None:
             ended = len(report.done) + len(report.skipped) + len(report.failed)
-            said = report.message or "waiting for the first result"
-            bar.update(line, description=said, completed=ended, total=report.total)
+            message = report.message or "waiting for the first result"
+            bar.update(line, description=message, completed=ended, total=report.total)
 
         with open_client(options) as client:
             return run_grid(grid, place, client, show)
 
 
 def _show_plan(grid: Grid, options: ClusterOptions, as_json: bool) -> None:
-    levels = sum(_leaves(groups) for groups in (request.tree.groups for request in grid.splits))
+    leaves = sum(prod(request.tree.groups) for request in grid.splits)
     document: dict[str, Any] = {
         "splits": len(grid.splits),
         "searches": len(grid.searches),
-        "searches_in_splits": levels * grid.searches_per_sub_space,
+        "searches_in_splits": leaves * grid.searches_per_sub_space,
         "cluster": options.kind,
     }
     if as_json:
@@ -115,47 +116,42 @@ def _show_plan(grid: Grid, options: ClusterOptions, as_json: bool) -> None:
     )
 
 
-def _leaves(groups: tuple[int, ...]) -> int:
-    count = 1
-    for number in groups:
-        count *= number
-    return count
-
-
-cache_app = typer.Typer(help="The cache of runs and tables: rebuild it, check it.")
+cache_app = typer.Typer(help="The cache of runs and tables: rebuild, verify.")
 
 
 @cache_app.command("rebuild")
 def cache_rebuild(folder: DataDir = None, as_json: AsJson = False) -> None:
-    """Delete the cache and build it anew from the run folders; the app must be closed."""
+    """Rebuild the cache from the run folders; the app must be closed."""
     rebuilt = rebuild(data_dir(folder))
     if as_json:
         print_json(asdict(rebuilt))
         return
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in rebuilt.runs.items()) or "none yet"
-    _say(f"finished runs taken in: {kinds}")
+    _say(f"finished runs: {kinds}")
     _say(f"accuracy tables: {', '.join(rebuilt.tables)}")
     for name, reason in rebuilt.left_out.items():
-        _say(f"left out {name}: {reason}")
+        _say(f"skipped {name}: {reason}")
 
 
 @cache_app.command("verify")
 def cache_verify(
     folder: DataDir = None,
-    aside: Annotated[
+    move: Annotated[
         bool,
         typer.Option(
-            "--set-aside", help="Move damaged and foreign run folders to runs/.set-aside."
+            "--quarantine",
+            "--set-aside",
+            help="Move damaged and unknown run folders to runs/.quarantine.",
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check every run folder for damage, and the cache against them; changes nothing."""
+    """Check every run folder for damage, and the cache against the run folders."""
     place = data_dir(folder)
     found = verify(place, demo_dir())
-    moved, kept = _set_aside(found, place) if aside else ({}, list(found.damaged))
+    moved, kept = _quarantine(found, place) if move else ({}, list(found.damaged))
     if as_json:
-        print_json(asdict(found) | {"set_aside": moved})
+        print_json(asdict(found) | {"quarantined": moved})
     else:
         _say(f"{found.folders:,} run folders, {found.finished:,} with a result")
         if found.given:
@@ -165,26 +161,26 @@ def cache_verify(
             for reason in reasons:
                 _say(f"PROBLEM {name}: {reason}")
             if name in moved:
-                _say(f"  set aside as {moved[name]}")
+                _say(f"  moved to {moved[name]}")
         for name, reason in found.problems.items():
             _say(f"PROBLEM {name}: {reason}")
         if found.well:
-            _say("all is well")
+            _say("no problems found")
         elif kept:
-            _say("`fewshot cache verify --set-aside` moves damaged run folders out of the way")
+            _say("`fewshot cache verify --quarantine` moves damaged run folders away")
     if kept or found.problems:
         raise typer.Exit(1)
 
 
-def _set_aside(found: Verified, place: Path) -> tuple[dict[str, str], list[str]]:
-    """Move damaged folders; return where they are now, and those that could not be moved."""
+def _quarantine(found: Verified, place: Path) -> tuple[dict[str, str], list[str]]:
+    """Move damaged folders: their new places, and those that could not be moved."""
     moved: dict[str, str] = {}
     kept: list[str] = []
     for name in found.damaged:
         try:
             moved[name] = str(quarantine(run_folder(name, place)))
         except (RunError, OSError) as error:
-            err.print(f"not set aside: {error}", markup=False, highlight=False)
+            err.print(f"not moved: {error}", markup=False, highlight=False)
             kept.append(name)
     return moved, kept
 

@@ -14,6 +14,10 @@ from fewshot_core.cli.common import (
     AsJson,
     DataDir,
     Dataset,
+    Masks,
+    SplitDataset,
+    SplitName,
+    SplitRun,
     err,
     follow_to_end,
     named_splits,
@@ -64,12 +68,12 @@ FullPrecision = Annotated[
 ]
 Compiled = Annotated[bool, typer.Option("--compile", help="Use torch.compile.")]
 Estimate = Annotated[
-    bool, typer.Option("--estimate", help="Only say what would be done and how long it takes.")
+    bool, typer.Option("--estimate", help="Only show what would be computed and how long it takes.")
 ]
 
 
 def expected_seconds(request: SearchRequest | TrainingRequest, place: Path) -> float:
-    """Return how long a request takes, measuring a step where none was measured before."""
+    """Estimate the duration of a request, measuring a step if none was measured."""
     seconds = estimate_seconds(place, request)
     if seconds is None:
         err.print("measuring a few steps", highlight=False)
@@ -79,7 +83,7 @@ def expected_seconds(request: SearchRequest | TrainingRequest, place: Path) -> f
 
 
 def complete(request: SearchRequest | TrainingRequest, place: Path) -> RunFolder:
-    """Do a run, or take it as it was done before; the command ends where it fails."""
+    """Run a request, or take its finished run; exit if it fails."""
     now = time.time()
     run = start(request, place)
     follow_to_end(run, err, now)
@@ -88,13 +92,7 @@ def complete(request: SearchRequest | TrainingRequest, place: Path) -> RunFolder
 
 @dataclass(frozen=True)
 class _Plan:
-    """Searches in the sub-spaces of a split.
-
-    Attributes:
-        title: What is split.
-        names: The name of the sub-space of each request.
-        requests: What is asked for, in the order in which it is done.
-    """
+    """Searches in the sub-spaces of a split, with the name of the sub-space of each."""
 
     title: str
     names: list[str]
@@ -102,21 +100,17 @@ class _Plan:
 
 
 def run_search(
-    split: Annotated[
-        str | None, typer.Option(help="A finished split's run, or an imported split.")
-    ] = None,
-    masks: Annotated[Path | None, typer.Option(help="A file or folder of splits.")] = None,
+    split: SplitRun = None,
+    masks: Masks = None,
     sub_space: Annotated[
         str | None,
         typer.Option(help='One sub-space, six rows like "01110 11111 11111 11111 11111 11111".'),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Which split of a file of several.")] = None,
+    name: SplitName = None,
     no_splitting: Annotated[
         bool, typer.Option("--no-splitting", help="Search the whole space, unsplit.")
     ] = False,
-    dataset: Annotated[
-        str | None, typer.Option(help="The data set; otherwise that of the split.")
-    ] = None,
+    dataset: SplitDataset = None,
     algorithm: Annotated[
         str, typer.Option(help=f"One of {', '.join(list_algorithms())}.")
     ] = "snas",
@@ -141,7 +135,7 @@ def run_search(
 ) -> None:
     """Search with a one-shot algorithm in every sub-space of a split, one after the other.
 
-    A search that was done before is shown at once; one that was ended goes on where it was.
+    A finished search is shown from the cache; an interrupted one is resumed.
     """
     place = data_dir(folder)
     title, found_dataset, spaces = _sub_spaces(
@@ -197,7 +191,7 @@ def _sub_spaces(
     dataset: str | None,
     place: Path,
 ) -> tuple[str, str, dict[str, SubSpace]]:
-    """Return what is split, for which data set, and the sub-spaces by their names."""
+    """Read the title of the split, its data set, and its sub-spaces by name."""
     given = [split is not None, masks is not None, sub_space is not None, whole]
     if sum(given) != 1:
         raise FewshotError(
@@ -266,7 +260,7 @@ def _result(name: str, request: SearchRequest, run: RunFolder) -> dict[str, Any]
 
 
 def _accuracies(dataset: str, place: Path) -> tuple[str, dict[int, float]]:
-    """Return test accuracies where a table has them, else validation accuracies, and whose."""
+    """Load test accuracies where available, else validation accuracies, and their source."""
     for kind in ("test", "validation"):
         try:
             source = resolve_table(dataset, kind, None, place)
@@ -300,7 +294,7 @@ def run_train(
     dataset: Dataset = "cifar10",
     preset: Preset = "quick",
     overrides: Override = None,
-    seed: Annotated[int, typer.Option(help="Seed of the weights and of all draws.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     images: Images = None,
     device: Device = "auto",
     full_precision: FullPrecision = False,
@@ -309,7 +303,7 @@ def run_train(
     folder: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train the supernet of the whole space, so that splits and searches can use its weights."""
+    """Train the supernet of the whole space for use by splits and searches."""
     place = data_dir(folder)
     request = TrainingRequest(
         dataset,
@@ -347,16 +341,16 @@ def run_train(
 
 def run_proxy(
     run: Annotated[str, typer.Argument(help="A search or a training.")],
-    sample: Annotated[int, typer.Option(help="How many random architectures.")] = 100,
-    seed: Annotated[int, typer.Option(help="Which ones.")] = 0,
+    sample: Annotated[int, typer.Option(help="Number of random architectures.")] = 100,
+    seed: Annotated[int, typer.Option(help="Random seed of the sample.")] = 0,
     accuracy: Annotated[str, typer.Option(help=f"One of {', '.join(KINDS)}.")] = KINDS[0],
     table: Annotated[str | None, typer.Option(help="The accuracy table.")] = None,
     folder: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say how well the shared weights of a run rank architectures, as few-shot NAS reports it.
+    """Measure how well the shared weights of a run rank architectures (proxy quality).
 
-    The accuracies with shared weights are kept in the run's folder, and the page Search shows them.
+    The accuracies are stored in the run's folder and shown on the page Search.
     """
     place = data_dir(folder)
     kept = run_folder(run, place)
@@ -364,7 +358,7 @@ def run_proxy(
     if isinstance(request, SplitRequest):
         raise FewshotError(f"{run} is a split: expected a search or a training")
     if kept.status().state.active:
-        raise FewshotError(f"{run} is not done yet: wait for it, or cancel it")
+        raise FewshotError(f"{run} is still running: wait for it, or cancel it")
     source = resolve_table(request.dataset, accuracy, table, place)
     values = load_accuracy(request.dataset, accuracy, source.name, place)
     shared = read_shared(kept.path)
@@ -375,7 +369,7 @@ def run_proxy(
         write_shared(kept.path, shared)
     correlation, frame = compare(shared, values)
     if correlation is None:
-        raise FewshotError(f"the table {source.name} knows fewer than two of these architectures")
+        raise FewshotError(f"the table {source.name} has fewer than two of these architectures")
     document = {
         "run_id": run,
         "table": source.name,
@@ -400,7 +394,7 @@ def run_proxy(
 
 
 def _answers(shared: SharedAccuracies, run: RunFolder, sample: int, seed: int) -> bool:
-    """Whether a sample was measured with the weights that a run has now."""
+    """Whether a sample was measured with the current weights of a run."""
     records, request = run.records(), run.request()
     size = request.sub_space.size if isinstance(request, SearchRequest) else SubSpace.full().size
     count = min(sample, size)

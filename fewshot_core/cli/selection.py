@@ -9,10 +9,16 @@ import pandas as pd
 import typer
 from rich.table import Table
 
-from fewshot_core.bench import KINDS, load_accuracy
+from fewshot_core.bench import load_accuracy
 from fewshot_core.cli.common import (
+    Accuracy,
+    AccuracyTable,
     AsJson,
     DataDir,
+    Masks,
+    SplitDataset,
+    SplitName,
+    SplitRun,
     err,
     named_splits,
     one_split,
@@ -54,18 +60,9 @@ from fewshot_core.store import Store
 
 @dataclass(frozen=True)
 class Searches:
-    """Which recorded searches are meant; what is None does not matter.
+    """Selection of recorded searches; None selects any.
 
-    Attributes:
-        split: A finished split's run, or an imported split.
-        masks: A file or folder of splits.
-        name: Which split of a file of several.
-        dataset: The data set.
-        algorithm: The algorithm.
-        preset: The preset.
-        family: What they have in common, as ``Store.searches`` names it, or how that begins.
-        accuracy: Which accuracy of the architectures found counts.
-        table: The table it is from.
+    ``family`` is the beginning of what searches have in common; see ``Store.searches``.
     """
 
     split: str | None = None
@@ -81,14 +78,7 @@ class Searches:
 
 @dataclass(frozen=True, eq=False)
 class NamedCurves:
-    """Curves with where they come from.
-
-    Attributes:
-        title: What they are.
-        frame: The curves.
-        details: More about them, for JSON.
-        missing: For each seed the sub-spaces that were not searched.
-    """
+    """Curves with their origin: ``details`` for JSON, ``missing`` sub-spaces by seed."""
 
     title: str
     frame: pd.DataFrame
@@ -97,10 +87,10 @@ class NamedCurves:
 
 
 def find_curves(curves: str | None, searches: Searches, place: Path) -> NamedCurves:
-    """Return the curves that are meant.
+    """Read the selected curves.
 
     Raises:
-        FewshotError: If it is not said which, or they cannot be read.
+        FewshotError: If the selection is incomplete, or they cannot be read.
     """
     recorded = searches.split is not None or searches.masks is not None
     if (curves is None) != recorded:
@@ -150,7 +140,7 @@ def _recorded(asked: Searches, place: Path) -> NamedCurves:
 
 
 def _family(families: pd.DataFrame, asked: Searches, title: str) -> dict[str, object]:
-    """Return the only family of searches that is meant."""
+    """Select the only matching family of searches."""
     rows = [
         {str(name): None if pd.isna(value) else value for name, value in row.items()}
         for row in families.drop(columns="seeds").to_dict("records")
@@ -167,12 +157,11 @@ def _family(families: pd.DataFrame, asked: Searches, title: str) -> dict[str, ob
     known = "; ".join(map(_label, meant or rows)) or "none"
     if not meant:
         raise SelectionError(
-            f"there are no such finished searches in the sub-spaces of {title}: there are {known}; "
-            "make some with fewshot search"
+            f"no such finished searches in the sub-spaces of {title}; found: {known}. "
+            "Start some with fewshot search"
         )
     raise SelectionError(
-        f"several kinds of searches are there ({known}): choose with --algorithm, --preset or "
-        "--family"
+        f"several kinds of searches match ({known}): choose with --algorithm, --preset or --family"
     )
 
 
@@ -188,25 +177,15 @@ def run_halve(
         str | None,
         typer.Option(help="A CSV file of curves, or the name of imported ones."),
     ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(help="Searches recorded in a split: its run, or an imported split."),
-    ] = None,
-    masks: Annotated[
-        Path | None, typer.Option(help="The same for a split in a file or folder.")
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="Which split of a file of several.")] = None,
-    dataset: Annotated[
-        str | None, typer.Option(help="The data set; otherwise that of the split.")
-    ] = None,
+    split: SplitRun = None,
+    masks: Masks = None,
+    name: SplitName = None,
+    dataset: SplitDataset = None,
     algorithm: Annotated[str | None, typer.Option(help="Only searches of this one.")] = None,
     preset: Annotated[str | None, typer.Option(help="Only searches with this one.")] = None,
     family: Annotated[str | None, typer.Option(help="Only searches of this family.")] = None,
-    accuracy: Annotated[
-        str | None,
-        typer.Option(help=f"What counts of the architectures found: {' or '.join(KINDS)}."),
-    ] = None,
-    table: Annotated[str | None, typer.Option(help="A table's name, or a CSV file.")] = None,
+    accuracy: Accuracy = None,
+    table: AccuracyTable = None,
     seed: Annotated[
         list[int] | None, typer.Option(help="Only this seed; repeatable. All by default.")
     ] = None,
@@ -220,8 +199,8 @@ def run_halve(
         ),
     ] = None,
     keep: Annotated[float, typer.Option(help="The share that halving keeps.")] = 0.5,
-    k: Annotated[int, typer.Option(help="How many go on with top_k.")] = 1,
-    epoch: Annotated[int, typer.Option(help="When top_k chooses them.")] = 0,
+    k: Annotated[int, typer.Option(help="Number of sub-supernets kept (k) by top_k.")] = 1,
+    epoch: Annotated[int, typer.Option(help="The epoch at which top_k selects.")] = 0,
     rank_by: Annotated[
         str, typer.Option(help=f"One of {', '.join(RANKINGS.names())}.")
     ] = "valid_accuracy",
@@ -235,7 +214,7 @@ def run_halve(
     folder: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Replay a selection on recorded curves: what was chosen, what was lost, what it cost."""
+    """Replay a selection schedule on recorded curves: choice, regret and cost."""
     asked = Searches(split, masks, name, dataset, algorithm, preset, family, accuracy, table)
     found = find_curves(curves, asked, data_dir(folder))
     tables = _of_seeds(found, seed or [])
@@ -268,7 +247,7 @@ def run_halve(
 
 
 def _of_seeds(found: NamedCurves, seeds: list[int]) -> dict[int, Curves]:
-    """Return the curves of each seed that is wanted."""
+    """Select the curves of the requested seeds."""
     tables = curves_by_seed(found.frame)
     missing = [number for number in seeds if number not in tables]
     if missing:
@@ -278,7 +257,7 @@ def _of_seeds(found: NamedCurves, seeds: list[int]) -> dict[int, Curves]:
 
 
 def _compare(found: NamedCurves, seeds: list[int], end: int | None, as_json: bool) -> None:
-    """Print what many schedules cost and lose, and how well validation accuracy orders."""
+    """Print cost and regret of many schedules, and the proxy's rank correlation."""
     frame = found.frame
     if "seed" in frame:
         frame = comparable(frame[frame["seed"].isin(seeds)])
@@ -306,11 +285,11 @@ def curves_import(
         Path,
         typer.Argument(help="A CSV file: sub_space, epoch, valid_accuracy, test_accuracy."),
     ],
-    name: Annotated[str | None, typer.Option(help="What to call them.")] = None,
+    name: Annotated[str | None, typer.Option(help="Their name in the data folder.")] = None,
     folder: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check curves, every line of them, and keep a copy in the data folder."""
+    """Check every row of a file of curves and copy it to the data folder."""
     about = store_curves(path, data_dir(folder), name)
     if as_json:
         print_json(asdict(about))
@@ -320,7 +299,7 @@ def curves_import(
 
 @curves_app.command("list")
 def curves_list(folder: DataDir = None, as_json: AsJson = False) -> None:
-    """Say which curves were imported."""
+    """List the imported curves."""
     place = data_dir(folder)
     rows = [_row(name, place) for name in imported_curves(place)]
     if as_json:
@@ -338,9 +317,9 @@ def curves_list(folder: DataDir = None, as_json: AsJson = False) -> None:
 
 @curves_app.command("remove")
 def curves_remove(
-    name: Annotated[str, typer.Argument(help="What they are called.")], folder: DataDir = None
+    name: Annotated[str, typer.Argument(help="Their name.")], folder: DataDir = None
 ) -> None:
-    """Delete imported curves; the file they came from stays."""
+    """Delete imported curves; the original file stays."""
     remove_curves(name, data_dir(folder))
     typer.echo(f"removed {name}")
 

@@ -41,7 +41,7 @@ def run_split(
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Images in a batch.")] = 64,
     batches: Annotated[int, typer.Option(help="Batches to average over.")] = 1,
-    batch_seed: Annotated[int, typer.Option(help="Seed that draws the images.")] = 0,
+    batch_seed: Annotated[int, typer.Option(help="Random seed of the batch.")] = 0,
     batch_norm: Annotated[str, typer.Option(help="batch or running.")] = "batch",
     channels: Annotated[int, typer.Option(help="Channels of the first stage.")] = 16,
     cells: Annotated[int, typer.Option(help="Cells in each stage.")] = 5,
@@ -60,12 +60,12 @@ def run_split(
     ] = WARM_UP_IMAGES,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     repeats: Annotated[
-        int, typer.Option(help="Make it so many times, each with 1 more on every seed.")
+        int, typer.Option(help="Number of repeats, each with all seeds increased by 1.")
     ] = 1,
     folder: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Split the space with a metric; a split made before is shown at once."""
+    """Split the space with a metric; a finished split is shown from the cache."""
     metrics = list_metrics() if metric == ALL else [metric]
     if repeats < 1:
         raise FewshotError(f"--repeats: expected at least 1, got {repeats}")
@@ -96,7 +96,7 @@ def run_split(
     )
     place = data_dir(folder)
     made = {}
-    for name in most_sharing_first(metrics):  # what one has computed the next ones remember
+    for name in most_sharing_first(metrics):  # later metrics use the cached scores of earlier ones
         asked = replace(request, metric=name)
         made[name] = _make([asked.repeated(number) for number in range(repeats)], place)
     splits = [made[name] for name in metrics]
@@ -111,23 +111,23 @@ Split = tuple[RunFolder, SplitTree]
 
 
 def _make(requests: list[SplitRequest], place: Path) -> list[Split]:
-    """Make the repeats of a split, or take those that were made before."""
+    """Run the repeats of a split, or take those that are finished."""
     now = time.time()
     runs = [start(request, place) for request in requests]
     return [(run, _result(run, now)) for run in runs]
 
 
-def _result(run: RunFolder, asked: float) -> SplitTree:
-    """Wait for a run and return its tree; the command ends where there is none."""
-    follow_to_end(run, err, asked)
+def _result(run: RunFolder, requested: float) -> SplitTree:
+    """Wait for a run and read its tree."""
+    follow_to_end(run, err, requested)
     tree = run.tree()
     if tree is None:
-        raise FewshotError(f"{run.run_id} is done but has no tree; ask for it again")
+        raise FewshotError(f"{run.run_id} is done but has no tree: run the command again")
     return tree
 
 
 def _document(splits: list[list[Split]]) -> dict[str, Any]:
-    """Return one split as it is; several with the stability of each that was repeated."""
+    """Build the JSON document: one split as it is, several with their stability."""
     documents = [
         {"run_id": run.run_id, "folder": str(run.path), **tree.to_dict()}
         for several in splits

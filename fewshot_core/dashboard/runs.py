@@ -102,7 +102,7 @@ def _show_actions(workspace: Workspace, chosen: Sequence[RunSummary]) -> None:
             f"Set {len(damaged)} aside",
             icon=":material/move_item:",
             key="set_aside_runs",
-            help="Moves damaged folders to runs/.set-aside. Nothing is deleted.",
+            help="Moves damaged folders to runs/.quarantine. Nothing is deleted.",
         ):
             _do(lambda run: quarantine(run.folder), damaged)
         with st.popover(

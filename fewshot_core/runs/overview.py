@@ -22,7 +22,7 @@ from fewshot_core.runs.jobs import is_active
 from fewshot_core.runs.requests import FORMAT_1, Request, SplitRequest, name_of_format_1
 from fewshot_core.search.records import CHECKPOINT, TABLE
 
-ASIDE = ".set-aside"
+ASIDE = ".quarantine"
 
 
 def reading_problem(folder: RunFolder) -> str | None:

@@ -25,10 +25,10 @@ def runs(data_folder):
 def test_a_cache_is_rebuilt_and_verified(fewshot, runs):
     answer = fewshot("cache", "rebuild")
     assert answer.code == 0, answer.err
-    assert "finished runs taken in: 2 split" in answer.out
+    assert "finished runs: 2 split" in answer.out
     answer = fewshot("cache", "verify")
     assert answer.code == 0
-    assert "2 run folders, 2 with a result" in answer.out and "all is well" in answer.out
+    assert "2 run folders, 2 with a result" in answer.out and "no problems found" in answer.out
     assert "2 runs compared" in answer.out
     document = fewshot("cache", "verify", "--json").document
     assert (document["compared"], document["damaged"], document["problems"]) == (2, {}, {})
@@ -39,15 +39,15 @@ def test_damage_is_listed_and_ends_with_1(fewshot, runs):
     answer = fewshot("cache", "verify")
     assert answer.code == 1
     assert f"PROBLEM {runs[0].run_id}" in answer.out and "tree.json cannot be read" in answer.out
-    assert "--set-aside" in answer.out and runs[0].path.exists()
+    assert "--quarantine" in answer.out and runs[0].path.exists()
     assert runs[0].run_id in fewshot("cache", "rebuild", "--json").document["left_out"]
 
 
-def test_damage_is_set_aside(fewshot, runs, data_folder):
+def test_damage_is_moved_to_quarantine(fewshot, runs, data_folder):
     runs[0].tree_path.write_text("{")
-    answer = fewshot("cache", "verify", "--set-aside")
-    assert answer.code == 0 and "set aside as" in answer.out
-    [aside] = (data_folder / "runs" / ".set-aside").iterdir()
+    answer = fewshot("cache", "verify", "--quarantine")
+    assert answer.code == 0 and "moved to" in answer.out
+    [aside] = (data_folder / "runs" / ".quarantine").iterdir()
     assert (aside / "tree.json").read_text() == "{"
     assert not runs[0].path.exists() and runs[1].path.exists()
     assert fewshot("cache", "verify").code == 0

@@ -52,7 +52,7 @@ def test_a_grid_that_is_done_starts_no_cluster(fewshot, config, monkeypatch, mad
     assert document["done"] == [] and sorted(document["skipped"]) == sorted(
         made[1].document["done"]
     )
-    assert "0 done, 3 were there already" in fewshot("grid", config).out
+    assert "0 done, 3 already finished" in fewshot("grid", config).out
 
 
 def test_a_plan_starts_nothing(fewshot, config):

@@ -43,7 +43,10 @@ def test_images_are_registered_listed_and_forgotten(fewshot, cifar):
     assert (first["name"], first["path"], first["synthetic"]) == ("mine", str(cifar), False)
     shown = fewshot("images", "list").out
     assert "mine" in shown and "synthetic" in shown
-    assert fewshot("images", "forget", "cifar10", "mine").out == "forgot mine of cifar10\n"
+    assert (
+        fewshot("images", "remove", "cifar10", "mine").out
+        == "removed mine of cifar10; its files stay\n"
+    )
     rows = fewshot("images", "list", "--json").document["images"]
     assert [row["name"] for row in rows] == ["synthetic"] * 3
     assert (cifar / "test_batch").exists()

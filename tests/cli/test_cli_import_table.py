@@ -115,7 +115,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_table_that_is_stored(
     full_disk(datafolder, "_sync")
     named = ["--name", "nats", "--replace"]
     complaint = fewshot("import-table", nats_csv, *named).complaint
-    assert "the system refused" in complaint and "No space left on device" in complaint
+    assert "operating system error" in complaint and "No space left on device" in complaint
     assert files(nats_data) == before
     assert len(load_accuracy("cifar10", "test", "nats", nats_data)) == 15625
 

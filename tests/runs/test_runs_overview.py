@@ -116,7 +116,7 @@ def test_a_run_that_was_not_finished_may_lack_its_results(done_search):
 def test_a_quarantined_folder_is_whole_and_no_run_any_more(done_split, tmp_path):
     before = {path.name: path.read_bytes() for path in done_split.path.iterdir()}
     target = quarantine(done_split)
-    assert target.parent == tmp_path / "runs" / ".set-aside"
+    assert target.parent == tmp_path / "runs" / ".quarantine"
     assert target.name.startswith(f"{done_split.run_id}-")
     assert {path.name: path.read_bytes() for path in target.iterdir()} == before
     assert list_runs(tmp_path) == unknown_folders(tmp_path) == []
