@@ -194,7 +194,7 @@ def test_what_was_not_searched_is_counted(fewshot, split, data_folder):
 def test_which_searches_are_meant_must_be_said(fewshot, split, data_folder):
     keep_searches(data_folder, HALVES, algorithm="dsnas")
     complaint = fewshot("halve", "--split", split).complaint
-    assert "several kinds of searches are there" in complaint and "dsnas smoke (2 of 2" in complaint
+    assert "several kinds of searches match" in complaint and "dsnas smoke (2 of 2" in complaint
     chosen = fewshot("halve", "--split", split, "--algorithm", "dsnas", "--json").document
     assert (chosen["algorithm"], chosen["preset"], chosen["end"]) == ("dsnas", "smoke", 2)
     family = chosen["family"][:8]

@@ -82,7 +82,7 @@ def test_columns_are_mapped_by_options(fewshot, data_folder, nats_csv, tmp_path)
     lines = nats_csv.read_text().splitlines()
     path = tmp_path / "own.csv"
     path.write_text("\n".join(["one,two,three,arch,unique", *lines[1:]]))
-    assert "Say so with --architecture COLUMN" in fewshot("import-table", path).complaint
+    assert "State it with --architecture COLUMN" in fewshot("import-table", path).complaint
     mapping = ["--architecture", "arch", "--map", "two=cifar100:test"]
     [item] = fewshot("import-table", path, *mapping, "--json").document["sets"]
     assert (item["dataset"], item["kind"], item["complete"]) == ("cifar100", "test", True)
