@@ -255,7 +255,7 @@ def epochs_figure(
     measure: str,
     end: int,
     running: Collection[str] = (),
-    chance: float | None = None,
+    random_accuracy: float | None = None,
     axis_title: str | None = None,
     caption: Sequence[str] = (),
     title: str = "",
@@ -268,7 +268,7 @@ def epochs_figure(
         measure: One of ``EPOCH_MEASURES``.
         end: The last epoch of a complete search, where the axis ends.
         running: The sub-spaces whose searches are running: their curves end in a dot.
-        chance: The accuracy of random guessing, in percent, or None not to show it.
+        random_accuracy: The accuracy of random guessing, in percent, or None not to show it.
         axis_title: The title of the axis, if not the measure's.
         title: The title; by default the measure's name.
     """
@@ -281,10 +281,10 @@ def epochs_figure(
     low, high = _range(info, values)
     notes = [*(cut_note(values, low) if info.unit == "%" else []), *caption]
     figure = base_figure(title, _EPOCHS_HEIGHT, _epochs_alternative(known, info), notes)
-    if chance is not None and low <= chance <= high:
-        text = {"text": f"random guessing, {chance:g}%", "xanchor": "right"}
+    if random_accuracy is not None and low <= random_accuracy <= high:
+        text = {"text": f"random guessing, {random_accuracy:g}%", "xanchor": "right"}
         figure.add_hline(
-            y=chance,
+            y=random_accuracy,
             line={"color": INK, "width": 1, "dash": "dot"},
             annotation={**text, "font": {"size": SMALL_FONT_SIZE}},
         )

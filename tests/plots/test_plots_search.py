@@ -258,8 +258,8 @@ def test_the_whole_space_is_grey():
 
 def test_random_guessing_is_drawn_if_it_is_on_the_axis():
     frame = epochs_frame()
-    assert len(epochs_figure(frame, "valid_accuracy", 20, chance=20.0).layout.shapes) == 1
-    assert len(epochs_figure(frame, "valid_accuracy", 20, chance=99.0).layout.shapes) == 0
+    assert len(epochs_figure(frame, "valid_accuracy", 20, random_accuracy=20.0).layout.shapes) == 1
+    assert len(epochs_figure(frame, "valid_accuracy", 20, random_accuracy=99.0).layout.shapes) == 0
 
 
 def test_alternative_of_epochs():

@@ -394,7 +394,7 @@ def _show_curves(
         measure,
         plan.request.options.epochs,
         running={search.name for search in plan.searches if state_word(search) == "running"},
-        chance=_chance(view) if measure == "valid_accuracy" else None,
+        random_accuracy=_random_accuracy(view) if measure == "valid_accuracy" else None,
         axis_title=axis,
         caption=caption,
     )
@@ -406,5 +406,5 @@ def _show_curves(
     show_source(parts, command, "search_curves_source", drawn, figure)
 
 
-def _chance(view: View) -> float:
+def _random_accuracy(view: View) -> float:
     return 100 / DATASETS.get(view.dataset).classes
