@@ -1,42 +1,39 @@
-"""Inner products of the gradients that single samples have, without holding those gradients.
+"""Inner products of per-sample gradients.
 
-Where no sample depends on another, one backward pass over the sum of all samples reaches every
-layer with the gradient of each sample's own output. Times the layer's input, that is the sample's
-gradient of the layer's weight. It is formed for one layer at a time, and only inner products and
-sums are kept: for 64 samples of 1.7 million weights a few kilobytes instead of 435 megabytes.
-
-A layer is any call of a convolution or of a linear map during the forward pass, whichever module
-makes it. Its weight may be put together from several weights, each of which gets its share.
+The gradients are computed by ``torch.func``, as ``vmap`` of ``grad`` over a few samples at a time,
+with the statistics of the whole batch held constant, so that no sample depends on another one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from fewshot_core.errors import MetricError
-from fewshot_core.metrics.layers import Convolution, Layer, Linear
 from fewshot_core.metrics.precision import precise
-from fewshot_core.nets import held_statistics, probed_weights
+from fewshot_core.nets import composing, probed_weights
 
 Quantity = Callable[[Tensor], Tensor]
-"""Maps logits (B, classes) to one number for each sample, (B,)."""
+"""Maps logits (B, classes) to one number per sample, (B,), each of that sample's logits only."""
+
+CHUNK = 16
+"""Samples whose gradients are computed at the same time; memory grows with it."""
 
 
 @dataclass(frozen=True)
 class GradientProducts:
-    """What is kept of the gradients of B samples, each a vector of ``length`` numbers.
+    """Inner products and sums of the gradients of B samples, each a vector of ``length`` numbers.
 
     Attributes:
         products: float64, (B, B): the inner product of every two gradients (their Gram matrix).
         sums: float64, (B,): the sum of the elements of each gradient.
-        length: How many elements a gradient has.
+        length: Number of elements of a gradient.
     """
 
     products: npt.NDArray[np.float64]
@@ -47,103 +44,84 @@ class GradientProducts:
 def weight_gradient_products(
     network: nn.Module, images: Tensor, quantity: Quantity
 ) -> GradientProducts:
-    """Return the products of the per-sample gradients with respect to all probed weights.
+    """Compute the products of the per-sample gradients with respect to all probed weights.
 
-    Statistics of the batch count as constants, so that each sample has a gradient of its own.
+    Batch statistics count as constants, so that each sample has a gradient of its own. A weight
+    that several layers share has one gradient, the sum over these layers.
 
     Args:
-        network: A network whose weights are differentiable.
+        network: Any network that ``torch.func.vmap`` can transform; it is not changed.
         images: Shape (B, C, H, W).
         quantity: What is differentiated.
-
-    Raises:
-        MetricError: If a weight is used by two layers, or a layer is a grouped convolution.
     """
-    weights = list(probed_weights(network).values())
-    ledger = _Ledger(weights, _Accumulator(len(images)))
-    anchor = torch.zeros((), device=images.device, requires_grad=True)
-    with held_statistics(network), _LayerTap(ledger, anchor):
-        total = quantity(network(images)).sum()
-    torch.autograd.grad(total, anchor, allow_unused=True)
-    return ledger.accumulator.result(sum(weight.numel() for weight in weights))
+    probed = probed_weights(network)
+    names = {id(weight): name for name, weight in probed.items()}
+    weights = {name: probed[name].detach() for name in names.values()}
+    gradients = {name: one.new_empty(len(images), *one.shape) for name, one in weights.items()}
+    # Without no_grad, the chunks' graphs would be kept for derivatives by batch norm and biases.
+    with torch.no_grad(), composing(network), _ConstantStatistics() as statistics:
+        slopes = _slopes(quantity, network(images))
+
+        def linearised(weights: dict[str, Tensor], image: Tensor, slope: Tensor) -> Tensor:
+            """Logits times the slopes of the quantity, which has the quantity's gradient."""
+            statistics.replay()
+            outputs: Tensor = functional_call(network, weights, (image[None],))
+            return (outputs[0] * slope).sum()
+
+        per_sample = vmap(grad(linearised), in_dims=(None, 0, 0))
+        for start in range(0, len(images), CHUNK):
+            chunk = slice(start, start + CHUNK)
+            for name, found in per_sample(weights, images[chunk], slopes[chunk]).items():
+                gradients[name][chunk] = found
+    return _products(gradients.values())
 
 
 def image_gradient_products(
     network: nn.Module, images: Tensor, quantity: Quantity
 ) -> GradientProducts:
-    """Return the products of the per-sample gradients with respect to the images themselves.
+    """Compute the products of the per-sample gradients with respect to the images themselves.
 
     The arguments are those of ``weight_gradient_products``.
     """
-    leaf = images.detach().requires_grad_(True)
-    with held_statistics(network):
+    leaf = images.detach().requires_grad_()
+    with composing(network), _ConstantStatistics():
         total = quantity(network(leaf)).sum()
-    (gradients,) = torch.autograd.grad(total, leaf, allow_unused=True, materialize_grads=True)
-    accumulator = _Accumulator(len(images))
-    accumulator.add(gradients)
-    return accumulator.result(images[0].numel())
+    return _products(torch.autograd.grad(total, leaf, allow_unused=True, materialize_grads=True))
 
 
-class _Accumulator:
-    """Adds up the products of pieces of gradients, in float64."""
-
-    def __init__(self, samples: int) -> None:
-        self.products = torch.zeros(samples, samples, dtype=torch.float64)
-        self.sums = torch.zeros(samples, dtype=torch.float64)
-
-    def add(self, gradients: Tensor) -> None:
-        """Add pieces of the gradients, (B, ...)."""
-        rows = precise(gradients).flatten(1)
-        self.products = self.products.to(rows.device) + rows @ rows.T
-        self.sums = self.sums.to(rows.device) + rows.sum(1)
-
-    def result(self, length: int) -> GradientProducts:
-        """Return what was added up; elements that were never added are zero."""
-        return GradientProducts(self.products.cpu().numpy(), self.sums.cpu().numpy(), length)
+def _slopes(quantity: Quantity, logits: Tensor) -> Tensor:
+    """Differentiate the quantity of each sample with respect to its logits, (B, classes)."""
+    leaf = logits.detach().requires_grad_()
+    with torch.enable_grad():
+        (slopes,) = torch.autograd.grad(quantity(leaf).sum(), leaf)
+    return slopes
 
 
-class _Ledger:
-    """Knows which weights' gradients were accounted for."""
-
-    def __init__(self, weights: list[Tensor], accumulator: _Accumulator) -> None:
-        self.weights = weights
-        self.accumulator = accumulator
-        self._open = set(map(id, weights))
-
-    def add(self, weight: Tensor, gradients: Tensor) -> None:
-        """Add the gradients, (B, *weight.shape), of a layer's weight."""
-        if weight.is_leaf:
-            self._add_once(weight, gradients)
-            return
-        parts = torch.autograd.grad(
-            weight,
-            self.weights,
-            gradients,
-            is_grads_batched=True,
-            retain_graph=True,
-            allow_unused=True,
-        )
-        for part, gradient in zip(self.weights, parts, strict=True):
-            if gradient is not None:
-                self._add_once(part, gradient)
-
-    def _add_once(self, weight: Tensor, gradients: Tensor) -> None:
-        if id(weight) not in self._open:
-            raise MetricError(
-                "expected each weight to be used by one layer, got one that is used by two: "
-                "its per-sample gradients cannot be added up layer by layer"
-            )
-        self._open.remove(id(weight))
-        self.accumulator.add(gradients)
+def _products(gradients: Iterable[Tensor]) -> GradientProducts:
+    """Multiply gradients in float64, given in pieces of shape (B, ...)."""
+    products, sums, length = np.zeros(()), np.zeros(()), 0
+    for piece in gradients:
+        rows = precise(piece).flatten(1)
+        products = products + (rows @ rows.T).cpu().numpy()
+        sums = sums + rows.sum(1).cpu().numpy()
+        length += rows.shape[1]
+    return GradientProducts(products, sums, length)
 
 
-class _LayerTap(TorchFunctionMode):
-    """Lets a ledger see the gradients of every layer that is called."""
+class _ConstantStatistics(TorchFunctionMode):
+    """Makes batch statistics constants: those of the first pass, also in passes that replay it.
 
-    def __init__(self, ledger: _Ledger, anchor: Tensor) -> None:
+    It intercepts ``functional.batch_norm`` call by call, so that a layer may be used twice.
+    """
+
+    def __init__(self) -> None:
         super().__init__()
-        self.ledger = ledger
-        self.anchor = anchor
+        self._recorded: list[tuple[Tensor, Tensor]] = []
+        self._replayed: Iterator[tuple[Tensor, Tensor]] | None = None
+
+    def replay(self) -> None:
+        """Use the recorded statistics, from the first call on, for another pass."""
+        self._replayed = iter(self._recorded)
 
     def __torch_function__(
         self,
@@ -152,40 +130,19 @@ class _LayerTap(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Call a function of PyTorch; tap its output if it is a layer."""
-        named = kwargs or {}
-        if func is torch.conv2d:
-            return self._tapped(Convolution(*args, **named))
-        if func is functional.linear:
-            return self._tapped(Linear(*args, **named))
+        """Call a function of PyTorch, whose batch norm always names its option ``training``."""
+        # vmap refuses memory formats, which change no number.
+        named = {name: one for name, one in (kwargs or {}).items() if name != "memory_format"}
+        if func is functional.batch_norm and named["training"]:
+            args = (args[0], *self._statistics(args[0].detach()))
+            named["training"] = False
         return func(*args, **named)
 
-    def _tapped(self, layer: Layer) -> Tensor:
-        def account(gradient: Tensor) -> None:
-            self.ledger.add(layer.weight, layer.weight_gradients(gradient))
-
-        return _tap(layer.output(), self.anchor, account)
-
-
-class _Tap(torch.autograd.Function):
-    """The identity, whose backward pass shows the gradient that comes by.
-
-    The anchor is a leaf that every tap hangs on, so that asking for its gradient sends the
-    backward pass through all of them, also where nothing depends on the images.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, output: Tensor, anchor: Tensor, account: Callable[[Tensor], None]
-    ) -> Tensor:
-        ctx.account = account
-        return output.view_as(output)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        (gradient,) = gradients
-        ctx.account(gradient)
-        return gradient, None, None
-
-
-_tap: Callable[[Tensor, Tensor, Callable[[Tensor], None]], Tensor] = cast(Any, _Tap).apply
+    def _statistics(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Get mean and variance for the next call, each of shape (C,)."""
+        if self._replayed is not None:
+            return next(self._replayed)
+        dimensions = (0, *range(2, features.dim()))
+        variance, mean = torch.var_mean(features, dim=dimensions, correction=0)
+        self._recorded.append((mean, variance))
+        return mean, variance

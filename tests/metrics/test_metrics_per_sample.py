@@ -1,4 +1,4 @@
-"""Gradients of single samples, against one backward pass for each of them."""
+"""Per-sample gradients, against one backward pass for each sample."""
 
 import numpy as np
 import pytest
@@ -7,13 +7,14 @@ from numpy.testing import assert_allclose
 from torch import nn
 from torch.nn import functional
 
-from fewshot_core.errors import MetricError
 from fewshot_core.metrics.per_sample import (
+    CHUNK,
     image_gradient_products,
     weight_gradient_products,
 )
-from fewshot_core.nets import Supernet, held_statistics, probed_weights
+from fewshot_core.nets import BatchNorm, Supernet, held_statistics, probed_weights
 from fewshot_core.nets.layers import normalisations
+from fewshot_core.nets.cell import Cell
 from fewshot_core.space import SubSpace
 
 
@@ -26,11 +27,12 @@ def squares(outputs):
     return (outputs**2).sum(dim=1)
 
 
-def rows_one_by_one(network, batch, leaf=None):
+def rows_one_by_one(network, batch, leaves=None):
     """The gradient of every sample, computed from all of the batch, one after the other."""
-    leaves = list(probed_weights(network).values()) if leaf is None else [leaf]
+    if leaves is None:
+        leaves = list(probed_weights(network).values())
     with held_statistics(network):
-        numbers = squares(network(batch if leaf is None else leaf))
+        numbers = squares(network(batch))
     rows = [
         torch.autograd.grad(
             number, leaves, retain_graph=True, allow_unused=True, materialize_grads=True
@@ -143,25 +145,45 @@ def test_weights_that_do_not_see_the_images_have_gradients_too():
 
 
 class Twice(nn.Module):
-    """A network that uses one weight in two layers."""
+    """A network that uses one convolution and one batch norm twice."""
 
     def __init__(self):
         super().__init__()
         self.conv = nn.Conv2d(3, 3, 1)
+        self.norm = BatchNorm(3)
 
     def forward(self, batch):
-        return self.conv(self.conv(batch)).mean(dim=(2, 3))
+        for _ in range(2):
+            batch = self.norm(self.conv(batch).relu())
+        return (batch**2).mean(dim=(2, 3))
 
 
-def test_a_weight_that_is_used_twice_is_refused():
-    with pytest.raises(MetricError, match="used by one layer, got one that is used by two"):
-        weight_gradient_products(Twice().double(), images(), squares)
+def test_layers_that_are_used_twice():
+    torch.manual_seed(0)
+    check(Twice().double(), images())
 
 
-def test_grouped_convolutions_are_refused():
-    network = Layers(nn.Conv2d(4, 4, 3, groups=2)).double()
-    with pytest.raises(MetricError, match="of one group for per-sample gradients, got 2"):
-        weight_gradient_products(network, images(channels=4), squares)
+def test_a_weight_that_two_layers_share_counts_once():
+    torch.manual_seed(0)
+    network = Layers(nn.Conv2d(3, 3, 3), nn.ReLU(), nn.Conv2d(3, 3, 3, padding=1)).double()
+    network[2].weight = network[0].weight
+    found = weight_gradient_products(network, images(), squares)
+    rows = rows_one_by_one(network, images(), leaves=[network[0].weight])
+    assert found.length == 3 * 3 * 3 * 3
+    assert_allclose(found.products, rows @ rows.T, rtol=1e-10)
+
+
+@pytest.mark.parametrize("groups", [2, 4])
+def test_grouped_convolutions(groups):
+    torch.manual_seed(0)
+    layers = nn.Conv2d(4, 8, 3, groups=groups), BatchNorm(8), nn.ReLU(), nn.Conv2d(8, 2, 1)
+    check(Layers(*layers).double(), images(channels=4))
+
+
+@pytest.mark.parametrize("count", [1, CHUNK, 2 * CHUNK + 3])
+def test_statistics_are_those_of_the_whole_batch(supernet, count):
+    supernet.batch_norm = "batch"
+    check(supernet, images(count, size=8))
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +203,8 @@ def test_gradients_with_respect_to_the_images(supernet, batch_norm):
     supernet.batch_norm = batch_norm
     batch = images(size=8)
     found = image_gradient_products(supernet, batch, squares)
-    everything = rows_one_by_one(supernet, batch, batch.clone().requires_grad_())
+    leaf = batch.clone().requires_grad_()
+    everything = rows_one_by_one(supernet, leaf, leaves=[leaf])
     blocks = everything.reshape(len(batch), len(batch), -1)
     rows = np.stack([blocks[number, number] for number in range(len(batch))])
     assert found.length == 3 * 8 * 8
@@ -197,6 +220,7 @@ def test_nothing_of_the_network_is_changed(supernet):
         assert torch.equal(weight, same)
     assert all(parameter.grad is None for parameter in supernet.parameters())
     assert not any(layer.held for layer in normalisations(supernet))
+    assert not any(cell.composed for cell in supernet.modules() if isinstance(cell, Cell))
 
 
 def test_samples_depend_on_one_another_only_through_the_statistics(supernet):
