@@ -17,6 +17,7 @@ from typing import Annotated
 import torch
 import typer
 from bench_split import QUICK, STATUS, Size, build, peak_memory
+from fewshot_core.metrics.quantities import losses
 from measuring import Figure, interleaved, ratio, show
 from torch import Tensor, nn
 from torch.autograd import grad
@@ -27,7 +28,6 @@ from torch.nn import functional
 from fewshot_core.images import load_batch
 from fewshot_core.images.batches import Batch
 from fewshot_core.metrics.per_sample import weight_gradient_products
-from fewshot_core.metrics.quantities import losses
 from fewshot_core.nets import Supernet, composing, held_statistics, probed_weights
 from fewshot_core.nets.tangent_pass import gradient_tangent
 

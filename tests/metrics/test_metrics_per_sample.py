@@ -13,8 +13,8 @@ from fewshot_core.metrics.per_sample import (
     weight_gradient_products,
 )
 from fewshot_core.nets import BatchNorm, Supernet, held_statistics, probed_weights
-from fewshot_core.nets.layers import normalisations
 from fewshot_core.nets.cell import Cell
+from fewshot_core.nets.layers import normalisations
 from fewshot_core.space import SubSpace
 
 
