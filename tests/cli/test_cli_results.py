@@ -48,7 +48,7 @@ def test_forms(fewshot, searched):
     rows = list(csv.DictReader(io.StringIO(fewshot("results", "--format", "csv").out)))
     assert len(rows) == 44
     assert [row["presets"] for row in rows if row["seeds"] == "1"] == [
-        "smoke on made-up images"
+        "smoke on synthetic images"
     ] * 2
 
 

@@ -62,7 +62,7 @@ def test_what_was_found_stands_beside_what_is_published(searched: Path, open_pag
     assert table.loc["#params", "SNAS paper"] == "93.91 ± 0.32"
     assert "Δ SNAS" not in table
     assert any("another scale" in text.value for text in page.warning)
-    assert page.selectbox(key="results_preset").value == "smoke on made-up images"
+    assert page.selectbox(key="results_preset").value == "smoke on synthetic images"
 
 
 def test_presets_are_told_apart(searched: Path, open_page: Open):
@@ -71,8 +71,8 @@ def test_presets_are_told_apart(searched: Path, open_page: Open):
     keep_searches(searched, tree.leaves, 888, epochs=3)
     page = open_page(SCRIPT)
     assert page.selectbox(key="results_preset").options == [
-        "3 epochs on made-up images",
-        "smoke on made-up images",
+        "3 epochs on synthetic images",
+        "smoke on synthetic images",
         "all",
     ]
     assert "(1 of 3 seeds)" in grid(page).loc["#params", "SNAS"]
@@ -136,7 +136,7 @@ def test_test_accuracies_have_a_difference(searched: Path, open_page: Open, tmp_
     commands = [code.value for code in page.code]
     assert (
         "fewshot results --dataset cifar10 --accuracy test --table made "
-        '--preset "smoke on made-up images"'
+        '--preset "smoke on synthetic images"'
     ) in commands
 
 
