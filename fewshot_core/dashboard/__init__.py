@@ -1,4 +1,4 @@
-"""What the pages share. Besides ``pages/`` and ``app.py``, only this package imports streamlit."""
+"""The app. Besides ``pages/`` and ``app.py``, only this package imports streamlit."""
 
 from fewshot_core.dashboard.shared.page import Workspace, setup
 from fewshot_core.dashboard.shared.sidebar import View, choose_view

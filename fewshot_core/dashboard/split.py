@@ -10,7 +10,7 @@ import streamlit as st
 
 from fewshot_core.analysis import SplitReport
 from fewshot_core.analysis.agreement import score_spread, stability
-from fewshot_core.dashboard.shared.controls import choose_count, choose_one
+from fewshot_core.dashboard.shared.controls import choose_count, choose_one, show_errors
 from fewshot_core.dashboard.shared.figures import (
     cached_figure,
     show_figure,
@@ -117,7 +117,7 @@ def _choose_requests(workspace: Workspace, dataset: str) -> list[SplitRequest]:
         images = choose_images(workspace, dataset)
     if network is None or tree is None:
         return []
-    try:
+    with show_errors():
         return [
             SplitRequest(
                 dataset=dataset,
@@ -131,9 +131,7 @@ def _choose_requests(workspace: Workspace, dataset: str) -> list[SplitRequest]:
             )
             for name in metrics
         ]
-    except FewshotError as error:
-        st.error(str(error))
-        return []
+    return []
 
 
 def _show_metric_help(name: str) -> None:
@@ -207,13 +205,10 @@ def _estimate_text(workspace: Workspace, requests: Sequence[SplitRequest]) -> st
 
 def _start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
     """Start requests, and wait for the first."""
-    try:
+    with show_errors("The split could not be started: "):
         folders = [start(request, workspace.data_dir) for request in requests]
-    except (FewshotError, OSError) as error:
-        st.error(f"The split could not be started: {error}")
-        return
-    st.session_state[_WATCHED] = folders[0].run_id
-    st.rerun()
+        st.session_state[_WATCHED] = folders[0].run_id
+        st.rerun()
 
 
 def _watched(workspace: Workspace) -> RunFolder | None:

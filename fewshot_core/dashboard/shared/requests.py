@@ -8,11 +8,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from fewshot_core.dashboard.shared.controls import choose_count, choose_one
+from fewshot_core.dashboard.shared.controls import choose_count, choose_one, show_errors
 from fewshot_core.dashboard.shared.figures import in_columns
 from fewshot_core.dashboard.shared.page import DATA, Workspace, link_to
 from fewshot_core.datasets import DATASETS
-from fewshot_core.errors import CheckpointError, FewshotError
 from fewshot_core.glossary import GLOSSARY
 from fewshot_core.images import ImageSource, list_sources
 from fewshot_core.networks import BATCH_NORM_MODES, check_checkpoint
@@ -121,13 +120,11 @@ def choose_network() -> Network | None:
             "Without one the network is untrained.",
         )
     path = Path(checkpoint).expanduser() if checkpoint.strip() else None
-    if path is not None:
-        try:
+    with show_errors():
+        if path is not None:
             check_checkpoint(path)
-        except CheckpointError as error:
-            st.error(str(error))
-            return None
-    return Network(channels, cells, seed, str(path.resolve()) if path else None)
+        return Network(channels, cells, seed, str(path.resolve()) if path else None)
+    return None
 
 
 def choose_device() -> str:
@@ -188,11 +185,9 @@ def choose_tree() -> tuple[TreeOptions | None, int]:
             place=right,
             disabled=not epochs,
         )
-    try:
+    with show_errors():
         return TreeOptions.create(edges, groups, balanced, policy, epochs, images), seed
-    except FewshotError as error:
-        st.error(str(error))
-        return None, seed
+    return None, seed
 
 
 # The options that are changed most, with their smallest values and the steps of their buttons.
@@ -243,11 +238,9 @@ def choose_options(preset: str) -> SearchOptions | None:
             placeholder="architecture_learning_rate=0.003 augment=false",
             help="NAME=VALUE, separated by spaces; the table of options has all names.",
         )
-    try:
+    with show_errors():
         return override(replace(usual, **changes), texts.split())
-    except FewshotError as error:
-        st.error(str(error))
-        return None
+    return None
 
 
 def show_options(
