@@ -1,11 +1,5 @@
-"""Results: what searches found, metric by algorithm, beside what the paper reports."""
+"""Results: search results by metric and algorithm, next to those of the paper."""
 
-import streamlit as st
+from fewshot_core.dashboard.results import show_results_page
 
-from fewshot_core.dashboard import choose_view, setup
-from fewshot_core.dashboard.results import show_results
-
-workspace = setup("Results")
-view = choose_view(workspace)
-st.title("Results")
-show_results(workspace, view)
+show_results_page()

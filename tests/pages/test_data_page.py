@@ -101,7 +101,7 @@ def cifar10(tmp_path: Path) -> Path:
     return place
 
 
-def test_images_are_added_by_their_path_and_forgotten(
+def test_images_are_added_by_their_path_and_removed(
     empty_data: Path, cifar10: Path, open_page: Open
 ):
     page = open_page(SCRIPT)
@@ -110,7 +110,7 @@ def test_images_are_added_by_their_path_and_forgotten(
     assert not page.error
     table = next(frame.value for frame in page.dataframe if "where" in frame.value)
     assert str(cifar10) in set(table["where"])
-    page.button(key="forget_images").click().run()
+    page.button(key="remove_images").click().run()
     assert [source.name for source in list_sources("cifar10", empty_data)] == ["synthetic"]
     assert (cifar10 / "test_batch").exists()
 

@@ -80,7 +80,7 @@ def test_presets_are_told_apart(searched: Path, open_page: Open):
     assert "† (2 of 3 seeds)" in grid(page).loc["#params", "SNAS"]
     assert any("† mixes presets or splits" in text.value for text in page.caption)
     page = open_page(SCRIPT, results_preset="all", cell="params/snas")
-    assert any("mixes searches that are not alike" in text.value for text in page.warning)
+    assert any("mixes different presets" in text.value for text in page.warning)
 
 
 def test_a_cell_says_what_is_missing_and_starts_it(
@@ -147,7 +147,7 @@ def test_tables_are_exported(searched: Path, open_page: Open):
     }
 
 
-def test_cells_show_what_is_asked(searched: Path, open_page: Open):
+def test_cells_show_measured_or_published_results(searched: Path, open_page: Open):
     assert list(open_page(SCRIPT, cells="Measured").dataframe[0].value.columns) == [
         "metric",
         "DARTS-1st",

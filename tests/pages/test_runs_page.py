@@ -160,7 +160,7 @@ def test_a_damaged_and_a_foreign_folder_are_shown_and_set_aside(
     assert set(shown(page)) == {run.run_id, "holiday"}
     page = open_page(SCRIPT, run=run.run_id)
     assert "status.json cannot be read" in texts(page)
-    page.button(key="set_aside_runs").click().run()
+    page.button(key="quarantine_runs").click().run()
     assert not page.exception and list_runs(empty_data) == [good]
     [aside] = (empty_data / "runs" / ".quarantine").iterdir()
     assert (aside / "status.json").read_text() == "{"

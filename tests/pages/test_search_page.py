@@ -176,7 +176,7 @@ def test_a_search_in_the_whole_space_runs_to_its_end(
     empty_data: Path, open_page: Open, wait_for: Wait
 ):
     page = open_search(open_page, where="whole")
-    assert any("Made-up images" in warning.value for warning in page.warning)
+    assert any("Synthetic images" in warning.value for warning in page.warning)
     page.button(key="start").click().run()
     (folder,) = list_runs(empty_data)
     assert folder.request().rows == tuple(SubSpace.full().rows)
@@ -258,8 +258,8 @@ def test_how_well_shared_weights_rank_is_shown_where_it_was_measured(
     searched: Path, leaves: list[SubSpace], open_page: Open
 ):
     page = open_search(open_page)
-    asked = next(text for text in words(page).splitlines() if "fewshot proxy" in text)
-    run_id = asked.partition("fewshot proxy ")[2].partition("`")[0]
+    hint = next(text for text in words(page).splitlines() if "fewshot proxy" in text)
+    run_id = hint.partition("fewshot proxy ")[2].partition("`")[0]
     indices = [int(index) for index in leaves[0].architecture_indices()[:6]]
     accuracies = tuple(float(10 + n) for n in range(6))
     shared = SharedAccuracies(2, 3, 32, True, tuple(indices), accuracies)
@@ -283,7 +283,7 @@ def test_without_a_table_searches_are_still_shown(searched: Path, open_page: Ope
 def test_searches_made_with_other_options_can_be_shown(searched: Path, open_page: Open):
     page = open_page(SCRIPT, preset="Smoke test", algorithm="SNAS")
     labels = page.selectbox(key="plan").options
-    assert labels[0] == "as set at the left" and labels[1].startswith("DSNAS · Smoke test")
+    assert labels[0] == "options of the form" and labels[1].startswith("DSNAS · Smoke test")
     assert "16 searches" in words(page)
     page.selectbox(key="plan").set_value("form").run()
     assert "No search of this plan was started yet" in words(page)
@@ -300,7 +300,7 @@ def test_searches_that_come_with_the_project_are_shown(
     assert page.button(key="start").label == "Start 7 searches"
 
 
-def test_made_up_images_are_named_above_the_curves(searched: Path, open_page: Open):
+def test_synthetic_images_are_named_above_the_curves(searched: Path, open_page: Open):
     warnings = [warning.value for warning in open_search(open_page).warning]
     assert any("say nothing about CIFAR-10" in text for text in warnings)
 

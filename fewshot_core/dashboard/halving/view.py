@@ -27,8 +27,14 @@ from fewshot_core.dashboard.halving.curves import (
 )
 from fewshot_core.dashboard.shared.controls import drop_outside, show_errors
 from fewshot_core.dashboard.shared.figures import cached_figure, show_figure, show_source
-from fewshot_core.dashboard.shared.page import SEARCH, Workspace, link_to, show_empty
-from fewshot_core.dashboard.shared.sidebar import View, publish, recall, recall_option
+from fewshot_core.dashboard.shared.page import (
+    SEARCH,
+    Workspace,
+    link_to,
+    setup,
+    show_empty,
+)
+from fewshot_core.dashboard.shared.sidebar import View, choose_option, choose_view, publish, recall
 from fewshot_core.errors import SelectionError
 from fewshot_core.plots import (
     alternative,
@@ -55,8 +61,10 @@ _CHART, _TABLE = "schedules_chart", "schedules_table"
 _CACHED = 256
 
 
-def show_halving(workspace: Workspace, view: View) -> None:
+def show_halving_page() -> None:
     """Draw the page: curves with a selection applied, and the import of curves."""
+    workspace = setup("Halving")
+    view = choose_view(workspace)
     st.title("Halving")
     labels = list_curves(workspace, view)
     if labels:
@@ -85,9 +93,9 @@ def _choose_curves(workspace: Workspace, view: View, labels: Mapping[str, str]) 
     wanted = st.session_state.pop(JUST_IMPORTED, None)
     if wanted in labels:
         st.session_state["curves"] = wanted
-    recall_option("curves", list(labels))
-    chosen = st.selectbox("Curves", list(labels), key="curves", format_func=labels.__getitem__)
-    publish("curves", "")
+    chosen = choose_option(
+        st.selectbox, "Curves", list(labels), "curves", default="", format_func=labels.__getitem__
+    )
     return open_curves_in_view(workspace, view, chosen, labels[chosen])
 
 

@@ -1,34 +1,34 @@
 """Plans: the searches of one algorithm in all sub-spaces of a split."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from fewshot_core.analysis.search_epochs import UNSPLIT
 from fewshot_core.dashboard.shared.page import Workspace
-from fewshot_core.dashboard.shared.splits import SplitInView, search_label
+from fewshot_core.dashboard.shared.splits import SplitInView, record_label, search_label
 from fewshot_core.data_folder import demo_dir
 from fewshot_core.errors import FewshotError
-from fewshot_core.runs import RunFolder, SearchRequest, State, Status, list_runs, plan
+from fewshot_core.images import find_source
+from fewshot_core.runs import RunFolder, State, Status, list_runs
 from fewshot_core.runs.folder import FileCache
 from fewshot_core.runs.jobs import planned_folders
+from fewshot_core.search import ALGORITHMS, SearchRequest, plan
 from fewshot_core.search.records import RECORDS
 from fewshot_core.space import SubSpace
 
 Fingerprints = Mapping[str, str | None]
 
+_STATES = ("done", "running", "waiting", "failed", "cancelled", "lost", "not started")
+
 
 @dataclass(frozen=True)
 class Place:
-    """Where to search.
-
-    Attributes:
-        spaces: The sub-spaces by their names, in tree order.
-        split: The split they are of, or None for the whole space.
-    """
+    """Where to search: named sub-spaces in tree order, and their split (None: the whole space)."""
 
     spaces: Mapping[str, SubSpace]
     split: SplitInView | None
@@ -39,22 +39,30 @@ class Place:
         return self.split.key.removeprefix("file-") if self.split else None
 
 
+def place_of(split: SplitInView | None) -> Place:
+    """Return the sub-spaces of a split, or the whole space where there is none."""
+    if split is None:
+        return Place({UNSPLIT: SubSpace.full()}, None)
+    return Place({f"S{number}": leaf for number, leaf in enumerate(split.leaves, 1)}, split)
+
+
 @dataclass(frozen=True)
 class PlannedSearch:
-    """A search of a plan, which may have a run or not.
+    """A search of a plan, with or without a run.
 
     Attributes:
         name: The name of its sub-space.
-        request: What is asked.
-        folder: Where its run is or would be.
+        request: Its request.
+        folder: The folder of its run, which may not exist yet.
     """
 
     name: str
     request: SearchRequest
     folder: RunFolder
 
+    @cached_property
     def status(self) -> Status | None:
-        """Return how its run goes, or None where there is none; one that is damaged has failed."""
+        """The status of its run when first asked for; None without a run, failed if damaged."""
         if not self.folder.path.is_dir():
             return None
         try:
@@ -62,30 +70,34 @@ class PlannedSearch:
         except FewshotError as error:
             return Status(State.FAILED, str(error))
 
-    def is_active(self) -> bool:
-        """Whether a process works on it, or waits for its turn."""
-        status = self.status()
-        return status is not None and status.state.active
+    @property
+    def state(self) -> str:
+        """Its state in a word or two."""
+        if self.status is None:
+            return "not started"
+        return "waiting" if self.status.state is State.QUEUED else self.status.state.value
 
-    def is_done(self) -> bool:
-        """Whether it has ended well."""
-        status = self.status()
-        return status is not None and status.state is State.DONE
+    @property
+    def active(self) -> bool:
+        """Whether it is running or waiting."""
+        return self.status is not None and self.status.state.active
 
+    @property
+    def done(self) -> bool:
+        """Whether it ended well."""
+        return self.status is not None and self.status.state is State.DONE
 
-@dataclass(frozen=True)
-class SeenSearch(PlannedSearch):
-    """A search of a plan as it was when it was looked at.
+    @property
+    def title(self) -> str:
+        """Sub-space and seed."""
+        return f"{self.name}, seed {self.request.seed}"
 
-    Attributes:
-        seen: How its run went, or None where there was none.
-    """
-
-    seen: Status | None = None
-
-    def status(self) -> Status | None:
-        """Return how its run went when it was looked at."""
-        return self.seen
+    def records(self) -> list[dict[str, Any]]:
+        """Return its epochs, cached until their file changes; they must not be changed."""
+        try:
+            return _RECORDS.read(self.folder.path / RECORDS)
+        except (FewshotError, OSError):
+            return []
 
 
 @dataclass(frozen=True)
@@ -97,7 +109,7 @@ class SearchPlan:
         place: Where to search.
         seeds: Ascending.
         searches: All of them: those of the first seed come first.
-        synthetic: Whether the images are made up.
+        synthetic: Whether the images are synthetic.
     """
 
     family: str
@@ -112,54 +124,94 @@ class SearchPlan:
         return self.searches[0].request
 
     @property
+    def seeds_text(self) -> str:
+        """Its seeds: "seeds 777, 888"."""
+        return f"seed{'s' * (len(self.seeds) > 1)} {', '.join(map(str, self.seeds))}"
+
+    @property
     def label(self) -> str:
         """Its short name."""
-        seeds = ", ".join(map(str, self.seeds))
-        label = search_label(self.request, self.synthetic)
-        return f"{label} · seed{'s' * (len(self.seeds) > 1)} {seeds}"
+        return f"{search_label(self.request, self.synthetic)} · {self.seeds_text}"
 
-    def seen(self) -> "SearchPlan":
-        """Return the plan with its searches as they are now: each is looked at only once."""
-        plain = (PlannedSearch(s.name, s.request, s.folder) for s in self.searches)
-        seen = (SeenSearch(s.name, s.request, s.folder, s.status()) for s in plain)
-        return replace(self, searches=tuple(seen))
+    @property
+    def summary(self) -> str:
+        """How many searches there are in which states: "8 searches: 3 done, 5 not started"."""
+        counts = Counter(search.state for search in self.searches)
+        if set(counts) == {"not started"}:
+            return searches_text(len(self.searches))
+        parts = [f"{counts[state]} {state}" for state in _STATES if counts[state]]
+        return f"{searches_text(len(self.searches))}: {', '.join(parts)}"
+
+    @property
+    def active(self) -> list[PlannedSearch]:
+        """The searches that are running or waiting."""
+        return [search for search in self.searches if search.active]
+
+    @property
+    def missing(self) -> list[PlannedSearch]:
+        """The searches that must be started to complete it."""
+        return [search for search in self.searches if not (search.active or search.done)]
+
+    def refreshed(self) -> "SearchPlan":
+        """Return the plan with the present status of its searches."""
+        return replace(self, searches=tuple(replace(search) for search in self.searches))
 
     def find(self, name: str, seed: int) -> PlannedSearch:
         """Return the search of a sub-space and a seed."""
         return next(s for s in self.searches if s.name == name and s.request.seed == seed)
 
+    def with_seeds_of(self, other: "SearchPlan") -> "SearchPlan":
+        """Return the plan with the seeds of another one of the same family and place, too."""
+        seeds = sorted({*self.seeds, *other.seeds})
+        both = {(s.name, s.request.seed): s for s in (*other.searches, *self.searches)}
+        searches = tuple(both[name, seed] for seed in seeds for name in self.place.spaces)
+        return replace(self, seeds=tuple(seeds), searches=searches)
 
-def place_of(split: SplitInView | None) -> Place:
-    """Return the sub-spaces of a split, or the whole space where there is none."""
-    if split is None:
-        return Place({UNSPLIT: SubSpace.full()}, None)
-    return Place({f"S{number}": leaf for number, leaf in enumerate(split.leaves, 1)}, split)
+
+def searches_text(count: int) -> str:
+    """Return "1 search" or "8 searches"."""
+    return f"{count} search{'es' * (count != 1)}"
 
 
 def make_plan(
+    workspace: Workspace, request: SearchRequest, place: Place, seeds: Sequence[int]
+) -> SearchPlan:
+    """Return the plan of a request in some sub-spaces, for at least one seed.
+
+    Args:
+        workspace: The data folder.
+        request: The request, whatever its sub-space and seed are.
+        place: Where to search.
+        seeds: The seeds.
+
+    Raises:
+        ImagesError, CheckpointError: If the images or the checkpoint are missing.
+    """
+    fingerprints = request.fingerprints(workspace.data_dir)
+    source = find_source(request.dataset, request.images, workspace.data_dir)
+    return _plan(workspace, request, place, seeds, fingerprints, source.synthetic)
+
+
+def _plan(
+    workspace: Workspace,
     request: SearchRequest,
     place: Place,
     seeds: Sequence[int],
     fingerprints: Fingerprints,
     synthetic: bool,
-    data_dir: Path,
 ) -> SearchPlan:
-    """Return the plan of a request in some sub-spaces, for some seeds.
-
-    Args:
-        request: What is asked, whatever its sub-space and seed are.
-        place: Where to search.
-        seeds: At least one.
-        fingerprints: Of its images and checkpoint.
-        synthetic: Whether the images are made up.
-        data_dir: The data folder.
-    """
-    spaces = tuple(place.spaces.values())
-    items = tuple(sorted(fingerprints.items()))
-    family, requests, folders = _planned(request, spaces, tuple(seeds), items, data_dir)
+    spaces, items = tuple(place.spaces.values()), tuple(sorted(fingerprints.items()))
+    planned = _planned(request, spaces, tuple(seeds), items, workspace.data_dir)
+    family, requests, folders = planned
+    demo = _demo_runs()
     names = [name for _ in seeds for name in place.spaces]
-    searches = map(PlannedSearch, names, requests, _with_demo(folders))
-    return SearchPlan(family, place, tuple(seeds), tuple(searches), synthetic)
+    searches = tuple(
+        PlannedSearch(
+            name, one, folder if folder.path.is_dir() else demo.get(folder.run_id, folder)
+        )
+        for name, one, folder in zip(names, requests, folders, strict=True)
+    )
+    return SearchPlan(family, place, tuple(seeds), searches, synthetic)
 
 
 @lru_cache(maxsize=512)
@@ -179,111 +231,80 @@ def _planned(
 def known_plans(workspace: Workspace, dataset: str, place: Place) -> dict[str, SearchPlan]:
     """Return the plans by family of which any search has been started, the latest first."""
     rows = {tuple(space.rows) for space in place.spaces.values()}
-    found: dict[str, tuple[SearchRequest, dict[str, Any], set[int]]] = {}
-    own = [
-        run.folder
-        for run in workspace.runs()
-        if isinstance(run.request, SearchRequest)
-        and run.request.dataset == dataset
-        and run.request.rows in rows
-    ]
+    own = [run.folder for run in workspace.runs() if _fits(run.request, dataset, rows)]
+    found: dict[str, tuple[_Search, set[int]]] = {}
     for folder in [*own, *_demo_runs().values()]:
-        known = _SEARCHES.read(folder.manifest_path)
-        if known is None or known[0].dataset != dataset or known[0].rows not in rows:
-            continue
-        request, manifest, family = known
-        found.setdefault(family, (request, manifest, set()))[2].add(request.seed)
+        search = _SEARCHES.read(folder.manifest_path)
+        if search is not None and _fits(search.request, dataset, rows):
+            found.setdefault(search.family, (search, set()))[1].add(search.request.seed)
     return {
-        family: make_plan(
-            request,
-            place,
-            sorted(seeds),
-            manifest["fingerprints"],
-            bool(manifest.get("synthetic")),
-            workspace.data_dir,
-        )
-        for family, (request, manifest, seeds) in found.items()
+        family: _plan(workspace, one.request, place, sorted(seeds), one.fingerprints, one.synthetic)
+        for family, (one, seeds) in found.items()
     }
 
 
-def with_seeds(plan: SearchPlan, other: SearchPlan) -> SearchPlan:
-    """Return a plan with the seeds of another one of the same family and place, too."""
-    seeds = sorted({*plan.seeds, *other.seeds})
-    both = {(s.name, s.request.seed): s for s in (*other.searches, *plan.searches)}
-    searches = tuple(both[name, seed] for seed in seeds for name in plan.place.spaces)
-    return replace(plan, seeds=tuple(seeds), searches=searches)
-
-
-def records_of(folder: RunFolder) -> list[dict[str, Any]]:
-    """Return the epochs of a search, read again only when its file has changed; do not alter."""
-    try:
-        return _RECORDS.read(folder.path / RECORDS)
-    except (FewshotError, OSError):
-        return []
-
-
-def _with_demo(folders: Sequence[RunFolder]) -> list[RunFolder]:
-    """Return the folders of runs or, where there is none, that of the same run of the demo's."""
-    demo = _demo_runs()
-    return [
-        demo[folder.run_id] if folder.run_id in demo and not folder.path.is_dir() else folder
-        for folder in folders
-    ]
+def _fits(request: object, dataset: str, rows: set[tuple[str, ...]]) -> bool:
+    if not isinstance(request, SearchRequest):
+        return False
+    return request.dataset == dataset and request.rows in rows
 
 
 def _demo_runs() -> dict[str, RunFolder]:
-    """Return the runs that came with the project, by their names."""
+    """Return the demonstration runs, by their names."""
     demo = demo_dir()
     return {folder.run_id: folder for folder in list_runs(demo)} if demo else {}
 
 
-def _search_of(path: Path) -> tuple[SearchRequest, dict[str, Any], str] | None:
-    """Return what a run asks for, its manifest and its family, or None where it is no search."""
+@dataclass(frozen=True)
+class _Search:
+    """What a manifest says of a search."""
+
+    request: SearchRequest
+    family: str
+    fingerprints: Fingerprints
+    synthetic: bool
+
+
+def _read_search(path: Path) -> _Search | None:
+    """Read a manifest; None where it is damaged or not of a search."""
     folder = RunFolder(path.parent)
     try:
         manifest, request = folder.manifest(), folder.request()
     except FewshotError:
         return None
-    fingerprints = manifest.get("fingerprints")
-    if not isinstance(request, SearchRequest) or not isinstance(fingerprints, dict):
+    known = manifest.get("fingerprints")
+    if not isinstance(request, SearchRequest) or not isinstance(known, dict):
         return None
-    return request, manifest, request.family(fingerprints)
+    return _Search(request, request.family(known), known, bool(manifest.get("synthetic")))
 
 
-_SEARCHES = FileCache(_search_of)
+_SEARCHES = FileCache(_read_search)
 _RECORDS = FileCache(lambda path: RunFolder(path.parent).records(), kept=512)
 
 
 def plan_source(plan: SearchPlan) -> list[str]:
-    """Return where the searches of a plan come from."""
-    request = plan.request
-    seeds = ", ".join(map(str, plan.seeds))
-    parts = [f"{len(plan.searches)} searches, seed{'s' * (len(plan.seeds) > 1)} {seeds}"]
+    """Return the source of the results of a plan, in parts."""
+    parts = [f"{len(plan.searches)} searches, {plan.seeds_text}"]
     if plan.place.split is not None:
         parts.append(f"split {plan.place.split.label}")
-    return parts + request_source(request, plan.synthetic) + _dates(plan)
+    parts += request_source(plan.request, plan.synthetic)
+    ends = [s.status.updated or 0.0 for s in plan.searches if s.status and not s.active]
+    if any(ends):
+        parts.append(datetime.fromtimestamp(max(ends), UTC).strftime("%d %b %Y %H:%M UTC"))
+    return parts
 
 
 def request_source(request: SearchRequest, synthetic: bool) -> list[str]:
-    """Return how a search computes."""
+    """Return the settings of a search, in parts."""
     options = request.options
     count = "all" if options.images is None else f"{options.images:,}"
     cells = f"{options.cells_per_stage} cell{'s' * (options.cells_per_stage > 1)} per stage"
-    weights = "fresh weights" if request.checkpoint is None else "inherited weights"
+    weights = "randomly initialised" if request.checkpoint is None else "inherited weights"
     return [
-        request.method_label,
+        record_label(ALGORITHMS, request.algorithm),
         f"{options.channels} channels, {cells}, {weights}",
-        f"{count} {'made-up ' * synthetic}images ({request.images or 'the first real ones'})",
+        f"{count} {'synthetic ' * synthetic}images ({request.images or 'first real source'})",
         f"batch size {options.batch_size}",
         "batch norm: batch",
         request.device,
     ]
-
-
-def _dates(plan: SearchPlan) -> list[str]:
-    """Return when the last of the searches that are done was done."""
-    statuses = [search.status() for search in plan.searches]
-    ends = [s.updated for s in statuses if s and s.updated and not s.state.active]
-    if not ends:
-        return []
-    return [datetime.fromtimestamp(max(ends), UTC).strftime("%d %b %Y %H:%M UTC")]

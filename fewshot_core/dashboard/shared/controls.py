@@ -12,7 +12,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
+from fewshot_core.runs import Status
 
 T = TypeVar("T")
 
@@ -125,6 +127,14 @@ def stored_upload(uploaded: UploadedFile) -> Path:
         path.write_bytes(uploaded.getbuffer())
         stored[uploaded.file_id] = path
     return stored[uploaded.file_id]
+
+
+def show_progress(status: Status, details: Sequence[str] = ()) -> None:
+    """Draw the progress of a run, with its message and the time it will still take."""
+    left = status.seconds_left
+    parts = [status.message, *([] if left is None else [f"{duration_text(left)} left"]), *details]
+    share = min(1.0, status.done / status.total) if status.total else 0.0
+    st.progress(share, " · ".join(parts))
 
 
 def offer_removal(
