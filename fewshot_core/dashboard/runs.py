@@ -257,9 +257,8 @@ def _apply(action: Callable[[RunSummary], object], runs: Sequence[RunSummary]) -
 def _show_run(workspace: Workspace, run: RunSummary) -> None:
     st.markdown(f"**{_label(run) or 'A folder'}** `{run.run_id}`")
     _show_outcome(run)
-    place = page_of(workspace, run)
-    if place is not None:
-        page, query = place
+    if shown_on := page_of(workspace, run):
+        page, query = shown_on
         link_to(page, f"Open on the page {page.label}", query)
     if run.request is not None:
         st.caption("Reproduce it with")
