@@ -23,8 +23,7 @@ from fewshot_core.analysis.results import (
     results_table,
 )
 from fewshot_core.dashboard.search.form import show_start
-from fewshot_core.dashboard.search.plans import Place, SearchPlan, make_plan, place_of
-from fewshot_core.dashboard.shared.controls import show_errors
+from fewshot_core.dashboard.search.plans import Place, make_plan, place_of
 from fewshot_core.dashboard.shared.figures import accuracy_source, show_source
 from fewshot_core.dashboard.shared.loading import load_accuracy
 from fewshot_core.dashboard.shared.page import SEARCH, SPLIT, Workspace, link_to, setup
@@ -42,8 +41,7 @@ from fewshot_core.dashboard.shared.splits import (
 )
 from fewshot_core.datasets import DATASETS
 from fewshot_core.metrics import METRICS
-from fewshot_core.search import ALGORITHMS, PRESETS, SearchRequest
-from fewshot_core.space import SubSpace
+from fewshot_core.search import ALGORITHMS, PRESETS
 from fewshot_core.splitting.files import imported_names
 from fewshot_core.store import KnownSplit, known_splits
 
@@ -270,7 +268,16 @@ def _show_cell(
     if place is None:
         return
     with right:
-        plan = _choose_plan(workspace, view, algorithm, place, list(row["missing_seeds"]))
+        plan = make_plan(
+            workspace,
+            place,
+            row["missing_seeds"],
+            dataset=view.dataset,
+            algorithm=algorithm,
+            options=PRESETS.get(choose_preset()).search,
+            images=choose_source(workspace, view.dataset),
+            device=choose_device(),
+        )
     with left:
         show_start(workspace, plan)
         link_to(SEARCH, "Watch searches", {"algorithm": label})
@@ -309,19 +316,3 @@ def _choose_place(
         "Split", keys, key=f"results_split_{metric}", format_func=labels.__getitem__
     )
     return place_of(open_split(workspace, chosen))
-
-
-def _choose_plan(
-    workspace: Workspace, view: View, algorithm: str, place: Place, seeds: list[int]
-) -> SearchPlan | None:
-    """Choose the settings of the missing searches of a cell."""
-    options = PRESETS.get(choose_preset()).search
-    images = choose_source(workspace, view.dataset)
-    device = choose_device()
-    rows = tuple(SubSpace.full().rows)
-    with show_errors():
-        request = SearchRequest(
-            view.dataset, algorithm, rows, options, images=images, device=device
-        )
-        return make_plan(workspace, request, place, seeds)
-    return None

@@ -1,6 +1,7 @@
 """Controls of the selection that is replayed; the URL holds them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -142,19 +143,20 @@ def _take_handles(number: int, keys: Sequence[str]) -> None:
     st.session_state[_MILESTONES] = _listed(sorted(set(handles)))
 
 
+def settings_of(choice: Choice) -> dict[str, Any]:
+    """Return the settings of a choice that its strategy uses."""
+    names = {"halving": ["milestones", "keep"], "top_k": ["k", "epoch"]}.get(choice.strategy, [])
+    if names:
+        names += ["rank_by", *(["window"] if choice.rank_by == "moving_average" else [])]
+    return {name: getattr(choice, name) for name in names}
+
+
 def load_choice(choice: Choice) -> None:
     """Set the controls to a choice; to be called before they are drawn."""
-    state = st.session_state
-    state["strategy"] = choice.strategy
-    if choice.strategy == "halving":
-        state[_MILESTONES] = _listed(choice.milestones)
-        state["keep"] = choice.keep
-    if choice.strategy == "top_k":
-        state["k"], state["at"] = choice.k, choice.epoch
-    if choice.strategy in ("halving", "top_k"):
-        state["rank_by"] = choice.rank_by
-        if choice.rank_by == "moving_average":
-            state["window"] = choice.window
+    st.session_state["strategy"] = choice.strategy
+    for name, value in settings_of(choice).items():
+        key = "at" if name == "epoch" else name
+        st.session_state[key] = _listed(value) if name == "milestones" else value
 
 
 def _listed(milestones: Sequence[int]) -> str:

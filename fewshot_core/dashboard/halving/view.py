@@ -17,6 +17,7 @@ from fewshot_core.dashboard.halving.controls import (
     choose_selection,
     drag_milestones,
     load_choice,
+    settings_of,
 )
 from fewshot_core.dashboard.halving.curves import (
     JUST_IMPORTED,
@@ -204,17 +205,14 @@ def _show_verdict(curves: Curves, result: HalvingResult) -> None:
 
 def _command(curves: CurvesInView, seed: int, choice: Choice, end: int) -> str:
     """Return the command that prints the same verdict."""
-    parts = [f"fewshot halve {curves.option}", f"--seed {seed}", f"--strategy {choice.strategy}"]
-    if choice.strategy == "halving":
-        milestones = ",".join(map(str, choice.milestones)) or "none"
-        parts += [f"--milestones {milestones}", f"--keep {choice.keep:g}"]
-    if choice.strategy == "top_k":
-        parts += [f"--k {choice.k}", f"--epoch {choice.epoch}"]
-    if choice.strategy in ("halving", "top_k"):
-        parts.append(f"--rank-by {choice.rank_by}")
-        if choice.rank_by == "moving_average":
-            parts.append(f"--window {choice.window}")
-    return " ".join([*parts, f"--end {end}"])
+    command = f"fewshot halve {curves.option} --seed {seed} --strategy {choice.strategy}"
+    for name, value in settings_of(choice).items():
+        if name == "milestones":
+            value = ",".join(map(str, value)) or "none"
+        elif name == "keep":
+            value = f"{value:g}"
+        command += f" --{name.replace('_', '-')} {value}"
+    return f"{command} --end {end}"
 
 
 def _choose_cursor(curves: Curves, end: int) -> int:

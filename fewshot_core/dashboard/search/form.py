@@ -47,13 +47,11 @@ from fewshot_core.search import (
     SAMPLINGS,
     TRAINED_ON,
     SearchOptions,
-    SearchRequest,
     TrainingOptions,
     TrainingRequest,
     list_algorithms,
 )
 from fewshot_core.search.records import CHECKPOINT
-from fewshot_core.space import SubSpace
 
 STARTED = "plan_started"
 """Session key: the plan of the form was just started, and is to be shown."""
@@ -97,13 +95,18 @@ def choose_plan(workspace: Workspace, view: View, place: Place | None) -> Search
     compute = _choose_compute(device)
     if place is None or options is None or not seeds or not usable:
         return None
-    rows = tuple(SubSpace.full().rows)
-    with show_errors():
-        request = SearchRequest(
-            view.dataset, algorithm, rows, options, 0, images, checkpoint, device, **compute
-        )
-        return make_plan(workspace, request, place, seeds)
-    return None
+    return make_plan(
+        workspace,
+        place,
+        seeds,
+        dataset=view.dataset,
+        algorithm=algorithm,
+        options=options,
+        images=images,
+        checkpoint=checkpoint,
+        device=device,
+        **compute,
+    )
 
 
 def _choose_algorithm() -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fewshot_core.analysis.search_epochs import UNSPLIT
+from fewshot_core.dashboard.shared.controls import show_errors
 from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.splits import SplitInView, record_label, search_label
 from fewshot_core.data_folder import demo_dir
@@ -174,22 +175,19 @@ def searches_text(count: int) -> str:
 
 
 def make_plan(
-    workspace: Workspace, request: SearchRequest, place: Place, seeds: Sequence[int]
-) -> SearchPlan:
-    """Return the plan of a request in some sub-spaces, for at least one seed.
+    workspace: Workspace, place: Place, seeds: Sequence[int], **settings: Any
+) -> SearchPlan | None:
+    """Make the plan of searches in some sub-spaces, for at least one seed.
 
-    Args:
-        workspace: The data folder.
-        request: The request, whatever its sub-space and seed are.
-        place: Where to search.
-        seeds: The seeds.
-
-    Raises:
-        ImagesError, CheckpointError: If the images or the checkpoint are missing.
+    Settings are those of a ``SearchRequest`` but for sub-space and seed. None, with an error on the
+    page, where they are not valid, or images or a checkpoint are missing.
     """
-    fingerprints = request.fingerprints(workspace.data_dir)
-    source = find_source(request.dataset, request.images, workspace.data_dir)
-    return _plan(workspace, request, place, seeds, fingerprints, source.synthetic)
+    with show_errors():
+        request = SearchRequest(rows=tuple(SubSpace.full().rows), seed=0, **settings)
+        fingerprints = request.fingerprints(workspace.data_dir)
+        source = find_source(request.dataset, request.images, workspace.data_dir)
+        return _plan(workspace, request, place, seeds, fingerprints, source.synthetic)
+    return None
 
 
 def _plan(
