@@ -27,6 +27,7 @@ from fewshot_core.datasets import DATASETS
 from fewshot_core.runs import (
     KINDS,
     RunFolder,
+    SearchRequest,
     SplitRequest,
     State,
     cancel,
@@ -39,7 +40,6 @@ from fewshot_core.runs import (
 from fewshot_core.runs.folder import FileCache
 from fewshot_core.runs.jobs import advice
 from fewshot_core.runs.overview import ASIDE, DAMAGED, RunSummary, differences
-from fewshot_core.search import SearchRequest
 from fewshot_core.space import SubSpace
 
 REFRESH_SECONDS = 2.0

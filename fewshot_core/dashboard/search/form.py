@@ -32,6 +32,7 @@ from fewshot_core.durations import duration_text
 from fewshot_core.networks import check_checkpoint
 from fewshot_core.runs import (
     RunFolder,
+    TrainingRequest,
     cancel,
     estimate_seconds,
     find_finished,
@@ -48,7 +49,6 @@ from fewshot_core.search import (
     TRAINED_ON,
     SearchOptions,
     TrainingOptions,
-    TrainingRequest,
     list_algorithms,
 )
 from fewshot_core.search.records import CHECKPOINT

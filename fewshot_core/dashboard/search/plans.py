@@ -11,14 +11,13 @@ from typing import Any
 from fewshot_core.analysis.search_epochs import UNSPLIT
 from fewshot_core.dashboard.shared.controls import show_errors
 from fewshot_core.dashboard.shared.page import Workspace
-from fewshot_core.dashboard.shared.splits import SplitInView, record_label, search_label
+from fewshot_core.dashboard.shared.splits import SplitInView, search_label
 from fewshot_core.data_folder import demo_dir
 from fewshot_core.errors import FewshotError
 from fewshot_core.images import find_source
-from fewshot_core.runs import RunFolder, State, Status, list_runs
+from fewshot_core.runs import RunFolder, SearchRequest, State, Status, list_runs, plan
 from fewshot_core.runs.folder import FileCache
 from fewshot_core.runs.jobs import planned_folders
-from fewshot_core.search import ALGORITHMS, SearchRequest, plan
 from fewshot_core.search.records import RECORDS
 from fewshot_core.space import SubSpace
 
@@ -299,7 +298,7 @@ def request_source(request: SearchRequest, synthetic: bool) -> list[str]:
     cells = f"{options.cells_per_stage} cell{'s' * (options.cells_per_stage > 1)} per stage"
     weights = "randomly initialised" if request.checkpoint is None else "inherited weights"
     return [
-        record_label(ALGORITHMS, request.algorithm),
+        request.method_label,
         f"{options.channels} channels, {cells}, {weights}",
         f"{count} {'synthetic ' * synthetic}images ({request.images or 'first real source'})",
         f"batch size {options.batch_size}",
