@@ -37,7 +37,7 @@ VALID = {
 FOUND = {"S1": 93.0, "S2": 92.0, "S3": 94.3, "S4": 91.0}
 
 
-def made_up(seed: int = 0, lost: str | None = None) -> pd.DataFrame:
+def synthetic(seed: int = 0, lost: str | None = None) -> pd.DataFrame:
     """Return curves; a sub-space may be without a search."""
     return pd.DataFrame(
         {
@@ -59,7 +59,7 @@ def curves_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("curves")
     list_tables(folder / "data")
     path = folder / "mine.csv"
-    pd.concat([made_up(7), made_up(8)]).to_csv(path, index=False)
+    pd.concat([synthetic(7), synthetic(8)]).to_csv(path, index=False)
     store_curves(path, folder / "data")
     return folder / "data"
 
@@ -73,12 +73,12 @@ def sentence(page: AppTest) -> str:
     """Return the verdict, with what it says of ties."""
     texts = [text.value for text in page.markdown if text.value.startswith("**")]
     finding = next(text.strip("*") for text in texts if "ound " in text or "finds" in text)
-    ties = [text.value for text in page.warning if "exactly equal" in text.value]
+    ties = [text.value for text in page.warning if "were tied" in text.value]
     return " ".join([finding, *ties])
 
 
 def expected(choice: Choice) -> HalvingResult:
-    return choice.apply(read_frame(made_up()))
+    return choice.apply(read_frame(synthetic()))
 
 
 def handles(page: AppTest) -> list[tuple[int, ...]]:
@@ -127,7 +127,7 @@ def test_milestones_that_are_none_are_refused_in_words(curves_data: Path, open_p
 
 def test_exact_ties_are_reported(curves_data: Path, open_page: Open):
     page = open_page(SCRIPT, milestones="2", keep="0.25")
-    assert "At epoch 2 S1 and S2 were exactly equal" in sentence(page)
+    assert "At epoch 2 S1 and S2 were tied" in sentence(page)
     assert sentence(page) == verdict(expected(Choice(milestones=(2,), keep=0.25)))
 
 
@@ -155,7 +155,7 @@ def test_a_link_brings_a_selection_back(
 
 def test_a_shorter_run_is_another_one(curves_data: Path, open_page: Open):
     page = open_page(SCRIPT, milestones="1", end="3")
-    assert sentence(page) == verdict(successive_halving(read_frame(made_up()), (1,), end=3))
+    assert sentence(page) == verdict(successive_halving(read_frame(synthetic()), (1,), end=3))
     page.number_input(key="end").set_value(None).run()
     assert sentence(page) == verdict(expected(Choice(milestones=(1,))))
 
@@ -163,7 +163,7 @@ def test_a_shorter_run_is_another_one(curves_data: Path, open_page: Open):
 def test_what_was_chosen_for_other_curves_does_not_break_these(
     curves_data: Path, open_page: Open, tmp_path: Path
 ):
-    short = made_up()
+    short = synthetic()
     path = tmp_path / "short.csv"
     short[(short["epoch"] <= 2) & (short["sub_space"] < "S3")].to_csv(path, index=False)
     store_curves(path, curves_data)
@@ -179,7 +179,7 @@ def test_a_ranking_that_other_curves_lack_gives_way(
     curves_data: Path, open_page: Open, tmp_path: Path
 ):
     path = tmp_path / "lossy.csv"
-    frame = made_up()
+    frame = synthetic()
     frame.assign(valid_loss=100 - frame["valid_accuracy"]).to_csv(path, index=False)
     store_curves(path, curves_data)
     page = open_page(SCRIPT, curves="file-lossy", rank_by="validation loss", milestones="1")
@@ -201,7 +201,7 @@ def test_the_command_under_the_figure_gives_the_same_verdict(curves_data: Path, 
     assert document["verdict"] == sentence(page)
 
 
-def test_a_step_says_how_things_stand(curves_data: Path, open_page: Open):
+def test_the_table_shows_every_state_at_an_epoch(curves_data: Path, open_page: Open):
     page = open_page(SCRIPT, milestones="1, 3")
     page.number_input(key="epoch").set_value(3).run()
     table = next(frame.value for frame in page.dataframe if "would find" in frame.value)
@@ -214,7 +214,7 @@ def test_a_step_says_how_things_stand(curves_data: Path, open_page: Open):
     assert list(table["validation"]) == [40, 41, 60, 7]
 
 
-def test_all_schedules_stand_in_a_table(curves_data: Path, open_page: Open):
+def test_all_schedules_are_listed(curves_data: Path, open_page: Open):
     page = open_page(SCRIPT)
     table = next(frame.value for frame in page.dataframe if "best discarded" in frame.value)
     assert {"paper", "GM-NAS", "few-shot NAS", "ceiling", "chance", "oracle"} <= set(
@@ -229,14 +229,14 @@ def test_all_schedules_stand_in_a_table(curves_data: Path, open_page: Open):
 def test_curves_are_imported_from_the_page(empty_data: Path, open_page: Open):
     page = open_page(SCRIPT)
     assert any("No curves yet" in text.value for text in page.markdown)
-    content = made_up().to_csv(index=False).encode()
+    content = synthetic().to_csv(index=False).encode()
     page.file_uploader(key="curves_file").upload("own.csv", content, "text/csv").run()
     page.button(key="import_curves").click().run()
     assert not page.exception and not page.error
     assert imported_curves(empty_data) == ["own"]
     assert page.selectbox(key="curves").value == "file-own"
     assert "Found" in sentence(page)
-    other = made_up().assign(test_accuracy=90.0).to_csv(index=False).encode()
+    other = synthetic().assign(test_accuracy=90.0).to_csv(index=False).encode()
     page.file_uploader(key="curves_file").upload("other.csv", other, "text/csv").run()
     page.button(key="import_curves").click().run()
     assert page.selectbox(key="curves").value == "file-other"
@@ -248,7 +248,7 @@ def test_curves_are_imported_from_the_page(empty_data: Path, open_page: Open):
 
 def test_a_line_that_is_wrong_is_named(empty_data: Path, open_page: Open):
     page = open_page(SCRIPT)
-    content = made_up().to_csv(index=False).replace("S1,1,20.0", "S1,1,200").encode()
+    content = synthetic().to_csv(index=False).replace("S1,1,20.0", "S1,1,200").encode()
     page.file_uploader(key="curves_file").upload("own.csv", content, "text/csv").run()
     page.button(key="import_curves").click().run()
     assert "Nothing was imported. own.csv, line 3: expected a percentage" in page.error[0].value
