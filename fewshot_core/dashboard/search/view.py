@@ -219,7 +219,7 @@ def _show_curves(
     missing = [name for name in plan.place.spaces if name not in set(drawn["sub_space"])]
     caption = [f"no epoch yet: {', '.join(missing)}"] if missing else []
     caption += [f"mean of up to {len(plan.seeds)} seeds"] if seed == _MEAN else [f"seed {seed}"]
-    axis = None
+    axis, guessing = None, 100 / DATASETS.get(view.dataset).classes
     if measure == "benchmark_accuracy":
         if view.table is None:
             st.info(f"No table in view has {view.kind} accuracies.", icon=":material/table_chart:")
@@ -230,7 +230,7 @@ def _show_curves(
         measure,
         plan.request.options.epochs,
         running={search.name for search in plan.searches if search.state == "running"},
-        chance=100 / DATASETS.get(view.dataset).classes if measure == "valid_accuracy" else None,
+        random_accuracy=guessing if measure == "valid_accuracy" else None,
         axis_title=axis,
         caption=caption + _synthetic(plan),
     )
