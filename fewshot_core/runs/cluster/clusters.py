@@ -192,7 +192,7 @@ def _slurm(options: ClusterOptions) -> Started:
 
 def _slurm_cluster(options: ClusterOptions) -> Any:
     try:
-        from dask_jobqueue.slurm import SLURMCluster
+        from dask_jobqueue import SLURMCluster  # type: ignore[attr-defined]
     except ImportError as error:
         raise RunError(
             "a SLURM cluster needs dask-jobqueue: pip install 'fewshot-workbench[slurm]'"
