@@ -1,13 +1,16 @@
-"""The documentation: its examples run, and its links lead somewhere."""
+"""The documentation: examples run, links and modules exist, terms have one explanation."""
 
+import importlib
 import re
 from pathlib import Path
 
 import plotly.graph_objects as go
 import pytest
 
+from fewshot_core.glossary import GLOSSARY
+
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 EXAMPLES = [
     (page, number, code)
     for page in (ROOT / "README.md", ROOT / "docs" / "notebook.md")
@@ -15,7 +18,9 @@ EXAMPLES = [
         re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL), 1
     )
 ]
-LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
+FILE = re.compile(r"\b(?:fewshot_core|pages|benchmarks|tests)/[\w./-]*\w/?")
+MODULE = re.compile(r"\bfewshot_core(?:\.\w+)+")
 
 
 @pytest.mark.parametrize(
@@ -35,16 +40,58 @@ def test_there_are_examples():
     assert {page.stem for page, _, _ in EXAMPLES} == {"README", "notebook"}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_to_what_is_there(page):
-    targets = LINK.findall(page.read_text(encoding="utf-8"))
-    local = [
-        target for target in targets if "://" not in target and not target.startswith("mailto")
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def local_links(page):
+    """List the file and the heading, either possibly empty, of the links inside the project."""
+    links = LINK.findall(page.read_text(encoding="utf-8"))
+    return [link for link in links if "://" not in link[0] and not link[0].startswith("mailto")]
+
+
+def headings(page):
+    """List the anchors of a page's headings, formed as GitHub forms them."""
+    found = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in found}
+
+
+@each_page
+def test_linked_files_and_headings_exist(page):
+    missing = [
+        (target, heading)
+        for target, heading in local_links(page)
+        if not (page.parent / target).exists()
+        or (heading and heading not in headings(page.parent / target if target else page))
     ]
-    missing = [target for target in local if not (page.parent / target).exists()]
     assert missing == []
 
 
-def test_every_page_is_reached_from_the_readme():
-    found = {(ROOT / target).resolve() for target in LINK.findall((ROOT / "README.md").read_text())}
-    assert {page.resolve() for page in ROOT.glob("docs/*.md")} <= found
+def test_every_page_is_linked_from_the_readme():
+    found = {(ROOT / target).resolve() for target, _ in local_links(ROOT / "README.md")}
+    assert {page.resolve() for page in PAGES} <= found | {ROOT / "README.md"}
+
+
+@each_page
+def test_files_and_modules_named_in_the_text_exist(page):
+    text = page.read_text(encoding="utf-8")
+    files = [name for name in FILE.findall(text) if not re.search(r"/N_Name|/NAME", name)]
+    missing = [name for name in files if not (ROOT / name).exists()]
+    assert missing == []
+    for name in MODULE.findall(text):
+        assert is_importable(name), f"{page.name} names {name}"
+
+
+def is_importable(name):
+    """Whether a dotted name is a module, or an attribute of one."""
+    module, _, attribute = name.rpartition(".")
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError:
+        return hasattr(importlib.import_module(module), attribute)
+    return True
+
+
+def test_the_glossary_is_that_of_the_app():
+    text = (ROOT / "docs" / "concepts.md").read_text(encoding="utf-8").split("## Glossary")[1]
+    rows = re.findall(r"^\| (.+?) \| (.+) \|$", text, flags=re.MULTILINE)
+    assert dict(rows) == {"term": "meaning", "---": "---", **GLOSSARY}
