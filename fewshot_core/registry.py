@@ -92,13 +92,11 @@ class Registry(Generic[T]):
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
-T_of_plugins = TypeVar("T_of_plugins", bound=Named)
 
+class PluginRegistry(Registry[T]):
+    """Our own records, and those of other packages, which are found on first use.
 
-class PluginRegistry(Registry[T_of_plugins]):
-    """Our own records, and those of other packages from the first time that anybody looks.
-
-    Others are not looked for before that, so that a package which is itself being imported, and
+    They are not searched for before that, so that a package which is itself being imported, and
     imports this one to write its record, is complete by then.
 
     Args:
@@ -112,8 +110,8 @@ class PluginRegistry(Registry[T_of_plugins]):
         self,
         kind: str,
         group: str,
-        record_type: type[T_of_plugins],
-        check: Callable[[T_of_plugins], None] = lambda record: None,
+        record_type: type[T],
+        check: Callable[[T], None] = lambda record: None,
     ) -> None:
         super().__init__(kind)
         self.group = group
@@ -131,23 +129,23 @@ class PluginRegistry(Registry[T_of_plugins]):
         return MappingProxyType(self._problems)
 
     def origin(self, name: str) -> tuple[str, str] | None:
-        """Return the package that a record is from, and its version; None for our own."""
+        """Return the package of a record and its version; None for our own."""
         self.discover()
         return self._origins.get(name)
 
     def discover(self) -> None:
-        """Look for records of other packages, once; one that is broken is only a problem."""
+        """Find records of other packages, once; one that is broken is only a problem."""
         with self._lock:
             if self._discovered:
                 return
-            self._discovered = True  # first, for a record's module may look at this registry
+            self._discovered = True  # first, for a record's module may use this registry
             for point in sorted(entry_points(group=self.group), key=_order):
                 with _Reported(self.kind, self._problems, point):
                     record = self.add(self._record(point))
                     version = point.dist.version if point.dist else "of an unknown version"
                     self._origins[record.name] = (_package(point), version)
 
-    def _record(self, point: EntryPoint) -> T_of_plugins:
+    def _record(self, point: EntryPoint) -> T:
         """Load the record that an entry point names."""
         loaded: Any = point.load()
         record = loaded if isinstance(loaded, self._record_type) else loaded()
@@ -162,7 +160,7 @@ class PluginRegistry(Registry[T_of_plugins]):
         self._check(record)
         return record
 
-    def get(self, name: str) -> T_of_plugins:
+    def get(self, name: str) -> T:
         """Return the record of that name; see ``Registry.get``."""
         self.discover()
         return super().get(name)
@@ -172,7 +170,7 @@ class PluginRegistry(Registry[T_of_plugins]):
         self.discover()
         return super().names()
 
-    def __iter__(self) -> Iterator[T_of_plugins]:
+    def __iter__(self) -> Iterator[T]:
         self.discover()
         return super().__iter__()
 
@@ -186,10 +184,10 @@ class PluginRegistry(Registry[T_of_plugins]):
 
 
 class _Reported:
-    """A context in which what another package's code raises becomes a sentence.
+    """A context that turns what another package's code raises into a sentence.
 
-    Loading an entry point runs code that nobody here knows; whatever it raises must not keep the
-    workbench from starting.
+    Loading an entry point runs unknown code; whatever it raises must not keep the workbench from
+    starting.
     """
 
     def __init__(self, kind: str, problems: dict[str, str], point: EntryPoint) -> None:
@@ -222,5 +220,5 @@ def _package(point: EntryPoint) -> str:
 
 
 def _order(point: EntryPoint) -> tuple[str, str, str]:
-    """Return what decides which of two records of one name counts: never the order of folders."""
+    """Sort key that decides which of two records of one name counts: never the order of folders."""
     return _package(point), point.name, point.value
