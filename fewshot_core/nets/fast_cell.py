@@ -32,7 +32,7 @@ PIXELS = (2, 3)
 
 
 @dataclass(frozen=True)
-class Kept:
+class Saved:
     """What the backward pass needs of the forward pass, for K convolutions.
 
     Attributes:
@@ -56,13 +56,13 @@ class Kept:
         return *nodes, *pooled, *self.rectified, self.inverses, *self.centred
 
     @classmethod
-    def from_flat(cls, row: Sequence[Tensor]) -> "Kept":
+    def from_flat(cls, row: Sequence[Tensor]) -> "Saved":
         """Take what ``flat`` returned."""
         return cls(list(row[:3]), list(row[3:6]), list(row[6:9]), row[9], list(row[10:]))
 
 
 class ForwardPass:
-    """A forward pass; afterwards ``kept`` has what the backward pass needs.
+    """A forward pass; afterwards ``saved`` has what the backward pass needs.
 
     Args:
         wiring: The edges.
@@ -72,7 +72,7 @@ class ForwardPass:
         of_shares: Whether the gradient of shares will be wanted.
     """
 
-    kept: Kept
+    saved: Saved
 
     def __init__(
         self,
@@ -96,15 +96,15 @@ class ForwardPass:
         self._factors = torch.empty_like(self._scales)
         self._passed_on: dict[tuple[int, bool], Tensor] = {}
         rectified: list[Tensor | None] = []
-        self.kept = Kept([features], [], rectified, torch.empty_like(self._scales), [])
+        self.saved = Saved([features], [], rectified, torch.empty_like(self._scales), [])
         for target in (1, 2, 3):
             rectified.append(self._convolve(target - 1))
-            self.kept.nodes.append(self._gather(target))
-        output = self.kept.nodes.pop()
+            self.saved.nodes.append(self._gather(target))
+        output = self.saved.nodes.pop()
         if self.of_shares:
-            self.kept.pooled.extend(self._passed_on.get((source, False)) for source in range(3))
+            self.saved.pooled.extend(self._passed_on.get((source, False)) for source in range(3))
         else:
-            self.kept.nodes.clear()
+            self.saved.nodes.clear()
         return output
 
     def _convolve(self, source: int) -> Tensor | None:
@@ -112,7 +112,7 @@ class ForwardPass:
         numbers = self.wiring.reading(source)
         if not numbers:
             return None
-        rectified = torch.relu(self.kept.nodes[source])
+        rectified = torch.relu(self.saved.nodes[source])
         means = _means_under_kernel(rectified)
         squares = rectified.new_empty(len(numbers), *rectified.shape[:2])
         for number, row in zip(numbers, squares.unbind(), strict=True):
@@ -121,9 +121,9 @@ class ForwardPass:
             shift = torch.mv(weight.flatten(1), met.flatten()).neg_()
             output = functional.conv2d(rectified, weight, shift, padding=weight.shape[-1] // 2)
             torch.mean(torch.mul(output, output, out=self._scratch), PIXELS, out=row)
-            self.kept.centred.append(output)
+            self.saved.centred.append(output)
         here = slice(numbers.start, numbers.stop)
-        inverses = self.kept.inverses[here]
+        inverses = self.saved.inverses[here]
         torch.rsqrt(squares.mean(1).add_(self.epsilon), out=inverses)
         torch.mul(inverses, self._scales[here], out=self._factors[here])
         return rectified
@@ -131,7 +131,7 @@ class ForwardPass:
     def _gather(self, target: int) -> Tensor:
         """Features of a node: the weighted sum of all that leads to it."""
         links = self.wiring.into(target)
-        features = self.kept.nodes[0]
+        features = self.saved.nodes[0]
         numbers = [number for link in links for number in link.convolutions]
         total = per_channel(self._shifts[numbers].sum(0))
         for link in links:
@@ -139,26 +139,26 @@ class ForwardPass:
                 total = _plus(total, output, share)
         for number in numbers:
             factors = per_channel(self._factors[number])
-            total = _plus_scaled(total, self.kept.centred[number], factors)
+            total = _plus_scaled(total, self.saved.centred[number], factors)
         if total.shape == features.shape:
             return total
         return total.expand_as(features).contiguous(memory_format=torch.channels_last)
 
     def _linear(self, link: Link) -> Iterator[tuple[float, Tensor]]:
         """Yield what a link passes on without convolving it, with its weight."""
-        if not self.of_shares and link.skip is not None and alike(link, self.shares):
+        if not self.of_shares and link.skip is not None and equal_shares(link, self.shares):
             yield self.shares[link.skip], self._pooled(link.source, with_itself=True)
             return
         if link.skip is not None:
-            yield self.shares[link.skip], self.kept.nodes[link.source]
+            yield self.shares[link.skip], self.saved.nodes[link.source]
         if link.pool is not None:
             yield self.shares[link.pool], self._pooled(link.source)
 
     def _pooled(self, source: int, with_itself: bool = False) -> Tensor:
-        """Pooled features of a node, plus the features themselves if asked for."""
+        """Pooled features of a node, plus the features themselves if wanted."""
         found = self._passed_on.get((source, with_itself))
         if found is None:
-            features = self.kept.nodes[source]
+            features = self.saved.nodes[source]
             if with_itself:
                 sums = pixel_sums(features)
                 found = torch.addcmul(features, sums, pixel_shares(features), out=sums)
@@ -168,7 +168,7 @@ class ForwardPass:
         return found
 
 
-def alike(link: Link, shares: Sequence[float]) -> bool:
+def equal_shares(link: Link, shares: Sequence[float]) -> bool:
     """Whether a link has both skip connection and pooling, of the same weight."""
     if link.skip is None or link.pool is None:
         return False
@@ -236,7 +236,7 @@ class BackwardPass:
         wiring: The edges.
         shares: The weight of each operation.
         tensors: What the forward pass got.
-        kept: What the forward pass left.
+        saved: What the forward pass left.
         needed: Whether gradients are wanted: of the features, of the shares, of each tensor.
     """
 
@@ -245,14 +245,14 @@ class BackwardPass:
         wiring: Wiring,
         shares: Sequence[float],
         tensors: Sequence[Tensor],
-        kept: Kept,
+        saved: Saved,
         needed: Sequence[bool],
     ) -> None:
         count = len(wiring.convolutions)
         self.wiring = wiring
         self.shares = shares
         self.weights, self.norms = tensors[:count], tensors[count:]
-        self.kept = kept
+        self.saved = saved
         self.of_features, self.of_shares = needed[:2]
         self.of_weights = needed[2 : 2 + count]
 
@@ -275,12 +275,12 @@ class BackwardPass:
         count, size = len(self.weights), gradient.numel() // gradient.shape[1]
         self._own = own_shares(self.wiring, self.shares, gradient)
         self._scales, self._shifts = stacked(self.norms, gradient)
-        self._factors = (self._scales * self.kept.inverses * self._own)[..., None, None, None]
+        self._factors = (self._scales * self.saved.inverses * self._own)[..., None, None, None]
         factors = self._factors.unbind()
         self._kernels = [
             kernel * factor for kernel, factor in zip(self.weights, factors, strict=True)
         ]
-        self._slopes = self.kept.inverses.square().div_(-size)
+        self._slopes = self.saved.inverses.square().div_(-size)
         self._nothing = gradient.new_zeros(gradient.shape[1])
         self._ones = torch.ones_like(self._nothing)
         self._sums: dict[int, tuple[Tensor, Tensor]] = {}
@@ -300,7 +300,7 @@ class BackwardPass:
         if not numbers:
             return
         for number in numbers:
-            self._sums[number] = self._summed(gradient, self.kept.centred[number])
+            self._sums[number] = self._summed(gradient, self.saved.centred[number])
         means = self._sums[numbers[0]][0] / (gradient.numel() // gradient.shape[1])
         centred = torch.sub(gradient, per_channel(means), out=self._centred)
         for link in links:
@@ -321,11 +321,11 @@ class BackwardPass:
         if not any(mask):
             return
         slopes = per_channel(self._sums[number][1] * self._slopes[number])
-        through = torch.addcmul(gradient, self.kept.centred[number], slopes, out=self._scratch)
+        through = torch.addcmul(gradient, self.saved.centred[number], slopes, out=self._scratch)
         kernel = self._kernels[number]
         padding = [kernel.shape[-1] // 2] * 2
         inputs, self._found[number], _ = _convolution_backward(
-            through, self.kept.rectified[source], kernel, None,
+            through, self.saved.rectified[source], kernel, None,
             [1, 1], padding, [1, 1], False, [0, 0], 1, mask,
         )  # fmt: skip
         before = self._convolved[source]
@@ -338,9 +338,9 @@ class BackwardPass:
         if link.source == 0 and not self.of_features:
             return
         if link.skip is not None:
-            kind = "both" if alike(link, self.shares) else "skip"
+            kind = "both" if equal_shares(link, self.shares) else "skip"
             self._add(kind, link.source, gradient, self.shares[link.skip])
-        if link.pool is not None and not alike(link, self.shares):
+        if link.pool is not None and not equal_shares(link, self.shares):
             self._add("pool", link.source, gradient, self.shares[link.pool])
 
     def _add(self, kind: str, source: int, gradient: Tensor, share: float) -> None:
@@ -352,10 +352,10 @@ class BackwardPass:
 
     def _linear_gradients(self, link: Link, gradient: Tensor) -> None:
         """Compute the gradients of the weights of skip connection and pooling."""
-        features = self.kept.nodes[link.source]
+        features = self.saved.nodes[link.source]
         if link.skip is not None:
             self._linear_shares[link.skip] = _dot(gradient, features)
-        pooled = self.kept.pooled[link.source]
+        pooled = self.saved.pooled[link.source]
         if link.pool is not None and pooled is not None:
             self._linear_shares[link.pool] = _dot(gradient, pooled)
 
@@ -367,7 +367,7 @@ class BackwardPass:
         parts += [pooled_backward(gradient, self._scratch) for gradient in pooled]
         convolved = self._convolved[source]
         if convolved is not None:
-            rectified = self.kept.rectified[source]
+            rectified = self.saved.rectified[source]
             parts.insert(0, _relu_backward_into(convolved, rectified, 0, grad_input=convolved))
         if not parts:
             return None
@@ -380,7 +380,7 @@ class BackwardPass:
         """Gradient of the weights of operations, by position."""
         if not self.of_shares:
             return None
-        of_convolutions = self._scales * self.kept.inverses * products
+        of_convolutions = self._scales * self.saved.inverses * products
         of_convolutions += self._shifts * totals
         found = self._linear_shares
         found[list(self.wiring.positions)] = of_convolutions.sum(1)
@@ -404,7 +404,7 @@ class BackwardPass:
 
     def _of_norms(self, totals: Tensor, products: Tensor) -> list[Tensor | None]:
         """Gradients of batch norm's weights, then of its biases."""
-        of_scales = products * self.kept.inverses * self._own
+        of_scales = products * self.saved.inverses * self._own
         of_shifts = totals * self._own
         rows = [*of_scales.unbind(), *of_shifts.unbind()]
         reached = [number in self._sums for number in range(len(self.weights))] * 2
@@ -461,20 +461,20 @@ class _FastCell(torch.autograd.Function):
         of_shares = ctx.needs_input_grad[len(_SETTINGS) + 1]
         run = ForwardPass(wiring, ctx.shares, tensors, epsilon, of_shares)
         output = run(features.contiguous(memory_format=torch.channels_last))
-        ctx.save_for_backward(features, shares, *tensors, *run.kept.flat())
+        ctx.save_for_backward(features, shares, *tensors, *run.saved.flat())
         return output
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = gradients
         count = 3 * len(ctx.wiring.convolutions)
-        features, shares, *saved = ctx.saved_tensors
-        tensors, kept = saved[:count], Kept.from_flat(saved[count:])
+        features, shares, *others = ctx.saved_tensors
+        tensors, saved = others[:count], Saved.from_flat(others[count:])
         needed = ctx.needs_input_grad[len(_SETTINGS) :]
         if torch.is_grad_enabled():  # a derivative of this derivative is wanted
             inputs = [features, shares, *tensors]
             return *_SETTINGS, *_differentiable(ctx.compose, gradient, inputs, needed)
-        run = BackwardPass(ctx.wiring, ctx.shares, tensors, kept, needed)
+        run = BackwardPass(ctx.wiring, ctx.shares, tensors, saved, needed)
         return *_SETTINGS, *run(gradient.contiguous(memory_format=torch.channels_last))
 
 

@@ -174,7 +174,7 @@ class Supernet(nn.Module):
 
     @contextmanager
     def probing(self, batch_norm: str) -> Iterator[None]:
-        """Make every weight differentiable and set the batch norm; put all back afterwards."""
+        """Make every weight differentiable and set the batch norm; restore both afterwards."""
         mode = self.batch_norm
         wanted = [(parameter, parameter.requires_grad) for parameter in self.parameters()]
         try:

@@ -117,7 +117,7 @@ class Convolution:
     def backward(
         self, gradient: Pair, factors: Tensor | None = None, of_inputs: bool = True
     ) -> Pair | None:
-        """Record the gradient of the weight; return that of the inputs, or None if not asked for.
+        """Record the gradient of the weight; return that of the inputs, or None if not wanted.
 
         Args:
             gradient: The gradient of the outputs, and its tangent plus itself.
@@ -303,7 +303,7 @@ def _pass(supernet: Supernet, images: Tensor, labels: Tensor, record: Record) ->
             blocks.append(_Reduction(block, features, record))
         features = blocks[-1].outputs
     gradient = _head(supernet, features, labels, record)
-    while blocks:  # what a block kept is given back once it has been passed
+    while blocks:  # frees the memory of each block once it has been passed
         gradient = blocks.pop().backward(gradient)
     stem.backward(stem.norm.centred(gradient), of_inputs=False)
 

@@ -16,7 +16,7 @@ TIE_TOLERANCE = 1e-6
 
 _ROUNDING = 1e-12
 """So are cuts that differ by less than this, relative to all similarities together: a sum of
-similarities of both signs may be close to zero, and then only rounding tells two sums apart."""
+similarities of both signs may be close to zero, and then two sums differ only by rounding."""
 
 
 @dataclass(frozen=True)

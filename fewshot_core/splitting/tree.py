@@ -17,12 +17,12 @@ from fewshot_core.splitting.partition import Groups
 EDGE_POLICIES: Mapping[str, str] = {
     "fixed": "the given edges, one for each level",
     "random": "at each node one of the edges not split yet, drawn with the seed",
-    "gradient": "at each node the edge whose groups are easiest to tell apart (GM-NAS)",
+    "gradient": "at each node the edge with the most separable groups (GM-NAS)",
 }
 """How the edge of a node is chosen."""
 
 WARM_UP_IMAGES = 2048
-"""Training images of a warm-up, unless told otherwise: few, since each sub-supernet sees them."""
+"""Training images of a warm-up by default: few, since each sub-supernet sees them."""
 
 
 @dataclass(frozen=True)
