@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -241,13 +242,14 @@ def test_the_seed_of_weights_that_a_checkpoint_replaces_does_not_count(
     assert roots[0] == roots[1]
 
 
-def test_a_damaged_memory_is_said_in_the_log(own_folder, tmp_path, capsys):
+def test_damaged_cached_scores_are_reported_in_the_log(own_folder, tmp_path, capsys):
     split_job.run(own_folder, tmp_path)
     for path in (tmp_path / "scores").rglob("*.json"):
         path.write_text("{")
     capsys.readouterr()
     split_job.run(own_folder, tmp_path)
-    assert capsys.readouterr().out.count("remembered scores are damaged") == 7
+    reports = re.findall(r"cached scores in .* are damaged", capsys.readouterr().out)
+    assert len(reports) == 7
     assert own_folder.status().state is State.DONE
 
 
