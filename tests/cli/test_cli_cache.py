@@ -1,0 +1,60 @@
+"""``fewshot cache``: what it says and how it ends."""
+
+import pytest
+
+from fewshot_core.runs import Network, RunFolder, SplitRequest, State, Status
+from fewshot_core.splitting import SplitTree
+from fewshot_core.store import Store
+
+
+@pytest.fixture
+def runs(data_folder):
+    """Two finished splits."""
+    made = []
+    for seed in (0, 1):
+        request = SplitRequest("cifar10", "params", seed=seed, network=Network(2, 1))
+        run = RunFolder(data_folder / "runs" / request.run_id({}))
+        run.path.mkdir(parents=True)
+        run.write_manifest({"kind": "split", "request": request.to_dict()})
+        run.write_tree(SplitTree("params", ()))
+        run.write_status(Status(State.DONE))
+        made.append(run)
+    return made
+
+
+def test_a_cache_is_rebuilt_and_verified(fewshot, runs):
+    answer = fewshot("cache", "rebuild")
+    assert answer.code == 0, answer.err
+    assert "finished runs: 2 split" in answer.out
+    answer = fewshot("cache", "verify")
+    assert answer.code == 0
+    assert "2 run folders, 2 with a result" in answer.out and "no problems found" in answer.out
+    assert "2 runs compared" in answer.out
+    document = fewshot("cache", "verify", "--json").document
+    assert (document["compared"], document["damaged"], document["problems"]) == (2, {}, {})
+
+
+def test_damage_is_listed_and_ends_with_1(fewshot, runs):
+    runs[0].tree_path.write_text("{")
+    answer = fewshot("cache", "verify")
+    assert answer.code == 1
+    assert f"PROBLEM {runs[0].run_id}" in answer.out and "tree.json cannot be read" in answer.out
+    assert "--quarantine" in answer.out and runs[0].path.exists()
+    assert runs[0].run_id in fewshot("cache", "rebuild", "--json").document["left_out"]
+
+
+def test_damage_is_moved_to_quarantine(fewshot, runs, data_folder):
+    runs[0].tree_path.write_text("{")
+    answer = fewshot("cache", "verify", "--quarantine")
+    assert answer.code == 0 and "moved to" in answer.out
+    [aside] = (data_folder / "runs" / ".quarantine").iterdir()
+    assert (aside / "tree.json").read_text() == "{"
+    assert not runs[0].path.exists() and runs[1].path.exists()
+    assert fewshot("cache", "verify").code == 0
+
+
+def test_a_cache_in_use_is_said(stranger, runs, data_folder):
+    store = Store(data_folder)
+    answer = stranger(data_folder, "cache", "rebuild")
+    store.close()
+    assert "is open in another process" in answer.complaint
