@@ -116,11 +116,11 @@ def drag_milestones(curves: Curves, end: int, milestones: Sequence[int]) -> None
     epochs = [int(epoch) for epoch in curves.epochs if epoch < end]
     if not milestones or not set(milestones) <= set(epochs) or len(epochs) < 2:
         return
-    number, handles = st.session_state.get(_HANDLES, (0, ()))
+    number, first, handles = st.session_state.get(_HANDLES, (0, (), ()))
     if sorted(set(handles)) != sorted(milestones):  # typed: a drawn slider would ignore a new value
-        number, handles = number + 1, tuple(milestones)
-        st.session_state[_HANDLES] = number, handles
-    keys = {f"{_HANDLES}_{number}_{at}": handles[at : at + 2] for at in range(0, len(handles), 2)}
+        number, first, handles = number + 1, tuple(milestones), tuple(milestones)
+        st.session_state[_HANDLES] = number, first, handles
+    keys = {f"{_HANDLES}_{number}_{at}": first[at : at + 2] for at in range(0, len(first), 2)}
     for key, pair in keys.items():
         st.select_slider(
             "Milestones" if len(pair) > 1 else "Milestone",
@@ -128,18 +128,19 @@ def drag_milestones(curves: Curves, end: int, milestones: Sequence[int]) -> None
             value=pair if len(pair) > 1 else pair[0],
             key=key,
             on_change=_take_handles,
-            args=(number, list(keys)),
+            args=(list(keys),),
             help="Drag a handle, or move it with the arrow keys.",
         )
 
 
-def _take_handles(number: int, keys: Sequence[str]) -> None:
+def _take_handles(keys: Sequence[str]) -> None:
     """Write where the handles are into the field of the milestones."""
     handles: list[int] = []
     for key in keys:
         value = st.session_state[key]
         handles += value if isinstance(value, tuple | list) else [value]
-    st.session_state[_HANDLES] = number, tuple(handles)
+    number, first, _ = st.session_state[_HANDLES]
+    st.session_state[_HANDLES] = number, first, tuple(handles)
     st.session_state[_MILESTONES] = _listed(sorted(set(handles)))
 
 
