@@ -56,7 +56,7 @@ class Timing:
     limit: float
 
 
-def made_up_splits(seed: int = 0) -> dict[str, list[SubSpace]]:
+def generated_splits(seed: int = 0) -> dict[str, list[SubSpace]]:
     """Return a split of eight sub-spaces for each metric, grouped at random."""
     generator = np.random.default_rng(seed)
     groupings = set_partitions(5, 2)
@@ -106,7 +106,7 @@ def main(
     repeats: Annotated[int, typer.Option(help="How often each thing is timed.")] = 5,
 ) -> None:
     """Time the analysis of splits."""
-    splits = made_up_splits()
+    splits = generated_splits()
     with tempfile.TemporaryDirectory() as folder:
         accuracies = {
             name: load_accuracy(name, accuracy, table, data_dir=folder) for name in DATASETS.names()

@@ -1,6 +1,6 @@
-"""How long the server takes to answer a change on the Halving page.
+"""Time that the server takes for a change on the Halving page.
 
-The curves are made up and of the paper's size: 8 sub-supernets, 600 epochs, 3 seeds. Every change
+The curves are generated and of the paper's size: 8 sub-supernets, 600 epochs, 3 seeds. Every change
 is one that was not made before, so that nothing of its answer is cached. The whole script of the
 page runs, as on a visit; in a browser only the part with the selection does. Run it with
 ``python benchmarks/bench_halving.py [--json FILE]``.
@@ -41,8 +41,8 @@ def main() -> None:
     target = parser.parse_args().json
     with tempfile.TemporaryDirectory() as folder:
         os.environ["FEWSHOT_DATA_DIR"] = folder
-        path = Path(folder) / "made-up.csv"
-        made_up().to_csv(path, index=False)
+        path = Path(folder) / "generated.csv"
+        generated_curves().to_csv(path, index=False)
         store_curves(path, Path(folder))
         page = AppTest.from_file(str(ROOT / "pages" / "5_Halving.py"), default_timeout=120).run()
         assert not page.exception, page.exception
@@ -55,7 +55,7 @@ def main() -> None:
         target.write_text(json.dumps({"seconds": seconds}, indent=2))
 
 
-def made_up() -> pd.DataFrame:
+def generated_curves() -> pd.DataFrame:
     """Return curves that rise, with noise."""
     generator = np.random.default_rng(0)
     epoch = np.arange(EPOCHS + 1)

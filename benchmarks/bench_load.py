@@ -1,6 +1,6 @@
 """How the app bears many readers: browser sessions that browse while a split runs.
 
-A new data folder with 1,000 made-up runs, the app started with its own command, and sessions that
+A new data folder with 1,000 generated runs, the app started with its own command, and sessions that
 speak to it as a browser does: over a websocket, a page at a time, with the refreshes that each page
 asks for. Server time is from asking for a page until the server says that it is drawn. Run it with
 ``python benchmarks/bench_load.py [--sessions 20] [--runs 1000] [--seconds 40] [--json FILE]``.
@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from made_up_runs import make_runs
+from generated_runs import make_runs
 from rich.console import Console
 from rich.table import Table
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -238,5 +238,5 @@ def _row(times: list[float]) -> list[str]:
 
 
 if __name__ == "__main__":
-    datafolder._sync = lambda path: None  # made-up runs need not survive a power cut
+    datafolder._sync = lambda path: None  # generated runs need not survive a power cut
     main()

@@ -1,7 +1,7 @@
 """How fast scores and splits are: ``python benchmarks/bench_split.py``.
 
 Everything is compared with the plain form of the supernet (``benchmarks/plain.py``), measured in
-the same process, in turns. Images are made up: what they show does not change the times.
+the same process, alternately. Images are synthetic: their contents do not affect the times.
 """
 
 import time

@@ -59,7 +59,7 @@ def ratio(times: dict[str, list[float]], name: str, base: str = "plain") -> floa
 def show(
     title: str, figures: list[Figure], settings: dict[str, object], json_file: Path | None
 ) -> None:
-    """Print a table, and write it as JSON where that is asked for."""
+    """Print a table, and write it as JSON if requested."""
     table = Table("what", "measured", "unit", "limit", title=title)
     for figure in figures:
         limit = "" if figure.limit is None else f"{figure.limit:g}"

@@ -3,7 +3,7 @@
 The published splits come from an untrained network with the stored statistics of batch norm and 16
 images. Which weights and images those were is not known, so this makes the split from several of
 each and says how often every published decision recurs, how far the splits agree with the published
-one and with each other, how much they tell, and how much of that is chance. Run it with
+one and with each other, how informative they are, and how much of that is noise. Run it with
 
     python benchmarks/published_agreement.py MASKS --table TABLE [--metric M] [--json FILE]
 """

@@ -25,8 +25,8 @@ GLOSSARY: Mapping[str, str] = {
     "supernet, measured during a search.",
     "proxy": "A cheap stand-in for benchmark accuracy, such as the supernet accuracy; a good proxy "
     "ranks architectures alike.",
-    "tie": "A node at which several groupings are equally good, or the scores cannot tell the "
-    "operations apart. The choice is then arbitrary and marked.",
+    "tie": "A node at which several groupings are equally good, or the scores do not distinguish "
+    "the operations. The choice is then arbitrary and marked.",
     "keep k": "Discard all but k sub-spaces, chosen by their mean accuracy or another rule, and "
     "look for the best architecture in those.",
     "milestone": "An epoch at which successive halving discards the sub-supernets with the lowest "

@@ -23,7 +23,7 @@ def keep_search(
     epochs: int | None = None,
     dataset: str = "cifar10",
 ) -> RunFolder:
-    """Store a finished search with made-up accuracies; other epochs make other options."""
+    """Store a finished search with generated accuracies; other epochs make other options."""
     options = PRESETS.get(preset).search
     options = options if epochs is None else replace(options, epochs=epochs)
     request = SearchRequest(dataset, algorithm, tuple(leaf.rows), options, seed)

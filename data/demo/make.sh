@@ -5,7 +5,7 @@ set -eu
 images=${1:?expected the path of CIFAR-10 images: make demo IMAGES=/path/to/cifar10}
 here=$(dirname "$0")
 work=build/demo
-export FEWSHOT_DEMO_DIR=  # what came with the project answers nothing here
+export FEWSHOT_DEMO_DIR=  # without the results that come with the project
 .venv/bin/fewshot images register cifar10 "$images" --data-dir "$work"
 .venv/bin/fewshot train --preset paper --set epochs=6 --device cpu --data-dir "$work"
 cp "$work"/runs/train-*/checkpoint.pt "$work/supernet.pt"

@@ -156,14 +156,14 @@ def run_search(
     numbers = _seeds(seeds)
     requests = plan(request, list(spaces.values()), numbers)
     names = [label for label in spaces for _ in numbers]
-    asked = _Plan(title, names, requests)
+    planned = _Plan(title, names, requests)
     if estimate:
-        _show_estimate(asked, place, as_json)
+        _show_estimate(planned, place, as_json)
         return
-    runs = [complete(one, place) for one in asked.requests]
+    runs = [complete(one, place) for one in planned.requests]
     rows = [
         _result(label, one, run)
-        for label, one, run in zip(asked.names, asked.requests, runs, strict=True)
+        for label, one, run in zip(planned.names, planned.requests, runs, strict=True)
     ]
     whose, accuracies = _accuracies(found_dataset, place)
     for row in rows:
@@ -227,18 +227,18 @@ def _seeds(texts: Sequence[str] | None) -> list[int]:
         raise FewshotError(f"--seeds: expected numbers like 777,888, got {parts}") from error
 
 
-def _show_estimate(asked: _Plan, place: Path, as_json: bool) -> None:
-    seconds = [expected_seconds(request, place) for request in asked.requests]
-    searches = list(zip(asked.names, asked.requests, seconds, strict=True))
+def _show_estimate(planned: _Plan, place: Path, as_json: bool) -> None:
+    seconds = [expected_seconds(request, place) for request in planned.requests]
+    searches = list(zip(planned.names, planned.requests, seconds, strict=True))
     if as_json:
         rows = [
             {"sub_space": name, "seed": one.seed, "size": one.sub_space.size, "seconds": each}
             for name, one, each in searches
         ]
-        options = asked.requests[0].to_dict()["options"]
+        options = planned.requests[0].to_dict()["options"]
         print_json({"searches": rows, "seconds": sum(seconds), "options": options})
         return
-    table = Table("sub-space", "architectures", "seed", "about", title=asked.title)
+    table = Table("sub-space", "architectures", "seed", "about", title=planned.title)
     for name, one, each in searches:
         table.add_row(name, f"{one.sub_space.size:,}", str(one.seed), duration_text(each))
     out.print(table)
@@ -362,7 +362,7 @@ def run_proxy(
     source = resolve_table(request.dataset, accuracy, table, place)
     values = load_accuracy(request.dataset, accuracy, source.name, place)
     shared = read_shared(kept.path)
-    if shared is None or not _answers(shared, kept, sample, seed):
+    if shared is None or not _is_measured(shared, kept, sample, seed):
         from fewshot_core.runs.search_job import measure_shared
 
         shared = measure_shared(request, kept.path, place, sample, seed, _tell)
@@ -393,7 +393,7 @@ def run_proxy(
         out.print(f"{name}: {correlation_text(one)}", highlight=False)
 
 
-def _answers(shared: SharedAccuracies, run: RunFolder, sample: int, seed: int) -> bool:
+def _is_measured(shared: SharedAccuracies, run: RunFolder, sample: int, seed: int) -> bool:
     """Whether a sample was measured with the current weights of a run."""
     records, request = run.records(), run.request()
     size = request.sub_space.size if isinstance(request, SearchRequest) else SubSpace.full().size

@@ -108,22 +108,22 @@ def find_curves(curves: str | None, searches: Searches, place: Path) -> NamedCur
     )
 
 
-def _recorded(asked: Searches, place: Path) -> NamedCurves:
-    splits = named_splits(asked.masks, asked.split, place, "--split RUN")
-    split = one_split(splits, asked.name, asked.dataset)
-    dataset = asked.dataset or split.dataset
+def _recorded(wanted: Searches, place: Path) -> NamedCurves:
+    splits = named_splits(wanted.masks, wanted.split, place, "--split RUN")
+    split = one_split(splits, wanted.name, wanted.dataset)
+    dataset = wanted.dataset or split.dataset
     if dataset is None:
         raise FewshotError("the split does not say its data set: name it with --dataset")
     store = Store(place, in_memory=True, demo=demo_dir())
     try:
         store.sync()
         found = store.searches(dataset)
-        family = _family(search_families(split.leaves, found), asked, split.title)
+        family = _family(search_families(split.leaves, found), wanted, split.title)
         found = found[found["family"] == family["family"]]
         records = store.search_records(list(found["run_id"]))
     finally:
         store.close()
-    kind, table = preferred_accuracy(dataset, asked.accuracy, asked.table, place)
+    kind, table = preferred_accuracy(dataset, wanted.accuracy, wanted.table, place)
     accuracy = load_accuracy(dataset, kind, table, place)
     joined = recorded_curves(split.leaves, found, records, accuracy)
     details = {
@@ -139,7 +139,7 @@ def _recorded(asked: Searches, place: Path) -> NamedCurves:
     return NamedCurves(title, joined.frame, details, joined.missing)
 
 
-def _family(families: pd.DataFrame, asked: Searches, title: str) -> dict[str, object]:
+def _family(families: pd.DataFrame, wanted: Searches, title: str) -> dict[str, object]:
     """Select the only matching family of searches."""
     rows = [
         {str(name): None if pd.isna(value) else value for name, value in row.items()}
@@ -148,9 +148,9 @@ def _family(families: pd.DataFrame, asked: Searches, title: str) -> dict[str, ob
     meant = [
         row
         for row in rows
-        if asked.algorithm in (None, row["algorithm"])
-        and asked.preset in (None, row["preset"])
-        and str(row["family"]).startswith(asked.family or "")
+        if wanted.algorithm in (None, row["algorithm"])
+        and wanted.preset in (None, row["preset"])
+        and str(row["family"]).startswith(wanted.family or "")
     ]
     if len(meant) == 1:
         return meant[0]
@@ -215,8 +215,8 @@ def run_halve(
     as_json: AsJson = False,
 ) -> None:
     """Replay a selection schedule on recorded curves: choice, regret and cost."""
-    asked = Searches(split, masks, name, dataset, algorithm, preset, family, accuracy, table)
-    found = find_curves(curves, asked, data_dir(folder))
+    wanted = Searches(split, masks, name, dataset, algorithm, preset, family, accuracy, table)
+    found = find_curves(curves, wanted, data_dir(folder))
     tables = _of_seeds(found, seed or [])
     if compare:
         _compare(found, list(tables), end, as_json)

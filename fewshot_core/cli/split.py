@@ -97,8 +97,8 @@ def run_split(
     place = data_dir(folder)
     made = {}
     for name in most_sharing_first(metrics):  # later metrics use the cached scores of earlier ones
-        asked = replace(request, metric=name)
-        made[name] = _make([asked.repeated(number) for number in range(repeats)], place)
+        of_metric = replace(request, metric=name)
+        made[name] = _make([of_metric.repeated(number) for number in range(repeats)], place)
     splits = [made[name] for name in metrics]
     if as_json:
         print_json(_document(splits))

@@ -51,7 +51,7 @@ def load_batch(
         data_dir: The data folder.
 
     Raises:
-        ImagesError: If there are no such images, or fewer than asked for.
+        ImagesError: If there are no such images, or too few.
     """
     info = DATASETS.get(dataset)
     found = find_source(dataset, source, data_dir)

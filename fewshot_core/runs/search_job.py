@@ -224,7 +224,7 @@ def measure_shared(
     Raises:
         CheckpointError: If the run has no checkpoint yet, or a damaged one.
         ImagesError: If its images are missing.
-        SearchError: If fewer than two architectures are asked for or exist.
+        SearchError: If fewer than two architectures are requested or exist.
     """
     options, space = request.options, request.sub_space
     drawn = draw(space.architecture_indices(), sample, seed)

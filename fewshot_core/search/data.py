@@ -89,7 +89,7 @@ def load_data(
 
     Raises:
         ImagesError: If there are no such images.
-        SearchError: If there are fewer than asked.
+        SearchError: If there are too few.
     """
     info = DATASETS.get(dataset)
     found = find_source(dataset, source, data_dir)

@@ -177,7 +177,7 @@ class TrainingOptions:
         final_learning_rate: What it is annealed to.
         momentum: Of SGD, without Nesterov's correction.
         weight_decay: Of the weights.
-        sampling: One of ``SAMPLINGS``. The paper says nothing of sampling.
+        sampling: One of ``SAMPLINGS``. The paper does not specify it.
         trained_on: One of ``TRAINED_ON``.
         channels: Channels of the first stage of the network.
         cells_per_stage: Cells in each of its three stages.

@@ -1,4 +1,4 @@
-"""``fewshot search`` and ``fewshot train``, with a preset that takes seconds and made-up images."""
+"""``fewshot search`` and ``fewshot train``, with a fast preset and synthetic images."""
 
 import json
 import shlex

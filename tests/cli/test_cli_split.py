@@ -98,16 +98,16 @@ def test_a_damaged_split_is_said_in_one_line(made, fewshot, data_folder):
         (["--policy", "best"], "expected one of fixed, random, gradient"),
         (["--batch-norm", "none"], "expected one of batch, running"),
         (["--checkpoint", "nothing.pt"], "expected a checkpoint file, found none at"),
-        (["--metric", "gradnorm"], "use 'synthetic', made-up images"),
+        (["--metric", "gradnorm"], "use 'synthetic' images"),
         (["--metric", "gradnorm", "--images", "elsewhere"], "unknown images 'elsewhere'"),
     ],
 )
-def test_what_cannot_be_asked_is_said_in_one_line(fewshot, data_folder, options, words):
+def test_invalid_options_are_reported_in_one_line(fewshot, data_folder, options, words):
     assert words in fewshot("split", "--metric", "params", *options).complaint
     assert len(list_runs(data_folder)) == 1
 
 
-def test_an_unknown_metric_is_said_to_a_stranger(tmp_path, stranger):
+def test_an_unknown_metric_is_reported(tmp_path, stranger):
     complaint = stranger(tmp_path, "split", "--metric", "accuracy").complaint
     assert "unknown metric 'accuracy'" in complaint and "gradientmatching" in complaint
 

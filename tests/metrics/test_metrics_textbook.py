@@ -309,7 +309,7 @@ def test_parameters_by_hand(small):
 
 
 def test_parameters_that_do_not_matter_are_ties(small):
-    """Nothing tells none, skip and pool apart, but a 3x3 convolution is unlike all others."""
+    """The scores of none, skip and pool are equal; that of a 3x3 convolution differs."""
     chosen = partition(score_operations("params", small, 0, None).similarity)
     assert chosen.groups == ((3,), (0, 1, 2, 4))
 

@@ -27,7 +27,7 @@ def busy_data(split_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tree = RunFolder(folder).tree()
     assert tree is not None
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    import_module("made_up_runs").make_runs(split_data, RUNS, tree)
+    import_module("generated_runs").make_runs(split_data, RUNS, tree)
     request = SplitRequest("cifar10", "snip", images="synthetic", seed=99)
     run = RunFolder(split_data / "runs" / request.run_id({}))
     run.path.mkdir()

@@ -67,7 +67,7 @@ def params() -> SplitRequest:
 
 @pytest.fixture(scope="session")
 def gradnorm() -> SplitRequest:
-    """A request that takes little time and made-up images."""
+    """A request that takes little time and synthetic images."""
     return SplitRequest(
         "cifar10", "gradnorm", images="synthetic", batch_size=8, network=Network(4, 1)
     )

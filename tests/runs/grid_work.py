@@ -37,7 +37,7 @@ def unsteady(task: GridTask, sent: Sent | None = None) -> Outcome:
     if task.request["metric"] == "synflow":
         raise SearchError("it cannot be done")
     if task.request["metric"] == "random" or tries < 2:
-        raise ZeroDivisionError("by chance")
+        raise ZeroDivisionError("first try")
     return do(task, sent)
 
 

@@ -503,11 +503,11 @@ def test_a_failure_is_tried_three_times_unless_it_would_come_again(client, place
     assert tries == {"params": 2, "random": 3, "synflow": 1}
     assert report.retried == 3 and len(report.done) == 1
     reasons = sorted(report.failed.values())
-    assert reasons == ["ZeroDivisionError: by chance", "it cannot be done"]
+    assert reasons == ["ZeroDivisionError: first try", "it cannot be done"]
     failed = [run for run in list_runs(place) if run.status().state is State.FAILED]
     assert sorted(run.status().message for run in failed) == reasons
     again = run_grid(Grid([splits[1]], [], nothing_more), place, client)
-    assert len(again.done) == 1  # a failed one is done anew
+    assert len(again.done) == 1  # a failed one is computed again
 
 
 @pytest.fixture

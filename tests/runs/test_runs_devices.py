@@ -17,7 +17,7 @@ def _ask_again():
 
 @pytest.fixture
 def answer(monkeypatch):
-    """Have PyTorch's answer made up, on a machine that has a driver."""
+    """Replace PyTorch's list of devices, on a machine with a driver."""
 
     def make(text, status=0):
         monkeypatch.setattr(devices, "_may_have_accelerator", lambda: True)

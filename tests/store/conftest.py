@@ -116,7 +116,7 @@ def data_folder(packaged_dir: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def add_table(data_folder: Path, tmp_path: Path) -> Callable[..., TableInfo]:
-    """Import a complete table of made-up accuracies, in place of one of that name."""
+    """Import a complete table of generated accuracies, replacing one of that name."""
 
     def add(name: str, seed: int = 0) -> TableInfo:
         values = np.random.default_rng(seed).uniform(10, 95, size=(15625, 2)).round(3)

@@ -1,4 +1,4 @@
-"""The splits a reader can look at, and short labels of runs."""
+"""The splits that can be shown, and short labels of runs."""
 
 import json
 from collections import Counter
@@ -97,7 +97,7 @@ def _synthetic(images: str | None) -> list[str]:
 
 
 def distinct_labels(labels: Mapping[str, str]) -> dict[str, str]:
-    """Shorten full labels of splits, by key, to what tells them apart.
+    """Shorten full labels of splits, by key, to what distinguishes them.
 
     "snip · 16 channels, 5 cells · d20ce9" becomes "snip" where it is the only split by this metric;
     of several by one metric, what they have in common is left out. The end of a run's name stays
@@ -143,7 +143,7 @@ class SplitInView:
         key: Its name in the URL: its run, or "file-" and the name of an imported one.
         leaves: Its sub-spaces, in tree order.
         finished: When its run ended, in seconds since the epoch.
-        label: Its label, full or as short as tells it from the others in view.
+        label: Its label, full or as short as the others in view allow.
         name: The metric's label, or its name in the file.
         dataset: The data set it was made for.
         details: Its network and images, in words.
@@ -233,7 +233,7 @@ def open_split(workspace: Workspace, key: str) -> SplitInView:
 
 
 def open_splits(workspace: Workspace, keys: Sequence[str]) -> list[SplitInView]:
-    """Return splits that are shown together, with labels that tell them apart.
+    """Return splits that are shown together, with labels that distinguish them.
 
     Demo splits are marked only beside others.
     """

@@ -68,7 +68,7 @@ def place_inputs(
     """Return a request that names what this machine has, and the data folder to use.
 
     Args:
-        request: What is asked.
+        request: The request.
         fingerprints: Of the images and weights that are meant.
         data_dir: The driver's data folder.
         sent: What the driver has sent, if anything.

@@ -1,4 +1,4 @@
-"""Folders of finished and unfinished runs that no process has made, for measurements."""
+"""Generated folders of finished and unfinished runs, for measurements."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -50,7 +50,7 @@ def make_runs(data_dir: Path, number: int, tree: SplitTree) -> None:
             write_records(run.path / RECORDS, records)
             write_parquet(run.path / TABLE, records)
         run.log_path.write_text("a line of a log\n" * 40)
-        run.write_status(Status(STATES[count // 2 % len(STATES)], "made up", 35, 35, 1.7e9))
+        run.write_status(Status(STATES[count // 2 % len(STATES)], "generated", 35, 35, 1.7e9))
 
 
 def _requests(tree: SplitTree) -> Iterator[Request]:
