@@ -61,7 +61,7 @@ def test_a_split_is_of_the_full_size_supernet_on_real_images(run):
     check_partition(tree.leaves)
 
 
-def test_trained_weights_are_said_to_be_so():
+def test_trained_weights_are_marked():
     for run in SPLITS:
         said = "trained for 6 epochs, validation accuracy" in run.tree().details["network"]
         assert said == (run.split_request().network.checkpoint is not None)

@@ -93,7 +93,7 @@ def test_tables_that_cannot_be_read_at_all_are_a_problem(folder, monkeypatch):
     ]
 
 
-def test_a_damaged_list_of_images_is_a_problem_and_the_rest_is_said(folder):
+def test_a_damaged_list_of_images_is_a_problem_and_the_rest_is_reported(folder):
     (folder / "images").mkdir(exist_ok=True)
     (folder / "images" / "registered.json").write_text("{")
     found = examine(folder)

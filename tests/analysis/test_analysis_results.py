@@ -181,7 +181,7 @@ def test_presets_are_not_mixed_silently():
     assert r"91.67 $\pm$ 0.94}\dag{}" in results_latex(table)
 
 
-def test_splits_of_one_metric_are_told_apart():
+def test_splits_of_one_metric_are_distinguished():
     first = searches("ntk", "snas", {777: eight(93.0)}, split="a")
     second = searches("ntk", "snas", {777: eight(92.0)}, split="b")
     found = cell(results_table(pd.concat([first, second]), "cifar10"), "ntk", "snas")
@@ -331,7 +331,7 @@ def test_a_search_counts_for_every_split_with_its_sub_space(tmp_path, collect):
     assert list(frame["sub_spaces"]) == [1, 2, 2]
 
 
-def test_the_same_split_counts_once_and_others_are_told_apart(tmp_path, collect):
+def test_the_same_split_counts_once_and_others_are_distinguished(tmp_path, collect):
     keep_searches(tmp_path, [*HALVES, *OTHERS])
     frame = collect(
         KnownSplit("a", "random", HALVES),
@@ -354,7 +354,7 @@ def test_presets_say_what_else_differs(tmp_path, collect):
     ]
 
 
-def test_settings_of_one_name_are_told_apart_by_their_family(tmp_path, collect):
+def test_settings_of_one_name_are_distinguished_by_their_family(tmp_path, collect):
     keep_search(tmp_path, FULL, epochs=3)
     keep_search(tmp_path, FULL, epochs=3, preset="quick")
     names = sorted(collect()["preset"])

@@ -116,7 +116,7 @@ def test_no_file_reaches_where_it_may_not():
     assert broken == []
 
 
-def test_all_files_are_looked_at():
+def test_all_files_are_checked():
     found = {file.relative_to(ROOT).as_posix() for file in project_files()}
     expected = {"app.py", "fewshot_core/cli/app.py", "fewshot_core/space/sub_space.py"}
     assert expected <= found

@@ -144,7 +144,7 @@ def test_validation_and_costs_resemble_the_packaged_table(real_nats, tmp_path, p
         assert np.allclose(costs, packaged.loc[costs.index])
 
 
-def test_real_seeds_are_kept_and_the_set_is_incomplete(real_nats, data_folder):
+def test_real_seeds_are_stored_and_the_set_is_incomplete(real_nats, data_folder):
     info = import_table(real_nats, name="nats", data_dir=data_folder)
     assert "nas-bench-201" in info.source
     assert len(info.sets) == 6

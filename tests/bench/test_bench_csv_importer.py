@@ -84,7 +84,7 @@ def test_a_compressed_file_with_a_byte_order_mark_is_read(full_lines, data_folde
     assert (info.name, len(info.sets)) == ("table", 2)
 
 
-def test_fractions_become_percentages_only_when_asked(full_lines, write_csv):
+def test_fractions_become_percentages_only_on_request(full_lines, write_csv):
     cells = [line.split(",") for line in full_lines[1:]]
     lines = [full_lines[0], *(f"{a},{float(b) / 100},{float(c) / 100}" for a, b, c in cells)]
     path = write_csv(lines)

@@ -15,7 +15,7 @@ from fewshot_core.runs import RunFolder, State, Status, list_runs
 COMMANDS = ["doctor", "app", "split", "analyse", "import-table", "images"]
 
 
-def test_the_version_is_printed_to_a_stranger(tmp_path, stranger):
+def test_the_version_is_printed_by_the_process(tmp_path, stranger):
     answer = stranger(tmp_path, "--version")
     assert (answer.code, answer.out, answer.err) == (0, f"{__version__}\n", "")
 
@@ -53,7 +53,7 @@ def test_doctor_says_that_all_is_well(fewshot, data_folder):
     assert "no problems found" in answer.out and "nasbench201-validation" in answer.out
 
 
-def test_doctor_prints_one_document_to_a_stranger(data_folder, stranger):
+def test_doctor_prints_one_document_from_a_process(data_folder, stranger):
     document = stranger(data_folder, "doctor", "--json").document
     assert document["problems"] == [] and document["devices"][-1] == "cpu"
     assert document["data_dir"] == str(data_folder)
@@ -76,7 +76,7 @@ def test_the_option_names_another_data_folder(fewshot, tmp_path):
     assert found["data_dir"] == str(other) and (other / "tables").is_dir()
 
 
-def test_a_data_folder_that_is_a_file_is_said_in_one_line(fewshot, tmp_path):
+def test_a_data_folder_that_is_a_file_is_reported_in_one_line(fewshot, tmp_path):
     place = tmp_path / "file"
     place.write_text("")
     complaint = fewshot("split", "--metric", "params", "--data-dir", place).complaint
@@ -144,7 +144,7 @@ def test_a_run_that_has_ended_is_not_waited_for(run, terminal):
     assert follow(run(end), terminal) == end
 
 
-def test_an_interruption_cancels_the_run_and_goes_on(run, terminal, monkeypatch):
+def test_an_interruption_cancels_the_run_and_continues(run, terminal, monkeypatch):
     cancelled = []
     monkeypatch.setattr(cli_progress, "cancel", cancelled.append)
     followed = run(Status(State.RUNNING), KeyboardInterrupt())

@@ -53,7 +53,7 @@ def test_damage_is_moved_to_quarantine(fewshot, runs, data_folder):
     assert fewshot("cache", "verify").code == 0
 
 
-def test_a_cache_in_use_is_said(stranger, runs, data_folder):
+def test_a_cache_in_use_is_reported(stranger, runs, data_folder):
     store = Store(data_folder)
     answer = stranger(data_folder, "cache", "rebuild")
     store.close()

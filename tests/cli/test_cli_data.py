@@ -30,7 +30,7 @@ def masks(tmp_path):
     return write
 
 
-def test_the_published_sizes_and_counts_are_found_by_a_stranger(
+def test_the_published_sizes_and_counts_are_found_by_a_process(
     tmp_path, stranger, published, nats_csv
 ):
     chosen = ["--dataset", "ImageNet16-120", "--accuracy", "test", "--table", nats_csv]
@@ -124,7 +124,7 @@ def test_a_missing_file_is_named(fewshot, tmp_path):
         (["--run", "some"], "either --masks FILE or --run RUN"),
     ],
 )
-def test_what_cannot_be_analysed_is_said_in_one_line(fewshot, masks, options, words):
+def test_analyse_errors_are_reported_in_one_line(fewshot, masks, options, words):
     path = masks({"params": {"cifar10": HALVES}})
     assert words in fewshot("analyse", "--masks", path, *options).complaint
 
@@ -147,9 +147,7 @@ def files(folder):
     }
 
 
-def test_a_stranger_imports_the_table_and_it_reads_the_known_values(
-    data_folder, stranger, nats_csv
-):
+def test_the_imported_table_has_the_known_values(data_folder, stranger, nats_csv):
     answer = stranger(data_folder, "import-table", nats_csv, "--name", "nats")
     assert (answer.code, answer.err) == (0, "")
     assert answer.out.splitlines() == [
@@ -231,7 +229,7 @@ def test_columns_are_mapped_by_options(fewshot, data_folder, nats_csv, tmp_path)
         ),
     ],
 )
-def test_what_cannot_be_imported_is_said_in_one_line(fewshot, data_folder, options, words):
+def test_import_errors_are_reported_in_one_line(fewshot, data_folder, options, words):
     before = files(data_folder)
     assert words in fewshot("import-table", *options).complaint
     assert files(data_folder) == before
@@ -325,7 +323,7 @@ def test_registered_images_that_have_vanished_are_listed_with_the_problem(fewsho
         (["download", "ImageNet16-120"], "cannot be downloaded freely"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(fewshot, arguments, words):
+def test_errors_are_reported_in_one_line(fewshot, arguments, words):
     assert words in fewshot("images", *arguments).complaint
 
 

@@ -71,7 +71,7 @@ def test_a_preset_without_searches_leaves_all_cells_empty(fewshot, searched):
         (["--table", "nowhere"], "nowhere"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(fewshot, arguments, words):
+def test_errors_are_reported_in_one_line(fewshot, arguments, words):
     assert words in fewshot("results", *arguments).complaint
 
 
@@ -173,5 +173,5 @@ def test_the_page_with_test_accuracies_is_what_the_project_says(fewshot, demo, n
         (["--published", "nowhere.json"], "nowhere.json"),
     ],
 )
-def test_reproduce_what_cannot_be_done_is_said_in_one_line(fewshot, arguments, words):
+def test_reproduce_errors_are_reported_in_one_line(fewshot, arguments, words):
     assert words in fewshot("reproduce", *arguments).complaint

@@ -142,7 +142,7 @@ def test_each_seed_has_its_own_result(fewshot, tmp_path):
         (["curves", "import", "nowhere.csv"], "nowhere.csv cannot be read"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(fewshot, file, arguments, words):
+def test_errors_are_reported_in_one_line(fewshot, file, arguments, words):
     asked = [file if word == "FILE" else word for word in arguments]
     assert words in fewshot(*asked).complaint
 
@@ -191,7 +191,7 @@ def test_what_was_not_searched_is_counted(fewshot, split, data_folder):
     assert (document["missing"], document["winner"]) == (["S1"], "S2")
 
 
-def test_which_searches_are_meant_must_be_said(fewshot, split, data_folder):
+def test_ambiguous_searches_must_be_selected(fewshot, split, data_folder):
     keep_searches(data_folder, HALVES, algorithm="dsnas")
     complaint = fewshot("halve", "--split", split).complaint
     assert "several kinds of searches match" in complaint and "dsnas smoke (2 of 2" in complaint

@@ -76,7 +76,7 @@ def test_a_split_that_is_not_done_is_not_analysed(made, fewshot, data_folder):
     assert "there is no run 'other'" in fewshot("analyse", "--run", "other").complaint
 
 
-def test_a_damaged_split_is_said_in_one_line(made, fewshot, data_folder):
+def test_a_damaged_split_is_reported_in_one_line(made, fewshot, data_folder):
     run = run_folder(made[1].document["run_id"], data_folder)
     run.tree_path.write_text("{")
     complaint = fewshot("analyse", "--run", run.run_id).complaint

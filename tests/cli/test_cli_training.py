@@ -43,7 +43,7 @@ def test_an_estimate_starts_nothing(fewshot, data_folder, asked):
     assert list_runs(data_folder) == []
 
 
-def test_an_option_that_does_not_exist_is_said(fewshot, data_folder):
+def test_an_unknown_option_is_reported(fewshot, data_folder):
     answer = fewshot("train", "--set", "patience=3", "--images", "synthetic")
     assert answer.code == 1 and "patience" in answer.err
     assert list_runs(data_folder) == []
@@ -70,7 +70,7 @@ def made(data_folder):
     return make
 
 
-def test_architectures_of_the_sub_space_are_ranked_and_kept(made, fewshot, monkeypatch):
+def test_architectures_of_the_sub_space_are_ranked_and_stored(made, fewshot, monkeypatch):
     search = made("search", SEARCH)
     document = json.loads(fewshot("proxy", search.run_id, "--sample", 8, "--json").out)
     rows = document["architectures"]

@@ -398,7 +398,7 @@ def test_a_similarity_that_is_not_finite_is_not_informative(scored_by):
     assert scores.reason == "a similarity is not finite"
 
 
-def test_a_metric_s_own_similarity_is_kept(scored_by):
+def test_a_metric_s_own_similarity_is_used(scored_by):
     similarity = np.arange(25.0).reshape(5, 5)
     similarity += similarity.T
     scores = scored_by(lambda metric_input: MetricOutput((None,) * 5, similarity))

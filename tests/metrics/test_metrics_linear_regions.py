@@ -52,7 +52,7 @@ def test_a_network_without_relus_has_one_region():
     assert count_patterns(nn.Linear(2, 1), torch.randn(5, 2)) == 1
 
 
-def test_many_units_are_told_apart():
+def test_many_units_are_distinguished():
     """Each of 20 samples switches another of 1,000 units on."""
     inputs = torch.zeros(20, 1000)
     inputs[range(20), range(0, 1000, 50)] = 1
@@ -149,7 +149,7 @@ def test_counts_come_from_the_supernet_s_seed_and_not_from_its_weights(small, re
 
 
 @pytest.mark.parametrize("batch_norm", ["batch", "running"])
-def test_counts_on_the_thin_network_tell_operations_apart(batch_norm, small, real_batch):
+def test_counts_on_the_thin_network_distinguish_operations(batch_norm, small, real_batch):
     scores = score_operations("linear_regions", small, 0, real_batch(64), "paper", batch_norm)
     assert len(set(scores.values)) == 5
     assert all(100 < value < 1000 for value in scores.values)

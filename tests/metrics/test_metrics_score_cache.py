@@ -127,7 +127,7 @@ def test_metrics_share_their_passes(passes, metrics, calls, monkeypatch, score):
     assert len(made) == calls
 
 
-def test_every_batch_is_cached_by_itself(score, cache, tiny_batch):
+def test_every_batch_is_cached_separately(score, cache, tiny_batch):
     other = replace(tiny_batch, images=tiny_batch.images.flip(3))
     score("gradnorm")
     both = score("gradnorm", batch=[tiny_batch, other])

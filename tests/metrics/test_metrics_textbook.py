@@ -213,7 +213,7 @@ def test_samples_without_correlation():
     assert found.value == pytest.approx(-3 * (math.log(1 + 1e-5) + 1 / (1 + 1e-5)), rel=1e-12)
 
 
-def test_samples_that_are_all_alike():
+def test_identical_samples():
     """One eigenvalue is two, the other zero."""
     found = spread(of_rows([[1, 2, 4], [10, 20, 40]]))
     expected = -(math.log(2 + 1e-5) + 1 / (2 + 1e-5) + math.log(1e-5) + 1e5)

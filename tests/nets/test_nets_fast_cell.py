@@ -131,7 +131,7 @@ def test_second_derivatives_are_those_of_the_slow_form(sub_space):
 
 
 @pytest.mark.parametrize("wanted", range(3))
-def test_what_is_not_asked_for_is_not_in_the_way(wanted):
+def test_gradients_that_are_not_requested_are_not_computed(wanted):
     """Only features, only shares, or only tensors need a gradient."""
     sub_space = SubSpace.full()
     cell = make_cell(sub_space, 4, torch.float64)

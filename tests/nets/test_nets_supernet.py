@@ -308,7 +308,7 @@ def test_it_works_in_another_precision(small, mixed, images):
 
 
 @pytest.mark.parametrize("group", [[1, 2], [4]])
-def test_what_is_not_enabled_cannot_be_restricted_to(group, small, mixed):
+def test_restricting_to_disabled_operations_is_an_error(group, small, mixed):
     restricted = small.restrict(mixed.keep(0, [2, 3]))
     other = SubSpace.full().keep(0, group)
     with pytest.raises(SpaceError) as caught:

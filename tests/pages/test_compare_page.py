@@ -58,7 +58,9 @@ def test_an_imported_split_is_shown_on_every_page(split_data: Path, open_page: O
         assert not page.error
 
 
-def test_a_damaged_imported_split_is_named_and_the_rest_goes_on(split_data: Path, open_page: Open):
+def test_a_damaged_imported_split_is_named_and_the_rest_continues(
+    split_data: Path, open_page: Open
+):
     (name,) = store_splits([BY_HAND], "mine.json", split_data)
     (split_data / "splits" / f"{name}.json").write_text("{")
     page = open_page(SCRIPT)

@@ -115,7 +115,7 @@ def test_images_are_added_by_their_path_and_removed(
     assert (cifar10 / "test_batch").exists()
 
 
-def test_images_that_are_gone_are_said_to_be(empty_data: Path, cifar10: Path, open_page: Open):
+def test_missing_images_are_reported(empty_data: Path, cifar10: Path, open_page: Open):
     register_source("cifar10", cifar10, data_dir=empty_data)
     cifar10.rename(cifar10.with_name("elsewhere"))
     page = open_page(SCRIPT)
@@ -123,7 +123,9 @@ def test_images_that_are_gone_are_said_to_be(empty_data: Path, cifar10: Path, op
     assert any("no longer at" in what for what in table["what"])
 
 
-def test_a_damaged_list_of_images_is_said_and_the_rest_is_shown(empty_data: Path, open_page: Open):
+def test_a_damaged_list_of_images_is_reported_and_the_rest_is_shown(
+    empty_data: Path, open_page: Open
+):
     (empty_data / "images").mkdir(parents=True)
     (empty_data / "images" / "registered.json").write_text("{")
     page = open_page(SCRIPT)

@@ -246,7 +246,7 @@ def test_curves_are_imported_from_the_page(empty_data: Path, open_page: Open):
     assert page.selectbox(key="curves").value == "file-own"
 
 
-def test_a_line_that_is_wrong_is_named(empty_data: Path, open_page: Open):
+def test_an_invalid_line_is_named(empty_data: Path, open_page: Open):
     page = open_page(SCRIPT)
     content = synthetic().to_csv(index=False).replace("S1,1,20.0", "S1,1,200").encode()
     page.file_uploader(key="curves_file").upload("own.csv", content, "text/csv").run()

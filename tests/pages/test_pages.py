@@ -113,7 +113,7 @@ def test_a_second_app_on_the_folder_is_told_so(split_data: Path):
     assert "--data-dir" in page.error[0].value
 
 
-def test_a_damaged_run_is_named_and_the_rest_goes_on(split_data: Path, open_page: Open):
+def test_a_damaged_run_is_named_and_the_rest_continues(split_data: Path, open_page: Open):
     damaged = next((split_data / "runs").glob("split-params-*"))
     (damaged / "tree.json").write_text("{")
     page = open_page("app.py")
@@ -186,7 +186,7 @@ def test_demonstration_splits_are_marked_beside_one_s_own(
     assert sum(name.endswith("· demo") for name in shown) == 1
 
 
-def test_the_runs_page_counts_demonstration_runs_apart(new_machine: Path, open_page: Open):
+def test_the_runs_page_counts_demonstration_runs_separately(new_machine: Path, open_page: Open):
     page = open_page("pages/9_Runs_and_data.py")
     captions = " ".join(caption.value for caption in page.caption)
     assert f"{len(list_runs(DEMO))} demonstration runs" in captions

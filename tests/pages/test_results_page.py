@@ -65,7 +65,7 @@ def test_what_was_found_stands_beside_what_is_published(searched: Path, open_pag
     assert page.selectbox(key="results_preset").value == "smoke on synthetic images"
 
 
-def test_presets_are_told_apart(searched: Path, open_page: Open):
+def test_presets_are_distinguished(searched: Path, open_page: Open):
     tree = folder_of(searched, "params").tree()
     assert tree is not None
     keep_searches(searched, tree.leaves, 888, epochs=3)

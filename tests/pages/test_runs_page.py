@@ -166,7 +166,7 @@ def test_a_damaged_and_a_foreign_folder_are_shown_and_set_aside(
     assert (aside / "status.json").read_text() == "{"
 
 
-def test_many_damaged_runs_are_said_in_one_line(make: Make, open_page: Open, empty_data: Path):
+def test_many_damaged_runs_are_reported_in_one_line(make: Make, open_page: Open, empty_data: Path):
     for seed in range(6):
         (make(replace(PARAMS, seed=seed)).path / "status.json").write_text("{")
     page = open_page("pages/2_Distributions.py")

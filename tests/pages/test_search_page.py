@@ -192,7 +192,7 @@ def test_a_search_in_the_whole_space_runs_to_its_end(
     assert any("--sub-space" in command for command in commands)
 
 
-def test_a_plan_is_stopped_and_goes_on(quiet: Path, open_page: Open, wait_for: Wait):
+def test_a_plan_is_stopped_and_resumed(quiet: Path, open_page: Open, wait_for: Wait):
     page = open_search(open_page, smoke_epochs="400")
     page.button(key="start").click().run()
     runs = [folder for folder in list_runs(quiet) if folder.kind().name == "search"]
@@ -333,7 +333,7 @@ def test_a_checkpoint_that_is_missing_is_refused(empty_data: Path, open_page: Op
     assert "/nowhere/weights.pt" in page.error[0].value
 
 
-def test_a_training_that_goes_on_is_shown_with_its_progress(empty_data: Path, open_page: Open):
+def test_an_active_training_is_shown_with_its_progress(empty_data: Path, open_page: Open):
     request = TrainingRequest("cifar10", SMOKE.training, 0, "synthetic")
     folder = RunFolder(empty_data / "runs" / request.run_id({}))
     folder.write_manifest({"kind": "train", "request": request.to_dict()})
@@ -360,7 +360,7 @@ def test_a_supernet_is_trained_from_the_page(empty_data: Path, open_page: Open, 
     )
 
 
-def test_runs_and_data_tells_searches_apart(searched: Path, open_page: Open):
+def test_runs_and_data_distinguishes_searches(searched: Path, open_page: Open):
     table = frame(open_page("pages/9_Runs_and_data.py"), "what")
     labels = [text for text in table["what"] if text.startswith("DSNAS")]
     assert len(labels) == 10 and all("Smoke test" in text for text in labels)

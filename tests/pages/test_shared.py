@@ -45,7 +45,7 @@ def test_one_of_its_kind_is_called_by_its_first_name():
     assert distinct_labels(labels) == {"a": "snip", "b": "ntk"}
 
 
-def test_several_of_a_kind_are_told_apart_by_what_differs():
+def test_labels_contain_what_differs():
     labels = {
         "a": f"snip · {LARGE} · d20ce9",
         "b": f"snip · {LARGE} · synthetic · 84ab11",
@@ -60,7 +60,7 @@ def test_several_of_a_kind_are_told_apart_by_what_differs():
     assert distinct_labels(labels) == {"a": "snip", "b": "snip · synthetic"}
 
 
-def test_only_what_would_be_named_alike_has_the_end_of_its_run():
+def test_only_equal_labels_get_the_end_of_the_run_name():
     labels = {
         "a": f"snip · {LARGE} · d20ce9",
         "b": f"snip · {LARGE} · 84ab11",
@@ -73,7 +73,7 @@ def test_only_what_would_be_named_alike_has_the_end_of_its_run():
     }
 
 
-def test_splits_of_one_metric_are_told_apart_by_seed_and_weights():
+def test_splits_of_one_metric_are_distinguished_by_seed_and_weights():
     asked = {
         "a": SplitRequest("cifar10", "snip"),
         "b": SplitRequest("cifar10", "snip").repeated(1),

@@ -115,7 +115,7 @@ def test_frames_move_the_two_cursors_and_nothing_else(figure):
             assert trace.x0 == int(frame.name)
 
 
-def test_a_cursor_has_a_dot_on_every_curve_that_goes_on(figure, curves, result):
+def test_a_cursor_has_a_dot_on_every_remaining_curve(figure, curves, result):
     at = {frame.name: frame.data for frame in figure.frames}
     for epoch in (0, 30, 103, 600):
         left, right = at[str(epoch)]

@@ -95,7 +95,7 @@ def test_splitting_is_counted_against_the_same_column():
     assert evidence.judgement.verdict is Verdict.HOLDS
 
 
-def test_snas_is_counted_by_itself():
+def test_snas_is_counted_separately():
     means = cells()
     kept = [
         mean >= means[dataset, "no splitting", "snas"]
@@ -177,7 +177,7 @@ def test_one_metric_is_inconclusive_and_random_is_not_counted(material, split, t
     assert len(found.table) == 1 + 6
 
 
-def test_scales_are_kept_apart(material, split, trees):
+def test_scales_are_reported_separately(material, split, trees):
     leaves = trees["even"]
     small = Split("snip", "cifar10", leaves, "split-snip", "2 channels", "8 real images", (0,), 0)
     found = evidence(CONTENT_CLAIMS[2], material(splits=(split("snip"), small)))

@@ -87,7 +87,7 @@ def test_splits_are_all_pairs_of_metrics_and_data_sets_and_repeats(grid_of):
     assert grid.searches_of("cifar10", LEAVES) == []
 
 
-def test_all_metrics_can_be_asked_for(grid_of):
+def test_all_metrics_can_be_requested(grid_of):
     assert [split.metric for split in grid_of("[splits]").splits] == list_metrics()
 
 
@@ -163,7 +163,7 @@ def test_paths_are_relative_to_the_file(grid_of, tmp_path):
         ("[splits]\n[cluster]\nnodes = 2", "unknown 'nodes'"),
     ],
 )
-def test_what_cannot_be_asked_is_an_error_that_names_the_file(grid_of, text, words):
+def test_an_invalid_grid_is_an_error_that_names_the_file(grid_of, text, words):
     with pytest.raises(RunError, match=words) as caught:
         grid_of(text)
     assert "grid.toml" in str(caught.value)
@@ -252,7 +252,7 @@ def test_slurm_needs_its_package(monkeypatch):
         job_script(ClusterOptions("slurm"))
 
 
-def test_a_scheduler_that_does_not_answer_is_an_error(monkeypatch):
+def test_an_unreachable_scheduler_is_an_error(monkeypatch):
     def refuse(address, timeout):
         raise OSError(f"timed out after {timeout} s")
 
@@ -319,7 +319,7 @@ def test_a_worker_that_sees_the_same_files_is_sent_nothing(params, weights, tmp_
 
 
 @pytest.mark.parametrize("change", [Path.unlink, lambda path: path.write_bytes(b"others")])
-def test_weights_that_are_missing_or_others_are_asked_for(params, weights, tmp_path, change):
+def test_missing_or_different_weights_are_requested(params, weights, tmp_path, change):
     request = with_weights(params, weights)
     fingerprints, sent = request.fingerprints(tmp_path), read_inputs(request, tmp_path)
     assert sent == Sent({}, "", b"trained")
@@ -345,7 +345,7 @@ def test_a_search_finds_the_images_and_weights_that_were_sent(
     assert again == placed and len(list(workers_folder.iterdir())) == 1
 
 
-def test_missing_weights_are_said_before_anything_is_sent(images, weights, tmp_path):
+def test_missing_weights_are_reported_before_anything_is_sent(images, weights, tmp_path):
     request = search_request(images, weights)
     weights.unlink()
     with pytest.raises(CheckpointError, match="found none at"):
@@ -472,7 +472,7 @@ def test_workers_are_killed_and_nothing_is_lost_and_nothing_twice(client, place)
         assert made.tree().leaves == alone.tree().leaves
 
 
-def test_a_worker_that_was_given_up_is_started_anew(plain_main, monkeypatch):
+def test_a_worker_that_was_given_up_is_restarted(plain_main, monkeypatch):
     for name in ("LOST_SECONDS", "LOOK_SECONDS"):
         monkeypatch.setattr(f"fewshot_core.runs.cluster.clusters.{name}", 1.0)
     before = dask.config.get(LOST)
@@ -485,7 +485,7 @@ def test_a_worker_that_was_given_up_is_started_anew(plain_main, monkeypatch):
     dask.config.set({LOST: before})
 
 
-def test_a_task_that_kills_its_workers_is_reported_and_the_rest_goes_on(client, place):
+def test_a_task_that_kills_its_workers_is_reported_and_the_rest_continues(client, place):
     deadly = replace(SPLIT, metric="random")
     report = run_grid(Grid([deadly, SPLIT], [], nothing_more), place, client, work=grid_work.deadly)
     [(run_id, reason)] = report.failed.items()

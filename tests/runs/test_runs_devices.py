@@ -26,7 +26,7 @@ def answer(monkeypatch):
     return make
 
 
-def test_without_a_driver_pytorch_is_not_asked(monkeypatch):
+def test_without_a_driver_pytorch_is_not_queried(monkeypatch):
     def fail(*arguments, **options):
         raise AssertionError("asked")
 
@@ -53,7 +53,7 @@ def test_with_a_driver_the_fastest_device_is_first(answer):
 
 
 @pytest.mark.parametrize(("text", "status"), [("[]", 0), ("no JSON", 0), ('["cuda"]', 1)])
-def test_where_pytorch_cannot_answer_there_is_only_the_cpu(answer, text, status):
+def test_where_pytorch_fails_there_is_only_the_cpu(answer, text, status):
     answer(text, status)
     assert available_devices() == ("cpu",)
 

@@ -325,7 +325,7 @@ def test_a_file_that_was_written_just_now_is_not_trusted(tmp_path, counted):
     assert read == ["a", "a"]
 
 
-def test_what_cannot_be_read_is_said_every_time(tmp_path, counted):
+def test_unreadable_files_are_reported_every_time(tmp_path, counted):
     files, read = counted
     for _ in range(2):
         with pytest.raises(FileNotFoundError):

@@ -69,7 +69,7 @@ def finish():
     return do
 
 
-def test_a_start_records_what_was_asked_and_who_works_on_it(idle, params, wait_until, numbers):
+def test_a_start_records_the_request_and_the_process(idle, params, wait_until, numbers):
     run = start(params, idle)
     wait_until(lambda: numbers(idle / "started"), "the worker")
     status = run.status()
@@ -90,7 +90,7 @@ def test_a_manifest_names_the_package_of_a_metric_from_elsewhere(idle, params, m
     assert manifest["fingerprints"]["plugin"] == "my-metrics 1.0"
 
 
-def test_a_run_that_is_worked_on_answers_the_second_start(idle, params, wait_until, numbers):
+def test_an_active_run_is_returned_by_the_second_start(idle, params, wait_until, numbers):
     run = start(params, idle)
     wait_until(lambda: numbers(idle / "started"), "the worker")
     pid = run.status().pid
@@ -116,7 +116,7 @@ def test_many_starts_at_once_make_one_process(idle, params):
     assert _workers(runs[0]) == [runs[0].status().pid]
 
 
-def test_a_request_is_answered_while_it_is_worked_on_and_when_done(idle, params, finish):
+def test_active_and_finished_runs_of_a_request_are_returned(idle, params, finish):
     assert find_finished(params, idle) is None
     run = start(params, idle)
     assert find_finished(params, idle) == run
@@ -130,7 +130,7 @@ def test_a_request_is_answered_while_it_is_worked_on_and_when_done(idle, params,
 
 @pytest.mark.parametrize("name", ["tree.json", "manifest.json", "status.json"])
 @pytest.mark.parametrize("content", [None, "{"])
-def test_a_damaged_answer_is_no_answer_and_is_made_again(idle, params, finish, name, content):
+def test_a_damaged_result_is_computed_again(idle, params, finish, name, content):
     run = start(params, idle)
     cancel(run)
     finish(run)
@@ -154,7 +154,7 @@ def test_a_cancelled_run_and_its_children_are_gone(idle, params, wait_until, is_
 
 
 @pytest.mark.parametrize("script", [STUBBORN, LEAVES_A_CHILD], ids=["stubborn", "leaves-a-child"])
-def test_what_does_not_end_by_itself_is_ended(
+def test_a_process_that_ignores_sigterm_is_killed(
     idle, params, wait_until, is_gone, numbers, use_worker, monkeypatch, script
 ):
     monkeypatch.setattr(jobs, "TERMINATION_SECONDS", 0.2)
@@ -249,7 +249,7 @@ def test_a_start_without_its_images_or_checkpoint_stores_nothing(idle, params, g
     assert list(idle.iterdir()) == []
 
 
-def test_a_process_that_cannot_be_started_is_said(idle, params, monkeypatch):
+def test_a_process_that_cannot_be_started_is_reported(idle, params, monkeypatch):
     with monkeypatch.context() as broken:
         broken.setattr("sys.executable", str(idle / "nothing"))
         with pytest.raises(RunError, match=r"process of split-params-.* cannot be started"):
@@ -336,7 +336,7 @@ def test_where_runs_would_be_is_where_they_are(idle):
     assert [folder.request() for folder in folders] == PLAN
 
 
-def test_starting_again_starts_only_what_does_not_go_on(idle, wait_until, numbers):
+def test_starting_again_starts_only_inactive_runs(idle, wait_until, numbers):
     folders = start_all(PLAN[:2], idle)
     wait_until(lambda: len(numbers(idle / "started")) == 2, "two workers")
     cancel_all(folders[:1])
@@ -378,7 +378,7 @@ class OutOfMemoryError(RuntimeError):
         ),
     ],
 )
-def test_a_failure_is_said_in_a_sentence(error, message):
+def test_a_failure_is_described_in_a_sentence(error, message):
     assert failure_message(error) == message
 
 

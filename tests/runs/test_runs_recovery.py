@@ -121,7 +121,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_full_disk_is_said_and_costs_nothing_that_was_finished(
+def test_a_full_disk_is_reported_and_finished_work_is_reused(
     filled: dict[str, Any], killed: Broken, kind: str
 ):
     full, end = filled[kind]["full"], filled[kind]["end"]

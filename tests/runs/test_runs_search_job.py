@@ -85,7 +85,7 @@ def test_what_a_resumed_search_did_before_does_not_count_for_its_pace():
     assert replace(status, first_step=60).seconds_left is None
 
 
-def test_a_killed_search_goes_on_and_ends_as_an_unbroken_one(tmp_path, wait_until):
+def test_a_killed_search_resumes_and_ends_as_an_uninterrupted_one(tmp_path, wait_until):
     request = replace(SEARCH, options=replace(SMOKE.search, epochs=8))
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     first, second = start(request, whole), start(request, broken)

@@ -139,7 +139,7 @@ def test_a_reader_sees_progress_and_never_half_a_file(jobs):
         assert all(sum(leaf.size for leaf in tree.leaves) == 15625 for tree in trees)
 
 
-def test_a_finished_run_is_the_answer_to_the_same_request(jobs, requests):
+def test_a_finished_run_is_returned_for_the_same_request(jobs, requests):
     run = jobs.runs["gradnorm"]
     before = (run.path / "status.json").read_text()
     assert start(requests["gradnorm"], jobs.data_dir) == run
@@ -151,7 +151,7 @@ def test_a_killed_run_was_lost_and_is_done_when_started_again(jobs):
     assert jobs.runs["killed"].status().state is State.DONE
 
 
-def test_a_run_goes_on_when_the_process_that_started_it_has_ended(jobs):
+def test_a_run_continues_when_the_process_that_started_it_has_ended(jobs):
     assert jobs.runs["params"].status().state is State.DONE
     assert jobs.runs["params"].log_path.read_text().count("building the supernet") == 1
 
@@ -253,13 +253,13 @@ def test_damaged_cached_scores_are_reported_in_the_log(own_folder, tmp_path, cap
     assert own_folder.status().state is State.DONE
 
 
-def test_a_device_that_is_not_there_is_said(own_folder, params, tmp_path):
+def test_a_missing_device_is_reported(own_folder, params, tmp_path):
     own_folder.write_manifest({"request": replace(params, device="nowhere").to_dict()})
     with pytest.raises(RunError, match=r"device 'nowhere' cannot be used.*choose 'cpu'"):
         split_job.run(own_folder, tmp_path)
 
 
-def test_a_pace_that_cannot_be_kept_does_not_make_a_split_fail(own_folder, tmp_path):
+def test_a_pace_that_cannot_be_stored_does_not_make_a_split_fail(own_folder, tmp_path):
     (tmp_path / "pace.json").mkdir()
     split_job.run(own_folder, tmp_path)
     assert own_folder.status().state is State.DONE

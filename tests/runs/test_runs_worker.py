@@ -61,12 +61,12 @@ def test_a_failed_job_says_why_in_its_status_and_its_log(work, own_folder, capsy
     assert f"failed: {message}" in log and "Traceback" in log
 
 
-def test_a_job_that_is_asked_to_end_is_cancelled(work, own_folder, capsys):
-    def be_asked(folder, data_dir):
+def test_a_job_that_receives_sigterm_is_cancelled(work, own_folder, capsys):
+    def receive_sigterm(folder, data_dir):
         os.kill(os.getpid(), signal.SIGTERM)
-        raise AssertionError("went on")
+        raise AssertionError("continued")
 
-    assert work(be_asked) == 1
+    assert work(receive_sigterm) == 1
     assert (own_folder.status().state, own_folder.status().message) == (
         State.CANCELLED,
         "cancelled",

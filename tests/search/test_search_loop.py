@@ -123,7 +123,7 @@ def test_nothing_depends_on_or_changes_the_global_random_state(make_search):
 
 @EVERY
 @pytest.mark.parametrize("stop", [0, 2])
-def test_a_search_goes_on_bit_for_bit_after_a_stop(make_search, algorithm, stop, tmp_path):
+def test_a_search_resumes_bit_for_bit_after_a_stop(make_search, algorithm, stop, tmp_path):
     whole = make_search(algorithm)
     list(whole.run())
     first = make_search(algorithm)
@@ -140,7 +140,7 @@ def test_a_search_goes_on_bit_for_bit_after_a_stop(make_search, algorithm, stop,
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
 
 
-def test_a_search_that_was_decided_on_some_edges_goes_on_too(make_search, tmp_path):
+def test_a_search_with_fixed_edges_resumes_too(make_search, tmp_path):
     changes = {"architecture_learning_rate": 0.5, "epochs": 6, "stopping_threshold": 0.2}
     whole = make_search("dsnas", **changes)
     list(whole.run())
@@ -157,7 +157,7 @@ def test_a_search_that_was_decided_on_some_edges_goes_on_too(make_search, tmp_pa
     assert curve(second.records) == curve(whole.records)
 
 
-def test_a_state_does_not_change_when_the_search_goes_on(make_search):
+def test_a_state_does_not_change_when_the_search_resumes(make_search):
     search = make_search("snas")
     records = search.run()
     next(records)
@@ -307,7 +307,7 @@ def test_purposes_draw_independently():
     )
 
 
-def test_generators_go_on_where_their_state_was_taken():
+def test_generators_resume_from_their_saved_state():
     random = Randomness(5, ("one",))
     torch.rand(3, generator=random["one"])
     state = random.state_dict()
@@ -360,7 +360,7 @@ def test_finite_differences_are_never_in_mixed_precision(tiny_data, tiny_options
     assert not search.compute.mixed_precision
 
 
-def test_a_network_is_compiled_only_where_that_is_asked_for(monkeypatch):
+def test_a_network_is_compiled_only_on_request(monkeypatch):
     compiled = []
     monkeypatch.setattr(nn.Module, "compile", lambda self: compiled.append(self))
     network = nn.Linear(2, 2)

@@ -103,7 +103,7 @@ def test_an_unknown_choice_of_a_training_is_named(name, value):
         TrainingOptions(**{name: value})
 
 
-def test_a_limit_is_said_in_words():
+def test_a_limit_is_described_in_words():
     with pytest.raises(SearchError, match="momentum, a number of at least 0 and below 1, got 2"):
         SearchOptions(momentum=2)
 

@@ -151,7 +151,7 @@ def test_a_table_without_the_architectures_is_an_error(supernet, tiny_data, tabl
 SHARED = SharedAccuracies(2, 0, 32, True, (3, 5, 8, 9), (10.0, 30.0, 20.0, 40.0))
 
 
-def test_what_was_measured_is_kept(tmp_path):
+def test_measurements_are_stored(tmp_path):
     assert read_shared(tmp_path) is None
     write_shared(tmp_path, SHARED)
     assert read_shared(tmp_path) == SHARED
@@ -185,7 +185,7 @@ def test_a_sample_is_drawn_without_replacement():
     assert draw(known, 999, 0) == known.tolist()
 
 
-def test_a_correlation_is_said_with_its_interval():
+def test_a_correlation_is_described_with_its_interval():
     assert correlation_text(Correlation(0.5, 0.2, 0.7)) == "0.500 (interval 0.200 to 0.700)"
     assert correlation_text(Correlation(0.5, None, None)) == "0.500"
     assert "single tie" in correlation_text(Correlation(None, None, None))

@@ -64,7 +64,7 @@ def test_of_two_records_of_an_epoch_the_later_counts(tmp_path):
     assert [record["loss"] for record in read_records(path)] == [1, 3]
 
 
-def test_all_records_can_be_written_anew(tmp_path):
+def test_all_records_can_be_rewritten(tmp_path):
     path = tmp_path / "epochs.jsonl"
     append_record(path, {"epoch": 7})
     write_records(path, [{"epoch": 0}])

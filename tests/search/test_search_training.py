@@ -60,7 +60,7 @@ def test_the_loss_falls_and_the_learning_rate_follows_the_cosine(make_training):
 
 
 @pytest.mark.parametrize("sampling", ["mean", "single-path"])
-def test_a_training_goes_on_bit_for_bit_after_a_stop(make_training, sampling, tmp_path):
+def test_a_training_resumes_bit_for_bit_after_a_stop(make_training, sampling, tmp_path):
     whole = make_training(sampling=sampling)
     list(whole.run())
     first = make_training(sampling=sampling)

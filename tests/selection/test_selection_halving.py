@@ -84,7 +84,7 @@ def test_the_end_may_be_earlier():
         (2, 1, 2),
     ],
 )
-def test_how_many_are_kept(living, keep, left):
+def test_number_kept(living, keep, left):
     frame = random_curves(1, living, 2)
     assert len(successive_halving(frame, [1], keep).survivors[1]) == left
 

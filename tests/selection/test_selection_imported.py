@@ -40,7 +40,7 @@ def test_curves_are_stored_unchanged(file, data):
     assert (data / "curves" / about.name / "curves.csv").read_bytes() == file.read_bytes()
 
 
-def test_the_same_file_is_kept_once_and_another_one_gets_a_number(file, data):
+def test_the_same_file_is_stored_once_and_another_one_gets_a_number(file, data):
     first = store_curves(file, data)
     assert store_curves(file, data) == first
     hand_curves().assign(seed=5).to_csv(file, index=False)

@@ -138,7 +138,7 @@ def test_an_edge_that_does_not_exist_is_refused(edge):
 
 
 @pytest.mark.parametrize("operations", [[], [0], [1, 4], [9]])
-def test_keeping_what_is_not_there_is_refused(operations):
+def test_keeping_disabled_operations_is_an_error(operations):
     sub_space = SubSpace.from_rows(ROWS)
     with pytest.raises(SpaceError) as caught:
         sub_space.keep(0, operations)
@@ -228,7 +228,7 @@ def test_one_leaf_too_many_is_counted(leaves, data):
     assert f"the first, {first}, is in 2" in str(caught.value)
 
 
-def test_gaps_and_overlaps_are_counted_apart():
+def test_gaps_and_overlaps_are_counted_separately():
     full = SubSpace.full()
     with pytest.raises(SpaceError) as caught:
         check_partition([full.keep(0, [0, 1]), full.keep(0, [1, 2, 3])])

@@ -59,7 +59,7 @@ def test_a_tree_is_read_with_its_decisions(random_tree, tmp_path):
     assert list(split.leaves) == tree.leaves
 
 
-def test_the_answer_of_the_command_is_a_tree_too(random_tree, tmp_path):
+def test_the_output_of_the_command_is_a_tree_too(random_tree, tmp_path):
     path = tmp_path / "answer.json"
     path.write_text(json.dumps({"run_id": "a", "folder": "b", **random_tree.to_dict()}))
     [split] = read_splits(path)
@@ -133,7 +133,7 @@ def test_files_that_hold_no_split_are_named(tmp_path, name, content, words):
     assert "\n" not in str(caught.value)
 
 
-def test_nothing_to_read_is_said(tmp_path):
+def test_missing_files_are_reported(tmp_path):
     with pytest.raises(SplittingError, match="No such file"):
         read_splits(tmp_path / "nothing.json")
     with pytest.raises(SplittingError, match="has no search configurations"):
@@ -214,7 +214,7 @@ def test_masks_are_written_as_they_are_read():
     assert sorted(splits_from_masks(document), key=str) == sorted(splits, key=str)
 
 
-def test_splits_that_masks_cannot_tell_apart_are_refused():
+def test_splits_with_equal_names_in_masks_are_refused():
     split = NamedSplit("a", "cifar10", (SubSpace.full(),))
     with pytest.raises(SplittingError, match="one split a on cifar10, got two"):
         masks_of_splits([split, split])
@@ -235,7 +235,7 @@ def make_split(name="params", dataset="cifar10", group=(3,)):
     return NamedSplit(name, dataset, (FULL.keep(0, group), FULL.keep(0, rest)))
 
 
-def test_what_is_kept_is_what_was_given(tmp_path):
+def test_the_stored_split_equals_the_given_one(tmp_path):
     (name,) = store_splits([make_split()], "some/published splits.json", tmp_path)
     assert name == "params-cifar10-published-splits"
     assert imported_names(tmp_path) == [name]
@@ -257,14 +257,14 @@ def test_another_split_under_the_same_name_takes_nothing_away(tmp_path):
 
 
 @pytest.mark.parametrize("dataset", [None, "mnist"])
-def test_a_split_of_no_known_data_set_is_refused_and_none_is_kept(tmp_path, dataset):
+def test_a_split_of_no_known_data_set_is_refused_and_none_is_stored(tmp_path, dataset):
     with pytest.raises(SplittingError, match=r"cifar10, cifar100.*made: other"):
         store_splits([make_split(), make_split("other", dataset)], "a.json", tmp_path)
     assert imported_names(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", ["nothing", "../cache", "", ".lock", "a/b"])
-def test_a_name_that_is_not_kept_is_refused(tmp_path, name):
+def test_a_name_that_is_not_stored_is_refused(tmp_path, name):
     (tmp_path / "cache.json").write_text("{}")
     (kept,) = store_splits([make_split()], "a.json", tmp_path)
     for action in (open_imported, remove_imported):

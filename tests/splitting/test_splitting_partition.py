@@ -249,13 +249,13 @@ def test_a_similarity_that_is_not_finite_makes_all_groupings_equal(value, groups
 @pytest.mark.parametrize(
     "matrix", [[], [1, 2], 3, [[1, 2, 3], [2, 1, 3]], np.zeros((2, 2, 2)), [[1, 2], [2]], [["a"]]]
 )
-def test_what_is_not_a_square_is_refused(matrix):
+def test_a_matrix_that_is_not_square_is_refused(matrix):
     with pytest.raises(SplittingError, match="expected a square"):
         partition(matrix)
 
 
 @pytest.mark.parametrize("wrong", [0.1, -1.0, np.nan, np.inf])
-def test_what_is_not_symmetric_is_refused(wrong):
+def test_a_matrix_that_is_not_symmetric_is_refused(wrong):
     matrix = np.eye(5)
     matrix[1, 2], matrix[2, 1] = 1.0, wrong
     with pytest.raises(SplittingError, match="expected a symmetric similarity matrix"):

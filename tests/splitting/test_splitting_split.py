@@ -132,7 +132,7 @@ def test_several_batches_are_averaged(small, batch):
     assert one != pytest.approx(two)
 
 
-def test_the_same_question_has_the_same_answer(small, batch):
+def test_the_same_request_gives_the_same_tree(small, batch):
     one, two = (split("gradientmatching", small, batch, (0, 5)) for _ in range(2))
     assert without_time(one) == without_time(two)
 
@@ -187,7 +187,7 @@ def test_the_supernet_is_left_as_it_was(batch):
     assert all(parameter.grad is None for parameter in supernet.parameters())
 
 
-def test_a_tree_tells_how_it_was_made(small):
+def test_a_tree_records_how_it_was_computed(small):
     details = {"network": "small", "images": None}
     tree = split("random", small, None, (3,), 4, seed=7, balanced=True, details=details)
     assert tree.metric == "random"
@@ -329,7 +329,7 @@ def test_the_gradient_policy_reports_every_operation_of_every_edge(script, small
     assert root == [edge for edge in range(6) for _ in range(5)]
 
 
-def test_edges_that_tie_are_said_to_and_the_first_is_split(script, small):
+def test_tied_edges_are_reported_and_the_first_is_split(script, small):
     script.update({edge: spread(size) for edge, size in enumerate([1, 7, 2, 7, 3, 7])})
     root, *below = split("scripted", small, None, (0, 1), policy="gradient").nodes
     assert root.edge == 1
@@ -500,7 +500,7 @@ def test_every_sub_supernet_is_trained_once_before_it_is_split_further(small, ba
     assert TreeOptions(warm_up_epochs=1).warm_ups == len(scaling.seen) == 6
 
 
-def test_weights_are_inherited_and_shared_with_nobody(small, batch):
+def test_weights_are_inherited_as_copies(small, batch):
     before = small.classifier.weight.clone()
     scaling = Scaling()
     split("gradnorm", small, batch, (0, 1, 2), warm_up=scaling)

@@ -185,7 +185,7 @@ def remove(document, path):
 @pytest.mark.parametrize(
     "text", ["", "{", "tree", '{"format": "fewshot-split-tree/1"', "\x00", "[NaN]", "-Infinity"]
 )
-def test_what_is_not_json_is_refused(text):
+def test_text_that_is_not_json_is_refused(text):
     with pytest.raises(SplittingError, match="expected a splitting tree as JSON: "):
         SplitTree.from_json(text)
 
