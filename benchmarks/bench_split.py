@@ -136,7 +136,7 @@ def peak_memory(metric: str, size: Size) -> float:
 
 
 def memory_figures(size: Size) -> list[Figure]:
-    """Measure the memory of every metric, each in a process of its own; only on Linux."""
+    """Measure the memory of every metric, each in its own process; only on Linux."""
     figures: list[Figure] = []
     if not STATUS.exists():
         return figures

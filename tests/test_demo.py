@@ -33,10 +33,10 @@ WHOLE = tuple(SubSpace.full().rows)
 
 def split_of(metric: str) -> RunFolder:
     """Return the split of the untrained network with seed 0."""
-    asked = [(run, run.split_request()) for run in SPLITS]
+    requests = [(run, run.split_request()) for run in SPLITS]
     [found] = [
         run
-        for run, request in asked
+        for run, request in requests
         if request.metric == metric and request.seed == 0 and not request.network.checkpoint
     ]
     return found
@@ -80,8 +80,8 @@ def test_a_split_is_searched_in_all_its_parts_or_in_none_and_the_whole_space_too
 def test_a_search_is_complete_and_on_real_images(run):
     request, records = run.request(), run.records()
     quick = replace(PRESETS.get("quick").search, epochs=EPOCHS)
-    asked = SearchRequest("cifar10", "snas", request.rows, quick, seed=777)
-    assert request.to_dict() == asked.to_dict()
+    expected = SearchRequest("cifar10", "snas", request.rows, quick, seed=777)
+    assert request.to_dict() == expected.to_dict()
     assert run.manifest()["synthetic"] is False
     assert run.status().state is State.DONE and run.is_complete()
     assert request.run_id(run.manifest()["fingerprints"]) == run.run_id

@@ -418,7 +418,7 @@ def _compared(leaders: pd.DataFrame) -> str:
     if len(leaders[["share_of_best", "percentile"]].drop_duplicates()) > 1:
         return ""
     if pd.isna(row["percentile"]):
-        return ", with a shape of its own" if len(leaders) == 1 else ""
+        return ", with a different tree shape" if len(leaders) == 1 else ""
     share = "" if pd.isna(row["share_of_best"]) else f", {_share(float(row['share_of_best']))}"
     return f"{share}, {_among(float(row['percentile']), int(row['random_trees']))}"
 

@@ -167,7 +167,7 @@ def _family(families: pd.DataFrame, wanted: Searches, title: str) -> dict[str, o
 
 def _label(row: Mapping[str, object]) -> str:
     return (
-        f"{row['algorithm']} {row['preset'] or 'with options of its own'} ({row['searches']} of "
+        f"{row['algorithm']} {row['preset'] or 'with other options'} ({row['searches']} of "
         f"{row['wanted']} searches, family {row['family']})"
     )
 

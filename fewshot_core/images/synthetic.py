@@ -1,6 +1,6 @@
 """Synthetic images that a network can learn, for a machine without any data set.
 
-Each class has its own two gratings and a tint of its own; an image of the class shows them with
+Each class has its own two gratings and its own tint; an image of the class shows them with
 random phases and strengths, shifted, under noise. A linear classifier does poorly on them, because
 the phases are random; a small network does well. They say nothing about the real data set.
 """

@@ -22,14 +22,14 @@ CROP_SIZE = 3
 """Height and width of a crop, in pixels."""
 
 REPEATS = 3
-"""Thin networks, each with weights and crops of its own, that a count is the mean of."""
+"""Thin networks, each with its own weights and crops, that a count is the mean of."""
 
 
 def score(metric_input: MetricInput) -> MetricOutput:
     """Score each sub-supernet by the number of linear regions that inputs fall into.
 
     The variant ``paper`` counts on a thin network of the probed sub-space, ``batch`` on the
-    sub-supernet itself, where with more than a few units every image has a region of its own.
+    sub-supernet itself, where with more than a few units every image has its own region.
     """
     if metric_input.variant == "batch":
         return score_each(metric_input, lambda probe: regions_of_batch(probe.supernet, probe.batch))
@@ -62,7 +62,7 @@ def regions_of_thin_net(supernet: Supernet, batch: Batch, seed: int) -> Score:
 
 def _score(counts: list[float], inputs: int) -> Score:
     saturated = max(counts) == inputs
-    reason = f"the count is saturated (all {inputs:,} inputs have a region of their own)"
+    reason = f"the count is saturated (all {inputs:,} inputs are in different regions)"
     return Score(float(np.mean(counts)), reason if saturated else None)
 
 

@@ -46,7 +46,7 @@ def weight_gradient_products(
 ) -> GradientProducts:
     """Compute the products of the per-sample gradients with respect to all probed weights.
 
-    Batch statistics count as constants, so that each sample has a gradient of its own. A weight
+    Batch statistics count as constants, so that each sample has its own gradient. A weight
     that several layers share has one gradient, the sum over these layers.
 
     Args:

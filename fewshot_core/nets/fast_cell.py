@@ -1,4 +1,4 @@
-"""A cell as one function of its input and weights, with a derivative of its own, for the CPU.
+"""A cell as one function of its input and weights, with its own derivative, for the CPU.
 
 The mean of a convolution's output is a weighted sum of means of its input, one for each element of
 the kernel. It is known beforehand, for the price of one pass over the input, and subtracted as the

@@ -67,7 +67,7 @@ def normalisations(module: nn.Module) -> list[BatchNorm]:
 def held_statistics(network: nn.Module) -> Iterator[None]:
     """Treat the statistics of a batch as constants in all layers of a network.
 
-    No sample then depends on another one, so that each has a gradient of its own. With stored
+    No sample then depends on another one, so that each has its own gradient. With stored
     statistics this is so anyway, and nothing changes.
     """
     layers = normalisations(network)
@@ -166,7 +166,7 @@ def _counts(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
 def initialise(network: nn.Module, seed: int) -> None:
     """Give a network its initial weights: Kaiming normal, fan-out, biases zero.
 
-    Each weight has a generator of its own, seeded by ``seed`` and the weight's name. A network
+    Each weight has its own generator, seeded by ``seed`` and the weight's name. A network
     built for a sub-space has therefore the same weights as the full one restricted to it, and
     nothing depends on, or changes, the global random state.
     """

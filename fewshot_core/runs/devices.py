@@ -24,7 +24,7 @@ def with_threads(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 _DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
-_QUESTION = (
+_LIST_DEVICES = (
     "import json, torch; "
     "print(json.dumps(['cuda'] * torch.cuda.is_available()"
     " + ['mps'] * torch.backends.mps.is_available()))"
@@ -41,14 +41,14 @@ def available_devices() -> tuple[str, ...]:
     if not _may_have_accelerator():
         return ("cpu",)
     try:
-        answer = subprocess.run(
-            [sys.executable, "-c", _QUESTION],
+        listed = subprocess.run(
+            [sys.executable, "-c", _LIST_DEVICES],
             capture_output=True,
             text=True,
             timeout=120,
             check=True,
         )
-        return (*json.loads(answer.stdout), "cpu")
+        return (*json.loads(listed.stdout), "cpu")
     except (subprocess.SubprocessError, OSError, ValueError):
         return ("cpu",)
 

@@ -38,7 +38,7 @@ def estimate_seconds(data_dir: Path, request: Request) -> float | None:
 
     The measured pace is scaled by the work of the request: images, pixels, cells, the square of
     the channels and, for a search, the operations of its sub-space. A warm-up between the levels of
-    a tree has a pace of its own.
+    a tree has its own pace.
 
     Raises:
         ImagesError: If the images of a search on all images are missing.
@@ -96,7 +96,7 @@ def record_epochs(
 
 
 def measure(data_dir: Path, request: SearchRequest | TrainingRequest) -> None:
-    """Time some steps of a search or training on noise, in a process of its own.
+    """Time some steps of a search or training on noise, in its own process.
 
     Raises:
         ImagesError: If its images are missing.

@@ -472,7 +472,7 @@ def name_of_format_1(kind: str, document: Mapping[str, Any], fingerprints: Finge
 
 
 Job = Callable[["RunFolder", Path], None]
-"""Does the work of a run, in a process of its own; called with the run and the data folder."""
+"""Does the work of a run, in its own process; called with the run and the data folder."""
 
 
 @dataclass(frozen=True)

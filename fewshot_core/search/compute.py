@@ -1,6 +1,6 @@
 """Device, precision, random generators and optimisers of a search.
 
-Each purpose has a generator of its own, on the CPU, so that all devices see the same numbers.
+Each purpose has its own generator, on the CPU, so that all devices see the same numbers.
 """
 
 import hashlib
@@ -77,7 +77,7 @@ class Compute:
 
 
 def generator_for(seed: int, purpose: str) -> torch.Generator:
-    """Create a generator of its own for a purpose."""
+    """Create a separate generator for a purpose."""
     digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 

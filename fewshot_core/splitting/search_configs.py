@@ -149,7 +149,7 @@ def split_from_search_configs(files: Mapping[str, str], name: str) -> NamedSplit
             listed = ", ".join(sorted(_shown(item) for item in found))
             raise SplittingError(
                 f"{name}: expected search configurations of one {what}, got {listed}; put those of "
-                "each split into a folder of their own"
+                "each split into its own folder"
             )
     return NamedSplit(names.pop() or name, datasets.pop(), leaves)
 

@@ -87,7 +87,7 @@ def split(
         progress: Called before each operation is scored.
         cache: Where scores are looked up and stored; see ``score_operations``.
         warm_up: Trains a sub-supernet in place before it is split further, such as a
-            ``fewshot_core.search.training.WarmUp``; it is given weights of its own, copies of those
+            ``fewshot_core.search.training.WarmUp``; it is given its own weights, copies of those
             of the sub-supernet that was split.
 
     Returns:
@@ -139,7 +139,7 @@ class _Growth:
         return self.tree
 
     def _train_all(self, warm_up: Callable[[Supernet], None]) -> None:
-        """Give each open sub-space a network of its own and train it."""
+        """Give each open sub-space its own network and train it."""
         parents, self.networks = self.networks, {}
         for path, sub_space in self.tree.open_paths():
             parent = parents.get(path[:-1], self.supernet)

@@ -430,7 +430,7 @@ def test_one_split_is_not_called_the_best():
         "at percentile 87.2 of 10,000 random trees."
     )
     assert said(row("mine", 0.0088)) == (
-        "mine has an information gain of 0.0088 bits about the top 1%, with a shape of its own."
+        "mine has an information gain of 0.0088 bits about the top 1%, with a different tree shape."
     )
 
 

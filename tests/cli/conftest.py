@@ -1,4 +1,4 @@
-"""The command line, run like a stranger would or, where that is too slow, in this process."""
+"""The command line, run like a new_process would or, where that is too slow, in this process."""
 
 import errno
 import json
@@ -24,8 +24,8 @@ SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a command answered."""
+class CommandResult:
+    """The exit status and the output of a command."""
 
     code: int
     out: str
@@ -45,7 +45,7 @@ class Answer:
         return self.err
 
 
-Run = Callable[..., Answer]
+Run = Callable[..., CommandResult]
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -102,38 +102,38 @@ def fewshot(
     """Run a command in this process."""
     monkeypatch.setenv("FEWSHOT_DATA_DIR", str(data_folder))
 
-    def run(*arguments: object) -> Answer:
+    def run(*arguments: object) -> CommandResult:
         monkeypatch.setattr("sys.argv", ["fewshot", *map(str, arguments)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             cli.main()
         out, err = capsys.readouterr()
-        return Answer(int(ended.value.code or 0), out, err)
+        return CommandResult(int(ended.value.code or 0), out, err)
 
     return run
 
 
 @pytest.fixture(scope="session")
-def stranger() -> Callable[..., Answer]:
-    """Run a command in a process of its own, on a data folder."""
+def new_process() -> Callable[..., CommandResult]:
+    """Run a command in its own process, on a data folder."""
 
     def run(
         folder: Path,
         *arguments: object,
         prefix: tuple[str, ...] = (),
         env: dict[str, str] | None = None,
-    ) -> Answer:
+    ) -> CommandResult:
         command = [*prefix, sys.executable, "-m", "fewshot_core", *map(str, arguments)]
         environment = _environment(folder) | (env or {})
         done = subprocess.run(command, capture_output=True, text=True, env=environment)
-        return Answer(done.returncode, done.stdout, done.stderr)
+        return CommandResult(done.returncode, done.stdout, done.stderr)
 
     return run
 
 
 @pytest.fixture(scope="session")
-def open_stranger() -> Callable[..., subprocess.Popen[str]]:
-    """Start a command in a process of its own, and do not wait for it."""
+def open_process() -> Callable[..., subprocess.Popen[str]]:
+    """Start a command in its own process, and do not wait for it."""
 
     def start(
         folder: Path, *arguments: object, stderr: int = subprocess.PIPE
@@ -152,18 +152,18 @@ def open_stranger() -> Callable[..., subprocess.Popen[str]]:
 
 
 @pytest.fixture(scope="session")
-def at_terminal(open_stranger: Callable[..., subprocess.Popen[str]]) -> Run:
-    """Run a command in a process of its own whose standard error is a terminal."""
+def at_terminal(open_process: Callable[..., subprocess.Popen[str]]) -> Run:
+    """Run a command in its own process whose standard error is a terminal."""
 
-    def run(folder: Path, *arguments: object) -> Answer:
+    def run(folder: Path, *arguments: object) -> CommandResult:
         ours, theirs = pty.openpty()
-        process = open_stranger(folder, *arguments, stderr=theirs)
+        process = open_process(folder, *arguments, stderr=theirs)
         os.close(theirs)
         with ThreadPoolExecutor(1) as pool:
             shown = pool.submit(_read_all, ours)
             out, _ = process.communicate()
         os.close(ours)
-        return Answer(process.returncode, out, shown.result())
+        return CommandResult(process.returncode, out, shown.result())
 
     return run
 

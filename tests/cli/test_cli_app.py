@@ -15,16 +15,16 @@ from fewshot_core.runs import RunFolder, State, Status, list_runs
 COMMANDS = ["doctor", "app", "split", "analyse", "import-table", "images"]
 
 
-def test_the_version_is_printed_by_the_process(tmp_path, stranger):
-    answer = stranger(tmp_path, "--version")
-    assert (answer.code, answer.out, answer.err) == (0, f"{__version__}\n", "")
+def test_the_version_is_printed_by_the_process(tmp_path, new_process):
+    result = new_process(tmp_path, "--version")
+    assert (result.code, result.out, result.err) == (0, f"{__version__}\n", "")
 
 
 def test_help_names_every_command(fewshot):
-    answer = fewshot("--help")
-    assert answer.code == 0
+    result = fewshot("--help")
+    assert result.code == 0
     for command in COMMANDS:
-        assert command in answer.out
+        assert command in result.out
         assert fewshot(command, "--help").code == 0
 
 
@@ -42,19 +42,19 @@ def test_help_names_every_command(fewshot):
     ],
 )
 def test_a_command_that_is_not_understood_is_status_2(fewshot, arguments):
-    answer = fewshot(*arguments)
-    assert answer.code == 2
-    assert "Traceback" not in answer.err
+    result = fewshot(*arguments)
+    assert result.code == 2
+    assert "Traceback" not in result.err
 
 
 def test_doctor_says_that_all_is_well(fewshot, data_folder):
-    answer = fewshot("doctor")
-    assert (answer.code, answer.err) == (0, "")
-    assert "no problems found" in answer.out and "nasbench201-validation" in answer.out
+    result = fewshot("doctor")
+    assert (result.code, result.err) == (0, "")
+    assert "no problems found" in result.out and "nasbench201-validation" in result.out
 
 
-def test_doctor_prints_one_document_from_a_process(data_folder, stranger):
-    document = stranger(data_folder, "doctor", "--json").document
+def test_doctor_prints_one_document_from_a_process(data_folder, new_process):
+    document = new_process(data_folder, "doctor", "--json").document
     assert document["problems"] == [] and document["devices"][-1] == "cpu"
     assert document["data_dir"] == str(data_folder)
     assert document["runs"] == {}
@@ -63,11 +63,11 @@ def test_doctor_prints_one_document_from_a_process(data_folder, stranger):
 def test_doctor_is_status_1_where_there_is_a_problem(fewshot, data_folder):
     damaged = data_folder / "tables" / "bad"
     damaged.mkdir()
-    answer = fewshot("doctor")
-    assert answer.code == 1 and "PROBLEM: the table 'bad' is damaged" in answer.out
-    answer = fewshot("doctor", "--json")
-    assert answer.code == 1
-    assert "'bad' is damaged" in json.loads(answer.out)["problems"][0]
+    result = fewshot("doctor")
+    assert result.code == 1 and "PROBLEM: the table 'bad' is damaged" in result.out
+    result = fewshot("doctor", "--json")
+    assert result.code == 1
+    assert "'bad' is damaged" in json.loads(result.out)["problems"][0]
 
 
 def test_the_option_names_another_data_folder(fewshot, tmp_path):
@@ -95,8 +95,8 @@ def test_an_interruption_is_status_130(fewshot, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("fewshot_core.cli.app.examine", interrupt)
-    answer = fewshot("doctor")
-    assert answer.code == 130 and "Traceback" not in answer.err
+    result = fewshot("doctor")
+    assert result.code == 130 and "Traceback" not in result.err
 
 
 @pytest.fixture

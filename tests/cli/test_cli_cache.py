@@ -23,38 +23,38 @@ def runs(data_folder):
 
 
 def test_a_cache_is_rebuilt_and_verified(fewshot, runs):
-    answer = fewshot("cache", "rebuild")
-    assert answer.code == 0, answer.err
-    assert "finished runs: 2 split" in answer.out
-    answer = fewshot("cache", "verify")
-    assert answer.code == 0
-    assert "2 run folders, 2 with a result" in answer.out and "no problems found" in answer.out
-    assert "2 runs compared" in answer.out
+    result = fewshot("cache", "rebuild")
+    assert result.code == 0, result.err
+    assert "finished runs: 2 split" in result.out
+    result = fewshot("cache", "verify")
+    assert result.code == 0
+    assert "2 run folders, 2 with a result" in result.out and "no problems found" in result.out
+    assert "2 runs compared" in result.out
     document = fewshot("cache", "verify", "--json").document
     assert (document["compared"], document["damaged"], document["problems"]) == (2, {}, {})
 
 
 def test_damage_is_listed_and_ends_with_1(fewshot, runs):
     runs[0].tree_path.write_text("{")
-    answer = fewshot("cache", "verify")
-    assert answer.code == 1
-    assert f"PROBLEM {runs[0].run_id}" in answer.out and "tree.json cannot be read" in answer.out
-    assert "--quarantine" in answer.out and runs[0].path.exists()
+    result = fewshot("cache", "verify")
+    assert result.code == 1
+    assert f"PROBLEM {runs[0].run_id}" in result.out and "tree.json cannot be read" in result.out
+    assert "--quarantine" in result.out and runs[0].path.exists()
     assert runs[0].run_id in fewshot("cache", "rebuild", "--json").document["left_out"]
 
 
 def test_damage_is_moved_to_quarantine(fewshot, runs, data_folder):
     runs[0].tree_path.write_text("{")
-    answer = fewshot("cache", "verify", "--quarantine")
-    assert answer.code == 0 and "moved to" in answer.out
+    result = fewshot("cache", "verify", "--quarantine")
+    assert result.code == 0 and "moved to" in result.out
     [aside] = (data_folder / "runs" / ".quarantine").iterdir()
     assert (aside / "tree.json").read_text() == "{"
     assert not runs[0].path.exists() and runs[1].path.exists()
     assert fewshot("cache", "verify").code == 0
 
 
-def test_a_cache_in_use_is_reported(stranger, runs, data_folder):
+def test_a_cache_in_use_is_reported(new_process, runs, data_folder):
     store = Store(data_folder)
-    answer = stranger(data_folder, "cache", "rebuild")
+    result = new_process(data_folder, "cache", "rebuild")
     store.close()
-    assert "is open in another process" in answer.complaint
+    assert "is open in another process" in result.complaint

@@ -31,10 +31,10 @@ def masks(tmp_path):
 
 
 def test_the_published_sizes_and_counts_are_found_by_a_process(
-    tmp_path, stranger, published, nats_csv
+    tmp_path, new_process, published, nats_csv
 ):
     chosen = ["--dataset", "ImageNet16-120", "--accuracy", "test", "--table", nats_csv]
-    splits = stranger(tmp_path, "analyse", "--masks", published, *chosen, "--json").document[
+    splits = new_process(tmp_path, "analyse", "--masks", published, *chosen, "--json").document[
         "splits"
     ]
     assert {report["dataset"] for report in splits} == {"ImageNet16-120"}
@@ -49,8 +49,8 @@ def test_the_published_sizes_and_counts_are_found_by_a_process(
 def test_every_published_split_is_described_in_the_order_of_the_file(
     fewshot, nats_data, nats_csv, published
 ):
-    answer = fewshot("analyse", "--masks", published, "--accuracy", "test", "--json")
-    reports = {(item["metric"], item["dataset"]): item for item in answer.document["splits"]}
+    result = fewshot("analyse", "--masks", published, "--accuracy", "test", "--json")
+    reports = {(item["metric"], item["dataset"]): item for item in result.document["splits"]}
     expected = json.loads(published.read_text())["splits"]
     assert list(reports) == [(metric, name) for metric, of in expected.items() for name in of]
     table = pd.read_csv(nats_csv)
@@ -69,11 +69,11 @@ def test_every_published_split_is_described_in_the_order_of_the_file(
 
 def test_splits_are_described_for_people(fewshot, masks):
     path = masks({"params": {"cifar10": HALVES}})
-    answer = fewshot("analyse", "--masks", path)
-    assert answer.code == 0 and answer.err == ""
-    assert "params on cifar10, validation accuracy" in answer.out
+    result = fewshot("analyse", "--masks", path)
+    assert result.code == 0 and result.err == ""
+    assert "params on cifar10, validation accuracy" in result.out
     for words in ("top 1.000%", "S1", "S2", "6,250", "9,375", "91.61"):
-        assert words in answer.out
+        assert words in result.out
 
 
 def test_the_share_that_counts_as_top_can_be_chosen(fewshot, masks):
@@ -147,10 +147,10 @@ def files(folder):
     }
 
 
-def test_the_imported_table_has_the_known_values(data_folder, stranger, nats_csv):
-    answer = stranger(data_folder, "import-table", nats_csv, "--name", "nats")
-    assert (answer.code, answer.err) == (0, "")
-    assert answer.out.splitlines() == [
+def test_the_imported_table_has_the_known_values(data_folder, new_process, nats_csv):
+    result = new_process(data_folder, "import-table", nats_csv, "--name", "nats")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines() == [
         "imported nats from nats_bench.csv",
         "  cifar10 test: 15,625 architectures, complete",
         "  cifar100 test: 15,625 architectures, complete",
@@ -248,11 +248,11 @@ def test_a_full_disk_is_one_line_and_leaves_the_table_that_is_stored(
 
 
 def test_a_disk_that_refuses_to_write_is_one_line_and_leaves_what_is_stored(
-    data_folder, stranger, nats_csv
+    data_folder, new_process, nats_csv
 ):
     before = files(data_folder)
     small_files = ("sh", "-c", 'ulimit -f 100; exec "$@"', "sh")
-    complaint = stranger(data_folder, "import-table", nats_csv, prefix=small_files).complaint
+    complaint = new_process(data_folder, "import-table", nats_csv, prefix=small_files).complaint
     assert "File too large" in complaint
     assert files(data_folder) == before
 
@@ -287,9 +287,9 @@ def test_without_images_there_are_synthetic_ones(fewshot):
 
 
 def test_images_are_registered_listed_and_forgotten(fewshot, cifar):
-    answer = fewshot("images", "register", "cifar10", cifar, "--name", "mine")
-    assert answer.code == 0 and answer.err == ""
-    assert answer.out.startswith("registered mine for cifar10: ") and str(cifar) in answer.out
+    result = fewshot("images", "register", "cifar10", cifar, "--name", "mine")
+    assert result.code == 0 and result.err == ""
+    assert result.out.startswith("registered mine for cifar10: ") and str(cifar) in result.out
     first = fewshot("images", "list", "--json").document["images"][0]
     assert (first["name"], first["path"], first["synthetic"]) == ("mine", str(cifar), False)
     shown = fewshot("images", "list").out
@@ -327,13 +327,13 @@ def test_errors_are_reported_in_one_line(fewshot, arguments, words):
     assert words in fewshot("images", *arguments).complaint
 
 
-def test_a_download_without_a_network_names_every_choice(tmp_path, stranger):
+def test_a_download_without_a_network_names_every_choice(tmp_path, new_process):
     nowhere = "http://127.0.0.1:9"
     proxies = dict.fromkeys(("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"), nowhere)
-    answer = stranger(tmp_path, "images", "download", "cifar10", env=proxies | {"NO_PROXY": ""})
-    assert (answer.code, answer.out) == (1, "")
-    assert "Traceback" not in answer.err
-    last = answer.err.splitlines()[-1]
+    result = new_process(tmp_path, "images", "download", "cifar10", env=proxies | {"NO_PROXY": ""})
+    assert (result.code, result.out) == (1, "")
+    assert "Traceback" not in result.err
+    last = result.err.splitlines()[-1]
     assert last.startswith("fewshot: CIFAR-10 could not be downloaded")
     for choice in CHOICES:
         assert choice in last

@@ -27,10 +27,10 @@ def config(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def made(packaged_dir, tmp_path_factory, stranger, config):
-    """A data folder with the runs of a grid, and what was answered."""
+def made(packaged_dir, tmp_path_factory, new_process, config):
+    """A data folder with the runs of a grid, and the result of the command."""
     folder = shutil.copytree(packaged_dir, tmp_path_factory.mktemp("made") / "data")
-    return folder, stranger(folder, "grid", config, "--workers", 2, "--json")
+    return folder, new_process(folder, "grid", config, "--workers", 2, "--json")
 
 
 @pytest.fixture
@@ -39,11 +39,11 @@ def data_folder(made, tmp_path):
 
 
 def test_a_grid_is_computed(made):
-    folder, answer = made
-    document = answer.document
+    folder, result = made
+    document = result.document
     assert document["total"] == 3 and document["failed"] == {} and document["skipped"] == []
     assert {run.run_id for run in list_runs(folder)} == set(document["done"])
-    assert "INFO" not in answer.err
+    assert "INFO" not in result.err
 
 
 def test_a_grid_that_is_done_starts_no_cluster(fewshot, config, monkeypatch, made):
@@ -62,8 +62,8 @@ def test_a_plan_starts_nothing(fewshot, config):
 
 
 def test_the_script_of_a_slurm_job_is_printed(fewshot, config):
-    answer = fewshot("grid", config, "--cluster", "slurm", "--job-script")
-    assert answer.code == 0 and answer.out.startswith("#!") and "#SBATCH" in answer.out
+    result = fewshot("grid", config, "--cluster", "slurm", "--job-script")
+    assert result.code == 0 and result.out.startswith("#!") and "#SBATCH" in result.out
 
 
 @pytest.mark.parametrize(

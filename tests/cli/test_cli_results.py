@@ -95,8 +95,8 @@ def only_splits(monkeypatch, tmp_path):
 
 def first_splits():
     splits = [run for run in list_runs(DEMO) if run.kind().name == "split"]
-    asked = [(run, run.split_request()) for run in splits]
-    return [run for run, one in asked if one.seed == 0 and one.network.checkpoint is None]
+    requests = [(run, run.split_request()) for run in splits]
+    return [run for run, one in requests if one.seed == 0 and one.network.checkpoint is None]
 
 
 def leaves_of(metric):
@@ -142,8 +142,8 @@ def test_searches_of_some_sub_spaces_are_named_and_not_counted(fewshot, only_spl
 def test_only_the_results_of_the_project(fewshot, only_splits, data_folder, tmp_path):
     keep_searches(data_folder, leaves_of("params"), epochs=20)
     target = tmp_path / "deep" / "page.md"
-    answer = fewshot("reproduce", "--only-demo", "--output", target)
-    assert (answer.code, answer.out) == (0, "")
+    result = fewshot("reproduce", "--only-demo", "--output", target)
+    assert (result.code, result.out) == (0, "")
     # The searches of the data folder, which are on synthetic images, are left out.
     assert "synthetic images" not in target.read_text()
     assert "synthetic images" in fewshot("reproduce").out

@@ -37,13 +37,13 @@ def halves(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def made(packaged_dir, tmp_path_factory, stranger):
-    """A data folder in which a stranger has searched, and what was answered."""
+def made(packaged_dir, tmp_path_factory, new_process):
+    """A data folder with the searches of a command, and the result of the command."""
     folder = shutil.copytree(packaged_dir, tmp_path_factory.mktemp("made") / "data")
     path = folder.parent / "halves.json"
     path.write_text(json.dumps(HALVES))
     arguments = ["search", "--masks", path, "--algorithm", "dsnas", *SMOKE, "--json"]
-    return folder, stranger(folder, *arguments)
+    return folder, new_process(folder, *arguments)
 
 
 @pytest.fixture
@@ -52,8 +52,8 @@ def data_folder(made, tmp_path):
 
 
 def test_a_search_in_every_sub_space_of_a_file(made):
-    folder, answer = made
-    document = answer.document
+    folder, result = made
+    document = result.document
     assert (document["split"], document["dataset"]) == ("halves on cifar10", "cifar10")
     rows = document["runs"]
     assert [(row["sub_space"], row["seed"], row["epochs"]) for row in rows] == [
@@ -89,15 +89,15 @@ def test_an_estimate_measures_once_and_starts_nothing(fewshot, halves, data_fold
         "2",
         "--estimate",
     ]
-    answer = fewshot(*arguments, "--json")
-    document = answer.document
+    result = fewshot(*arguments, "--json")
+    document = result.document
     assert [(row["sub_space"], row["seed"]) for row in document["searches"]] == [
         ("S1", 1), ("S1", 2), ("S2", 1), ("S2", 2)
     ]  # fmt: skip
     assert document["seconds"] == pytest.approx(sum(r["seconds"] for r in document["searches"]))
     assert all(row["seconds"] > 0 for row in document["searches"])
     assert document["options"]["epochs"] == PRESETS.get("smoke").search.epochs
-    assert "measuring" in answer.err
+    assert "measuring" in result.err
     assert "measuring" not in fewshot(*arguments).err
     assert list_runs(data_folder) == before
 
@@ -116,8 +116,8 @@ def test_a_split_that_was_made_here_is_searched(fewshot, data_folder):
     small = ["--channels", "2", "--cells", "1", "--edges", "0"]
     made = fewshot("split", "--metric", "random", *small, "--json").document
     run = run_folder(made["run_id"], data_folder)
-    answer = fewshot("search", "--split", run.run_id, *SMOKE, "--estimate", "--json")
-    rows = answer.document["searches"]
+    result = fewshot("search", "--split", run.run_id, *SMOKE, "--estimate", "--json")
+    rows = result.document["searches"]
     assert [row["size"] for row in rows] == [leaf.size for leaf in run.tree().leaves]
 
 
@@ -150,9 +150,9 @@ def test_a_file_of_several_splits_needs_a_name(fewshot, published):
 
 def test_a_search_that_fails_says_where_its_log_is(fewshot, halves):
     broken = ["--set", "learning_rate=1e30", "--set", "gradient_clip=1e30"]
-    answer = fewshot("search", "--masks", halves, *SMOKE, *broken)
-    assert answer.code == 1 and answer.out == ""
-    assert "failed" in answer.err and "log: " in answer.err
+    result = fewshot("search", "--masks", halves, *SMOKE, *broken)
+    assert result.code == 1 and result.out == ""
+    assert "failed" in result.err and "log: " in result.err
 
 
 SEARCH = SearchRequest("cifar10", "snas", tuple(SubSpace.full().rows), images="synthetic")
@@ -171,15 +171,15 @@ SEARCH = SearchRequest("cifar10", "snas", tuple(SubSpace.full().rows), images="s
     ],
 )
 def test_the_command_of_a_request_asks_for_the_same(fewshot, monkeypatch, request_):
-    asked = []
+    requests = []
 
     def look(request, place):
-        asked.append(request)
+        requests.append(request)
         raise FewshotError("only looking")
 
     monkeypatch.setattr(cli_search_parts, "start", look)
     for module in (cli_search, cli_train):
         monkeypatch.setattr(module, "choose_device", lambda name: name)
-    answer = fewshot(*shlex.split(command(request_))[1:])
-    assert "only looking" in answer.complaint
-    assert asked[0].to_dict() == request_.to_dict()
+    result = fewshot(*shlex.split(command(request_))[1:])
+    assert "only looking" in result.complaint
+    assert requests[0].to_dict() == request_.to_dict()

@@ -73,9 +73,9 @@ def test_every_strategy_has_its_options(fewshot, file, options, choice):
 
 
 def test_without_milestones_they_are_the_papers_in_proportion(fewshot, file):
-    answer = fewshot("halve", "--curves", file)
-    assert "in proportion to the paper's 30 and 100 of 600" in answer.out
-    assert "S2" in answer.out and "chosen" in answer.out and "cost 2.5 runs" in answer.out
+    result = fewshot("halve", "--curves", file)
+    assert "in proportion to the paper's 30 and 100 of 600" in result.out
+    assert "S2" in result.out and "chosen" in result.out and "cost 2.5 runs" in result.out
     assert fewshot("halve", "--curves", file, "--json").document["milestones"] == [1]
 
 
@@ -114,12 +114,12 @@ def test_each_seed_has_its_own_result(fewshot, tmp_path):
     path = tmp_path / "seeds.csv"
     path.write_text(lines([777, 888]))
     results = fewshot("halve", "--curves", path, "--json").document["results"]
-    assert [result["seed"] for result in results] == [777, 888]
+    assert [one["seed"] for one in results] == [777, 888]
     frame = read_curves(path)
     one = read_frame(frame[frame["seed"] == 888])
-    asked = fewshot("halve", "--curves", path, "--seed", 888, "--json").document
-    assert asked == results[1]
-    assert asked["verdict"] == verdict(successive_halving(one, (1,)))
+    seed_888 = fewshot("halve", "--curves", path, "--seed", 888, "--json").document
+    assert seed_888 == results[1]
+    assert seed_888["verdict"] == verdict(successive_halving(one, (1,)))
     assert fewshot("halve", "--curves", path).out.count("Found ") == 2
     assert "no curves of seed 5: expected one of 777, 888" in (
         fewshot("halve", "--curves", path, "--seed", 5).complaint
@@ -143,8 +143,8 @@ def test_each_seed_has_its_own_result(fewshot, tmp_path):
     ],
 )
 def test_errors_are_reported_in_one_line(fewshot, file, arguments, words):
-    asked = [file if word == "FILE" else word for word in arguments]
-    assert words in fewshot(*asked).complaint
+    words_of_command = [file if word == "FILE" else word for word in arguments]
+    assert words in fewshot(*words_of_command).complaint
 
 
 def test_a_line_that_is_not_as_expected_is_named(fewshot, file):
@@ -185,8 +185,8 @@ def test_the_same_searches_are_found_by_the_masks_of_a_file(fewshot, split, data
 
 def test_what_was_not_searched_is_counted(fewshot, split, data_folder):
     keep_search(data_folder, HALVES[1], 888, epochs=4)
-    answer = fewshot("halve", "--split", split, "--seed", 888)
-    assert answer.code == 0 and answer.err == "not searched with seed 888: S1\n"
+    result = fewshot("halve", "--split", split, "--seed", 888)
+    assert result.code == 0 and result.err == "not searched with seed 888: S1\n"
     document = fewshot("halve", "--split", split, "--seed", 888, "--json").document
     assert (document["missing"], document["winner"]) == (["S1"], "S2")
 
@@ -200,7 +200,7 @@ def test_ambiguous_searches_must_be_selected(fewshot, split, data_folder):
     family = chosen["family"][:8]
     again = fewshot("halve", "--split", split, "--family", family, "--preset", "smoke", "--json")
     assert again.document == chosen
-    assert "there are no such finished searches in the sub-spaces of halves on cifar10" in (
+    assert "no such finished searches in the sub-spaces of halves on cifar10" in (
         fewshot("halve", "--split", split, "--algorithm", "darts-1st").complaint
     )
 

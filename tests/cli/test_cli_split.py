@@ -16,7 +16,7 @@ SMALL = ["split", "--metric", "params", "--channels", "2", "--cells", "1"]
 
 @pytest.fixture(scope="module")
 def made(packaged_dir, tmp_path_factory, at_terminal):
-    """A data folder in which a stranger at a terminal has made a split, and what was answered."""
+    """A data folder with the split of a command at a terminal, and the result of the command."""
     folder = shutil.copytree(packaged_dir, tmp_path_factory.mktemp("made") / "data")
     return folder, at_terminal(folder, *SMALL, "--json")
 
@@ -27,32 +27,32 @@ def data_folder(made, tmp_path):
 
 
 def test_a_split_prints_one_json_document_and_shows_progress_elsewhere(made):
-    folder, answer = made
-    document = answer.document
+    folder, result = made
+    document = result.document
     assert document["metric"] == "params" and document["details"]["dataset"] == "cifar10"
     leaves = [SubSpace.from_rows(rows) for rows in document["leaves"]]
     assert len(leaves) == 8
     check_partition(leaves)
     assert run_folder(document["run_id"], folder).path == Path(document["folder"])
-    assert "loading PyTorch" in answer.err and "Traceback" not in answer.err
+    assert "loading PyTorch" in result.err and "Traceback" not in result.err
 
 
 def test_a_split_that_was_made_before_is_shown_at_once(made, fewshot, data_folder):
     _, first = made
-    answer = fewshot(*SMALL, "--batch-size", "5", "--json")
-    again = answer.document
-    assert answer.err == ""
+    result = fewshot(*SMALL, "--batch-size", "5", "--json")
+    again = result.document
+    assert result.err == ""
     assert again["run_id"] == first.document["run_id"]
     assert {**again, "folder": None} == {**first.document, "folder": None}
     assert len(list_runs(data_folder)) == 1
 
 
 def test_a_split_is_printed_for_people(made, fewshot):
-    answer = fewshot(*SMALL)
-    assert answer.code == 0 and answer.err == ""
-    assert answer.out.startswith(f"{made[1].document['run_id']}: #params on cifar10\n")
+    result = fewshot(*SMALL)
+    assert result.code == 0 and result.err == ""
+    assert result.out.startswith(f"{made[1].document['run_id']}: #params on cifar10\n")
     for words in ("root", "S1", "S8", " ".join(made[1].document["leaves"][7])):
-        assert words in answer.out
+        assert words in result.out
 
 
 def test_a_finished_split_is_analysed_by_its_run(made, fewshot):
@@ -107,8 +107,8 @@ def test_invalid_options_are_reported_in_one_line(fewshot, data_folder, options,
     assert len(list_runs(data_folder)) == 1
 
 
-def test_an_unknown_metric_is_reported(tmp_path, stranger):
-    complaint = stranger(tmp_path, "split", "--metric", "accuracy").complaint
+def test_an_unknown_metric_is_reported(tmp_path, new_process):
+    complaint = new_process(tmp_path, "split", "--metric", "accuracy").complaint
     assert "unknown metric 'accuracy'" in complaint and "gradientmatching" in complaint
 
 
@@ -117,16 +117,16 @@ def test_a_split_that_fails_says_why_and_where_its_log_is(fewshot, data_folder, 
     run.path.mkdir()
     run.write_status(Status(State.FAILED, "out of memory: choose a smaller batch"))
     monkeypatch.setattr("fewshot_core.cli.split.start", lambda request, folder: run)
-    answer = fewshot(*SMALL, "--json")
-    assert (answer.code, answer.out) == (1, "")
-    assert answer.err == (
+    result = fewshot(*SMALL, "--json")
+    assert (result.code, result.out) == (1, "")
+    assert result.err == (
         f"{run.run_id} failed: out of memory: choose a smaller batch\nlog: {run.log_path}\n"
     )
 
 
-def test_an_interrupted_split_is_cancelled_and_says_so(tmp_path, open_stranger):
+def test_an_interrupted_split_is_cancelled_and_says_so(tmp_path, open_process):
     options = ["--metric", "gradnorm", "--images", "synthetic", "--batch-size", "128", "--json"]
-    process = open_stranger(tmp_path, "split", *options)
+    process = open_process(tmp_path, "split", *options)
     deadline = time.monotonic() + 120
     while not [run for run in list_runs(tmp_path) if run.status().state is State.RUNNING]:
         assert time.monotonic() < deadline and process.poll() is None
@@ -143,8 +143,8 @@ def test_an_interrupted_split_is_cancelled_and_says_so(tmp_path, open_stranger):
 
 def test_repeats_print_every_split_and_how_often_each_decision_recurs(fewshot):
     options = ["--metric", "random", "--channels", "2", "--cells", "1", "--repeats", "3"]
-    answer = fewshot("split", *options, "--json")
-    document = json.loads(answer.out)
+    result = fewshot("split", *options, "--json")
+    document = json.loads(result.out)
     assert [tree["details"]["seed"] for tree in document["splits"]] == [0, 1, 2]
     assert len(document["stability"]) == 7
     assert document["stability"][0]["arrived"] == 3
@@ -170,6 +170,6 @@ def test_all_metrics_are_made_in_the_order_that_shares_most_and_told_in_their_ow
 
 
 def test_no_repeat_is_refused(fewshot):
-    answer = fewshot("split", "--metric", "random", "--repeats", "0")
-    assert (answer.code, answer.out) == (1, "")
-    assert "--repeats: expected at least 1, got 0" in answer.complaint
+    result = fewshot("split", "--metric", "random", "--repeats", "0")
+    assert (result.code, result.out) == (1, "")
+    assert "--repeats: expected at least 1, got 0" in result.complaint

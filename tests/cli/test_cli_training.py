@@ -22,30 +22,30 @@ from fewshot_core.space import SubSpace
 
 
 @pytest.fixture
-def asked(monkeypatch):
-    """The requests whose time was asked for; each would take 40 minutes."""
+def requests(monkeypatch):
+    """The requests whose time was estimated; each would take 40 minutes."""
     requests = []
 
-    def answer(request, place):
+    def result(request, place):
         requests.append(request)
         return 2400.0
 
-    monkeypatch.setattr(cli_train, "expected_seconds", answer)
+    monkeypatch.setattr(cli_train, "expected_seconds", result)
     return requests
 
 
-def test_an_estimate_starts_nothing(fewshot, data_folder, asked):
+def test_an_estimate_starts_nothing(fewshot, data_folder, requests):
     arguments = ("--preset", "smoke", "--set", "epochs=7", "--images", "synthetic", "--estimate")
-    answer = fewshot("train", *arguments)
-    assert (answer.code, answer.out.strip()) == (0, "about 40 min")
+    result = fewshot("train", *arguments)
+    assert (result.code, result.out.strip()) == (0, "about 40 min")
     assert fewshot("train", *arguments, "--json").document == {"seconds": 2400.0}
-    assert [request.options.epochs for request in asked] == [7, 7]
+    assert [request.options.epochs for request in requests] == [7, 7]
     assert list_runs(data_folder) == []
 
 
 def test_an_unknown_option_is_reported(fewshot, data_folder):
-    answer = fewshot("train", "--set", "patience=3", "--images", "synthetic")
-    assert answer.code == 1 and "patience" in answer.err
+    result = fewshot("train", "--set", "patience=3", "--images", "synthetic")
+    assert result.code == 1 and "patience" in result.err
     assert list_runs(data_folder) == []
 
 
@@ -93,9 +93,9 @@ def test_the_accuracies_are_those_of_the_checkpoint(made, fewshot, monkeypatch):
         "shared_accuracy",
         lambda supernet, index, *rest: seen.append(supernet) or float(index % 97),
     )
-    answer = fewshot("proxy", search.run_id, "--sample", 99)
-    assert "20 architectures with the weights of epoch 2, on 32 images (held out)" in answer.out
-    assert "Kendall's tau: " in answer.out and "interval" in answer.out
+    result = fewshot("proxy", search.run_id, "--sample", 99)
+    assert "20 architectures with the weights of epoch 2, on 32 images (held out)" in result.out
+    assert "Kendall's tau: " in result.out and "interval" in result.out
     fresh = Supernet(PART, 10, 2, 1, seed=1).state_dict()
     trained = seen[0].state_dict()
     assert "checkpoint.pt" in seen[0].weights
@@ -104,15 +104,15 @@ def test_the_accuracies_are_those_of_the_checkpoint(made, fewshot, monkeypatch):
 
 def test_a_trained_supernet_is_measured_over_the_whole_space(made, fewshot):
     training = made("train", TRAINING)
-    answer = fewshot("proxy", training.run_id, "--sample", 3)
-    assert answer.code == 0 and "3 architectures" in answer.out
+    result = fewshot("proxy", training.run_id, "--sample", 3)
+    assert result.code == 0 and "3 architectures" in result.out
 
 
 @pytest.mark.parametrize("sample", [0, 1])
 def test_too_few_architectures_are_refused(made, fewshot, sample):
     search = made("search", SEARCH)
-    answer = fewshot("proxy", search.run_id, "--sample", sample)
-    assert answer.code == 1 and "expected 2 architectures or more" in answer.err
+    result = fewshot("proxy", search.run_id, "--sample", sample)
+    assert result.code == 1 and "expected 2 architectures or more" in result.err
 
 
 def test_what_has_no_shared_weights_is_refused(fewshot):

@@ -160,7 +160,7 @@ def test_counts_on_the_supernet_are_saturated(small, real_batch):
     scores = score_operations("linear_regions", small, 0, real_batch(8), "batch")
     assert scores.values == (8.0,) * 5
     assert scores.reason == (
-        "the count is saturated (all 8 inputs have a region of their own) "
+        "the count is saturated (all 8 inputs are in different regions) "
         "with only none, skip, 1x1, 3x3, pool on the edge"
     )
 

@@ -19,7 +19,7 @@ SCRIPT = "pages/9_Runs_and_data.py"
 
 @pytest.fixture
 def csv_lines() -> list[str]:
-    """A table of all architectures under a header of its own."""
+    """A table of all architectures under its own header."""
     accuracy = np.random.default_rng(0).uniform(10, 90, 15625).round(3)
     rows = [
         f"{Architecture.from_index(index).to_string()},{value}"

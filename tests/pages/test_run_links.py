@@ -25,7 +25,7 @@ def search_in(sub_space: SubSpace) -> SearchRequest:
 def place_of(tmp_path):
     """Return the page of a run; a split of the data folder has the sub-space ``HALF``."""
     known = {("cifar100", HALF): "split-of-half"}
-    store = SimpleNamespace(split_with=lambda *asked: known.get(asked))
+    store = SimpleNamespace(split_with=lambda *query: known.get(query))
 
     def ask(request, state=State.DONE, problem=None):
         folder = RunFolder(tmp_path / "runs" / "one")

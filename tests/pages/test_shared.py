@@ -74,13 +74,13 @@ def test_only_equal_labels_get_the_end_of_the_run_name():
 
 
 def test_splits_of_one_metric_are_distinguished_by_seed_and_weights():
-    asked = {
+    requests = {
         "a": SplitRequest("cifar10", "snip"),
         "b": SplitRequest("cifar10", "snip").repeated(1),
         "c": SplitRequest("cifar10", "snip", network=Network(checkpoint="supernet.pt")),
         "d": SplitRequest("cifar10", "ntk"),
     }
-    labels = {key: split_label(request, f"split-{key}") for key, request in asked.items()}
+    labels = {key: split_label(request, f"split-{key}") for key, request in requests.items()}
     assert distinct_labels(labels) == {
         "a": "snip · seed 0",
         "b": "snip · seed 1",

@@ -1,6 +1,6 @@
 """Packages that add something by entry points.
 
-What is installed is read once in a process, so each test looks from a process of its own.
+What is installed is read once in a process, so each test looks from its own process.
 """
 
 import os

@@ -48,7 +48,7 @@ def wait_until() -> Wait:
 
 @pytest.fixture(scope="session")
 def is_gone() -> Callable[[int], bool]:
-    """Tell whether a process has ended, whether or not anyone has asked how."""
+    """Whether a process has ended, also where nobody has waited for it."""
 
     def ask(pid: int) -> bool:
         try:

@@ -1,7 +1,7 @@
 """Fills the disk in the middle of a search and of a split, and starts them again.
 
 ``python full_disk_runs.py DATA_DIR``, run by ``test_runs_recovery.py``; the folder is on a small
-disk of its own. Prints what was seen when the disk was full and in the end, as JSON.
+disk. Prints what was seen when the disk was full and in the end, as JSON.
 """
 
 import json

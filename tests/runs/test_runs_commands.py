@@ -33,10 +33,10 @@ CHANGES = [
 @pytest.fixture
 def understood(monkeypatch):
     """Return the request that the command line makes of a command."""
-    asked = []
+    requests = []
 
     def start(request, data_dir):
-        asked.append(request)
+        requests.append(request)
         raise FewshotError("only looking")
 
     def understand(command):
@@ -44,7 +44,7 @@ def understood(monkeypatch):
         assert program == "fewshot"
         with pytest.raises(FewshotError, match="only looking"):
             cli.app(arguments, standalone_mode=False)
-        return asked.pop()
+        return requests.pop()
 
     monkeypatch.setattr(cli_split, "start", start)
     return understand

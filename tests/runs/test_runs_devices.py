@@ -16,19 +16,21 @@ def _ask_again():
 
 
 @pytest.fixture
-def answer(monkeypatch):
+def pytorch_devices(monkeypatch):
     """Replace PyTorch's list of devices, on a machine with a driver."""
 
     def make(text, status=0):
         monkeypatch.setattr(devices, "_may_have_accelerator", lambda: True)
-        monkeypatch.setattr(devices, "_QUESTION", f"print({text!r}); raise SystemExit({status})")
+        monkeypatch.setattr(
+            devices, "_LIST_DEVICES", f"print({text!r}); raise SystemExit({status})"
+        )
 
     return make
 
 
 def test_without_a_driver_pytorch_is_not_queried(monkeypatch):
     def fail(*arguments, **options):
-        raise AssertionError("asked")
+        raise AssertionError("PyTorch was queried")
 
     monkeypatch.setattr(devices, "_may_have_accelerator", lambda: False)
     monkeypatch.setattr(subprocess, "run", fail)
@@ -45,30 +47,30 @@ def test_a_driver_is_looked_for(monkeypatch, tmp_path, system, found):
     assert devices._may_have_accelerator()
 
 
-def test_with_a_driver_the_fastest_device_is_first(answer):
-    answer('["cuda"]')
+def test_with_a_driver_the_fastest_device_is_first(pytorch_devices):
+    pytorch_devices('["cuda"]')
     assert available_devices() == ("cuda", "cpu")
     assert choose_device("auto") == "cuda"
     assert choose_device("cpu") == "cpu"
 
 
 @pytest.mark.parametrize(("text", "status"), [("[]", 0), ("no JSON", 0), ('["cuda"]', 1)])
-def test_where_pytorch_fails_there_is_only_the_cpu(answer, text, status):
-    answer(text, status)
+def test_where_pytorch_fails_there_is_only_the_cpu(pytorch_devices, text, status):
+    pytorch_devices(text, status)
     assert available_devices() == ("cpu",)
 
 
-def test_where_pytorch_hangs_there_is_only_the_cpu(answer, monkeypatch):
+def test_where_pytorch_hangs_there_is_only_the_cpu(pytorch_devices, monkeypatch):
     def hang(command, **options):
         raise subprocess.TimeoutExpired(command, options["timeout"])
 
-    answer("[]")
+    pytorch_devices("[]")
     monkeypatch.setattr(subprocess, "run", hang)
     assert available_devices() == ("cpu",)
 
 
-def test_a_device_that_is_named_is_taken_as_it_is(answer):
-    answer("[]")
+def test_a_device_that_is_named_is_taken_as_it_is(pytorch_devices):
+    pytorch_devices("[]")
     assert choose_device("mps") == "mps"
 
 

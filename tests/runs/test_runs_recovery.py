@@ -109,7 +109,7 @@ def test_kills_leave_no_half_written_files(killed: Broken):
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What happened to one run of each kind when the disk was full, on a small disk of its own."""
+    """What happened to one run of each kind when the disk was full, on a separate small disk."""
     folder = tmp_path_factory.mktemp("filled") / "disk"
     folder.mkdir()
     unshare = shutil.which("unshare")

@@ -1,4 +1,4 @@
-"""Splits in processes of their own: all of them at once, since each has to load PyTorch."""
+"""Splits in their own processes: all of them at once, since each has to load PyTorch."""
 
 import json
 import os

@@ -175,7 +175,7 @@ def test_a_training_is_done_without_a_folder(tmp_path):
 
 @pytest.fixture
 def inherited(mixed):
-    """A sub-supernet with weights of its own."""
+    """A sub-supernet with its own weights."""
     return copy.deepcopy(Supernet(SubSpace.full(), 10, 2, 1, seed=5).restrict(mixed))
 
 

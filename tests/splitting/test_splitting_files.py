@@ -60,7 +60,7 @@ def test_a_tree_is_read_with_its_decisions(random_tree, tmp_path):
 
 
 def test_the_output_of_the_command_is_a_tree_too(random_tree, tmp_path):
-    path = tmp_path / "answer.json"
+    path = tmp_path / "output.json"
     path.write_text(json.dumps({"run_id": "a", "folder": "b", **random_tree.to_dict()}))
     [split] = read_splits(path)
     assert split.dataset is None and split.tree == random_tree

@@ -220,7 +220,7 @@ def choose_options(preset: str) -> SearchOptions | None:
     changes: dict[str, Any] = {}
     with st.expander("Override options", icon=":material/tune:"):
         for column, (name, (label, least, step)) in in_columns(_NUMBERS.items(), 2):
-            # Each preset has controls of its own, so that another one shows its values.
+            # Each preset has its own controls, so that another one shows its values.
             changes[name] = column.number_input(
                 label,
                 min_value=least,
