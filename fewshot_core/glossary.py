@@ -43,4 +43,4 @@ GLOSSARY: Mapping[str, str] = {
     "so that a run takes minutes; its numbers are not the paper's.",
     "demo": "Results of our own runs that come with the workbench, so that the app opens full.",
 }
-"""What each term means, in one or two sentences."""
+"""The meaning of each term, in one or two sentences."""

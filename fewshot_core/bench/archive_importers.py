@@ -40,7 +40,7 @@ LARGEST_NATS = 200_000_000
 """The largest file of a NATS-Bench folder, decompressed, in bytes; published ones are smaller."""
 
 _DAMAGE = (ValueError, TypeError, LookupError, AttributeError, AssertionError, ZeroDivisionError)
-"""What the package raises when a record lacks something."""
+"""Exceptions that the package raises for an incomplete record."""
 
 _AGAIN = "get the file again from where it came from"
 _PREVIEW_ROWS = 5
@@ -66,10 +66,10 @@ _ALLOWED: list[Any] = [
     (multiarray.scalar, "numpy.core.multiarray.scalar"),  # as NumPy 1 wrote it
     (multiarray.scalar, "numpy._core.multiarray.scalar"),
 ]
-"""What a PyTorch file may name beside plain values and tensors."""
+"""Names that a PyTorch file may contain in addition to plain values and tensors."""
 
 _REFUSED = re.compile(r"GLOBAL ([\w.]+)")
-"""How PyTorch reports a name that is not allowed."""
+"""PyTorch's message about a name that is not allowed."""
 
 _META = "meta.pickle.pbz2"
 _NATS_FILE = re.compile(r"(\d+)\.pickle\.pbz2")

@@ -1,4 +1,4 @@
-"""What an accuracy table is: its manifest, its checked content, and the mapping of its columns."""
+"""Accuracy tables: manifest, checked content, and the mapping of its columns."""
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ PACKAGED_TABLE = "nasbench201-validation"
 """Name of the table that comes with the installation."""
 
 SCALES = {"percent": 1.0, "fraction": 100.0}
-"""How accuracies may be written, and the factor that makes them percentages."""
+"""Scales of accuracies, and the factor that makes them percentages."""
 
 FORMS = {
     "string": "an architecture string like |none~0|+|none~0|none~1|+|none~0|none~1|none~2|",
@@ -34,7 +34,7 @@ FORMS = {
     "index": f"an index from 0 to {ARCHITECTURE_COUNT - 1}, those digits read as a base-5 number "
     "(not a file number of NATS-Bench)",
 }
-"""What each form of an architecture looks like, for messages and choices."""
+"""Description of each form of an architecture, for messages and choices."""
 
 PARTS = {
     "accuracy": ["dataset", "kind", "architecture", "accuracy_mean", "accuracy_std", "seeds"],

@@ -1,4 +1,4 @@
-"""What commands share: options, progress on standard error, and printed tables."""
+"""Shared parts of commands: options, progress on standard error, and printed tables."""
 
 import json
 import sys

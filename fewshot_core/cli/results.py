@@ -91,7 +91,7 @@ def run_reproduce(
     table: AccuracyTable = None,
     folder: DataDir = None,
 ) -> None:
-    """Judge the claims of the paper's Section 4 on recorded runs and write a report."""
+    """Check the claims of the paper's Section 4 on recorded runs and write a report."""
     from fewshot_core.reproduction import read_material, report_markdown
 
     place = data_dir(folder)

@@ -184,7 +184,7 @@ def _show_start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
 
 
 def _estimate_text(workspace: Workspace, requests: Sequence[SplitRequest]) -> str:
-    """Return how long some requests will take, in words."""
+    """Estimate the time of some requests, in words."""
     times = [estimate_seconds(workspace.data_dir, request) for request in requests]
     known = [seconds for seconds in times if seconds is not None]
     if len(known) == len(times):

@@ -1,4 +1,4 @@
-"""Where images are: found in the data folder, registered by the user, downloaded, or synthetic.
+"""Sources of images: found in the data folder, registered by the user, downloaded, or synthetic.
 
 In all functions ``data_dir`` is the data folder, by default ``fewshot_core.data_folder.data_dir``.
 """

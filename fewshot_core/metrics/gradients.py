@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Tensors: TypeAlias = "dict[str, Tensor]"
 
 ZERO_GRADIENT = "the gradient is zero"
-"""Why a score made of a gradient is not informative, where there is none."""
+"""Reason of a score that is not informative since there is no gradient."""
 
 
 def losses(batch: Batch) -> Callable[[Tensor], Tensor]:

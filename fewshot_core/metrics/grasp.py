@@ -1,4 +1,4 @@
-"""What removing weights does to the gradient flow (Eq. 8 of the paper; Wang et al., 2020)."""
+"""The effect of removing weights on the gradient flow (Eq. 8 of the paper; Wang et al., 2020)."""
 
 from fewshot_core.metrics.base import (
     MetricInfo,

@@ -1,4 +1,4 @@
-"""How little per-sample gradients are correlated (Eq. 5 and 6 of the paper; NASWOT, 2020)."""
+"""The correlation of per-sample gradients (Eq. 5 and 6 of the paper; NASWOT, 2020)."""
 
 from __future__ import annotations
 

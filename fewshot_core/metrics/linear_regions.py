@@ -1,4 +1,4 @@
-"""How many linear regions inputs fall into (Appendix B.7 of the paper; TE-NAS, 2021)."""
+"""The number of linear regions that inputs fall into (Appendix B.7 of the paper; TE-NAS, 2021)."""
 
 from __future__ import annotations
 

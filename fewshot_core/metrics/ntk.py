@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fewshot_core.metrics.per_sample import GradientProducts
 
 SINGULAR = "the kernel is singular"
-"""Why a kernel is not informative whose smallest eigenvalue is zero within rounding."""
+"""Reason of a kernel whose smallest eigenvalue is zero within rounding."""
 
 
 def score(metric_input: MetricInput) -> MetricOutput:

@@ -1,4 +1,4 @@
-"""How much the loss depends on single weights (Eq. 7 of the paper; Lee et al., 2019)."""
+"""The sensitivity of the loss to single weights (Eq. 7 of the paper; Lee et al., 2019)."""
 
 from fewshot_core.metrics.base import (
     MetricInfo,

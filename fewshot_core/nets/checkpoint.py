@@ -14,7 +14,7 @@ from fewshot_core.networks import check_checkpoint
 from fewshot_core.safe_pickle import DAMAGE
 
 _DAMAGE = (*DAMAGE, RuntimeError, AssertionError, struct.error)
-"""What ``torch.load`` raises for a damaged file, depending on where the damage is."""
+"""Exceptions of ``torch.load`` for a damaged file, depending on where the damage is."""
 
 
 def load_checkpoint(supernet: Supernet, path: Path) -> None:

@@ -387,7 +387,7 @@ class BackwardPass:
         return found
 
     def _stacked_sums(self) -> tuple[Tensor, Tensor]:
-        """Return what ``_summed`` found for all convolutions, each (K, C)."""
+        """Sums of ``_summed`` for all convolutions, each (K, C)."""
         if not self.weights:
             return self._scales, self._scales
         none = self._nothing, self._nothing

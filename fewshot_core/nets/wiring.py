@@ -1,4 +1,4 @@
-"""What is connected to what in a cell of a sub-space, as plain data."""
+"""Connections of the nodes in a cell of a sub-space, as plain data."""
 
 from dataclasses import dataclass
 from functools import lru_cache

@@ -247,7 +247,7 @@ EPOCH_MEASURES: Mapping[str, EpochMeasure] = {
         EpochMeasure("entropy", "Entropy", "entropy over architectures, bits", " bits", 2, True),
     )
 }
-"""What ``epochs_figure`` draws, by column."""
+"""Measures that ``epochs_figure`` draws, by column."""
 
 
 def epochs_figure(

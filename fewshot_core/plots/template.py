@@ -1,4 +1,4 @@
-"""What all figures share: colours, template, text alternatives and small drawing helpers.
+"""Shared parts of figures: colours, template, text alternatives and small drawing helpers.
 
 A figure function is deterministic and draws an empty figure with a message where there is no data.
 """

@@ -1,4 +1,4 @@
-"""The claims of Section 4 of the paper, judged on recorded runs.
+"""The claims of Section 4 of the paper, checked on recorded runs.
 
 ``read_material`` reads runs, tables and published splits; each claim of ``CLAIMS`` measures its
 evidence and states its rule; ``report_markdown`` writes the page. Only the first one reads files.

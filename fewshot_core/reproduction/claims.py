@@ -1,4 +1,4 @@
-"""What a claim is, and the two rules that turn numbers into a verdict."""
+"""Claims, and the two rules that turn numbers into a verdict."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -60,7 +60,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the paper or a question beyond it, and the rule by which it is judged.
+    """A claim of the paper or a question beyond it, and the rule of its verdict.
 
     Attributes:
         title: The claim in a few words.

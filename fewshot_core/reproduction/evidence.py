@@ -1,4 +1,4 @@
-"""What claims are judged on: accuracy tables, splits and searches, and how they are read."""
+"""The evidence of claims: accuracy tables, splits and searches, and how they are read."""
 
 import json
 import re
@@ -187,7 +187,7 @@ class SearchedSplit:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """Everything that claims are judged on.
+    """The evidence of all claims.
 
     Attributes:
         accuracies: Accuracies by data set.
@@ -257,7 +257,7 @@ def read_material(
     table: str | None = None,
     published: Path | None = None,
 ) -> Material:
-    """Read what claims are judged on.
+    """Read the evidence of claims.
 
     Args:
         store: The recorded runs, synced.

@@ -76,7 +76,7 @@ def report_markdown(material: Material, command: str, claims: Sequence[Claim] = 
     """Judge claims and write the page.
 
     Args:
-        material: What they are judged on.
+        material: Their evidence.
         command: The command that generates the page, without paths of this machine.
         claims: The claims.
     """

@@ -18,7 +18,7 @@ OPERATION_LABELS = ("none", "skip", "1x1", "3x3", "pool")
 
 
 def edge_label(edge: int) -> str:
-    """Return how an edge is written: ``"2<-0"`` is the edge from node 0 to node 2."""
+    """Label of an edge: ``"2<-0"`` is the edge from node 0 to node 2."""
     target, source = EDGES[edge]
     return f"{target}<-{source}"
 

@@ -90,7 +90,7 @@ class SubSpace:
         return SubSpace((*self.enabled[:edge], kept, *self.enabled[edge + 1 :]))
 
     def contains(self, other: "SubSpace") -> bool:
-        """Return whether every architecture of ``other`` is also in this sub-space."""
+        """Whether every architecture of ``other`` is also in this sub-space."""
         pairs = zip(self.enabled, other.enabled, strict=True)
         return all(set(theirs) <= set(ours) for ours, theirs in pairs)
 

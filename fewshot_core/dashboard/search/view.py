@@ -164,7 +164,7 @@ def _show_state(workspace: Workspace, plan: SearchPlan) -> None:
 
 
 def _left_text(workspace: Workspace, searches: list[PlannedSearch]) -> str:
-    """Return how long active searches will still take, or nothing where that is not known."""
+    """Estimate the remaining time of active searches, or nothing where it is not known."""
     try:
         seconds = seconds_left(workspace, searches)
     except (FewshotError, OSError):

@@ -1,1 +1,1 @@
-"""What pages share: frame, sidebar, figures, tables and controls."""
+"""Shared parts of pages: frame, sidebar, figures, tables and controls."""

@@ -111,7 +111,7 @@ def _choose_clicked(names: Mapping[str, str]) -> None:
 
 
 def _node_name(tree: SplitTree, node: SplitNode) -> str:
-    """Return how a node is reached: "2<-0, after 1<-0 3x3"."""
+    """Path to a node in words: "2<-0, after 1<-0 3x3"."""
     name = edge_label(node.edge) + " (?)" * node.degenerate
     steps = []
     for depth, number in enumerate(node.path):
