@@ -1,5 +1,6 @@
 """The documentation: examples run, links and modules exist, terms have one explanation."""
 
+import ast
 import importlib
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from fewshot_core.glossary import GLOSSARY
 
 ROOT = Path(__file__).resolve().parents[1]
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 EXAMPLES = [
     (page, number, code)
@@ -95,3 +97,43 @@ def test_the_glossary_is_that_of_the_app():
     text = (ROOT / "docs" / "concepts.md").read_text(encoding="utf-8").split("## Glossary")[1]
     rows = re.findall(r"^\| (.+?) \| (.+) \|$", text, flags=re.MULTILINE)
     assert dict(rows) == {"term": "meaning", "---": "---", **GLOSSARY}
+
+
+def section(page, heading):
+    """The text of a page under a heading."""
+    return page.read_text(encoding="utf-8").split(f"## {heading}\n")[1].split("\n## ")[0]
+
+
+def imported_parts(file):
+    """Yield the folders and modules directly in ``fewshot_core`` that a file imports."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fewshot_core."):
+            yield node.module.split(".")[1]
+
+
+def test_folders_import_only_from_those_above_them_in_the_map():
+    rows = re.findall(r"^\| `(\w+)(?:/|\.py)` \|", section(CONTRIBUTING, "The map"), flags=re.M)
+    core = ROOT / "fewshot_core"
+    folders = {file.parent.name for file in core.glob("*/__init__.py")}
+    assert set(rows) == folders | {"store"}
+    below = [
+        f"{file.relative_to(ROOT)} imports {part}"
+        for number, name in enumerate(rows)
+        for file in [core / f"{name}.py", *(core / name).rglob("*.py")]
+        if file.exists()
+        for part in imported_parts(file)
+        if part in rows[number + 1 :]
+    ]
+    assert below == []
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "From the Split page to the score of a metric",
+        "From the run folder of a search to the Halving figure",
+    ],
+)
+def test_a_walk_takes_at_most_eight_files(heading):
+    steps = re.findall(r"^\d+\. `[\w/.]+`", section(CONTRIBUTING, heading), flags=re.MULTILINE)
+    assert 1 < len(steps) <= 8
