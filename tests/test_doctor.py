@@ -32,7 +32,7 @@ def test_a_new_data_folder_is_well(folder):
     assert found["packages"]["torch"].startswith("2.")
 
 
-def test_tables_are_listed_with_what_they_hold(folder):
+def test_tables_are_listed_with_their_contents(folder):
     [table] = examine(folder)["tables"]
     assert table["name"] == PACKAGED_TABLE
     assert {(item["dataset"], item["accuracy"]) for item in table["sets"]} == {
@@ -60,7 +60,7 @@ def test_runs_are_counted_by_state_and_damaged_ones_too(folder):
     assert found["problems"] == []
 
 
-def test_a_missing_package_is_a_problem_that_says_what_to_do(folder, monkeypatch):
+def test_a_missing_package_is_a_problem_with_advice(folder, monkeypatch):
     def version(name):
         if name == "plotly":
             raise PackageNotFoundError(name)
@@ -117,7 +117,7 @@ def test_a_data_folder_that_is_a_file_is_a_problem(tmp_path):
     assert any("the accuracy tables cannot be read" in problem for problem in found["problems"])
 
 
-def test_a_data_folder_that_is_not_there_yet_is_made(tmp_path):
+def test_a_missing_data_folder_is_created(tmp_path):
     found = examine(tmp_path / "a" / "b")
     assert found["problems"] == [] and found["free_bytes"] > 0
     assert len(found["tables"]) == 1

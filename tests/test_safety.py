@@ -88,7 +88,7 @@ def as_torch(value: object) -> bytes:
         (read_nats, as_packed_pickle),
     ],
 )
-def test_no_reader_runs_what_a_pickle_asks_for(tmp_path, read, write):
+def test_no_reader_runs_code_of_a_pickle(tmp_path, read, write):
     made, folder = tmp_path / "made", tmp_path / "files"
     folder.mkdir()
     path = folder / "file.pth"

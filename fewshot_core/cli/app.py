@@ -109,7 +109,7 @@ def run_app(
     command += ["--server.port", str(port), "--server.headless", str(not browser).lower()]
     command += ["--server.address", address, "--browser.gatherUsageStats", "false"]
     os.chdir(app_folder())  # for its .streamlit/config.toml, and none of the user's folder
-    # In place of this process, so that whoever ends it ends the app.
+    # Replaces this process, so that ending it ends the app.
     os.execve(command[0], command, environment)
 
 

@@ -136,7 +136,7 @@ def test_an_incomplete_seed_is_no_result(recorded):
     assert found["missing_seeds"] == (888, 999)
 
 
-def test_an_empty_cell_says_what_would_fill_it(recorded):
+def test_an_empty_cell_lists_the_missing_searches(recorded):
     table = results_table(recorded, "cifar10")
     empty = cell(table, "ntk", "dsnas")
     assert empty["seeds"] == 0
@@ -250,7 +250,7 @@ def test_markdown(recorded):
     assert text.endswith("\n")
 
 
-def test_what_cells_show(recorded):
+def test_contents_of_cells(recorded):
     table = results_table(recorded, "cifar10")
     measured = results_markdown(table, "measured")
     assert "| #params | – | – | **94.20 ± 0.14** | – |" in measured
@@ -308,7 +308,7 @@ def collect(tmp_path):
     return collect
 
 
-def test_a_result_is_what_was_found_at_the_end(tmp_path, collect):
+def test_a_result_is_the_architecture_found_at_the_end(tmp_path, collect):
     runs = keep_searches(tmp_path, HALVES)
     frame = collect(KnownSplit("a", "params", HALVES))
     means = load_accuracy("cifar10").set_index("architecture")["accuracy_mean"]
@@ -343,7 +343,7 @@ def test_the_same_split_counts_once_and_others_are_distinguished(tmp_path, colle
     assert table[(table["metric"] == "random") & (table["algorithm"] == "snas")]["mixed"].all()
 
 
-def test_presets_say_what_else_differs(tmp_path, collect):
+def test_names_of_presets_contain_what_else_differs(tmp_path, collect):
     keep_search(tmp_path, FULL)
     keep_search(tmp_path, FULL, epochs=3)
     keep_search(tmp_path, FULL, preset="quick")
@@ -393,7 +393,7 @@ def record(epoch, valid=50.0, architecture=7, loss=1.0):
     }
 
 
-def test_each_epoch_is_a_row_with_what_the_table_says_of_the_architecture():
+def test_each_epoch_is_a_row_with_the_accuracy_of_the_architecture():
     table = pd.DataFrame({"architecture": [7, 8], "accuracy_mean": [91.0, 92.5]})
     searches = [("S1", 777, [record(0), record(1, 60.0, 8)]), ("S2", 777, [record(0, 40.0, 9)])]
     frame = search_epochs(searches, table)

@@ -27,7 +27,7 @@ def path(tmp_path):
     return tmp_path / "NAS-Bench-201-v1_1-096897.pth"
 
 
-def test_a_file_of_nasbench201_gives_what_the_package_gives(content, path, data_folder):
+def test_a_file_of_nasbench201_gives_the_values_of_the_package(content, path, data_folder):
     torch.save(content, path)
     info = import_table(path, data_dir=data_folder)
     assert info.name == "NAS-Bench-201-v1_1-096897"

@@ -215,7 +215,7 @@ def test_validation_accuracies_are_complete_and_in_percent(packaged_dir, dataset
 
 
 @pytest.mark.parametrize(("dataset", "file"), packaged.packaged_files().items())
-def test_it_gives_what_the_package_gives(packaged_dir, dataset, file):
+def test_it_gives_the_values_of_the_package(packaged_dir, dataset, file):
     entry = pickle.loads(file.read_bytes())["421211"]
     index = Architecture((4, 2, 1, 2, 1, 1)).index
     row = load_accuracy(dataset, data_dir=packaged_dir).loc[index]

@@ -17,7 +17,7 @@ MAPPING = ColumnMapping("arch", (("cifar10_test", "cifar10", "test"),))
 
 
 @pytest.mark.parametrize("importer", IMPORTERS, ids=lambda importer: importer.name)
-def test_every_importer_has_a_reader_and_says_what_it_reads(importer):
+def test_every_importer_has_a_reader_and_a_description(importer):
     assert callable(importer.read)
     assert importer.label and importer.description
 

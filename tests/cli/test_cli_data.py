@@ -175,7 +175,7 @@ def test_an_archive_of_some_architectures_is_marked_incomplete(fewshot, nats_fol
     assert found.code == 0 and "(incomplete)" in found.out
 
 
-def test_a_refused_table_names_the_row_and_leaves_what_is_stored(
+def test_a_refused_table_names_the_row_and_changes_nothing_stored(
     fewshot, nats_data, nats_csv, tmp_path
 ):
     lines = nats_csv.read_text().splitlines()
@@ -196,7 +196,7 @@ def test_a_name_that_is_taken_is_refused_unless_replaced(fewshot, nats_data, nat
     assert fewshot("import-table", nats_csv, *named).document["label"] == "Again"
 
 
-def test_a_preview_says_what_was_understood_and_stores_nothing(fewshot, data_folder, nats_csv):
+def test_a_preview_shows_the_columns_and_stores_nothing(fewshot, data_folder, nats_csv):
     before = files(data_folder)
     document = fewshot("import-table", nats_csv, "--preview").document
     assert (document["name"], document["importer"]) == ("nats_bench", "csv")
@@ -247,9 +247,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_table_that_is_stored(
     assert len(load_accuracy("cifar10", "test", "nats", nats_data)) == 15625
 
 
-def test_a_disk_that_refuses_to_write_is_one_line_and_leaves_what_is_stored(
-    data_folder, new_process, nats_csv
-):
+def test_a_write_error_is_one_line_and_changes_nothing_stored(data_folder, new_process, nats_csv):
     before = files(data_folder)
     small_files = ("sh", "-c", 'ulimit -f 100; exec "$@"', "sh")
     complaint = new_process(data_folder, "import-table", nats_csv, prefix=small_files).complaint
@@ -339,7 +337,7 @@ def test_a_download_without_a_network_names_every_choice(tmp_path, new_process):
         assert choice in last
 
 
-def test_a_full_disk_is_one_line_and_leaves_what_is_registered(
+def test_a_full_disk_is_one_line_and_changes_nothing_registered(
     fewshot, cifar, data_folder, full_disk
 ):
     fewshot("images", "register", "cifar10", cifar, "--name", "mine")

@@ -73,6 +73,6 @@ def test_the_script_of_a_slurm_job_is_printed(fewshot, config):
         (["--cluster", "cloud"], "expected the cluster"),
     ],
 )
-def test_what_cannot_be_done_is_one_line(fewshot, config, arguments, words):
+def test_errors_are_one_line(fewshot, config, arguments, words):
     given = arguments if arguments[0].endswith("toml") else [config, *arguments]
     assert words in fewshot("grid", *given).complaint

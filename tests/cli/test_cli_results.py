@@ -149,12 +149,12 @@ def test_only_the_results_of_the_project(fewshot, only_splits, data_folder, tmp_
     assert "synthetic images" in fewshot("reproduce").out
 
 
-def test_the_page_is_what_the_project_says(fewshot, demo):
+def test_the_committed_page_is_up_to_date(fewshot, demo):
     page = fewshot("reproduce", "--only-demo", "--accuracy", "validation").out
     assert (ROOT / "docs" / "reproduction.md").read_text(encoding="utf-8") == page, HOW
 
 
-def test_the_page_with_test_accuracies_is_what_the_project_says(fewshot, demo, nats_csv, published):
+def test_the_committed_page_with_test_accuracies_is_up_to_date(fewshot, demo, nats_csv, published):
     splits = published.with_name("published_splits_all.json")
     page = fewshot("reproduce", "--only-demo", "--published", splits, "--table", nats_csv).out
     kept = ROOT / "docs" / "reproduction-test-accuracy.md"

@@ -69,7 +69,7 @@ def test_a_search_in_every_sub_space_of_a_file(made):
     assert document["accuracy"].startswith("validation accuracy")
 
 
-def test_what_was_searched_before_is_shown_at_once(made, fewshot, halves):
+def test_finished_searches_are_shown_without_computing(made, fewshot, halves):
     again = fewshot("search", "--masks", halves, "--algorithm", "dsnas", *SMOKE, "--json")
     assert again.document == made[1].document
     table = fewshot("search", "--masks", halves, "--algorithm", "dsnas", *SMOKE, "--only", "S2")
@@ -136,7 +136,7 @@ def test_a_split_that_was_made_here_is_searched(fewshot, data_folder):
         (["--no-splitting", "--set", "epochs=0"], "epochs"),
     ],
 )
-def test_what_cannot_be_searched_is_one_line(fewshot, arguments, words):
+def test_search_errors_are_one_line(fewshot, arguments, words):
     assert words in fewshot("search", *arguments, "--images", "synthetic").complaint
 
 

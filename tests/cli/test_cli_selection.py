@@ -183,7 +183,7 @@ def test_the_same_searches_are_found_by_the_masks_of_a_file(fewshot, split, data
     )
 
 
-def test_what_was_not_searched_is_counted(fewshot, split, data_folder):
+def test_missing_searches_are_counted(fewshot, split, data_folder):
     keep_search(data_folder, HALVES[1], 888, epochs=4)
     result = fewshot("halve", "--split", split, "--seed", 888)
     assert result.code == 0 and result.err == "not searched with seed 888: S1\n"

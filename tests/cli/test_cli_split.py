@@ -153,7 +153,7 @@ def test_repeats_print_every_split_and_how_often_each_decision_recurs(fewshot):
     assert "Over all seeds" in fewshot("split", *options).out
 
 
-def test_all_metrics_are_made_in_the_order_that_shares_most_and_told_in_their_own(
+def test_all_metrics_are_computed_in_the_order_that_shares_most_and_listed_in_their_own(
     fewshot, made, monkeypatch
 ):
     order = []

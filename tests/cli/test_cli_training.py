@@ -115,5 +115,5 @@ def test_too_few_architectures_are_refused(made, fewshot, sample):
     assert result.code == 1 and "expected 2 architectures or more" in result.err
 
 
-def test_what_has_no_shared_weights_is_refused(fewshot):
+def test_a_run_without_shared_weights_is_refused(fewshot):
     assert "there is no run 'nothing'" in fewshot("proxy", "nothing").err

@@ -196,7 +196,7 @@ def test_other_metrics_need_none(metric, score, tiny_batch):
 
 
 @every_metric
-def test_only_what_is_drawn_depends_on_the_seed(metric, variant, score):
+def test_only_sampled_values_depend_on_the_seed(metric, variant, score):
     found = [score(metric, variant, seed=seed).similarity for seed in (0, 1, -3)]
     differ = any((other != found[0]).any() for other in found[1:])
     assert differ == ((metric, variant) == ("linear_regions", "paper"))
@@ -325,7 +325,7 @@ def test_a_metric_is_given_the_edge_the_batch_and_the_options(scored_by, tiny_ba
     assert list(metric_input.probes()) == probes
 
 
-def test_a_metric_that_imports_what_is_not_installed_is_an_error(scored_by):
+def test_a_metric_with_a_missing_import_is_an_error(scored_by):
     def score(metric_input):
         from not_installed import number
 

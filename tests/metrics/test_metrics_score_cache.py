@@ -288,7 +288,7 @@ def test_an_output_is_read_bit_by_bit(tmp_path_factory, values, similarity, reas
         assert_array_equal(found.similarity, similarity)
 
 
-def test_metrics_are_sorted_by_what_they_leave_to_others():
+def test_metrics_are_sorted_by_the_passes_they_share():
     order = most_sharing_first([info.name for info in METRICS])
     assert order[0] == "grasp"
     assert sorted(order) == sorted(info.name for info in METRICS)

@@ -32,7 +32,7 @@ def test_running_mode_is_the_identity_on_an_untrained_layer(training):
     torch.testing.assert_close(layer(features()), features(), rtol=1e-5, atol=0)
 
 
-def test_running_mode_uses_what_is_stored():
+def test_running_mode_uses_stored_statistics():
     layer = BatchNorm(2)
     layer.mode = "running"
     layer.running_mean.copy_(torch.tensor([1.0, -1.0]))

@@ -179,7 +179,7 @@ STATE = build().state_dict()
         {**STATE, "classifier.bias": STATE["classifier.bias"].to(torch.complex64)},
     ],
 )
-def test_what_is_no_state_dictionary_is_refused(content, path):
+def test_a_file_without_a_state_dictionary_is_refused(content, path):
     torch.save(content, path)
     supernet = build()
     with pytest.raises(CheckpointError, match="expected a state dictionary of tensors"):

@@ -207,7 +207,7 @@ def test_a_forgotten_network_is_as_before(small):
     assert not cell.composed
 
 
-def test_what_went_in_is_not_changed(small, images):
+def test_inputs_are_not_changed(small, images):
     cell = make_cell(SubSpace.full(), 4, torch.float32)
     leaves = inputs_of(cell, None, torch.float32)
     before = [leaf.detach().clone() for leaf in leaves]

@@ -102,7 +102,7 @@ def test_each_stage_has_half_the_pixels_and_twice_the_channels(small, images):
     }
 
 
-def test_a_network_knows_what_it_was_built_for(mixed):
+def test_a_network_records_what_it_was_built_for(mixed):
     supernet = Supernet(mixed, 7, 3, 2, seed=5)
     assert supernet.sub_space == mixed
     assert (supernet.num_classes, supernet.channels, supernet.cells_per_stage) == (7, 3, 2)
@@ -272,7 +272,7 @@ def test_a_change_of_one_is_a_change_of_both(small, mixed, images):
     assert not torch.equal(restricted(images), before)
 
 
-def test_gradients_reach_what_is_enabled_and_nothing_else(small, mixed, images):
+def test_only_enabled_operations_have_gradients(small, mixed, images):
     restricted = small.restrict(mixed)
     functional.cross_entropy(restricted(images), torch.arange(4)).backward()
     enabled = dict(restricted.named_parameters())

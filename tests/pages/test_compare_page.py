@@ -43,7 +43,7 @@ def test_an_imported_split_stands_beside_the_others(split_data: Path, open_page:
     assert len(summary(page)) == 1
 
 
-def test_nothing_chosen_says_what_to_do(split_data: Path, open_page: Open):
+def test_an_empty_choice_explains_what_to_do(split_data: Path, open_page: Open):
     page = open_page(SCRIPT)
     page.multiselect(key="splits").set_value([]).run()
     assert not page.exception

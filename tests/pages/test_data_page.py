@@ -65,7 +65,7 @@ def test_a_broken_table_is_refused_with_the_row_and_nothing_is_lost(
     assert list_tables(empty_data) == before
 
 
-def test_a_path_without_a_table_says_what_was_expected(empty_data: Path, open_page: Open):
+def test_a_path_without_a_table_names_the_expected_formats(empty_data: Path, open_page: Open):
     page = open_page(SCRIPT)
     page.text_input(key="table_path").set_value("/nowhere/at-all.csv").run()
     assert "/nowhere/at-all.csv" in errors(page)

@@ -160,7 +160,7 @@ def test_a_shorter_run_is_another_one(curves_data: Path, open_page: Open):
     assert sentence(page) == verdict(expected(Choice(milestones=(1,))))
 
 
-def test_what_was_chosen_for_other_curves_does_not_break_these(
+def test_choices_for_other_curves_do_not_break_these(
     curves_data: Path, open_page: Open, tmp_path: Path
 ):
     short = synthetic()
@@ -285,7 +285,7 @@ def test_recorded_searches_of_the_split_in_view_are_replayed(split_data: Path, o
     assert sentence(page) != first
 
 
-def test_curves_are_named_by_what_their_options_are(split_data: Path, open_page: Open):
+def test_curves_are_named_by_their_options(split_data: Path, open_page: Open):
     folder = next(run for run in list_runs(split_data) if "params" in run.run_id)
     tree = folder.tree()
     assert tree is not None

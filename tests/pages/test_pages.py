@@ -31,7 +31,7 @@ def texts(page: AppTest) -> str:
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_a_page_without_data_says_what_to_do(script: str, empty_data: Path, open_page: Open):
+def test_a_page_without_data_explains_what_to_do(script: str, empty_data: Path, open_page: Open):
     page = open_page(script)
     assert not page.error
     said = texts(page)
@@ -56,7 +56,7 @@ def test_the_page_of_an_unknown_table_says_where_to_import(
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_a_link_brings_back_what_was_chosen(script: str, split_data: Path, open_page: Open):
+def test_a_link_restores_the_choices(script: str, split_data: Path, open_page: Open):
     page = open_page(script, dataset="cifar100", top="2.5")
     assert page.sidebar.selectbox(key="dataset").value == "cifar100"
     assert page.sidebar.slider(key="top").value == 2.5
@@ -74,7 +74,7 @@ def test_a_link_that_names_nothing_known_shows_the_default(
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_what_is_chosen_is_in_the_url(script: str, split_data: Path, open_page: Open):
+def test_choices_are_in_the_url(script: str, split_data: Path, open_page: Open):
     page = open_page(script)
     page.sidebar.slider(key="top").set_value(5.0).run()
     assert page.query_params["top"] == "5.0"
@@ -94,7 +94,7 @@ def test_hostile_names_in_a_url_change_nothing(script: str, split_data: Path, op
     assert len(list_runs(split_data)) == 2
 
 
-def test_a_second_app_on_the_folder_is_told_so(split_data: Path):
+def test_a_second_app_on_the_folder_is_refused_with_a_reason(split_data: Path):
     hold = (
         "import sys; from pathlib import Path; from fewshot_core.store import Store; "
         "store = Store(Path(sys.argv[1])); print('open', flush=True); sys.stdin.read()"

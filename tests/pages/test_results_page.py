@@ -49,7 +49,7 @@ def test_without_searches_the_published_numbers_stand_there(split_data: Path, op
     assert grid(page).loc["no splitting", "DARTS-1st paper"] == "38.97"
 
 
-def test_what_was_found_stands_beside_what_is_published(searched: Path, open_page: Open):
+def test_results_are_next_to_the_published_ones(searched: Path, open_page: Open):
     page = open_page(SCRIPT)
     table = grid(page)
     means = load_accuracy("cifar10").set_index("architecture")["accuracy_mean"]
@@ -83,7 +83,7 @@ def test_presets_are_distinguished(searched: Path, open_page: Open):
     assert any("mixes different presets" in text.value for text in page.warning)
 
 
-def test_a_cell_says_what_is_missing_and_starts_it(
+def test_a_cell_lists_missing_searches_and_starts_them(
     searched: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ):
     tree = folder_of(searched, "params").tree()

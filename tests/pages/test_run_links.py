@@ -60,6 +60,6 @@ def test_a_training_leads_to_the_search_page(place_of):
     assert place_of(TrainingRequest("cifar10", SMOKE.training)) == (SEARCH, {"dataset": "cifar10"})
 
 
-def test_what_cannot_be_read_is_shown_nowhere(tmp_path):
+def test_unreadable_runs_have_no_link(tmp_path):
     run = RunSummary(RunFolder(tmp_path / "runs" / "one"), 0, problem="no manifest")
     assert page_of(SimpleNamespace(), run) is None

@@ -242,7 +242,7 @@ def test_every_measure_is_drawn(searched: Path, open_page: Open):
         assert drawn["layout"]["meta"]["alt"].startswith(f"{info.label} over epochs, 8 curves.")
 
 
-def test_what_a_search_would_return_is_shown_with_the_table_named(
+def test_the_architecture_of_a_search_is_shown_with_its_table(
     searched: Path, leaves: list[SubSpace], open_page: Open
 ):
     page = open_search(open_page, sub_space="S4")

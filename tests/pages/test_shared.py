@@ -89,7 +89,7 @@ def test_splits_of_one_metric_are_distinguished_by_seed_and_weights():
     }
 
 
-def test_options_are_called_by_their_preset_or_by_what_differs_most():
+def test_options_are_named_by_their_preset_or_the_main_difference():
     quick = PRESETS.get("quick").search
     assert options_label(quick) == "Quick"
     assert options_label(replace(quick, epochs=50)) == "8 channels, 1 cell, 50 epochs"

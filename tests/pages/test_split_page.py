@@ -111,7 +111,7 @@ def test_a_warm_up_is_requested_and_says_that_it_was_not_timed(split_data: Path,
     assert any(text.endswith("scored and 6 sub-supernets trained.") for text in texts)
 
 
-def test_a_warm_up_needs_images_whatever_the_metric(empty_data: Path, open_page: Open):
+def test_a_warm_up_needs_images_for_every_metric(empty_data: Path, open_page: Open):
     page = small(open_page, "#params")
     assert not [box for box in page.selectbox if box.label == "Images"]
     page.number_input(key="warm_up").set_value(1).run()

@@ -132,7 +132,7 @@ def test_alternative_of_a_leader_that_finds_the_best(synthetic_search):
     )
 
 
-def test_what_lies_below_the_axis_is_counted(curves):
+def test_points_below_the_axis_are_counted(curves):
     figure = search_curves_figure(curves, caption=["seen"])
     low, high = figure.layout.yaxis.range
     below = (curves["test_accuracy"] < low).sum()

@@ -52,7 +52,7 @@ def test_edges_are_headings_and_groups_are_labels():
     assert [text for text in texts(figure) if "<b>" not in text] == ["3x3", "n", "s", "1x1", "p"]
 
 
-def test_a_growing_tree_marks_what_is_being_scored():
+def test_a_growing_tree_marks_the_operation_being_scored():
     branches = full_tree(1)
     branches[1] = TreeBranch((0,), CUT[0], active=True)
     figure = tree_figure(TreeDrawing(tuple(branches), None, 3))

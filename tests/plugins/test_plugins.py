@@ -260,7 +260,7 @@ def test_an_option_that_no_search_has_is_a_problem(package):
     assert "expected options of a search, got mood" in found
 
 
-def test_a_class_that_is_not_there_is_told_when_it_is_needed(package, tmp_path):
+def test_a_missing_class_is_reported_when_it_is_needed(package, tmp_path):
     package.install(
         {"lost": "record:STRAIGHT_THROUGH"}, ALGORITHMS.group, record=documented()["record"]
     )

@@ -74,7 +74,7 @@ def test_one_searched_split_is_inconclusive(material, cases):
     assert verdicts(PROXY_CLAIMS, there) == [[Verdict.UNKNOWN]] * 4
 
 
-def test_what_halving_chose_and_cost(cases):
+def test_choice_and_cost_of_halving(cases):
     one = Replay(cases(RISING)[0])
     assert (one.result.winner, one.rank(one.result), one.result.regret) == ("S5", "1 of 8", 0.0)
     assert one.result.milestones == (3, 10)

@@ -419,7 +419,7 @@ def test_splits_and_the_searches_in_them_come_back(made):
         assert run.log_tail().splitlines()[-1].startswith("done by a worker on ")
 
 
-def test_what_is_done_is_skipped(client, made):
+def test_finished_tasks_are_skipped(client, made):
     folder, first, _ = made
     grid = Grid([SPLIT], [], searches_in)
 

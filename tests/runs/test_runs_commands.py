@@ -56,7 +56,7 @@ def test_the_command_of_a_request_asks_for_the_same(understood, change):
     assert understood(split_command(request)).to_dict() == request.to_dict()
 
 
-def test_a_command_leaves_out_what_is_the_default_anyway():
+def test_a_command_omits_defaults():
     command = split_command(SplitRequest("cifar10", "gradnorm"))
     assert command == "fewshot split --metric gradnorm --dataset cifar10 --device cpu"
     assert "batch" not in split_command(SplitRequest("cifar10", "params", batch_size=8))

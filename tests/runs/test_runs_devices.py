@@ -39,7 +39,7 @@ def test_without_a_driver_pytorch_is_not_queried(monkeypatch):
 
 
 @pytest.mark.parametrize(("system", "found"), [("Darwin", True), ("Linux", False)])
-def test_a_driver_is_looked_for(monkeypatch, tmp_path, system, found):
+def test_drivers_are_detected(monkeypatch, tmp_path, system, found):
     monkeypatch.setattr("platform.system", lambda: system)
     monkeypatch.setattr(devices, "_DRIVERS", (str(tmp_path / "nvidiactl"),))
     assert devices._may_have_accelerator() is found
@@ -74,11 +74,11 @@ def test_a_device_that_is_named_is_taken_as_it_is(pytorch_devices):
     assert choose_device("mps") == "mps"
 
 
-def test_threads_are_told_to_spin_for_a_short_time():
+def test_threads_spin_for_a_short_time():
     assert with_threads({"A": "b"}) == {"A": "b"} | THREADS_ENVIRONMENT
 
 
-def test_what_the_environment_says_about_threads_counts():
+def test_settings_of_threads_in_the_environment_are_respected():
     given = {"GOMP_SPINCOUNT": "7"}
     assert with_threads(given) == given
 

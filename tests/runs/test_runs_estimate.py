@@ -179,7 +179,7 @@ def test_a_process_that_fails_is_an_error(tmp_path, monkeypatch):
         estimate.measure(tmp_path, replace(TIMED, images="synthetic"))
 
 
-def test_a_device_that_is_not_there_is_an_error():
+def test_a_missing_device_is_an_error():
     with pytest.raises(SearchError, match="the device 'meta3' cannot be used here"):
         seconds_per_image(replace(TIMED, device="meta3"))
 

@@ -80,7 +80,7 @@ def test_a_process_that_has_ended_is_not_alive():
     assert not status.process_alive()
 
 
-def test_a_run_whose_process_works_is_what_it_says(own_folder):
+def test_a_run_with_a_living_process_has_its_recorded_state(own_folder):
     assert own_folder.status().state is State.RUNNING
 
 
@@ -157,7 +157,7 @@ def test_a_status_with_a_wrong_field_is_damaged(own_folder, damage):
     st.dictionaries(st.sampled_from(sorted(asdict(Status(State.DONE)))), _json),
     st.sampled_from(["done", "running", "lost"]),
 )
-def test_whatever_a_status_holds_it_is_read_or_refused(own_folder, fields, state):
+def test_any_status_is_read_or_refused(own_folder, fields, state):
     document = {"state": state} | fields
     (own_folder.path / "status.json").write_text(json.dumps(document))
     try:
@@ -213,7 +213,7 @@ def test_the_log_is_read_from_its_end(own_folder):
 
 
 @pytest.mark.parametrize("name", ["other", "", ".", "..", "../data", "a/b", f"{RUN}/", "a\0b"])
-def test_a_run_that_is_not_there_is_refused_by_name(own_folder, name):
+def test_a_missing_run_is_refused_by_name(own_folder, name):
     with pytest.raises(RunError, match="there is no run"):
         run_folder(name, own_folder.path.parent.parent)
 

@@ -234,7 +234,7 @@ def test_a_damaged_run_can_be_deleted(idle, params, name):
     assert not run.path.exists()
 
 
-def test_a_deleted_run_can_be_made_again(idle, params):
+def test_a_deleted_run_can_be_started_again(idle, params):
     run = start(params, idle)
     cancel(run)
     delete(run)
@@ -262,7 +262,7 @@ def _full_disk(*arguments):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def test_a_full_disk_leaves_no_process_and_what_is_stored_as_it_is(
+def test_a_full_disk_leaves_no_process_and_changes_nothing_stored(
     tmp_path, params, wait_until, monkeypatch
 ):
     write_status = RunFolder.write_status

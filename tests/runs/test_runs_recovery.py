@@ -93,7 +93,7 @@ def test_a_killed_run_ends_with_the_result_of_an_unbroken_one(killed: Broken, ki
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_was_finished_is_not_done_again(killed: Broken, kind: str):
+def test_finished_work_is_not_repeated(killed: Broken, kind: str):
     report = killed.report[kind]
     end = dict(report["end"]["epochs"])
     for after in report["kills"]:

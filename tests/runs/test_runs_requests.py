@@ -121,7 +121,7 @@ def test_options_of_a_warm_up_do_not_count_without_one():
     assert SplitRequest.from_dict(SPLIT.to_dict()) == SPLIT
 
 
-def test_a_warm_up_needs_images_whatever_the_metric():
+def test_a_warm_up_needs_images_for_every_metric():
     request = SplitRequest("cifar10", "synflow", images="synthetic")
     assert not request.needs_images
     warm = replace(request, tree=TreeOptions.create(warm_up_epochs=2))
@@ -178,7 +178,7 @@ def test_the_version_of_a_metrics_package_makes_another_run(monkeypatch, tmp_pat
         (TRAINING, "train-cifar100-"),
     ],
 )
-def test_the_name_of_a_run_says_what_it_is_and_is_a_file_name(request_, prefix):
+def test_the_name_of_a_run_is_descriptive_and_a_file_name(request_, prefix):
     name = request_.run_id(PRINTS)
     assert name.startswith(prefix)
     assert Path(name).name == name
@@ -580,7 +580,7 @@ def test_a_damaged_document_is_refused(kind, damage):
 
 
 @pytest.mark.parametrize("request_", REQUESTS.values())
-def test_what_is_required_must_be_there(request_):
+def test_required_fields_must_exist(request_):
     with pytest.raises(RunError, match="expected a value of dataset"):
         type(request_).from_dict({"format": f"fewshot-request/{FORMAT}"})
 
@@ -707,7 +707,7 @@ def test_kinds_have_a_job_and_name_their_runs(name):
 @pytest.mark.parametrize(
     ("kind", "words"), [("dance", "unknown kind of run"), ("train", "the request is damaged")]
 )
-def test_what_cannot_be_read_is_a_run_error(kind, words, tmp_path):
+def test_an_unreadable_request_is_a_run_error(kind, words, tmp_path):
     folder = RunFolder(tmp_path)
     folder.write_manifest({"kind": kind, "request": SPLIT.to_dict()})
     with pytest.raises(RunError, match=words):

@@ -78,7 +78,7 @@ def test_a_search_that_lacks_epochs_is_not_complete(prepare, tmp_path):
     assert not folder.is_complete()
 
 
-def test_what_a_resumed_search_did_before_does_not_count_for_its_pace():
+def test_earlier_epochs_of_a_resumed_search_do_not_count_for_its_pace():
     status = Status(State.RUNNING, done=60, total=100, step_started=0.0, updated=10.0)
     assert status.seconds_left == pytest.approx(40 / 6)
     assert replace(status, first_step=50).seconds_left == pytest.approx(40.0)

@@ -110,7 +110,7 @@ def test_a_split_is_done(jobs, name):
     assert status.message in run.log_tail()
 
 
-def test_a_tree_says_what_it_was_made_of(jobs):
+def test_a_tree_records_its_inputs(jobs):
     details = jobs.runs["gradnorm"].tree().details
     assert details["synthetic"] is True and "synthetic images" in details["images"]
     assert (details["batch_size"], details["batches"], details["device"]) == (8, 1, "cpu")
@@ -165,7 +165,7 @@ def test_a_checkpoint_of_another_shape_fails_with_the_reason(jobs):
     assert run.tree() is None
 
 
-def test_what_was_measured_gives_an_estimate(jobs, requests):
+def test_measured_times_give_an_estimate(jobs, requests):
     for name in ("params", "gradnorm"):
         seconds = estimate_seconds(jobs.data_dir, requests[name])
         assert seconds is not None and seconds > 0

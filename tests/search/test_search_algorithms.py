@@ -26,7 +26,7 @@ def test_the_algorithms_of_the_paper_are_there():
 
 
 @pytest.mark.parametrize("info", ALGORITHMS, ids=lambda info: info.name)
-def test_a_record_says_what_a_reader_wants_to_know(info):
+def test_a_record_contains_all_fields(info):
     assert info.label
     assert info.description.endswith(".")
     assert "paper" in info.source

@@ -206,7 +206,7 @@ def test_progress_is_reported_before_each_step(make_search):
     assert {(p.epochs, p.steps) for p in seen} == {(3, 2)}
 
 
-def test_divergence_is_an_error_that_says_what_to_do(make_search):
+def test_divergence_is_an_error_with_advice(make_search):
     with pytest.raises(SearchError, match="diverged; choose a smaller learning rate"):
         list(make_search("darts-1st", learning_rate=1e30, gradient_clip=1e30).run())
 
@@ -289,7 +289,7 @@ def test_code_in_a_file_is_not_run(tmp_path):
         SearchState.load(tmp_path / "state.pt")
 
 
-def test_what_differs_is_named():
+def test_differences_are_named():
     with pytest.raises(SearchError, match="its seed is 1, expected 2"):
         STATE.check({"kind": "search", "seed": 2})
     STATE.check({"seed": 1, "kind": "search"})
@@ -325,7 +325,7 @@ def test_mixed_precision_is_for_cuda_only():
     assert isinstance(Compute.create("cpu").autocast(), nullcontext)
 
 
-def test_a_device_that_is_not_there_is_an_error():
+def test_a_missing_device_is_an_error():
     with pytest.raises(SearchError, match=r"the device 'gpu' cannot be used here .* choose 'cpu'"):
         Compute.create("gpu")
 

@@ -135,7 +135,7 @@ def test_other_presets_only_reduce(name):
         assert options.images is not None
 
 
-def test_a_preset_differs_from_the_paper_only_in_what_it_says():
+def test_a_preset_differs_from_the_paper_only_as_described():
     quick, paper = PRESETS.get("quick").search, SearchOptions()
     changed = {f.name for f in fields(paper) if getattr(quick, f.name) != getattr(paper, f.name)}
     allowed = {"epochs", "channels", "cells_per_stage", "images", "architecture_learning_rate"}
@@ -205,7 +205,7 @@ def test_a_value_is_replaced(text, name, value):
         ("temperature_schedule=steep", "temperature_schedule"),
     ],
 )
-def test_what_cannot_be_set_is_an_error_that_says_what_can(text, words):
+def test_an_invalid_option_is_an_error_that_lists_the_valid_ones(text, words):
     with pytest.raises(SearchError, match=words):
         override(PAPER, [text])
 

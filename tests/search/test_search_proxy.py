@@ -99,7 +99,7 @@ def test_the_same_order_is_one():
         ([1, 2], [2, 1], 1),
     ],
 )
-def test_what_cannot_be_ranked_is_an_error(one, two, confidence):
+def test_invalid_arguments_of_a_correlation_are_errors(one, two, confidence):
     with pytest.raises(SearchError, match=r"expected|got"):
         rank_correlation(one, two, confidence)
 
@@ -169,7 +169,7 @@ def test_each_architecture_has_one_accuracy():
         SharedAccuracies.from_dict(asdict(SHARED) | {"accuracies": [1.0]})
 
 
-def test_only_what_the_table_knows_is_compared():
+def test_only_architectures_of_the_table_are_compared():
     table = pd.DataFrame({"architecture": [3, 5, 8], "accuracy_mean": [80.0, 90.0, 91.0]})
     correlation, frame = compare(SHARED, table)
     assert frame["architecture"].tolist() == [3, 5, 8]

@@ -71,7 +71,7 @@ def test_all_records_can_be_rewritten(tmp_path):
     assert read_records(path) == [{"epoch": 0}]
 
 
-def test_what_is_no_number_is_never_written(tmp_path):
+def test_values_that_are_not_finite_are_never_written(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         append_record(tmp_path / "epochs.jsonl", {"epoch": 0, "loss": float("nan")})
 

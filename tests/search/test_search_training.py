@@ -115,7 +115,7 @@ def test_a_state_is_a_checkpoint_of_the_network(checkpoint):
     assert supernet.weights.startswith("checkpoint supernet.pt")
 
 
-def test_a_search_inherits_the_weights_of_what_is_enabled(checkpoint, mixed, tiny_options):
+def test_a_search_inherits_the_weights_of_enabled_operations(checkpoint, mixed, tiny_options):
     whole = Supernet(SubSpace.full(), 10, 2, 1)
     load_checkpoint(whole, checkpoint)
     start = make_start(mixed, 10, tiny_options, checkpoint=checkpoint)

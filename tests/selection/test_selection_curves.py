@@ -19,7 +19,7 @@ from fewshot_core.space import SubSpace
 from fewshot_core.store import Store
 
 
-def test_names_are_in_tree_order_whatever_the_rows_are():
+def test_names_are_in_tree_order_for_any_order_of_rows():
     frame = random_curves(0, 12, 3).sample(frac=1, random_state=0)
     curves = read_frame(frame)
     assert curves.sub_spaces == tuple(f"S{number}" for number in range(1, 13))

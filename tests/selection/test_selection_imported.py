@@ -114,7 +114,7 @@ def write(tmp_path):
     return write
 
 
-def test_what_pandas_writes_is_read(tmp_path):
+def test_files_written_by_pandas_are_read(tmp_path):
     frame = hand_curves()
     frame.to_csv(tmp_path / "curves.csv", index=False)
     read = read_curves(tmp_path / "curves.csv")

@@ -86,7 +86,7 @@ def test_a_grid_over_seeds(seeds):
     assert row["cost"] == pytest.approx((8 * 3 + 4 * 7 + 2 * 50) / 60)
 
 
-def test_the_default_grid_holds_what_is_known(seeds):
+def test_the_default_grid_contains_the_known_schedules(seeds):
     grid = schedule_grid(seeds)
     assert {"paper", "GM-NAS", "ceiling", "chance", "oracle"} <= set(grid["mark"])
     assert "few-shot NAS" not in set(grid["mark"])
@@ -127,7 +127,7 @@ def test_no_choices():
 
 @settings(deadline=None)
 @given(points)
-def test_the_front_is_what_nothing_beats(pairs):
+def test_the_front_has_no_dominated_points(pairs):
     cost, regret = zip(*pairs, strict=True)
     slow = [
         not any(other[0] <= point[0] and other[1] <= point[1] and other != point for other in pairs)

@@ -137,7 +137,7 @@ def test_a_wrong_item_is_refused_by_name(item, wrong, node, source):
 
 
 @pytest.mark.parametrize("value", [None, 3, b"|none~0|", float("nan")])
-def test_what_is_no_string_is_refused(value):
+def test_values_that_are_not_strings_are_refused(value):
     with pytest.raises(SpaceError, match="expected an architecture string like"):
         Architecture.from_string(value)
 

@@ -73,7 +73,7 @@ def test_a_split_of_a_tree_can_be_written_in_every_form(random_tree, tmp_path):
     assert read_splits(tmp_path / "masks.json") == read_splits(tmp_path / "folder") == [split]
 
 
-def test_a_folder_is_one_split_whatever_else_is_in_it(tmp_path):
+def test_a_folder_is_one_split_besides_other_files(tmp_path):
     write_search_configs(tmp_path / "own", SPLIT)
     (tmp_path / "own" / "README.md").write_text("nothing")
     assert read_splits(tmp_path / "own") == [SPLIT]

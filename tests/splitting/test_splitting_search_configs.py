@@ -32,7 +32,7 @@ def splits(draw):
 
 @settings(max_examples=25, deadline=None)
 @given(splits(), st.sampled_from(SEARCH_SETTINGS.names()))
-def test_what_is_written_is_read_again(split, algorithm):
+def test_written_files_are_read_back(split, algorithm):
     files = search_configs(split, algorithm)
     assert len(files) == len(split.leaves)
     shuffled = dict(sorted(files.items(), key=lambda item: hash(item)))
@@ -55,7 +55,7 @@ def parsed(algorithm, **options):
 
 
 @pytest.mark.parametrize("algorithm", SEARCH_SETTINGS.names())
-def test_a_configuration_has_what_the_search_reads(algorithm):
+def test_a_configuration_has_the_fields_that_a_search_reads(algorithm):
     document = parsed(algorithm, epochs=7, seed=888)
     needed = {"output", "dataset", "seed", "disable_tdqm", "fast", "test"}
     needed |= {"base_config", "default", "warmup", "splitting", "training"}
@@ -121,7 +121,7 @@ def test_the_data_set_may_be_below_default_or_absent():
         (config(HALVES[0].rows), "x on cifar10: .*9,375 are missing"),
     ],
 )
-def test_what_is_no_configuration_is_refused_in_one_line(text, words):
+def test_an_invalid_configuration_is_refused_in_one_line(text, words):
     with pytest.raises(SplittingError, match=words) as caught:
         split_from_search_configs({"a.yml": text}, "x")
     assert "\n" not in str(caught.value)
@@ -147,7 +147,7 @@ def test_configurations_of_several_splits_are_not_mixed():
         split_from_search_configs({"a.yml": first, "b.yml": named}, "x")
 
 
-def test_what_cannot_be_written_is_refused():
+def test_unsupported_splits_are_not_written():
     with pytest.raises(SplittingError, match="params: expected a data set"):
         search_configs(NamedSplit("params", None, HALVES))
     with pytest.raises(UnknownNameError, match="unknown data set 'mnist'"):

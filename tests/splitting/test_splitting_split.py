@@ -246,7 +246,7 @@ def test_an_error_in_a_report_stops_the_split(small):
         ({"groups": 6}, SplittingError, "expected 2 to 5 groups"),
     ],
 )
-def test_what_cannot_be_split_is_refused(options, error, message, small):
+def test_invalid_options_of_a_split_are_refused(options, error, message, small):
     with pytest.raises(error, match=message):
         split(**{"metric": "params", "supernet": small, "batch": None, **options})
 
@@ -510,7 +510,7 @@ def test_weights_are_inherited_as_copies(small, batch):
         assert torch.equal(weight, factor * before)
 
 
-def test_what_was_trained_is_what_is_scored(small, batch):
+def test_the_trained_weights_are_scored(small, batch):
     plain = split("gradnorm", small, batch, (0, 1))
     tree = split("gradnorm", small, batch, (0, 1), warm_up=Scaling())
     assert tree.nodes[0].values == plain.nodes[0].values

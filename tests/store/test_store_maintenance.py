@@ -206,7 +206,7 @@ def test_a_rebuilt_cache_is_as_the_one_before(data_folder, make_run, open_store)
     second.close()
 
 
-def test_a_rebuild_reports_what_was_left_out_and_why(data_folder, make_run):
+def test_a_rebuild_reports_skipped_runs_with_reasons(data_folder, make_run):
     make_run(seed=1)
     cancelled = make_run(seed=2, state=State.CANCELLED)
     broken = make_run(seed=3)
