@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from fewshot_core.metrics.precision import precise
-
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -86,3 +84,12 @@ def saliency(gradients: Tensors, weights: Tensors) -> float:
         float((precise(gradient) * precise(weights[name])).abs().sum())
         for name, gradient in gradients.items()
     )
+
+
+def precise(tensor: Tensor) -> Tensor:
+    """Convert a tensor to float64, so that sums do not depend on their order, and detach it.
+
+    It stays on its device, unless that has no float64 (Apple's GPUs): then it moves to the CPU.
+    """
+    detached = tensor.detach()
+    return (detached.cpu() if detached.device.type == "mps" else detached).double()

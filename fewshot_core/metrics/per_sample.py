@@ -16,7 +16,7 @@ from torch.func import functional_call, grad, vmap
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from fewshot_core.metrics.precision import precise
+from fewshot_core.metrics.gradients import precise
 from fewshot_core.nets import composing, probed_weights
 
 Quantity = Callable[[Tensor], Tensor]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fewshot_core.metrics.base import MetricInfo, MetricInput, MetricOutput, Score, score_each
-from fewshot_core.metrics.gradients import ZERO_GRADIENT, Tensors, saliency
-from fewshot_core.metrics.precision import precise
+from fewshot_core.metrics.gradients import ZERO_GRADIENT, Tensors, precise, saliency
 
 if TYPE_CHECKING:
     from fewshot_core.nets import Supernet
