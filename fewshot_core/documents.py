@@ -1,6 +1,7 @@
 """Dataclasses read from plain values, as JSON and TOML give them, with every type checked."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass
 from functools import lru_cache
 from types import NoneType, UnionType
@@ -84,7 +85,8 @@ def _convert(value: Any, hint: Any, name: str) -> Any:
         if isinstance(value, Mapping):
             return {key: _convert(part, parts[1], f"{name}.{key}") for key, part in value.items()}
     elif hint is float and type(value) in (int, float):
-        return float(value)
+        with suppress(OverflowError):  # an integer of more than 308 digits
+            return float(value)
     elif type(value) is hint:
         return value
     elif isinstance(hint, type) and issubclass(hint, str) and isinstance(value, str):

@@ -103,21 +103,23 @@ class Cell(nn.Module):
     def _compose(self, wiring: Wiring, features: Tensor, shares: Shares) -> Tensor:
         """Map (B, C, H, W) to the same shape, operation by operation."""
         nodes = [features]
-        rectified: list[Tensor | None] = []
-        averaged: list[Tensor | None] = []
-        for source in (0, 1, 2):
-            node = nodes[source]
-            rectified.append(torch.relu(node) if wiring.reading(source) else None)
-            averaged.append(_average(node) if wiring.pools(source) else None)
+        rectified: dict[int, Tensor] = {}  # by node; computed once, where an edge first needs them
+        averaged: dict[int, Tensor] = {}
+        for target in (1, 2, 3):
             total: Tensor | None = None
-            for link in wiring.into(source + 1):
+            for link in wiring.into(target):
+                source, node = link.source, nodes[link.source]
                 if link.skip is not None:
-                    total = _plus(total, nodes[link.source], shares[link.skip])
+                    total = _plus(total, node, shares[link.skip])
                 for number in link.convolutions:
-                    output = self.layer(wiring.convolutions[number])(rectified[link.source])
+                    if source not in rectified:
+                        rectified[source] = torch.relu(node)
+                    output = self.layer(wiring.convolutions[number])(rectified[source])
                     total = _plus(total, output, shares[wiring.positions[number]])
                 if link.pool is not None:
-                    total = _plus(total, averaged[link.source], shares[link.pool])
+                    if source not in averaged:
+                        averaged[source] = _average(node)
+                    total = _plus(total, averaged[source], shares[link.pool])
             nodes.append(torch.zeros_like(features) if total is None else total)
         return nodes[-1]
 
@@ -161,9 +163,8 @@ def _average(features: Tensor) -> Tensor:
     return functional.avg_pool2d(features, 3, 1, 1, count_include_pad=False)
 
 
-def _plus(total: Tensor | None, output: Tensor | None, share: Tensor | float) -> Tensor:
+def _plus(total: Tensor | None, output: Tensor, share: Tensor | float) -> Tensor:
     """Add an output times its share to a sum that may not have begun."""
-    assert output is not None
     if total is None:
         return output * share
     if isinstance(share, Tensor):

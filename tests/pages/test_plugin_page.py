@@ -40,12 +40,11 @@ def code_blocks() -> list[str]:
 
 def install(folder: Path) -> None:
     """Install the worked example into a folder."""
-    score, record, project = code_blocks()
+    module, project = code_blocks()
     package = folder / "my_package"
     package.mkdir()
     (package / "__init__.py").touch()
-    (package / "largest_weight.py").write_text(score)
-    (package / "record.py").write_text(record)
+    (package / "largest_weight.py").write_text(module)
     info = folder / "my_package-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n")
