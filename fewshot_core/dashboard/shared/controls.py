@@ -107,9 +107,12 @@ def choose_one(
 
 
 def drop_outside(key: str, least: float, most: float | None) -> None:
-    """Reset a number chosen earlier, for other data, that is out of range now."""
+    """Reset a number chosen earlier, for other data, that is out of range now.
+
+    A text is left to Streamlit: another page has a control of that name.
+    """
     value = st.session_state.get(key)
-    if value is not None and not (least <= value and (most is None or value <= most)):
+    if isinstance(value, int | float) and (value < least or (most is not None and value > most)):
         del st.session_state[key]
 
 
