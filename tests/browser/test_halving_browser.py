@@ -58,8 +58,10 @@ def test_a_milestone_is_moved_the_replay_played_and_scrubbed(
     expect(verdict(page)).to_contain_text("the best of all")
     page.wait_for_url("**milestones=12%2C+20*")
 
+    page.wait_for_timeout(500)  # the script may start once more, for the URL
+    page.locator("[data-test-script-state=notRunning]").wait_for()
     play = page.locator(".updatemenu-button").filter(has_text="Play")
-    expect(play).to_have_count(1)  # the figure of before is gone
+    expect(play).to_have_count(1)  # the previous figure is gone
     play.click()
     expect(cursor(page)).not_to_have_text("epoch 0")
     page.locator(".updatemenu-button").filter(has_text="Pause").click()
