@@ -73,7 +73,7 @@ def drawn_noise(generator, alphas):
 
 
 def slow_weights(name, alphas, generator):
-    """Return what each operation counts, as a function of the logits."""
+    """Make the function that maps logits to the weight of each operation."""
     if name == "snas":
         noise = drawn_noise(generator, alphas)
         return [
