@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from whole_splits import load_images
 
 from fewshot_core import networks as checkpoint_file
 from fewshot_core.bench import archive_importers, csv_importer
@@ -22,7 +23,7 @@ from fewshot_core.errors import (
     TableError,
     UnknownNameError,
 )
-from fewshot_core.images import load_images, pickles
+from fewshot_core.images import pickles
 from fewshot_core.nets import Supernet, load_checkpoint
 from fewshot_core.runs import run_folder
 from fewshot_core.runs.cluster import config, read_grid

@@ -8,16 +8,13 @@ from fewshot_core.bench.catalog import (
     damaged_tables,
     list_tables,
     load_accuracy,
-    load_costs,
     load_seeds,
     remove_table,
     resolve_table,
 )
-from fewshot_core.bench.csv_importer import propose_mapping
 from fewshot_core.bench.importing import (
     IMPORTERS,
     Importer,
-    TablePreview,
     import_table,
     preview_table,
 )
@@ -28,6 +25,7 @@ from fewshot_core.bench.table import (
     SCALES,
     ColumnMapping,
     TableInfo,
+    TablePreview,
     TableSet,
 )
 
@@ -46,10 +44,8 @@ __all__ = [
     "import_table",
     "list_tables",
     "load_accuracy",
-    "load_costs",
     "load_seeds",
     "preview_table",
-    "propose_mapping",
     "remove_table",
     "resolve_table",
 ]

@@ -5,7 +5,6 @@ numbers that they give architectures are their own, not the index of the search 
 """
 
 import bz2
-import math
 import re
 import struct
 from collections import OrderedDict
@@ -20,12 +19,7 @@ import torch
 from nas_201_api import ArchResults
 from numpy._core import multiarray
 
-from fewshot_core.bench.table import (
-    PARTS,
-    Reading,
-    architecture_codes,
-    make_content,
-)
+from fewshot_core.bench.table import TablePreview, architecture_codes, make_content
 from fewshot_core.data_folder import check_size, read_limited
 from fewshot_core.errors import TableError
 from fewshot_core.safe_pickle import DAMAGE as PICKLE_DAMAGE
@@ -45,8 +39,8 @@ _DAMAGE = (ValueError, TypeError, LookupError, AttributeError, AssertionError, Z
 _AGAIN = "get the file again from where it came from"
 _PREVIEW_ROWS = 5
 
-# CIFAR-10 was trained on twice. Its validation accuracies and its costs are of the networks that
-# saw half of the training images, its test accuracies of those that saw all.
+# CIFAR-10 was trained on twice. Its validation accuracies are of the networks that saw half of the
+# training images, its test accuracies of those that saw all.
 _SETS = (
     # data set, kind, what the network was trained on, what it was evaluated on
     ("cifar10", "validation", "cifar10-valid", "x-valid"),
@@ -75,7 +69,7 @@ _META = "meta.pickle.pbz2"
 _NATS_FILE = re.compile(r"(\d+)\.pickle\.pbz2")
 
 
-def read_nasbench201_file(path: Path) -> Reading:
+def read_nasbench201_file(path: Path) -> TablePreview:
     """Read a file of NAS-Bench-201, with as many architectures as it has.
 
     The package's ``NASBench201API`` would copy the whole file in memory, several gigabytes;
@@ -94,7 +88,7 @@ def read_nasbench201_file(path: Path) -> Reading:
     return _read(results, path)
 
 
-def read_nats_folder(path: Path) -> Reading:
+def read_nats_folder(path: Path) -> TablePreview:
     """Read a folder of NATS-Bench, with as many of its files like ``000011.pickle.pbz2`` as it has.
 
     Raises:
@@ -109,8 +103,8 @@ def read_nats_folder(path: Path) -> Reading:
     return _read(results, path)
 
 
-def _read(results: Iterator[tuple[str, str | None, Any]], path: Path) -> Reading:
-    """Collect accuracies and costs.
+def _read(results: Iterator[tuple[str, str | None, Any]], path: Path) -> TablePreview:
+    """Collect accuracies.
 
     Args:
         results: Where each architecture was found, the architecture string that the archive's list
@@ -118,7 +112,6 @@ def _read(results: Iterator[tuple[str, str | None, Any]], path: Path) -> Reading
         path: The input.
     """
     rows: list[tuple[Any, ...]] = []
-    costs: list[tuple[Any, ...]] = []
     for place, name, result in results:
         try:
             if name not in (None, result.arch_str):
@@ -130,7 +123,6 @@ def _read(results: Iterator[tuple[str, str | None, Any]], path: Path) -> Reading
                 raise ValueError(f"{result.get_total_epoch()} epochs instead of {EPOCHS}")
             architecture = architecture_codes("string")[result.arch_str]
             rows += _accuracies(result, architecture, place)
-            costs += _costs(result, architecture)
         except _DAMAGE as error:
             raise TableError(
                 f"{place}: expected the results of one architecture after {EPOCHS} epochs, got "
@@ -141,9 +133,8 @@ def _read(results: Iterator[tuple[str, str | None, Any]], path: Path) -> Reading
         pd.DataFrame(rows, columns=columns),
         f"{path.name}, read with nas-bench-201 {version('nas-bench-201')}",
         EPOCHS,
-        pd.DataFrame(costs, columns=PARTS["costs"]),
     )
-    return Reading(content, content.accuracy.head(_PREVIEW_ROWS))
+    return TablePreview(content, content.accuracy.head(_PREVIEW_ROWS))
 
 
 def _accuracies(result: Any, architecture: int, place: str) -> Iterator[tuple[Any, ...]]:
@@ -153,29 +144,6 @@ def _accuracies(result: Any, architecture: int, place: str) -> Iterator[tuple[An
             for seed, trial in result.query(training).items():
                 accuracy = float(trial.get_eval(evaluation)["accuracy"])
                 yield dataset, kind, architecture, int(seed), accuracy, place
-
-
-def _costs(result: Any, architecture: int) -> Iterator[tuple[Any, ...]]:
-    """Costs on each data set, means over seeds."""
-    trained = result.get_dataset_names()
-    for dataset, kind, training, _ in _SETS:
-        if kind == "validation" and training in trained:
-            costs = result.get_compute_costs(training)
-            latency, train_time = (
-                math.nan if costs[name] is None else float(costs[name])
-                for name in ("latency", "T-train@total")
-            )
-            yield dataset, architecture, _parameters(result, training), latency, train_time
-
-
-def _parameters(result: Any, training: str) -> float:
-    """Number of parameters, which trials hold in millions.
-
-    Where trials of an architecture disagree, that of seed 888 is right: so NATS-Bench's own API.
-    """
-    millions = {seed: trial.params for seed, trial in result.query(training).items()}
-    agree = len({f"{value:.5f}" for value in millions.values()}) == 1
-    return float(round((np.mean(list(millions.values())) if agree else millions[888]) * 1e6))
 
 
 def _results(records: Any, key: str, place: str) -> Any:

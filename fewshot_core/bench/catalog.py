@@ -1,4 +1,4 @@
-"""The accuracy tables of a data folder, and loading accuracies, seeds and costs from them.
+"""The accuracy tables of a data folder, and loading accuracies from them.
 
 In all functions ``data_dir`` is the data folder, by default ``fewshot_core.data_folder.data_dir``.
 """
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fewshot_core.bench.importing import IMPORTERS, read_input
+from fewshot_core.bench.importing import IMPORTERS, preview_table
 from fewshot_core.bench.packaged import open_packaged
 from fewshot_core.bench.storage import (
     Table,
@@ -59,8 +59,7 @@ def remove_table(name: str, data_dir: Path | str | None = None) -> None:
     """Delete a table, damaged or not.
 
     Raises:
-        UnknownNameError: If there is no such table.
-        TableError: If it is the packaged one.
+        UnknownNameError, TableError: If there is no such table, or it is the packaged one.
     """
     if name == PACKAGED_TABLE:
         raise TableError(f"the table {name!r} comes with the installation and cannot be removed")
@@ -81,13 +80,9 @@ def load_accuracy(
 ) -> pd.DataFrame:
     """Load the benchmark accuracy of every architecture that a table has.
 
-    Args:
-        dataset: Name of the data set.
-        kind: ``"validation"`` or ``"test"``.
-        source: Name of a table or path of a CSV file, which is then read and not stored. Without
-            it: the packaged table where that has the accuracies, else the most recently imported
-            table that has all of them.
-        data_dir: The data folder.
+    ``kind`` is ``"validation"`` or ``"test"``; ``source`` the name of a table or the path of a CSV
+    file, which is not stored. Without it, it is the packaged table where that has the accuracies,
+    else the most recently imported table that has all of them.
 
     Returns:
         Columns architecture (index), accuracy_mean and accuracy_std (percent; the sample deviation
@@ -99,9 +94,7 @@ def load_accuracy(
         TableError: If no table has these accuracies, the named one does not, or it is damaged; the
             message says how to import one.
     """
-    return _load(
-        "accuracy", "accuracies", _find_table(dataset, kind, source, data_dir), dataset, kind
-    )
+    return _load("accuracy", _find_table(dataset, kind, source, data_dir), dataset, kind)
 
 
 def load_seeds(
@@ -120,34 +113,13 @@ def load_seeds(
         UnknownNameError: As ``load_accuracy``.
         TableError: As ``load_accuracy``, or if the table has only means.
     """
-    table = _find_table(dataset, kind, source, data_dir)
-    return _load("seeds", "accuracies by seed", table, dataset, kind)
+    return _load("seeds", _find_table(dataset, kind, source, data_dir), dataset, kind)
 
 
-def load_costs(
-    dataset: str, source: Path | str | None = None, data_dir: Path | str | None = None
-) -> pd.DataFrame:
-    """Load the costs of every architecture, by default from the packaged table.
-
-    Returns:
-        Columns architecture (index), parameters (their number), latency (seconds for a batch) and
-        train_time (seconds for the whole training; on CIFAR-10 with half of the training images),
-        means over seeds, sorted by architecture.
-
-    Raises:
-        UnknownNameError: If there is no such data set or table.
-        TableError: If the table has no costs, or is damaged.
-    """
-    DATASETS.get(dataset)
-    table = _open_source(source or PACKAGED_TABLE, data_dir)
-    return _load("costs", f"costs on {dataset}", table, dataset)
-
-
-def _load(
-    part: str, what: str, table: Table, dataset: str, kind: str | None = None
-) -> pd.DataFrame:
+def _load(part: str, table: Table, dataset: str, kind: str) -> pd.DataFrame:
     rows = table.read(part, dataset, kind)
     if rows is None or rows.empty:
+        what = "accuracies by seed" if part == "seeds" else "accuracies"
         raise TableError(
             f"the table {table.info.name!r} has no {what}; choose another, like "
             f"{PACKAGED_TABLE!r}, or import one that has them"
@@ -206,7 +178,7 @@ def _open_source(source: Path | str, data_dir: Path | str | None) -> Table:
         return open_table(root / name)
     path = Path(source).expanduser()
     if IMPORTERS.get("csv").recognises(path):
-        content = read_input(path, importer="csv")[1].accepted()
+        content = preview_table(path, importer="csv").accepted()
         fingerprint = fingerprint_input(path)
         info = TableInfo(path.name, path.name, content.source, fingerprint, "", content.sets)
         return Table(info, content)

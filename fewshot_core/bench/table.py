@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -13,6 +13,7 @@ import pandas as pd
 
 from fewshot_core.data_folder import canonical_json, file_fingerprint, text_fingerprint
 from fewshot_core.datasets import DATASETS
+from fewshot_core.documents import read_dataclass
 from fewshot_core.errors import TableError, UnknownNameError
 from fewshot_core.space import ARCHITECTURE_COUNT, EDGES, OPERATIONS, Architecture
 
@@ -39,7 +40,6 @@ FORMS = {
 PARTS = {
     "accuracy": ["dataset", "kind", "architecture", "accuracy_mean", "accuracy_std", "seeds"],
     "seeds": ["dataset", "kind", "architecture", "seed", "accuracy"],
-    "costs": ["dataset", "architecture", "parameters", "latency", "train_time"],
 }
 """The parts of a table and their columns; see ``TableContent``."""
 
@@ -80,15 +80,10 @@ def fingerprint_files(files: Iterable[Path]) -> str:
 
 @dataclass(frozen=True)
 class TableSet:
-    """The accuracies of one data set and kind in a table.
+    """How many architectures have an accuracy of a data set and kind; complete if all 15,625.
 
-    Attributes:
-        dataset: Name of the data set.
-        kind: One of ``KINDS``.
-        architectures: How many architectures have an accuracy.
-        complete: Whether these are all 15,625.
-        seeds: How many trainings each accuracy is the mean of, as text ("2 or 3").
-        epochs: How many epochs each training took, or None where the input does not state it.
+    ``seeds`` is the number of trainings that each accuracy is the mean of, as text ("2 or 3");
+    ``epochs`` of each training is None where the input does not state it.
     """
 
     dataset: str
@@ -103,14 +98,8 @@ class TableSet:
 class TableInfo:
     """The manifest of a table.
 
-    Attributes:
-        name: The name to load it by.
-        label: Its name in the app.
-        source: Where it came from: a file name, or a package and its version.
-        fingerprint: SHA-256 of the content it was read from.
-        created: When it was stored, UTC, in ISO 8601.
-        sets: What it holds.
-        format: Version of its files.
+    ``source`` is a file name, or a package and its version; ``fingerprint`` the SHA-256 of what
+    was read, ``created`` the time of storing (UTC, ISO 8601), ``format`` the version of its files.
     """
 
     name: str
@@ -126,29 +115,14 @@ class TableInfo:
         matches = (item for item in self.sets if (item.dataset, item.kind) == (dataset, kind))
         return next(matches, None)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The manifest as a JSON-able dictionary."""
-        return asdict(self)
-
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> "TableInfo":
-        """Read what ``to_dict`` wrote.
-
-        Raises:
-            TableError: If a field is missing, unknown or of the wrong type, or the format is not
-                this version's.
-        """
-        try:
-            info = cls(**{**value, "sets": tuple(TableSet(**item) for item in value["sets"])})
-        except (KeyError, TypeError) as error:
-            raise TableError(f"the manifest does not have the expected fields: {error}") from error
+    def from_dict(cls, value: object) -> "TableInfo":
+        """Read a manifest; raises ``TableError`` if it is damaged or of another format."""
+        info = read_dataclass(cls, value, "the manifest", TableError)
         if info.format != FORMAT:
             raise TableError(f"expected a table of format {FORMAT}, got {info.format!r}")
-        for name in ("name", "label", "source", "fingerprint", "created"):
-            if not isinstance(getattr(info, name), str):
-                raise TableError(f"expected text for {name!r} in the manifest")
         for item in info.sets:
-            if item.dataset not in DATASETS.names() or item.kind not in KINDS:
+            if item.dataset not in DATASETS or item.kind not in KINDS:
                 raise TableError(
                     f"the manifest names an unknown set, {item.dataset!r} {item.kind!r}"
                 )
@@ -157,13 +131,9 @@ class TableInfo:
 
 @dataclass(frozen=True)
 class ColumnMapping:
-    """Which column of a CSV file holds what.
+    """Which column of a CSV file holds what: ``columns`` has (column, data set, kind) of each.
 
-    Attributes:
-        architecture: The column that names the architecture.
-        columns: (column, data set, kind) of each column of accuracies.
-        form: How the architecture is written, one of ``FORMS``.
-        scale: How the accuracies are written, one of ``SCALES``.
+    The architecture is written in one of ``FORMS``, the accuracies in one of ``SCALES``.
 
     Raises:
         TableError: If it names no accuracies, one twice, or something unknown.
@@ -191,23 +161,6 @@ class ColumnMapping:
     def names(self) -> tuple[str, ...]:
         """All columns it needs."""
         return (self.architecture, *(column for column, _, _ in self.columns))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The mapping as a JSON-able dictionary."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> "ColumnMapping":
-        """Read what ``to_dict`` wrote, also after a round trip through JSON.
-
-        Raises:
-            TableError: If a field is missing or unknown, or its value is.
-        """
-        try:
-            columns = tuple((column, dataset, kind) for column, dataset, kind in value["columns"])
-            return cls(**{**value, "columns": columns})
-        except (KeyError, TypeError, ValueError) as error:
-            raise TableError(f"expected a mapping of columns, got {value!r} ({error})") from error
 
     def to_options(self) -> str:
         """The command-line options that state it."""
@@ -246,40 +199,34 @@ def _check_choice(what: str, value: str, choices: Sequence[str] | Mapping[str, A
 
 @dataclass(frozen=True)
 class TableContent:
-    """The accuracies of a table and, where they are known, its seeds and costs.
+    """The accuracies of a table in percent and, where they are known, those of every seed.
 
-    Attributes:
-        source: Where it came from: a file name, or a package and its version.
-        sets: What it holds.
-        accuracy: Columns dataset, kind, architecture, accuracy_mean and accuracy_std (percent; the
-            sample deviation over seeds, NaN for one or an unknown number) and seeds (their number,
-            NA where unknown).
-        seeds: Columns dataset, kind, architecture, seed, accuracy (percent); or None.
-        costs: Columns dataset, architecture, parameters (their number), latency and train_time
-            (seconds), means over seeds; or None.
+    Columns as in ``PARTS``; accuracy_std is the sample deviation over seeds, NaN for one or an
+    unknown number, and seeds their number, NA where unknown.
     """
 
     source: str
     sets: tuple[TableSet, ...]
     accuracy: pd.DataFrame
     seeds: pd.DataFrame | None = None
-    costs: pd.DataFrame | None = None
 
     def parts(self) -> dict[str, pd.DataFrame | None]:
         """Its frames by their names in ``PARTS``."""
-        return {"accuracy": self.accuracy, "seeds": self.seeds, "costs": self.costs}
+        return {"accuracy": self.accuracy, "seeds": self.seeds}
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What an importer understood of its input.
+class TablePreview:
+    """What was understood of an input that is not stored yet.
 
     Attributes:
         content: The content, or None where the input cannot be understood as it is.
         rows: The first rows, as they are in the input.
         columns: Names of all columns of the input; empty for inputs without.
-        mapping: What its columns were taken for; None for inputs without.
+        mapping: What its columns were taken for; None for inputs without, or if nothing fits.
         problem: Why this may not be imported as it is and what to do, or None if it may.
+        importer: Name of the importer that read it.
+        name: The name it would be stored under.
     """
 
     content: TableContent | None
@@ -287,6 +234,24 @@ class Reading:
     columns: tuple[str, ...] = ()
     mapping: ColumnMapping | None = None
     problem: str | None = None
+    importer: str = ""
+    name: str = ""
+
+    @property
+    def sets(self) -> tuple[TableSet, ...]:
+        """What it holds; empty where that is not known."""
+        return self.content.sets if self.content else ()
+
+    @property
+    def best(self) -> pd.DataFrame:
+        """The best architecture of each set: its index, string, and accuracy_mean in percent."""
+        columns = ["dataset", "kind", "architecture", "string", "accuracy_mean"]
+        if self.content is None:
+            return pd.DataFrame(columns=columns)
+        accuracy = self.content.accuracy
+        best = accuracy.loc[accuracy.groupby(["dataset", "kind"])["accuracy_mean"].idxmax()]
+        strings = [Architecture.from_index(index).to_string() for index in best["architecture"]]
+        return best.assign(string=strings)[columns].reset_index(drop=True)
 
     def accepted(self) -> TableContent:
         """The content; raises ``TableError`` if there is a problem."""
@@ -295,17 +260,14 @@ class Reading:
         return self.content
 
 
-def make_content(
-    rows: pd.DataFrame, source: str, epochs: int | None, costs: pd.DataFrame | None = None
-) -> TableContent:
+def make_content(rows: pd.DataFrame, source: str, epochs: int | None) -> TableContent:
     """Check accuracies and make the content of a table of them.
 
     Args:
         rows: Columns dataset, kind, architecture, accuracy and place (where the row was found, for
             messages); also seed, where an architecture has one accuracy for each.
-        source: As in ``TableContent``.
-        epochs: How many epochs each training took, or None where that is not known.
-        costs: As in ``TableContent``.
+        source: As in ``TableInfo``.
+        epochs: As in ``TableSet``.
 
     Raises:
         TableError: If there are none, one is not from 0 to 100, or one is there twice. The message
@@ -329,15 +291,11 @@ def make_content(
         )
         accuracy = accuracy.sort_values(_KEYS, ignore_index=True)
         seeds = None
-    return TableContent(source, _describe_sets(accuracy, epochs), accuracy, seeds, costs)
+    return TableContent(source, _describe_sets(accuracy, epochs), accuracy, seeds)
 
 
 def check_complete(rows: pd.DataFrame, source: str) -> None:
-    """Check that every set has all 15,625 architectures.
-
-    Args:
-        rows: Columns dataset, kind and architecture.
-        source: Where they come from, for the message.
+    """Check that every set in rows with dataset, kind and architecture has all architectures.
 
     Raises:
         TableError: The message has the number of missing ones and the first of them.
@@ -354,7 +312,7 @@ def check_complete(rows: pd.DataFrame, source: str) -> None:
 
 
 def describe_place(place: str, architecture: int) -> str:
-    """Name of a row for messages: its place and its architecture."""
+    """Name of a row for messages."""
     return f"{place} ({Architecture.from_index(int(architecture)).to_string()})"
 
 

@@ -8,6 +8,7 @@ a usage error, 130 when it was interrupted.
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -172,14 +173,14 @@ def run_import(
             "importer": shown.importer,
             "sets": [vars(item) for item in shown.sets],
             "columns": list(shown.columns),
-            "mapping": shown.mapping.to_dict() if shown.mapping else None,
+            "mapping": vars(shown.mapping) if shown.mapping else None,
             "problem": shown.problem,
         }
         print_json(document)
         return
     info = import_table(path, name, label, mapping, replace=replace, data_dir=data_dir(folder))
     if as_json:
-        print_json(info.to_dict())
+        print_json(asdict(info))
         return
     out.print(f"imported {info.name} from {info.source}", markup=False, highlight=False)
     for item in info.sets:

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from fewshot_core.datasets import Dataset
-from fewshot_core.errors import ImagesError
 from fewshot_core.images import pickles
 from fewshot_core.images.synthetic import SYNTHETIC, SyntheticReader
 from fewshot_core.registry import Registry
@@ -20,28 +19,17 @@ class Reader(Protocol):
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
-        """The class of every image, (count,)."""
+        """The class of every image, (N,)."""
 
-    @property
-    def count(self) -> int:
-        """Number of images."""
-
-    def read(
-        self, rows: npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-        """Pixels (n, 3, H, W) and labels (n,) of some rows, in their order."""
+    def read(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Pixels (n, 3, H, W) of some rows, in their order."""
 
 
 @dataclass(frozen=True)
 class ImageFormat:
-    """A format.
+    """A format: ``locate`` finds a data set inside a folder or file, or returns None.
 
-    Attributes:
-        name: Its name.
-        label: Its name in words.
-        locate: Finds the data set inside a folder (or file); None if it is not there.
-        files: The files that hold the training images.
-        open: Opens a split, ``"train"`` or ``"test"``.
+    ``files`` lists the files of the training images; ``open`` opens a split, "train" or "test".
     """
 
     name: str
@@ -59,10 +47,7 @@ def _locate_parquet(dataset: Dataset, place: Path) -> Path | None:
 def _open_parquet(dataset: Dataset, place: Path, split: str) -> Reader:
     from fewshot_core.images.parquet import open_shards  # a waiting process needs no pyarrow
 
-    shards = _shards(place, split)
-    if not shards:
-        raise ImagesError(f"{place}: expected files {split}-*.parquet, found none")
-    return open_shards(dataset, place, split, shards)
+    return open_shards(dataset, place, split, _shards(place, split))
 
 
 def _shards(folder: Path, split: str) -> list[Path]:

@@ -30,8 +30,10 @@ def open_shards(
     """Open the files of a split without decoding any image.
 
     Raises:
-        ImagesError: If a file is damaged or of another layout.
+        ImagesError: If there is no file, or one is damaged or of another layout.
     """
+    if not shards:
+        raise ImagesError(f"{place}: expected files {split}-*.parquet, found none")
     try:
         parts = [_read_shard(dataset, shard) for shard in shards]
         table = pa.concat_tables(parts)
@@ -44,38 +46,20 @@ def open_shards(
 
 @dataclass(frozen=True)
 class ParquetReader:
-    """A split of Parquet files, its images still encoded.
-
-    Attributes:
-        images: Structs with the field ``bytes``.
-        labels: Class numbers, int64.
-        size: Expected height and width.
-        place: The folder, for messages.
-    """
+    """A split of Parquet files of square images, still encoded: structs with ``bytes``."""
 
     images: pa.ChunkedArray
     labels: npt.NDArray[np.int64]
     size: int
     place: Path
 
-    @property
-    def count(self) -> int:
-        """Number of images."""
-        return len(self.labels)
-
-    def read(
-        self, rows: npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-        """Decode some rows: pixels (n, 3, H, W) and labels (n,).
-
-        Raises:
-            ImagesError: If an image cannot be decoded or has another size.
-        """
+    def read(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Decode some rows; raises ``ImagesError`` if one cannot be or has another size."""
         encoded = pc.struct_field(self.images.take(pa.array(rows)), "bytes")
         pixels = np.empty((len(rows), 3, self.size, self.size), dtype=np.uint8)
         for position, (row, content) in enumerate(zip(rows, encoded, strict=True)):
             pixels[position] = self._decode(int(row), content.as_py())
-        return pixels, self.labels[rows]
+        return pixels
 
     def _decode(self, row: int, content: bytes | None) -> npt.NDArray[np.uint8]:
         name = f"{self.place}: image {row}"

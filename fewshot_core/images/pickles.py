@@ -24,16 +24,10 @@ LARGEST = 500_000_000
 
 @dataclass(frozen=True)
 class Layout:
-    """The files of a data set.
+    """The files of a data set: their folder, and the official archive if there is one.
 
-    Attributes:
-        folder: Name of the folder that has them.
-        train: The files of the training images.
-        test: The files of the test images.
-        labels: The key of the labels in a file.
-        first: The label of the first class; images of later classes than the data set's are left
-            out where it is not 0.
-        archive: Name of the official archive, if there is one.
+    ``labels`` is the key of the labels in a file, and ``first`` the label of the first class;
+    where that is not 0, images of later classes than the data set's are left out.
     """
 
     folder: str
@@ -72,16 +66,9 @@ class ArraysReader:
     pixels: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64]
 
-    @property
-    def count(self) -> int:
-        """Number of images."""
-        return len(self.labels)
-
-    def read(
-        self, rows: npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-        """Pixels and labels of some rows."""
-        return self.pixels[rows], self.labels[rows]
+    def read(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Pixels of some rows."""
+        return self.pixels[rows]
 
 
 def locate(dataset: Dataset, place: Path) -> Path | None:

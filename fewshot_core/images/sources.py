@@ -40,15 +40,9 @@ _CHECKSUMS = {
 
 @dataclass(frozen=True)
 class ImageSource:
-    """Images of a data set.
+    """Images of a data set, in a format (``kind``, a name in ``FORMATS``).
 
-    Attributes:
-        dataset: The data set's name.
-        name: The name to choose the source by.
-        label: The source in words.
-        kind: Its format, a name in ``FORMATS``.
-        path: Where it is; the current folder for synthetic images.
-        problem: Why it cannot be used, or None.
+    ``path`` is the current folder for synthetic images; ``problem`` says why it cannot be used.
     """
 
     dataset: str
@@ -63,10 +57,9 @@ class ImageSource:
         """Whether the images are synthetic."""
         return self.kind == SYNTHETIC
 
-    @property
-    def place(self) -> str:
-        """Where it is, for messages."""
-        return "synthetic images" if self.synthetic else str(self.path)
+    def training_files(self) -> list[Path]:
+        """The files that hold the training images; none for synthetic images."""
+        return FORMATS.get(self.kind).files(DATASETS.get(self.dataset), self.path)
 
 
 def list_sources(
@@ -80,11 +73,9 @@ def list_sources(
     sources = []
     for name in DATASETS.names() if dataset is None else [DATASETS.get(dataset).name]:
         own = folder / "images" / name
-        if _format(name, own) is not None:
-            sources.append(_recognise(name, DATA_FOLDER, own))
-        for entry in _registered(folder):
-            if entry["dataset"] == name:
-                sources.append(_from_entry(entry))
+        found = _recognise(name, DATA_FOLDER, own)
+        sources += [] if found is None else [found]
+        sources += [_from_entry(entry) for entry in _registered(folder) if entry["dataset"] == name]
         sources.append(ImageSource(name, SYNTHETIC, "synthetic images", SYNTHETIC, Path()))
     return sources
 
@@ -116,12 +107,7 @@ def find_source(
             f"unknown images {str(source)!r}: expected one of {names}, or a path that exists. "
             f"{_how_to_get(info)}"
         )
-    return _recognise(dataset, str(source), place.resolve())
-
-
-def training_files(source: ImageSource) -> list[Path]:
-    """The files that hold the training images; none for synthetic images."""
-    return FORMATS.get(source.kind).files(DATASETS.get(source.dataset), source.path)
+    return _recognise_or_raise(dataset, str(source), place.resolve())
 
 
 def source_fingerprint(
@@ -139,18 +125,14 @@ def fingerprint_of(source: ImageSource) -> str:
     """``source_fingerprint`` of a source that was found."""
     if source.synthetic:
         return text_fingerprint(f"{RECIPE}/{source.dataset}")
-    paths = training_files(source)
-    missing = [path for path in paths if not path.is_file()]
-    if missing:
-        label = DATASETS.get(source.dataset).label
-        raise ImagesError(f"expected the file {missing[0]} of {label}, found none")
-    stats = [path.stat() for path in paths]
-    return text_fingerprint(
-        "/".join(
-            _content_fingerprint(path, stat.st_size, stat.st_mtime_ns)
-            for path, stat in zip(paths, stats, strict=True)
-        )
-    )
+    found = []
+    for path in source.training_files():
+        if not path.is_file():
+            label = DATASETS.get(source.dataset).label
+            raise ImagesError(f"expected the file {path} of {label}, found none")
+        stat = path.stat()
+        found.append(_content_fingerprint(path, stat.st_size, stat.st_mtime_ns))
+    return text_fingerprint("/".join(found))
 
 
 def register_source(
@@ -162,11 +144,11 @@ def register_source(
         ImagesError: If the path does not hold the data set, or the name is taken.
     """
     place = Path(path).expanduser().resolve()
-    source = _recognise(dataset, name or place.name, place)
+    source = _recognise_or_raise(dataset, name or place.name, place)
     taken = {DATA_FOLDER: "the images in the data folder", SYNTHETIC: "synthetic images"}
     for item in list_sources(dataset, data_dir):
         if item.path != source.path:
-            taken[item.name] = item.place
+            taken[item.name] = "synthetic images" if item.synthetic else str(item.path)
     if source.name in taken:
         raise ImagesError(
             f"the name {source.name!r} is taken by {taken[source.name]}: choose another with --name"
@@ -200,11 +182,7 @@ def download(
 ) -> ImageSource:
     """Download the official archive of CIFAR-10 or CIFAR-100 into the data folder.
 
-    Args:
-        dataset: The data set's name.
-        data_dir: The data folder.
-        progress: A progress bar as pooch takes it, with ``total``, ``update``, ``reset`` and
-            ``close``; False for none.
+    ``progress`` is a progress bar as pooch takes it, or False for none.
 
     Raises:
         ImagesError: If the archive cannot be fetched, its checksum is wrong, or the data set
@@ -256,35 +234,33 @@ def _check_content(source: ImageSource) -> None:
     classes = len(np.unique(layout.open(info, source.path, "train").labels))
     if classes != info.classes:
         raise ImagesError(
-            f"{source.place}: expected training images of all {info.classes} classes of "
+            f"{source.path}: expected training images of all {info.classes} classes of "
             f"{info.label}, got {classes}; is it another data set, or a part of one?"
         )
 
 
-def _format(dataset: str, place: Path) -> tuple[str, Path] | None:
-    """The format of a place and where in it the data set is."""
+def _recognise(dataset: str, name: str, place: Path) -> ImageSource | None:
+    """The data set in a place, if it is there in a known format."""
     for item in FORMATS:
         located = item.locate(DATASETS.get(dataset), place)
         if located is not None:
-            return item.name, located
+            return ImageSource(dataset, name, item.label, item.name, located)
     return None
 
 
-def _recognise(dataset: str, name: str, place: Path) -> ImageSource:
-    found = _format(dataset, place)
+def _recognise_or_raise(dataset: str, name: str, place: Path) -> ImageSource:
+    found = _recognise(dataset, name, place)
     if found is None:
         info = DATASETS.get(dataset)
         raise ImagesError(f"{place} holds no {info.label} in a known format. {_how_to_get(info)}")
-    kind, path = found
-    return ImageSource(dataset, name, FORMATS.get(kind).label, kind, path)
+    return found
 
 
 def _from_entry(entry: dict[str, str]) -> ImageSource:
     dataset, name, path = entry["dataset"], entry["name"], Path(entry["path"])
-    if _format(dataset, path) is None:
-        problem = f"the registered images {name!r} are no longer at {path}"
-        return ImageSource(dataset, name, name, "missing", path, problem)
-    return _recognise(dataset, name, path)
+    problem = f"the registered images {name!r} are no longer at {path}"
+    missing = ImageSource(dataset, name, name, "missing", path, problem)
+    return _recognise(dataset, name, path) or missing
 
 
 def _register(folder: Path) -> Path:

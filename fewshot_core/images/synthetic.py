@@ -29,25 +29,14 @@ class SyntheticReader:
     split: str
 
     @property
-    def count(self) -> int:
-        """Number of images."""
-        return _COUNTS[self.split]
-
-    @property
     def labels(self) -> npt.NDArray[np.int64]:
         """The class of every image, in rotation."""
-        return np.arange(self.count) % self.dataset.classes
+        return np.arange(_COUNTS[self.split]) % self.dataset.classes
 
-    def read(
-        self, rows: npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-        """Generate the images of some numbers: pixels (n, 3, H, W) and labels (n,)."""
-        labels = self.labels[rows]
-        size = self.dataset.image_size
-        pixels = np.empty((len(rows), 3, size, size), dtype=np.uint8)
-        for position, (row, label) in enumerate(zip(rows, labels, strict=True)):
-            pixels[position] = self._image(int(row), int(label))
-        return pixels, labels
+    def read(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Generate the images of some numbers, (n, 3, H, W)."""
+        labels = self.labels
+        return np.stack([self._image(int(row), int(labels[row])) for row in rows])
 
     def _image(self, row: int, label: int) -> npt.NDArray[np.uint8]:
         size = self.dataset.image_size

@@ -11,7 +11,7 @@ from typing import Any
 from fewshot_core.data_folder import write_json
 from fewshot_core.datasets import DATASETS
 from fewshot_core.images import find_source
-from fewshot_core.images.loading import open_reader
+from fewshot_core.images.batches import open_reader
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs.devices import with_threads
 from fewshot_core.runs.requests import Request, SearchRequest, SplitRequest, TrainingRequest
@@ -128,7 +128,7 @@ def count_images(
     Raises:
         ImagesError: If there are no such images.
     """
-    return open_reader(find_source(dataset, source, data_dir), "train").count
+    return len(open_reader(find_source(dataset, source, data_dir), "train").labels)
 
 
 def _key(request: Request) -> str:

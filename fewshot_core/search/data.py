@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fewshot_core.datasets import DATASETS, Dataset
 from fewshot_core.images import Provenance, find_source
-from fewshot_core.images.loading import open_reader, provenance_of
+from fewshot_core.images.batches import open_reader, provenance_of
 from fewshot_core.search.options import SearchError
 
 
@@ -94,14 +94,15 @@ def load_data(
     info = DATASETS.get(dataset)
     found = find_source(dataset, source, data_dir)
     reader = open_reader(found, "train")
-    size = reader.count if count is None else count
-    if size > reader.count:
+    available = len(reader.labels)
+    size = available if count is None else count
+    if size > available:
         raise SearchError(
-            f"expected at most the {reader.count:,} images of {info.label} ({found.label}), "
+            f"expected at most the {available:,} images of {info.label} ({found.label}), "
             f"got {size:,}"
         )
-    rows = np.random.default_rng(split_seed).permutation(reader.count)[:size]
-    pixels, labels = reader.read(rows)
+    rows = np.random.default_rng(split_seed).permutation(available)[:size]
+    pixels, labels = reader.read(rows), reader.labels[rows]
     provenance = provenance_of(found, "train", size, None if count is None else split_seed)
     whole = normalise(torch.from_numpy(pixels), torch.from_numpy(labels), info, device)
     return halved(whole, info, provenance)

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from whole_splits import load_images
 
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import ImagesError
-from fewshot_core.images import SYNTHETIC, load_batch, load_images, source_fingerprint
+from fewshot_core.images import SYNTHETIC, load_batch, source_fingerprint
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "cifar10"
 needs_real = pytest.mark.skipif(

@@ -7,10 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from whole_splits import load_images
 
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import ImagesError
-from fewshot_core.images import load_batch, load_images, parquet
+from fewshot_core.images import load_batch, parquet
 
 
 class Attack:

@@ -2,6 +2,7 @@ import shutil
 
 import pytest
 import requests
+from whole_splits import load_images
 
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import ImagesError, UnknownNameError
@@ -10,7 +11,6 @@ from fewshot_core.images import (
     download,
     list_sources,
     load_batch,
-    load_images,
     register_source,
     source_fingerprint,
     unregister_source,

@@ -8,7 +8,7 @@ import torch
 
 from fewshot_core.errors import ImagesError
 from fewshot_core.images import find_source
-from fewshot_core.images.loading import open_reader
+from fewshot_core.images.batches import open_reader
 from fewshot_core.search import SearchError, SearchOptions, search
 from fewshot_core.search.data import (
     Images,
@@ -48,7 +48,8 @@ def test_pixels_are_normalised_by_the_channel_statistics_of_the_data_set(loaded)
 
 def _rows(seed, count):
     reader = open_reader(find_source("cifar10", "synthetic"), "train")
-    return reader.read(np.random.default_rng(seed).permutation(reader.count)[:count])
+    rows = np.random.default_rng(seed).permutation(len(reader.labels))[:count]
+    return reader.read(rows), reader.labels[rows]
 
 
 def test_the_seed_says_which_images_and_which_half(loaded):

@@ -15,7 +15,6 @@ from fewshot_core.data_folder import atomic_folder, file_fingerprint
 from fewshot_core.errors import FewshotError
 from fewshot_core.images import find_source, source_fingerprint
 from fewshot_core.images.pickles import read_image_file
-from fewshot_core.images.sources import training_files
 from fewshot_core.networks import check_checkpoint
 from fewshot_core.runs.folder import RunFolder, State, Status
 from fewshot_core.runs.requests import KINDS, Request, SearchRequest, SplitRequest, read_request
@@ -50,7 +49,7 @@ def read_inputs(request: Request, data_dir: Path) -> Sent:
         source = find_source(request.dataset, request.images, data_dir)
         if not source.synthetic:
             above, root = source.path.parent, source.path.name
-            for path in training_files(source):
+            for path in source.training_files():
                 images[str(path.relative_to(above))] = read_image_file(path)
     checkpoint = request.checkpoint_path
     if checkpoint is None:
