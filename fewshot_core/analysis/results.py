@@ -342,7 +342,7 @@ def results_markdown(table: pd.DataFrame, show: str = "both", accuracy: str = "t
     Raises:
         UnknownNameError: If ``show`` is unknown.
     """
-    text = _markdown_table(_arrange(table, show, str, "**{}**".format))
+    text = markdown_table(_arrange(table, show, str, "**{}**".format))
     notes = "".join(f"{note}  \n" for note in _notes(table, show, accuracy))
     return f"{text}\n{notes.rstrip()}\n"
 
@@ -359,11 +359,11 @@ def results_latex(table: pd.DataFrame, show: str = "both", accuracy: str = "test
     return f"{notes}{text}"
 
 
-def _markdown_table(frame: pd.DataFrame) -> str:
-    """Format a DataFrame as a Markdown table: the first column on the left, others on the right."""
+def markdown_table(frame: pd.DataFrame, align: str = "---:") -> str:
+    """Format a DataFrame as a Markdown table, with the alignment of all columns but the first."""
     lines = [list(map(str, frame.columns)), *frame.astype(str).to_numpy().tolist()]
     texts = ["| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines]
-    texts.insert(1, "| --- " + "| ---: " * (frame.shape[1] - 1) + "|")
+    texts.insert(1, f"| --- {f'| {align} ' * (frame.shape[1] - 1)}|")
     return "\n".join(texts) + "\n"
 
 

@@ -1,17 +1,10 @@
 """The claims of Section 4 of the paper, checked on recorded runs.
 
-``read_material`` reads runs, tables and published splits; each claim of ``CLAIMS`` measures its
-evidence and states its rule; ``report_markdown`` writes the page. Only the first one reads files.
+``read_material`` reads runs, tables and published splits; each claim of ``CLAIMS`` lists its cases
+in them and applies its rule; ``report_markdown`` writes the page. Only the first one reads files.
 """
 
-from fewshot_core.reproduction.claims import (
-    Claim,
-    Evidence,
-    Judgement,
-    Mean,
-    Tally,
-    Verdict,
-)
+from fewshot_core.reproduction.claims import Claim, Decision, Finding, Mean, Tally, Verdict
 from fewshot_core.reproduction.evidence import (
     Accuracies,
     Material,
@@ -26,8 +19,8 @@ __all__ = [
     "CLAIMS",
     "Accuracies",
     "Claim",
-    "Evidence",
-    "Judgement",
+    "Decision",
+    "Finding",
     "Material",
     "Mean",
     "SearchKind",

@@ -1,25 +1,24 @@
 """Claims, and the two rules that turn numbers into a verdict."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
 
-from fewshot_core.analysis import wilson_interval
+from fewshot_core.analysis import CONFIDENCE, wilson_interval
 from fewshot_core.reproduction.evidence import Material, Source
-
-CONFIDENCE = 0.95
-"""The confidence of all intervals, which is also the default of ``wilson_interval``."""
 
 SHARE_RULE = (
     "the claim holds if Wilson's interval of the share lies above one half, does not hold if it "
     "lies below, and is inconclusive otherwise"
 )
 """Stated once on the page; claims refer to it as the share rule."""
+
+PRINTED = Source("the paper's Tables 1 to 3, as printed", "counted, not measured here")
 
 
 class Verdict(StrEnum):
@@ -31,31 +30,23 @@ class Verdict(StrEnum):
     MISSING = "not measured"
 
 
-_OPPOSITE = {Verdict.HOLDS: Verdict.FAILS, Verdict.FAILS: Verdict.HOLDS}
-
-
-class Judgement(NamedTuple):
+class Decision(NamedTuple):
     """A verdict and the reason for it."""
 
     verdict: Verdict
     reason: str
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What one source says about a claim.
+Row = dict[str, object]
+"""The cells of a table's row, by heading."""
 
-    Attributes:
-        measured: The result, in sentences with numbers.
-        judgement: The verdict by the claim's rule, and the reason.
-        table: The numbers behind it: headings, then rows, with " | " between cells.
-        source: What was examined.
-    """
+
+class Finding(NamedTuple):
+    """The evidence of one source: in sentences, the decision by the rule, and the numbers."""
 
     measured: str
-    judgement: Judgement
-    table: tuple[str, ...]
-    source: Source
+    decision: Decision
+    table: list[Row]
 
 
 @dataclass(frozen=True)
@@ -67,16 +58,28 @@ class Claim:
         section: Its place: "4.2, Figure 3", or "beyond the paper".
         statement: What the paper says, in our words.
         rule: How the verdict follows from what is measured.
-        measure: Computes the evidence; nothing where no run is suitable.
-        supply: The command that makes the missing runs.
+        cases: Lists the cases in the material, by source; none where no run is suitable.
+        evaluate: Applies the rule to the cases of one source.
+        command: The command that makes the missing runs, with a placeholder of
+            ``Material.commands``.
+        printed: Applies the rule to the tables of the paper.
     """
 
     title: str
     section: str
     statement: str
     rule: str
-    measure: Callable[[Material], Iterable[Evidence]]
-    supply: Callable[[Material], str]
+    cases: Callable[[Material], Iterable[tuple[Any, Source]]]
+    evaluate: Callable[[Any], Finding]
+    command: str
+    printed: Callable[[], Finding] | None = None
+
+    def evidence(self, material: Material) -> Iterator[tuple[Finding, Source]]:
+        """Evaluate the claim on each source."""
+        for cases, source in self.cases(material):
+            yield self.evaluate(cases), source
+        if self.printed is not None:
+            yield self.printed(), PRINTED
 
 
 @dataclass(frozen=True)
@@ -89,14 +92,14 @@ class Tally:
     @classmethod
     def count(cls, cases: Iterable[bool]) -> "Tally":
         """Count the cases that are true."""
-        known = [bool(case) for case in cases]
-        return cls(sum(known), len(known))
+        known = list(cases)
+        return cls(sum(map(bool, known)), len(known))
 
     @property
-    def judgement(self) -> Judgement:
+    def decision(self) -> Decision:
         """Compare Wilson's interval of the share with one half; see ``SHARE_RULE``."""
         if not self.of:
-            return Judgement(Verdict.MISSING, "there are no cases")
+            return Decision(Verdict.MISSING, "there are no cases")
         low, high = wilson_interval(self.yes / self.of, self.of)
         found = _compare((low, high), 0.5, f"share, {low:.0%} to {high:.0%}", "one half")
         if found.verdict is not Verdict.UNKNOWN:
@@ -124,44 +127,45 @@ class Mean:
         cls, values: Sequence[float], within: tuple[float, float] = (-math.inf, math.inf)
     ) -> "Mean":
         """Compute the mean of at least one value, its interval clipped to the possible range."""
-        numbers = np.asarray(values, dtype=np.float64)
-        mean = float(numbers.mean())
-        if numbers.size < 2:
+        mean = float(np.mean(values))
+        if len(values) < 2:
             return cls(mean, None)
-        error = float(numbers.std(ddof=1)) / numbers.size**0.5
-        reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, numbers.size - 1)) * error
+        reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stats.sem(values))
         return cls(mean, (max(mean - reach, within[0]), min(mean + reach, within[1])))
 
-    def above(self, limit: float, digits: int = 2) -> Judgement:
-        """Judge by the interval whether the mean is above a limit."""
+    def compare(self, limit: float, digits: int = 2, holds_above: bool = True) -> Decision:
+        """Compare the interval with a limit, above (or below) which the claim holds."""
         if self.interval is None:
             reason = "a single measurement has no interval: repeat with other seeds or splits"
-            return Judgement(Verdict.UNKNOWN, reason)
-        low, high = self.interval
-        ends = f"mean, {low:.{digits}f} to {high:.{digits}f}"
-        return _compare(self.interval, limit, ends, f"{limit:g}")
+            return Decision(Verdict.UNKNOWN, reason)
+        ends = f"mean, {self.ends(digits)}"
+        return _compare(self.interval, limit, ends, f"{limit:g}", holds_above)
 
-    def below(self, limit: float, digits: int = 2) -> Judgement:
-        """Judge by the interval whether the mean is below a limit."""
-        verdict, reason = self.above(limit, digits)
-        return Judgement(_OPPOSITE.get(verdict, verdict), reason)
+    def ends(self, digits: int = 2) -> str:
+        """Format the interval: "-0.10 to 0.52"."""
+        if self.interval is None:
+            return "–"
+        low, high = self.interval
+        return f"{low:.{digits}f} to {high:.{digits}f}"
 
     def text(self, digits: int = 2) -> str:
         """Format the mean with its interval: "0.21 (interval -0.10 to 0.52)"."""
-        if self.interval is None:
-            return f"{self.value:.{digits}f} (one measurement, no interval)"
-        low, high = self.interval
-        return f"{self.value:.{digits}f} (interval {low:.{digits}f} to {high:.{digits}f})"
+        none = self.interval is None
+        interval = "one measurement, no interval" if none else f"interval {self.ends(digits)}"
+        return f"{self.value:.{digits}f} ({interval})"
 
     def __str__(self) -> str:
         """Format the mean with two digits."""
         return self.text()
 
 
-def _compare(interval: tuple[float, float], limit: float, ends: str, name: str) -> Judgement:
+def _compare(
+    interval: tuple[float, float], limit: float, ends: str, name: str, holds_above: bool = True
+) -> Decision:
     low, high = interval
-    if low > limit:
-        return Judgement(Verdict.HOLDS, f"the interval of the {ends}, lies above {name}")
-    if high < limit:
-        return Judgement(Verdict.FAILS, f"the interval of the {ends}, lies below {name}")
-    return Judgement(Verdict.UNKNOWN, f"the interval of the {ends}, contains {name}")
+    if low <= limit <= high:
+        return Decision(Verdict.UNKNOWN, f"the interval of the {ends}, contains {name}")
+    above = low > limit
+    verdict = Verdict.HOLDS if above == holds_above else Verdict.FAILS
+    side = "above" if above else "below"
+    return Decision(verdict, f"the interval of the {ends}, lies {side} {name}")

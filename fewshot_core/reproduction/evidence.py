@@ -1,11 +1,10 @@
 """The evidence of claims: accuracy tables, splits and searches, and how they are read."""
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,16 +26,8 @@ from fewshot_core.store import Store
 RANDOM = "random"
 """The metric that groups operations at random."""
 
-_WHOLE = "whole space"
+_WHOLE = ("whole space",)
 _SKIP = OPERATIONS.index("skip_connect")
-_WITH_SEED = re.compile(r"(?P<metric>\w+?)_(?P<seed>\d+)")
-"""The name of a published split that was made with a seed: "random_777"."""
-
-FACTS = (
-    "data set | accuracies | best | all-skip | top 1% from | top 1% | best tree, bits | "
-    "its top 1% by sub-space | random trees: mean, 5% to 95%, bits"
-)
-"""The headings of what an accuracy table says without any run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,28 +38,39 @@ class Accuracies:
     kind: str
     table: str
     fingerprint: str
-    frame: pd.DataFrame
     evaluator: SplitEvaluator
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Columns architecture (index) and accuracy_mean (percent)."""
+        return self.evaluator.accuracy
 
     @property
     def text(self) -> str:
         """The kind of accuracy and the table, in words."""
         return f"{self.kind} accuracy, table {self.table}"
 
-    def facts(self) -> str:
-        """The cells of ``FACTS``: the top 1% of the table, the best tree, random trees."""
+    def facts(self) -> dict[str, object]:
+        """What the table says without any run: the top 1%, the best tree, random trees."""
         values = self.frame["accuracy_mean"].to_numpy()
-        chance = self.evaluator.baseline(TreeOptions())
-        tops = describe_sub_spaces(chance.best.leaves, self.frame)["top_count"]
-        low, high = np.quantile(chance.gains, [0.05, 0.95])
+        baseline = self.evaluator.baseline(TreeOptions())
+        tops = describe_sub_spaces(baseline.best.leaves, self.frame)["top_count"]
+        low, high = np.quantile(baseline.gains, [0.05, 0.95])
         skips = SubSpace(((_SKIP,),) * len(EDGES)).architecture_indices()
         all_skip = self.frame[self.frame["architecture"].isin(skips)]["accuracy_mean"].max()
-        return (
-            f"{self.dataset} | {self.kind}, {_cell(self.table)} | {np.nanmax(values):.4f} | "
-            f"{all_skip:.4f} | {top_threshold(values):.4f} | {tops.sum()} | "
-            f"{chance.best.gain_bits:.4f} | {', '.join(map(str, tops))} | "
-            f"{chance.gains.mean():.4f}, {low:.4f} to {high:.4f}"
-        )
+        return {
+            "data set": self.dataset,
+            "accuracies": f"{self.kind}, {self.table}",
+            "best": f"{np.nanmax(values):.4f}",
+            "all-skip": f"{all_skip:.4f}",
+            "top 1% from": f"{top_threshold(values):.4f}",
+            "top 1%": tops.sum(),
+            "best tree, bits": f"{baseline.best.gain_bits:.4f}",
+            "its top 1% by sub-space": ", ".join(map(str, tops)),
+            "random trees: mean, 5% to 95%, bits": (
+                f"{baseline.gains.mean():.4f}, {low:.4f} to {high:.4f}"
+            ),
+        }
 
 
 class Source(NamedTuple):
@@ -99,11 +101,11 @@ class Split:
     ties: int | None = None
 
     @property
-    def label(self) -> str:
-        """The first cells of its row in a table: metric, data set, seed and ties."""
+    def row(self) -> dict[str, object]:
+        """The first cells of its row in a table."""
         seeds = ", ".join(map(str, sorted(set(self.seeds)))) or "–"
         ties = "–" if self.ties is None else self.ties
-        return f"{_cell(self.metric)} | {self.dataset} | {seeds} | {ties}"
+        return {"metric": self.metric, "data set": self.dataset, "seed": seeds, "ties": ties}
 
 
 @dataclass(frozen=True)
@@ -119,11 +121,9 @@ class SplitGroup:
         """Their number and origin: "12 recorded splits"."""
         return f"{len(self.splits)} {self.origin} splits"
 
-    def source(self, material: str = "", splits: Iterable[Split] | None = None) -> Source:
-        """Describe all of the splits, or some of them."""
-        chosen = self.splits if splits is None else splits
-        runs = tuple(split.run_id for split in chosen if split.run_id)
-        return Source(material or self.material, self.scale, runs)
+    def source(self, material: str, splits: Iterable[Split]) -> Source:
+        """Describe some of the splits."""
+        return Source(material, self.scale, tuple(s.run_id for s in splits if s.run_id))
 
 
 @dataclass(frozen=True)
@@ -159,9 +159,9 @@ class SearchedSplit:
         return ", ".join(self.metrics)
 
     @property
-    def label(self) -> str:
-        """The first cells of its row in a table: metric and seed."""
-        return f"{_cell(self.name)} | {self.seed}"
+    def row(self) -> dict[str, object]:
+        """The first cells of its row in a table."""
+        return {"metric": self.name, "seed": self.seed}
 
     @property
     def is_random(self) -> bool:
@@ -209,16 +209,24 @@ class Material:
         Splits by a metric without images belong to every group of their network.
         """
         known = [split for split in self.splits if split.dataset in self.accuracies]
-        pairs = [(split.network, split.images) for split in known]
-        with_images = {network for network, images in pairs if images is not None}
-        keys = dict.fromkeys(
-            pair for pair in pairs if pair[1] is not None or pair[0] not in with_images
-        )
-        groups = [self._recorded(known, network, images) for network, images in keys]
-        published = tuple(split for split in self.published if split.dataset in self.accuracies)
+        keys = dict.fromkeys((split.network, split.images) for split in known)
+        with_images = {network for network, images in keys if images is not None}
+        groups = []
+        for network, images in keys:
+            if images is None and network in with_images:
+                continue
+            inside = [s for s in known if s.network == network and s.images in (images, None)]
+            names = [(split.metric, split.dataset) for split in inside if split.metric != RANDOM]
+            sets = len({split.seeds for split in inside})
+            repeated = len(set(names)) < len(names)
+            seeds = f"{sets} sets of seeds" if repeated else "one seed per metric"
+            parts = (network, images, seeds, self._tables(inside))
+            scale = "; ".join(part for part in parts if part)
+            groups.append(SplitGroup("recorded", scale, tuple(inside)))
+        published = [split for split in self.published if split.dataset in self.accuracies]
         if published:
-            scale = f"as published, {self._accuracy_text(published)}"
-            groups.append(SplitGroup("published", scale, published))
+            scale = f"as published, {self._tables(published)}"
+            groups.append(SplitGroup("published", scale, tuple(published)))
         return groups
 
     def searched_by_kind(self) -> dict[SearchKind, list[SearchedSplit]]:
@@ -228,25 +236,25 @@ class Material:
             found.setdefault(cell.kind, []).append(cell)
         return found
 
-    def search_source(self, material: str, cells: Iterable[SearchedSplit]) -> Source:
+    def commands(self) -> dict[str, str]:
+        """Build the commands of missing searches: in the whole space, and as in Section 4.3."""
+        paper = "--algorithm snas --preset paper"
+        whole = f"fewshot search --no-splitting {paper} --seeds 777,888,999"
+        runs = [s.run_id for s in self.splits if s.metric == "gradientmatching" and s.run_id]
+        split = f"fewshot search --split {runs[0] if runs else 'RUN'} {paper}"
+        return {
+            "whole": self.searched[0].kind.command if self.searched else whole,
+            "searches": f"{split} --set epochs=600 --seeds 777,888,999",
+        }
+
+    def search_source(self, material: str, cells: Sequence[SearchedSplit]) -> Source:
         """Describe searches, of one or several kinds, with the accuracy table."""
-        listed = list(cells)
-        kinds = dict.fromkeys(cell.kind for cell in listed)
+        kinds = dict.fromkeys(cell.kind for cell in cells)
         scales = (f"{kind.scale}; {self.accuracies[kind.dataset].text}" for kind in kinds)
-        runs = tuple(dict.fromkeys(run for cell in listed for run in cell.runs))
+        runs = tuple(dict.fromkeys(run for cell in cells for run in cell.runs))
         return Source(material, "; ".join(scales), runs)
 
-    def _recorded(self, known: list[Split], network: str, images: str | None) -> SplitGroup:
-        inside = tuple(
-            split for split in known if split.network == network and split.images in (images, None)
-        )
-        names = [(split.metric, split.dataset) for split in inside if split.metric != RANDOM]
-        sets = len({split.seeds for split in inside})
-        seeds = f"{sets} sets of seeds" if len(set(names)) < len(names) else "one seed per metric"
-        parts = (network, images, seeds, self._accuracy_text(inside))
-        return SplitGroup("recorded", "; ".join(part for part in parts if part), inside)
-
-    def _accuracy_text(self, splits: tuple[Split, ...]) -> str:
+    def _tables(self, splits: Iterable[Split]) -> str:
         return "; ".join(dict.fromkeys(self.accuracies[split.dataset].text for split in splits))
 
 
@@ -271,10 +279,23 @@ def read_material(
     """
     accuracies = _read_accuracies(kind, table, data_dir)
     splits = tuple(sorted(_recorded_splits(store), key=_order))
-    material = Material(accuracies, splits, () if published is None else read_published(published))
+    published_splits = () if published is None else read_published(published)
+    searched: list[SearchedSplit] = []
+    incomplete: dict[str, None] = {}
     for one in accuracies.values():
-        material = _with_searches(material, store, one)
-    return material
+        for cell, problem in _searches((*splits, *published_splits), store, one):
+            if problem:
+                incomplete[f"{cell.name}, {cell.kind.scale}, seed {cell.seed}: {problem}"] = None
+            else:
+                searched.append(cell)
+    return Material(
+        accuracies,
+        splits,
+        published_splits,
+        searched=tuple(cell for cell in searched if cell.metrics != _WHOLE),
+        whole=tuple(cell for cell in searched if cell.metrics == _WHOLE),
+        incomplete=tuple(incomplete),
+    )
 
 
 def _read_accuracies(kind: str | None, table: str | None, data_dir: Path) -> dict[str, Accuracies]:
@@ -287,9 +308,8 @@ def _read_accuracies(kind: str | None, table: str | None, data_dir: Path) -> dic
             except TableError as error:
                 problem = error
                 continue
-            frame = load_accuracy(name, wanted, table, data_dir)
-            evaluator = SplitEvaluator(frame)
-            found[name] = Accuracies(name, wanted, info.name, info.fingerprint, frame, evaluator)
+            evaluator = SplitEvaluator(load_accuracy(name, wanted, table, data_dir))
+            found[name] = Accuracies(name, wanted, info.name, info.fingerprint, evaluator)
             break
     if problem is not None and not found:
         raise problem
@@ -301,10 +321,11 @@ def read_published(path: Path) -> tuple[Split, ...]:
     by_label = {metric.label: metric.name for metric in METRICS}
     splits = []
     for split in read_splits(path):
-        name, match = by_label.get(split.name, split.name), _WITH_SEED.fullmatch(split.name)
-        known = match is not None and match["metric"] in METRICS.names()
-        metric, seeds = (match["metric"], (int(match["seed"]),)) if match and known else (name, ())
+        name, _, seed = split.name.rpartition("_")
+        seeded = name in METRICS.names() and seed.isdecimal()
+        metric = name if seeded else by_label.get(split.name, split.name)
         if split.dataset is not None:
+            seeds = (int(seed),) if seeded else ()
             splits.append(Split(metric, split.dataset, split.leaves, seeds=seeds))
     return tuple(splits)
 
@@ -312,24 +333,27 @@ def read_published(path: Path) -> tuple[Split, ...]:
 def _recorded_splits(store: Store) -> Iterator[Split]:
     for row in store.splits().to_dict("records"):
         request = SplitRequest.from_dict(json.loads(str(row["request"])))
-        seeds = (request.seed, request.network.seed)
+        own = [request.variant] if request.variant != "paper" else []
+        images = None
+        seeds: tuple[int, ...] = (request.seed, request.network.seed)
+        if request.needs_images:
+            if request.batch_norm != "batch":
+                own.append(f"{request.batch_norm} statistics")
+            synthetic = json.loads(str(row["details"])).get("synthetic", False)
+            batches = f"{request.batches} x " if request.batches > 1 else ""
+            kind = "synthetic" if synthetic else "real"
+            images = f"{batches}{request.batch_size} {kind} images"
+            seeds = (request.seed, request.batch_seed, request.network.seed)
         yield Split(
-            metric=_metric(request),
+            metric=f"{request.metric} ({', '.join(own)})" if own else request.metric,
             dataset=request.dataset,
             leaves=tuple(store.split_tree(str(row["run_id"])).leaves),
             run_id=str(row["run_id"]),
             network=_network(request),
-            images=_images(request, row) if request.needs_images else None,
-            seeds=(seeds[0], request.batch_seed, seeds[1]) if request.needs_images else seeds,
+            images=images,
+            seeds=seeds,
             ties=int(row["degenerate_nodes"]),
         )
-
-
-def _metric(request: SplitRequest) -> str:
-    own = [request.variant] if request.variant != "paper" else []
-    if request.needs_images and request.batch_norm != "batch":
-        own.append(f"{request.batch_norm} statistics")
-    return f"{request.metric} ({', '.join(own)})" if own else request.metric
 
 
 def _network(request: SplitRequest) -> str:
@@ -342,16 +366,6 @@ def _network(request: SplitRequest) -> str:
     return ", ".join([network, *differing])
 
 
-def _images(request: SplitRequest, row: Mapping[Any, Any]) -> str:
-    synthetic = json.loads(str(row["details"])).get("synthetic", False)
-    batches = f"{request.batches} x " if request.batches > 1 else ""
-    return f"{batches}{request.batch_size} {'synthetic' if synthetic else 'real'} images"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", r"\|")
-
-
 def _order(split: Split) -> tuple[int, int, str, tuple[int, ...], str]:
     names, datasets = METRICS.names(), DATASETS.names()
     known = split.metric.split(" ")[0]
@@ -359,15 +373,15 @@ def _order(split: Split) -> tuple[int, int, str, tuple[int, ...], str]:
     return datasets.index(split.dataset), place, split.metric, split.seeds, split.run_id
 
 
-def _with_searches(material: Material, store: Store, accuracies: Accuracies) -> Material:
-    """Add the finished searches of a data set: in all sub-spaces, and in the whole space."""
+def _searches(
+    splits: Sequence[Split], store: Store, accuracies: Accuracies
+) -> Iterator[tuple[SearchedSplit, str]]:
+    """Read the searches in each split and in the whole space, and say what is missing of them."""
     rows = store.searches(accuracies.dataset)
     records = store.search_records(list(rows["run_id"]))
     families = {str(name): part for name, part in rows.groupby("family")}
     kinds = {name: _kind(name, part) for name, part in families.items()}
-    searched, whole = list(material.searched), list(material.whole)
-    incomplete = dict.fromkeys(material.incomplete)
-    for leaves, metrics in _distinct_splits(material, accuracies.dataset).items():
+    for leaves, metrics in _distinct_splits(splits, accuracies.dataset).items():
         for family in search_families(leaves, rows).to_dict("records"):
             part, kind = families[family["family"]], kinds[family["family"]]
             joined = recorded_curves(leaves, part, records, accuracies.frame)
@@ -376,54 +390,45 @@ def _with_searches(material: Material, store: Store, accuracies: Accuracies) -> 
                     continue
                 curves = joined.frame[joined.frame["seed"] == seed].reset_index(drop=True)
                 last = curves[curves["epoch"] == family["epochs"]]
-                if missing or last["test_accuracy"].isna().any():
-                    reason = f"not searched: {', '.join(missing)}" if missing else "no accuracies"
-                    text = f"{', '.join(metrics)}, {kind.scale}, seed {seed}: {reason}"
-                    incomplete[text] = None
-                    continue
                 run_ids = part[part["seed"] == seed].set_index("sub_space")["run_id"]
-                runs = tuple(str(run_ids[" ".join(leaf.rows)]) for leaf in leaves)
-                cell = SearchedSplit(metrics, kind, seed, curves, runs)
-                (whole if len(leaves) == 1 else searched).append(cell)
-    return replace(
-        material, searched=tuple(searched), whole=tuple(whole), incomplete=tuple(incomplete)
-    )
+                own = run_ids.reindex([" ".join(leaf.rows) for leaf in leaves]).dropna()
+                problem = f"not searched: {', '.join(missing)}" if missing else ""
+                if not missing and last["test_accuracy"].isna().any():
+                    problem = "no accuracies"
+                yield SearchedSplit(metrics, kind, seed, curves, tuple(map(str, own))), problem
 
 
 def _distinct_splits(
-    material: Material, dataset: str
+    splits: Sequence[Split], dataset: str
 ) -> dict[tuple[SubSpace, ...], tuple[str, ...]]:
     """Collect the distinct splits of a data set with the metrics that give each, and no split."""
-    found: dict[tuple[SubSpace, ...], tuple[str, ...]] = {}
-    for split in (*material.splits, *material.published):
+    found: dict[tuple[SubSpace, ...], dict[str, None]] = {}
+    for split in splits:
         if split.dataset == dataset:
             own = split.metric if split.run_id else f"{split.metric} as published"
-            others = found.get(split.leaves, ())
-            found[split.leaves] = others if own in others else (*others, own)
-    return found | {(SubSpace.full(),): (_WHOLE,)}
+            found.setdefault(split.leaves, {})[own] = None
+    return {leaves: tuple(metrics) for leaves, metrics in found.items()} | {
+        (SubSpace.full(),): _WHOLE
+    }
 
 
 def _kind(family: str, rows: pd.DataFrame) -> SearchKind:
     row = rows.iloc[0]
     request = SearchRequest.from_dict(json.loads(str(row["request"])))
-    seeds = sorted({int(seed) for seed in rows["seed"]})
-    scale = _search_scale(request, bool(row["synthetic"]))
-    command = plan_command(request, None, seeds)
-    return SearchKind(request.dataset, request.algorithm, family, scale, command)
-
-
-def _search_scale(request: SearchRequest, synthetic: bool) -> str:
     options = request.options
-    preset = min(PRESETS, key=lambda preset: len(changed(options, preset.search)))
-    differing = ", ".join(
-        f"{name} {as_text(value)}" for name, value in changed(options, preset.search).items()
+    preset, own = min(
+        ((preset, changed(options, preset.search)) for preset in PRESETS),
+        key=lambda pair: len(pair[1]),
     )
+    differing = ", ".join(f"{name} {as_text(value)}" for name, value in own.items())
     images = "all" if options.images is None else f"{options.images:,}"
     cells = "cell" if options.cells_per_stage == 1 else "cells"
-    weights = ", inherited weights" if request.checkpoint else ""
-    return (
+    scale = (
         f"{request.method_label}, preset {preset.name}"
-        f"{f' with {differing}' if differing else ''} ({options.epochs} epochs, "
+        f"{f' with {differing}' if own else ''} ({options.epochs} epochs, "
         f"{options.channels} channels, {options.cells_per_stage} {cells} per stage, {images} "
-        f"{'synthetic' if synthetic else 'real'} images, half of them held out{weights})"
+        f"{'synthetic' if row['synthetic'] else 'real'} images, half of them held out"
+        f"{', inherited weights' if request.checkpoint else ''})"
     )
+    command = plan_command(request, None, sorted({int(seed) for seed in rows["seed"]}))
+    return SearchKind(request.dataset, request.algorithm, family, scale, command)

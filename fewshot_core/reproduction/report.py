@@ -1,11 +1,15 @@
 """The page: every claim with its evidence, as Markdown."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from textwrap import fill
 
+import pandas as pd
+
 from fewshot_core.analysis import RANDOM_TREES
-from fewshot_core.reproduction.claims import SHARE_RULE, Claim, Evidence, Verdict
-from fewshot_core.reproduction.evidence import FACTS, Material
+from fewshot_core.analysis.results import markdown_table
+from fewshot_core.reproduction.claims import SHARE_RULE, Claim, Finding, Row, Verdict
+from fewshot_core.reproduction.evidence import Material, Source
 from fewshot_core.reproduction.selection_claims import HALVING_CLAIMS, PROXY_CLAIMS
 from fewshot_core.reproduction.splitting_claims import (
     CONTENT_CLAIMS,
@@ -43,57 +47,38 @@ _VALIDATION = (
 )
 
 _TAIL = """\
-## Reproducing the paper itself
-
-The preset `paper` has the hyperparameters of Appendix A. All of the paper's splits and searches are
-one grid; the searches of Section 4.3 are longer ones in the sub-supernets of one split:
-
-```sh
-fewshot train --preset paper                              # the supernet of Appendix A.2
-fewshot grid docs/paper-grid.toml --plan                  # list the jobs
-fewshot grid docs/paper-grid.toml --cluster slurm         # 27 splits and 2,592 searches
-fewshot search --no-splitting --algorithm snas --preset paper --seeds 777,888,999
-fewshot search --split RUN --algorithm snas --preset paper --set epochs=600 --seeds 777,888,999
-fewshot reproduce --published splits.json --table nats_bench
-```
-
-`fewshot split --checkpoint FILE` makes a split from a trained supernet, as the paper does.
-[The cost of the paper's grid](cluster.md) follows from the time of a step on your machine;
-`--estimate` prints it for a single search.
-
-Two such pages come with the project: [with the built-in table](reproduction.md), which anybody can
-generate, and [with test accuracies and published splits](reproduction-test-accuracy.md).
-
-See also: [the published splits](published-splits.md), and the variance of a split by
-`gradientmatching` over weights and images; [informativeness of splits](analysis.md);
+See also: [reproducing the paper itself](results.md#reproducing-the-paper-itself);
+[the published splits](published-splits.md), and the variance of a split by `gradientmatching` over
+weights and images; [informativeness of splits](analysis.md);
 [selecting a sub-supernet](halving.md); [the paper's tables](results.md).
 """
 
-_Judged = Sequence[tuple[Claim, tuple[Evidence, ...]]]
+_Evidence = Sequence[tuple[Finding, Source]]
+_Evaluated = Sequence[tuple[Claim, _Evidence]]
 
 
 def report_markdown(material: Material, command: str, claims: Sequence[Claim] = CLAIMS) -> str:
-    """Judge claims and write the page.
+    """Evaluate claims and write the page.
 
     Args:
         material: Their evidence.
         command: The command that generates the page, without paths of this machine.
         claims: The claims.
     """
-    judged = [(claim, tuple(claim.measure(material))) for claim in claims]
-    sets = dict.fromkeys(one.source.runs for _, evidence in judged for one in evidence)
+    evaluated = [(claim, list(claim.evidence(material))) for claim in claims]
+    sets = dict.fromkeys(source.runs for _, evidence in evaluated for _, source in evidence)
     names = {runs: f"R{number}" for number, runs in enumerate(filter(None, sets), start=1)}
     run_lines = [f"* {name}: {', '.join(f'`{r}`' for r in runs)}" for runs, name in names.items()]
     parts = [
         _head(material, command),
         "## Summary",
-        markdown_table(_summary(judged)),
+        _table(_summary(evaluated)),
         "## Material",
         "\n".join(f"* {text}." for text in _inventory(material)),
         "Properties of the accuracy tables alone: the top 1%, the best tree of three edges and two "
         f"groups (exact), and {RANDOM_TREES:,} random trees of that shape.",
-        markdown_table([FACTS, *(one.facts() for one in material.accuracies.values())]),
-        *(part for claim, found in judged for part in _claim(claim, found, material, names)),
+        _table(one.facts() for one in material.accuracies.values()),
+        *(part for claim, found in evaluated for part in _claim(claim, found, material, names)),
         _TAIL,
         "## Runs",
         "\n".join(run_lines) or "Nothing was measured in runs.",
@@ -101,11 +86,8 @@ def report_markdown(material: Material, command: str, claims: Sequence[Claim] = 
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
-def markdown_table(lines: Iterable[str]) -> str:
-    """Format headings and rows, with " | " between cells, as a table in Markdown."""
-    headings, *rows = lines
-    rule = " | ".join(["---"] * len(headings.split(" | ")))
-    return "\n".join(f"| {line} |" for line in (headings, rule, *rows))
+def _table(rows: Iterable[Row]) -> str:
+    return markdown_table(pd.DataFrame(rows), "---")
 
 
 def _head(material: Material, command: str) -> str:
@@ -113,25 +95,20 @@ def _head(material: Material, command: str) -> str:
     text = _HEAD.format(
         command=command, share_rule=SHARE_RULE, accuracies=_VALIDATION if validation else ""
     )
+    wrap = partial(fill, width=100, break_long_words=False, break_on_hyphens=False)
     paragraphs = text.split("\n\n")
-    return "\n\n".join(
-        part
-        if part.startswith(" ")
-        else fill(part, 100, break_long_words=False, break_on_hyphens=False)
-        for part in paragraphs
-    )
+    return "\n\n".join(part if part.startswith(" ") else wrap(part) for part in paragraphs)
 
 
-def _summary(judged: _Judged) -> Iterator[str]:
-    yield "claim | section | judged on | verdict"
-    for claim, evidence in judged:
-        verdicts = [(one.source.material, f"**{one.judgement.verdict}**") for one in evidence]
+def _summary(evaluated: _Evaluated) -> Iterator[Row]:
+    for claim, evidence in evaluated:
+        verdicts = [(source.material, f"**{one.decision.verdict}**") for one, source in evidence]
         if not _measured(evidence):
             verdicts.insert(0, ("runs of this data folder", Verdict.MISSING.value))
-        first = f"{_link(claim)} | {claim.section}"
+        title, section = _link(claim), claim.section
         for material, verdict in verdicts:
-            yield f"{first} | {material} | {verdict}"
-            first = " | "
+            yield {"claim": title, "section": section, "evidence": material, "verdict": verdict}
+            title = section = ""
 
 
 def _inventory(material: Material) -> Iterator[str]:
@@ -152,7 +129,7 @@ def _inventory(material: Material) -> Iterator[str]:
 
 def _claim(
     claim: Claim,
-    evidence: Sequence[Evidence],
+    evidence: _Evidence,
     material: Material,
     names: Mapping[tuple[str, ...], str],
 ) -> Iterator[str]:
@@ -161,22 +138,20 @@ def _claim(
     place = f"Section {claim.section}" if numbered else _capital(claim.section)
     yield f"*{place}.* {claim.statement}"
     yield f"*Rule.* {claim.rule}"
-    for one in evidence:
-        verdict, reason = one.judgement
-        material_text, scale, runs = one.source
+    for (measured, (verdict, reason), table), (text, scale, runs) in evidence:
         suffix = f" Runs: [{names[runs]}](#runs) ({len(runs)})." if runs else ""
-        yield f"**{_capital(material_text)}: {verdict}.** {one.measured}"
+        yield f"**{_capital(text)}: {verdict}.** {measured}"
         yield f"Reason: {reason}. Scale: {scale}.{suffix}"
-        if len(one.table) > 1:
-            yield markdown_table(one.table)
+        if table:
+            yield _table(table)
     if not _measured(evidence):
         yield "**Runs of this data folder: not measured.** This command makes the missing runs:"
-        yield f"    {claim.supply(material)}"
+        yield f"    {claim.command.format(**material.commands())}"
 
 
-def _measured(evidence: Sequence[Evidence]) -> bool:
+def _measured(evidence: _Evidence) -> bool:
     """Whether any of it is based on runs."""
-    return any(one.source.runs for one in evidence)
+    return any(source.runs for _, source in evidence)
 
 
 def _link(claim: Claim) -> str:

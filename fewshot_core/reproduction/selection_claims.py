@@ -1,21 +1,14 @@
 """Section 4.3: whether validation accuracy selects the sub-supernet that finds the best."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from math import comb
 
 import numpy as np
 import pandas as pd
 
-from fewshot_core.reproduction.claims import (
-    Claim,
-    Evidence,
-    Judgement,
-    Mean,
-    Tally,
-    Verdict,
-)
-from fewshot_core.reproduction.evidence import Material, SearchedSplit
+from fewshot_core.reproduction.claims import Claim, Decision, Finding, Mean, Row, Tally, Verdict
+from fewshot_core.reproduction.evidence import Material, SearchedSplit, Source
 from fewshot_core.selection import (
     PAPER_END,
     PAPER_MILESTONES,
@@ -31,8 +24,6 @@ from fewshot_core.selection import (
 
 USEFUL = 0.5
 """The Kendall tau from which validation accuracy is called a proxy: 3 of 4 pairs in order."""
-
-_TAUS = -1.0, 1.0
 
 
 class Replay:
@@ -65,6 +56,17 @@ class Replay:
         found = self.cell.found
         return f"{int((found > result.test_accuracy).sum()) + 1} of {len(found)}"
 
+    def row(self, result: HalvingResult) -> Row:
+        """Describe a choice."""
+        return self.cell.row | {
+            "chosen": result.winner,
+            "it found, %": f"{result.test_accuracy:.2f}",
+            "rank": self.rank(result),
+            "best found, %": f"{result.ceiling:.2f}",
+            "regret, points": f"{result.regret:.2f}",
+            "cost, runs": f"{result.cost:.2f}",
+        }
+
     def wrong_epochs(self) -> tuple[float, float]:
         """The share of epochs at which the leader has not found the best; that of a random one."""
         trained = self.cell.curves[self.cell.curves["epoch"] >= 1]
@@ -74,42 +76,27 @@ class Replay:
         equal = found.eq(best, axis=0).mean(axis=1)
         return float((led < best.loc[led.index]).mean()), float((1 - equal).mean())
 
-
-def schedules(replay: Replay) -> dict[str, Choice]:
-    """List the schedules to compare, by name; those that the curves allow."""
-    usual = replay.milestones
-    as_printed = tuple(epoch for epoch in PAPER_MILESTONES if epoch < replay.cell.end)
-    epochs = set(replay.cell.curves["epoch"])
-    found = {"halving at the paper's milestones in proportion": Choice(milestones=usual)}
-    if as_printed and as_printed != usual and set(as_printed) <= epochs:
-        found["halving at the paper's epochs as they are"] = Choice(milestones=as_printed)
-    found["the same in proportion, ranked as by GM-NAS"] = Choice(
-        milestones=usual, rank_by="exponential_average"
-    )
-    if 0 in epochs:
-        found["the best one at epoch 0 (few-shot NAS)"] = Choice("top_k", k=1, epoch=0)
-    found["train all, choose by validation accuracy"] = Choice()
-    found["one at random, expected"] = Choice("one_at_random")
-    found["train all, take the best found"] = Choice("train_all")
-    return found
-
-
-def _searching_command(material: Material) -> str:
-    """The searches of Section 4.3, in a recorded split by gradientmatching if there is one."""
-    runs = [s.run_id for s in material.splits if s.metric == "gradientmatching" and s.run_id]
-    return (
-        f"fewshot search --split {runs[0] if runs else 'RUN'} --algorithm snas --preset paper "
-        "--set epochs=600 --seeds 777,888,999"
-    )
+    def schedules(self) -> dict[str, Choice]:
+        """List the schedules to compare, by name; those that the curves allow."""
+        usual = self.milestones
+        as_printed = tuple(epoch for epoch in PAPER_MILESTONES if epoch < self.cell.end)
+        epochs = set(self.cell.curves["epoch"])
+        found = {"halving at the paper's milestones in proportion": Choice(milestones=usual)}
+        if as_printed and as_printed != usual and set(as_printed) <= epochs:
+            found["halving at the paper's epochs as they are"] = Choice(milestones=as_printed)
+        found["the same in proportion, ranked as by GM-NAS"] = Choice(
+            milestones=usual, rank_by="exponential_average"
+        )
+        if 0 in epochs:
+            found["the best one at epoch 0 (few-shot NAS)"] = Choice("top_k", k=1, epoch=0)
+        found["train all, choose by validation accuracy"] = Choice()
+        found["one at random, expected"] = Choice("one_at_random")
+        found["train all, take the best found"] = Choice("train_all")
+        return found
 
 
-_Finding = tuple[str, Judgement, tuple[str, ...]]
-
-
-def _measure(
-    material: Material, evaluator: Callable[[Sequence[Replay]], _Finding]
-) -> Iterator[Evidence]:
-    """Judge the searched splits of each kind of searches."""
+def _replays(material: Material) -> Iterator[tuple[list[Replay], Source]]:
+    """Replay the searched splits of each kind of searches."""
     for kind, cells in material.searched_by_kind().items():
         names = ", ".join(dict.fromkeys(cell.name for cell in cells))
         seeds = ", ".join(map(str, sorted({cell.seed for cell in cells})))
@@ -118,62 +105,48 @@ def _measure(
             f"{len(cells)} {pairs} of searched split and seed on {kind.dataset} "
             f"({names}; {'seeds' if ',' in seeds else 'seed'} {seeds})"
         )
-        finding = evaluator([Replay(cell) for cell in cells])
-        yield Evidence(*finding, material.search_source(text, cells))
+        yield [Replay(cell) for cell in cells], material.search_source(text, cells)
 
 
-def _chosen(one: Replay, result: HalvingResult) -> str:
-    return (
-        f"{one.cell.label} | {result.winner} | {result.test_accuracy:.2f} | {one.rank(result)} | "
-        f"{result.ceiling:.2f} | {result.regret:.2f} | {result.cost:.2f}"
-    )
-
-
-_CHOSEN = (
-    "metric | seed | chosen | it found, % | rank | best found, % | regret, points | cost, runs"
-)
-
-
-def _at_the_end(found: Sequence[Replay]) -> _Finding:
+def _at_the_end(found: Sequence[Replay]) -> Finding:
     tally = Tally.count(one.leader.regret > 0 for one in found)
     regret = Mean.over([one.leader.regret for one in found])
     measured = f"Not the best in {tally}; mean regret of the leader {regret} points."
-    return measured, tally.judgement, (_CHOSEN, *(_chosen(one, one.leader) for one in found))
+    return Finding(measured, tally.decision, [one.row(one.leader) for one in found])
 
 
-def _most_epochs(found: Sequence[Replay]) -> _Finding:
+def _most_epochs(found: Sequence[Replay]) -> Finding:
     shares = [one.wrong_epochs() for one in found]
     tally = Tally.count(wrong > 0.5 for wrong, _ in shares)
     wrong, random = np.mean(shares, axis=0)
-    rows = (
-        f"{one.cell.label} | {leader:.0%} | {drawn:.0%}"
-        for one, (leader, drawn) in zip(found, shares, strict=True)
-    )
     measured = (
         f"At most epochs in {tally}; overall at {wrong:.0%} of the epochs, against {random:.0%} "
         "for a random choice."
     )
-    headings = "metric | seed | epochs with another best | for one drawn at random"
-    return measured, tally.judgement, (headings, *rows)
+    rows = [
+        one.cell.row
+        | {"epochs with another best": f"{leader:.0%}", "for one drawn at random": f"{drawn:.0%}"}
+        for one, (leader, drawn) in zip(found, shares, strict=True)
+    ]
+    return Finding(measured, tally.decision, rows)
 
 
-def _correlated(found: Sequence[Replay]) -> _Finding:
-    rows = (_tau_row(epoch, found) for epoch in _shown_epochs(found))
-    table = ("epoch | mean tau | interval | lowest | highest | mean rho", *rows)
+def _correlated(found: Sequence[Replay]) -> Finding:
+    rows = [_tau_row(epoch, found) for epoch in _shown_epochs(found)]
     last = _at("kendall", max(one.cell.end for one in found), found)
     if not last:
         reason = "in every searched split all sub-supernets found the same"
-        return "No correlation is defined.", Judgement(Verdict.UNKNOWN, reason), table
-    mean = Mean.over(last, _TAUS)
+        return Finding("No correlation is defined.", Decision(Verdict.UNKNOWN, reason), rows)
+    mean = Mean.over(last, (-1, 1))
+    measured = f"Tau at the end: {mean}."
     count = len(found[0].cell.found)
     limit = random_kendall_interval(count)
-    random = (
-        ""
-        if limit is None
-        else f" Two random orders of {count} reach {limit:.2f} in absolute value with a "
-        "probability of at most 5%."
-    )
-    return f"Tau at the end: {mean}.{random}", mean.below(USEFUL), table
+    if limit is not None:
+        measured += (
+            f" Two random orders of {count} reach {limit:.2f} in absolute value with a "
+            "probability of at most 5%."
+        )
+    return Finding(measured, mean.compare(USEFUL, holds_above=False), rows)
 
 
 def _at(name: str, epoch: int, found: Sequence[Replay]) -> list[float]:
@@ -181,63 +154,62 @@ def _at(name: str, epoch: int, found: Sequence[Replay]) -> list[float]:
     return [float(value) for value in values if pd.notna(value)]
 
 
-def _tau_row(epoch: int, found: Sequence[Replay]) -> str:
+def _tau_row(epoch: int, found: Sequence[Replay]) -> Row:
     values, rhos = _at("kendall", epoch, found), _at("spearman", epoch, found)
-    if not values:
-        return " | ".join([str(epoch), *["–"] * 5])
-    mean = Mean.over(values, _TAUS)
-    interval = "{:.2f} to {:.2f}".format(*mean.interval) if mean.interval else "–"
-    ends = f"{min(values):.2f} | {max(values):.2f}"
-    return f"{epoch} | {mean.value:.2f} | {interval} | {ends} | {np.mean(rhos):.2f}"
+    cells = ["–"] * 5
+    if values:
+        mean = Mean.over(values, (-1, 1))
+        ends = mean.ends()
+        numbers = (mean.value, min(values), max(values), np.mean(rhos))
+        first, *others = (f"{number:.2f}" for number in numbers)
+        cells = [first, ends, *others]
+    headings = ("mean tau", "interval", "lowest", "highest", "mean rho")
+    return {"epoch": epoch, **dict(zip(headings, cells, strict=True))}
 
 
 def _shown_epochs(found: Sequence[Replay]) -> list[int]:
     """The first epoch, the milestones, quarters and the end, as far as all have them."""
     shared = set.intersection(*(set(one.correlation.index) for one in found))
     end = max(shared)
-    wanted = {0, end, *(end * quarter // 4 for quarter in range(1, 4))}
-    wanted = wanted.union(*(one.milestones for one in found))
-    return [int(epoch) for epoch in sorted(wanted & shared)]
+    quarters = {end * quarter // 4 for quarter in range(5)}
+    return sorted(quarters.union(*(one.milestones for one in found)) & shared)
 
 
-def _early(found: Sequence[Replay]) -> _Finding:
-    pairs = []
+def _early(found: Sequence[Replay]) -> Finding:
+    rows, changes = [], []
     for one in found:
         taus = one.correlation["kendall"]
         if one.milestones and taus.loc[[one.milestones[0], one.cell.end]].notna().all():
-            pairs.append((one, float(taus[one.milestones[0]]), float(taus[one.cell.end])))
-    if not pairs:
+            early, late = taus[one.milestones[0]], taus[one.cell.end]
+            changes.append(late - early)
+            there = {"first milestone": one.milestones[0], "tau there": f"{early:.2f}"}
+            rows.append(one.cell.row | there | {"tau at the end": f"{late:.2f}"})
+    if not rows:
         reason = "no searched split has a tau at both epochs"
-        return "Nothing to compare.", Judgement(Verdict.UNKNOWN, reason), ()
-    tally = Tally.count(early < late for _, early, late in pairs)
-    change = Mean.over([late - early for _, early, late in pairs])
-    rows = (
-        f"{one.cell.label} | {one.milestones[0]} | {early:.2f} | {late:.2f}"
-        for one, early, late in pairs
-    )
-    measured = f"Lower in {tally}; from there to the end tau changes by {change}."
-    headings = "metric | seed | first milestone | tau there | tau at the end"
-    return measured, tally.judgement, (headings, *rows)
+        return Finding("Nothing to compare.", Decision(Verdict.UNKNOWN, reason), rows)
+    tally = Tally.count(change > 0 for change in changes)
+    measured = f"Lower in {tally}; from there to the end tau changes by {Mean.over(changes)}."
+    return Finding(measured, tally.decision, rows)
 
 
-def _discarding(found: Sequence[Replay]) -> _Finding:
+def _discarding(found: Sequence[Replay]) -> Finding:
     tally = Tally.count(one.result.discarded_at is not None for one in found)
     random = sum(one.lost_at_random for one in found) / len(found)
     measured = f"Discarded in {tally}; random discarding loses the best in {random:.0%}."
-    headings = "metric | seed | milestones | best | discarded | at random"
-    return measured, tally.judgement, (headings, *map(_discarding_row, found))
+    rows = []
+    for one in found:
+        epoch = one.result.discarded_at
+        cells = {
+            "milestones": ", ".join(map(str, one.result.milestones)) or "none",
+            "best": ", ".join(one.result.equally_best),
+            "discarded": "kept" if epoch is None else f"epoch {epoch}",
+            "at random": f"{one.lost_at_random:.0%}",
+        }
+        rows.append(one.cell.row | cells)
+    return Finding(measured, tally.decision, rows)
 
 
-def _discarding_row(one: Replay) -> str:
-    milestones = ", ".join(map(str, one.result.milestones)) or "none"
-    epoch = one.result.discarded_at
-    return (
-        f"{one.cell.label} | {milestones} | {', '.join(one.result.equally_best)} | "
-        f"{'kept' if epoch is None else f'epoch {epoch}'} | {one.lost_at_random:.0%}"
-    )
-
-
-def _degrading(found: Sequence[Replay]) -> _Finding:
+def _degrading(found: Sequence[Replay]) -> Finding:
     tally = Tally.count(one.result.regret > 0 for one in found)
     regret = Mean.over([one.result.regret for one in found])
     cost = np.mean([one.result.cost for one in found])
@@ -245,42 +217,33 @@ def _degrading(found: Sequence[Replay]) -> _Finding:
         f"Worse in {tally}; mean regret {regret} points at a cost of {cost:.2f} runs instead of "
         f"{len(found[0].result.sub_spaces)}."
     )
-    return measured, tally.judgement, (_CHOSEN, *(_chosen(one, one.result) for one in found))
+    return Finding(measured, tally.decision, [one.row(one.result) for one in found])
 
 
-def _against_random(found: Sequence[Replay]) -> _Finding:
+def _against_random(found: Sequence[Replay]) -> Finding:
     gain = Mean.over([one.random_regret - one.result.regret for one in found])
-    names = dict.fromkeys(name for one in found for name in schedules(one))
+    names = dict.fromkeys(name for one in found for name in one.schedules())
     measured = f"The regret of halving is lower than that of one at random by {gain} points."
-    headings = (
-        "schedule | searched splits | cost, runs | mean regret, points | less than random by | "
-        "loses the best"
-    )
-    return measured, gain.above(0.0), (headings, *(_schedule_row(name, found) for name in names))
+    return Finding(measured, gain.compare(0.0), [_schedule_row(name, found) for name in names])
 
 
-def _schedule_row(name: str, found: Sequence[Replay]) -> str:
-    able = [(one, schedules(one)[name]) for one in found if name in schedules(one)]
+def _schedule_row(name: str, found: Sequence[Replay]) -> Row:
+    able = [(one, one.schedules()[name]) for one in found if name in one.schedules()]
     results = [(one, choice.apply(one.curves)) for one, choice in able]
     gain = Mean.over([one.random_regret - result.regret for one, result in results])
-    cost, regret = (np.mean([getattr(r, n) for _, r in results]) for n in ("cost", "regret"))
     lost = sum(result.regret > 0 for _, result in results)
     expected = any(result.winner is None for _, result in results)
-    last = "– | –" if expected else f"{gain} | {lost} of {len(results)}"
-    return f"{name} | {len(results)} | {cost:.2f} | {regret:.2f} | {last}"
+    return {
+        "schedule": name,
+        "searched splits": len(results),
+        "cost, runs": f"{np.mean([result.cost for _, result in results]):.2f}",
+        "mean regret, points": f"{np.mean([result.regret for _, result in results]):.2f}",
+        "less than random by": "–" if expected else gain,
+        "loses the best": "–" if expected else f"{lost} of {len(results)}",
+    }
 
 
-def _claim(
-    title: str,
-    section: str,
-    statement: str,
-    rule: str,
-    evaluator: Callable[[Sequence[Replay]], _Finding],
-) -> Claim:
-    return Claim(
-        title, section, statement, rule, partial(_measure, evaluator=evaluator), _searching_command
-    )
-
+_claim = partial(Claim, cases=_replays, command="{searches}")
 
 PROXY_CLAIMS = (
     _claim(
@@ -291,7 +254,7 @@ PROXY_CLAIMS = (
         "A case is a searched split with a seed; it counts if another sub-supernet found a better "
         "architecture than the leader did. Share rule. (One of eight drawn at random is not the "
         "best in 7 of 8 cases.)",
-        _at_the_end,
+        evaluate=_at_the_end,
     ),
     _claim(
         "For most of the training the leader is not the best",
@@ -300,7 +263,7 @@ PROXY_CLAIMS = (
         "finds the best architecture at that epoch.",
         "A case is a searched split with a seed; it counts if this is so at more than half of the "
         "epochs from 1 on. Share rule.",
-        _most_epochs,
+        evaluate=_most_epochs,
     ),
     _claim(
         "Validation accuracy is no suitable proxy",
@@ -311,7 +274,7 @@ PROXY_CLAIMS = (
         "found, both at the end, one for each searched split and seed. The claim holds if "
         f"Student's 95% interval of the mean lies below {USEFUL:g} (three of four pairs in order), "
         "does not hold if it lies above, and is inconclusive otherwise.",
-        _correlated,
+        evaluate=_correlated,
     ),
     _claim(
         "Validation accuracy is worst as a proxy early in training",
@@ -319,7 +282,7 @@ PROXY_CLAIMS = (
         "Supernet accuracy is especially inaccurate as a proxy in the early stages.",
         "A case is a searched split with a seed; it counts if Kendall's tau with the final result "
         "is lower at the first milestone than at the end. Share rule.",
-        _early,
+        evaluate=_early,
     ),
 )
 
@@ -334,7 +297,7 @@ HALVING_CLAIMS = (
         "searched split with a seed; it counts if every sub-supernet that finds the best was "
         "discarded before the end. Share rule. (At random, a single best one of eight is discarded "
         "in 6 of 8 cases.)",
-        _discarding,
+        evaluate=_discarding,
     ),
     _claim(
         "Selection by validation accuracy degrades what is found",
@@ -342,7 +305,7 @@ HALVING_CLAIMS = (
         "A sub-supernet chosen by validation accuracy finds less than all of them together.",
         "The same schedule. A case is a searched split with a seed; it counts if the chosen "
         "architecture is worse than the best that any sub-supernet found. Share rule.",
-        _degrading,
+        evaluate=_degrading,
     ),
     _claim(
         "Halving by validation accuracy is better than one at random",
@@ -352,6 +315,6 @@ HALVING_CLAIMS = (
         "For each searched split and seed, the expected regret of one at random minus that of "
         "halving, in percentage points. The claim holds if Student's 95% interval of the mean lies "
         "above 0, does not hold if it lies below, and is inconclusive otherwise.",
-        _against_random,
+        evaluate=_against_random,
     ),
 )

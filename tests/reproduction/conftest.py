@@ -36,7 +36,7 @@ def accuracies() -> Accuracies:
         }
     )
     evaluator = SplitEvaluator(frame, random_trees=200)
-    return Accuracies("cifar10", "test", "generated", "0" * 64, frame, evaluator)
+    return Accuracies("cifar10", "test", "generated", "0" * 64, evaluator)
 
 
 @pytest.fixture

@@ -37,11 +37,11 @@ def whole(searched):
 
 
 def first(claims, material):
-    return [next(iter(claim.measure(material))) for claim in claims]
+    return [next(claim.evidence(material))[0] for claim in claims]
 
 
 def verdicts(claims, material):
-    return [[one.judgement.verdict for one in claim.measure(material)] for claim in claims]
+    return [[one.decision.verdict for one, _ in claim.evidence(material)] for claim in claims]
 
 
 def test_where_validation_accuracy_orders_the_other_way_round(material, cases):
@@ -52,7 +52,7 @@ def test_where_validation_accuracy_orders_the_other_way_round(material, cases):
     assert early.measured.startswith("Lower in 0 of 4")
     assert verdicts(HALVING_CLAIMS, there) == [[Verdict.HOLDS], [Verdict.HOLDS], [Verdict.FAILS]]
     discarded = first(HALVING_CLAIMS, there)[0]
-    assert {line.split(" | ")[4] for line in discarded.table[1:]} == {"epoch 3"}
+    assert {row["discarded"] for row in discarded.table} == {"epoch 3"}
 
 
 def test_where_it_orders_as_they_find(material, cases):
@@ -65,8 +65,8 @@ def test_a_proxy_that_is_bad_early_and_good_late(material, searched):
     valid = {epoch: FALLING if epoch < 30 else RISING for epoch in EPOCHS}
     there = material(searched=tuple(searched(valid, FOUND, name) for name in METRICS))
     early = first(PROXY_CLAIMS, there)[3]
-    assert early.judgement.verdict is Verdict.HOLDS
-    assert early.table[1].split(" | ")[2:] == ["3", "-1.00", "1.00"]
+    assert early.decision.verdict is Verdict.HOLDS
+    assert list(early.table[0].values())[2:] == [3, "-1.00", "1.00"]
 
 
 def test_one_searched_split_is_inconclusive(material, cases):
@@ -85,7 +85,7 @@ def test_choice_and_cost_of_halving(cases):
 
 def test_schedules_name_the_papers_epochs_where_there_are_any(material, cases):
     worth = first(HALVING_CLAIMS, material(searched=cases(RISING)))[2]
-    rows = [line.split(" | ") for line in worth.table[1:]]
+    rows = [list(row.values()) for row in worth.table]
     assert "halving at the paper's epochs as they are" in [row[0] for row in rows]
     assert rows[-1][0] == "train all, take the best found"
     assert rows[-1][2:4] == ["8.00", "0.00"]
@@ -99,21 +99,22 @@ def test_all_sub_supernets_that_find_the_same_have_no_order(material, cases):
 def test_splits_against_the_whole_space(material, cases, whole):
     there = material(searched=cases(RISING), whole=whole(0))
     better, seldom = first(IMPACT_CLAIMS[:2], there)
-    assert better.judgement.verdict is seldom.judgement.verdict is Verdict.HOLDS
-    assert "search-whole" in better.source.runs
-    assert {line.split(" | ")[-1] for line in better.table[1:]} == {"+0.50"}
-    [printed] = IMPACT_CLAIMS[0].measure(material(searched=cases(RISING), whole=whole(1)))
-    assert printed.source.runs == ()
+    [(_, source), _] = IMPACT_CLAIMS[0].evidence(there)
+    assert better.decision.verdict is seldom.decision.verdict is Verdict.HOLDS
+    assert "search-whole" in source.runs
+    assert {row["difference"] for row in better.table} == {"+0.50"}
+    [(_, printed)] = IMPACT_CLAIMS[0].evidence(material(searched=cases(RISING), whole=whole(1)))
+    assert printed.runs == ()
 
 
 def test_random_against_metrics(material, cases, searched):
     worse = (*cases(RISING)[:3], searched({0: RISING, 60: RISING}, (80.0,) * 8, "random"))
     more = (searched({0: RISING, 60: RISING}, FOUND, "snip as published"),)
     [found] = first(IMPACT_CLAIMS[2:3], material(searched=worse + more))
-    assert found.judgement.verdict is Verdict.FAILS
+    assert found.decision.verdict is Verdict.FAILS
     assert "0 of 4" in found.measured
-    alone = list(IMPACT_CLAIMS[2].measure(material(searched=cases(RISING)[:3])))
-    assert all(not one.source.runs for one in alone)
+    alone = list(IMPACT_CLAIMS[2].evidence(material(searched=cases(RISING)[:3])))
+    assert all(not source.runs for _, source in alone)
 
 
 def test_a_published_random_split_is_random(material, cases, searched):
