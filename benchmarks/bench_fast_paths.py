@@ -4,7 +4,7 @@ Each fast path is compared with simple forms of the same definition: first their
 times, in the same process, in turns. The simple forms are here. Images are synthetic.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -17,7 +17,6 @@ from typing import Annotated
 import torch
 import typer
 from bench_split import QUICK, STATUS, Size, build, peak_memory
-from fewshot_core.metrics.quantities import losses
 from measuring import Figure, interleaved, ratio, show
 from torch import Tensor, nn
 from torch.autograd import grad
@@ -27,8 +26,9 @@ from torch.nn import functional
 
 from fewshot_core.images import load_batch
 from fewshot_core.images.batches import Batch
+from fewshot_core.metrics.gradients import losses
 from fewshot_core.metrics.per_sample import weight_gradient_products
-from fewshot_core.nets import Supernet, composing, held_statistics, probed_weights
+from fewshot_core.nets import Supernet, composing, probed_weights
 from fewshot_core.nets.tangent_pass import gradient_tangent
 
 CHUNK = 16
@@ -79,7 +79,7 @@ def hessian_products(supernet: Supernet, batch: Batch) -> Works:
 
 
 def per_sample(supernet: Supernet, batch: Batch) -> Works:
-    """Products of per-sample gradients by the package, by ``vmap``, and layer by layer."""
+    """Products of per-sample gradients layer by layer, and by ``vmap``."""
 
     def package() -> Tensor:
         found = weight_gradient_products(supernet, batch.images, losses(batch))
@@ -88,7 +88,6 @@ def per_sample(supernet: Supernet, batch: Batch) -> Works:
     return {
         "per-sample products": package,
         f"vmap in chunks of {CHUNK}": partial(products_by_vmap, supernet, batch),
-        "layer taps": partial(products_by_layer, supernet, batch),
     }
 
 
@@ -127,46 +126,6 @@ def batch_statistics(supernet: Supernet, images: Tensor) -> dict[str, Tensor]:
                 stack.enter_context(layer.register_forward_pre_hook(partial(record, name)))
         supernet(images)
     return found
-
-
-def products_by_layer(supernet: Supernet, batch: Batch) -> Tensor:
-    """Compute the products layer by layer, while one backward pass goes by, and add them up."""
-    total = torch.zeros(len(batch.labels), len(batch.labels), dtype=torch.float64)
-
-    def tap(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
-        features = inputs[0].detach()
-
-        def account(gradient: Tensor) -> None:
-            total.add_(product(weight_gradients(layer, features, gradient)))
-
-        output.register_hook(account)
-
-    with ExitStack() as stack, held_statistics(supernet):
-        for layer in supernet.modules():
-            if isinstance(layer, nn.Conv2d | nn.Linear):
-                stack.enter_context(layer.register_forward_hook(tap))
-        loss = losses(batch)(supernet(batch.images)).sum()
-    loss.backward(inputs=[supernet.stem.conv.weight])
-    supernet.stem.conv.weight.grad = None
-    return total
-
-
-def weight_gradients(layer: nn.Module, features: Tensor, gradient: Tensor) -> Tensor:
-    """Map the gradients (B, O, ...) at a layer's outputs to those of its weight, (B, ...)."""
-    if isinstance(layer, nn.Linear):
-        return gradient[:, :, None] * features[:, None, :]
-    columns = [torch.bmm(gradient.flatten(2), part.mT) for part in shifted(layer, features)]
-    return torch.stack(columns, dim=-1)
-
-
-def shifted(layer: nn.Conv2d, features: Tensor) -> Iterator[Tensor]:
-    """Yield the pixels (B, I, H * W) that each element of a kernel is multiplied by."""
-    (size, _), (padding, _), (stride, _) = layer.kernel_size, layer.padding, layer.stride
-    padded = functional.pad(features, (padding,) * 4)
-    end = padded.shape[2] - size + 1
-    for y in range(size):
-        for x in range(size):
-            yield padded[:, :, y : y + end : stride, x : x + end : stride].flatten(2)
 
 
 def product(gradients: Tensor) -> Tensor:

@@ -1,10 +1,13 @@
 """Inner products of per-sample gradients.
 
-The gradients are computed by ``torch.func``, as ``vmap`` of ``grad`` over a few samples at a time,
-with the statistics of the whole batch held constant, so that no sample depends on another one.
+With batch statistics held constant, no sample depends on another one. One backward pass over the
+sum of all samples then reaches every layer with the gradient of each sample's own output, from
+which follow its gradients with respect to the layer's weight. They are formed for one layer at a
+time and multiplied at once: for 64 samples of 1.7 million weights that saves 435 MB.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,21 +15,19 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
+from torch.func import functional_call
 from torch.nn import functional
+from torch.nn.grad import conv2d_weight
 from torch.overrides import TorchFunctionMode
 
 from fewshot_core.metrics.gradients import precise
-from fewshot_core.nets import composing, probed_weights
+from fewshot_core.nets import held_statistics, probed_weights
 
 Quantity = Callable[[Tensor], Tensor]
 """Maps logits (B, classes) to one number per sample, (B,), each of that sample's logits only."""
 
-CHUNK = 16
-"""Samples whose gradients are computed at the same time; memory grows with it."""
 
-
-@dataclass(frozen=True)
+@dataclass
 class GradientProducts:
     """Inner products and sums of the gradients of B samples, each a vector of ``length`` numbers.
 
@@ -40,6 +41,17 @@ class GradientProducts:
     sums: npt.NDArray[np.float64]
     length: int
 
+    @classmethod
+    def zeros(cls, samples: int, length: int) -> "GradientProducts":
+        """Products of gradients that are zero."""
+        return cls(np.zeros((samples, samples)), np.zeros(samples), length)
+
+    def add(self, gradients: Tensor) -> None:
+        """Add what some elements of the gradients, (B, ...), contribute."""
+        rows = precise(gradients).flatten(1)
+        self.products += (rows @ rows.T).cpu().numpy()
+        self.sums += rows.sum(1).cpu().numpy()
+
 
 def weight_gradient_products(
     network: nn.Module, images: Tensor, quantity: Quantity
@@ -50,30 +62,24 @@ def weight_gradient_products(
     that several layers share has one gradient, the sum over these layers.
 
     Args:
-        network: Any network that ``torch.func.vmap`` can transform; it is not changed.
+        network: A network whose weights are used by ``conv2d`` and ``linear``, directly or as parts
+            of a larger weight. It is not changed.
         images: Shape (B, C, H, W).
         quantity: What is differentiated.
     """
-    probed = probed_weights(network)
-    names = {id(weight): name for name, weight in probed.items()}
-    weights = {name: probed[name].detach() for name in names.values()}
-    gradients = {name: one.new_empty(len(images), *one.shape) for name, one in weights.items()}
-    # Without no_grad, the chunks' graphs would be kept for derivatives by batch norm and biases.
-    with torch.no_grad(), composing(network), _ConstantStatistics() as statistics:
-        slopes = _slopes(quantity, network(images))
-
-        def linearised(weights: dict[str, Tensor], image: Tensor, slope: Tensor) -> Tensor:
-            """Logits times the slopes of the quantity, which has the quantity's gradient."""
-            statistics.replay()
-            outputs: Tensor = functional_call(network, weights, (image[None],))
-            return (outputs[0] * slope).sum()
-
-        per_sample = vmap(grad(linearised), in_dims=(None, 0, 0))
-        for start in range(0, len(images), CHUNK):
-            chunk = slice(start, start + CHUNK)
-            for name, found in per_sample(weights, images[chunk], slopes[chunk]).items():
-                gradients[name][chunk] = found
-    return _products(gradients.values())
+    probed = set(map(id, probed_weights(network).values()))
+    parameters = {
+        name: parameter.detach().requires_grad_(id(parameter) in probed)
+        for name, parameter in network.named_parameters()
+    }
+    weights = [parameter for parameter in parameters.values() if parameter.requires_grad]
+    result = GradientProducts.zeros(len(images), sum(weight.numel() for weight in weights))
+    with held_statistics(network), _LayerTaps(weights, result) as taps:
+        total = quantity(functional_call(network, parameters, (images,))).sum()
+    if total.requires_grad:
+        torch.autograd.backward(total, inputs=taps.leaves)
+    taps.finish()
+    return result
 
 
 def image_gradient_products(
@@ -84,44 +90,30 @@ def image_gradient_products(
     The arguments are those of ``weight_gradient_products``.
     """
     leaf = images.detach().requires_grad_()
-    with composing(network), _ConstantStatistics():
+    with held_statistics(network):
         total = quantity(network(leaf)).sum()
-    return _products(torch.autograd.grad(total, leaf, allow_unused=True, materialize_grads=True))
+    (found,) = torch.autograd.grad(total, leaf, allow_unused=True, materialize_grads=True)
+    result = GradientProducts.zeros(len(images), images[0].numel())
+    result.add(found)
+    return result
 
 
-def _slopes(quantity: Quantity, logits: Tensor) -> Tensor:
-    """Differentiate the quantity of each sample with respect to its logits, (B, classes)."""
-    leaf = logits.detach().requires_grad_()
-    with torch.enable_grad():
-        (slopes,) = torch.autograd.grad(quantity(leaf).sum(), leaf)
-    return slopes
+class _LayerTaps(TorchFunctionMode):
+    """Adds up what each layer contributes, as a backward pass reaches the layer's output.
 
-
-def _products(gradients: Iterable[Tensor]) -> GradientProducts:
-    """Multiply gradients in float64, given in pieces of shape (B, ...)."""
-    products, sums, length = np.zeros(()), np.zeros(()), 0
-    for piece in gradients:
-        rows = precise(piece).flatten(1)
-        products = products + (rows @ rows.T).cpu().numpy()
-        sums = sums + rows.sum(1).cpu().numpy()
-        length += rows.shape[1]
-    return GradientProducts(products, sums, length)
-
-
-class _ConstantStatistics(TorchFunctionMode):
-    """Makes batch statistics constants: those of the first pass, also in passes that replay it.
-
-    It intercepts ``functional.batch_norm`` call by call, so that a layer may be used twice.
+    Attributes:
+        leaves: The layer outputs at which the backward pass may end, as nothing before them is
+            differentiated.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, weights: Sequence[Tensor], result: GradientProducts) -> None:
         super().__init__()
-        self._recorded: list[tuple[Tensor, Tensor]] = []
-        self._replayed: Iterator[tuple[Tensor, Tensor]] | None = None
-
-    def replay(self) -> None:
-        """Use the recorded statistics, from the first call on, for another pass."""
-        self._replayed = iter(self._recorded)
+        self.leaves: list[Tensor] = []
+        self._weights = weights
+        self._result = result
+        self._calls: Counter[int] = Counter()  # still to come, by the identity of the weight
+        self._gradients: dict[int, Tensor] = {}  # incomplete ones
+        self._joined = False  # whether a layer's weight is computed from several
 
     def __torch_function__(
         self,
@@ -130,19 +122,92 @@ class _ConstantStatistics(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Call a function of PyTorch, whose batch norm always names its option ``training``."""
-        # vmap refuses memory formats, which change no number.
-        named = {name: one for name, one in (kwargs or {}).items() if name != "memory_format"}
-        if func is functional.batch_norm and named["training"]:
-            args = (args[0], *self._statistics(args[0].detach()))
-            named["training"] = False
-        return func(*args, **named)
+        """Call a function of PyTorch; if it is a layer, without differentiating its weight."""
+        call = dict(zip(_ARGUMENTS, args, strict=False)) | (kwargs or {})
+        if func not in _LAYERS or not call["weight"].requires_grad:
+            return func(*args, **(kwargs or {}))
+        weight = call["weight"]
+        self._calls[id(weight)] += 1
+        self._joined = self._joined or not weight.is_leaf
+        output = func(**call | {"weight": weight.detach()})
+        if not output.requires_grad:
+            self.leaves.append(output.requires_grad_())
+            output = output.clone()  # which may be changed in place
 
-    def _statistics(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Get mean and variance for the next call, each of shape (C,)."""
-        if self._replayed is not None:
-            return next(self._replayed)
-        dimensions = (0, *range(2, features.dim()))
-        variance, mean = torch.var_mean(features, dim=dimensions, correction=0)
-        self._recorded.append((mean, variance))
-        return mean, variance
+        def account(gradient: Tensor) -> None:
+            self._add(weight, _LAYERS[func](gradient, **call))
+
+        output.register_hook(account)
+        return output
+
+    def _add(self, weight: Tensor, gradients: Tensor) -> None:
+        """Add the gradients, (B, *weight.shape), of one layer that uses a weight."""
+        parts: Sequence[Tensor | None] = [gradients]
+        weights: Sequence[Tensor] = [weight]
+        if not weight.is_leaf:
+            weights = self._weights
+            parts = torch.autograd.grad(
+                weight, weights, gradients, True, is_grads_batched=True, allow_unused=True
+            )
+        for one, part in zip(weights, parts, strict=True):
+            if part is not None:
+                before = self._gradients.pop(id(one), None)
+                self._gradients[id(one)] = part if before is None else before + part
+        self._calls[id(weight)] -= 1
+        if not self._joined and not self._calls[id(weight)]:
+            self._result.add(self._gradients.pop(id(weight)))
+
+    def finish(self) -> None:
+        """Add the gradients of weights of which a layer was not reached, or that were joined."""
+        for gradients in self._gradients.values():
+            self._result.add(gradients)
+        self._gradients.clear()
+
+
+_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+
+
+def _of_convolution(
+    gradient: Tensor,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: str | int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Map the gradients at a convolution's output, (B, O, H, W), to (B, *weight.shape).
+
+    The samples become groups of one convolution.
+    """
+    if padding == "same":
+        height, width = (np.multiply(weight.shape[2:], dilation) - dilation).tolist()
+        sides = width // 2, width - width // 2, height // 2, height - height // 2
+        input = functional.pad(input, sides)
+    samples, outputs = gradient.shape[:2]
+    found: Tensor = conv2d_weight(  # type: ignore[no-untyped-call]
+        input.detach().reshape(1, -1, *input.shape[2:]),
+        (samples * outputs, *weight.shape[1:]),
+        gradient.reshape(1, -1, *gradient.shape[2:]),
+        stride,
+        0 if isinstance(padding, str) else padding,
+        dilation,
+        samples * groups,
+    )
+    return found.view(samples, *weight.shape)
+
+
+def _of_linear(
+    gradient: Tensor, input: Tensor, weight: Tensor, bias: Tensor | None = None
+) -> Tensor:
+    """Map the gradients at the output of a linear layer, (B, ..., O), to (B, O, I)."""
+    samples, inputs = len(gradient), weight.shape[1]
+    rows = gradient.reshape(samples, -1, len(weight))
+    return rows.mT @ input.detach().reshape(samples, -1, inputs)
+
+
+_LAYERS: dict[Callable[..., Tensor], Callable[..., Tensor]] = {
+    torch.conv2d: _of_convolution,
+    functional.linear: _of_linear,
+}
