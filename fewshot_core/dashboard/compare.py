@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.column_config import CheckboxColumn, NumberColumn, TextColumn
 
 from fewshot_core.analysis import (
     KEEP_STRATEGIES,
@@ -15,19 +16,22 @@ from fewshot_core.analysis import (
     seed_uncertainty,
 )
 from fewshot_core.bench import TableInfo, load_seeds
+from fewshot_core.dashboard.shared.controls import offer_download, show_errors, show_table
 from fewshot_core.dashboard.shared.figures import (
+    Leaves,
+    Named,
     cached_figure,
     choose_style,
+    describe,
     in_columns,
-    show_figure,
-)
-from fewshot_core.dashboard.shared.informativeness import (
+    load_evaluator,
     named,
+    reports,
+    show_figure,
     show_informativeness,
     show_small_distributions,
     show_splits_source,
 )
-from fewshot_core.dashboard.shared.loading import Leaves, Named, describe, load_evaluator, reports
 from fewshot_core.dashboard.shared.page import Workspace, setup
 from fewshot_core.dashboard.shared.sidebar import (
     View,
@@ -44,7 +48,7 @@ from fewshot_core.dashboard.shared.splits import (
     open_splits,
 )
 from fewshot_core.datasets import DATASETS
-from fewshot_core.errors import FewshotError, TableError
+from fewshot_core.errors import TableError
 from fewshot_core.glossary import GLOSSARY
 from fewshot_core.plots import agreement_figure, keep_figure, top_map_figure
 from fewshot_core.splitting.files import (
@@ -121,7 +125,7 @@ def _choose_splits(workspace: Workspace, view: View) -> list[SplitInView]:
         show_missing_split(view)
         return []
     chosen = st.multiselect(
-        f"Splits of {DATASETS.get(view.dataset).label}",
+        f"Splits of {DATASETS.label(view.dataset)}",
         list(labels),
         default=first_of_each_metric(labels)[:_MOST],
         key="splits",
@@ -168,25 +172,20 @@ def _show_summary(reports: pd.DataFrame, splits: list[SplitInView]) -> None:
             "tied nodes": reports["split"].map(ties),
         }
     )
-    column = st.column_config
-    st.dataframe(
+    show_table(
         table,
-        hide_index=True,
-        placeholder="-",
-        column_config={
-            "gain, bits": column.NumberColumn(format="%.4f", help=GLOSSARY["information gain"]),
-            "of the best tree": column.NumberColumn(format="%.0f%%", help=GLOSSARY["best tree"]),
-            "percentile": column.NumberColumn(format="%.1f", help=GLOSSARY["percentile"]),
-            "Gini": column.NumberColumn(
-                format="%.2f", help="How unevenly the top is distributed, 0 to 1"
-            ),
-            "optimum in": column.TextColumn(help="The sub-space of the best architecture"),
-            "the same": column.CheckboxColumn(
+        f"{len(table)} splits, the most informative first",
+        {
+            "gain, bits": NumberColumn(format="%.4f", help=GLOSSARY["information gain"]),
+            "of the best tree": NumberColumn(format="%.0f%%", help=GLOSSARY["best tree"]),
+            "percentile": NumberColumn(format="%.1f", help=GLOSSARY["percentile"]),
+            "Gini": NumberColumn(format="%.2f", help="How unevenly the top is distributed, 0 to 1"),
+            "optimum in": TextColumn(help="The sub-space of the best architecture"),
+            "the same": CheckboxColumn(
                 help="Whether the optimum is in the sub-space with the highest mean accuracy"
             ),
-            "tied nodes": column.NumberColumn(help=GLOSSARY["tie"]),
+            "tied nodes": NumberColumn(help=GLOSSARY["tie"]),
         },
-        alt=f"{len(table)} splits, the most informative first",
     )
 
 
@@ -198,19 +197,17 @@ def _show_other_data_sets(workspace: Workspace, view: View, splits: list[SplitIn
         evaluator = load_evaluator(workspace, view, dataset)
         if evaluator is None:
             continue
-        labels.append(DATASETS.get(dataset).label)
+        labels.append(DATASETS.label(dataset))
         for split in splits:
             comparison = evaluator.report(split.leaves).comparison
             share = comparison.share_of_best if comparison else None
             rows[split.label][labels[-1]] = None if share is None else 100 * share
     st.subheader("The same splits on the other data sets")
     st.caption("Information gain on every data set, in % of that of the best tree there.")
-    st.dataframe(
+    show_table(
         pd.DataFrame.from_dict(rows, orient="index").rename_axis("split").reset_index(),
-        hide_index=True,
-        placeholder="-",
-        column_config=dict.fromkeys(labels, st.column_config.NumberColumn(format="%.0f%%")),
-        alt="Share of the best tree's information gain, by split and data set",
+        "Share of the best tree's information gain, by split and data set",
+        dict.fromkeys(labels, NumberColumn(format="%.0f%%")),
     )
 
 
@@ -237,12 +234,11 @@ def _show_uncertainty(workspace: Workspace, view: View, splits: list[SplitInView
         "is lower than on a table of means."
     )
     numbers = ["mean", "std", "min", "max"]
-    st.dataframe(
+    show_table(
         pd.concat(frames)[["split", "tables", *numbers]],
-        hide_index=True,
-        column_config=dict.fromkeys(numbers, st.column_config.NumberColumn(format="%.4f")),
-        alt="Mean, standard deviation, minimum and maximum of each split's information gain over "
+        "Mean, standard deviation, minimum and maximum of each split's information gain over "
         "resampled seeds",
+        dict.fromkeys(numbers, NumberColumn(format="%.4f")),
     )
 
 
@@ -278,15 +274,12 @@ def _show_import(workspace: Workspace) -> None:
         key="split_files",
     )
     if files and st.button("Import", key="import_splits", type="primary"):
-        try:
+        with show_errors("Nothing was imported. "):
             texts = {file.name: file.getvalue().decode("utf-8") for file in files}
             splits = parse_splits(texts, files[0].name)
             names = store_splits(splits, files[0].name, workspace.data_dir)
-        except (FewshotError, OSError, UnicodeDecodeError) as error:
-            st.error(f"Nothing was imported. {error}", icon=":material/error:")
-            return
-        st.toast(f"Imported {len(names)} splits", icon=":material/check:")
-        st.rerun()
+            st.toast(f"Imported {len(names)} splits", icon=":material/check:")
+            st.rerun()
 
 
 def _show_export(workspace: Workspace, view: View) -> None:
@@ -297,26 +290,19 @@ def _show_export(workspace: Workspace, view: View) -> None:
     st.markdown(f"**{split.label}**, chosen in the sidebar")
     document = NamedSplit(split.name.lstrip("#"), split.dataset, split.leaves, split.tree)
     if split.tree is not None:
-        st.download_button(
-            "Tree with scores (JSON)",
-            split.tree.to_json,
-            f"{split.key}.json",
-            "application/json",
-            key="export_tree",
-        )
-    st.download_button(
+        name = f"{split.key}.json"
+        offer_download("Tree with scores (JSON)", split.tree.to_json, name, "export_tree")
+    offer_download(
         "Masks (JSON)",
         lambda: json.dumps(masks_of_splits([document]), indent=2),
         f"{split.key}-masks.json",
-        "application/json",
-        key="export_masks",
+        "export_masks",
     )
-    st.download_button(
+    offer_download(
         "Search configurations (YAML, zipped)",
         lambda: zip_archive(search_configs(document)),
         f"{split.key}.zip",
-        "application/zip",
-        key="export_configs",
+        "export_configs",
         help="In the format of the code of the paper's authors",
     )
     if split.key.startswith(FILE) and st.button("Remove this split", key="remove_split"):

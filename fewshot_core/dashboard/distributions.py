@@ -3,6 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.column_config import CheckboxColumn, NumberColumn, TextColumn
 
 from fewshot_core.analysis import (
     SplitEvaluator,
@@ -11,26 +12,24 @@ from fewshot_core.analysis import (
     top_architectures,
     top_mask,
 )
-from fewshot_core.dashboard.shared.controls import choose_one
+from fewshot_core.dashboard.shared.controls import SEPARATOR, choose_one, show_table
 from fewshot_core.dashboard.shared.figures import (
+    LOWEST,
+    Leaves,
     accuracy_source,
     analyse_command,
     cached_figure,
     choose_style,
-    in_columns,
-    show_figure,
-    show_source,
-    show_view_source,
-)
-from fewshot_core.dashboard.shared.informativeness import show_small_distributions
-from fewshot_core.dashboard.shared.loading import (
-    LOWEST,
-    Leaves,
     describe,
     distributions,
+    in_columns,
     load_accuracy,
     load_evaluator,
     other_data_sets,
+    show_figure,
+    show_small_distributions,
+    show_source,
+    show_view_source,
 )
 from fewshot_core.dashboard.shared.page import Workspace, setup
 from fewshot_core.dashboard.shared.sidebar import (
@@ -40,7 +39,6 @@ from fewshot_core.dashboard.shared.sidebar import (
     show_missing_table,
 )
 from fewshot_core.dashboard.shared.splits import (
-    SEPARATOR,
     SplitInView,
     distinct_labels,
     first_of_each_metric,
@@ -163,32 +161,30 @@ def _show_architectures(
         known = load_accuracy(workspace, view, dataset).set_index("architecture")["accuracy_mean"]
         listed = listed.assign(**{dataset: listed["architecture"].map(known)})
         columns[dataset] = dataset
-    number_column = st.column_config.NumberColumn
     percent = {
-        name: number_column(
+        name: NumberColumn(
             f"{label} %",
             format="%.2f",
             width=40 + 6 * len(label),
             help=f"{view.kind.capitalize()} accuracy on {label}",
         )
-        for name, label in ((name, DATASETS.get(of).label) for name, of in columns.items())
+        for name, label in ((name, DATASETS.label(of)) for name, of in columns.items())
     }
-    event = st.dataframe(
+    event = show_table(
         listed,
+        f"The {len(listed):,} architectures of S{number + 1} with a known accuracy, best first",
+        {
+            "rank": NumberColumn(format="localized", width=55),
+            **percent,
+            "top": CheckboxColumn(view.top_label, width="small"),
+            "string": TextColumn("architecture", width="large"),
+            "architecture": NumberColumn("index", format="%d"),
+        },
         key=f"architectures_{number}",
-        hide_index=True,
         height=300,
         on_select="rerun",
         selection_mode="single-row-required",
         column_order=("rank", *percent, "top", "string", "architecture"),
-        column_config={
-            "rank": number_column(format="localized", width=55),
-            **percent,
-            "top": st.column_config.CheckboxColumn(view.top_label, width="small"),
-            "string": st.column_config.TextColumn("architecture", width="large"),
-            "architecture": number_column("index", format="%d"),
-        },
-        alt=f"The {len(listed):,} architectures of S{number + 1} with a known accuracy, best first",
     )
     rows = event.selection.rows
     row = listed.iloc[rows[0] if rows else 0]
@@ -218,7 +214,7 @@ def _show_small_multiples(workspace: Workspace, view: View) -> None:
     drawn = [name for name in datasets if any(name in keys for keys in cells.values())]
     if len(drawn) == 1:
         [dataset] = drawn
-        st.markdown(f"**{DATASETS.get(dataset).label}**")
+        st.markdown(f"**{DATASETS.label(dataset)}**")
         metrics = [metric for metric, keys in cells.items() if dataset in keys]
         for column, metric in in_columns(metrics):
             with column:
@@ -228,7 +224,7 @@ def _show_small_multiples(workspace: Workspace, view: View) -> None:
             st.markdown(f"**{metric}**")
             for column, dataset in in_columns(drawn, len(drawn)):
                 with column:
-                    label = DATASETS.get(dataset).label
+                    label = DATASETS.label(dataset)
                     _show_cell(workspace, view, dataset, keys.get(dataset), label)
     for dataset in datasets:
         if dataset not in drawn:
@@ -241,7 +237,7 @@ def _show_small_multiples(workspace: Workspace, view: View) -> None:
 def _show_cell(workspace: Workspace, view: View, dataset: str, key: str | None, title: str) -> None:
     """Draw one of the small multiples, or say that there is no such split."""
     if key is None:
-        st.caption(f"No split of {DATASETS.get(dataset).label} yet.")
+        st.caption(f"No split of {DATASETS.label(dataset)} yet.")
     elif (evaluator := load_evaluator(workspace, view, dataset)) is not None:
         split = open_split(workspace, key)
         note = distinct_labels(list_splits(workspace, dataset))[key]

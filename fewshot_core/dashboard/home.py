@@ -6,13 +6,15 @@ from typing import Any
 import streamlit as st
 
 from fewshot_core.analysis import conclusion
-from fewshot_core.dashboard.shared.figures import show_figure, show_split_source
-from fewshot_core.dashboard.shared.informativeness import (
+from fewshot_core.dashboard.shared.figures import (
+    load_evaluator,
     named,
+    reports,
+    show_figure,
     show_informativeness,
+    show_split_source,
     show_splits_source,
 )
-from fewshot_core.dashboard.shared.loading import load_evaluator, reports
 from fewshot_core.dashboard.shared.page import (
     APP_NAME,
     COMPARE,
@@ -53,7 +55,7 @@ def show_home_page() -> None:
 
 
 def _show_metrics(workspace: Workspace, view: View) -> None:
-    dataset = DATASETS.get(view.dataset).label
+    dataset = DATASETS.label(view.dataset)
     if view.split is None:
         show_empty(
             f"**No split of {dataset} is finished yet.** Make one: `#params` takes seconds and "
@@ -83,7 +85,7 @@ def _show_status(found: dict[str, Any]) -> None:
     names = [item["label"] for item in found["tables"]]
     tables.metric("Accuracy tables", len(names), help=", ".join(names))
     real = [
-        DATASETS.get(name).label
+        DATASETS.label(name)
         for name, sources in found["images"].items()
         if any(not source["synthetic"] for source in sources)
     ]

@@ -24,8 +24,7 @@ from fewshot_core.analysis.results import (
 )
 from fewshot_core.dashboard.search.form import show_start
 from fewshot_core.dashboard.search.plans import Place, make_plan, place_of
-from fewshot_core.dashboard.shared.figures import accuracy_source, show_source
-from fewshot_core.dashboard.shared.loading import load_accuracy
+from fewshot_core.dashboard.shared.figures import accuracy_source, load_accuracy, show_source
 from fewshot_core.dashboard.shared.page import SEARCH, SPLIT, Workspace, link_to, setup
 from fewshot_core.dashboard.shared.requests import (
     choose_device,

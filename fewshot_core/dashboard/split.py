@@ -7,17 +7,26 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.column_config import NumberColumn
 
 from fewshot_core.analysis import SplitReport
 from fewshot_core.analysis.agreement import score_spread, stability
-from fewshot_core.dashboard.shared.controls import choose_count, choose_one, show_errors
+from fewshot_core.dashboard.shared.controls import (
+    choose_number,
+    choose_one,
+    show_errors,
+    show_log,
+    show_progress,
+    show_table,
+)
 from fewshot_core.dashboard.shared.figures import (
     cached_figure,
+    describe,
+    load_evaluator,
     show_figure,
     show_split_source,
     show_view_source,
 )
-from fewshot_core.dashboard.shared.loading import describe, load_evaluator
 from fewshot_core.dashboard.shared.page import DISTRIBUTIONS, Workspace, link_to, setup
 from fewshot_core.dashboard.shared.requests import (
     choose_device,
@@ -49,11 +58,9 @@ from fewshot_core.runs import (
     RunFolder,
     SplitRequest,
     State,
-    Status,
     cancel,
     estimate_seconds,
     find_finished,
-    is_active,
     run_folder,
     start,
 )
@@ -104,9 +111,7 @@ def _choose_requests(workspace: Workspace, dataset: str) -> list[SplitRequest]:
         _show_metric_help(metric)
         variants = METRICS.get(metric).variants
         if len(variants) > 1:
-            texts = "; ".join(f"{name}: {text}" for name, text in variants.items())
-            key = f"variant_{metric}"
-            variant = choose_one("Variant", variants, key, session=True, help=texts)
+            variant = choose_one("Variant", variants, f"variant_{metric}", session=True)
     images: dict[str, Any] = {}
     if any(METRICS.get(name).needs_images for name in metrics):
         images = choose_images(workspace, dataset)
@@ -147,30 +152,24 @@ def _show_metric_help(name: str) -> None:
 
 def _show_start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
     """Draw the button that starts requests, with the time they will take."""
-    repeats = choose_count(
-        "Repeats",
-        "repeats",
-        usual=1,
-        least=1,
-        most=50,
-        help="How many times to make the split, each time with all seeds increased by 1: other "
-        "weights and images. The page then shows how much the split depends on the seed.",
+    text = (
+        "How many times to make the split, each time with all seeds increased by 1: other weights "
+        "and images. The page then shows how much the split depends on the seed."
     )
+    repeats = choose_number("Repeats", "repeats", 1, 1, 50, help=text)
     repeated = [request.repeated(number) for request in requests for number in range(repeats)]
-    try:
-        known = [find_finished(request, workspace.data_dir) for request in repeated]
-    except (FewshotError, OSError) as error:
-        st.error(str(error))
-        repeated, known = [], []
-    missing = [request for request, folder in zip(repeated, known, strict=True) if folder is None]
-    running = any(folder is not None and folder.status().state.active for folder in known)
-    done = bool(repeated) and not missing and not running
+    found: dict[SplitRequest, RunFolder | None] = {}
+    with show_errors():
+        found = {request: find_finished(request, workspace.data_dir) for request in repeated}
+    missing = [request for request, folder in found.items() if folder is None]
+    running = any(folder is not None and folder.status().state.active for folder in found.values())
+    done = bool(found) and not missing and not running
     clicked = st.button(
         "Show" if done else "Start",
         key="start",
         type="primary",
         icon=":material/play_arrow:",
-        disabled=not repeated or (running and not missing),
+        disabled=not missing and not done,
         width="stretch",
     )
     if done:
@@ -180,7 +179,7 @@ def _show_start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
     elif running:
         st.caption("This split is running.")
     if clicked:
-        _start(workspace, repeated)
+        _start(workspace, list(found))
 
 
 def _estimate_text(workspace: Workspace, requests: Sequence[SplitRequest]) -> str:
@@ -238,11 +237,7 @@ def _adopt_finished(workspace: Workspace) -> None:
 
 def _show_progress(workspace: Workspace) -> None:
     """Show the running splits, and one that was waited for and did not finish."""
-    active = [
-        run.folder
-        for run in workspace.runs()
-        if run.active and run.kind == "split" and is_active(run.folder)
-    ]
+    active = workspace.active_runs("split")
     active.sort(key=lambda folder: folder.status().started or 0.0)
     for folder in active[:_MOST_SHOWN]:
         with st.container(border=True):
@@ -266,11 +261,11 @@ def _show_active(folder: RunFolder) -> None:
         st.rerun()
     title, button = st.columns([5, 1], vertical_alignment="center")
     label = record_label(METRICS, request.metric)
-    title.markdown(f"**{label}** on {DATASETS.get(request.dataset).label}")
+    title.markdown(f"**{label}** on {DATASETS.label(request.dataset)}")
     if button.button("Cancel", key=f"cancel_{folder.run_id}", icon=":material/cancel:"):
         cancel(folder)
         st.rerun()
-    st.progress(status.done / status.total if status.total else 0.0, _progress_text(status))
+    show_progress(status, [f"{status.done} of {status.total}"] if status.total else [])
     if status.state is not State.QUEUED:
         show_figure(figure, f"growing_{folder.run_id}", wide=True)
 
@@ -292,15 +287,6 @@ def _draw_growing(folder: RunFolder, stamp: tuple[int, int] | None) -> go.Figure
     return tree_figure(tree_drawing(grown, levels=len(request.tree.edges), growing=True))
 
 
-def _progress_text(status: Status) -> str:
-    parts = [status.message]
-    if status.total:
-        parts.insert(0, f"{status.done} of {status.total}")
-    if status.seconds_left is not None:
-        parts.append(f"{duration_text(status.seconds_left)} left")
-    return " · ".join(parts)
-
-
 def _show_ended(workspace: Workspace, folder: RunFolder) -> None:
     """Say why a run did not finish, and offer to start it again."""
     status = folder.status()
@@ -320,21 +306,21 @@ def _show_ended(workspace: Workspace, folder: RunFolder) -> None:
         st.rerun()
     if status.state is not State.CANCELLED:
         with st.expander("Log", icon=":material/article:"):
-            st.code(folder.log_tail() or "the log is empty", language=None)
+            show_log(folder.log_tail())
 
 
 def _show_split(workspace: Workspace, view: View) -> None:
     """Show the split in view: its figures, its tree, its nodes and its sub-spaces."""
     split = view.split
     if split is None:
-        label = DATASETS.get(view.dataset).label
+        label = DATASETS.label(view.dataset)
         st.info(
             f"No split of {label} is finished yet. Choose a metric on the left and press *Start*: "
             "the tree grows here, node by node.",
             icon=":material/account_tree:",
         )
         return
-    st.subheader(f"{split.name} on {DATASETS.get(split.dataset).label}")
+    st.subheader(f"{split.name} on {DATASETS.label(split.dataset)}")
     _warn(split)
     evaluator = load_evaluator(workspace, view)
     _show_tiles(view, split, evaluator.report(split.leaves) if evaluator else None)
@@ -434,12 +420,8 @@ def _show_stability(trees: list[SplitTree]) -> None:
             "times": table["count"],
         }
     )
-    st.dataframe(
-        shown,
-        hide_index=True,
-        column_config={"of": st.column_config.NumberColumn(help="Seeds that reach this node")},
-        alt=f"How often each decision recurs over {len(trees)} seeds",
-    )
+    alt = f"How often each decision recurs over {len(trees)} seeds"
+    show_table(shown, alt, {"of": NumberColumn(help="Seeds that reach this node")})
 
 
 def _show_spread(trees: list[SplitTree], node: SplitNode) -> None:
@@ -450,10 +432,8 @@ def _show_spread(trees: list[SplitTree], node: SplitNode) -> None:
     names = {"scores": "seeds", "minimum": "min", "maximum": "max"}
     operations = [OPERATION_LABELS[number] for number in spread["operation"]]
     st.markdown("**Scores over the seeds**")
-    number = st.column_config.NumberColumn(format="%.5g")
-    st.dataframe(
+    show_table(
         spread.assign(operation=operations).rename(columns=names),
-        hide_index=True,
-        column_config=dict.fromkeys(("mean", "std", "min", "max"), number),
-        alt="Mean, deviation, minimum and maximum of each operation's score over the seeds",
+        "Mean, deviation, minimum and maximum of each operation's score over the seeds",
+        dict.fromkeys(("mean", "std", "min", "max"), NumberColumn(format="%.5g")),
     )

@@ -3,7 +3,6 @@
 Most take a ``title`` and a ``caption``: parts of the muted lines under the title.
 """
 
-from fewshot_core.plots.cell import cell_figure
 from fewshot_core.plots.comparison import (
     agreement_figure,
     informativeness_figure,
@@ -17,8 +16,8 @@ from fewshot_core.plots.distributions import (
     top_figure,
 )
 from fewshot_core.plots.halving import replay_figure
+from fewshot_core.plots.operations import cell_figure, scores_figure, similarity_figure
 from fewshot_core.plots.schedules import proxy_figure, schedules_figure
-from fewshot_core.plots.scores import scores_figure, similarity_figure
 from fewshot_core.plots.search import (
     EPOCH_MEASURES,
     epochs_figure,

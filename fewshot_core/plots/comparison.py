@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from fewshot_core.analysis.distributions import density
 from fewshot_core.plots.template import (
     ACTIVE_COLOUR,
+    DARK_TEXT,
     INK,
     SILENT,
     WHOLE_COLOUR,
@@ -20,9 +21,7 @@ from fewshot_core.plots.template import (
     base_figure,
     empty_figure,
     put_legend_above,
-    sub_space_colour,
-    sub_space_dash,
-    text_colour,
+    sub_space_look,
     translucent,
 )
 
@@ -30,7 +29,6 @@ _DENSITY_POINTS = 200
 _FOOT = -1.2
 _SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star", "hexagon", "hash")
 _HEAT = ((0.0, "#E6ECF3"), (1.0, "#7FA8DE"))
-_HEAT_TEXT = text_colour(_HEAT[0][1])
 _CELL_FONT_SIZE, _FEW_COLUMNS = 11, 9
 
 
@@ -41,13 +39,10 @@ def informativeness_figure(
     title: str = "Information gain of each split",
     caption: Sequence[str] = (),
 ) -> go.Figure:
-    """Draw the information gain of splits between random trees and the best tree.
+    """Draw the information gain of splits between random trees and the best tree, all in bits.
 
-    Args:
-        reports: What ``fewshot_core.analysis.report_frame`` returns, optionally with the columns
-            ``row``, the label at the left that several splits may share, and ``hollow``.
-        random_gains: The gains of random trees of the splits' shape, in bits; may be empty.
-        best_bits: The gain of the best tree of that shape, or None.
+    ``reports`` is what ``fewshot_core.analysis.report_frame`` returns, optionally with the columns
+    ``row``, the label at the left that several splits may share, and ``hollow``.
     """
     if reports.empty:
         return empty_figure(title, "no split to compare", 210)
@@ -58,8 +53,19 @@ def informativeness_figure(
     height = 150 + 30 * max(rows, 2)
     figure = base_figure(title, height, _gain_alternative(reports, best_bits), list(caption))
     gains = np.asarray(random_gains, dtype=np.float64)
-    if gains.size:
-        _add_random_trees(figure, gains, rows, best_bits)
+    if gains.size:  # their density, as high as the figure
+        grid = np.linspace(0.0, max(float(gains.max()), best_bits or 0.0), _DENSITY_POINTS)
+        curve = density(gains, grid)
+        scaled = curve / curve.max() * (rows + 0.4) + _FOOT
+        figure.add_scatter(
+            x=np.concatenate([grid[:1], grid, grid[-1:]]),
+            y=np.concatenate([[_FOOT], scaled, [_FOOT]]).astype(np.float32),
+            mode="lines",
+            line={"width": 1, "color": translucent(WHOLE_COLOUR, 0.7)},
+            fill="toself",
+            fillcolor=translucent(WHOLE_COLOUR, 0.25),
+            **SILENT,
+        )
         mean = float(gains.mean())
         text = f"{gains.size:,} random trees: {mean:.4f} bits on average"
         _add_line(figure, mean, rows, text, "random trees", "dot")
@@ -91,24 +97,6 @@ def informativeness_figure(
     figure.update_xaxes(title_text="information gain, bits", range=[-0.02 * top, 1.06 * top])
     figure.update_layout(showlegend=False)
     return figure
-
-
-def _add_random_trees(
-    figure: go.Figure, gains: npt.NDArray[np.float64], rows: int, best: float | None
-) -> None:
-    """Draw the density of random trees in the background, as high as the figure."""
-    grid = np.linspace(0.0, max(float(gains.max()), best or 0.0), _DENSITY_POINTS)
-    curve = density(gains, grid)
-    scaled = curve / curve.max() * (rows + 0.4) + _FOOT
-    figure.add_scatter(
-        x=np.concatenate([grid[:1], grid, grid[-1:]]),
-        y=np.concatenate([[_FOOT], scaled, [_FOOT]]).astype(np.float32),
-        mode="lines",
-        line={"width": 1, "color": translucent(WHOLE_COLOUR, 0.7)},
-        fill="toself",
-        fillcolor=translucent(WHOLE_COLOUR, 0.25),
-        **SILENT,
-    )
 
 
 def _add_line(figure: go.Figure, x: float, rows: int, hover: str, label: str, dash: str) -> None:
@@ -151,13 +139,13 @@ def _gain_alternative(reports: pd.DataFrame, best_bits: float | None) -> str:
 def top_map_figure(
     described: Mapping[str, pd.DataFrame],
     top_label: str = "top 1%",
-    title: str = "Top architectures per sub-space",
     caption: Sequence[str] = (),
 ) -> go.Figure:
     """Draw how many top architectures each sub-space of each split holds, the largest first.
 
     ``described`` holds what ``fewshot_core.analysis.describe_sub_spaces`` returns, by split.
     """
+    title = "Top architectures per sub-space"
     height = 120 + 34 * max(len(described), 2)
     frames = {
         name: frame.sort_values("size", ascending=False, kind="stable")
@@ -190,13 +178,13 @@ def top_map_figure(
 def keep_figure(
     frame: pd.DataFrame,
     axis_title: str = "best accuracy still within reach, %",
-    title: str = "Best accuracy when only k sub-spaces are kept",
     caption: Sequence[str] = (),
 ) -> go.Figure:
     """Draw the expected best accuracy against the number of sub-spaces kept.
 
     ``frame`` has the columns split, k and best (percent).
     """
+    title = "Best accuracy when only k sub-spaces are kept"
     if frame.empty:
         return empty_figure(title, "no split to compare", 380)
     first = frame[frame["k"] == 1].sort_values("best", ascending=False)
@@ -204,12 +192,13 @@ def keep_figure(
     alt = f"{title}: with one sub-space kept, {leader} has the highest, {value:.2f}%."
     figure = base_figure(title, 380, alt, list(caption))
     for position, (name, part) in enumerate(frame.groupby("split", sort=False)):
+        look = sub_space_look(position)
         figure.add_scatter(
             x=part["k"],
             y=part["best"],
             name=escape(str(name)),
             mode="lines+markers",
-            line={"color": sub_space_colour(position), "dash": sub_space_dash(position)},
+            line={"color": look.colour, "dash": look.dash},
             marker={"symbol": _SYMBOLS[position % len(_SYMBOLS)], "size": 8},
             hovertemplate="%{x} kept: %{y:.2f}%<extra>" + escape(str(name)) + "</extra>",
         )
@@ -219,8 +208,9 @@ def keep_figure(
     return figure
 
 
-def agreement_figure(matrix: pd.DataFrame, title: str = "Agreement of splits") -> go.Figure:
+def agreement_figure(matrix: pd.DataFrame) -> go.Figure:
     """Draw the adjusted Rand index of all pairs, of ``fewshot_core.analysis.agreement_matrix``."""
+    title = "Agreement of splits"
     height = 130 + 34 * max(len(matrix), 2)
     if len(matrix) < 2:
         return empty_figure(title, "agreement needs at least two splits", height)
@@ -244,7 +234,7 @@ def _add_shares(
 ) -> None:
     """Draw a matrix of shares; where many columns are narrow, texts are as small as fits."""
     size = {"size": _CELL_FONT_SIZE} if len(columns) <= _FEW_COLUMNS else {}
-    look = {"colorscale": _HEAT, "zmin": 0, "textfont": {"color": _HEAT_TEXT, **size}}
+    look = {"colorscale": _HEAT, "zmin": 0, "textfont": {"color": DARK_TEXT, **size}}
     add_matrix(figure, values, columns, [escape(name) for name in rows], **look, **options)
     figure.update_xaxes(fixedrange=True)
     figure.update_yaxes(fixedrange=True)

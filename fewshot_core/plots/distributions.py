@@ -4,8 +4,7 @@ Curves are in single precision: finer than a pixel, and half the size.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +16,10 @@ from fewshot_core.plots.template import (
     SILENT,
     WHOLE_COLOUR,
     Row,
+    SubSpaceLook,
     base_figure,
     empty_figure,
-    outline_colour,
-    sub_space_colour,
-    sub_space_dash,
-    sub_space_pattern,
+    sub_space_look,
     sub_space_text,
     top_alternative,
     translucent,
@@ -65,13 +62,9 @@ def distributions_figure(
     Args:
         frame: What ``fewshot_core.analysis.DISTRIBUTION_FRAMES[style]`` returns.
         sub_spaces: What ``fewshot_core.analysis.describe_sub_spaces`` returns.
-        axis_title: What the accuracies are, with their unit.
         style: One of ``STYLES``.
         highlight: The name of the sub-space to highlight, or None.
         compact: Whether to leave out the muted lines; ``cut_notes`` says what is not shown.
-
-    Raises:
-        KeyError: If the style is unknown, or the frame is not the style's.
     """
     label = STYLES[style]
     height = _CURVES_HEIGHT if style in _CURVES else _rows_height(len(sub_spaces))
@@ -103,12 +96,8 @@ def top_figure(
 
     Areas are in proportion to the number of top architectures; the grey curve has the shape of all
     top architectures and the area of the sub-space in front of it.
-
-    Args:
-        frame: What ``fewshot_core.analysis.distribution_frame`` returns for the rows of the table
-            that are top.
-        top: What ``fewshot_core.analysis.top_architectures`` returns.
-        sub_spaces, axis_title, highlight: As for ``distributions_figure``.
+    ``frame`` is what ``fewshot_core.analysis.distribution_frame`` returns for the rows of the table
+    that are top, and ``top`` what ``top_architectures`` returns.
     """
     height = _rows_height(len(sub_spaces))
     if frame.empty or top.empty or sub_spaces.empty:
@@ -149,11 +138,8 @@ def _finish_x(figure: go.Figure, frame: pd.DataFrame, axis_title: str) -> None:
 
 
 def _alternative(sub_spaces: pd.DataFrame, axis_title: str) -> str:
-    known = sub_spaces.dropna(subset=["mean"])
-    if known.empty:
-        return f"{axis_title}: no accuracy is known"
-    means = known["mean"].to_numpy()
-    best, worst = known.iloc[int(means.argmax())], known.iloc[int(means.argmin())]
+    order = sub_spaces.dropna(subset=["mean"]).sort_values("mean", kind="stable")
+    worst, best = order.iloc[0], order.iloc[-1]
     return (
         f"Distribution of {axis_title} in {len(sub_spaces)} sub-spaces. {best['sub_space']} has "
         f"the highest mean, {best['mean']:.2f}%, and {worst['sub_space']} the lowest, "
@@ -161,12 +147,11 @@ def _alternative(sub_spaces: pd.DataFrame, axis_title: str) -> str:
     )
 
 
-@dataclass(frozen=True)
-class _Line:
+class _Line(NamedTuple):
     """Where and how the distribution of a sub-space is drawn on its row."""
 
     name: str
-    position: int
+    look: SubSpaceLook
     base: float
     reach: float
     mirrored: bool
@@ -174,12 +159,8 @@ class _Line:
     hover: str
 
     @property
-    def colour(self) -> str:
-        return sub_space_colour(self.position)
-
-    @property
     def outline(self) -> str:
-        return translucent(outline_colour(self.colour), 1.0 if self.forward else 0.3)
+        return translucent(self.look.outline, 1.0 if self.forward else 0.3)
 
 
 def _rows_height(count: int) -> int:
@@ -199,7 +180,7 @@ def _add_rows(
     Violins are mirrored and have boxes; with ``top``, densities are weighted with the number of top
     architectures, each of which is a tick.
     """
-    curves = _by_sub_space(frame)
+    curves = dict(list(frame.groupby("sub_space", sort=False)))
     whole, names = curves[WHOLE], list(sub_spaces["sub_space"])
     values = sub_spaces["size" if top is None else "top_count"].tolist()
     weights = [1.0] * len(names) if top is None else [float(value) for value in values]
@@ -212,7 +193,7 @@ def _add_rows(
         name = names[position]
         line = _Line(
             name,
-            position,
+            sub_space_look(position),
             base=float(len(names) - 1 - position),
             reach=reach * weights[position] / (tallest or 1.0),
             mirrored=violins,
@@ -236,10 +217,6 @@ def _add_rows(
     figure.update_layout(margin_l=_LABELS_PIXELS)
 
 
-def _by_sub_space(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    return {str(name): part for name, part in frame.groupby("sub_space", sort=False)}
-
-
 def _heights(curve: pd.DataFrame) -> npt.NDArray[np.float64]:
     """Values that a frame of densities or of histograms draws."""
     return curve["share" if "count" in curve else "density"].to_numpy(dtype=np.float64)
@@ -256,8 +233,7 @@ def _add_density(figure: go.Figure, line: _Line, curve: pd.DataFrame, grey: bool
         step, heights = step * 2, heights[::2]
     look: dict[str, Any] = {"simplify": False, "shape": "hv" if binned else "linear", "width": 0}
     if not grey:
-        dash = sub_space_dash(line.position)
-        look |= {"color": line.outline, "width": 1.3, "dash": dash}
+        look |= {"color": line.outline, "width": 1.3, "dash": line.look.dash}
     if line.mirrored:
         lower = {"x0": low, "dx": step, "y": (line.base - heights).astype(np.float32), "line": look}
     else:
@@ -283,12 +259,11 @@ def _add_density(figure: go.Figure, line: _Line, curve: pd.DataFrame, grey: bool
 def _fill(line: _Line, grey: bool) -> dict[str, Any]:
     if grey:
         return {"fillcolor": translucent(WHOLE_COLOUR, 0.3 if line.forward else 0.12)}
-    colour = translucent(line.colour, 0.66 if line.forward else 0.14)
-    pattern = sub_space_pattern(line.position)
-    if not pattern:
+    colour = translucent(line.look.colour, 0.66 if line.forward else 0.14)
+    if not line.look.pattern:
         return {"fillcolor": colour}
-    shape = {"shape": pattern, "fgcolor": outline_colour(line.colour), "size": 6}
-    return {"fillcolor": colour, "fillpattern": {**shape, "bgcolor": colour}}
+    pattern = {"shape": line.look.pattern, "fgcolor": line.look.outline, "size": 6}
+    return {"fillcolor": colour, "fillpattern": {**pattern, "bgcolor": colour}}
 
 
 def _add_box(figure: go.Figure, line: _Line, record: Row) -> None:
@@ -332,7 +307,7 @@ def _add_curves(
     axis_title: str,
 ) -> None:
     """Draw a line for each sub-space, over a wider outline, over the grey area of the space."""
-    curves = _by_sub_space(frame)
+    curves = dict(list(frame.groupby("sub_space", sort=False)))
     known = f"{frame['known'].iloc[0]:,} architectures with an accuracy"
     figure.add_scatter(
         **_points(curves[WHOLE], column),
@@ -344,16 +319,16 @@ def _add_curves(
     )
     for position, record in enumerate(sub_spaces.to_dict("records")):
         name = str(record["sub_space"])
-        colour = sub_space_colour(position)
+        look = sub_space_look(position)
         line = _points(curves[name], column) | {
             "opacity": 1.0 if highlight in (None, name) else 0.22,
             "legendgroup": name,
         }
-        figure.add_scatter(**line, line={"color": outline_colour(colour), "width": 3.6}, **SILENT)
+        figure.add_scatter(**line, line={"color": look.outline, "width": 3.6}, **SILENT)
         figure.add_scatter(
             **line,
             name=name,
-            line={"color": colour, "width": 2, "dash": sub_space_dash(position)},
+            line={"color": look.colour, "width": 2, "dash": look.dash},
             hovertemplate=sub_space_text(record) + _POINT_TEXT,
         )
     figure.update_yaxes(title_text=axis_title, rangemode="tozero")
@@ -373,14 +348,19 @@ def _points(curve: pd.DataFrame, column: str) -> dict[str, Any]:
 def _add_bests(figure: go.Figure, sub_spaces: pd.DataFrame, on_one_axis: bool) -> None:
     """Mark the best accuracy of each sub-space on its row, or on the axis they share."""
     count = len(sub_spaces)
-    colours = [sub_space_colour(position) for position in range(count)]
-    outline = {"width": 1.4, "color": [outline_colour(colour) for colour in colours]}
+    looks = [sub_space_look(position) for position in range(count)]
+    outline = {"width": 1.4, "color": [look.outline for look in looks]}
     figure.add_scatter(
         x=sub_spaces["best"],
         y=[0.0] * count if on_one_axis else list(range(count - 1, -1, -1)),
         name="best",
         mode="markers",
-        marker={"symbol": "diamond", "size": 9, "color": colours, "line": outline},
+        marker={
+            "symbol": "diamond",
+            "size": 9,
+            "color": [look.colour for look in looks],
+            "line": outline,
+        },
         text=[
             f"<b>{row['sub_space']}</b>: best {row['best']:.2f}%, rank {row['best_rank']} of all"
             for row in sub_spaces.to_dict("records")

@@ -6,7 +6,7 @@ trace in each panel.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,12 +17,9 @@ from fewshot_core.plots.search import (
     LEADER_COLOUR,
     LEADER_NOTE,
     VALID_AXIS,
-    Epochs,
-    Floats,
     accuracy_range,
     add_search_curves,
     add_search_line,
-    as_curves,
     cut_note,
     positions_of,
     search_alternative,
@@ -34,12 +31,10 @@ from fewshot_core.plots.template import (
     SMALL_FONT_SIZE,
     Annotation,
     base_figure,
-    empty_figure,
     note,
-    outline_colour,
     panel_heading,
     put_legend_above,
-    sub_space_colour,
+    sub_space_look,
 )
 from fewshot_core.selection import Curves, HalvingResult, describe_schedule, leaders, verdict
 
@@ -51,62 +46,43 @@ _HEIGHT = 600
 _LOWER = {"xaxis": "x2", "yaxis": "y2"}
 _DOMAINS = ([0.53, 0.95], [0, 0.42])
 _FADED = 0.45
-_CROSS = {"symbol": "x-thin", "size": 7, "line": {"width": 2.4}}
-_RING = {"symbol": "circle-open", "size": 13, "line": {"width": 2.4}}
+_CROSS, _RING = {"symbol": "x-thin", "size": 7}, {"symbol": "circle-open", "size": 13}
 _SECONDS = 12
 _TIMELINE_TOP = 44
 _NICE = (1, 2, 5)
 _NO_STEP = 1e-9  # Plotly takes a step of 0 for none at all, and uses 1.
 
 Range = tuple[float, float]
-
-
-class _Line(NamedTuple):
-    """Validation accuracy of a sub-supernet, up to where it is trained."""
-
-    colour: int
-    epochs: Epochs
-    values: Floats
+Lines = Mapping[str, "pd.Series[float]"]
+"""Validation accuracies by epoch of each sub-supernet, up to where it is trained."""
 
 
 def replay_figure(
-    curves: pd.DataFrame | Curves,
-    result: HalvingResult | None,
+    curves: Curves,
+    result: HalvingResult,
     cursor: int | None = None,
-    stops: int = STOPS,
-    axis_titles: tuple[str, str] = (FOUND_AXIS, VALID_AXIS),
+    found_axis: str = FOUND_AXIS,
     caption: Sequence[str] = (),
-    title: str = "",
 ) -> go.Figure:
     """Draw the curves of ``search_curves_figure`` above those of a selection, with a timeline.
 
     In the lower panel a curve that ends early is faded and ends in a cross; milestones are dotted
     lines with the number of sub-supernets left; the chosen one ends in a ring.
 
-    Args:
-        curves: As for ``search_curves_figure``.
-        result: A selection among them, or None to draw nothing.
-        cursor: The epoch the cursor starts at, rounded to the nearest stop; by default the first.
-        stops: At how many epochs the cursor may stop, besides milestones and both ends. Curves are
-            always drawn in full.
-        axis_titles: What the accuracies of the two panels are, with their unit.
-
-    Raises:
-        SelectionError: If the curves are damaged, or of more than one seed.
+    The cursor starts at the stop next to the epoch ``cursor``, by default at the first. Curves are
+    drawn in full.
     """
-    table = None if result is None else as_curves(curves)
-    if result is None or table is None:
-        return empty_figure(title, "no search to replay", _HEIGHT)
-    epochs = cursor_stops(table, result, stops)
-    lines = _lines(table, result)
-    test = table.values["test_accuracy"]
+    epochs = cursor_stops(curves, result)
+    lines = _lines(curves, result)
+    test = curves.values["test_accuracy"]
     found_range = accuracy_range(test)
-    valid_range = accuracy_range(np.concatenate([line.values for line in lines.values()]))
+    valid_range = accuracy_range(np.concatenate(list(lines.values())))
     notes = [LEADER_NOTE, _ENDS_NOTE, *cut_note(test, found_range[0]), *caption]
-    alt = f"{search_alternative(table)} {_alternative(result)}"
-    figure = base_figure(title, _HEIGHT, alt, notes)
-    add_search_curves(figure, table)
-    _add_selection(figure, lines, result, valid_range)
+    alt = f"{search_alternative(curves)} {_alternative(result)}"
+    figure = base_figure("", _HEIGHT, alt, notes)
+    add_search_curves(figure, curves)
+    positions = dict(zip(curves.sub_spaces, positions_of(curves.sub_spaces), strict=True))
+    _add_selection(figure, lines, positions, result, valid_range)
     upper, lower = _DOMAINS
     figure.update_layout(
         xaxis={"anchor": "y", "matches": "x2", "showticklabels": False},
@@ -114,76 +90,69 @@ def replay_figure(
         yaxis={"range": list(found_range), "domain": upper},
         yaxis2={"range": list(valid_range), "domain": lower, "anchor": "x2"},
         annotations=[
-            panel_heading(axis_titles[0], 0, upper[1]),
-            panel_heading(axis_titles[1], 0, lower[1]),
+            panel_heading(found_axis, 0, upper[1]),
+            panel_heading(VALID_AXIS, 0, lower[1]),
             *_milestone_notes(result),
         ],
     )
-    frames = _cursor_frames(table, result, epochs, (found_range, valid_range), len(figure.data))
+    frames = _cursor_frames(curves, lines, epochs, (found_range, valid_range), len(figure.data))
     start = 0 if cursor is None else int(np.abs(np.array(epochs) - cursor).argmin())
-    _add_cursors(figure, table, frames[start])
+    _add_cursors(figure, list(positions.values()), frames[start])
     figure.frames = frames
     _add_timeline(figure, epochs, start)
     put_legend_above(figure)
     return figure
 
 
-def _lines(curves: Curves, result: HalvingResult) -> dict[str, _Line]:
-    """Curves to draw, by name; all of them in full if the choice is random."""
+def _lines(curves: Curves, result: HalvingResult) -> Lines:
+    """Curves to draw; all of them in full if the choice is random."""
     trained = result.trained
     if result.winner is None:
         trained = dict.fromkeys(curves.sub_spaces, result.end)
-    positions = positions_of(curves.sub_spaces)
     lines = {}
     for name, last in trained.items():
         i = curves.sub_spaces.index(name)
         own = curves.recorded[i] & (curves.epochs <= last)
-        values = curves.values["valid_accuracy"][i, own]
-        lines[name] = _Line(positions[i], curves.epochs[own], values)
+        lines[name] = pd.Series(curves.values["valid_accuracy"][i, own], curves.epochs[own])
     return lines
 
 
 def _add_selection(
-    figure: go.Figure, lines: Mapping[str, _Line], result: HalvingResult, ends: Range
+    figure: go.Figure,
+    lines: Lines,
+    positions: Mapping[str, int],
+    result: HalvingResult,
+    ends: Range,
 ) -> None:
     """Draw the curves, milestones, crosses and the ring of the lower panel."""
     for name, line in lines.items():
         look: dict[str, Any] = {**_LOWER, "showlegend": False}
         if name in result.discarded:
             look["opacity"] = _FADED
-        add_search_line(figure, name, line.colour, line.epochs, line.values, **look)
+        values = np.asarray(line, dtype=np.float64)
+        add_search_line(figure, name, positions[name], line.index.to_numpy(), values, **look)
+    dotted = {"color": INK, "width": 1.2, "dash": "dot"}
     for epoch in result.milestones:
-        dotted = {"color": INK, "width": 1.2, "dash": "dot"}
-        x = [epoch, epoch]
-        figure.add_scatter(x=x, y=ends, **_LOWER, mode="lines", line=dotted, **SILENT)
-    _add_ends(figure, lines, list(result.discarded), "discarded", _CROSS)
-    _add_ends(figure, lines, [result.winner] if result.winner else [], "chosen", _RING)
-
-
-def _add_ends(
-    figure: go.Figure,
-    lines: Mapping[str, _Line],
-    names: Sequence[str],
-    what: str,
-    look: dict[str, Any],
-) -> None:
-    """Draw a sign at the last point of some curves."""
-    ended = {name: lines[name] for name in names if len(lines[name].epochs)}
-    if not ended:
-        return
-    colours = [outline_colour(sub_space_colour(line.colour)) for line in ended.values()]
-    figure.add_scatter(
-        x=[int(line.epochs[-1]) for line in ended.values()],
-        y=[float(line.values[-1]) for line in ended.values()],
-        **_LOWER,
-        name=what,
-        mode="markers",
-        cliponaxis=False,
-        marker={**look, "color": colours, "line": {**look["line"], "color": colours}},
-        text=[f"<b>{name}</b> {what} at epoch {line.epochs[-1]}" for name, line in ended.items()],
-        showlegend=False,
-        hovertemplate="%{text}: %{y:.2f}%<extra></extra>",
-    )
+        figure.add_scatter(x=[epoch] * 2, y=ends, **_LOWER, mode="lines", line=dotted, **SILENT)
+    chosen = [result.winner] if result.winner else []
+    for what, names, sign in (("discarded", result.discarded, _CROSS), ("chosen", chosen, _RING)):
+        ended = {name: lines[name] for name in names if len(lines[name])}
+        if not ended:
+            continue
+        colours = [sub_space_look(positions[name]).outline for name in ended]
+        last = {name: int(line.index[-1]) for name, line in ended.items()}
+        figure.add_scatter(
+            x=list(last.values()),
+            y=[float(line.iloc[-1]) for line in ended.values()],
+            **_LOWER,
+            name=what,
+            mode="markers",
+            cliponaxis=False,
+            marker={**sign, "color": colours, "line": {"width": 2.4, "color": colours}},
+            text=[f"<b>{name}</b> {what} at epoch {epoch}" for name, epoch in last.items()],
+            showlegend=False,
+            hovertemplate="%{text}: %{y:.2f}%<extra></extra>",
+        )
 
 
 def _milestone_notes(result: HalvingResult) -> list[Annotation]:
@@ -233,7 +202,7 @@ def cursor_stops(curves: Curves, result: HalvingResult, stops: int = STOPS) -> l
 
 def _cursor_frames(
     curves: Curves,
-    result: HalvingResult,
+    lines: Lines,
     epochs: Sequence[int],
     ranges: tuple[Range, Range],
     first_trace: int,
@@ -241,37 +210,32 @@ def _cursor_frames(
     """Make a frame for each epoch, named after it, that moves only the two cursors.
 
     A cursor is one trace: a vertical line over the range of its axis, through a dot on each curve
-    that goes on. The upper cursor is the trace at ``first_trace``, the lower one the next.
+    that goes on. They are the traces from ``first_trace`` on.
     """
     lead = leaders(curves).set_index("epoch")["test_accuracy"]
-    valid = curves.values["valid_accuracy"]
+    followed: Any = [lead], [lines.get(name, {}) for name in curves.sub_spaces]
     frames = []
     for epoch in epochs:
-        at = int(np.searchsorted(curves.epochs, epoch))
-        recorded = at < len(curves.epochs) and curves.epochs[at] == epoch
-        upper = [_rounded(lead.get(epoch, np.nan))]
-        lower = [
-            _rounded(valid[i, at])
-            if recorded and (result.winner is None or epoch <= result.trained.get(name, -1))
-            else None
-            for i, name in enumerate(curves.sub_spaces)
-        ]
         moves = [
-            {"type": "scatter", "x0": epoch, "y": [round(low, 2), *dots, round(high, 2)]}
-            for (low, high), dots in zip(ranges, (upper, lower), strict=True)
+            {
+                "type": "scatter",
+                "x0": epoch,
+                "y": [round(low, 2), *(_dot(line.get(epoch)) for line in inside), round(high, 2)],
+            }
+            for (low, high), inside in zip(ranges, followed, strict=True)
         ]
         frames.append(go.Frame(name=str(epoch), traces=[first_trace, first_trace + 1], data=moves))
     return frames
 
 
-def _rounded(value: float) -> float | None:
+def _dot(value: float | None) -> float | None:
     """Round to what can be seen of a dot; None if there is no value."""
-    return None if np.isnan(value) else round(float(value), 2)
+    return None if value is None or np.isnan(value) else round(float(value), 2)
 
 
-def _add_cursors(figure: go.Figure, curves: Curves, frame: go.Frame) -> None:
+def _add_cursors(figure: go.Figure, positions: Sequence[int], frame: go.Frame) -> None:
     """Draw the cursors at their places in a frame."""
-    colours = [sub_space_colour(position) for position in positions_of(curves.sub_spaces)]
+    colours = [sub_space_look(position).colour for position in positions]
     looks: Any = ({}, [LEADER_COLOUR], 11), (_LOWER, colours, 9)
     line = {"color": INK, "width": 1.4}
     for (axes, inside, size), place in zip(looks, frame.data, strict=True):
@@ -300,31 +264,40 @@ def _add_timeline(figure: go.Figure, epochs: Sequence[int], active: int) -> None
         {"label": "Play", "method": "animate", "args": [None, play]},
         {"label": "Pause", "method": "animate", "args": [[None], _motion(0)]},
     ]
-    menu: dict[str, Any] = {
+    place = {"x": 0, "y": 0, "bordercolor": INK}
+    menu = {
+        **place,
         "type": "buttons",
         "direction": "left",
         "showactive": False,
         "buttons": buttons,
+        "xanchor": "left",
+        "yanchor": "top",
+        "font": {"color": INK},
+        "bgcolor": "rgba(0,0,0,0)",
+        "pad": {"t": _TIMELINE_TOP, "l": 0},
     }
-    menu |= {"x": 0, "xanchor": "left", "y": 0, "yanchor": "top"}
-    menu |= {"font": {"color": INK}, "bgcolor": "rgba(0,0,0,0)", "bordercolor": INK}
-    menu |= {"pad": {"t": _TIMELINE_TOP, "l": 0}}
     steps = [
         {"args": [[str(epoch)], _motion(0)], "label": str(epoch), "method": "animate"}
         for epoch in epochs
     ]
-    value = {"prefix": "epoch ", "xanchor": "right", "offset": 26, "font": {"color": INK}}
-    slider: dict[str, Any] = {
+    slider = {
+        **place,
         "active": active,
         "steps": steps,
-        "currentvalue": value,
-        "x": 0,
+        "currentvalue": {
+            "prefix": "epoch ",
+            "xanchor": "right",
+            "offset": 26,
+            "font": {"color": INK},
+        },
         "len": 1,
-        "y": 0,
+        "bgcolor": GRID,
+        "activebgcolor": INK,
+        "tickcolor": INK,
+        "font": {"color": INK, "size": SMALL_FONT_SIZE},
+        "pad": {"t": _TIMELINE_TOP, "b": 4},
     }
-    slider |= {"bgcolor": GRID, "bordercolor": INK, "activebgcolor": INK, "tickcolor": INK}
-    slider |= {"font": {"color": INK, "size": SMALL_FONT_SIZE}}
-    slider |= {"pad": {"t": _TIMELINE_TOP, "b": 4}}
     figure.update_layout(updatemenus=[menu], sliders=[slider])
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from html import escape
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,17 +42,14 @@ _PUBLISHED = {"paper": (34, -34), "GM-NAS": (34, 34)}
 
 
 def proxy_figure(
-    frame: pd.DataFrame,
-    milestones: Sequence[int] = (),
-    caption: Sequence[str] = (),
-    title: str = "Rank correlation of validation accuracy with what is found",
+    frame: pd.DataFrame, milestones: Sequence[int] = (), caption: Sequence[str] = ()
 ) -> go.Figure:
     """Draw rank correlations over epochs, and the interval of random rankings.
 
-    Args:
-        frame: What ``fewshot_core.selection.proxy_correlation`` returns.
-        milestones: Epochs to mark with dotted lines.
+    ``frame`` is what ``fewshot_core.selection.proxy_correlation`` returns; milestones are marked
+    with dotted lines.
     """
+    title = "Rank correlation of validation accuracy with what is found"
     if frame.empty or frame["kendall"].isna().all():
         return empty_figure(title, "no correlation to draw", _PROXY_HEIGHT)
     count, seeds = int(frame["sub_spaces"].min()), int(frame["seeds"].max())
@@ -112,28 +108,22 @@ def _proxy_alternative(frame: pd.DataFrame, bound: float | None) -> str:
 
 
 def schedules_figure(
-    grid: pd.DataFrame,
-    selected: int | None = None,
-    caption: Sequence[str] = (),
-    title: str = "Cost against regret",
+    grid: pd.DataFrame, selected: int | None = None, caption: Sequence[str] = ()
 ) -> go.Figure:
     """Draw the cost and the regret of every strategy, with the Pareto front.
 
-    ``customdata`` of a point is the position of its row in the grid.
-
-    Args:
-        grid: What ``fewshot_core.selection.schedule_grid`` returns.
-        selected: The position of the row that is replayed, to be ringed, or None.
+    ``grid`` is what ``fewshot_core.selection.schedule_grid`` returns. ``customdata`` of a point is
+    the position of its row in it; that of the row ``selected``, which is replayed, is ringed.
     """
+    title = "Cost against regret"
     if grid.empty:
         return empty_figure(title, "no strategy to compare", _SCHEDULES_HEIGHT)
     seeds = int(grid["seeds"].iloc[0])
-    notes = [
-        *(["ring: the replayed strategy"] if selected is not None else []),
-        *([f"means of {seeds} seeds, bars: one standard deviation"] if seeds > 1 else []),
-        *caption,
-    ]
-    figure = base_figure(title, _SCHEDULES_HEIGHT, _schedules_alternative(grid), notes)
+    notes = [] if selected is None else ["ring: the replayed strategy"]
+    if seeds > 1:
+        notes.append(f"means of {seeds} seeds, bars: one standard deviation")
+    alt = _schedules_alternative(grid)
+    figure = base_figure(title, _SCHEDULES_HEIGHT, alt, [*notes, *caption])
     rows = grid.assign(row=range(len(grid)), published=grid["mark"].isin(list(_PUBLISHED)))
     front = rows[rows["pareto"]].sort_values(["cost", "regret"]).drop_duplicates("cost")
     figure.add_scatter(
@@ -164,6 +154,9 @@ def _add_points(
     figure: go.Figure, rows: pd.DataFrame, strategy: str, label: str, seeds: int
 ) -> None:
     records = rows.to_dict("records")
+    # Bars of points on the front and of published ones; all of them would overlap.
+    deviations = rows["regret_std"].where(rows["pareto"] | rows["published"], 0.0)
+    bars = {"color": translucent(INK, 0.6), "thickness": 1.4, "width": 3}
     colours = [
         DEGENERATE_COLOUR if row["published"] else ACTIVE_COLOUR if row["pareto"] else INK
         for row in records
@@ -181,18 +174,11 @@ def _add_points(
             "line": {"width": 1, "color": colours},
         },
         showlegend=strategy in _IN_LEGEND,
-        error_y=_bars(rows) if seeds > 1 else None,
+        error_y={**bars, "array": deviations.round(4)} if seeds > 1 else None,
         customdata=rows["row"].tolist(),
         hovertext=[_hover(row) for row in records],
         hoverinfo="text",
     )
-
-
-def _bars(rows: pd.DataFrame) -> dict[str, Any]:
-    """Bars of points on the front and of published ones; all of them would overlap."""
-    deviations = rows["regret_std"].where(rows["pareto"] | rows["published"], 0.0)
-    look = {"color": translucent(INK, 0.6), "thickness": 1.4, "width": 3}
-    return {"array": deviations.round(4).tolist(), **look}
 
 
 def _marks(grid: pd.DataFrame) -> list[Annotation]:

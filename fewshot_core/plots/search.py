@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +19,9 @@ from fewshot_core.plots.template import (
     base_figure,
     empty_figure,
     epoch_range,
-    is_visible,
-    outline_colour,
-    sub_space_colour,
-    sub_space_dash,
+    sub_space_look,
 )
-from fewshot_core.selection import Curves, leaders, read_frame
+from fewshot_core.selection import Curves, leaders
 
 LEADER_COLOUR = "#E3001B"
 LEADER_NOTE = "red: leader (highest validation accuracy)"
@@ -34,8 +30,7 @@ VALID_AXIS = "validation accuracy of the supernet, %"
 
 _HEIGHT, _EPOCHS_HEIGHT, _SHARED_HEIGHT = 420, 400, 330
 _OUTLINE, _CORE, _PLAIN = 2.8, 1.3, 1.8
-_TAIL = 0.05
-_MARGIN = 0.03
+_TAIL, _MARGIN = 0.05, 0.03
 _HOVER_STEP = 10
 _POINT_BYTES, _EVEN_POINT_BYTES = 6, 4
 
@@ -88,19 +83,17 @@ def add_search_line(
     A colour with too little contrast on light or dark pages is drawn over a wider, darker line.
     Further options are the trace's.
     """
-    colour = sub_space_colour(position)
-    outlined = not is_visible(colour)
+    look = sub_space_look(position)
     epochs, values = thinned(epochs, values)
     curve = {**epoch_points(epochs), "y": values.astype(np.float32), "mode": "lines"}
     curve |= {"legendgroup": name, "showlegend": True, **options}
-    if outlined:
-        outline = {"color": outline_colour(colour), "width": _OUTLINE}
-        figure.add_scatter(**(curve | SILENT), line=outline)
-    width = _CORE if outlined else _PLAIN
+    if look.faint:
+        figure.add_scatter(**(curve | SILENT), line={"color": look.outline, "width": _OUTLINE})
+    width = _CORE if look.faint else _PLAIN
     figure.add_scatter(
         **curve,
         name=name,
-        line={"color": colour, "width": width, "dash": sub_space_dash(position)},
+        line={"color": look.colour, "width": width, "dash": look.dash},
         hovertemplate=f"<b>{name}</b> at epoch %{{x}}: {value_text}<extra></extra>",
     )
 
@@ -128,43 +121,19 @@ def cut_note(values: Floats, low: float) -> list[str]:
     return [f"not shown: {below:,} of {known.size:,} points below {low:.1f}%"] if below else []
 
 
-def as_curves(curves: pd.DataFrame | Curves) -> Curves | None:
-    """Read curves if they are not read yet; None if there are none.
-
-    Raises:
-        SelectionError: If the curves are damaged, or of more than one seed.
-    """
-    if isinstance(curves, Curves):
-        return curves
-    return None if curves.empty else read_frame(curves)
-
-
 def search_curves_figure(
-    curves: pd.DataFrame | Curves,
-    axis_title: str = FOUND_AXIS,
-    caption: Sequence[str] = (),
-    title: str = "Accuracy found by each sub-supernet",
+    curves: Curves, axis_title: str = FOUND_AXIS, caption: Sequence[str] = ()
 ) -> go.Figure:
     """Draw the test accuracy of the architecture found, and a red dot on the leader.
 
     The leader of an epoch is the sub-supernet with the highest validation accuracy.
-
-    Args:
-        curves: Columns sub_space, epoch, valid_accuracy and test_accuracy (percent), of one seed,
-            or what ``fewshot_core.selection.read_frame`` makes of them.
-        axis_title: What the accuracies are, with their unit.
-
-    Raises:
-        SelectionError: If the curves are damaged, or of more than one seed.
     """
-    table = as_curves(curves)
-    if table is None:
-        return empty_figure(title, "no search to draw", _HEIGHT)
-    test = table.values["test_accuracy"]
+    test = curves.values["test_accuracy"]
     low, high = accuracy_range(test)
     notes = [LEADER_NOTE, *cut_note(test, low), *caption]
-    figure = base_figure(title, _HEIGHT, search_alternative(table), notes)
-    add_search_curves(figure, table)
+    title = "Accuracy found by each sub-supernet"
+    figure = base_figure(title, _HEIGHT, search_alternative(curves), notes)
+    add_search_curves(figure, curves)
     figure.update_xaxes(title_text="epoch")
     figure.update_yaxes(title_text=axis_title, range=[low, high])
     return figure
@@ -211,20 +180,9 @@ def search_alternative(curves: Curves) -> str:
     )
 
 
-@dataclass(frozen=True)
-class EpochMeasure:
-    """A measure that is drawn over epochs.
+class EpochMeasure(NamedTuple):
+    """A column of ``fewshot_core.analysis.search_epochs``, and how it is drawn over epochs."""
 
-    Attributes:
-        column: Its column in what ``fewshot_core.analysis.search_epochs`` returns.
-        label: Its name.
-        axis_title: The title of its axis.
-        unit: What follows its numbers.
-        decimals: How many decimals they have.
-        low_is_good: Whether the lowest value is the best.
-    """
-
-    column: str
     label: str
     axis_title: str
     unit: str = "%"
@@ -233,21 +191,17 @@ class EpochMeasure:
 
 
 EPOCH_MEASURES: Mapping[str, EpochMeasure] = {
-    measure.column: measure
-    for measure in (
-        EpochMeasure("valid_accuracy", "Supernet's validation accuracy", VALID_AXIS),
-        EpochMeasure(
-            "valid_loss", "Validation loss", "validation loss of the supernet", "", 3, True
-        ),
-        EpochMeasure(
-            "benchmark_accuracy",
-            "Benchmark accuracy found",
-            "benchmark accuracy of the architecture found, %",
-        ),
-        EpochMeasure("entropy", "Entropy", "entropy over architectures, bits", " bits", 2, True),
-    )
+    "valid_accuracy": EpochMeasure("Supernet's validation accuracy", VALID_AXIS),
+    "valid_loss": EpochMeasure(
+        "Validation loss", "validation loss of the supernet", "", 3, low_is_good=True
+    ),
+    "benchmark_accuracy": EpochMeasure(
+        "Benchmark accuracy found", "benchmark accuracy of the architecture found, %"
+    ),
+    "entropy": EpochMeasure(
+        "Entropy", "entropy over architectures, bits", " bits", low_is_good=True
+    ),
 }
-"""Measures that ``epochs_figure`` draws, by column."""
 
 
 def epochs_figure(
@@ -258,7 +212,6 @@ def epochs_figure(
     random_accuracy: float | None = None,
     axis_title: str | None = None,
     caption: Sequence[str] = (),
-    title: str = "",
 ) -> go.Figure:
     """Draw one measure of some searches over the epochs that are done.
 
@@ -270,17 +223,16 @@ def epochs_figure(
         running: The sub-spaces whose searches are running: their curves end in a dot.
         random_accuracy: The accuracy of random guessing, in percent, or None not to show it.
         axis_title: The title of the axis, if not the measure's.
-        title: The title; by default the measure's name.
     """
     info = EPOCH_MEASURES[measure]
-    title = title or info.label
     known = frame.dropna(subset=[measure])
     if known.empty:
-        return empty_figure(title, "no epoch to draw yet", _EPOCHS_HEIGHT)
+        return empty_figure(info.label, "no epoch to draw yet", _EPOCHS_HEIGHT)
     values = known[measure].to_numpy(dtype=np.float64)
     low, high = _range(info, values)
     notes = [*(cut_note(values, low) if info.unit == "%" else []), *caption]
-    figure = base_figure(title, _EPOCHS_HEIGHT, _epochs_alternative(known, info), notes)
+    alt = _epochs_alternative(known, measure)
+    figure = base_figure(info.label, _EPOCHS_HEIGHT, alt, notes)
     if random_accuracy is not None and low <= random_accuracy <= high:
         text = {"text": f"random guessing, {random_accuracy:g}%", "xanchor": "right"}
         figure.add_hline(
@@ -297,7 +249,16 @@ def epochs_figure(
         heights = curve[measure].to_numpy(dtype=np.float64)
         add_search_line(figure, name, position, epochs, heights, number)
         if name in running or len(epochs) == 1:
-            _add_dot(figure, name, position, int(epochs[-1]), float(heights[-1]))
+            look = sub_space_look(position)
+            outline = {"color": look.outline, "width": 1.2}
+            figure.add_scatter(
+                x=epochs[-1:].tolist(),
+                y=heights[-1:].tolist(),
+                mode="markers",
+                marker={"color": look.colour, "size": 7, "line": outline},
+                legendgroup=name,
+                **SILENT,
+            )
     figure.update_xaxes(title_text="epoch", range=epoch_range(end))
     figure.update_yaxes(title_text=axis_title or info.axis_title, range=[low, high])
     figure.update_layout(legend_traceorder="normal")
@@ -312,25 +273,13 @@ def _range(info: EpochMeasure, values: Floats) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _add_dot(figure: go.Figure, name: str, position: int, epoch: int, value: float) -> None:
-    colour = sub_space_colour(position)
-    outline = {"color": outline_colour(colour), "width": 1.2}
-    figure.add_scatter(
-        x=[epoch],
-        y=[value],
-        mode="markers",
-        marker={"color": colour, "size": 7, "line": outline},
-        legendgroup=name,
-        **SILENT,
-    )
-
-
-def _epochs_alternative(known: pd.DataFrame, info: EpochMeasure) -> str:
+def _epochs_alternative(known: pd.DataFrame, measure: str) -> str:
     """Text alternative: the highest and the lowest curve, each at its last epoch."""
+    info = EPOCH_MEASURES[measure]
     last = known.sort_values("epoch").groupby("sub_space", sort=False).tail(1)
-    order = last.sort_values(info.column, ascending=info.low_is_good, kind="stable")
+    order = last.sort_values(measure, ascending=info.low_is_good, kind="stable")
     points = [
-        f"{row['sub_space']} with {row[info.column]:.{info.decimals}f}{info.unit} at epoch "
+        f"{row['sub_space']} with {row[measure]:.{info.decimals}f}{info.unit} at epoch "
         f"{row['epoch']:.0f}"
         for row in order.to_dict("records")
     ]
@@ -342,19 +291,14 @@ def _epochs_alternative(known: pd.DataFrame, info: EpochMeasure) -> str:
 
 
 def shared_accuracy_figure(
-    frame: pd.DataFrame,
-    found: str,
-    axis_title: str,
-    caption: Sequence[str] = (),
-    title: str = "Do shared weights rank architectures?",
+    frame: pd.DataFrame, found: str, axis_title: str, caption: Sequence[str] = ()
 ) -> go.Figure:
     """Draw the benchmark accuracy of architectures against that with shared weights.
 
-    Args:
-        frame: Columns architecture (index), shared_accuracy and benchmark_accuracy (percent).
-        found: The rank correlation, as a text.
-        axis_title: What the benchmark accuracies are, with their unit.
+    ``frame`` has the columns architecture (index), shared_accuracy and benchmark_accuracy, both in
+    percent; ``found`` is the rank correlation as a text.
     """
+    title = "Do shared weights rank architectures?"
     if frame.empty:
         return empty_figure(title, "the table has none of the architectures", _SHARED_HEIGHT)
     alt = f"{title} {len(frame)} architectures, accuracy with shared weights against {axis_title}. "
@@ -364,7 +308,7 @@ def shared_accuracy_figure(
     figure = base_figure(title, _SHARED_HEIGHT, f"{alt}{found}.", notes)
     figure.add_scatter(
         x=frame["shared_accuracy"].to_numpy(dtype=np.float32),
-        y=frame["benchmark_accuracy"].to_numpy(dtype=np.float32),
+        y=heights.astype(np.float32),
         customdata=frame["architecture"].to_numpy(dtype=np.int32),
         mode="markers",
         marker={"color": ACTIVE_COLOUR, "size": 6, "opacity": 0.7},

@@ -40,19 +40,13 @@ _SCALE = ((0.0, translucent(ACTIVE_COLOUR, 0.03)), (1.0, translucent(ACTIVE_COLO
 Records = Sequence[Mapping[str, Any]]
 
 
-def search_panels_figure(
-    frame: pd.DataFrame,
-    end: int,
-    caption: Sequence[str] = (),
-    title: str = "Losses, entropy and temperature",
-) -> go.Figure:
-    """Draw the losses, the entropy and the temperature of one search.
+def search_panels_figure(frame: pd.DataFrame, end: int, caption: Sequence[str] = ()) -> go.Figure:
+    """Draw the losses, the entropy and the temperature of one search of ``end`` epochs.
 
-    Args:
-        frame: Columns epoch, train_loss, valid_loss, entropy (bits) and temperature, a row for each
-            epoch that is done; a search without a temperature has no panel for it.
-        end: The last epoch of the complete search.
+    ``frame`` has the columns epoch, train_loss, valid_loss, entropy (bits) and temperature, a row
+    for each epoch that is done; a search without a temperature has no panel for it.
     """
+    title = "Losses, entropy and temperature"
     if frame.empty:
         return empty_figure(title, "no epoch finished yet", _PANELS_HEIGHT)
     panels = [name for name, lines in _PANELS.items() if frame[lines[-1][0]].notna().any()]
@@ -61,21 +55,24 @@ def search_panels_figure(
     for number, name in enumerate(panels):
         suffix = str(number + 1) if number else ""
         start = number * (width + _GAP)
-        _add_lines(figure, name, suffix, frame)
-        figure.update_layout(
-            {
-                f"xaxis{suffix}": {
-                    "domain": [start, start + width],
-                    "anchor": f"y{suffix}",
-                    "title": {"text": "epoch"},
-                    "range": epoch_range(end),
-                },
-                f"yaxis{suffix}": {
-                    "anchor": f"x{suffix}",
-                    "rangemode": "tozero" if name != "loss" else "normal",
-                },
-            }
-        )
+        lines = _PANELS[name]
+        for column, label, colour, dash in lines:
+            known = frame.dropna(subset=[column])
+            figure.add_scatter(
+                x=known["epoch"],
+                y=known[column].to_numpy(dtype=np.float32),
+                xaxis=f"x{suffix}",
+                yaxis=f"y{suffix}",
+                name=label,
+                mode="lines" if len(known) > 1 else "markers",
+                line={"color": colour, "width": 2, "dash": dash},
+                showlegend=len(lines) > 1,
+                hovertemplate=f"{label} at epoch %{{x}}: %{{y:.3f}}<extra></extra>",
+            )
+        x = {"domain": [start, start + width], "anchor": f"y{suffix}", "range": epoch_range(end)}
+        y = {"anchor": f"x{suffix}", "rangemode": "tozero" if name != "loss" else "normal"}
+        axes = {f"xaxis{suffix}": {**x, "title": {"text": "epoch"}}, f"yaxis{suffix}": y}
+        figure.update_layout(axes)
         figure.add_annotation(**panel_heading(name, start, 1))
     place = {"orientation": "h", "x": 0, "y": 1.14, "xanchor": "left", "yanchor": "bottom"}
     figure.update_layout(
@@ -83,24 +80,6 @@ def search_panels_figure(
         margin={"t": 78 if not caption else 96},
     )
     return figure
-
-
-def _add_lines(figure: go.Figure, panel: str, suffix: str, frame: pd.DataFrame) -> None:
-    """Draw the lines of a panel."""
-    lines = _PANELS[panel]
-    for column, label, colour, dash in lines:
-        known = frame.dropna(subset=[column])
-        figure.add_scatter(
-            x=known["epoch"],
-            y=known[column].to_numpy(dtype=np.float32),
-            xaxis=f"x{suffix}",
-            yaxis=f"y{suffix}",
-            name=label,
-            mode="lines" if len(known) > 1 else "markers",
-            line={"color": colour, "width": 2, "dash": dash},
-            showlegend=len(lines) > 1,
-            hovertemplate=f"{label} at epoch %{{x}}: %{{y:.3f}}<extra></extra>",
-        )
 
 
 def _panels_alternative(frame: pd.DataFrame) -> str:
@@ -118,21 +97,14 @@ def _panels_alternative(frame: pd.DataFrame) -> str:
 
 
 def probabilities_figure(
-    records: Records,
-    sub_space: SubSpace,
-    end: int,
-    caption: Sequence[str] = (),
-    title: str = "Probability of each operation",
+    records: Records, sub_space: SubSpace, end: int, caption: Sequence[str] = ()
 ) -> go.Figure:
     """Draw a row for each operation of each edge that has a choice, a column for each epoch.
 
-    The rows of the architecture that the search would return now are in bold.
-
-    Args:
-        records: The epochs that are done, each as ``EpochRecord.to_dict`` returns it.
-        sub_space: The operations to choose from.
-        end: The last epoch of a complete search.
+    The rows of the architecture that the search would return now are in bold. ``records`` holds the
+    epochs that are done, of ``end``, each as ``EpochRecord.to_dict`` returns it.
     """
+    title = "Probability of each operation"
     edges = {edge: ops for edge, ops in enumerate(sub_space.enabled) if len(ops) > 1}
     if not edges:
         return empty_figure(title, "the sub-space is a single architecture: nothing to choose")

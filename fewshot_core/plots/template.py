@@ -6,21 +6,24 @@ A figure function is deterministic and draws an empty figure with a message wher
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.colors import hex_to_rgb
 
-SUB_SPACE_COLOURS = (
-    "#E69F00",
-    "#56B4E9",
-    "#009E73",
-    "#F0E442",
-    "#0072B2",
-    "#D55E00",
-    "#CC79A7",
-    "#8C8C8C",
+# Colour; the same, darkened for lines on light and dark pages; text on it; whether it is faint.
+_LOOKS = (
+    ("#E69F00", "#B87F00", "#111111", True),
+    ("#56B4E9", "#4590BA", "#111111", True),
+    ("#009E73", "#009E73", "#111111", False),
+    ("#F0E442", "#908928", "#111111", True),
+    ("#0072B2", "#0072B2", "#FFFFFF", False),
+    ("#D55E00", "#D55E00", "#111111", False),
+    ("#CC79A7", "#C2739F", "#111111", False),
+    ("#8C8C8C", "#8C8C8C", "#111111", False),
 )
+SUB_SPACE_COLOURS = tuple(look[0] for look in _LOOKS)
 """S1 to S8: the colours of Okabe and Ito, with grey in place of black."""
 
 OPERATION_COLOURS = ("#6F7480", "#94682A", "#1B7F83", "#5B5FC7", "#A14D87")
@@ -34,6 +37,7 @@ INK = "#777B88"
 
 GRID = "rgba(119,123,136,0.22)"
 WHOLE_COLOUR = "#8C8C8C"
+DARK_TEXT = "#111111"
 DEGENERATE_COLOUR = "#B86E00"
 ACTIVE_COLOUR = "#2F7FD0"
 FONT_FAMILY = '"Source Sans", "Source Sans Pro", "Open Sans", sans-serif'
@@ -46,11 +50,8 @@ SILENT = {"showlegend": False, "hoverinfo": "skip"}
 Annotation = dict[str, Any]
 Row = Mapping[Hashable, Any]
 
-_PAGES = ("#FFFFFF", "#0E1117")
-_LEAST_CONTRAST = 3  # what WCAG 2 requires of graphics
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _PATTERNS = ("", "/", "x", ".")
-_OUTLINE_RANGE = (0.13, 0.28)
 _LEGEND_ROW, _LEGEND_GAP = 20, 12
 _TITLE_BASELINE = 22
 _LONGEST_LINE = 58
@@ -86,70 +87,28 @@ TEMPLATE = go.layout.Template(
 )
 
 
-def sub_space_colour(position: int) -> str:
-    """Colour of a sub-space, counted from 0; repeats after eight."""
-    return SUB_SPACE_COLOURS[position % len(SUB_SPACE_COLOURS)]
+class SubSpaceLook(NamedTuple):
+    """Look of a sub-space; lines of a faint colour need an outline on light pages."""
+
+    colour: str
+    outline: str
+    text: str
+    faint: bool
+    dash: str
+    pattern: str
 
 
-def sub_space_dash(position: int) -> str:
-    """Dash of a sub-space's line, which differs where colours repeat."""
-    return _DASHES[position // len(SUB_SPACE_COLOURS) % len(_DASHES)]
-
-
-def sub_space_pattern(position: int) -> str:
-    """Pattern of a sub-space's area, which differs where colours repeat."""
-    return _PATTERNS[position // len(SUB_SPACE_COLOURS) % len(_PATTERNS)]
+def sub_space_look(position: int) -> SubSpaceLook:
+    """Look up the look of a sub-space, counted from 0: after eight, dash and pattern change."""
+    turn, number = divmod(position, len(_LOOKS))
+    turn %= len(_DASHES)
+    return SubSpaceLook(*_LOOKS[number], _DASHES[turn], _PATTERNS[turn])
 
 
 def translucent(colour: str, opacity: float) -> str:
     """Add an opacity to a ``#rrggbb`` colour."""
-    red, green, blue = _channels(colour)
+    red, green, blue = hex_to_rgb(colour)
     return f"rgba({red},{green},{blue},{opacity})"
-
-
-def luminance(colour: str) -> float:
-    """Compute the relative luminance of a ``#rrggbb`` colour, 0 to 1, as defined by WCAG 2."""
-    red, green, blue = (_linear(channel / 255) for channel in _channels(colour))
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(one: str, other: str) -> float:
-    """Compute the contrast ratio of two ``#rrggbb`` colours, 1 to 21, as defined by WCAG 2."""
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
-
-
-def is_visible(colour: str) -> bool:
-    """Whether a line of this colour has enough contrast with light and dark pages."""
-    return all(contrast(colour, page) >= _LEAST_CONTRAST for page in _PAGES)
-
-
-def text_colour(background: str) -> str:
-    """Choose white or near-black, whichever is easier to read on a ``#rrggbb`` colour."""
-    return "#FFFFFF" if luminance(background) < 0.18 else "#111111"
-
-
-def outline_colour(colour: str) -> str:
-    """Darken or lighten a colour until it is visible on light and dark pages."""
-    low, high = _OUTLINE_RANGE
-    target = 255 if luminance(colour) < low else 0
-    for step in range(21):
-        mixed = "#" + "".join(
-            f"{round(channel + (target - channel) * step / 20):02X}"
-            for channel in _channels(colour)
-        )
-        if low <= luminance(mixed) <= high:
-            break
-    return mixed
-
-
-def _channels(colour: str) -> tuple[int, int, int]:
-    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
-    return red, green, blue
-
-
-def _linear(channel: float) -> float:
-    return channel / 12.92 if channel <= 0.04045 else float(((channel + 0.055) / 1.055) ** 2.4)
 
 
 def base_figure(title: str, height: int, alt: str, notes: Sequence[str] = ()) -> go.Figure:
@@ -190,13 +149,11 @@ def _lines(notes: Sequence[str]) -> list[str]:
 def put_legend_above(figure: go.Figure, rows: int = 2) -> None:
     """Move the legend between title and axes; the figure grows by ``rows`` lines."""
     room = rows * _LEGEND_ROW + _LEGEND_GAP
-    height = figure.layout.height + room
-    figure.update_layout(
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom"},
-        margin={"t": figure.layout.margin.t + room},
-        height=height,
-        title={"y": 1 - _TITLE_BASELINE / height},
-    )
+    figure.layout.height += room
+    figure.layout.margin.t += room
+    figure.layout.title.y = 1 - _TITLE_BASELINE / figure.layout.height
+    place = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom"}
+    figure.update_layout(legend=place)
 
 
 def empty_figure(title: str, message: str, height: int = 260) -> go.Figure:
@@ -214,11 +171,7 @@ def alternative(figure: go.Figure) -> str:
 
 
 def note(text: str, x: float, y: float, **options: Any) -> Annotation:
-    """Annotation without an arrow.
-
-    Pass annotations to ``update_layout`` in one list: adding them one by one takes time quadratic
-    in their number.
-    """
+    """Annotation without an arrow, for ``update_layout``: adding one by one is much slower."""
     return {"text": text, "x": x, "y": y, "showarrow": False, **options}
 
 

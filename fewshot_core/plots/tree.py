@@ -1,5 +1,6 @@
 """The splitting tree: edges as columns, groups on branches, sub-spaces as leaves."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,7 +9,7 @@ from html import escape
 import pandas as pd
 import plotly.graph_objects as go
 
-from fewshot_core.plots.cell import operation_row
+from fewshot_core.plots.operations import operation_row
 from fewshot_core.plots.template import (
     ACTIVE_COLOUR,
     DEGENERATE_COLOUR,
@@ -18,11 +19,8 @@ from fewshot_core.plots.template import (
     empty_figure,
     note,
     number_text,
-    outline_colour,
-    sub_space_colour,
-    sub_space_pattern,
+    sub_space_look,
     sub_space_text,
-    text_colour,
     top_alternative,
     translucent,
 )
@@ -41,14 +39,10 @@ _NAME_PIXELS = 30
 class TreeBranch:
     """A node of the tree, with the branch that leads there.
 
-    Attributes:
-        path: The number of the group taken at each level from the root; empty at the root.
-        operations: The operation numbers on the branch that leads here; empty at the root.
-        edge_label: The edge that is split here ("2<-0"), or None where none is (yet).
-        scores: Pairs of operation number and score, of the edge that is split here, if known.
-        degenerate: Whether the split of this node was an arbitrary choice.
-        reason: Why it was, or None.
-        active: Whether the operations of the edge are being scored now.
+    ``path`` holds the number of the group taken at each level from the root, ``operations`` those
+    on the branch; both are empty at the root. ``edge_label`` names the edge that is split here, if
+    any (yet), and ``scores`` are pairs of operation and score on it. The split of a degenerate node
+    is arbitrary, for a reason; an active node is being scored.
     """
 
     path: Path
@@ -59,49 +53,32 @@ class TreeBranch:
     reason: str | None = None
     active: bool = False
 
-    @property
-    def depth(self) -> int:
-        """The number of splits above."""
-        return len(self.path)
-
 
 @dataclass(frozen=True)
 class TreeDrawing:
-    """A tree to draw, complete or growing.
+    """A tree to draw, complete or growing, and where its nodes are.
 
-    Attributes:
-        branches: Its nodes, the root included, in any order.
-        leaves: What ``fewshot_core.analysis.describe_sub_spaces`` returns for its leaves in tree
-            order, or None while it grows.
-        levels: How many levels of splits it will have, or None for as many as are there.
+    A level is one unit wide and a row one unit high; the first leaf is on top. ``leaves`` is what
+    ``fewshot_core.analysis.describe_sub_spaces`` returns for the leaves in tree order, if known;
+    ``levels`` is how many levels of splits a growing tree will have.
     """
 
     branches: tuple[TreeBranch, ...]
     leaves: pd.DataFrame | None = None
-    levels: int | None = None
-
-
-@dataclass(frozen=True)
-class TreeLayout:
-    """Where the nodes of a tree are drawn.
-
-    A level is one unit wide and a row one unit high; the first leaf is on top.
-    """
-
-    drawing: TreeDrawing
+    levels: int = 1
 
     @cached_property
     def ordered(self) -> list[TreeBranch]:
         """All nodes in tree order, parents before children."""
-        return sorted(self.drawing.branches, key=lambda branch: branch.path)
+        return sorted(self.branches, key=lambda branch: branch.path)
 
     @cached_property
     def children(self) -> Mapping[Path, list[TreeBranch]]:
-        """The nodes below each node that has any."""
-        below: dict[Path, list[TreeBranch]] = {}
+        """The nodes below each node."""
+        below: dict[Path, list[TreeBranch]] = defaultdict(list)
         for branch in self.ordered:
             if branch.path:
-                below.setdefault(branch.path[:-1], []).append(branch)
+                below[branch.path[:-1]].append(branch)
         return below
 
     @cached_property
@@ -110,10 +87,9 @@ class TreeLayout:
         return [branch for branch in self.ordered if branch.path not in self.children]
 
     @cached_property
-    def levels(self) -> int:
-        """The number of columns."""
-        deepest = max(branch.depth for branch in self.ordered)
-        return max(deepest, self.drawing.levels or 1)
+    def columns(self) -> int:
+        """The number of levels drawn."""
+        return max(self.levels, *(len(branch.path) for branch in self.branches))
 
     @cached_property
     def rows(self) -> Mapping[Path, float]:
@@ -125,35 +101,26 @@ class TreeLayout:
         return rows
 
     @cached_property
-    def edges(self) -> Mapping[int, set[str]]:
+    def edges(self) -> list[set[str]]:
         """The edges that are split at each level."""
-        edges: dict[int, set[str]] = {}
-        for branch in self.ordered:
+        edges: list[set[str]] = [set() for _ in range(self.columns + 1)]
+        for branch in self.branches:
             if branch.edge_label:
-                edges.setdefault(branch.depth, set()).add(branch.edge_label)
+                edges[len(branch.path)].add(branch.edge_label)
         return edges
 
     @property
-    def leaves(self) -> pd.DataFrame | None:
+    def described(self) -> pd.DataFrame | None:
         """The description of the ends, if there is one row for each."""
-        leaves = self.drawing.leaves
-        return leaves if leaves is not None and len(leaves) == len(self.ends) else None
-
-    @property
-    def leaf_width(self) -> float:
-        """Width of the leaves' descriptions in levels: the same share for any depth."""
-        return _SHARE_OF_LEVELS * self.levels
+        known = self.leaves is not None and len(self.leaves) == len(self.ends)
+        return self.leaves if known else None
 
     def leaf_x(self, share: float) -> float:
-        """Place inside the leaves' descriptions, as a share of their width."""
-        return self.levels + share * self.leaf_width
-
-    def edge_varies(self, level: int) -> bool:
-        """Whether different edges are split at a level."""
-        return len(self.edges.get(level, ())) > 1
+        """Place inside the leaves' descriptions, which are a fixed share of the levels wide."""
+        return self.columns * (1 + share * _SHARE_OF_LEVELS)
 
 
-def tree_figure(tree: TreeDrawing, title: str = "") -> go.Figure:
+def tree_figure(tree: TreeDrawing) -> go.Figure:
     """Draw a splitting tree, complete or growing.
 
     Hovering over a node shows its edge, groups and scores; its ``customdata`` is its path as text,
@@ -161,19 +128,18 @@ def tree_figure(tree: TreeDrawing, title: str = "") -> go.Figure:
     question mark.
     """
     if not tree.branches:
-        return empty_figure(title, "no node has been split yet")
-    layout = TreeLayout(tree)
-    count = len(layout.ends)
+        return empty_figure("", "no node has been split yet")
+    count = len(tree.ends)
     height = 64 + (40 if count <= 10 else 26) * max(count, 4)
-    figure = base_figure(title, height, _alternative(layout))
+    figure = base_figure("", height, _alternative(tree))
     for arbitrary in (False, True):
-        _add_branches(figure, layout, arbitrary)
-    if layout.leaves is not None:
-        _add_leaves(figure, layout, layout.leaves)
-    _add_nodes(figure, layout)
-    annotations = [*_operations(layout), *_edge_headings(layout), *_leaf_texts(layout)]
+        _add_branches(figure, tree, arbitrary)
+    if tree.described is not None:
+        _add_leaves(figure, tree, tree.described)
+    _add_nodes(figure, tree)
+    annotations = [*_operations(tree), *_edge_headings(tree), *_leaf_texts(tree)]
     figure.update_layout(annotations=annotations, showlegend=False)
-    right = layout.leaf_x(1)
+    right = tree.leaf_x(1)
     figure.update_xaxes(visible=False, range=[-0.03 * right, right], fixedrange=True)
     top = max(count, 4) - 0.5 + 0.75 * (1 if count <= 10 else 1.6)
     figure.update_yaxes(visible=False, range=[count - max(count, 4) - 0.55, top], fixedrange=True)
@@ -191,44 +157,42 @@ def _add_lines(
         figure.add_scatter(x=x, y=y, mode="lines", line=look, hoverinfo="skip")
 
 
-def _add_branches(figure: go.Figure, layout: TreeLayout, arbitrary: bool) -> None:
+def _add_branches(figure: go.Figure, tree: TreeDrawing, arbitrary: bool) -> None:
     """Draw the branches below the nodes that were split arbitrarily, or below all others."""
     lines = []
-    for parent in layout.ordered:
+    for parent in tree.ordered:
         if parent.degenerate != arbitrary:
             continue
-        start, row = float(parent.depth), layout.rows[parent.path]
-        for child in layout.children.get(parent.path, []):
-            below = layout.rows[child.path]
+        start, row = float(len(parent.path)), tree.rows[parent.path]
+        for child in tree.children.get(parent.path, []):
+            below = tree.rows[child.path]
             bend = [(start + _BEND, row), (start + _BEND, below)]
             lines.append([(start, row), *bend, (start + 1, below)])
     _add_lines(figure, lines, *((DEGENERATE_COLOUR, "dot") if arbitrary else (INK, "solid")))
 
 
-def _add_leaves(figure: go.Figure, layout: TreeLayout, leaves: pd.DataFrame) -> None:
+def _add_leaves(figure: go.Figure, tree: TreeDrawing, leaves: pd.DataFrame) -> None:
     """Draw a dotted line to the name of each sub-space, and its top architectures as a bar."""
-    rows = [layout.rows[end.path] for end in layout.ends]
+    rows = [tree.rows[end.path] for end in tree.ends]
     lines = [
-        [(float(end.depth), row), (layout.leaf_x(0.03), row)]
-        for end, row in zip(layout.ends, rows, strict=True)
+        [(float(len(end.path)), row), (tree.leaf_x(0.03), row)]
+        for end, row in zip(tree.ends, rows, strict=True)
     ]
     _add_lines(figure, lines, INK, "dot")
     counts = leaves["top_count"].tolist()
-    unit = _BAR_LENGTH * layout.leaf_width / max(1, *counts)
-    positions = range(len(leaves))
-    colours = [sub_space_colour(position) for position in positions]
-    patterns = [sub_space_pattern(position) for position in positions]
+    unit = _BAR_LENGTH * (tree.leaf_x(1) - tree.columns) / max(1, *counts)
+    looks = [sub_space_look(position) for position in range(len(leaves))]
     figure.add_bar(
-        base=layout.leaf_x(_BAR),
+        base=tree.leaf_x(_BAR),
         x=[count * unit for count in counts],
         y=rows,
         name="top",
         orientation="h",
         width=0.5,
         marker={
-            "color": [translucent(colour, 0.85) for colour in colours],
-            "line": {"color": [outline_colour(colour) for colour in colours], "width": 1},
-            "pattern": {"shape": patterns, "fillmode": "overlay"},
+            "color": [translucent(look.colour, 0.85) for look in looks],
+            "line": {"color": [look.outline for look in looks], "width": 1},
+            "pattern": {"shape": [look.pattern for look in looks], "fillmode": "overlay"},
         },
         text=[f"{count:,}" for count in counts],
         textposition="outside",
@@ -238,19 +202,17 @@ def _add_leaves(figure: go.Figure, layout: TreeLayout, leaves: pd.DataFrame) -> 
     )
 
 
-def _leaf_texts(layout: TreeLayout) -> list[Annotation]:
+def _leaf_texts(tree: TreeDrawing) -> list[Annotation]:
     """Name and size of each sub-space, if known, with headings."""
-    if layout.leaves is None:
+    if tree.described is None:
         return []
-    size_x = layout.leaf_x(_SIZE)
-    texts = [_heading(size_x, "size", "right"), _heading(layout.leaf_x(_BAR), "top", "left")]
-    rows = layout.leaves.to_dict("records")
-    for position, (end, row) in enumerate(zip(layout.ends, rows, strict=True)):
-        colour = sub_space_colour(position)
-        y = layout.rows[end.path]
-        look = {"bgcolor": colour, "borderpad": 2, "font": {"color": text_colour(colour)}}
-        look |= {"width": _NAME_PIXELS, "hovertext": sub_space_text(row)}
-        texts.append(note(f"<b>{row['sub_space']}</b>", layout.leaf_x(_NAME), y, **look))
+    size_x = tree.leaf_x(_SIZE)
+    texts = [_heading(size_x, "size", "right"), _heading(tree.leaf_x(_BAR), "top", "left")]
+    for position, row in enumerate(tree.described.to_dict("records")):
+        look, y = sub_space_look(position), tree.rows[tree.ends[position].path]
+        box = {"bgcolor": look.colour, "borderpad": 2, "font": {"color": look.text}}
+        box |= {"width": _NAME_PIXELS, "hovertext": sub_space_text(row)}
+        texts.append(note(f"<b>{row['sub_space']}</b>", tree.leaf_x(_NAME), y, **box))
         texts.append(note(f"{row['size']:,}", size_x, y, xanchor="right"))
     return texts
 
@@ -260,43 +222,43 @@ def _heading(x: float, text: str, anchor: str, shift: int = 0) -> Annotation:
     return note(f"<b>{escape(text)}</b>", x, 1, **place)
 
 
-def _edge_headings(layout: TreeLayout) -> list[Annotation]:
+def _edge_headings(tree: TreeDrawing) -> list[Annotation]:
     """Edge of each level; where it varies, each node has its own label."""
     headings = []
-    for level in range(layout.levels):
-        text = "..."
-        if level in layout.edges:
-            varies = layout.edge_varies(level)
-            text = "various edges" if varies else f"edge {min(layout.edges[level])}"
+    for level, edges in enumerate(tree.edges[: tree.columns]):
+        text = "various edges" if len(edges) > 1 else f"edge {min(edges)}" if edges else "..."
         headings.append(_heading(level + _BEND, text, "left", _LABEL_SHIFT))
     return headings
 
 
-def _operations(layout: TreeLayout) -> list[Annotation]:
+def _operations(tree: TreeDrawing) -> list[Annotation]:
     """Operations of each group, on the branch that leads to it."""
     labels = []
-    for parent in layout.ordered:
-        for child in layout.children.get(parent.path, []):
+    for parent in tree.ordered:
+        for child in tree.children.get(parent.path, []):
             hover = f"{escape(parent.edge_label or '')}: {operation_set_label(child.operations)}"
-            place = (parent.depth + _BEND, layout.rows[child.path], _LABEL_SHIFT)
+            place = (len(parent.path) + _BEND, tree.rows[child.path], _LABEL_SHIFT)
             labels += operation_row(child.operations, *place, hover)
     return labels
 
 
-def _add_nodes(figure: go.Figure, layout: TreeLayout) -> None:
+def _add_nodes(figure: go.Figure, tree: TreeDrawing) -> None:
     """Draw a dot at each node that is split, or could be, for hovering and selecting."""
     shown = [
         branch
-        for branch in layout.ordered
-        if branch.edge_label or branch.active or layout.leaves is None
+        for branch in tree.ordered
+        if branch.edge_label or branch.active or tree.described is None
     ]
-    colours = [_colour(branch) for branch in shown]
+    colours = [
+        ACTIVE_COLOUR if branch.active else DEGENERATE_COLOUR if branch.degenerate else INK
+        for branch in shown
+    ]
     figure.add_scatter(
-        x=[branch.depth for branch in shown],
-        y=[layout.rows[branch.path] for branch in shown],
+        x=[len(branch.path) for branch in shown],
+        y=[tree.rows[branch.path] for branch in shown],
         name="nodes",
         mode="markers+text",
-        text=[_mark(branch, layout.edge_varies(branch.depth)) for branch in shown],
+        text=[_mark(branch, len(tree.edges[len(branch.path)]) > 1) for branch in shown],
         textposition=["top center" if branch.path else "top right" for branch in shown],
         textfont={"color": colours, "size": 14},
         marker={
@@ -309,29 +271,22 @@ def _add_nodes(figure: go.Figure, layout: TreeLayout) -> None:
             "line": {"width": 2.4, "color": colours},
         },
         customdata=["-".join(map(str, branch.path)) for branch in shown],
-        hovertext=[_hover(branch, layout) for branch in shown],
+        hovertext=[_hover(branch, tree) for branch in shown],
         hoverinfo="text",
     )
 
 
 def _mark(branch: TreeBranch, varying: bool) -> str:
-    parts = [escape(branch.edge_label or "")] if varying else []
-    parts += ["scoring"] if branch.active else []
-    parts += ["<b>?</b>"] if branch.degenerate else []
-    return " ".join(parts)
+    label = escape(branch.edge_label or "") * varying
+    return " ".join(
+        filter(None, (label, "scoring" * branch.active, "<b>?</b>" * branch.degenerate))
+    )
 
 
-def _colour(branch: TreeBranch) -> str:
-    if branch.active:
-        return ACTIVE_COLOUR
-    return DEGENERATE_COLOUR if branch.degenerate else INK
-
-
-def _hover(branch: TreeBranch, layout: TreeLayout) -> str:
+def _hover(branch: TreeBranch, tree: TreeDrawing) -> str:
     edge = f"edge {escape(branch.edge_label)}" if branch.edge_label else "not split yet"
     lines = [f"<b>{edge}</b>"]
-    children = layout.children.get(branch.path, [])
-    if children:
+    if children := tree.children.get(branch.path):
         groups = [operation_set_label(child.operations) for child in children]
         lines.append("groups: " + " | ".join(groups))
     lines += [
@@ -344,15 +299,15 @@ def _hover(branch: TreeBranch, layout: TreeLayout) -> str:
     return "<br>".join(lines)
 
 
-def _alternative(layout: TreeLayout) -> str:
-    count = len(layout.ends)
-    arbitrary = sum(branch.degenerate for branch in layout.ordered)
+def _alternative(tree: TreeDrawing) -> str:
+    count = len(tree.ends)
+    arbitrary = sum(branch.degenerate for branch in tree.ordered)
     parts = [f"Arbitrary choices: {arbitrary}."] if arbitrary else []
-    if layout.leaves is None:
+    if tree.described is None:
         return " ".join([f"A splitting tree that is growing, with {count} leaves so far.", *parts])
     sizes = ", ".join(
         f"{name} {size:,}"
-        for name, size in zip(layout.leaves["sub_space"], layout.leaves["size"], strict=True)
+        for name, size in zip(tree.described["sub_space"], tree.described["size"], strict=True)
     )
     start = f"Splitting tree with {count} sub-spaces and their sizes: {sizes}."
-    return " ".join([start, top_alternative(layout.leaves), *parts])
+    return " ".join([start, top_alternative(tree.described), *parts])

@@ -16,6 +16,22 @@ SPLITS, TABLE = DATA / "published_splits.json", DATA / "nats_bench" / "nats_benc
 
 
 @pytest.fixture(scope="session")
+def contrast() -> Callable[[str, str], float]:
+    """Function that computes the contrast ratio of two colours, 1 to 21, as WCAG 2 defines it."""
+
+    def luminance(colour: str) -> float:
+        channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+    def contrast(one: str, other: str) -> float:
+        low, high = sorted((luminance(one), luminance(other)))
+        return (high + 0.05) / (low + 0.05)
+
+    return contrast
+
+
+@pytest.fixture(scope="session")
 def leaves() -> list[SubSpace]:
     found = [SubSpace.full()]
     for edge in range(3):

@@ -1,12 +1,11 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from fewshot_core.plots import alternative, replay_figure
 from fewshot_core.plots.halving import cursor_stops
-from fewshot_core.plots.template import SUB_SPACE_COLOURS, outline_colour
+from fewshot_core.plots.template import SUB_SPACE_COLOURS, sub_space_look
 from fewshot_core.selection import (
     leaders,
     oracle,
@@ -31,7 +30,7 @@ def result(curves):
 
 @pytest.fixture(scope="module")
 def figure(curves, result):
-    return replay_figure(curves, result, title="Replay")
+    return replay_figure(curves, result)
 
 
 def selection(figure):
@@ -62,7 +61,7 @@ def test_it_ends_in_a_small_cross_and_the_winner_in_a_ring(figure, curves, resul
     assert crosses.text[0].startswith(f"<b>{next(iter(result.discarded))}</b> discarded at epoch")
     assert list(ring.x) == [600]
     winner = curves.sub_spaces.index(result.winner)
-    assert list(ring.marker.color) == [outline_colour(SUB_SPACE_COLOURS[winner])]
+    assert list(ring.marker.color) == [sub_space_look(winner).outline]
     assert ring.y[0] == curves.value("valid_accuracy", winner, 600)
 
 
@@ -99,7 +98,7 @@ def test_curves_of_other_strategies(curves):
 
 
 def test_one_sub_supernet_of_one_epoch(synthetic_search):
-    frame = synthetic_search(sub_spaces=1, epochs=1, first=1)
+    frame = read_frame(synthetic_search(sub_spaces=1, epochs=1, first=1))
     figure = replay_figure(frame, successive_halving(frame, []), caption=["seen"])
     assert list(selection(figure)["chosen"].x) == [1]
     assert "seen" in figure.layout.title.text
@@ -179,11 +178,9 @@ def test_moving_the_cursor_changes_no_curve(curves, result):
     assert json.dumps(one["data"][:-2], default=str) == json.dumps(other["data"][:-2], default=str)
 
 
-def test_it_is_small_and_deterministic(figure, curves, result, synthetic_search):
+def test_it_is_small_and_deterministic(figure, curves, result):
     assert len(figure.to_json()) < 61_000
-    assert figure.to_json() == replay_figure(curves, result, title="Replay").to_json()
-    frame = synthetic_search()
-    assert figure.to_json() == replay_figure(frame, result, title="Replay").to_json()
+    assert figure.to_json() == replay_figure(curves, result).to_json()
     frames = [frame.to_plotly_json() for frame in figure.frames]
     assert len(json.dumps(frames, separators=(",", ":"))) < 15_000
 
@@ -223,14 +220,7 @@ def test_dots_of_other_strategies(strategy, curves):
 def test_gaps_have_no_dots(synthetic_search):
     frame = synthetic_search(epochs=20).query("sub_space != 'S2' or epoch != 10")
     frame = frame.assign(test_accuracy=frame["test_accuracy"].where(frame["epoch"] != 4, np.nan))
-    figure = replay_figure(frame, successive_halving(frame, []))
+    figure = replay_figure(read_frame(frame), successive_halving(frame, []))
     at = {frame.name: frame.data for frame in figure.frames}
     assert at["10"][1].y[2] is None
     assert at["4"][0].y[1] is None
-
-
-def test_nothing_to_replay(curves, result):
-    for figure in (replay_figure(curves, None), replay_figure(pd.DataFrame(), result)):
-        assert not figure.data
-        assert not figure.frames
-        assert figure.layout.annotations[0].text == "no search to replay"

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fewshot_core.errors import SelectionError
 from fewshot_core.plots import (
     EPOCH_MEASURES,
     alternative,
@@ -22,13 +21,7 @@ from fewshot_core.plots.search import (
     positions_of,
     thinned,
 )
-from fewshot_core.plots.template import (
-    SUB_SPACE_COLOURS,
-    WHOLE_COLOUR,
-    contrast,
-    is_visible,
-    outline_colour,
-)
+from fewshot_core.plots.template import SUB_SPACE_COLOURS, WHOLE_COLOUR, sub_space_look
 from fewshot_core.selection import leaders, read_frame
 from fewshot_core.space import SubSpace
 
@@ -39,6 +32,10 @@ NAMES = [f"S{number}" for number in range(1, 9)]
 @pytest.fixture(scope="module")
 def curves(synthetic_search):
     return synthetic_search()
+
+
+def found_figure(frame, **options):
+    return search_curves_figure(read_frame(frame), **options)
 
 
 def core(figure, name):
@@ -54,7 +51,7 @@ def points(trace):
 
 
 def test_every_line_is_that_of_its_sub_space(curves):
-    figure = search_curves_figure(curves)
+    figure = found_figure(curves)
     epochs = np.arange(601)
     for name, colour in zip(NAMES, SUB_SPACE_COLOURS, strict=True):
         trace = core(figure, name)
@@ -66,13 +63,13 @@ def test_every_line_is_that_of_its_sub_space(curves):
 
 
 def test_there_is_a_point_to_hover_over_everywhere(curves):
-    figure = search_curves_figure(curves)
+    figure = found_figure(curves)
     for name in NAMES:
         assert np.diff(points(core(figure, name))[0]).max() <= 10
 
 
 def test_a_red_dot_is_on_the_leader_of_every_epoch(curves):
-    figure = search_curves_figure(curves)
+    figure = found_figure(curves)
     dots = core(figure, "leader")
     rows = leaders(curves)
     x, y = points(dots)
@@ -82,32 +79,33 @@ def test_a_red_dot_is_on_the_leader_of_every_epoch(curves):
     assert "red: leader (highest validation accuracy)" in figure.layout.title.text
 
 
-def test_only_lines_with_low_contrast_are_outlined(curves):
-    figure = search_curves_figure(curves)
+def test_only_lines_with_low_contrast_are_outlined(curves, contrast):
+    figure = found_figure(curves)
     groups = [trace.legendgroup for trace in figure.data if trace.name is None]
     assert groups == ["S1", "S2", "S4"]
     for position, colour in enumerate(SUB_SPACE_COLOURS):
-        assert is_visible(colour) == (f"S{position + 1}" not in groups)
-        assert is_visible(outline_colour(colour))
+        visible = all(contrast(colour, theme) >= 3 for theme in THEMES)
+        assert visible == (f"S{position + 1}" not in groups)
+        outline = sub_space_look(position).outline
+        assert all(contrast(outline, theme) >= 3 for theme in THEMES)
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_dots_stand_out_in_both_themes(theme):
+def test_dots_stand_out_in_both_themes(theme, contrast):
     assert contrast(LEADER_COLOUR, theme) > 3
 
 
 def test_it_is_small_and_deterministic(curves):
-    figure = search_curves_figure(curves)
+    figure = found_figure(curves)
     assert len(figure.to_json()) < 30_000
-    assert figure.to_json() == search_curves_figure(curves).to_json()
+    assert figure.to_json() == found_figure(curves).to_json()
     shuffled = curves.sample(frac=1, random_state=0)
-    assert figure.to_json() == search_curves_figure(shuffled).to_json()
-    assert figure.to_json() == search_curves_figure(read_frame(curves)).to_json()
+    assert figure.to_json() == found_figure(shuffled).to_json()
 
 
 def test_values_without_constant_stretches_are_all_drawn(curves):
     noise = np.random.default_rng(0).uniform(0, 100, len(curves))
-    figure = search_curves_figure(curves.assign(test_accuracy=noise))
+    figure = found_figure(curves.assign(test_accuracy=noise))
     assert all(len(core(figure, name).y) == 601 for name in NAMES)
     assert len(figure.to_json()) < 60_000
 
@@ -116,7 +114,7 @@ def test_alternative_of_search_curves(curves):
     rows = leaders(curves)
     last = rows.iloc[-1]
     found = curves[curves["epoch"] == 600].set_index("sub_space")["test_accuracy"]
-    text = alternative(search_curves_figure(curves))
+    text = alternative(found_figure(curves))
     assert f"At epoch 600 the leader by validation accuracy, {last['sub_space']}" in text
     assert f"{found.idxmax()} finds {found.max():.2f}%" in text
     highest = curves.groupby("epoch")["test_accuracy"].max().to_numpy()
@@ -127,13 +125,11 @@ def test_alternative_of_search_curves(curves):
 def test_alternative_of_a_leader_that_finds_the_best(synthetic_search):
     frame = synthetic_search(sub_spaces=1, epochs=5, first=1)
     best = frame["test_accuracy"].iloc[-1]
-    assert f"S1, finds the best architecture, {best:.2f}%" in alternative(
-        search_curves_figure(frame)
-    )
+    assert f"S1, finds the best architecture, {best:.2f}%" in alternative(found_figure(frame))
 
 
 def test_points_below_the_axis_are_counted(curves):
-    figure = search_curves_figure(curves, caption=["seen"])
+    figure = found_figure(curves, caption=["seen"])
     low, high = figure.layout.yaxis.range
     below = (curves["test_accuracy"] < low).sum()
     assert below
@@ -150,30 +146,21 @@ def test_an_axis_that_needs_no_cut():
 
 
 def test_a_missing_sub_space_does_not_shift_the_colours(curves, synthetic_search):
-    figure = search_curves_figure(curves[curves["sub_space"] != "S1"])
+    figure = found_figure(curves[curves["sub_space"] != "S1"])
     assert core(figure, "S2").line.color == SUB_SPACE_COLOURS[1]
     assert positions_of(["S9", "S2"]) == [8, 1]
     assert positions_of(["left", "S2"]) == [0, 1]
-    assert core(search_curves_figure(synthetic_search(0, 9, 20)), "S9").line.dash == "dash"
+    assert core(found_figure(synthetic_search(0, 9, 20)), "S9").line.dash == "dash"
 
 
 def test_gaps_and_missing_values(curves):
     frame = curves.query("sub_space != 'S2' or epoch % 7 == 3")
     frame = frame.assign(test_accuracy=frame["test_accuracy"].where(frame["epoch"] != 300))
-    figure = search_curves_figure(frame)
+    figure = found_figure(frame)
     x, _ = points(core(figure, "S2"))
     assert set(x) <= set(range(3, 601, 7))
     assert np.isnan(points(core(figure, "S1"))[1]).sum() == 1
-    assert alternative(search_curves_figure(frame.assign(test_accuracy=np.nan)))
-
-
-def test_nothing_to_draw(synthetic_search):
-    for frame in (pd.DataFrame(), synthetic_search().iloc[:0]):
-        figure = search_curves_figure(frame, title="Found")
-        assert not figure.data
-        assert alternative(figure) == "Found: no search to draw"
-    with pytest.raises(SelectionError):
-        search_curves_figure(pd.concat([synthetic_search().assign(seed=seed) for seed in (0, 1)]))
+    assert alternative(found_figure(frame.assign(test_accuracy=np.nan)))
 
 
 @settings(deadline=None)

@@ -6,7 +6,6 @@ import pytest
 from fewshot_core.analysis import describe_sub_spaces
 from fewshot_core.plots import TreeBranch, TreeDrawing, alternative, tree_figure
 from fewshot_core.plots.template import DEGENERATE_COLOUR, SUB_SPACE_COLOURS
-from fewshot_core.plots.tree import TreeLayout
 from fewshot_core.space import SubSpace
 
 CUT = ((3,), (0, 1, 2, 4))
@@ -92,11 +91,11 @@ def test_unequal_depth_and_varying_edges():
         TreeBranch((1, 0), (0,)),
         TreeBranch((1, 1), (1, 2, 3, 4)),
     )
-    layout = TreeLayout(TreeDrawing(branches))
+    layout = TreeDrawing(branches)
     assert [end.path for end in layout.ends] == [(0,), (1, 0), (1, 1)]
     assert layout.rows[(1,)] == 0.5
     assert layout.rows[()] == 1.25
-    assert layout.levels == 2
+    assert layout.columns == 2
     varying = (*branches[:1], TreeBranch((0,), (3,), "3<-0"), *branches[2:])
     varying += (TreeBranch((0, 0), (1,)), TreeBranch((0, 1), (2,)))
     figure = tree_figure(TreeDrawing(varying))
@@ -117,6 +116,6 @@ def test_thirty_two_leaves(accuracy):
 @pytest.mark.parametrize("branches", [(), (TreeBranch(()),), (TreeBranch((), active=True),)])
 def test_a_tree_of_one_node_or_none(branches, sub_spaces, accuracy):
     for leaves in (None, sub_spaces, pd.DataFrame()):
-        assert alternative(tree_figure(TreeDrawing(branches, leaves, 3), "Tree"))
+        assert alternative(tree_figure(TreeDrawing(branches, leaves, 3)))
     whole = describe_sub_spaces([SubSpace.full()], accuracy.iloc[:0])
     assert tree_figure(TreeDrawing(branches, whole, 3)).layout.height

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from fewshot_core.dashboard.shared.controls import choose_count, drop_outside
+from fewshot_core.dashboard.shared.controls import choose_number
 from fewshot_core.selection import (
     DEFAULT_WINDOW,
     RANKINGS,
@@ -22,18 +22,10 @@ _HANDLES = "milestone_handles"
 
 def choose_end(curves: Curves) -> int:
     """Choose the epoch at which a full run ends; the last one by default."""
-    drop_outside("end", 1, curves.end)
-    chosen = st.number_input(
-        "A full run ends at epoch",
-        min_value=1,
-        max_value=curves.end,
-        value=None,
-        placeholder=str(curves.end),
-        key="end",
-        bind="query-params",
-        help="Default: the last epoch of the curves.",
-    )
-    return curves.end if chosen is None else int(chosen)
+    last = curves.end
+    settings = {"placeholder": str(last), "help": "Default: the last epoch of the curves."}
+    chosen = choose_number("A full run ends at epoch", "end", None, 1, last, **settings)
+    return last if chosen is None else int(chosen)
 
 
 def choose_selection(curves: Curves, end: int) -> Choice:
@@ -68,30 +60,19 @@ def _choose_halving(curves: Curves, end: int) -> Choice:
         "30 and 100 of 600 epochs as in the paper, in proportion to the end.",
     )
     milestones = parse_milestones(text) if text.strip() else usual
-    keep = st.number_input(
-        "Share kept at each",
-        min_value=0.05,
-        max_value=1.0,
-        value=0.5,
-        step=0.05,
-        key="keep",
-        bind="query-params",
-        help="Rounded up to whole sub-supernets, at least one; 0.5 in the paper.",
-    )
+    help_text = "Rounded up to whole sub-supernets, at least one; 0.5 in the paper."
+    settings = {"step": 0.05, "help": help_text}
+    keep = choose_number("Share kept at each", "keep", 0.5, 0.05, 1.0, **settings)
     rank_by, window = _choose_ranking(curves)
     return Choice("halving", milestones, float(keep), rank_by=rank_by, window=window)
 
 
 def _choose_top_k(curves: Curves, end: int) -> Choice:
     last = max(end - 1, 0)
-    k = choose_count("Number kept (k)", "k", usual=1, least=1, most=len(curves.sub_spaces))
-    epoch = choose_count(
-        "Selected at epoch",
-        "at",
-        usual=min(int(curves.epochs[0]), last),
-        most=last,
-        help="At epoch 0 the weights are those copied from the supernet.",
-    )
+    k = choose_number("Number kept (k)", "k", 1, 1, len(curves.sub_spaces))
+    text = "At epoch 0 the weights are those copied from the supernet."
+    usual = min(int(curves.epochs[0]), last)
+    epoch = choose_number("Selected at epoch", "at", usual, 0, last, help=text)
     rank_by, window = _choose_ranking(curves)
     return Choice("top_k", k=k, epoch=epoch, rank_by=rank_by, window=window)
 
@@ -108,7 +89,7 @@ def _choose_ranking(curves: Curves) -> tuple[str, int]:
     )
     if rank_by != "moving_average":
         return rank_by, DEFAULT_WINDOW
-    return rank_by, choose_count("Epochs of the average", "window", usual=DEFAULT_WINDOW, least=1)
+    return rank_by, int(choose_number("Epochs of the average", "window", DEFAULT_WINDOW, 1))
 
 
 def drag_milestones(curves: Curves, end: int, milestones: Sequence[int]) -> None:

@@ -11,8 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from fewshot_core.dashboard.shared.controls import offer_removal, show_errors, stored_upload
-from fewshot_core.dashboard.shared.figures import accuracy_source
-from fewshot_core.dashboard.shared.loading import load_accuracy
+from fewshot_core.dashboard.shared.figures import accuracy_source, load_accuracy
 from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.sidebar import View
 from fewshot_core.dashboard.shared.splits import search_label, with_ends
@@ -43,20 +42,14 @@ _SHORT = 6
 class CurvesInView:
     """Curves of one search in every sub-space, for one or more seeds.
 
-    The same curves are the same object, so that results can be cached by it.
-
-    Attributes:
-        frame: The curves, as the functions of ``fewshot_core.selection`` take them.
-        found_title: Axis title of the accuracies of the architectures found.
-        source: Where they come from, in parts.
-        option: The option of ``fewshot halve`` that selects them.
-        missing: For each seed the sub-spaces without a search.
-        tables: The curves of each seed.
-        compared: The curves of the seeds that can be compared: those with the most sub-spaces.
+    The same curves are the same object, so that results can be cached by it. ``source`` says in
+    parts where they come from, ``option`` selects them in ``fewshot halve``, and ``missing`` names
+    the sub-spaces without a search, ``tables`` has the curves, of each seed. Only the seeds with
+    the most sub-spaces are ``compared``.
     """
 
     frame: pd.DataFrame
-    found_title: str
+    found_title: str  # axis title of the accuracies of the architectures found
     source: tuple[str, ...]
     option: str
     missing: Mapping[int, tuple[str, ...]]

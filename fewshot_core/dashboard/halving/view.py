@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.column_config import CheckboxColumn, NumberColumn, TextColumn
 
 from fewshot_core.dashboard.halving.controls import (
     choose_end,
@@ -26,7 +27,12 @@ from fewshot_core.dashboard.halving.curves import (
     open_curves_in_view,
     show_curve_files,
 )
-from fewshot_core.dashboard.shared.controls import drop_outside, show_errors
+from fewshot_core.dashboard.shared.controls import (
+    choose_number,
+    selected_rows,
+    show_errors,
+    show_table,
+)
 from fewshot_core.dashboard.shared.figures import cached_figure, show_figure, show_source
 from fewshot_core.dashboard.shared.page import (
     SEARCH,
@@ -35,7 +41,7 @@ from fewshot_core.dashboard.shared.page import (
     setup,
     show_empty,
 )
-from fewshot_core.dashboard.shared.sidebar import View, choose_option, choose_view, publish, recall
+from fewshot_core.dashboard.shared.sidebar import View, choose_option, choose_view, keep_in_url
 from fewshot_core.errors import SelectionError
 from fewshot_core.plots import (
     alternative,
@@ -57,9 +63,12 @@ from fewshot_core.selection import (
     verdict,
 )
 
-_VALID_TITLE = "validation accuracy of the supernet, %"
 _CHART, _TABLE = "schedules_chart", "schedules_table"
 _CACHED = 256
+
+_draw_searches = cached_figure(search_curves_figure)
+_leaders = lru_cache(_CACHED)(leaders)
+_select = lru_cache(_CACHED)(Choice.apply)
 
 
 def show_halving_page() -> None:
@@ -95,7 +104,7 @@ def _choose_curves(workspace: Workspace, view: View, labels: Mapping[str, str]) 
     if wanted in labels:
         st.session_state["curves"] = wanted
     chosen = choose_option(
-        st.selectbox, "Curves", list(labels), "curves", default="", format_func=labels.__getitem__
+        st.selectbox, "Curves", list(labels), "curves", unwritten="", format_func=labels.__getitem__
     )
     return open_curves_in_view(workspace, view, chosen, labels[chosen])
 
@@ -104,10 +113,14 @@ def _choose_seed(curves: CurvesInView) -> int:
     seeds = list(curves.tables)
     if len(seeds) == 1:
         return seeds[0]
-    recall("seed", seeds[0], int, lambda value: value in seeds)
-    chosen = st.segmented_control("Seed", seeds, required=True, key="seed")
-    publish("seed", seeds[0])
-    return int(seeds[0] if chosen is None else chosen)
+    return keep_in_url(
+        lambda: st.segmented_control("Seed", seeds, required=True, key="seed"),
+        "seed",
+        seeds[0],
+        int,
+        lambda value: value in seeds,
+        seeds[0],
+    )
 
 
 def _show_missing(curves: CurvesInView, seed: int) -> None:
@@ -132,11 +145,11 @@ def _show_selection(curves: CurvesInView, seed: int) -> None:
         try:
             end = choose_end(table)
             choice = choose_selection(table, end)
-            result = _select(curves, seed, choice, end)
+            result = _select(choice, table, end)
         except SelectionError as error:
             summary.error(str(error), icon=":material/error:")
             with picture:
-                show_figure(_draw_searches(curves, seed), "halving_searches")
+                show_figure(_draw_searches(table, curves.found_title), "halving_searches")
             return
     with summary:
         _show_verdict(table, result)
@@ -149,31 +162,20 @@ def _show_selection(curves: CurvesInView, seed: int) -> None:
             if choice.strategy == "halving":
                 drag_milestones(table, end, result.milestones)
         with figure:
-            show_figure(_draw_replay(curves, seed, choice, end, cursor), "halving_replay")
+            drawn = _draw_replay(table, choice, end, cursor, curves.found_title)
+            show_figure(drawn, "halving_replay")
         parts = [*curves.source, f"seed {seed}"]
         show_source(parts, _command(curves, seed, choice, end), "halving_source")
-        _show_epoch(curves, seed, result, cursor)
+        _show_epoch(table, result, cursor)
     _show_schedules(curves, choice, end)
     _show_proxy(curves, end, result.milestones)
 
 
-@lru_cache(maxsize=_CACHED)
-def _select(curves: CurvesInView, seed: int, choice: Choice, end: int) -> HalvingResult:
-    return choice.apply(curves.tables[seed], end)
-
-
-@cached_figure
-def _draw_searches(curves: CurvesInView, seed: int) -> go.Figure:
-    return search_curves_figure(curves.tables[seed], curves.found_title)
-
-
 @cached_figure
 def _draw_replay(
-    curves: CurvesInView, seed: int, choice: Choice, end: int, cursor: int | None
+    curves: Curves, choice: Choice, end: int, cursor: int | None, found_axis: str
 ) -> go.Figure:
-    result = _select(curves, seed, choice, end)
-    titles = curves.found_title, _VALID_TITLE
-    return replay_figure(curves.tables[seed], result, cursor, axis_titles=titles)
+    return replay_figure(curves, _select(choice, curves, end), cursor, found_axis)
 
 
 def _show_verdict(curves: Curves, result: HalvingResult) -> None:
@@ -184,21 +186,18 @@ def _show_verdict(curves: Curves, result: HalvingResult) -> None:
     if ties:
         st.warning(f"At {ties[0]}", icon=":material/balance:")
     left, right = st.columns(2)
-    left.metric(
-        "Selected", f"{result.test_accuracy:.2f}%", help="Accuracy of the selected architecture"
+    costs = (
+        f"{result.cost:.4g} times the epochs of one full run, {result.end}; training all costs "
+        f"{len(result.sub_spaces)} runs"
     )
-    right.metric(
-        "Best found",
-        f"{result.ceiling:.2f}%",
-        help=f"Best of all sub-supernets: {', '.join(result.equally_best)}",
-    )
-    left.metric("Regret", f"{result.regret:.2f}", help="Best found minus selected, in points")
-    right.metric(
-        "Cost",
-        cost_text(result.cost),
-        help=f"{result.cost:.4g} times the epochs of one full run, {result.end}; training all "
-        f"costs {len(result.sub_spaces)} runs",
-    )
+    best = f"Best of all sub-supernets: {', '.join(result.equally_best)}"
+    for column, label, value, text in (
+        (left, "Selected", f"{result.test_accuracy:.2f}%", "Accuracy of the architecture"),
+        (right, "Best found", f"{result.ceiling:.2f}%", best),
+        (left, "Regret", f"{result.regret:.2f}", "Best found minus selected, in points"),
+        (right, "Cost", cost_text(result.cost), costs),
+    ):
+        column.metric(label, value, help=text)
     if result.strategy == "halving":
         st.caption(f"{describe_milestones(curves, result)}.".capitalize())
 
@@ -217,56 +216,38 @@ def _command(curves: CurvesInView, seed: int, choice: Choice, end: int) -> str:
 
 def _choose_cursor(curves: Curves, end: int) -> int:
     first = int(curves.epochs[0])
-    drop_outside("epoch", first, end)
-    chosen = st.number_input(
-        "Epoch",
-        min_value=first,
-        max_value=end,
-        value=first,
-        key="epoch",
-        bind="query-params",
-        width=180,
-        help="The epoch that is shown. Play, pause and move along the epochs under the figure.",
-    )
-    return int(chosen)
+    text = "The epoch that is shown. Play, pause and move along the epochs under the figure."
+    return int(choose_number("Epoch", "epoch", first, first, end, width=180, help=text))
 
 
-def _show_epoch(curves: CurvesInView, seed: int, result: HalvingResult, epoch: int) -> None:
+def _show_epoch(curves: Curves, result: HalvingResult, epoch: int) -> None:
     """Show the state of every sub-supernet at an epoch, and what each would find."""
-    table = curves.tables[seed]
-    at = int(np.searchsorted(table.epochs, epoch))
-    if at == len(table.epochs) or table.epochs[at] != epoch:
+    found = np.flatnonzero(curves.epochs == epoch)
+    if not found.size:
         st.caption(f"Nothing was recorded at epoch {epoch}.")
         return
-    lead = _leaders(curves, seed)
+    lead = _leaders(curves)
     leading = lead[lead["epoch"] == epoch]["sub_space"].tolist()
     rows = pd.DataFrame(
         {
-            "sub-space": table.sub_spaces,
-            "validation": table.values["valid_accuracy"][:, at],
-            "would find": table.values["test_accuracy"][:, at],
-            "state": [_state(result, name, epoch, name in leading) for name in table.sub_spaces],
+            "sub-space": curves.sub_spaces,
+            "validation": curves.values["valid_accuracy"][:, found[0]],
+            "would find": curves.values["test_accuracy"][:, found[0]],
+            "state": [_state(result, name, epoch, name in leading) for name in curves.sub_spaces],
         }
     )
-    number = partial(st.column_config.NumberColumn, format="%.2f%%", width=75)
-    st.dataframe(
+    number = partial(NumberColumn, format="%.2f%%", width=75)
+    text = "The one with the best validation accuracy of the epoch leads"
+    show_table(
         rows,
-        hide_index=True,
-        column_config={
-            "sub-space": st.column_config.TextColumn(width=70),
+        f"The sub-supernets at epoch {epoch}",
+        {
+            "sub-space": TextColumn(width=70),
             "validation": number(help="Validation accuracy of the supernet"),
             "would find": number(help="Accuracy of the architecture it would return"),
-            "state": st.column_config.TextColumn(
-                help="The one with the best validation accuracy of the epoch leads"
-            ),
+            "state": TextColumn(help=text),
         },
-        alt=f"The sub-supernets at epoch {epoch}",
     )
-
-
-@lru_cache(maxsize=_CACHED)
-def _leaders(curves: CurvesInView, seed: int) -> pd.DataFrame:
-    return leaders(curves.tables[seed])
 
 
 def _state(result: HalvingResult, name: str, epoch: int, leads: bool) -> str:
@@ -301,12 +282,9 @@ def _show_schedules(curves: CurvesInView, choice: Choice, end: int) -> None:
         return
     rows = grid.to_dict("records")
     replayed = next((at for at, row in enumerate(rows) if Choice.from_row(row) == choice), None)
-    chart, table = st.columns(2, gap="large")
-    with chart:
-        figure = _draw_schedules(curves, end, replayed)
-        show_figure(figure, _CHART, on_select=partial(_load_point, rows))
-    with table:
-        _show_table(grid, replayed)
+    figure = _draw_schedules(curves, end, replayed)
+    show_figure(figure, _CHART, on_select=partial(_load_point, rows))
+    _show_table(grid, replayed)
     _show_compared_source(curves, end, "halving_schedules_source", grid)
 
 
@@ -327,35 +305,33 @@ def _show_table(grid: pd.DataFrame, replayed: int | None) -> None:
     shown = pd.DataFrame(
         {
             "strategy": order["label"],
+            "known as": order["mark"],
             "cost": order["cost"],
             "regret": order["regret"],
-            "known as": order["mark"],
             "finds": order["test_accuracy"],
             "best discarded": 100 * order["best_discarded"],
             "front": order["pareto"],
         }
     )
     chosen = [] if replayed is None else [list(order.index).index(replayed)]
-    st.session_state[_TABLE] = {"selection": {"rows": chosen, "columns": [], "cells": []}}
-    number = st.column_config.NumberColumn
-    st.dataframe(
+    st.session_state[_TABLE] = selected_rows(chosen)
+    regret = "Percentage points below the best, mean over seeds"
+    show_table(
         shown,
+        f"{len(shown)} strategies with cost and regret",
+        {
+            "strategy": TextColumn(width=235),
+            "known as": TextColumn(width=75),
+            "cost": NumberColumn(format="%.2f", width=55, help="Full runs"),
+            "regret": NumberColumn(format="%.2f", width=60, help=regret),
+            "finds": NumberColumn(format="%.2f%%", width=70),
+            "best discarded": NumberColumn(format="%.0f%%", help="Share of the seeds"),
+            "front": CheckboxColumn(width=55, help="On the Pareto front"),
+        },
         key=_TABLE,
-        hide_index=True,
-        height=440,
+        height=300,
         on_select=partial(_load_row, order.to_dict("records")),
         selection_mode="single-row",
-        column_config={
-            "strategy": st.column_config.TextColumn(width=235),
-            "cost": number(format="%.2f", width=55, help="Full runs"),
-            "finds": number(format="%.2f%%"),
-            "regret": number(
-                format="%.2f", width=60, help="Percentage points below the best, mean over seeds"
-            ),
-            "best discarded": number(format="%.0f%%", help="Share of the seeds"),
-            "front": st.column_config.CheckboxColumn(help="On the Pareto front"),
-        },
-        alt=f"{len(shown)} strategies with cost and regret",
     )
     st.caption("Choose a row, or a point of the chart, to replay it.")
 
@@ -394,7 +370,7 @@ def _draw_proxy(curves: CurvesInView, end: int, milestones: tuple[int, ...]) -> 
     return proxy_figure(_correlation(curves, end), milestones)
 
 
-@lru_cache(maxsize=_CACHED)
+@lru_cache(_CACHED)
 def _correlation(curves: CurvesInView, end: int) -> pd.DataFrame:
     return proxy_correlation(curves.compared, end)
 

@@ -1,9 +1,7 @@
 """The form of the Search page: a plan with its cost and start, and supernet training."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -16,9 +14,10 @@ from fewshot_core.dashboard.search.plans import (
     place_of,
     searches_text,
 )
-from fewshot_core.dashboard.shared.controls import show_errors, show_progress
+from fewshot_core.dashboard.shared.controls import choose_one, show_errors, show_progress
 from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.requests import (
+    choose_checkpoint,
     choose_device,
     choose_options,
     choose_preset,
@@ -29,7 +28,6 @@ from fewshot_core.dashboard.shared.sidebar import View, choose_option
 from fewshot_core.dashboard.shared.splits import request_label
 from fewshot_core.datasets import DATASETS
 from fewshot_core.durations import duration_text
-from fewshot_core.networks import check_checkpoint
 from fewshot_core.runs import (
     RunFolder,
     TrainingRequest,
@@ -168,7 +166,10 @@ def _choose_weights(
     if chosen == _RANDOM:
         return None, True
     if chosen == _FILE:
-        return _choose_file()
+        with show_errors():
+            checkpoint = choose_checkpoint("Checkpoint", "inherit")
+            return checkpoint, checkpoint is not None
+        return None, False
     training = trained[chosen].options
     if options is not None:
         sizes = [f"{each.channels}x{each.cells_per_stage}" for each in (training, options)]
@@ -185,16 +186,6 @@ def _choose_weights(
                 icon=":material/visibility:",
             )
     return str(run_folder(chosen, workspace.data_dir).path / CHECKPOINT), True
-
-
-def _choose_file() -> tuple[str | None, bool]:
-    text = st.text_input("Checkpoint", key="inherit", bind="query-params", placeholder="path")
-    path = Path(text.strip()).expanduser()
-    with show_errors():
-        if text.strip():
-            check_checkpoint(path)
-            return str(path.resolve()), True
-    return None, False
 
 
 def _has_seen(training: TrainingOptions, options: SearchOptions) -> bool:
@@ -295,9 +286,8 @@ def show_training(workspace: Workspace, dataset: str) -> None:
             request = _choose_training(dataset)
             _show_training_start(workspace, request)
             show_options(request.options, "training_options", narrow=True)
-    for run in workspace.runs():
-        if run.active and run.kind == "train" and is_active(run.folder):
-            _show_running(run.folder)
+    for folder in workspace.active_runs("train"):
+        _show_running(folder)
 
 
 def _choose_training(dataset: str) -> TrainingRequest:
@@ -305,27 +295,13 @@ def _choose_training(dataset: str) -> TrainingRequest:
     preset = str(st.session_state["preset"])
     usual = PRESETS.get(preset).training
     left, right = st.columns(2)
-    epochs = left.number_input(
-        "Epochs", min_value=1, value=usual.epochs, key=f"{preset}_training_epochs"
-    )
-    seed = right.number_input("Seed", min_value=0, value=0, key="training_seed")
-    sampling = _choose_described("Each batch trains", "sampling", SAMPLINGS)
-    trained_on = _choose_described("Trained on", "trained_on", TRAINED_ON)
-    options = replace(usual, epochs=int(epochs), sampling=sampling, trained_on=trained_on)
+    epochs = left.number_input("Epochs", 1, value=usual.epochs, key=f"{preset}_training_epochs")
+    seed = right.number_input("Seed", 0, value=0, key="training_seed")
+    sampling = choose_one("Each batch trains", SAMPLINGS, "sampling", session=True)
+    trained_on = choose_one("Trained on", TRAINED_ON, "trained_on", session=True)
+    options = replace(usual, epochs=epochs, sampling=sampling, trained_on=trained_on)
     images = st.session_state[f"images_{dataset}"]
-    return TrainingRequest(dataset, options, int(seed), images, st.session_state["device"])
-
-
-def _choose_described(label: str, key: str, texts: Mapping[str, str]) -> str:
-    chosen = st.segmented_control(
-        label,
-        list(texts),
-        default=next(iter(texts)),
-        required=True,
-        key=key,
-        help="; ".join(f"{name}: {text}" for name, text in texts.items()),
-    )
-    return str(chosen)
+    return TrainingRequest(dataset, options, seed, images, st.session_state["device"])
 
 
 def _show_training_start(workspace: Workspace, request: TrainingRequest) -> None:

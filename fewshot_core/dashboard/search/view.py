@@ -24,16 +24,18 @@ from fewshot_core.dashboard.search.plans import (
     request_source,
 )
 from fewshot_core.dashboard.shared.controls import show_errors
-from fewshot_core.dashboard.shared.figures import accuracy_source, show_figure, show_source
-from fewshot_core.dashboard.shared.loading import load_accuracy
+from fewshot_core.dashboard.shared.figures import (
+    accuracy_source,
+    load_accuracy,
+    show_figure,
+    show_source,
+)
 from fewshot_core.dashboard.shared.page import Workspace, setup
 from fewshot_core.dashboard.shared.requests import show_options
 from fewshot_core.dashboard.shared.sidebar import (
     View,
     choose_option,
     choose_view,
-    publish,
-    recall_option,
     show_missing_split,
 )
 from fewshot_core.datasets import DATASETS
@@ -91,15 +93,15 @@ def _choose_shown(
     if not plans:
         return wanted
     options = [_FORM, *plans]
-    recall_option("plan", options, _FORM if own else next(iter(plans)))
-    chosen = st.selectbox(
+    chosen = choose_option(
+        st.selectbox,
         "Searches",
         options,
-        key="plan",
+        "plan",
+        first=_FORM if own else next(iter(plans)),
         format_func=lambda name: "options of the form" if name == _FORM else plans[name].label,
         help="Every set of options with which a search was started in these sub-spaces.",
     )
-    publish("plan", _FORM)
     return wanted if chosen == _FORM else plans[chosen]
 
 

@@ -1,109 +1,78 @@
-"""Controls and messages that several pages have."""
+"""Controls, tables and messages that several pages have."""
 
+import mimetypes
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import Status
 
+SEPARATOR = " · "
+
 T = TypeVar("T")
 
 _UPLOADS = "uploaded_files"
+_SHOWN_ROWS = 12
 
 
-class show_errors(AbstractContextManager[None, bool]):
-    """Context that shows a failure on the page instead of raising it.
-
-    Args:
-        prefix: Text before the message.
-    """
-
-    def __init__(self, prefix: str = "") -> None:
-        self._prefix = prefix
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool:
-        """Show an expected error and suppress it; any other one passes."""
-        if not isinstance(error, FewshotError | OSError):
-            return False
-        st.error(f"{self._prefix}{error}", icon=":material/error:")
-        return True
+@contextmanager
+def show_errors(prefix: str = "") -> Iterator[None]:
+    """Show an expected failure, also an unreadable text, on the page instead of raising it."""
+    try:
+        yield
+    except (FewshotError, OSError, UnicodeDecodeError) as error:
+        st.error(f"{prefix}{error}", icon=":material/error:")
 
 
-def choose_count(
+def choose_number(
     label: str,
     key: str,
-    usual: int,
-    least: int = 0,
-    most: int | None = None,
-    help: str | None = None,
-    place: DeltaGenerator | None = None,
-    disabled: bool = False,
-) -> int:
-    """Choose a whole number, which stands in the URL.
+    usual: float | None,
+    least: float = 0,
+    most: float | None = None,
+    place: Any = st,
+    **settings: Any,
+) -> Any:
+    """Choose a number of the type of ``least``; the value is in the URL.
 
-    Args:
-        label: What it is.
-        key: Its name in the URL.
-        usual: The default.
-        least: The smallest that can be chosen.
-        most: The largest.
-        help: Help text.
-        place: The column to draw it in.
-        disabled: Whether it has no effect now.
+    Settings are those of ``st.number_input``.
     """
     drop_outside(key, least, most)
-    draw = st.number_input if place is None else place.number_input
-    return draw(
-        label,
-        min_value=least,
-        max_value=most,
-        value=usual,
-        key=key,
-        bind="query-params",
-        help=help,
-        disabled=disabled,
-    )
+    settings |= {"value": usual, "min_value": least, "max_value": most, "key": key}
+    return place.number_input(label, bind="query-params", **settings)
 
 
 def choose_one(
     label: str,
     options: Iterable[str],
     key: str,
-    place: DeltaGenerator | None = None,
+    place: Any = st,
     session: bool = False,
     **settings: Any,
 ) -> str:
-    """Choose one of a few options; the value is in the URL.
+    """Choose one of a few options, by default the first; the value is in the URL or the session.
 
-    Args:
-        label: Its label.
-        options: The options; the first is the default, unless ``default`` is another one.
-        key: Its name in the URL.
-        place: The column to draw it in.
-        session: Keep the value in the session instead of the URL.
-        settings: Further arguments of ``st.segmented_control``.
+    Settings are those of ``st.segmented_control``. The help describes options that have texts.
     """
     names = list(options)
-    draw = st.segmented_control if place is None else place.segmented_control
+    if isinstance(options, Mapping) and "format_func" not in settings:
+        settings.setdefault("help", listed(options))
     keep = {"persist_state": "session"} if session else {"bind": "query-params"}
-    return str(
-        draw(label, names, required=True, key=key, **{"default": names[0], **keep, **settings})
-    )
+    settings = {"default": names[0], **keep, **settings}
+    return str(place.segmented_control(label, names, required=True, key=key, **settings))
+
+
+def listed(texts: Mapping[str, str]) -> str:
+    """List names with their texts."""
+    return "; ".join(f"{name}: {text}" for name, text in texts.items())
 
 
 def drop_outside(key: str, least: float, most: float | None) -> None:
@@ -114,6 +83,34 @@ def drop_outside(key: str, least: float, most: float | None) -> None:
     value = st.session_state.get(key)
     if isinstance(value, int | float) and (value < least or (most is not None and value > most)):
         del st.session_state[key]
+
+
+def show_table(
+    frame: Any, alt: str, columns: Mapping[str, Any] | None = None, **settings: Any
+) -> Any:
+    """Draw a table, with the configuration of some columns, and return what is selected in it.
+
+    Settings are those of ``st.dataframe``.
+    """
+    return st.dataframe(
+        frame, hide_index=True, placeholder="-", alt=alt, column_config=columns, **settings
+    )
+
+
+def table_height(rows: int) -> int | str:
+    """Return the height of a table that scrolls only where it has many rows."""
+    return "content" if rows <= _SHOWN_ROWS else 38 + 35 * _SHOWN_ROWS
+
+
+def selected_rows(rows: Iterable[int]) -> Any:
+    """Return the state of a table in which some rows are selected."""
+    return {"selection": {"rows": list(rows), "columns": [], "cells": []}}
+
+
+def offer_download(label: str, data: Any, name: str, key: str, **settings: Any) -> None:
+    """Offer a file of this name; ``data`` is its content, or makes it when it is wanted."""
+    kind = mimetypes.guess_type(name)[0]
+    st.download_button(label, data, name, kind, key=key, on_click="ignore", **settings)
 
 
 def stored_upload(uploaded: UploadedFile) -> Path:
@@ -137,7 +134,12 @@ def show_progress(status: Status, details: Sequence[str] = ()) -> None:
     left = status.seconds_left
     parts = [status.message, *([] if left is None else [f"{duration_text(left)} left"]), *details]
     share = min(1.0, status.done / status.total) if status.total else 0.0
-    st.progress(share, " · ".join(parts))
+    st.progress(share, SEPARATOR.join(parts))
+
+
+def show_log(text: str, **settings: Any) -> None:
+    """Show the end of a run's log."""
+    st.code(text or "the log is empty", language=None, **settings)
 
 
 def offer_removal(
@@ -147,15 +149,7 @@ def offer_removal(
     remove: Callable[[T], object],
     label: Callable[[T], str] = str,
 ) -> None:
-    """Offer to remove something that was imported.
-
-    Args:
-        what: What is removed, such as "a table".
-        key: The same in one word, for the keys of the controls.
-        names: The names to choose from.
-        remove: Removes one of them by its name.
-        label: How a name is shown.
-    """
+    """Offer to remove ``what`` was imported; ``key`` is the same in one word."""
     with st.popover(f"Remove {what}", icon=":material/delete:"):
         title = f"{key.capitalize()} to remove"
         chosen = st.selectbox(title, names, key=f"{key}_to_remove", format_func=label)

@@ -1,7 +1,8 @@
-"""Figures on a page, each with a line that names the source of its numbers.
+"""Accuracies in view and what is computed of them; figures, each with the source of its numbers.
 
 A figure is drawn in three steps: compute a table, draw it by a function of ``fewshot_core.plots``
-(cached by ``cached_figure``), and show it by ``show_figure`` and ``show_source``.
+(cached by ``cached_figure``), and show it by ``show_figure`` and ``show_source``. What is cached is
+shared by all sessions: it must not be changed.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,17 +17,101 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from fewshot_core.dashboard.shared.controls import choose_one
+from fewshot_core.analysis import (
+    DISTRIBUTION_FRAMES,
+    SplitEvaluator,
+    default_limits,
+    describe_sub_spaces,
+    report_frame,
+    tree_shape,
+)
+from fewshot_core.bench import TableInfo
+from fewshot_core.dashboard.shared.controls import SEPARATOR, choose_one, offer_download
+from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.sidebar import View
-from fewshot_core.dashboard.shared.splits import FILE, SEPARATOR, SplitInView
-from fewshot_core.plots import STYLES, alternative
+from fewshot_core.dashboard.shared.splits import FILE, SplitInView
+from fewshot_core.datasets import DATASETS
+from fewshot_core.plots import (
+    STYLES,
+    alternative,
+    cut_notes,
+    distributions_figure,
+    informativeness_figure,
+)
 from fewshot_core.runs import split_command
+from fewshot_core.space import SubSpace
+
+Leaves = tuple[SubSpace, ...]
+Named = tuple[tuple[str, Leaves], ...]
+"""The sub-spaces of several splits with their labels."""
+
+LOWEST = 0.05
+"""The share of the lowest accuracies that axes leave out."""
 
 _FILE_NAME_LENGTH = 80
 _CACHED = 256
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def load_accuracy(workspace: Workspace, view: View, dataset: str | None = None) -> pd.DataFrame:
+    """Return the accuracies in view, or those of another data set; there must be a table."""
+    if view.table is None:
+        raise ValueError("expected a table in view")
+    return _accuracy(workspace, view.table, dataset or view.dataset, view.kind)
+
+
+def load_evaluator(
+    workspace: Workspace, view: View, dataset: str | None = None
+) -> SplitEvaluator | None:
+    """Return the evaluator by the same accuracies; None where the table has no such ones."""
+    name = dataset or view.dataset
+    if view.table is None or view.table.find(name, view.kind) is None:
+        return None
+    return _evaluator(workspace, view.table, name, view.kind, view.threshold)
+
+
+@st.cache_resource(show_spinner=False, max_entries=24)
+def _accuracy(_workspace: Workspace, table: TableInfo, dataset: str, kind: str) -> pd.DataFrame:
+    return _workspace.store.accuracy(table.name, dataset, kind)
+
+
+@st.cache_resource(show_spinner="Drawing random trees", max_entries=24)
+def _evaluator(
+    _workspace: Workspace, table: TableInfo, dataset: str, kind: str, threshold: float
+) -> SplitEvaluator:
+    return SplitEvaluator(_accuracy(_workspace, table, dataset, kind), threshold)
+
+
+def other_data_sets(view: View) -> list[str]:
+    """Return the data sets, besides the one in view, whose accuracies the table in view has."""
+    return [
+        name
+        for name in DATASETS.names()
+        if name != view.dataset and view.table and view.table.find(name, view.kind)
+    ]
+
+
+@lru_cache(_CACHED)
+def describe(leaves: Leaves, evaluator: SplitEvaluator) -> pd.DataFrame:
+    """Describe each sub-space of a split; see ``describe_sub_spaces``."""
+    return describe_sub_spaces(leaves, evaluator.accuracy, evaluator.threshold)
+
+
+@lru_cache(maxsize=_CACHED)
+def reports(named: Named, evaluator: SplitEvaluator) -> pd.DataFrame:
+    """Return the reports of several splits, the most informative first."""
+    return report_frame(dict(named), evaluator)
+
+
+@lru_cache(maxsize=_CACHED)
+def distributions(
+    leaves: Leaves, evaluator: SplitEvaluator, style: str, lowest: float = LOWEST
+) -> pd.DataFrame:
+    """Return the distributions that a style draws, without a share of the lowest accuracies."""
+    limits = default_limits(evaluator.accuracy, lowest)
+    return DISTRIBUTION_FRAMES[style](leaves, evaluator.accuracy, limits)
 
 
 class Picture(go.Figure):  # type: ignore[misc]  # plotly has no types
@@ -55,11 +140,8 @@ def show_figure(
 ) -> None:
     """Draw a figure with its text alternative; its camera button gives an SVG file.
 
-    Args:
-        figure: The figure.
-        key: Its key.
-        on_select: Called when points of it are chosen.
-        wide: Whether it scrolls sideways where a page is too narrow for it.
+    ``on_select`` is called when points of it are chosen. A wide figure scrolls sideways where the
+    page is too narrow for it.
     """
     place = st.container(key=f"wide_{key}") if wide else st
     place.plotly_chart(
@@ -84,7 +166,7 @@ def in_columns(items: Iterable[T], count: int = 3) -> Iterator[tuple[DeltaGenera
         yield from zip(st.columns(count), row, strict=False)
 
 
-def choose_style(key: str, place: DeltaGenerator | None = None) -> str:
+def choose_style(key: str, place: Any = st) -> str:
     """Choose how distributions are drawn."""
     return choose_one("Drawn as", STYLES, key, place, format_func=STYLES.__getitem__)
 
@@ -103,42 +185,36 @@ def show_source(
         st.caption("Reproduce it with:")
         st.code(command, language="bash", wrap_lines=True)
         if frame is not None:
-            st.download_button(
-                "The figure's numbers (CSV)",
-                lambda: frame.to_csv(index=False),
-                f"{key}.csv",
-                "text/csv",
-                key=f"{key}_csv",
-                on_click="ignore",
-            )
+            label = "The figure's numbers (CSV)"
+            offer_download(label, partial(frame.to_csv, index=False), f"{key}.csv", f"{key}_csv")
         if figure is not None and find_spec("kaleido") is not None:
             for form in ("png", "pdf"):
-                st.download_button(
-                    f"The figure as {form.upper()}",
-                    partial(figure.to_image, form, width=1100, scale=2),
-                    f"{key}.{form}",
-                    key=f"{key}_{form}",
-                    on_click="ignore",
-                )
+                data = partial(figure.to_image, form, width=1100, scale=2)
+                label = f"The figure as {form.upper()}"
+                offer_download(label, data, f"{key}.{form}", f"{key}_{form}")
 
 
 def split_source(split: SplitInView) -> list[str]:
     """Return the source of a split, in parts."""
-    parts = [f"run {split.key}" if split.request else f"split {split.label}", *split.details]
-    if split.demo:
-        parts.insert(0, "demonstration data")
-    if split.request is not None and split.request.needs_images:
-        several = f" x {split.request.batches} batches" if split.request.batches > 1 else ""
-        parts.append(f"batch norm: {split.request.batch_norm}")
-        parts.append(f"batch size {split.request.batch_size}{several}")
-        if split.request.tree.warm_up_epochs:
-            tree = split.request.tree
-            parts.append(f"warm-up: {tree.warm_up_epochs} epochs of {tree.warm_up_images:,} images")
+    parts = ["demonstration data"] if split.demo else []
+    parts += [f"run {split.key}" if split.request else f"split {split.label}", *split.details]
+    request = split.request
+    if request is not None and request.needs_images:
+        several = f" x {request.batches} batches" if request.batches > 1 else ""
+        parts.append(f"batch norm: {request.batch_norm}")
+        parts.append(f"batch size {request.batch_size}{several}")
+        if epochs := request.tree.warm_up_epochs:
+            parts.append(f"warm-up: {epochs} epochs of {request.tree.warm_up_images:,} images")
     if split.tree is not None:
         parts.append(str(split.tree.details.get("device")))
     if split.finished is not None:
-        parts.append(datetime.fromtimestamp(split.finished, UTC).strftime("%d %b %Y %H:%M UTC"))
+        parts.append(time_text(split.finished))
     return parts
+
+
+def time_text(seconds: float) -> str:
+    """Return a time since the epoch as a date and time in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%d %b %Y %H:%M UTC")
 
 
 def accuracy_source(view: View) -> list[str]:
@@ -148,16 +224,12 @@ def accuracy_source(view: View) -> list[str]:
     found = view.table.find(view.dataset, view.kind)
     parts = [f"table {view.table.label}", f"benchmark {view.kind} accuracy"]
     if found is not None:
-        parts.append(_seeds_text(found.seeds))
+        seeds = found.seeds
+        number = "one seed" if seeds == "1" else f"mean of {seeds} seeds"
+        parts.append(number if seeds[0].isdigit() else f"seeds {seeds}")
         if found.epochs is not None:
             parts.append(f"{found.epochs} epochs")
     return parts
-
-
-def _seeds_text(seeds: str) -> str:
-    if not seeds[0].isdigit():
-        return f"seeds {seeds}"
-    return "one seed" if seeds == "1" else f"mean of {seeds} seeds"
 
 
 def analyse_command(view: View) -> str:
@@ -185,3 +257,89 @@ def show_view_source(
     """Write the muted line under a figure of accuracies inside a split."""
     parts = accuracy_source(view) + (split_source(view.split) if view.split else [])
     show_source(parts, analyse_command(view), key, frame, figure)
+
+
+def named(splits: Sequence[SplitInView]) -> Named:
+    """Return the sub-spaces of splits with their labels."""
+    return tuple((split.label, split.leaves) for split in splits)
+
+
+def show_informativeness(
+    view: View,
+    evaluator: SplitEvaluator,
+    splits: Sequence[SplitInView],
+    key: str,
+    by_metric: bool = False,
+) -> None:
+    """Draw the information gain of splits between random trees and the best tree.
+
+    Both are of the shape that most of the splits have. ``by_metric``: splits by one metric share a
+    row.
+    """
+    source = tuple(accuracy_source(view)[:2])
+    rows = tuple((split.name, split.trained) for split in splits) if by_metric else ()
+    show_figure(_draw_gains(named(splits), evaluator, source, view.top_label, rows), key)
+
+
+def show_splits_source(view: View, splits: Sequence[SplitInView], key: str) -> None:
+    """Write the muted line under a figure of several splits."""
+    table = f" --table {view.table.name}" if view.table else ""
+    commands = [
+        f"fewshot analyse --run {split.key} --accuracy {view.kind} "
+        f"--threshold {view.threshold:g}{table}"
+        for split in splits
+        if split.request is not None
+    ]
+    parts = [*accuracy_source(view), f"{len(splits)} splits", "10,000 random trees, seed 0"]
+    show_source(parts, "\n".join(commands) or "fewshot doctor", key)
+
+
+@cached_figure
+def _draw_gains(
+    named: Named,
+    evaluator: SplitEvaluator,
+    source: tuple[str, ...],
+    top_label: str,
+    rows: tuple[tuple[str, bool], ...],
+) -> go.Figure:
+    """Draw the informativeness; ``rows`` holds the row of each split and whether it is hollow."""
+    caption = list(source)
+    title = f"Information gain about the {top_label}"
+    table = reports(named, evaluator)
+    if rows:
+        points = pd.DataFrame(rows, [label for label, _ in named], ["row", "hollow"])
+        table = table.join(points, on="split")
+        trained = ", hollow: trained weights" * bool(table["hollow"].any())
+        caption.append(f"one point per split{trained}")
+    shapes = [shape for _, leaves in named if (shape := tree_shape(leaves)) is not None]
+    if not shapes:
+        return informativeness_figure(table, [], None, title, caption)
+    shape = max(shapes, key=shapes.count)
+    if len(set(shapes)) > 1:
+        caption.append("random and best trees are of the most frequent shape")
+    baseline = evaluator.baseline(shape)
+    return informativeness_figure(table, baseline.gains, baseline.best.gain_bits, title, caption)
+
+
+def show_small_distributions(
+    view: View,
+    evaluator: SplitEvaluator,
+    split: SplitInView,
+    style: str,
+    key: str,
+    title: str,
+    note: str = "",
+) -> None:
+    """Draw one small multiple: the distributions of a split, with what the axis leaves out."""
+    leaves, axis_title = split.leaves, f"{view.kind} accuracy, %"
+    show_figure(_draw_small(leaves, evaluator, axis_title, style, title), key)
+    notes = cut_notes(distributions(leaves, evaluator, style), describe(leaves, evaluator))
+    st.caption(SEPARATOR.join(filter(None, [note, *notes])))
+
+
+@cached_figure
+def _draw_small(
+    leaves: Leaves, evaluator: SplitEvaluator, axis_title: str, style: str, title: str
+) -> go.Figure:
+    frame, described = distributions(leaves, evaluator, style), describe(leaves, evaluator)
+    return distributions_figure(frame, described, axis_title, style, title=title, compact=True)

@@ -11,6 +11,7 @@ from streamlit.errors import StreamlitPageNotFoundError
 from fewshot_core.bench.storage import tables_changed
 from fewshot_core.data_folder import data_dir, demo_dir
 from fewshot_core.errors import FewshotError, StoreError
+from fewshot_core.runs import RunFolder, is_active
 from fewshot_core.runs.folder import last_change
 from fewshot_core.runs.overview import RunSummary, summarise
 from fewshot_core.store import Store
@@ -81,13 +82,7 @@ REFRESH_SECONDS = 1.0
 
 
 def link_to(page: Page, label: str | None = None, query: Mapping[str, str] | None = None) -> None:
-    """Draw a link to a page; only its name where a page's script runs by itself.
-
-    Args:
-        page: The page.
-        label: Text of the link, if not the page's name.
-        query: Parameters of its URL, such as ``{"split": run}``.
-    """
+    """Draw a link to a page, perhaps with a query; only its name where a page runs by itself."""
     text, parameters = label or page.label, None if query is None else dict(query)
     try:
         st.page_link(page.path, label=text, icon=page.icon, query_params=parameters)
@@ -132,6 +127,11 @@ class Workspace:
         Runs that started or ended are in it at once, progress after ``REFRESH_SECONDS``.
         """
         return _runs(self, self.data_dir, last_change(self.data_dir), tables_changed(self.data_dir))
+
+    def active_runs(self, kind: str) -> list[RunFolder]:
+        """Return the folders of the runs of a kind that are queued or running now."""
+        runs = [run.folder for run in self.runs() if run.active and run.kind == kind]
+        return [folder for folder in runs if is_active(folder)]
 
 
 def setup(title: str) -> Workspace:

@@ -7,13 +7,20 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.column_config import TextColumn
 
-from fewshot_core.dashboard.shared.controls import choose_count, choose_one, show_errors
+from fewshot_core.dashboard.shared.controls import (
+    choose_number,
+    choose_one,
+    listed,
+    show_errors,
+    show_table,
+)
 from fewshot_core.dashboard.shared.figures import in_columns
 from fewshot_core.dashboard.shared.page import DATA, Workspace, link_to
 from fewshot_core.datasets import DATASETS
 from fewshot_core.glossary import GLOSSARY
-from fewshot_core.images import ImageSource, list_sources
+from fewshot_core.images import list_sources
 from fewshot_core.networks import BATCH_NORM_MODES, check_checkpoint
 from fewshot_core.runs import Network, available_devices
 from fewshot_core.search import ALGORITHMS, PRESETS, SearchOptions, TrainingOptions
@@ -62,23 +69,23 @@ def choose_source(workspace: Workspace, dataset: str) -> str:
         for source in list_sources(dataset, workspace.data_dir)
         if source.problem is None
     }
+    labels = {
+        name: source.label if source.synthetic else f"{name} ({source.label})"
+        for name, source in sources.items()
+    }
     chosen = st.selectbox(
         "Images",
-        list(sources),
+        list(labels),
         key=f"images_{dataset}",
         persist_state="session",
-        format_func=lambda name: _source_label(sources[name]),
+        format_func=labels.__getitem__,
         help=GLOSSARY["synthetic images"],
     )
     if sources[chosen].synthetic:
-        label = DATASETS.get(dataset).label
+        label = DATASETS.label(dataset)
         st.warning(f"Synthetic images, not {label}.", icon=":material/casino:")
         link_to(DATA, f"Add images of {label}")
     return str(chosen)
-
-
-def _source_label(source: ImageSource) -> str:
-    return source.label if source.synthetic else f"{source.name} ({source.label})"
 
 
 def choose_images(workspace: Workspace, dataset: str) -> dict[str, Any]:
@@ -86,13 +93,12 @@ def choose_images(workspace: Workspace, dataset: str) -> dict[str, Any]:
     chosen = choose_source(workspace, dataset)
     left, right = st.columns(2)
     text = "Images in a batch. The published splits used 16."
-    size = choose_count("Batch size", "batch_size", 64, 1, 4096, help=text, place=left)
+    size = choose_number("Batch size", "batch_size", 64, 1, 4096, left, help=text)
     text = "Scores are averaged over this many batches."
-    batches = choose_count("Batches", "batches", 1, 1, 64, help=text, place=right)
+    batches = choose_number("Batches", "batches", 1, 1, 64, right, help=text)
     with st.expander("Batch norm and batch sampling"):
-        modes = BATCH_NORM_MODES
-        norm = choose_one("Batch norm", modes, "batch_norm", default="batch", help=_listed(modes))
-        batch_seed = choose_count("Seed of batch sampling", "batch_seed", 0)
+        norm = choose_one("Batch norm", BATCH_NORM_MODES, "batch_norm", default="batch")
+        batch_seed = choose_number("Seed of batch sampling", "batch_seed", 0)
     return {
         "images": chosen,
         "batch_size": size,
@@ -104,27 +110,35 @@ def choose_images(workspace: Workspace, dataset: str) -> dict[str, Any]:
 
 def choose_network() -> Network | None:
     """Choose the supernet to score; None where its checkpoint is missing."""
-    with st.expander("Network", icon=":material/lan:"):
+    with st.expander("Network", icon=":material/lan:"), show_errors():
         left, right = st.columns(2)
         text = "Of the first stage; 16 in the paper."
-        channels = choose_count("Channels", "channels", 16, 1, 256, help=text, place=left)
+        channels = choose_number("Channels", "channels", 16, 1, 256, left, help=text)
         text = "5 in the paper."
-        cells = choose_count("Cells per stage", "cells", 5, 1, 20, help=text, place=right)
-        seed = choose_count("Seed of the weights", "network_seed", 0, place=left)
-        checkpoint = right.text_input(
-            "Trained weights",
-            key="checkpoint",
-            bind="query-params",
-            placeholder="path of a checkpoint",
-            help="A file written by torch.save with the state of a supernet of this size. "
-            "Without one the network is untrained.",
+        cells = choose_number("Cells per stage", "cells", 5, 1, 20, right, help=text)
+        seed = choose_number("Seed of the weights", "network_seed", 0, place=left)
+        text = (
+            "A file written by torch.save with the state of a supernet of this size. Without one "
+            "the network is untrained."
         )
-    path = Path(checkpoint).expanduser() if checkpoint.strip() else None
-    with show_errors():
-        if path is not None:
-            check_checkpoint(path)
-        return Network(channels, cells, seed, str(path.resolve()) if path else None)
+        checkpoint = choose_checkpoint("Trained weights", "checkpoint", right, help=text)
+        return Network(channels, cells, seed, checkpoint)
     return None
+
+
+def choose_checkpoint(label: str, key: str, place: Any = st, **settings: Any) -> str | None:
+    """Choose a checkpoint by its path; None without one.
+
+    Raises:
+        FewshotError: If there is no such file, or it is not a checkpoint.
+    """
+    settings |= {"bind": "query-params", "placeholder": "path of a checkpoint"}
+    text = place.text_input(label, key=key, **settings).strip()
+    if not text:
+        return None
+    path = Path(text).expanduser()
+    check_checkpoint(path)
+    return str(path.resolve())
 
 
 def choose_device() -> str:
@@ -142,48 +156,31 @@ def choose_device() -> str:
 def choose_tree() -> tuple[TreeOptions | None, int]:
     """Choose the shape of the tree and the random seed; None where there is no such tree."""
     with st.expander("Tree", icon=":material/account_tree:"):
+        settings: Any = {"bind": "query-params"}
         policy = st.selectbox(
-            "Edges are",
-            list(EDGE_POLICIES),
-            key="policy",
-            bind="query-params",
-            help=_listed(EDGE_POLICIES),
+            "Edges are", list(EDGE_POLICIES), key="policy", help=listed(EDGE_POLICIES), **settings
         )
         if policy == "fixed":
-            chosen = st.multiselect(
-                "Edges, in the order of the levels",
-                range(len(EDGES)),
-                default=(0, 1, 2),
-                key="edges",
-                bind="query-params",
-                format_func=edge_label,
-            )
-            edges = tuple(chosen)
+            label, numbers = "Edges, in the order of the levels", range(len(EDGES))
+            settings |= {"default": (0, 1, 2), "format_func": edge_label}
+            edges = tuple(st.multiselect(label, numbers, key="edges", **settings))
         else:
-            edges = tuple(range(choose_count("Levels", "depth", 3, 1, len(EDGES))))
+            edges = tuple(range(choose_number("Levels", "depth", 3, 1, len(EDGES))))
         text = "2 in the paper; 5 on one edge is the original few-shot NAS."
-        groups = choose_count("Groups at each node", "groups", 2, 2, 5, help=text)
-        balanced = st.checkbox(
-            "Balanced groups",
-            key="balanced",
-            bind="query-params",
-            help="Group sizes differ by at most one, as in GM-NAS.",
-        )
-        seed = choose_count("Random seed", "seed", 0)
+        groups = choose_number("Groups at each node", "groups", 2, 2, 5, help=text)
+        text = "Group sizes differ by at most one, as in GM-NAS."
+        balanced = st.checkbox("Balanced groups", key="balanced", bind="query-params", help=text)
+        seed = choose_number("Random seed", "seed", 0)
         left, right = st.columns(2)
         text = (
             "Each sub-supernet is trained for this many epochs, from the weights it inherits, "
             "before it is split further, as in few-shot NAS and GM-NAS. 0 in the paper."
         )
-        epochs = choose_count("Warm-up epochs", "warm_up", 0, 0, 1000, help=text, place=left)
-        images = choose_count(
-            "Images used",
-            "warm_up_images",
-            WARM_UP_IMAGES,
-            2,
-            help="Training images in an epoch of the warm-up.",
-            place=right,
-            disabled=not epochs,
+        epochs = choose_number("Warm-up epochs", "warm_up", 0, 0, 1000, left, help=text)
+        text = "Training images in an epoch of the warm-up."
+        usual = WARM_UP_IMAGES
+        images = choose_number(
+            "Images used", "warm_up_images", usual, 2, None, right, help=text, disabled=not epochs
         )
     with show_errors():
         return TreeOptions.create(edges, groups, balanced, policy, epochs, images), seed
@@ -221,16 +218,9 @@ def choose_options(preset: str) -> SearchOptions | None:
     with st.expander("Override options", icon=":material/tune:"):
         for column, (name, (label, least, step)) in in_columns(_NUMBERS.items(), 2):
             # Each preset has its own controls, so that another one shows its values.
-            changes[name] = column.number_input(
-                label,
-                min_value=least,
-                value=getattr(usual, name),
-                step=step,
-                key=f"{preset}_{name}",
-                bind="query-params",
-                placeholder="all",
-                help=OPTION_TEXTS[name],
-            )
+            key, value = f"{preset}_{name}", getattr(usual, name)
+            settings = {"step": step, "placeholder": "all", "help": OPTION_TEXTS[name]}
+            changes[name] = choose_number(label, key, value, least, None, column, **settings)
         texts = st.text_input(
             "Other options",
             key="set",
@@ -265,21 +255,16 @@ def show_options(
             rows.append((name, as_text(value), as_text(paper_value), differs, text))
     columns = ["option", "value", "paper", "differs", "meaning"]
     differing = [name for name, _, _, differs, _ in rows if differs]
-    column = st.column_config.TextColumn
-    st.dataframe(
+    width = 60 if narrow else 90
+    show_table(
         pd.DataFrame(rows, columns=columns),
+        f"{len(rows)} options; other than in the paper: {', '.join(differing) or 'none'}",
+        {
+            "value": TextColumn(width=width),
+            "paper": TextColumn(width=width, help="Appendix A"),
+            "differs": TextColumn("≠", width=40, help="Not as in the paper"),
+        },
         key=key,
-        hide_index=True,
         height="content",
         column_order=columns[: 3 if narrow else None],
-        column_config={
-            "value": column(width=60 if narrow else 90),
-            "paper": column(width=60 if narrow else 90, help="Appendix A"),
-            "differs": column("≠", width=40, help="Not as in the paper"),
-        },
-        alt=f"{len(rows)} options; other than in the paper: {', '.join(differing) or 'none'}",
     )
-
-
-def _listed(texts: Mapping[str, str]) -> str:
-    return "; ".join(f"{name}: {text}" for name, text in texts.items())

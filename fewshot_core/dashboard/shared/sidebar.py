@@ -21,44 +21,42 @@ from fewshot_core.dashboard.shared.splits import (
 from fewshot_core.datasets import DATASETS
 from fewshot_core.glossary import GLOSSARY
 
-T = TypeVar("T", str, float)
+T = TypeVar("T", str, int, float)
 
 
-def recall(key: str, default: T, read: Callable[[str], T], valid: Callable[[T], bool]) -> None:
-    """Set the value of a control before it is drawn: from the URL, or its last one.
+def keep_in_url(
+    draw: Callable[[], Any],
+    key: str,
+    first: T,
+    read: Callable[[str], T],
+    valid: Callable[[T], bool],
+    unwritten: T | None = None,
+) -> T:
+    """Draw a control whose value is in the URL and the same on all pages.
 
-    Args:
-        key: The control's key and its name in the URL.
-        default: Its first value, also used where the URL has one that is not valid.
-        read: Reads a value from the URL's text; may raise ValueError.
-        valid: Whether a value is possible now.
+    It has the value of the URL, else its last one; ``first``, where that is none or not valid now.
+    ``read`` makes a value of the URL's text and may raise ValueError; the value ``unwritten`` is
+    not written there.
     """
-    value = st.session_state.get(key, st.session_state.get(_last(key), default))
+    last, written = f"{key} on all pages", f"{key} in the URL"
+    value = st.session_state.get(key, st.session_state.get(last, first))
     text = st.query_params.get(key)
-    if text is not None and text != st.session_state.get(_in_url(key)):
+    if text is not None and text != st.session_state.get(written):
         try:
             value = read(text)
         except ValueError:
-            value = default
+            value = first
     # Set on every run: a page that is opened later does not show what another page had.
-    st.session_state[key] = value if valid(value) else default
-
-
-def recall_option(key: str, options: Sequence[str], default: str | None = None) -> None:
-    """Set the value of a control with options; by default the first of them."""
-    recall(key, default or options[0], str, lambda value: value in options)
-
-
-def publish(key: str, default: str | float) -> None:
-    """Write the value of a control into the URL, unless it is the default."""
-    value = st.session_state[key]
-    st.session_state[_last(key)] = value
-    text = None if value == default else str(value)
-    st.session_state[_in_url(key)] = text
+    st.session_state[key] = value if valid(value) else first
+    draw()
+    chosen: T = st.session_state[key]
+    text = None if chosen == unwritten else str(chosen)
+    st.session_state[last], st.session_state[written] = chosen, text
     if text is not None:
         st.query_params[key] = text
     elif key in st.query_params:
         del st.query_params[key]
+    return chosen
 
 
 def choose_option(
@@ -66,43 +64,29 @@ def choose_option(
     label: str,
     options: Sequence[str],
     key: str,
-    default: str | None = None,
+    first: str | None = None,
+    unwritten: str | None = None,
     **settings: Any,
 ) -> str:
-    """Draw a control with options whose value is in the URL and the same on all pages.
+    """Choose one of some options by a control such as ``st.selectbox``; see ``keep_in_url``.
 
-    Args:
-        control: Such as ``st.selectbox``.
-        label: Its label.
-        options: Its options; the first is chosen at first.
-        key: Its key and its name in the URL.
-        default: The value that is not written into the URL, if not the first option.
-        settings: Further arguments of the control.
+    The first option is chosen at first and not written into the URL, if nothing else is said.
     """
-    recall_option(key, options)
-    chosen = control(label, options, key=key, **settings)
-    publish(key, options[0] if default is None else default)
-    return str(chosen)
-
-
-def _last(key: str) -> str:
-    return f"{key} on all pages"
-
-
-def _in_url(key: str) -> str:
-    return f"{key} in the URL"
+    return keep_in_url(
+        lambda: control(label, options, key=key, **settings),
+        key,
+        first or options[0],
+        str,
+        lambda value: value in options,
+        options[0] if unwritten is None else unwritten,
+    )
 
 
 @dataclass(frozen=True)
 class View:
-    """What is in view on every page.
+    """What is in view on every page: ``kind`` is that of the benchmark accuracy.
 
-    Attributes:
-        dataset: The data set.
-        kind: The kind of benchmark accuracy, validation or test.
-        table: The table it is from, or None where no table has it.
-        threshold: The share that counts as top.
-        split: The split, or None where none is finished for the data set.
+    There is no table where none has such accuracies, and no split where none is finished.
     """
 
     dataset: str
@@ -114,7 +98,7 @@ class View:
     @property
     def axis_title(self) -> str:
         """The title of an axis of accuracy, with its unit."""
-        return f"{self.kind} accuracy on {DATASETS.get(self.dataset).label}, %"
+        return f"{self.kind} accuracy on {DATASETS.label(self.dataset)}, %"
 
     @property
     def top_label(self) -> str:
@@ -149,7 +133,7 @@ def _choose_table(workspace: Workspace, dataset: str, kind: str) -> TableInfo | 
     infos = {info.name: info for info in list_tables(workspace.data_dir)}
     found = {name: part for name, info in infos.items() if (part := info.find(dataset, kind))}
     if not found:
-        label = DATASETS.get(dataset).label
+        label = DATASETS.label(dataset)
         st.warning(f"No table has {kind} accuracies on {label}.", icon=":material/table_chart:")
         link_to(DATA, "Import a table")
         return None
@@ -162,19 +146,16 @@ def _choose_table(workspace: Workspace, dataset: str, kind: str) -> TableInfo | 
 
 
 def _choose_top() -> float:
-    low, high, default = 0.1, 10.0, 1.0
-    recall("top", default, float, lambda value: low <= value <= high)
-    chosen = st.slider(
-        "Top",
-        min_value=low,
-        max_value=high,
-        step=0.1,
-        format="%.1f%%",
-        key="top",
-        help=GLOSSARY["top 1%"],
+    low, high, first = 0.1, 10.0, 1.0
+    settings: Any = {"step": 0.1, "format": "%.1f%%", "key": "top", "help": GLOSSARY["top 1%"]}
+    return keep_in_url(
+        lambda: st.slider("Top", low, high, **settings),
+        "top",
+        first,
+        float,
+        lambda value: low <= value <= high,
+        first,
     )
-    publish("top", default)
-    return float(chosen)
 
 
 def _choose_split(workspace: Workspace, dataset: str) -> SplitInView | None:
@@ -184,12 +165,11 @@ def _choose_split(workspace: Workspace, dataset: str) -> SplitInView | None:
         return None
     # Always in the URL: another split may be the first one tomorrow.
     chosen = choose_option(
-        st.selectbox, "Split", list(labels), "split", default="", format_func=labels.__getitem__
+        st.selectbox, "Split", list(labels), "split", unwritten="", format_func=labels.__getitem__
     )
     split = replace(open_split(workspace, chosen), label=labels[chosen])
-    parts = [*split.details]
-    if split.demo:
-        parts.insert(0, ":blue[demonstration, came with the project]")
+    parts = [":blue[demonstration, came with the project]"] if split.demo else []
+    parts += split.details
     if split.synthetic:
         parts.append(":orange[synthetic images]")
     if split.ties:
@@ -200,7 +180,7 @@ def _choose_split(workspace: Workspace, dataset: str) -> SplitInView | None:
 
 def show_missing_split(view: View) -> None:
     """Say that no split of the data set is finished, and where to make one."""
-    label = DATASETS.get(view.dataset).label
+    label = DATASETS.label(view.dataset)
     show_empty(
         f"No split of {label} is finished yet. A split divides the 15,625 architectures into "
         "sub-spaces; this page will show what is in each of them.",
@@ -211,7 +191,7 @@ def show_missing_split(view: View) -> None:
 
 def show_missing_table(view: View) -> None:
     """Say that no table has the accuracies in view, and where to import one."""
-    label = DATASETS.get(view.dataset).label
+    label = DATASETS.label(view.dataset)
     show_empty(
         f"No accuracy table has the {view.kind} accuracies of the architectures on {label}. "
         "Choose the other kind of accuracy in the sidebar, or import a table: a CSV file, a "

@@ -10,6 +10,7 @@ from typing import Any
 
 import streamlit as st
 
+from fewshot_core.dashboard.shared.controls import SEPARATOR
 from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.errors import FewshotError
 from fewshot_core.metrics import METRICS
@@ -28,7 +29,6 @@ from fewshot_core.splitting import SplitTree
 from fewshot_core.splitting.files import imported_names, imported_path, read_imported
 from fewshot_core.store import Store
 
-SEPARATOR = " · "
 FILE = "file-"
 """Prefix of the keys of imported splits."""
 
@@ -139,18 +139,9 @@ def first_of_each_metric(labels: Mapping[str, str], most: int = 1) -> list[str]:
 class SplitInView:
     """A split; two are equal if they are the same split, however they are labelled.
 
-    Attributes:
-        key: Its name in the URL: its run, or "file-" and the name of an imported one.
-        leaves: Its sub-spaces, in tree order.
-        finished: When its run ended, in seconds since the epoch.
-        label: Its label, full or as short as the others in view allow.
-        name: The metric's label, or its name in the file.
-        dataset: The data set it was made for.
-        details: Its network and images, in words.
-        tree: Its tree with scores, or None for an imported one.
-        request: Its request, or None for an imported one.
-        seconds: How long scoring took.
-        demo: Whether it came with the project.
+    ``key`` is its name in the URL: its run, or "file-" and the name of an imported one, which has
+    neither tree nor request. ``leaves`` are in tree order, ``details`` its network and images in
+    words, ``finished`` seconds since the epoch; a demo split came with the project.
     """
 
     key: str

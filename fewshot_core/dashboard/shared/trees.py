@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.column_config import NumberColumn, ProgressColumn, TextColumn
 
 from fewshot_core.analysis import SplitEvaluator, branchings
-from fewshot_core.dashboard.shared.figures import cached_figure, show_figure
-from fewshot_core.dashboard.shared.loading import describe
+from fewshot_core.dashboard.shared.controls import selected_rows, show_table, table_height
+from fewshot_core.dashboard.shared.figures import cached_figure, describe, show_figure
 from fewshot_core.dashboard.shared.splits import SplitInView, record_label
 from fewshot_core.metrics import METRICS
 from fewshot_core.plots import (
@@ -26,7 +28,6 @@ Path = tuple[int, ...]
 
 _CHART = "tree_chart"
 _NODE = "node"
-_SHOWN_ROWS = 12
 _PERCENT = {"best": "best %", "mean": "mean %", "median": "median %"}
 
 _draw_scores = cached_figure(scores_figure)
@@ -36,32 +37,27 @@ _draw_similarity = cached_figure(similarity_figure)
 def tree_drawing(
     tree: SplitTree,
     leaves: pd.DataFrame | None = None,
-    levels: int | None = None,
+    levels: int = 1,
     growing: bool = False,
 ) -> TreeDrawing:
-    """Return the drawing of a tree, complete or growing.
+    """Return the drawing of a tree, complete or growing to so many levels.
 
-    Args:
-        tree: The tree.
-        leaves: The description of its sub-spaces, or None.
-        levels: How many levels it will have.
-        growing: Whether its first open place is being scored.
+    ``leaves`` is the description of its sub-spaces; the first open place of a growing tree is
+    being scored.
     """
     undecided = [path for path, _ in tree.open_paths()]
     active = min(undecided, key=len) if growing else None
-    places = [node.path for node in tree.nodes] + undecided
-    return TreeDrawing(tuple(_branch(tree, path, active) for path in places), leaves, levels)
-
-
-def _branch(tree: SplitTree, path: Path, active: Path | None) -> TreeBranch:
-    parent = tree.node(path[:-1]) if path else None
-    operations = parent.groups[path[-1]] if parent else ()
-    node = tree.node(path)
-    if node is None:
-        return TreeBranch(path, operations, active=path == active)
-    scores = tuple(zip(node.operations, node.values, strict=True))
-    edge = edge_label(node.edge)
-    return TreeBranch(path, operations, edge, scores, node.degenerate, node.reason)
+    branches = []
+    for path in [*(node.path for node in tree.nodes), *undecided]:
+        parent = tree.node(path[:-1]) if path else None
+        operations = parent.groups[path[-1]] if parent else ()
+        if node := tree.node(path):
+            scores = tuple(zip(node.operations, node.values, strict=True))
+            about = edge_label(node.edge), scores, node.degenerate, node.reason
+            branches.append(TreeBranch(path, operations, *about))
+        else:
+            branches.append(TreeBranch(path, operations, active=path == active))
+    return TreeDrawing(tuple(branches), leaves, levels)
 
 
 @cached_figure
@@ -70,19 +66,15 @@ def draw_split(split: SplitInView, evaluator: SplitEvaluator | None) -> go.Figur
     leaves = None if evaluator is None else describe(split.leaves, evaluator)
     if split.tree is not None:
         return tree_figure(tree_drawing(split.tree, leaves))
-    branches = [TreeBranch(())]
-    found = branchings(split.leaves)
-    if found is None:  # an imported split that comes from no tree
-        branches += [TreeBranch((number,)) for number in range(len(split.leaves))]
-        return tree_figure(TreeDrawing(tuple(branches), leaves))
+    found = branchings(split.leaves) or []
     edges = {node.path: edge_label(node.edge) for node in found}
-    branches = [TreeBranch((), (), edges[()])]
+    branches = [TreeBranch((), (), edges.get(()))]
+    if not found:  # an imported split that comes from no tree
+        branches += [TreeBranch((number,)) for number in range(len(split.leaves))]
     for node in found:
-        paths = [(*node.path, number) for number in range(len(node.groups))]
-        branches += [
-            TreeBranch(path, group, edges.get(path))
-            for path, group in zip(paths, node.groups, strict=True)
-        ]
+        for number, group in enumerate(node.groups):
+            path = (*node.path, number)
+            branches.append(TreeBranch(path, group, edges.get(path)))
     return tree_figure(TreeDrawing(tuple(branches), leaves))
 
 
@@ -92,13 +84,9 @@ def show_tree(split: SplitInView, tree: SplitTree, evaluator: SplitEvaluator | N
     names = {text: _node_name(tree, node) for text, node in nodes.items()}
     figure = draw_split(split, evaluator)
     show_figure(figure, _CHART, on_select=lambda: _choose_clicked(names), wide=True)
-    chosen = st.selectbox(
-        "Node",
-        list(names.values()),
-        key=_NODE,
-        bind="query-params",
-        help="Choose one here, or click it in the tree.",
-    )
+    text = "Choose one here, or click it in the tree."
+    listed = list(names.values())
+    chosen = st.selectbox("Node", listed, key=_NODE, bind="query-params", help=text)
     return next(nodes[text] for text, name in names.items() if name == chosen)
 
 
@@ -113,12 +101,11 @@ def _choose_clicked(names: Mapping[str, str]) -> None:
 def _node_name(tree: SplitTree, node: SplitNode) -> str:
     """Path to a node in words: "2<-0, after 1<-0 3x3"."""
     name = edge_label(node.edge) + " (?)" * node.degenerate
-    steps = []
-    for depth, number in enumerate(node.path):
-        parent = tree.node(node.path[:depth])
-        if parent is not None:
-            group = operation_set_label(parent.groups[number])
-            steps.append(f"{edge_label(parent.edge)} {group}")
+    steps = [
+        f"{edge_label(parent.edge)} {operation_set_label(parent.groups[number])}"
+        for depth, number in enumerate(node.path)
+        if (parent := tree.node(node.path[:depth]))
+    ]
     return f"{name}, after {' and '.join(steps)}" if steps else f"{name}, the root"
 
 
@@ -126,48 +113,40 @@ def show_node(tree: SplitTree, node: SplitNode, key: str) -> None:
     """Show a node's scores, similarities and candidate cuts."""
     if node.degenerate:
         st.warning(f"This node is a tie: {node.reason}.", icon=":material/help:")
-    scored = any(value is not None for value in node.values)
-    left, right = st.columns(2, gap="medium")
-    if scored:
-        with left:
+    similarities: Any = st
+    if any(value is not None for value in node.values):
+        scores, similarities = st.columns(2, gap="medium")
+        with scores:
             label = record_label(METRICS, tree.metric)
             figure = _draw_scores(node.operations, node.values, "Scores", label)
             show_figure(figure, f"{key}_scores")
-    with right if scored else left:
+    with similarities.container():
         figure = _draw_similarity(node.operations, node.similarity, node.groups, "Similarity")
         show_figure(figure, f"{key}_similarity")
-    with st.container() if scored else right:
-        _show_candidates(tree, node)
+    _show_candidates(tree, node)
 
 
 def _show_candidates(tree: SplitTree, node: SplitNode) -> None:
     """List all groupings with their cuts, and say how close the second smallest is."""
     balanced = bool(tree.details.get("balanced", False))
     candidates = rank_candidates(node.similarity, len(node.groups), balanced)
-    groupings = [
-        tuple(tuple(node.operations[item] for item in group) for group in candidate.groups)
-        for candidate in candidates
-    ]
     cuts = [candidate.cut for candidate in candidates]
-    table = pd.DataFrame(
-        {
-            "": ["chosen" if groups == node.groups else "" for groups in groupings],
-            "groups": [" | ".join(map(operation_set_label, groups)) for groups in groupings],
-            "cut": cuts,
-            "gap to the minimum": [cut - cuts[0] for cut in cuts],
-        }
-    )
+    rows = []
+    for candidate in candidates:
+        groups = tuple(tuple(node.operations[item] for item in group) for group in candidate.groups)
+        text = " | ".join(map(operation_set_label, groups))
+        chosen = "chosen" * (groups == node.groups)
+        rows.append((chosen, text, candidate.cut, candidate.cut - cuts[0]))
     st.markdown(f"**{len(candidates)} candidate cuts**: {_gap_text(cuts)}")
-    st.dataframe(
-        table,
-        hide_index=True,
-        height=230,
-        column_config={
-            "": st.column_config.TextColumn(width=65),
-            "cut": st.column_config.NumberColumn(format="%.4g"),
-            "gap to the minimum": st.column_config.NumberColumn(format="%.3g"),
+    show_table(
+        pd.DataFrame(rows, columns=["", "groups", "cut", "gap"]),
+        f"{len(candidates)} ways to group the operations, by their cut",
+        {
+            "": TextColumn(width=65),
+            "cut": NumberColumn(format="%.4g", width=75),
+            "gap": NumberColumn(format="%.3g", width=75, help="Gap to the minimum cut"),
         },
-        alt=f"{len(candidates)} ways to group the operations, by their cut",
+        height=230,
     )
 
 
@@ -183,13 +162,9 @@ def _gap_text(cuts: list[float]) -> str:
 def show_sub_spaces(
     described: pd.DataFrame, top_label: str, key: str, link: str | None = None
 ) -> int | None:
-    """Draw the table of sub-spaces; return the position of the chosen row, or None.
+    """Draw what ``describe_sub_spaces`` returns; return the position of the chosen row, if any.
 
-    Args:
-        described: What ``describe_sub_spaces`` returns.
-        top_label: The label of the top.
-        key: The table's key.
-        link: The parameter of the URL for the chosen sub-space, or None.
+    ``link`` is the parameter of the URL for the chosen sub-space.
     """
     table = pd.DataFrame(
         {
@@ -203,37 +178,37 @@ def show_sub_spaces(
             "best rank": described["best_rank"],
         }
     )
-    number = st.column_config.NumberColumn
-    event = st.dataframe(
+    wanted = st.query_params.get(link) if link else None
+    event = show_table(
         table,
-        key=key,
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
-        selection_default=_linked_selection(described, link),
-        height="content" if len(table) <= _SHOWN_ROWS else 38 + 35 * _SHOWN_ROWS,
-        placeholder="-",
-        column_config={
-            "sub-space": st.column_config.TextColumn(width=70),
-            "size": number(format="localized", width=60, help="Architectures in the sub-space"),
-            "share": number(format="%.1f%%", help="Share of all 15,625 architectures"),
-            "top": number(label=top_label, width=60, help=f"Architectures of the {top_label}"),
-            "of the top": st.column_config.ProgressColumn(
+        f"{len(table)} sub-spaces with their sizes, their share of the {top_label} and their "
+        "accuracies",
+        {
+            "sub-space": TextColumn(width=70),
+            "size": NumberColumn(format="localized", width=60, help="Architectures in it"),
+            "share": NumberColumn(format="%.1f%%", help="Share of all 15,625 architectures"),
+            "top": NumberColumn(top_label, width=60, help=f"Architectures of the {top_label}"),
+            "of the top": ProgressColumn(
                 format="%.1f%%",
                 width=130,
                 min_value=0,
                 max_value=max(1.0, float(table["of the top"].max(skipna=True) or 0.0)),
                 help=f"Share of the {top_label} that is in this sub-space",
             ),
-            "enrichment": number(
+            "enrichment": NumberColumn(
                 format="%.2f",
                 help="Share of the top over share of the space; 1 for a random sub-space",
             ),
-            **{label: number(format="%.2f") for label in _PERCENT.values()},
-            "best rank": number(format="localized", help="Rank of its best in the whole space"),
+            **dict.fromkeys(_PERCENT.values(), NumberColumn(format="%.2f")),
+            "best rank": NumberColumn(
+                format="localized", help="Rank of its best in the whole space"
+            ),
         },
-        alt=f"{len(table)} sub-spaces with their sizes, their share of the {top_label} and their "
-        "accuracies",
+        key=key,
+        on_select="rerun",
+        selection_mode="single-row",
+        selection_default=selected_rows(np.flatnonzero(table["sub-space"] == wanted).tolist()),
+        height=table_height(len(table)),
     )
     rows = event.selection.rows
     chosen = int(rows[0]) if rows else None
@@ -242,10 +217,3 @@ def show_sub_spaces(
     elif link is not None and link in st.query_params:
         del st.query_params[link]
     return chosen
-
-
-def _linked_selection(described: pd.DataFrame, link: str | None) -> Any:
-    """Return the selection that the URL asks for."""
-    wanted = st.query_params.get(link) if link else None
-    rows = [row for row, name in enumerate(described["sub_space"]) if name == wanted]
-    return {"selection": {"rows": rows}}

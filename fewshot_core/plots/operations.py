@@ -1,40 +1,113 @@
-"""Scores of the operations at a node, and the similarity of each pair."""
+"""Operations: as coloured labels, in a cell, and their scores and similarities at a node."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
 from fewshot_core.plots.template import (
+    DARK_TEXT,
     DEGENERATE_COLOUR,
     INK,
     OPERATION_COLOURS,
+    OPERATION_GLYPHS,
+    SMALL_FONT_SIZE,
+    Annotation,
     add_matrix,
     base_figure,
     empty_figure,
+    note,
     number_text,
-    text_colour,
 )
-from fewshot_core.space import OPERATION_LABELS, operation_set_label
+from fewshot_core.space import (
+    EDGES,
+    OPERATION_LABELS,
+    OPERATIONS,
+    Architecture,
+    edge_label,
+    operation_set_label,
+)
 
 _COLOUR_SCALE = ((0.0, "#93B3E2"), (0.5, "#DCE2E8"), (1.0, "#F3C45C"))
+_GAP = 3
+_PLACES = ((0.0, 0.0), (1.15, 1.0), (1.65, 0.42), (3.0, 0.0))
+_HEIGHT = 240
+_ARROW = {"text": "", "showarrow": True, "standoff": 14, "startstandoff": 13, "axref": "x"}
+_ARROW |= {"ayref": "y", "arrowhead": 2, "arrowsize": 0.9, "arrowwidth": 2.6}
+
+
+def operation_label(
+    operation: int, text: str, x: float, y: float, hover: str, **options: Any
+) -> Annotation:
+    """White text on the colour of an operation."""
+    look = {"bgcolor": OPERATION_COLOURS[operation], "borderpad": 3, "hovertext": hover}
+    font = {"color": "#FFFFFF", "size": SMALL_FONT_SIZE}
+    return note(text, x, y, font=font, **(look | options))
+
+
+def operation_row(
+    operations: Iterable[int], x: float, y: float, shift: int, hover: str
+) -> list[Annotation]:
+    """Short labels of operations side by side, beginning ``shift`` pixels to the right of ``x``."""
+    row = []
+    for operation in operations:
+        text = OPERATION_GLYPHS[operation]
+        width = 27 if len(text) > 1 else 17
+        place = {"width": width - 2, "borderpad": 1, "xanchor": "left", "xshift": shift}
+        row.append(operation_label(operation, text, x, y, hover, **place))
+        shift += width + _GAP
+    return row
+
+
+def cell_figure(architecture: Architecture, title: str = "Cell") -> go.Figure:
+    """Draw a cell without crossing edges; an edge with the operation ``none`` is dotted."""
+    parts = [
+        f"{edge_label(edge)} {OPERATION_LABELS[operation]}"
+        for edge, operation in enumerate(architecture.operations)
+    ]
+    alt = f"{title} of {architecture.to_string()}: {', '.join(parts)}."
+    figure = base_figure(title, _HEIGHT, alt)
+    arrows, labels = [], []
+    for edge, operation in enumerate(architecture.operations):
+        target, source = EDGES[edge]
+        (x0, y0), (x1, y1) = _PLACES[source], _PLACES[target]
+        if OPERATIONS[operation] == "none":
+            line = {"color": OPERATION_COLOURS[operation], "width": 2, "dash": "dot"}
+            figure.add_scatter(x=[x0, x1], y=[y0, y1], mode="lines", line=line, hoverinfo="skip")
+        else:
+            look = {"arrowcolor": OPERATION_COLOURS[operation], **_ARROW}
+            arrows.append({"x": x1, "y": y1, "ax": x0, "ay": y0, **look})
+        hover = escape(f"edge {edge_label(edge)}: {OPERATIONS[operation]}")
+        middle = (x0 + x1) / 2, (y0 + y1) / 2
+        labels.append(operation_label(operation, OPERATION_LABELS[operation], *middle, hover))
+    figure.add_scatter(
+        x=[x for x, _ in _PLACES],
+        y=[y for _, y in _PLACES],
+        mode="markers+text",
+        text=["0", "1", "2", "3"],
+        textfont={"color": "#FFFFFF"},
+        marker={"size": 26, "color": INK},
+        hovertext=["node 0, input", "node 1", "node 2", "node 3, output"],
+        hoverinfo="text",
+    )
+    figure.update_layout(annotations=arrows + labels, showlegend=False)
+    figure.update_xaxes(visible=False, range=[-0.2, 3.2], fixedrange=True)
+    figure.update_yaxes(visible=False, range=[-0.2, 1.2], fixedrange=True)
+    return figure
 
 
 def scores_figure(
     operations: Sequence[int],
-    values: Sequence[float | None] | None,
+    values: Sequence[float | None],
     title: str = "Scores",
     axis_title: str = "",
 ) -> go.Figure:
-    """Draw the score of each operation number as a bar, with a text where it is not finite.
-
-    ``values`` is None for a metric that only compares pairs.
-    """
+    """Draw the score of each operation number as a bar, with a text where it is not finite."""
     height = 96 + 34 * max(len(operations), 3)
-    if not operations:
-        return empty_figure(title, "no operation is enabled", height)
-    if values is None or all(value is None for value in values):
+    if all(value is None for value in values):
         return empty_figure(title, "this metric compares pairs: see the similarities", height)
     labels = [OPERATION_LABELS[operation] for operation in operations]
     texts = [number_text(value) for value in values]
@@ -70,8 +143,6 @@ def similarity_figure(
     Groups hold operation numbers; there are none before the split is decided.
     """
     height = 72 + 40 * max(len(operations), 3)
-    if not operations:
-        return empty_figure(title, "no operation is enabled", height)
     shown = groups or [operations]
     order = [list(operations).index(operation) for group in shown for operation in group]
     matrix = np.asarray(similarity, dtype=np.float64)[np.ix_(order, order)]
@@ -88,7 +159,7 @@ def similarity_figure(
         text=[[_compact_text(float(value)) for value in row] for row in matrix],
         customdata=[[number_text(float(value)) for value in row] for row in matrix],
         texttemplate="%{text}",
-        textfont={"color": text_colour(_COLOUR_SCALE[0][1])},
+        textfont={"color": DARK_TEXT},
         hovertemplate="%{y} and %{x}: %{customdata}<extra></extra>",
         hoverongaps=True,
     )
