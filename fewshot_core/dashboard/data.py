@@ -1,9 +1,12 @@
 """Accuracy tables and images on the page Runs and data."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
+from streamlit.column_config import NumberColumn
+from streamlit.delta_generator import DeltaGenerator
 
 from fewshot_core.bench import (
     FORMS,
@@ -19,7 +22,12 @@ from fewshot_core.bench import (
     preview_table,
     remove_table,
 )
-from fewshot_core.dashboard.shared.controls import offer_removal, show_errors, stored_upload
+from fewshot_core.dashboard.shared.controls import (
+    offer_removal,
+    show_errors,
+    show_table,
+    stored_upload,
+)
 from fewshot_core.dashboard.shared.figures import in_columns
 from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.datasets import DATASETS
@@ -44,7 +52,7 @@ def show_tables(workspace: Workspace) -> None:
         for info in tables
         for item in info.sets
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt=f"{len(tables)} accuracy tables")
+    show_table(pd.DataFrame(rows), f"{len(tables)} accuracy tables")
     for name, problem in damaged:
         st.warning(f"{name}: {problem}", icon=":material/warning:")
     removable = [info.name for info in tables if info.name != PACKAGED_TABLE]
@@ -108,24 +116,24 @@ def _show_import(data_dir: Path) -> None:
 def _choose_mapping(preview: TablePreview) -> ColumnMapping | None:
     """Choose what the columns of a CSV file contain, beginning with what was recognised."""
     st.markdown("**Columns**")
-    st.dataframe(preview.rows.head(3), hide_index=True, alt="The first rows of the file")
+    show_table(preview.rows.head(3), "The first rows of the file")
     proposed, columns = preview.mapping, list(preview.columns)
+    architecture, form, scale = columns[0], next(iter(FORMS)), next(iter(SCALES))
+    if proposed:
+        architecture, form, scale = proposed.architecture, proposed.form, proposed.scale
     first, second, third = st.columns(3)
-    start = columns.index(proposed.architecture) if proposed else 0
-    architecture = first.selectbox("Architecture", columns, index=start, key="map_architecture")
-    forms, scales = list(FORMS), list(SCALES)
-    start = forms.index(proposed.form) if proposed else 0
-    form = second.selectbox("Format", forms, index=start, key="map_form")
-    start = scales.index(proposed.scale) if proposed else 0
-    scale = third.selectbox("Accuracies are", scales, index=start, key="map_scale")
+    architecture = _choose_from(columns, architecture, "Architecture", "map_architecture", first)
+    form = _choose_from(FORMS, form, "Format", "map_form", second)
+    scale = _choose_from(SCALES, scale, "Accuracies are", "map_scale", third)
     known = proposed.columns if proposed else ()
     meant = {column: f"{dataset} {kind}" for column, dataset, kind in known}
     choices = [_UNUSED, *(f"{dataset} {kind}" for dataset in DATASETS.names() for kind in KINDS)]
     chosen = []
     others = [column for column in columns if column != architecture]
     for place, column in in_columns(others, 4):
-        start = choices.index(meant.get(column, _UNUSED))
-        content = place.selectbox(column, choices, index=start, key=f"map_column_{column}")
+        content = _choose_from(
+            choices, meant.get(column, _UNUSED), column, f"map_column_{column}", place
+        )
         if content != _UNUSED:
             dataset, _, kind = content.partition(" ")
             chosen.append((column, dataset, kind))
@@ -135,21 +143,21 @@ def _choose_mapping(preview: TablePreview) -> ColumnMapping | None:
     return ColumnMapping(architecture, tuple(chosen), form, scale)
 
 
+def _choose_from(
+    options: Iterable[str], first: str, label: str, key: str, place: DeltaGenerator
+) -> str:
+    names = list(options)
+    return str(place.selectbox(label, names, index=names.index(first), key=key))
+
+
 def _show_preview(preview: TablePreview) -> None:
     if not preview.sets:
         return
     st.markdown("**Preview**")
-    st.dataframe(
-        pd.DataFrame([_set_row(item) for item in preview.sets]),
-        hide_index=True,
-        alt="Data sets and kinds of accuracy in the file",
-    )
-    st.dataframe(
-        preview.best,
-        hide_index=True,
-        column_config={"accuracy_mean": st.column_config.NumberColumn("best %", format="%.4f")},
-        alt="The best architecture of each",
-    )
+    sets = pd.DataFrame([_set_row(item) for item in preview.sets])
+    show_table(sets, "Data sets and kinds of accuracy in the file")
+    best = {"accuracy_mean": NumberColumn("best %", format="%.4f")}
+    show_table(preview.best, "The best architecture of each", best)
 
 
 def show_images(workspace: Workspace) -> None:
@@ -170,7 +178,7 @@ def _show_sources(data_dir: Path) -> None:
         }
         for source in sources
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt=f"{len(rows)} sources of images")
+    show_table(pd.DataFrame(rows), f"{len(rows)} sources of images")
     real = any(source.name != SYNTHETIC for source in sources)
     with st.expander("Add images", icon=":material/image:", expanded=not real):
         _show_adding(data_dir)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.column_config import TextColumn
 
 from fewshot_core.analysis import (
     recorded_results,
@@ -24,6 +25,7 @@ from fewshot_core.analysis.results import (
 )
 from fewshot_core.dashboard.search.form import show_start
 from fewshot_core.dashboard.search.plans import Place, make_plan, place_of
+from fewshot_core.dashboard.shared.controls import choose_one, offer_download, show_table
 from fewshot_core.dashboard.shared.figures import accuracy_source, load_accuracy, show_source
 from fewshot_core.dashboard.shared.page import SEARCH, SPLIT, Workspace, link_to, setup
 from fewshot_core.dashboard.shared.requests import (
@@ -108,16 +110,8 @@ def _choose(found: pd.DataFrame) -> tuple[str | None, str]:
         help="Only searches with the same settings can be compared. With all of them, a cell that "
         "mixes several is marked.",
     )
-    show = right.segmented_control(
-        "Cells show",
-        list(_SHOWN),
-        default="both",
-        required=True,
-        key="cells",
-        bind="query-params",
-        format_func=_SHOWN.__getitem__,
-    )
-    return None if preset == _ALL else str(preset), str(show)
+    show = choose_one("Cells show", _SHOWN, "cells", right, format_func=_SHOWN.__getitem__)
+    return None if preset == _ALL else str(preset), show
 
 
 def _show_notes(view: View, table: pd.DataFrame) -> None:
@@ -159,16 +153,15 @@ def _show_grid(table: pd.DataFrame, show: str) -> tuple[str, str] | None:
     frame = pd.DataFrame(texts)
     styles = pd.DataFrame(bold, index=frame.index).map(lambda best: "font-weight: 700" * best)
     st.caption("Choose a cell for its numbers and its missing searches.")
-    answer = st.dataframe(
+    answer = show_table(
         frame.style.apply(lambda _: styles, axis=None),
+        _summary(table),
+        {"metric": TextColumn(pinned=True)},
         key="results_grid",
-        hide_index=True,
         on_select="rerun",
         selection_mode="single-cell",
         selection_default=_linked_cell(metrics, owners),
         height="content",
-        column_config={"metric": st.column_config.TextColumn(pinned=True)},
-        alt=_summary(table),
     )
     for row, heading in answer.selection.cells:
         if heading in owners:
@@ -228,21 +221,14 @@ def _show_source(view: View, table: pd.DataFrame, preset: str | None) -> None:
 
 def _show_exports(view: View, table: pd.DataFrame, show: str) -> None:
     exports = {
-        "CSV": (lambda: results_csv(table), "csv", "text/csv"),
-        "Markdown": (lambda: results_markdown(table, show, view.kind), "md", "text/markdown"),
-        "LaTeX": (lambda: results_latex(table, show, view.kind), "tex", "text/x-tex"),
+        "CSV": ("csv", lambda: results_csv(table)),
+        "Markdown": ("md", lambda: results_markdown(table, show, view.kind)),
+        "LaTeX": ("tex", lambda: results_latex(table, show, view.kind)),
     }
     with st.container(horizontal=True):
-        for label, (text, suffix, kind) in exports.items():
-            st.download_button(
-                label,
-                text,
-                f"results-{view.dataset}.{suffix}",
-                kind,
-                key=f"export_{suffix}",
-                icon=":material/download:",
-                on_click="ignore",
-            )
+        for label, (suffix, text) in exports.items():
+            name = f"results-{view.dataset}.{suffix}"
+            offer_download(label, text, name, f"export_{suffix}", icon=":material/download:")
 
 
 def _show_cell(

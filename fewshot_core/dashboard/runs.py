@@ -8,9 +8,16 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.column_config import DatetimeColumn, NumberColumn, TextColumn
 
 from fewshot_core.dashboard.data import show_images, show_tables
-from fewshot_core.dashboard.shared.controls import show_errors, show_progress
+from fewshot_core.dashboard.shared.controls import (
+    selected_rows,
+    show_errors,
+    show_log,
+    show_progress,
+    show_table,
+)
 from fewshot_core.dashboard.shared.page import (
     SEARCH,
     SPLIT,
@@ -100,21 +107,18 @@ def _show_table(workspace: Workspace) -> None:
 
 def _filtered(runs: Sequence[RunSummary]) -> list[RunSummary]:
     """Draw the filters and return the runs that pass them."""
-    state_column, kind_column, data_column, text_column = st.columns(4)
+    columns = st.columns(4)
     options: dict[str, Any] = {"bind": "query-params", "placeholder": "any"}
-    states = state_column.multiselect("State", _STATES, key="run_state", **options)
-    kinds = kind_column.multiselect(
-        "Kind", KINDS.names(), key="run_kind", format_func=KINDS.label, **options
-    )
-    datasets = data_column.multiselect(
-        "Data set of the run",
-        DATASETS.names(),
-        key="run_dataset",
-        format_func=DATASETS.label,
-        **options,
+    states = columns[0].multiselect("State", _STATES, key="run_state", **options)
+    kinds, datasets = (
+        column.multiselect(label, names.names(), key=key, format_func=names.label, **options)
+        for column, label, names, key in (
+            (columns[1], "Kind", KINDS, "run_kind"),
+            (columns[2], "Data set of the run", DATASETS, "run_dataset"),
+        )
     )
     options["placeholder"] = "in what, message or name"
-    text = text_column.text_input("Text", key="run_text", **options).lower()
+    text = columns[3].text_input("Text", key="run_text", **options).lower()
     return [
         run
         for run in runs
@@ -135,21 +139,19 @@ def _choose(shown: Sequence[RunSummary]) -> list[RunSummary]:
     known = st.session_state.setdefault(_CHOSEN, st.query_params.get_all("run"))
     digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
     rows = [number for number, name in enumerate(names) if name in known]
-    answer = st.dataframe(
+    answer = show_table(
         pd.DataFrame([_row(run) for run in shown], columns=_COLUMNS),
+        f"{len(shown)} runs with their states",
+        {
+            "started": DatetimeColumn(format="DD MMM YYYY, HH:mm"),
+            "seconds": NumberColumn(format="%.1f"),
+            "size": NumberColumn(format="bytes"),
+            "message": TextColumn(width="medium"),
+        },
         key=f"runs_{digest}",
-        hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
-        selection_default={"selection": {"rows": rows, "columns": [], "cells": []}},
-        placeholder="-",
-        column_config={
-            "started": st.column_config.DatetimeColumn(format="DD MMM YYYY, HH:mm"),
-            "seconds": st.column_config.NumberColumn(format="%.1f"),
-            "size": st.column_config.NumberColumn(format="bytes"),
-            "message": st.column_config.TextColumn(width="medium"),
-        },
-        alt=f"{len(shown)} runs with their states",
+        selection_default=selected_rows(rows),
     )
     chosen = [shown[row] for row in answer.selection.rows if row < len(shown)]
     st.session_state[_CHOSEN] = [run.run_id for run in chosen]
@@ -208,29 +210,14 @@ def _show_actions(workspace: Workspace, chosen: Sequence[RunSummary]) -> None:
     ended = [run for run in chosen if not run.active]
     stopped = [run for run in chosen if run.restartable]
     damaged = [run for run in ended if run.state == DAMAGED]
+    data_dir = workspace.data_dir
     with st.container(horizontal=True):
-        if st.button(
-            f"Cancel {len(active)}",
-            disabled=not active,
-            icon=":material/cancel:",
-            key="cancel_runs",
-        ):
-            _apply(lambda run: cancel(run.folder), active)
-        if st.button(
-            f"Restart {len(stopped)}",
-            disabled=not stopped,
-            icon=":material/replay:",
-            key="restart_runs",
-            help="Finished epochs and scores are not computed again.",
-        ):
-            _apply(lambda run: run.request and start(run.request, workspace.data_dir), stopped)
-        if damaged and st.button(
-            f"Quarantine {len(damaged)}",
-            icon=":material/move_item:",
-            key="quarantine_runs",
-            help=f"Moves damaged folders to runs/{ASIDE}. Nothing is deleted.",
-        ):
-            _apply(lambda run: quarantine(run.folder), damaged)
+        _offer("Cancel", "cancel", active, cancel)
+        text = "Finished epochs and scores are not computed again."
+        _offer("Restart", "replay", stopped, lambda run: start(run.request(), data_dir), text)
+        if damaged:
+            text = f"Moves damaged folders to runs/{ASIDE}. Nothing is deleted."
+            _offer("Quarantine", "move_item", damaged, quarantine, text)
         with st.popover(
             f"Delete {len(ended)}", disabled=not ended, icon=":material/delete:", key="ask_delete"
         ):
@@ -240,15 +227,28 @@ def _show_actions(workspace: Workspace, chosen: Sequence[RunSummary]) -> None:
                 names.append(f"and {len(ended) - len(names)} more")
             st.code("\n".join(names), language=None)
             if st.button("Delete", type="primary", key="delete_runs"):
-                _apply(lambda run: delete(run.folder), ended)
+                _apply(delete, ended)
 
 
-def _apply(action: Callable[[RunSummary], object], runs: Sequence[RunSummary]) -> None:
+def _offer(
+    label: str,
+    icon: str,
+    runs: Sequence[RunSummary],
+    action: Callable[[RunFolder], object],
+    text: str | None = None,
+) -> None:
+    """Draw a button that applies an action to some runs."""
+    key, icon = f"{label.lower()}_runs", f":material/{icon}:"
+    if st.button(f"{label} {len(runs)}", key, text, icon=icon, disabled=not runs):
+        _apply(action, runs)
+
+
+def _apply(action: Callable[[RunFolder], object], runs: Sequence[RunSummary]) -> None:
     """Apply an action to each run, show failures, and run the page again if there are none."""
     done = 0
     for run in runs:
         with show_errors():
-            action(run)
+            action(run.folder)
             done += 1
     if done == len(runs):
         st.rerun()
@@ -267,7 +267,7 @@ def _show_run(workspace: Workspace, run: RunSummary) -> None:
     with place, show_errors():
         st.json(run.folder.manifest())
     with st.expander("Log", icon=":material/article:", expanded=True, key="run_log"):
-        st.code(run.folder.log_tail() or "the log is empty", language=None, height=220)
+        show_log(run.folder.log_tail(), height=220)
 
 
 def _show_outcome(run: RunSummary) -> None:
@@ -321,9 +321,5 @@ def _show_differences(readable: Sequence[RunSummary], count: int) -> None:
         return
     names = [run.run_id for run in readable]
     table = pd.DataFrame(list(found.values()), columns=names, index=pd.Index(found, name="option"))
-    st.dataframe(
-        table.reset_index(),
-        hide_index=True,
-        key="run_differences",
-        alt=f"{len(table)} options in which {len(names)} runs differ",
-    )
+    alt = f"{len(table)} options in which {len(names)} runs differ"
+    show_table(table.reset_index(), alt, key="run_differences")

@@ -14,6 +14,7 @@ from fewshot_core.analysis.agreement import score_spread, stability
 from fewshot_core.dashboard.shared.controls import (
     choose_number,
     choose_one,
+    offer_start,
     show_errors,
     show_log,
     show_progress,
@@ -164,14 +165,8 @@ def _show_start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
     missing = [request for request, folder in found.items() if folder is None]
     running = any(folder is not None and folder.status().state.active for folder in found.values())
     done = bool(found) and not missing and not running
-    clicked = st.button(
-        "Show" if done else "Start",
-        key="start",
-        type="primary",
-        icon=":material/play_arrow:",
-        disabled=not missing and not done,
-        width="stretch",
-    )
+    label = "Show" if done else "Start"
+    clicked = offer_start(label, "start", disabled=not missing and not done, type="primary")
     if done:
         st.caption("Cached result available.")
     elif missing:

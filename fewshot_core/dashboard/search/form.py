@@ -14,7 +14,12 @@ from fewshot_core.dashboard.search.plans import (
     place_of,
     searches_text,
 )
-from fewshot_core.dashboard.shared.controls import choose_one, show_errors, show_progress
+from fewshot_core.dashboard.shared.controls import (
+    choose_one,
+    offer_start,
+    show_errors,
+    show_progress,
+)
 from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.requests import (
     choose_checkpoint,
@@ -196,12 +201,8 @@ def _has_seen(training: TrainingOptions, options: SearchOptions) -> bool:
 
 def _choose_compute(device: str) -> dict[str, Any]:
     with st.expander("Compute", icon=":material/memory:"):
-        compiled = st.toggle(
-            "Compile the network",
-            key="compiled",
-            bind="query-params",
-            help="torch.compile: slow to begin, faster in long searches.",
-        )
+        text = "torch.compile: slow to begin, faster in long searches."
+        compiled = st.toggle("Compile the network", key="compiled", bind="query-params", help=text)
         full = st.toggle(
             "Full precision",
             key="full_precision",
@@ -224,11 +225,7 @@ def show_start(workspace: Workspace, plan: SearchPlan | None) -> None:
                 _show_cost(workspace, plan, missing)
         if resumed := sum(search.status is not None for search in missing):
             st.caption(f"{resumed} of them will be resumed.")
-    icon = ":material/play_arrow:"
-    clicked = st.button(
-        label, key="start", type="primary", icon=icon, disabled=not missing, width="stretch"
-    )
-    if clicked and plan is not None:
+    if offer_start(label, "start", disabled=not missing, type="primary") and plan is not None:
         st.session_state[STARTED] = True
         start_missing(workspace, plan)
 
@@ -314,13 +311,7 @@ def _show_training_start(workspace: Workspace, request: TrainingRequest) -> None
         st.caption("No training of this kind was timed on this device yet.")
     else:
         st.caption(f"About {duration_text(seconds)}.")
-    if st.button(
-        "Start training",
-        key="start_training",
-        disabled=known is not None,
-        icon=":material/play_arrow:",
-        width="stretch",
-    ):
+    if offer_start("Start training", "start_training", disabled=known is not None):
         with show_errors("The training could not be started: "):
             start(request, workspace.data_dir)
             st.rerun()

@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from fewshot_core.analysis.search_epochs import UNSPLIT
 from fewshot_core.dashboard.shared.controls import show_errors
+from fewshot_core.dashboard.shared.figures import time_text
 from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.splits import SplitInView, search_label
 from fewshot_core.data_folder import demo_dir
@@ -48,13 +48,7 @@ def place_of(split: SplitInView | None) -> Place:
 
 @dataclass(frozen=True)
 class PlannedSearch:
-    """A search of a plan, with or without a run.
-
-    Attributes:
-        name: The name of its sub-space.
-        request: Its request.
-        folder: The folder of its run, which may not exist yet.
-    """
+    """A search of a plan, in the sub-space ``name``; the folder of its run may not exist yet."""
 
     name: str
     request: SearchRequest
@@ -102,15 +96,7 @@ class PlannedSearch:
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """A plan.
-
-    Attributes:
-        family: What its searches have in common, as ``SearchRequest.family``.
-        place: Where to search.
-        seeds: Ascending.
-        searches: All of them: those of the first seed come first.
-        synthetic: Whether the images are synthetic.
-    """
+    """A plan: the searches of a family in a place, those of the lowest seed first."""
 
     family: str
     place: Place
@@ -185,21 +171,16 @@ def make_plan(
         request = SearchRequest(rows=tuple(SubSpace.full().rows), seed=0, **settings)
         fingerprints = request.fingerprints(workspace.data_dir)
         source = find_source(request.dataset, request.images, workspace.data_dir)
-        return _plan(workspace, request, place, seeds, fingerprints, source.synthetic)
+        search = _Search(request, fingerprints, source.synthetic)
+        return _plan(workspace, search, place, seeds)
     return None
 
 
 def _plan(
-    workspace: Workspace,
-    request: SearchRequest,
-    place: Place,
-    seeds: Sequence[int],
-    fingerprints: Fingerprints,
-    synthetic: bool,
+    workspace: Workspace, search: "_Search", place: Place, seeds: Sequence[int]
 ) -> SearchPlan:
-    spaces, items = tuple(place.spaces.values()), tuple(sorted(fingerprints.items()))
-    planned = _planned(request, spaces, tuple(seeds), items, workspace.data_dir)
-    family, requests, folders = planned
+    spaces, known = tuple(place.spaces.values()), tuple(sorted(search.fingerprints.items()))
+    requests, folders = _planned(search.request, spaces, tuple(seeds), known, workspace.data_dir)
     demo = _demo_runs()
     names = [name for _ in seeds for name in place.spaces]
     searches = tuple(
@@ -208,7 +189,7 @@ def _plan(
         )
         for name, one, folder in zip(names, requests, folders, strict=True)
     )
-    return SearchPlan(family, place, tuple(seeds), searches, synthetic)
+    return SearchPlan(search.family, place, tuple(seeds), searches, search.synthetic)
 
 
 @lru_cache(maxsize=512)
@@ -218,11 +199,10 @@ def _planned(
     seeds: tuple[int, ...],
     fingerprints: tuple[tuple[str, str | None], ...],
     data_dir: Path,
-) -> tuple[str, list[SearchRequest], list[RunFolder]]:
-    """Return the family of a plan, its requests, and the folders of their runs."""
+) -> tuple[list[SearchRequest], list[RunFolder]]:
+    """Return the requests of a plan, and the folders of their runs."""
     requests = [one for seed in seeds for one in plan(request, spaces, [seed])]
-    known = dict(fingerprints)
-    return request.family(known), requests, planned_folders(requests, known, data_dir)
+    return requests, planned_folders(requests, dict(fingerprints), data_dir)
 
 
 def known_plans(workspace: Workspace, dataset: str, place: Place) -> dict[str, SearchPlan]:
@@ -235,8 +215,8 @@ def known_plans(workspace: Workspace, dataset: str, place: Place) -> dict[str, S
         if search is not None and _fits(search.request, dataset, rows):
             found.setdefault(search.family, (search, set()))[1].add(search.request.seed)
     return {
-        family: _plan(workspace, one.request, place, sorted(seeds), one.fingerprints, one.synthetic)
-        for family, (one, seeds) in found.items()
+        family: _plan(workspace, search, place, sorted(seeds))
+        for family, (search, seeds) in found.items()
     }
 
 
@@ -257,9 +237,13 @@ class _Search:
     """What a manifest says of a search."""
 
     request: SearchRequest
-    family: str
     fingerprints: Fingerprints
     synthetic: bool
+
+    @cached_property
+    def family(self) -> str:
+        """What searches that differ only by sub-space and seed have in common."""
+        return self.request.family(self.fingerprints)
 
 
 def _read_search(path: Path) -> _Search | None:
@@ -272,7 +256,7 @@ def _read_search(path: Path) -> _Search | None:
     known = manifest.get("fingerprints")
     if not isinstance(request, SearchRequest) or not isinstance(known, dict):
         return None
-    return _Search(request, request.family(known), known, bool(manifest.get("synthetic")))
+    return _Search(request, known, bool(manifest.get("synthetic")))
 
 
 _SEARCHES = FileCache(_read_search)
@@ -287,7 +271,7 @@ def plan_source(plan: SearchPlan) -> list[str]:
     parts += request_source(plan.request, plan.synthetic)
     ends = [s.status.updated or 0.0 for s in plan.searches if s.status and not s.active]
     if any(ends):
-        parts.append(datetime.fromtimestamp(max(ends), UTC).strftime("%d %b %Y %H:%M UTC"))
+        parts.append(time_text(max(ends)))
     return parts
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.column_config import NumberColumn, ProgressColumn, TextColumn
 
 from fewshot_core.analysis import mean_over_seeds, search_epochs
 from fewshot_core.dashboard.search.form import (
@@ -23,7 +24,13 @@ from fewshot_core.dashboard.search.plans import (
     plan_source,
     request_source,
 )
-from fewshot_core.dashboard.shared.controls import show_errors
+from fewshot_core.dashboard.shared.controls import (
+    choose_one,
+    show_errors,
+    show_log,
+    show_table,
+    table_height,
+)
 from fewshot_core.dashboard.shared.figures import (
     accuracy_source,
     load_accuracy,
@@ -57,7 +64,6 @@ from fewshot_core.space import Architecture
 POLL_SECONDS = 1.5
 
 _FORM, _MEAN = "form", "mean"
-_MOST_ROWS = 12
 
 
 def show_search_page() -> None:
@@ -120,16 +126,15 @@ def _show_plan(workspace: Workspace, view: View, plan: SearchPlan) -> None:
             f"Synthetic images: these searches say nothing about {DATASETS.label(view.dataset)}.",
             icon=":material/casino:",
         )
-    running = bool(plan.active)
-    draw = st.fragment(_show_live, run_every=POLL_SECONDS if running else None)
-    draw(workspace, view, plan, running)
+    draw = st.fragment(_show_live, run_every=POLL_SECONDS if plan.active else None)
+    draw(workspace, view, plan)
     with st.expander("All options", icon=":material/list:"):
         show_options(plan.request.options, "options", plan.request.algorithm)
 
 
-def _show_live(workspace: Workspace, view: View, plan: SearchPlan, running: bool) -> None:
+def _show_live(workspace: Workspace, view: View, plan: SearchPlan) -> None:
     """Show what changes while searches run; the whole page is drawn again when they end."""
-    plan = plan.refreshed()
+    running, plan = plan.active, plan.refreshed()
     if running and not plan.active:
         st.rerun()
     _show_state(workspace, plan)
@@ -177,25 +182,21 @@ def _left_text(workspace: Workspace, searches: list[PlannedSearch]) -> str:
 def _show_failures(plan: SearchPlan) -> None:
     verbs = {State.FAILED: "failed", State.LOST: "was lost"}
     for search in plan.searches:
-        if search.status is None or search.status.state not in verbs:
-            continue
-        verb = verbs[search.status.state]
-        st.error(f"{search.title} {verb}: {search.status.message}", icon=":material/error:")
-        with st.expander(f"Log of {search.title}", icon=":material/article:"):
-            st.code(search.folder.log_tail() or "the log is empty", language=None)
+        if search.status is not None and (verb := verbs.get(search.status.state)):
+            st.error(f"{search.title} {verb}: {search.status.message}", icon=":material/error:")
+            with st.expander(f"Log of {search.title}", icon=":material/article:"):
+                show_log(search.folder.log_tail())
 
 
 def _choose_curves(plan: SearchPlan) -> tuple[str, str]:
     """Choose the measure that is drawn, and the seed."""
     seeds = list(map(str, plan.seeds))
     left, right = st.columns([6, 1], vertical_alignment="bottom") if len(seeds) > 1 else (st, st)
-    measure = left.segmented_control(
+    measure = choose_one(
         "Curves",
-        list(EPOCH_MEASURES),
-        default=next(iter(EPOCH_MEASURES)),
-        required=True,
-        key="curves",
-        bind="query-params",
+        EPOCH_MEASURES,
+        "curves",
+        left,
         wrap=True,
         format_func=lambda name: EPOCH_MEASURES[name].label,
         help="The supernet's validation accuracy is measured by the search, with shared weights on "
@@ -203,7 +204,7 @@ def _choose_curves(plan: SearchPlan) -> tuple[str, str]:
         "return, from the table in view.",
     )
     if len(seeds) == 1:
-        return str(measure), seeds[0]
+        return measure, seeds[0]
     seed = choose_option(
         right.selectbox,
         "Seed",
@@ -211,7 +212,7 @@ def _choose_curves(plan: SearchPlan) -> tuple[str, str]:
         "seed",
         format_func=lambda name: "mean of all" if name == _MEAN else name,
     )
-    return str(measure), seed
+    return measure, seed
 
 
 def _show_curves(
@@ -221,25 +222,21 @@ def _show_curves(
     missing = [name for name in plan.place.spaces if name not in set(drawn["sub_space"])]
     caption = [f"no epoch yet: {', '.join(missing)}"] if missing else []
     caption += [f"mean of up to {len(plan.seeds)} seeds"] if seed == _MEAN else [f"seed {seed}"]
-    axis, guessing = None, 100 / DATASETS.get(view.dataset).classes
-    if measure == "benchmark_accuracy":
-        if view.table is None:
-            st.info(f"No table in view has {view.kind} accuracies.", icon=":material/table_chart:")
-        else:
-            axis = view.axis_title
+    guessing = 100 / DATASETS.get(view.dataset).classes
+    looked_up = measure == "benchmark_accuracy"
+    if looked_up and view.table is None:
+        st.info(f"No table in view has {view.kind} accuracies.", icon=":material/table_chart:")
     figure = epochs_figure(
         drawn,
         measure,
         plan.request.options.epochs,
         running={search.name for search in plan.searches if search.state == "running"},
         random_accuracy=guessing if measure == "valid_accuracy" else None,
-        axis_title=axis,
+        axis_title=view.axis_title if looked_up and view.table else None,
         caption=caption + _synthetic(plan),
     )
     show_figure(figure, "search_curves")
-    parts = plan_source(plan)
-    if measure == "benchmark_accuracy":
-        parts = accuracy_source(view) + parts
+    parts = [*(accuracy_source(view) if looked_up else []), *plan_source(plan)]
     repeat = plan_command(plan.request, plan.place.split_name, plan.seeds)
     show_source(parts, repeat, "search_curves_source", drawn, figure)
 
@@ -252,54 +249,43 @@ def _show_table(
     workspace: Workspace, view: View, plan: SearchPlan, accuracy: pd.DataFrame | None
 ) -> None:
     """List the searches with their progress and results."""
-    known = None if accuracy is None else accuracy.set_index("architecture")["accuracy_mean"]
-    rows = [_row(workspace, search, known) for search in plan.searches]
+    known: Any = {} if accuracy is None else accuracy.set_index("architecture")["accuracy_mean"]
+    rows = []
+    for search in plan.searches:
+        last = search.records()[-1] if search.records() else {}
+        rows.append(
+            {
+                "sub-space": search.name,
+                "seed": search.request.seed,
+                "size": search.request.sub_space.size,
+                "state": search.state,
+                "epochs": last.get("epoch", 0),
+                "left": _left_text(workspace, [search]) if search.active else "",
+                "supernet": last.get("valid_accuracy"),
+                "found": known.get(last.get("architecture_index")),
+            }
+        )
+    end = plan.request.options.epochs
+    supernet = "Validation accuracy of the supernet"
+    found = f"Benchmark {view.kind} accuracy of the architecture found"
     seed = ["seed"] if len(plan.seeds) > 1 else []
-    text, number = st.column_config.TextColumn, st.column_config.NumberColumn
-    st.dataframe(
+    show_table(
         pd.DataFrame(rows),
-        key="searches",
-        hide_index=True,
-        placeholder="-",
-        column_order=["sub-space", *seed, "state", "epochs", "found", "supernet", "left", "size"],
-        height="content" if len(rows) <= _MOST_ROWS else 38 + 35 * _MOST_ROWS,
-        column_config={
-            "sub-space": text(width=75),
-            "seed": number(format="%d", width=50),
-            "size": number(format="localized", width=60),
-            "state": text(width=75),
-            "epochs": st.column_config.ProgressColumn(
-                format="%d", min_value=0, max_value=plan.request.options.epochs, width=105
-            ),
-            "left": text(width=55),
-            "supernet": number(
-                "supernet %", format="%.2f", width=80, help="Validation accuracy of the supernet"
-            ),
-            "found": number(
-                "found %",
-                format="%.2f",
-                width=70,
-                help=f"Benchmark {view.kind} accuracy of the architecture found",
-            ),
+        f"{len(rows)} searches: {plan.summary}",
+        {
+            "sub-space": TextColumn(width=75),
+            "seed": NumberColumn(format="%d", width=50),
+            "size": NumberColumn(format="localized", width=60),
+            "state": TextColumn(width=75),
+            "epochs": ProgressColumn(format="%d", min_value=0, max_value=end, width=105),
+            "left": TextColumn(width=55),
+            "supernet": NumberColumn("supernet %", format="%.2f", width=80, help=supernet),
+            "found": NumberColumn("found %", format="%.2f", width=70, help=found),
         },
-        alt=f"{len(rows)} searches: {plan.summary}",
+        key="searches",
+        column_order=["sub-space", *seed, "state", "epochs", "found", "supernet", "left", "size"],
+        height=table_height(len(rows)),
     )
-
-
-def _row(workspace: Workspace, search: PlannedSearch, known: Any) -> dict[str, Any]:
-    records = search.records()
-    last = records[-1] if records else {}
-    index = last.get("architecture_index")
-    return {
-        "sub-space": search.name,
-        "seed": search.request.seed,
-        "size": search.request.sub_space.size,
-        "state": search.state,
-        "epochs": last.get("epoch", 0),
-        "left": _left_text(workspace, [search]) if search.active else "",
-        "supernet": last.get("valid_accuracy"),
-        "found": None if known is None or index is None else known.get(index),
-    }
 
 
 def _show_detail(view: View, plan: SearchPlan, seed: int, accuracy: pd.DataFrame | None) -> None:

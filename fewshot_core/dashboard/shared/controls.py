@@ -113,6 +113,12 @@ def offer_download(label: str, data: Any, name: str, key: str, **settings: Any) 
     st.download_button(label, data, name, kind, key=key, on_click="ignore", **settings)
 
 
+def offer_start(label: str, key: str, disabled: bool, **settings: Any) -> bool:
+    """Draw a button that starts something; return whether it was clicked."""
+    icon = ":material/play_arrow:"
+    return st.button(label, key, icon=icon, disabled=disabled, width="stretch", **settings)
+
+
 def stored_upload(uploaded: UploadedFile) -> Path:
     """Write an uploaded file to disk, once per upload, and return its path.
 
