@@ -32,10 +32,10 @@ from fewshot_core.dashboard.shared.figures import (
     show_small_distributions,
     show_splits_source,
 )
-from fewshot_core.dashboard.shared.page import Workspace, setup
+from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.sidebar import (
     View,
-    choose_view,
+    open_page,
     show_missing_split,
     show_missing_table,
 )
@@ -68,22 +68,20 @@ _MOST = 9
 
 def show_compare_page() -> None:
     """Draw the page."""
-    workspace = setup("Compare")
-    view = choose_view(workspace)
-    st.title("Compare")
-    _show_comparison(workspace, view)
+    view = open_page("Compare")
+    _show_comparison(view)
     left, right = st.columns(2, gap="large")
     with left, st.expander("Import splits", icon=":material/upload_file:"):
-        _show_import(workspace)
+        _show_import(view.workspace)
     with right, st.expander("Export the split in view", icon=":material/download:"):
-        _show_export(workspace, view)
+        _show_export(view)
 
 
-def _show_comparison(workspace: Workspace, view: View) -> None:
-    splits = _choose_splits(workspace, view)
+def _show_comparison(view: View) -> None:
+    splits = _choose_splits(view)
     if not splits:
         return
-    evaluator = load_evaluator(workspace, view)
+    evaluator = load_evaluator(view)
     if evaluator is None:
         show_missing_table(view)
         return
@@ -115,12 +113,12 @@ def _show_comparison(workspace: Workspace, view: View) -> None:
         figure = _draw_keeping(chosen, evaluator, strategy, f"best {view.axis_title}")
         show_figure(figure, "compare_keep")
     show_splits_source(view, splits, "compare_source")
-    _show_other_data_sets(workspace, view, splits)
-    _show_uncertainty(workspace, view, splits)
+    _show_other_data_sets(view, splits)
+    _show_uncertainty(view, splits)
 
 
-def _choose_splits(workspace: Workspace, view: View) -> list[SplitInView]:
-    labels = list_splits(workspace, view.dataset)
+def _choose_splits(view: View) -> list[SplitInView]:
+    labels = list_splits(view.workspace, view.dataset)
     if not labels:
         show_missing_split(view)
         return []
@@ -135,7 +133,7 @@ def _choose_splits(workspace: Workspace, view: View) -> list[SplitInView]:
     )
     if not chosen:
         st.info("Choose two splits or more.", icon=":material/compare_arrows:")
-    return open_splits(workspace, chosen)
+    return open_splits(view.workspace, chosen)
 
 
 @cached_figure
@@ -189,12 +187,12 @@ def _show_summary(reports: pd.DataFrame, splits: list[SplitInView]) -> None:
     )
 
 
-def _show_other_data_sets(workspace: Workspace, view: View, splits: list[SplitInView]) -> None:
+def _show_other_data_sets(view: View, splits: list[SplitInView]) -> None:
     """Show how informative the same splits are on the other data sets."""
     rows: dict[str, dict[str, float | None]] = {split.label: {} for split in splits}
     labels = []
     for dataset in DATASETS.names():
-        evaluator = load_evaluator(workspace, view, dataset)
+        evaluator = load_evaluator(view, dataset)
         if evaluator is None:
             continue
         labels.append(DATASETS.label(dataset))
@@ -211,7 +209,7 @@ def _show_other_data_sets(workspace: Workspace, view: View, splits: list[SplitIn
     )
 
 
-def _show_uncertainty(workspace: Workspace, view: View, splits: list[SplitInView]) -> None:
+def _show_uncertainty(view: View, splits: list[SplitInView]) -> None:
     """Show how much the information gain depends on the seeds of the trainings in the table."""
     st.subheader("Training seeds")
     resample = st.toggle(
@@ -223,7 +221,7 @@ def _show_uncertainty(workspace: Workspace, view: View, splits: list[SplitInView
     )
     if not resample or view.table is None:
         return
-    where = (workspace, view.table, view.dataset, view.kind, view.threshold)
+    where = (view.workspace, view.table, view.dataset, view.kind, view.threshold)
     found = {split.label: _resampled_gains(*where, split.leaves) for split in splits}
     frames = [frame.assign(split=label) for label, frame in found.items() if frame is not None]
     if not frames:
@@ -282,7 +280,7 @@ def _show_import(workspace: Workspace) -> None:
             st.rerun()
 
 
-def _show_export(workspace: Workspace, view: View) -> None:
+def _show_export(view: View) -> None:
     split = view.split
     if split is None:
         st.caption("There is no split in view.")
@@ -306,5 +304,5 @@ def _show_export(workspace: Workspace, view: View) -> None:
         help="In the format of the code of the paper's authors",
     )
     if split.key.startswith(FILE) and st.button("Remove this split", key="remove_split"):
-        remove_imported(split.key.removeprefix(FILE), workspace.data_dir)
+        remove_imported(split.key.removeprefix(FILE), view.workspace.data_dir)
         st.rerun()

@@ -31,10 +31,9 @@ from fewshot_core.dashboard.shared.figures import (
     show_source,
     show_view_source,
 )
-from fewshot_core.dashboard.shared.page import Workspace, setup
 from fewshot_core.dashboard.shared.sidebar import (
     View,
-    choose_view,
+    open_page,
     show_missing_split,
     show_missing_table,
 )
@@ -58,22 +57,18 @@ Cells = dict[str, dict[str, str]]
 
 def show_distributions_page() -> None:
     """Draw the page."""
-    workspace = setup("Distributions")
-    view = choose_view(workspace)
-    st.title("Distributions")
+    view = open_page("Distributions")
     if choose_one("Show", [_ONE, _ALL], "show", label_visibility="collapsed") == _ALL:
-        _show_small_multiples(workspace, view)
+        _show_small_multiples(view)
     elif view.split is None:
         show_missing_split(view)
-    elif (evaluator := load_evaluator(workspace, view)) is None:
+    elif (evaluator := load_evaluator(view)) is None:
         show_missing_table(view)
     else:
-        _show_split(workspace, view, view.split, evaluator)
+        _show_split(view, view.split, evaluator)
 
 
-def _show_split(
-    workspace: Workspace, view: View, split: SplitInView, evaluator: SplitEvaluator
-) -> None:
+def _show_split(view: View, split: SplitInView, evaluator: SplitEvaluator) -> None:
     """Draw the distributions of the split in view, with the table that highlights one of them."""
     leaves = split.leaves
     left, right = st.columns([3, 2], vertical_alignment="bottom")
@@ -96,7 +91,7 @@ def _show_split(
             st.caption("Choose a row to highlight a sub-space and to list its architectures.")
         else:
             listed = architectures_of(leaves[chosen], evaluator.accuracy, evaluator.threshold)
-            _show_architectures(workspace, view, chosen, listed)
+            _show_architectures(view, chosen, listed)
     with figures:
         lowest = 0.0 if whole_axis else LOWEST
         table_name = f"table {view.table.label}" if view.table else ""
@@ -148,9 +143,7 @@ def _draw_top(
     return top_figure(frame, top, described, axis_title, highlight, caption=caption, title=title)
 
 
-def _show_architectures(
-    workspace: Workspace, view: View, number: int, listed: pd.DataFrame
-) -> None:
+def _show_architectures(view: View, number: int, listed: pd.DataFrame) -> None:
     """List the architectures of a sub-space, and draw the cell of a chosen one."""
     st.subheader(f"S{number + 1}: {len(listed):,} architectures with an accuracy")
     if listed.empty:
@@ -158,7 +151,7 @@ def _show_architectures(
         return
     columns = {"accuracy_mean": view.dataset}
     for dataset in other_data_sets(view):
-        known = load_accuracy(workspace, view, dataset).set_index("architecture")["accuracy_mean"]
+        known = load_accuracy(view, dataset).set_index("architecture")["accuracy_mean"]
         listed = listed.assign(**{dataset: listed["architecture"].map(known)})
         columns[dataset] = dataset
     percent = {
@@ -194,7 +187,7 @@ def _show_architectures(
     st.code(architecture.to_string(), language=None, wrap_lines=True)
 
 
-def _show_small_multiples(workspace: Workspace, view: View) -> None:
+def _show_small_multiples(view: View) -> None:
     """Draw one split of each metric on each data set, one metric per row.
 
     Where only one data set has splits, its metrics are side by side.
@@ -204,7 +197,7 @@ def _show_small_multiples(workspace: Workspace, view: View) -> None:
         return
     cells: Cells = {}
     for dataset in DATASETS.names():
-        labels = list_splits(workspace, dataset)
+        labels = list_splits(view.workspace, dataset)
         for key in first_of_each_metric(labels):
             cells.setdefault(labels[key].partition(SEPARATOR)[0], {})[dataset] = key
     if not cells:
@@ -218,27 +211,27 @@ def _show_small_multiples(workspace: Workspace, view: View) -> None:
         metrics = [metric for metric, keys in cells.items() if dataset in keys]
         for column, metric in in_columns(metrics):
             with column:
-                _show_cell(workspace, view, dataset, cells[metric][dataset], metric)
+                _show_cell(view, dataset, cells[metric][dataset], metric)
     elif drawn:
         for metric, keys in cells.items():
             st.markdown(f"**{metric}**")
             for column, dataset in in_columns(drawn, len(drawn)):
                 with column:
                     label = DATASETS.label(dataset)
-                    _show_cell(workspace, view, dataset, keys.get(dataset), label)
+                    _show_cell(view, dataset, keys.get(dataset), label)
     for dataset in datasets:
         if dataset not in drawn:
-            _show_cell(workspace, view, dataset, None, "")
+            _show_cell(view, dataset, None, "")
     count = sum(dataset in keys for keys in cells.values() for dataset in drawn)
     parts = [*accuracy_source(view), f"{count} of {len(cells) * len(datasets)} splits exist"]
     show_source(parts, analyse_command(view), "small_multiples_source")
 
 
-def _show_cell(workspace: Workspace, view: View, dataset: str, key: str | None, title: str) -> None:
+def _show_cell(view: View, dataset: str, key: str | None, title: str) -> None:
     """Draw one of the small multiples, or say that there is no such split."""
     if key is None:
         st.caption(f"No split of {DATASETS.label(dataset)} yet.")
-    elif (evaluator := load_evaluator(workspace, view, dataset)) is not None:
-        split = open_split(workspace, key)
-        note = distinct_labels(list_splits(workspace, dataset))[key]
+    elif (evaluator := load_evaluator(view, dataset)) is not None:
+        split = open_split(view.workspace, key)
+        note = distinct_labels(list_splits(view.workspace, dataset))[key]
         show_small_distributions(view, evaluator, split, "ridgeline", f"small_{key}", title, note)

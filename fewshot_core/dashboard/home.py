@@ -20,12 +20,10 @@ from fewshot_core.dashboard.shared.page import (
     COMPARE,
     HALVING,
     SPLIT,
-    Workspace,
     link_to,
-    setup,
     show_empty,
 )
-from fewshot_core.dashboard.shared.sidebar import View, choose_view
+from fewshot_core.dashboard.shared.sidebar import View, open_page
 from fewshot_core.dashboard.shared.splits import first_of_each_metric, list_splits, open_splits
 from fewshot_core.dashboard.shared.trees import draw_split
 from fewshot_core.datasets import DATASETS
@@ -38,23 +36,22 @@ _MOST_OF_EACH = 6
 
 def show_home_page() -> None:
     """Draw the page."""
-    workspace = setup(APP_NAME)
-    view = choose_view(workspace)
-    st.title(APP_NAME)
+    view = open_page(APP_NAME)
     st.markdown(
         "Split the NAS-Bench-201 supernet into sub-supernets with any metric, see which "
         "architectures each of them contains, and measure how informative the split is about where "
         "the best ones are."
     )
-    _show_metrics(workspace, view)
+    _show_metrics(view)
     for column, (page, label) in zip(st.columns(len(_LINKS)), _LINKS.items(), strict=True):
         with column, st.container(border=True, height="stretch"):
             link_to(page, f"**{label}**")
             st.caption(page.description)
-    _show_status(examine(workspace.data_dir, Counter(run.state for run in workspace.runs())))
+    states = Counter(run.state for run in view.workspace.runs())
+    _show_status(examine(view.workspace.data_dir, states))
 
 
-def _show_metrics(workspace: Workspace, view: View) -> None:
+def _show_metrics(view: View) -> None:
     dataset = DATASETS.label(view.dataset)
     if view.split is None:
         show_empty(
@@ -64,15 +61,15 @@ def _show_metrics(workspace: Workspace, view: View) -> None:
             "Make the first split",
         )
         return
-    evaluator = load_evaluator(workspace, view)
+    evaluator = load_evaluator(view)
     if evaluator is None:
         st.subheader(f"The split in view: {view.split.name} on {dataset}")
         show_figure(draw_split(view.split, None), "home_tree", wide=True)
         show_split_source(view.split, "home_source")
         return
-    labels = list_splits(workspace, view.dataset)
-    first = open_splits(workspace, first_of_each_metric(labels))
-    splits = open_splits(workspace, first_of_each_metric(labels, _MOST_OF_EACH))
+    labels = list_splits(view.workspace, view.dataset)
+    first = open_splits(view.workspace, first_of_each_metric(labels))
+    splits = open_splits(view.workspace, first_of_each_metric(labels, _MOST_OF_EACH))
     which = ", the first split of each metric" if len(splits) > len(first) else ""
     st.markdown(f"**On {dataset}**{which}: {conclusion(reports(named(first), evaluator))}")
     show_informativeness(view, evaluator, splits, "home_metrics", by_metric=True)

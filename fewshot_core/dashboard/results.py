@@ -27,13 +27,13 @@ from fewshot_core.dashboard.search.form import show_start
 from fewshot_core.dashboard.search.plans import Place, make_plan, place_of
 from fewshot_core.dashboard.shared.controls import choose_one, offer_download, show_table
 from fewshot_core.dashboard.shared.figures import accuracy_source, load_accuracy, show_source
-from fewshot_core.dashboard.shared.page import SEARCH, SPLIT, Workspace, link_to, setup
+from fewshot_core.dashboard.shared.page import SEARCH, SPLIT, link_to
 from fewshot_core.dashboard.shared.requests import (
     choose_device,
     choose_preset,
     choose_source,
 )
-from fewshot_core.dashboard.shared.sidebar import View, choose_view, show_missing_table
+from fewshot_core.dashboard.shared.sidebar import View, open_page, show_missing_table
 from fewshot_core.dashboard.shared.splits import (
     list_splits,
     metric_option,
@@ -55,15 +55,13 @@ Row = Mapping[Hashable, Any]
 
 def show_results_page() -> None:
     """Draw the page: the table of the data set in view, and one of its cells."""
-    workspace = setup("Results")
-    view = choose_view(workspace)
-    st.title("Results")
+    view = open_page("Results")
     if view.table is None:
         show_missing_table(view)
         return
-    imported = imported_names(workspace.data_dir)
-    stamp = repr((workspace.data_dir, workspace.store.revision, imported, view.table))
-    splits, found = _read(workspace, view, stamp, view.dataset, view.kind)
+    imported = imported_names(view.workspace.data_dir)
+    stamp = repr((view.workspace.data_dir, view.workspace.store.revision, imported, view.table))
+    splits, found = _read(view, stamp, view.dataset, view.kind)
     number = DATASETS.names().index(view.dataset) + 1
     st.subheader(f"Table {number} of the paper: {DATASETS.label(view.dataset)}")
     preset, show = _choose(found)
@@ -73,19 +71,19 @@ def show_results_page() -> None:
     _show_source(view, table, preset)
     _show_exports(view, table, show)
     if chosen is not None:
-        _show_cell(workspace, view, table, *chosen, splits)
+        _show_cell(view, table, *chosen, splits)
 
 
 @st.cache_resource(show_spinner="Reading recorded searches", max_entries=16)
 def _read(
-    _workspace: Workspace, _view: View, stamp: str, dataset: str, kind: str
+    _view: View, stamp: str, dataset: str, kind: str
 ) -> tuple[list[KnownSplit], pd.DataFrame]:
     """Return the splits of the data set in view, and the results of searches in them."""
-    store = _workspace.store
-    splits = known_splits(store, _workspace.data_dir, dataset)
+    store = _view.workspace.store
+    splits = known_splits(store, _view.workspace.data_dir, dataset)
     searches = store.searches(dataset)
     records = store.search_records(list(searches["run_id"]))
-    return splits, recorded_results(splits, searches, records, load_accuracy(_workspace, _view))
+    return splits, recorded_results(splits, searches, records, load_accuracy(_view))
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
@@ -232,7 +230,6 @@ def _show_exports(view: View, table: pd.DataFrame, show: str) -> None:
 
 
 def _show_cell(
-    workspace: Workspace,
     view: View,
     table: pd.DataFrame,
     metric: str,
@@ -249,22 +246,22 @@ def _show_cell(
     st.markdown(f"**To be run**: {row['missing']}.")
     left, right = st.columns(2, gap="large")
     with left:
-        place = _choose_place(workspace, view, metric, splits)
+        place = _choose_place(view, metric, splits)
     if place is None:
         return
     with right:
         plan = make_plan(
-            workspace,
+            view.workspace,
             place,
             row["missing_seeds"],
             dataset=view.dataset,
             algorithm=algorithm,
             options=PRESETS.get(choose_preset()).search,
-            images=choose_source(workspace, view.dataset),
+            images=choose_source(view),
             device=choose_device(),
         )
     with left:
-        show_start(workspace, plan)
+        show_start(view.workspace, plan)
         link_to(SEARCH, "Watch searches", {"algorithm": label})
 
 
@@ -284,13 +281,11 @@ def _show_numbers(row: Row) -> None:
         st.caption(f"Preset: {row['presets']}")
 
 
-def _choose_place(
-    workspace: Workspace, view: View, metric: str, splits: list[KnownSplit]
-) -> Place | None:
+def _choose_place(view: View, metric: str, splits: list[KnownSplit]) -> Place | None:
     """Choose the split of a metric to search in; None where there is none yet."""
     if metric == NO_SPLITTING:
         return place_of(None)
-    labels = list_splits(workspace, view.dataset)
+    labels = list_splits(view.workspace, view.dataset)
     keys = [split.key for split in splits if split.metric == metric and split.key in labels]
     if not keys:
         st.markdown(f"There is no split of {DATASETS.label(view.dataset)} by {metric} yet.")
@@ -300,4 +295,4 @@ def _choose_place(
     chosen = st.selectbox(
         "Split", keys, key=f"results_split_{metric}", format_func=labels.__getitem__
     )
-    return place_of(open_split(workspace, chosen))
+    return place_of(open_split(view.workspace, chosen))

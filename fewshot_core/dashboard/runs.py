@@ -24,10 +24,9 @@ from fewshot_core.dashboard.shared.page import (
     Page,
     Workspace,
     link_to,
-    setup,
     show_empty,
 )
-from fewshot_core.dashboard.shared.sidebar import choose_view
+from fewshot_core.dashboard.shared.sidebar import open_page
 from fewshot_core.dashboard.shared.splits import request_label
 from fewshot_core.data_folder import demo_dir
 from fewshot_core.datasets import DATASETS
@@ -60,9 +59,7 @@ _MOST_NAMES = 10
 
 def show_runs_and_data_page() -> None:
     """Draw the page."""
-    workspace = setup("Runs and data")
-    choose_view(workspace)
-    st.title("Runs and data")
+    workspace = open_page("Runs and data").workspace
     _show_runs(workspace)
     show_tables(workspace)
     show_images(workspace)

@@ -83,13 +83,13 @@ def show_split_page() -> None:
     st.title("Split")
     left, right = st.columns([1, 2], gap="large")
     with left:
-        _show_start(workspace, _choose_requests(workspace, view.dataset))
+        _show_start(workspace, _choose_requests(view))
     with right:
         _show_progress(workspace)
-        _show_split(workspace, view)
+        _show_split(view)
 
 
-def _choose_requests(workspace: Workspace, dataset: str) -> list[SplitRequest]:
+def _choose_requests(view: View) -> list[SplitRequest]:
     """Draw the form and return its requests; none where they are not possible.
 
     All metrics at once is a request for each of them, in its first variant.
@@ -115,18 +115,18 @@ def _choose_requests(workspace: Workspace, dataset: str) -> list[SplitRequest]:
             variant = choose_one("Variant", variants, f"variant_{metric}", session=True)
     images: dict[str, Any] = {}
     if any(METRICS.get(name).needs_images for name in metrics):
-        images = choose_images(workspace, dataset)
+        images = choose_images(view)
     network = choose_network()
     device = choose_device()
     tree, seed = choose_tree()
     if tree is not None and tree.warm_up_epochs and not images:
-        images = choose_images(workspace, dataset)
+        images = choose_images(view)
     if network is None or tree is None:
         return []
     with show_errors():
         return [
             SplitRequest(
-                dataset=dataset,
+                dataset=view.dataset,
                 metric=name,
                 variant=variant or next(iter(METRICS.get(name).variants)),
                 network=network,
@@ -304,7 +304,7 @@ def _show_ended(workspace: Workspace, folder: RunFolder) -> None:
             show_log(folder.log_tail())
 
 
-def _show_split(workspace: Workspace, view: View) -> None:
+def _show_split(view: View) -> None:
     """Show the split in view: its figures, its tree, its nodes and its sub-spaces."""
     split = view.split
     if split is None:
@@ -317,13 +317,13 @@ def _show_split(workspace: Workspace, view: View) -> None:
         return
     st.subheader(f"{split.name} on {DATASETS.label(split.dataset)}")
     _warn(split)
-    evaluator = load_evaluator(workspace, view)
+    evaluator = load_evaluator(view)
     _show_tiles(view, split, evaluator.report(split.leaves) if evaluator else None)
     if split.tree is None:
         show_figure(draw_split(split, evaluator), "imported_tree", wide=True)
     else:
         node = show_tree(split, split.tree, evaluator)
-        trees = [split.tree, *_repeats(workspace, split)]
+        trees = [split.tree, *_repeats(view.workspace, split)]
         show_node(split.tree, node, "node")
         _show_spread(trees, node)
         _show_stability(trees)

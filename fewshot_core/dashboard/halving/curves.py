@@ -64,16 +64,18 @@ class CurvesInView:
         return sorted({int(seed) for seed in self.compared["seed"]})
 
 
-def list_curves(workspace: Workspace, view: View) -> dict[str, str]:
+def list_curves(view: View) -> dict[str, str]:
     """Return the labels of all curves by key: recorded ones of the split in view first."""
     leaves = view.split.leaves if view.split is not None and view.table is not None else ()
-    families = search_families(leaves, workspace.store.searches(view.dataset)).to_dict("records")
+    families = search_families(leaves, view.workspace.store.searches(view.dataset)).to_dict(
+        "records"
+    )
     named = {str(row["family"]): _label(row) for row in families}
     labels = with_ends(named, {family: family[:_SHORT] for family in named})
     for row in families:
         if row["searches"] < row["wanted"]:
             labels[str(row["family"])] += f" · {row['searches']} of {row['wanted']} searches"
-    imported = imported_curves(workspace.data_dir)
+    imported = imported_curves(view.workspace.data_dir)
     return labels | {f"{_FILE}{name}": f"{name} · imported" for name in imported}
 
 
@@ -85,23 +87,23 @@ def _label(row: Mapping[Hashable, Any]) -> str:
     return search_label(request, row["synthetic"])
 
 
-def open_curves_in_view(workspace: Workspace, view: View, key: str, label: str) -> CurvesInView:
+def open_curves_in_view(view: View, key: str, label: str) -> CurvesInView:
     """Return curves that ``list_curves`` lists.
 
     Raises:
         FewshotError: If they cannot be read.
     """
     if key.startswith(_FILE):
-        about = describe_curves(key.removeprefix(_FILE), workspace.data_dir)
-        return _open_imported(about, workspace.data_dir)
+        about = describe_curves(key.removeprefix(_FILE), view.workspace.data_dir)
+        return _open_imported(about, view.workspace.data_dir)
     if view.split is None or view.table is None:
         raise FewshotError("expected a split and an accuracy table: choose them in the sidebar")
-    searches = workspace.store.searches(view.dataset)
+    searches = view.workspace.store.searches(view.dataset)
     searches = searches[searches["family"] == key]
     runs = searches[["run_id", "finished"]].to_numpy().tolist()
     split = view.split.label, view.split.leaves
-    stamp = repr((workspace.data_dir, runs, view.table, view.kind, split))
-    return _open_recorded(workspace, view, searches, key, label, stamp)
+    stamp = repr((view.workspace.data_dir, runs, view.table, view.kind, split))
+    return _open_recorded(view, searches, key, label, stamp)
 
 
 @lru_cache(maxsize=16)
@@ -120,12 +122,12 @@ def _open_imported(about: ImportedCurves, data_dir: Path) -> CurvesInView:
 
 @st.cache_resource(show_spinner="Reading recorded searches", max_entries=16)
 def _open_recorded(
-    _workspace: Workspace, _view: View, _searches: pd.DataFrame, family: str, label: str, stamp: str
+    _view: View, _searches: pd.DataFrame, family: str, label: str, stamp: str
 ) -> CurvesInView:
     if _view.split is None or _view.table is None:
         raise ValueError("expected a split and a table in view")
-    records = _workspace.store.search_records(list(_searches["run_id"]))
-    accuracy = load_accuracy(_workspace, _view)
+    records = _view.workspace.store.search_records(list(_searches["run_id"]))
+    accuracy = load_accuracy(_view)
     joined = recorded_curves(_view.split.leaves, _searches, records, accuracy)
     return CurvesInView(
         frame=joined.frame,

@@ -36,12 +36,10 @@ from fewshot_core.dashboard.shared.controls import (
 from fewshot_core.dashboard.shared.figures import cached_figure, show_figure, show_source
 from fewshot_core.dashboard.shared.page import (
     SEARCH,
-    Workspace,
     link_to,
-    setup,
     show_empty,
 )
-from fewshot_core.dashboard.shared.sidebar import View, choose_option, choose_view, keep_in_url
+from fewshot_core.dashboard.shared.sidebar import View, choose_option, keep_in_url, open_page
 from fewshot_core.errors import SelectionError
 from fewshot_core.plots import (
     alternative,
@@ -73,15 +71,13 @@ _select = lru_cache(_CACHED)(Choice.apply)
 
 def show_halving_page() -> None:
     """Draw the page: curves with a selection applied, and the import of curves."""
-    workspace = setup("Halving")
-    view = choose_view(workspace)
-    st.title("Halving")
-    labels = list_curves(workspace, view)
+    view = open_page("Halving")
+    labels = list_curves(view)
     if labels:
         left, right = st.columns([3, 1], gap="large")
         curves = None
         with left, show_errors():
-            curves = _choose_curves(workspace, view, labels)
+            curves = _choose_curves(view, labels)
         if curves is not None:
             with right:
                 seed = _choose_seed(curves)
@@ -96,17 +92,17 @@ def show_halving_page() -> None:
             SEARCH,
             "Search in every sub-space",
         )
-    show_curve_files(workspace, expanded=not labels)
+    show_curve_files(view.workspace, expanded=not labels)
 
 
-def _choose_curves(workspace: Workspace, view: View, labels: Mapping[str, str]) -> CurvesInView:
+def _choose_curves(view: View, labels: Mapping[str, str]) -> CurvesInView:
     wanted = st.session_state.pop(JUST_IMPORTED, None)
     if wanted in labels:
         st.session_state["curves"] = wanted
     chosen = choose_option(
         st.selectbox, "Curves", list(labels), "curves", unwritten="", format_func=labels.__getitem__
     )
-    return open_curves_in_view(workspace, view, chosen, labels[chosen])
+    return open_curves_in_view(view, chosen, labels[chosen])
 
 
 def _choose_seed(curves: CurvesInView) -> int:

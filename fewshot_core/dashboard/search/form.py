@@ -87,19 +87,19 @@ def choose_place(view: View) -> Place | None:
     return place_of(view.split)
 
 
-def choose_plan(workspace: Workspace, view: View, place: Place | None) -> SearchPlan | None:
+def choose_plan(view: View, place: Place | None) -> SearchPlan | None:
     """Draw the form and return its plan; None where that is not possible."""
     algorithm = _choose_algorithm()
     options = choose_options(choose_preset())
     seeds = _choose_seeds()
-    images = choose_source(workspace, view.dataset)
-    checkpoint, usable = _choose_weights(workspace, view.dataset, options)
+    images = choose_source(view)
+    checkpoint, usable = _choose_weights(view, options)
     device = choose_device()
     compute = _choose_compute(device)
     if place is None or options is None or not seeds or not usable:
         return None
     return make_plan(
-        workspace,
+        view.workspace,
         place,
         seeds,
         dataset=view.dataset,
@@ -150,11 +150,9 @@ def _choose_seeds() -> list[int]:
     return sorted({int(text) for text in parts})
 
 
-def _choose_weights(
-    workspace: Workspace, dataset: str, options: SearchOptions | None
-) -> tuple[str | None, bool]:
+def _choose_weights(view: View, options: SearchOptions | None) -> tuple[str | None, bool]:
     """Choose the initial weights; return a checkpoint, if any, and whether the choice is valid."""
-    rows = workspace.store.trainings(dataset).to_dict("records")
+    rows = view.workspace.store.trainings(view.dataset).to_dict("records")
     trained = {str(r["run_id"]): TrainingRequest.from_dict(json.loads(r["request"])) for r in rows}
     labels = {_RANDOM: "random initialisation, as in the paper"}
     labels |= {run: request_label(request, run) for run, request in trained.items()}
@@ -190,7 +188,7 @@ def _choose_weights(
                 "accuracy is not one on unseen images.",
                 icon=":material/visibility:",
             )
-    return str(run_folder(chosen, workspace.data_dir).path / CHECKPOINT), True
+    return str(run_folder(chosen, view.workspace.data_dir).path / CHECKPOINT), True
 
 
 def _has_seen(training: TrainingOptions, options: SearchOptions) -> bool:
@@ -275,15 +273,15 @@ def _show_cost(workspace: Workspace, plan: SearchPlan, searches: list[PlannedSea
         st.rerun()
 
 
-def show_training(workspace: Workspace, dataset: str) -> None:
+def show_training(view: View) -> None:
     """Offer to train a supernet whose weights searches can inherit, and show its progress."""
     with st.expander("Train a supernet", icon=":material/model_training:"):
         st.caption("Searches can then inherit its weights. Preset, images and device: as above.")
         with show_errors():
-            request = _choose_training(dataset)
-            _show_training_start(workspace, request)
+            request = _choose_training(view.dataset)
+            _show_training_start(view.workspace, request)
             show_options(request.options, "training_options", narrow=True)
-    for folder in workspace.active_runs("train"):
+    for folder in view.workspace.active_runs("train"):
         _show_running(folder)
 
 

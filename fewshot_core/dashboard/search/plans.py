@@ -11,6 +11,7 @@ from fewshot_core.analysis.search_epochs import UNSPLIT
 from fewshot_core.dashboard.shared.controls import show_errors
 from fewshot_core.dashboard.shared.figures import time_text
 from fewshot_core.dashboard.shared.page import Workspace
+from fewshot_core.dashboard.shared.sidebar import View
 from fewshot_core.dashboard.shared.splits import SplitInView, search_label
 from fewshot_core.data_folder import demo_dir
 from fewshot_core.errors import FewshotError
@@ -205,17 +206,18 @@ def _planned(
     return requests, planned_folders(requests, dict(fingerprints), data_dir)
 
 
-def known_plans(workspace: Workspace, dataset: str, place: Place) -> dict[str, SearchPlan]:
+def known_plans(view: View, place: Place) -> dict[str, SearchPlan]:
     """Return the plans by family of which any search has been started, the latest first."""
     rows = {tuple(space.rows) for space in place.spaces.values()}
-    own = [run.folder for run in workspace.runs() if _fits(run.request, dataset, rows)]
+    runs = view.workspace.runs()
+    own = [run.folder for run in runs if _fits(run.request, view.dataset, rows)]
     found: dict[str, tuple[_Search, set[int]]] = {}
     for folder in [*own, *_demo_runs().values()]:
         search = _SEARCHES.read(folder.manifest_path)
-        if search is not None and _fits(search.request, dataset, rows):
+        if search is not None and _fits(search.request, view.dataset, rows):
             found.setdefault(search.family, (search, set()))[1].add(search.request.seed)
     return {
-        family: _plan(workspace, search, place, sorted(seeds))
+        family: _plan(view.workspace, search, place, sorted(seeds))
         for family, (search, seeds) in found.items()
     }
 

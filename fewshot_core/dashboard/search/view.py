@@ -37,12 +37,12 @@ from fewshot_core.dashboard.shared.figures import (
     show_figure,
     show_source,
 )
-from fewshot_core.dashboard.shared.page import Workspace, setup
+from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.requests import show_options
 from fewshot_core.dashboard.shared.sidebar import (
     View,
     choose_option,
-    choose_view,
+    open_page,
     show_missing_split,
 )
 from fewshot_core.datasets import DATASETS
@@ -68,29 +68,25 @@ _FORM, _MEAN = "form", "mean"
 
 def show_search_page() -> None:
     """Draw the page."""
-    workspace = setup("Search")
-    view = choose_view(workspace)
-    st.title("Search")
+    view = open_page("Search")
     left, right = st.columns([1, 2], gap="large")
     with left:
         place = choose_place(view)
-        wanted = choose_plan(workspace, view, place)
-        show_start(workspace, wanted)
-        show_training(workspace, view.dataset)
+        wanted = choose_plan(view, place)
+        show_start(view.workspace, wanted)
+        show_training(view)
     with right:
         if place is None:
             show_missing_split(view)
             return
-        plan = _choose_shown(workspace, view, place, wanted)
+        plan = _choose_shown(view, place, wanted)
         if plan is not None:
-            _show_plan(workspace, view, plan)
+            _show_plan(view, plan)
 
 
-def _choose_shown(
-    workspace: Workspace, view: View, place: Place, wanted: SearchPlan | None
-) -> SearchPlan | None:
+def _choose_shown(view: View, place: Place, wanted: SearchPlan | None) -> SearchPlan | None:
     """Choose the plan to show: that of the form, or another one that was started before."""
-    plans = known_plans(workspace, view.dataset, place)
+    plans = known_plans(view, place)
     own = plans.pop(wanted.family, None) if wanted else None
     if wanted is not None and own is not None:
         wanted = wanted.with_seeds_of(own)
@@ -111,7 +107,7 @@ def _choose_shown(
     return wanted if chosen == _FORM else plans[chosen]
 
 
-def _show_plan(workspace: Workspace, view: View, plan: SearchPlan) -> None:
+def _show_plan(view: View, plan: SearchPlan) -> None:
     """Show the state of a plan, its curves, and one of its searches in detail."""
     if all(search.status is None for search in plan.searches):
         st.markdown(
@@ -127,20 +123,20 @@ def _show_plan(workspace: Workspace, view: View, plan: SearchPlan) -> None:
             icon=":material/casino:",
         )
     draw = st.fragment(_show_live, run_every=POLL_SECONDS if plan.active else None)
-    draw(workspace, view, plan)
+    draw(view, plan)
     with st.expander("All options", icon=":material/list:"):
         show_options(plan.request.options, "options", plan.request.algorithm)
 
 
-def _show_live(workspace: Workspace, view: View, plan: SearchPlan) -> None:
+def _show_live(view: View, plan: SearchPlan) -> None:
     """Show what changes while searches run; the whole page is drawn again when they end."""
     running, plan = plan.active, plan.refreshed()
     if running and not plan.active:
         st.rerun()
-    _show_state(workspace, plan)
+    _show_state(view.workspace, plan)
     _show_failures(plan)
     measure, seed = _choose_curves(plan)
-    accuracy = None if view.table is None else load_accuracy(workspace, view)
+    accuracy = None if view.table is None else load_accuracy(view)
     searches = [
         (search.name, search.request.seed, search.records())
         for search in plan.searches
@@ -148,7 +144,7 @@ def _show_live(workspace: Workspace, view: View, plan: SearchPlan) -> None:
     ]
     frame = search_epochs(searches, accuracy)
     _show_curves(view, plan, frame, measure, seed)
-    _show_table(workspace, view, plan, accuracy)
+    _show_table(view, plan, accuracy)
     _show_detail(view, plan, plan.seeds[0] if seed == _MEAN else int(seed), accuracy)
 
 
@@ -245,9 +241,7 @@ def _synthetic(plan: SearchPlan) -> list[str]:
     return ["synthetic images"] if plan.synthetic else []
 
 
-def _show_table(
-    workspace: Workspace, view: View, plan: SearchPlan, accuracy: pd.DataFrame | None
-) -> None:
+def _show_table(view: View, plan: SearchPlan, accuracy: pd.DataFrame | None) -> None:
     """List the searches with their progress and results."""
     known: Any = {} if accuracy is None else accuracy.set_index("architecture")["accuracy_mean"]
     rows = []
@@ -260,7 +254,7 @@ def _show_table(
                 "size": search.request.sub_space.size,
                 "state": search.state,
                 "epochs": last.get("epoch", 0),
-                "left": _left_text(workspace, [search]) if search.active else "",
+                "left": _left_text(view.workspace, [search]) if search.active else "",
                 "supernet": last.get("valid_accuracy"),
                 "found": known.get(last.get("architecture_index")),
             }

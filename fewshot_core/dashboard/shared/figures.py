@@ -55,21 +55,19 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def load_accuracy(workspace: Workspace, view: View, dataset: str | None = None) -> pd.DataFrame:
+def load_accuracy(view: View, dataset: str | None = None) -> pd.DataFrame:
     """Return the accuracies in view, or those of another data set; there must be a table."""
     if view.table is None:
         raise ValueError("expected a table in view")
-    return _accuracy(workspace, view.table, dataset or view.dataset, view.kind)
+    return _accuracy(view.workspace, view.table, dataset or view.dataset, view.kind)
 
 
-def load_evaluator(
-    workspace: Workspace, view: View, dataset: str | None = None
-) -> SplitEvaluator | None:
+def load_evaluator(view: View, dataset: str | None = None) -> SplitEvaluator | None:
     """Return the evaluator by the same accuracies; None where the table has no such ones."""
     name = dataset or view.dataset
     if view.table is None or view.table.find(name, view.kind) is None:
         return None
-    return _evaluator(workspace, view.table, name, view.kind, view.threshold)
+    return _evaluator(view.workspace, view.table, name, view.kind, view.threshold)
 
 
 @st.cache_resource(show_spinner=False, max_entries=24)

@@ -17,7 +17,8 @@ from fewshot_core.dashboard.shared.controls import (
     show_table,
 )
 from fewshot_core.dashboard.shared.figures import in_columns
-from fewshot_core.dashboard.shared.page import DATA, Workspace, link_to
+from fewshot_core.dashboard.shared.page import DATA, link_to
+from fewshot_core.dashboard.shared.sidebar import View
 from fewshot_core.datasets import DATASETS
 from fewshot_core.glossary import GLOSSARY
 from fewshot_core.images import list_sources
@@ -62,11 +63,11 @@ def readers_of(name: str) -> tuple[str, ...]:
 _DEVICES = {"cpu": "CPU", "cuda": "CUDA", "mps": "Apple GPU"}
 
 
-def choose_source(workspace: Workspace, dataset: str) -> str:
+def choose_source(view: View) -> str:
     """Choose the source of a data set's images; a warning names synthetic ones."""
     sources = {
         source.name: source
-        for source in list_sources(dataset, workspace.data_dir)
+        for source in list_sources(view.dataset, view.workspace.data_dir)
         if source.problem is None
     }
     labels = {
@@ -76,21 +77,21 @@ def choose_source(workspace: Workspace, dataset: str) -> str:
     chosen = st.selectbox(
         "Images",
         list(labels),
-        key=f"images_{dataset}",
+        key=f"images_{view.dataset}",
         persist_state="session",
         format_func=labels.__getitem__,
         help=GLOSSARY["synthetic images"],
     )
     if sources[chosen].synthetic:
-        label = DATASETS.label(dataset)
+        label = DATASETS.label(view.dataset)
         st.warning(f"Synthetic images, not {label}.", icon=":material/casino:")
         link_to(DATA, f"Add images of {label}")
     return str(chosen)
 
 
-def choose_images(workspace: Workspace, dataset: str) -> dict[str, Any]:
+def choose_images(view: View) -> dict[str, Any]:
     """Choose the images of a data set; return the options of a request about them."""
-    chosen = choose_source(workspace, dataset)
+    chosen = choose_source(view)
     left, right = st.columns(2)
     text = "Images in a batch. The published splits used 16."
     size = choose_number("Batch size", "batch_size", 64, 1, 4096, left, help=text)

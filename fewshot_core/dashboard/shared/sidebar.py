@@ -11,7 +11,15 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from fewshot_core.bench import KINDS, TableInfo, list_tables
-from fewshot_core.dashboard.shared.page import DATA, PAGES, SPLIT, Workspace, link_to, show_empty
+from fewshot_core.dashboard.shared.page import (
+    DATA,
+    PAGES,
+    SPLIT,
+    Workspace,
+    link_to,
+    setup,
+    show_empty,
+)
 from fewshot_core.dashboard.shared.splits import (
     SplitInView,
     distinct_labels,
@@ -89,6 +97,7 @@ class View:
     There is no table where none has such accuracies, and no split where none is finished.
     """
 
+    workspace: Workspace
     dataset: str
     kind: str
     table: TableInfo | None
@@ -104,6 +113,13 @@ class View:
     def top_label(self) -> str:
         """The label of the top, such as "top 1%"."""
         return f"top {100 * self.threshold:.3g}%"
+
+
+def open_page(title: str) -> View:
+    """Begin a page with its sidebar and its title; a script calls it first, on every run."""
+    view = choose_view(setup(title))
+    st.title(title)
+    return view
 
 
 def choose_view(workspace: Workspace) -> View:
@@ -126,7 +142,7 @@ def choose_view(workspace: Workspace) -> View:
         table = _choose_table(workspace, dataset, kind)
         percent = _choose_top()
         split = _choose_split(workspace, dataset)
-    return View(dataset, kind, table, round(percent / 100, 4), split)
+    return View(workspace, dataset, kind, table, round(percent / 100, 4), split)
 
 
 def _choose_table(workspace: Workspace, dataset: str, kind: str) -> TableInfo | None:
