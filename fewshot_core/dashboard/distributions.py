@@ -1,5 +1,7 @@
 """The Distributions page: accuracies in the sub-spaces of one split, or of all metrics."""
 
+from typing import Any
+
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
@@ -22,6 +24,7 @@ from fewshot_core.dashboard.shared.figures import (
     choose_style,
     describe,
     distributions,
+    draw_distributions,
     in_columns,
     load_accuracy,
     load_evaluator,
@@ -46,7 +49,7 @@ from fewshot_core.dashboard.shared.splits import (
 )
 from fewshot_core.dashboard.shared.trees import show_sub_spaces
 from fewshot_core.datasets import DATASETS
-from fewshot_core.plots import cell_figure, distributions_figure, top_figure
+from fewshot_core.plots import cell_figure, top_figure
 from fewshot_core.space import Architecture
 
 _ONE, _ALL = "The split in view", "All metrics and data sets"
@@ -97,41 +100,21 @@ def _show_split(view: View, split: SplitInView, evaluator: SplitEvaluator) -> No
         table_name = f"table {view.table.label}" if view.table else ""
         images = "split with synthetic images" * split.synthetic
         # The caption stays with a figure that is saved.
-        common = (highlight, view.axis_title, tuple(filter(None, [table_name, images])))
+        look = {"highlight": highlight, "axis_title": view.axis_title}
+        caption = tuple(filter(None, [table_name, images]))
         title = f"All architectures, split by {split.name}"
-        figure = _draw_all(leaves, evaluator, style, lowest, title, *common)
+        figure = draw_distributions(
+            leaves, evaluator, style, lowest, caption=caption, title=title, **look
+        )
         show_figure(figure, "distributions_all")
-        show_figure(_draw_top(leaves, evaluator, view.top_label, *common), "distributions_top")
+        top = _draw_top(leaves, evaluator, view.top_label, caption=caption, **look)
+        show_figure(top, "distributions_top")
         frame = distributions(leaves, evaluator, style, lowest)
         show_view_source(view, "distribution_source", frame, figure)
 
 
 @cached_figure
-def _draw_all(
-    leaves: Leaves,
-    evaluator: SplitEvaluator,
-    style: str,
-    lowest: float,
-    title: str,
-    highlight: str | None,
-    axis_title: str,
-    caption: tuple[str, ...],
-) -> go.Figure:
-    frame, described = distributions(leaves, evaluator, style, lowest), describe(leaves, evaluator)
-    return distributions_figure(
-        frame, described, axis_title, style, highlight, caption=caption, title=title
-    )
-
-
-@cached_figure
-def _draw_top(
-    leaves: Leaves,
-    evaluator: SplitEvaluator,
-    top_label: str,
-    highlight: str | None,
-    axis_title: str,
-    caption: tuple[str, ...],
-) -> go.Figure:
+def _draw_top(leaves: Leaves, evaluator: SplitEvaluator, top_label: str, **look: Any) -> go.Figure:
     accuracy, threshold = evaluator.accuracy, evaluator.threshold
     rows = accuracy[top_mask(accuracy["accuracy_mean"].to_numpy(), threshold)]
     values = rows["accuracy_mean"]
@@ -139,8 +122,7 @@ def _draw_top(
     frame = distribution_frame(leaves, rows, limits)
     top = top_architectures(leaves, accuracy, threshold)
     title = f"{top_label[0].upper()}{top_label[1:]}: {len(top):,} architectures"
-    described = describe(leaves, evaluator)
-    return top_figure(frame, top, described, axis_title, highlight, caption=caption, title=title)
+    return top_figure(frame, top, describe(leaves, evaluator), title=title, **look)
 
 
 def _show_architectures(view: View, number: int, listed: pd.DataFrame) -> None:

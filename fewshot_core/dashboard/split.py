@@ -1,6 +1,7 @@
 """The Split page: request a split, watch it grow, and explore it."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from fewshot_core.dashboard.shared.controls import (
     offer_start,
     show_errors,
     show_log,
-    show_progress,
+    show_running,
     show_table,
 )
 from fewshot_core.dashboard.shared.figures import (
@@ -51,7 +52,7 @@ from fewshot_core.dashboard.shared.trees import (
 )
 from fewshot_core.datasets import DATASETS
 from fewshot_core.durations import duration_text
-from fewshot_core.errors import FewshotError, RunError
+from fewshot_core.errors import RunError
 from fewshot_core.glossary import GLOSSARY
 from fewshot_core.metrics import METRICS, list_metrics, most_sharing_first
 from fewshot_core.plots import tree_figure
@@ -59,7 +60,6 @@ from fewshot_core.runs import (
     RunFolder,
     SplitRequest,
     State,
-    cancel,
     estimate_seconds,
     find_finished,
     run_folder,
@@ -235,8 +235,10 @@ def _show_progress(workspace: Workspace) -> None:
     active = workspace.active_runs("split")
     active.sort(key=lambda folder: folder.status().started or 0.0)
     for folder in active[:_MOST_SHOWN]:
-        with st.container(border=True):
-            _show_active(folder)
+        request = folder.split_request()
+        label = record_label(METRICS, request.metric)
+        title = f"**{label}** on {DATASETS.label(request.dataset)}"
+        show_running(folder, title, _progress_details, _show_growing)
     if len(active) > _MOST_SHOWN:
         st.caption(f"{len(active) - _MOST_SHOWN} more splits are queued; see *Runs and data*.")
     watched = _watched(workspace)
@@ -244,39 +246,23 @@ def _show_progress(workspace: Workspace) -> None:
         _show_ended(workspace, watched)
 
 
-@st.fragment(run_every=_POLL_SECONDS)
-def _show_active(folder: RunFolder) -> None:
-    """Show the progress of a run until it ends."""
-    try:
-        status, request = folder.status(), folder.split_request()
-        figure = _draw_growing(folder, _tree_stamp(folder))
-    except FewshotError:
-        st.rerun()
-    if not status.state.active:
-        st.rerun()
-    title, button = st.columns([5, 1], vertical_alignment="center")
-    label = record_label(METRICS, request.metric)
-    title.markdown(f"**{label}** on {DATASETS.label(request.dataset)}")
-    if button.button("Cancel", key=f"cancel_{folder.run_id}", icon=":material/cancel:"):
-        cancel(folder)
-        st.rerun()
-    show_progress(status, [f"{status.done} of {status.total}"] if status.total else [])
-    if status.state is not State.QUEUED:
-        show_figure(figure, f"growing_{folder.run_id}", wide=True)
+def _progress_details(folder: RunFolder) -> list[str]:
+    status = folder.status()
+    return [f"{status.done} of {status.total}"] if status.total else []
 
 
-def _tree_stamp(folder: RunFolder) -> tuple[int, int] | None:
-    """Return a value that changes with the tree of a run, whose file is replaced as a whole."""
-    try:
+def _show_growing(folder: RunFolder) -> None:
+    stamp = None
+    with suppress(OSError):  # there is no tree yet
         found = folder.tree_path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns
+        stamp = found.st_ino, found.st_mtime_ns
+    if folder.status().state is not State.QUEUED:
+        show_figure(_draw_growing(folder, stamp), f"growing_{folder.run_id}", wide=True)
 
 
 @cached_figure
 def _draw_growing(folder: RunFolder, stamp: tuple[int, int] | None) -> go.Figure:
-    """Draw a tree as far as it has grown, once for all sessions."""
+    """Draw a tree as far as it has grown, once for all sessions; its stamp changes with it."""
     request = folder.split_request()
     grown = folder.tree() or SplitTree(request.metric, ())
     return tree_figure(tree_drawing(grown, levels=len(request.tree.edges), growing=True))

@@ -18,7 +18,7 @@ from fewshot_core.dashboard.shared.controls import (
     choose_one,
     offer_start,
     show_errors,
-    show_progress,
+    show_running,
 )
 from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.requests import (
@@ -36,10 +36,8 @@ from fewshot_core.durations import duration_text
 from fewshot_core.runs import (
     RunFolder,
     TrainingRequest,
-    cancel,
     estimate_seconds,
     find_finished,
-    is_active,
     measure,
     run_folder,
     start,
@@ -51,15 +49,12 @@ from fewshot_core.search import (
     SAMPLINGS,
     TRAINED_ON,
     SearchOptions,
-    TrainingOptions,
     list_algorithms,
 )
 from fewshot_core.search.records import CHECKPOINT
 
 STARTED = "plan_started"
 """Session key: the plan of the form was just started, and is to be shown."""
-
-POLL_SECONDS = 2.0
 
 _SPLIT, _WHOLE = "split", "whole"
 _PLACES = {_SPLIT: "the split's sub-spaces", _WHOLE: "the whole space"}
@@ -182,19 +177,14 @@ def _choose_weights(view: View, options: SearchOptions | None) -> tuple[str | No
                 "the same for both."
             )
             return None, False
-        if _has_seen(training, options):
+        same = (training.images, training.split_seed) == (options.images, options.split_seed)
+        if training.trained_on == "all" or not same:
             st.warning(
                 "This supernet was trained on images that the search holds out: its validation "
                 "accuracy is not one on unseen images.",
                 icon=":material/visibility:",
             )
     return str(run_folder(chosen, view.workspace.data_dir).path / CHECKPOINT), True
-
-
-def _has_seen(training: TrainingOptions, options: SearchOptions) -> bool:
-    """Whether a training may have seen what a search holds out."""
-    same = (training.images, training.split_seed) == (options.images, options.split_seed)
-    return training.trained_on == "all" or not same
 
 
 def _choose_compute(device: str) -> dict[str, Any]:
@@ -282,7 +272,8 @@ def show_training(view: View) -> None:
             _show_training_start(view.workspace, request)
             show_options(request.options, "training_options", narrow=True)
     for folder in view.workspace.active_runs("train"):
-        _show_running(folder)
+        title = f"**Supernet** of {DATASETS.label(folder.request().dataset)}"
+        show_running(folder, title, _training_details)
 
 
 def _choose_training(dataset: str) -> TrainingRequest:
@@ -315,18 +306,6 @@ def _show_training_start(workspace: Workspace, request: TrainingRequest) -> None
             st.rerun()
 
 
-@st.fragment(run_every=POLL_SECONDS)
-def _show_running(folder: RunFolder) -> None:
-    """Show the progress of a training until it ends."""
-    if not is_active(folder):
-        st.rerun()
-    records = folder.records()
-    with st.container(border=True):
-        st.markdown(f"**Supernet** of {DATASETS.label(folder.request().dataset)}")
-        accuracy = records[-1]["valid_accuracy"] if records else None
-        found = [] if accuracy is None else [f"validation accuracy {accuracy:.2f}%"]
-        show_progress(folder.status(), found)
-        if st.button("Cancel", key=f"cancel_{folder.run_id}", icon=":material/cancel:"):
-            with show_errors():
-                cancel(folder)
-                st.rerun()
+def _training_details(folder: RunFolder) -> list[str]:
+    accuracies = [record["valid_accuracy"] for record in folder.records()[-1:]]
+    return [f"validation accuracy {value:.2f}%" for value in accuracies if value is not None]

@@ -25,6 +25,7 @@ from fewshot_core.dashboard.search.plans import (
     request_source,
 )
 from fewshot_core.dashboard.shared.controls import (
+    POLL_SECONDS,
     choose_one,
     show_errors,
     show_log,
@@ -60,8 +61,6 @@ from fewshot_core.runs import State, command, plan_command
 from fewshot_core.runs.jobs import cancel_all
 from fewshot_core.search.proxy import compare, correlation_text, read_shared
 from fewshot_core.space import Architecture
-
-POLL_SECONDS = 1.5
 
 _FORM, _MEAN = "form", "mean"
 

@@ -13,9 +13,10 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
-from fewshot_core.runs import Status
+from fewshot_core.runs import RunFolder, Status, cancel, is_active
 
 SEPARATOR = " · "
+POLL_SECONDS = 1.0
 
 T = TypeVar("T")
 
@@ -141,6 +142,27 @@ def show_progress(status: Status, details: Sequence[str] = ()) -> None:
     parts = [status.message, *([] if left is None else [f"{duration_text(left)} left"]), *details]
     share = min(1.0, status.done / status.total) if status.total else 0.0
     st.progress(share, SEPARATOR.join(parts))
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def show_running(
+    folder: RunFolder,
+    title: str,
+    details: Callable[[RunFolder], Sequence[str]],
+    draw: Callable[[RunFolder], object] = lambda folder: None,
+) -> None:
+    """Show the progress of a run with some details, and a drawing of it, until it ends."""
+    if not is_active(folder):
+        st.rerun()
+    with st.container(border=True):
+        heading, button = st.columns([5, 1], vertical_alignment="center")
+        heading.markdown(title)
+        if button.button("Cancel", key=f"cancel_{folder.run_id}", icon=":material/cancel:"):
+            with show_errors():
+                cancel(folder)
+                st.rerun()
+        show_progress(folder.status(), details(folder))
+        draw(folder)
 
 
 def show_log(text: str, **settings: Any) -> None:

@@ -330,14 +330,18 @@ def show_small_distributions(
 ) -> None:
     """Draw one small multiple: the distributions of a split, with what the axis leaves out."""
     leaves, axis_title = split.leaves, f"{view.kind} accuracy, %"
-    show_figure(_draw_small(leaves, evaluator, axis_title, style, title), key)
+    figure = draw_distributions(
+        leaves, evaluator, style, axis_title=axis_title, title=title, compact=True
+    )
+    show_figure(figure, key)
     notes = cut_notes(distributions(leaves, evaluator, style), describe(leaves, evaluator))
     st.caption(SEPARATOR.join(filter(None, [note, *notes])))
 
 
 @cached_figure
-def _draw_small(
-    leaves: Leaves, evaluator: SplitEvaluator, axis_title: str, style: str, title: str
+def draw_distributions(
+    leaves: Leaves, evaluator: SplitEvaluator, style: str, lowest: float = LOWEST, **look: Any
 ) -> go.Figure:
-    frame, described = distributions(leaves, evaluator, style), describe(leaves, evaluator)
-    return distributions_figure(frame, described, axis_title, style, title=title, compact=True)
+    """Draw the distributions of a split; further options are those of the figure."""
+    frame = distributions(leaves, evaluator, style, lowest)
+    return distributions_figure(frame, describe(leaves, evaluator), style=style, **look)
