@@ -118,7 +118,7 @@ def _show_comparison(view: View) -> None:
 
 
 def _choose_splits(view: View) -> list[SplitInView]:
-    labels = list_splits(view.workspace, view.dataset)
+    labels = list_splits(view.workspace.store, view.dataset)
     if not labels:
         show_missing_split(view)
         return []
@@ -133,7 +133,7 @@ def _choose_splits(view: View) -> list[SplitInView]:
     )
     if not chosen:
         st.info("Choose two splits or more.", icon=":material/compare_arrows:")
-    return open_splits(view.workspace, chosen)
+    return open_splits(view.workspace.store, chosen)
 
 
 @cached_figure

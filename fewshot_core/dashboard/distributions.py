@@ -179,7 +179,7 @@ def _show_small_multiples(view: View) -> None:
         return
     cells: Cells = {}
     for dataset in DATASETS.names():
-        labels = list_splits(view.workspace, dataset)
+        labels = list_splits(view.workspace.store, dataset)
         for key in first_of_each_metric(labels):
             cells.setdefault(labels[key].partition(SEPARATOR)[0], {})[dataset] = key
     if not cells:
@@ -214,6 +214,6 @@ def _show_cell(view: View, dataset: str, key: str | None, title: str) -> None:
     if key is None:
         st.caption(f"No split of {DATASETS.label(dataset)} yet.")
     elif (evaluator := load_evaluator(view, dataset)) is not None:
-        split = open_split(view.workspace, key)
-        note = distinct_labels(list_splits(view.workspace, dataset))[key]
+        split = open_split(view.workspace.store, key)
+        note = distinct_labels(list_splits(view.workspace.store, dataset))[key]
         show_small_distributions(view, evaluator, split, "ridgeline", f"small_{key}", title, note)

@@ -67,9 +67,9 @@ def _show_metrics(view: View) -> None:
         show_figure(draw_split(view.split, None), "home_tree", wide=True)
         show_split_source(view.split, "home_source")
         return
-    labels = list_splits(view.workspace, view.dataset)
-    first = open_splits(view.workspace, first_of_each_metric(labels))
-    splits = open_splits(view.workspace, first_of_each_metric(labels, _MOST_OF_EACH))
+    labels = list_splits(view.workspace.store, view.dataset)
+    first = open_splits(view.workspace.store, first_of_each_metric(labels))
+    splits = open_splits(view.workspace.store, first_of_each_metric(labels, _MOST_OF_EACH))
     which = ", the first split of each metric" if len(splits) > len(first) else ""
     st.markdown(f"**On {dataset}**{which}: {conclusion(reports(named(first), evaluator))}")
     show_informativeness(view, evaluator, splits, "home_metrics", by_metric=True)

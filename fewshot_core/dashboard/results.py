@@ -8,12 +8,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.column_config import TextColumn
 
-from fewshot_core.analysis import (
-    recorded_results,
-    results_csv,
-    results_latex,
-    results_markdown,
-)
+from fewshot_core.analysis import recorded_results, results_csv, results_latex, results_markdown
 from fewshot_core.analysis.results import (
     ALGORITHM_LABELS,
     DIGITS,
@@ -28,11 +23,7 @@ from fewshot_core.dashboard.search.plans import Place, make_plan, place_of
 from fewshot_core.dashboard.shared.controls import choose_one, offer_download, show_table
 from fewshot_core.dashboard.shared.figures import accuracy_source, load_accuracy, show_source
 from fewshot_core.dashboard.shared.page import SEARCH, SPLIT, link_to
-from fewshot_core.dashboard.shared.requests import (
-    choose_device,
-    choose_preset,
-    choose_source,
-)
+from fewshot_core.dashboard.shared.requests import choose_device, choose_preset, choose_source
 from fewshot_core.dashboard.shared.sidebar import View, open_page, show_missing_table
 from fewshot_core.dashboard.shared.splits import (
     list_splits,
@@ -285,7 +276,7 @@ def _choose_place(view: View, metric: str, splits: list[KnownSplit]) -> Place | 
     """Choose the split of a metric to search in; None where there is none yet."""
     if metric == NO_SPLITTING:
         return place_of(None)
-    labels = list_splits(view.workspace, view.dataset)
+    labels = list_splits(view.workspace.store, view.dataset)
     keys = [split.key for split in splits if split.metric == metric and split.key in labels]
     if not keys:
         st.markdown(f"There is no split of {DATASETS.label(view.dataset)} by {metric} yet.")
@@ -295,4 +286,4 @@ def _choose_place(view: View, metric: str, splits: list[KnownSplit]) -> Place | 
     chosen = st.selectbox(
         "Split", keys, key=f"results_split_{metric}", format_func=labels.__getitem__
     )
-    return place_of(open_split(view.workspace, chosen))
+    return place_of(open_split(view.workspace.store, chosen))

@@ -18,14 +18,7 @@ from fewshot_core.dashboard.shared.controls import (
     show_progress,
     show_table,
 )
-from fewshot_core.dashboard.shared.page import (
-    SEARCH,
-    SPLIT,
-    Page,
-    Workspace,
-    link_to,
-    show_empty,
-)
+from fewshot_core.dashboard.shared.page import SEARCH, SPLIT, Page, Workspace, link_to, show_empty
 from fewshot_core.dashboard.shared.sidebar import open_page
 from fewshot_core.dashboard.shared.splits import request_label
 from fewshot_core.data_folder import demo_dir

@@ -21,10 +21,11 @@ from fewshot_core.plots.schedules import proxy_figure, schedules_figure
 from fewshot_core.plots.search import (
     EPOCH_MEASURES,
     epochs_figure,
+    probabilities_figure,
     search_curves_figure,
+    search_panels_figure,
     shared_accuracy_figure,
 )
-from fewshot_core.plots.search_detail import probabilities_figure, search_panels_figure
 from fewshot_core.plots.template import alternative
 from fewshot_core.plots.tree import TreeBranch, TreeDrawing, tree_figure
 

@@ -48,7 +48,6 @@ class CurvesInView:
     the most sub-spaces are ``compared``.
     """
 
-    frame: pd.DataFrame
     found_title: str  # axis title of the accuracies of the architectures found
     source: tuple[str, ...]
     option: str
@@ -67,9 +66,8 @@ class CurvesInView:
 def list_curves(view: View) -> dict[str, str]:
     """Return the labels of all curves by key: recorded ones of the split in view first."""
     leaves = view.split.leaves if view.split is not None and view.table is not None else ()
-    families = search_families(leaves, view.workspace.store.searches(view.dataset)).to_dict(
-        "records"
-    )
+    searches = view.workspace.store.searches(view.dataset)
+    families = search_families(leaves, searches).to_dict("records")
     named = {str(row["family"]): _label(row) for row in families}
     labels = with_ends(named, {family: family[:_SHORT] for family in named})
     for row in families:
@@ -110,7 +108,6 @@ def open_curves_in_view(view: View, key: str, label: str) -> CurvesInView:
 def _open_imported(about: ImportedCurves, data_dir: Path) -> CurvesInView:
     frame = open_curves(about.name, data_dir)
     return CurvesInView(
-        frame=frame,
         found_title="test accuracy of the architecture found, %",
         source=(f"curves {about.name}", f"imported from {about.source}", about.created[:10]),
         option=f"--curves {about.name}",
@@ -130,7 +127,6 @@ def _open_recorded(
     accuracy = load_accuracy(_view)
     joined = recorded_curves(_view.split.leaves, _searches, records, accuracy)
     return CurvesInView(
-        frame=joined.frame,
         found_title=f"{_view.kind} accuracy of the architecture found, %",
         source=(
             f"{label} on {_view.split.label}",

@@ -34,11 +34,7 @@ from fewshot_core.dashboard.shared.controls import (
     show_table,
 )
 from fewshot_core.dashboard.shared.figures import cached_figure, show_figure, show_source
-from fewshot_core.dashboard.shared.page import (
-    SEARCH,
-    link_to,
-    show_empty,
-)
+from fewshot_core.dashboard.shared.page import SEARCH, link_to, show_empty
 from fewshot_core.dashboard.shared.sidebar import View, choose_option, keep_in_url, open_page
 from fewshot_core.errors import SelectionError
 from fewshot_core.plots import (

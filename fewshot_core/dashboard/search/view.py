@@ -40,12 +40,7 @@ from fewshot_core.dashboard.shared.figures import (
 )
 from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.requests import show_options
-from fewshot_core.dashboard.shared.sidebar import (
-    View,
-    choose_option,
-    open_page,
-    show_missing_split,
-)
+from fewshot_core.dashboard.shared.sidebar import View, choose_option, open_page, show_missing_split
 from fewshot_core.datasets import DATASETS
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError

@@ -175,7 +175,7 @@ def _choose_top() -> float:
 
 
 def _choose_split(workspace: Workspace, dataset: str) -> SplitInView | None:
-    labels = distinct_labels(list_splits(workspace, dataset))
+    labels = distinct_labels(list_splits(workspace.store, dataset))
     if not labels:
         st.selectbox("Split", ["none yet"], disabled=True, key="no_split")
         return None
@@ -183,7 +183,7 @@ def _choose_split(workspace: Workspace, dataset: str) -> SplitInView | None:
     chosen = choose_option(
         st.selectbox, "Split", list(labels), "split", unwritten="", format_func=labels.__getitem__
     )
-    split = replace(open_split(workspace, chosen), label=labels[chosen])
+    split = replace(open_split(workspace.store, chosen), label=labels[chosen])
     parts = [":blue[demonstration, came with the project]"] if split.demo else []
     parts += split.details
     if split.synthetic:

@@ -11,19 +11,12 @@ from typing import Any
 import streamlit as st
 
 from fewshot_core.dashboard.shared.controls import SEPARATOR
-from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.errors import FewshotError
 from fewshot_core.metrics import METRICS
 from fewshot_core.registry import Registry
 from fewshot_core.runs import Request, SearchRequest, SplitRequest
 from fewshot_core.runs.folder import FileCache
-from fewshot_core.search import (
-    ALGORITHMS,
-    PRESETS,
-    SearchOptions,
-    TrainingOptions,
-    preset_of,
-)
+from fewshot_core.search import ALGORITHMS, PRESETS, SearchOptions, TrainingOptions, preset_of
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import SplitTree
 from fewshot_core.splitting.files import imported_names, imported_path, read_imported
@@ -178,14 +171,14 @@ def read_request(text: str) -> SplitRequest:
     return SplitRequest.from_dict(json.loads(text))
 
 
-def list_splits(workspace: Workspace, dataset: str) -> dict[str, str]:
+def list_splits(store: Store, dataset: str) -> dict[str, str]:
     """Return the full labels of all splits of a data set by their keys.
 
     The reader's own come first, the latest run first; then imported ones; then those that came with
     the project, in the order of the metrics, untrained networks before trained ones.
     """
-    imported = tuple(name for name, of in _imported(workspace).items() if of == dataset)
-    return dict(_labels(workspace.store, workspace.store.revision, dataset, imported))
+    imported = tuple(name for name, of in _imported(store).items() if of == dataset)
+    return dict(_labels(store, store.revision, dataset, imported))
 
 
 @lru_cache(maxsize=_CACHED)
@@ -212,23 +205,23 @@ def _labels(
     }
 
 
-def open_split(workspace: Workspace, key: str) -> SplitInView:
+def open_split(store: Store, key: str) -> SplitInView:
     """Return a split that ``list_splits`` lists.
 
     Raises:
         UnknownNameError: If there is no such split.
     """
     if key.startswith(FILE):
-        return _IMPORTED.read(imported_path(key.removeprefix(FILE), workspace.data_dir))
-    return _open_finished(workspace.store, workspace.store.revision, key)
+        return _IMPORTED.read(imported_path(key.removeprefix(FILE), store.data_dir))
+    return _open_finished(store, store.revision, key)
 
 
-def open_splits(workspace: Workspace, keys: Sequence[str]) -> list[SplitInView]:
+def open_splits(store: Store, keys: Sequence[str]) -> list[SplitInView]:
     """Return splits that are shown together, with labels that distinguish them.
 
     Demo splits are marked only beside others.
     """
-    splits = [open_split(workspace, key) for key in keys]
+    splits = [open_split(store, key) for key in keys]
     labels = distinct_labels({split.key: split.label for split in splits})
     if all(split.demo for split in splits):
         labels = {key: label.removesuffix(_DEMO) for key, label in labels.items()}
@@ -255,12 +248,12 @@ def _open_finished(store: Store, revision: int, key: str) -> SplitInView:
     )
 
 
-def _imported(workspace: Workspace) -> dict[str, str]:
+def _imported(store: Store) -> dict[str, str]:
     """Return the data sets of imported splits by name; damaged ones are named on the page."""
     found = {}
-    for name in imported_names(workspace.data_dir):
+    for name in imported_names(store.data_dir):
         try:
-            path = imported_path(name, workspace.data_dir)
+            path = imported_path(name, store.data_dir)
             found[name] = _IMPORTED.read(path).dataset
         except FewshotError as error:
             st.warning(f"An imported split cannot be read: {error}", icon=":material/warning:")
