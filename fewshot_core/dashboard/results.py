@@ -221,11 +221,7 @@ def _show_exports(view: View, table: pd.DataFrame, show: str) -> None:
 
 
 def _show_cell(
-    view: View,
-    table: pd.DataFrame,
-    metric: str,
-    algorithm: str,
-    splits: list[KnownSplit],
+    view: View, table: pd.DataFrame, metric: str, algorithm: str, splits: list[KnownSplit]
 ) -> None:
     here = (table["metric"] == metric) & (table["algorithm"] == algorithm)
     row = table[here].to_dict("records")[0]

@@ -9,12 +9,7 @@ from fewshot_core.plots.comparison import (
     keep_figure,
     top_map_figure,
 )
-from fewshot_core.plots.distributions import (
-    STYLES,
-    cut_notes,
-    distributions_figure,
-    top_figure,
-)
+from fewshot_core.plots.distributions import STYLES, cut_notes, distributions_figure, top_figure
 from fewshot_core.plots.halving import replay_figure
 from fewshot_core.plots.operations import cell_figure, scores_figure, similarity_figure
 from fewshot_core.plots.schedules import proxy_figure, schedules_figure

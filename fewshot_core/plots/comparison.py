@@ -137,9 +137,7 @@ def _gain_alternative(reports: pd.DataFrame, best_bits: float | None) -> str:
 
 
 def top_map_figure(
-    described: Mapping[str, pd.DataFrame],
-    top_label: str = "top 1%",
-    caption: Sequence[str] = (),
+    described: Mapping[str, pd.DataFrame], top_label: str = "top 1%", caption: Sequence[str] = ()
 ) -> go.Figure:
     """Draw how many top architectures each sub-space of each split holds, the largest first.
 

@@ -377,8 +377,7 @@ def search_panels_figure(frame: pd.DataFrame, end: int, caption: Sequence[str] =
         figure.add_annotation(**panel_heading(name, start, 1))
     place = {"orientation": "h", "x": 0, "y": 1.14, "xanchor": "left", "yanchor": "bottom"}
     figure.update_layout(
-        legend={**place, "font": {"size": SMALL_FONT_SIZE}},
-        margin={"t": 78 if not caption else 96},
+        legend={**place, "font": {"size": SMALL_FONT_SIZE}}, margin={"t": 78 if not caption else 96}
     )
     return figure
 

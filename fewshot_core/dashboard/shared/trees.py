@@ -35,10 +35,7 @@ _draw_similarity = cached_figure(similarity_figure)
 
 
 def tree_drawing(
-    tree: SplitTree,
-    leaves: pd.DataFrame | None = None,
-    levels: int = 1,
-    growing: bool = False,
+    tree: SplitTree, leaves: pd.DataFrame | None = None, levels: int = 1, growing: bool = False
 ) -> TreeDrawing:
     """Return the drawing of a tree, complete or growing to so many levels.
 
