@@ -206,7 +206,7 @@ def _show_small_multiples(view: View) -> None:
             _show_cell(view, dataset, None, "")
     count = sum(dataset in keys for keys in cells.values() for dataset in drawn)
     parts = [*accuracy_source(view), f"{count} of {len(cells) * len(datasets)} splits exist"]
-    show_source(parts, analyse_command(view), "small_multiples_source")
+    show_source(parts, analyse_command(view, view.split), "small_multiples_source")
 
 
 def _show_cell(view: View, dataset: str, key: str | None, title: str) -> None:

@@ -136,9 +136,7 @@ def _gain_alternative(reports: pd.DataFrame, best_bits: float | None) -> str:
     )
 
 
-def top_map_figure(
-    described: Mapping[str, pd.DataFrame], top_label: str = "top 1%", caption: Sequence[str] = ()
-) -> go.Figure:
+def top_map_figure(described: Mapping[str, pd.DataFrame], top_label: str = "top 1%") -> go.Figure:
     """Draw how many top architectures each sub-space of each split holds, the largest first.
 
     ``described`` holds what ``fewshot_core.analysis.describe_sub_spaces`` returns, by split.
@@ -152,7 +150,7 @@ def top_map_figure(
     }
     if not frames:
         return empty_figure(title, "no top architecture to show", height)
-    notes = [f"cells: sub-space, and how many of the {top_label} it holds", *caption]
+    notes = [f"cells: sub-space, and how many of the {top_label} it holds"]
     figure = base_figure(title, height, _top_alternative(frames, top_label), notes)
     width = max(map(len, frames.values()))
     shares = np.full((len(frames), width), np.nan)
@@ -174,9 +172,7 @@ def top_map_figure(
 
 
 def keep_figure(
-    frame: pd.DataFrame,
-    axis_title: str = "best accuracy still within reach, %",
-    caption: Sequence[str] = (),
+    frame: pd.DataFrame, axis_title: str = "best accuracy still within reach, %"
 ) -> go.Figure:
     """Draw the expected best accuracy against the number of sub-spaces kept.
 
@@ -188,7 +184,7 @@ def keep_figure(
     first = frame[frame["k"] == 1].sort_values("best", ascending=False)
     leader, value = first["split"].iloc[0], first["best"].iloc[0]
     alt = f"{title}: with one sub-space kept, {leader} has the highest, {value:.2f}%."
-    figure = base_figure(title, 380, alt, list(caption))
+    figure = base_figure(title, 380, alt)
     for position, (name, part) in enumerate(frame.groupby("split", sort=False)):
         look = sub_space_look(position)
         figure.add_scatter(

@@ -58,11 +58,7 @@ Lines = Mapping[str, "pd.Series[float]"]
 
 
 def replay_figure(
-    curves: Curves,
-    result: HalvingResult,
-    cursor: int | None = None,
-    found_axis: str = FOUND_AXIS,
-    caption: Sequence[str] = (),
+    curves: Curves, result: HalvingResult, cursor: int | None = None, found_axis: str = FOUND_AXIS
 ) -> go.Figure:
     """Draw the curves of ``search_curves_figure`` above those of a selection, with a timeline.
 
@@ -77,7 +73,7 @@ def replay_figure(
     test = curves.values["test_accuracy"]
     found_range = accuracy_range(test)
     valid_range = accuracy_range(np.concatenate(list(lines.values())))
-    notes = [LEADER_NOTE, _ENDS_NOTE, *cut_note(test, found_range[0]), *caption]
+    notes = [LEADER_NOTE, _ENDS_NOTE, *cut_note(test, found_range[0])]
     alt = f"{search_alternative(curves)} {_alternative(result)}"
     figure = base_figure("", _HEIGHT, alt, notes)
     add_search_curves(figure, curves)

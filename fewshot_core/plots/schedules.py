@@ -41,9 +41,7 @@ _PUBLISHED = {"paper": (34, -34), "GM-NAS": (34, 34)}
 """Marks of published schedules, and where their names are, in pixels from their points."""
 
 
-def proxy_figure(
-    frame: pd.DataFrame, milestones: Sequence[int] = (), caption: Sequence[str] = ()
-) -> go.Figure:
+def proxy_figure(frame: pd.DataFrame, milestones: Sequence[int] = ()) -> go.Figure:
     """Draw rank correlations over epochs, and the interval of random rankings.
 
     ``frame`` is what ``fewshot_core.selection.proxy_correlation`` returns; milestones are marked
@@ -58,8 +56,7 @@ def proxy_figure(
     notes = [f"area: from lowest to highest of {seeds} seeds"] if seeds > 1 else []
     if bound is not None:
         notes.append(f"grey: tau of 95% of random rankings of {count}")
-    alt = _proxy_alternative(frame, bound)
-    figure = base_figure(title, _PROXY_HEIGHT, alt, [*notes, *caption])
+    figure = base_figure(title, _PROXY_HEIGHT, _proxy_alternative(frame, bound), notes)
     if bound is not None:
         grey = {"fillcolor": translucent(WHOLE_COLOUR, 0.16), "line_width": 0, "layer": "below"}
         figure.add_hrect(y0=-bound, y1=bound, **grey)
@@ -107,9 +104,7 @@ def _proxy_alternative(frame: pd.DataFrame, bound: float | None) -> str:
     )
 
 
-def schedules_figure(
-    grid: pd.DataFrame, selected: int | None = None, caption: Sequence[str] = ()
-) -> go.Figure:
+def schedules_figure(grid: pd.DataFrame, selected: int | None = None) -> go.Figure:
     """Draw the cost and the regret of every strategy, with the Pareto front.
 
     ``grid`` is what ``fewshot_core.selection.schedule_grid`` returns. ``customdata`` of a point is
@@ -122,8 +117,7 @@ def schedules_figure(
     notes = [] if selected is None else ["ring: the replayed strategy"]
     if seeds > 1:
         notes.append(f"means of {seeds} seeds, bars: one standard deviation")
-    alt = _schedules_alternative(grid)
-    figure = base_figure(title, _SCHEDULES_HEIGHT, alt, [*notes, *caption])
+    figure = base_figure(title, _SCHEDULES_HEIGHT, _schedules_alternative(grid), notes)
     rows = grid.assign(row=range(len(grid)), published=grid["mark"].isin(list(_PUBLISHED)))
     front = rows[rows["pareto"]].sort_values(["cost", "regret"]).drop_duplicates("cost")
     figure.add_scatter(

@@ -143,16 +143,14 @@ def cut_note(values: Floats, low: float) -> list[str]:
     return [f"not shown: {below:,} of {known.size:,} points below {low:.1f}%"] if below else []
 
 
-def search_curves_figure(
-    curves: Curves, axis_title: str = FOUND_AXIS, caption: Sequence[str] = ()
-) -> go.Figure:
+def search_curves_figure(curves: Curves, axis_title: str = FOUND_AXIS) -> go.Figure:
     """Draw the test accuracy of the architecture found, and a red dot on the leader.
 
     The leader of an epoch is the sub-supernet with the highest validation accuracy.
     """
     test = curves.values["test_accuracy"]
     low, high = accuracy_range(test)
-    notes = [LEADER_NOTE, *cut_note(test, low), *caption]
+    notes = [LEADER_NOTE, *cut_note(test, low)]
     title = "Accuracy found by each sub-supernet"
     figure = base_figure(title, _HEIGHT, search_alternative(curves), notes)
     add_search_curves(figure, curves)

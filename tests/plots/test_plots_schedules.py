@@ -31,15 +31,14 @@ def named(figure, name):
 
 
 def test_every_strategy_is_a_point(grid):
-    figure = schedules_figure(grid, caption=["seen"])
+    figure = schedules_figure(grid)
     found = points(figure)
     assert sorted(found) == list(range(len(grid)))
     for row, (cost, regret) in found.items():
         assert (cost, regret) == (grid["cost"][row], grid["regret"][row])
     assert "means of 3 seeds" in figure.layout.title.text
-    assert "seen" in figure.layout.title.text
     assert len(figure.to_json()) < 90_000
-    assert figure.to_json() == schedules_figure(grid, caption=["seen"]).to_json()
+    assert figure.to_json() == schedules_figure(grid).to_json()
 
 
 def test_the_pareto_front(grid):
@@ -106,20 +105,19 @@ def test_nothing_to_compare(synthetic_search):
 
 def test_correlations_over_epochs(seeds):
     frame = proxy_correlation(seeds)
-    figure = proxy_figure(frame, milestones=(3, 10), caption=["seen"])
+    figure = proxy_figure(frame, milestones=(3, 10))
     tau, rho = named(figure, "Kendall's tau"), named(figure, "Spearman's rho")
     assert list(tau.y) == pytest.approx(frame["kendall"].tolist(), abs=1e-6)
     assert list(rho.y) == pytest.approx(frame["spearman"].tolist(), abs=1e-6)
     assert figure.layout.yaxis.range == (-1.05, 1.05)
     assert "lowest to highest of 3 seeds" in figure.layout.title.text
-    assert "seen" in figure.layout.title.text
     area = next(trace for trace in figure.data if trace.fill == "tonexty")
     assert list(area.y) == pytest.approx(frame["kendall_high"].tolist(), abs=1e-6)
     random, *lines = figure.layout.shapes
     assert (random.y0, random.y1) == pytest.approx((-18 / 28, 18 / 28))
     assert [line.x0 for line in lines] == [0, 3, 10]
     assert len(figure.to_json()) < 20_000
-    again = proxy_figure(frame, milestones=(3, 10), caption=["seen"])
+    again = proxy_figure(frame, milestones=(3, 10))
     assert figure.to_json() == again.to_json()
 
 

@@ -332,11 +332,9 @@ Rows = Sequence[Mapping[Hashable, Any]]
 
 
 def _load_point(rows: Rows) -> None:
-    points = st.session_state[_CHART].selection.points
-    if points and "customdata" in points[0]:
-        data = points[0]["customdata"]
-        number = int(data[0] if isinstance(data, list) else data)
-        load_choice(Choice.from_row(rows[number]))
+    for point in st.session_state[_CHART].selection.points[:1]:
+        if "customdata" in point:
+            load_choice(Choice.from_row(rows[int(np.ravel(point["customdata"])[0])]))
 
 
 def _load_row(rows: Rows) -> None:

@@ -111,6 +111,11 @@ class SearchPlan:
         return self.searches[0].request
 
     @property
+    def notes(self) -> list[str]:
+        """What its figures must say."""
+        return ["synthetic images"] if self.synthetic else []
+
+    @property
     def seeds_text(self) -> str:
         """Its seeds: "seeds 777, 888"."""
         return f"seed{'s' * (len(self.seeds) > 1)} {', '.join(map(str, self.seeds))}"

@@ -223,16 +223,12 @@ def _show_curves(
         running={search.name for search in plan.searches if search.state == "running"},
         random_accuracy=guessing if measure == "valid_accuracy" else None,
         axis_title=view.axis_title if looked_up and view.table else None,
-        caption=caption + _synthetic(plan),
+        caption=caption + plan.notes,
     )
     show_figure(figure, "search_curves")
     parts = [*(accuracy_source(view) if looked_up else []), *plan_source(plan)]
     repeat = plan_command(plan.request, plan.place.split_name, plan.seeds)
     show_source(parts, repeat, "search_curves_source", drawn, figure)
-
-
-def _synthetic(plan: SearchPlan) -> list[str]:
-    return ["synthetic images"] if plan.synthetic else []
 
 
 def _show_table(view: View, plan: SearchPlan, accuracy: pd.DataFrame | None) -> None:
@@ -286,7 +282,7 @@ def _show_detail(view: View, plan: SearchPlan, seed: int, accuracy: pd.DataFrame
     if not records:
         st.caption("No epoch of this search is done yet.")
         return
-    end, caption = search.request.options.epochs, _synthetic(plan)
+    end, caption = search.request.options.epochs, plan.notes
     left, right = st.columns([3, 2], gap="medium")
     with left:
         figure = probabilities_figure(records, search.request.sub_space, end, caption)

@@ -230,13 +230,13 @@ def accuracy_source(view: View) -> list[str]:
     return parts
 
 
-def analyse_command(view: View) -> str:
-    """Return the command that prints the numbers of a split in view."""
-    if view.split is None or view.table is None:
+def analyse_command(view: View, split: SplitInView | None) -> str:
+    """Return the command that prints the numbers of a split by the accuracies in view."""
+    if split is None or view.table is None:
         return "fewshot doctor"
-    source = f"--run {view.split.key}"
-    if view.split.request is None:
-        source = f"--masks data/splits/{view.split.key.removeprefix(FILE)}.json"
+    source = f"--run {split.key}"
+    if split.request is None:
+        source = f"--masks data/splits/{split.key.removeprefix(FILE)}.json"
     return (
         f"fewshot analyse {source} --dataset {view.dataset} "
         f"--accuracy {view.kind} --table {view.table.name} --threshold {view.threshold:g}"
@@ -254,7 +254,7 @@ def show_view_source(
 ) -> None:
     """Write the muted line under a figure of accuracies inside a split."""
     parts = accuracy_source(view) + (split_source(view.split) if view.split else [])
-    show_source(parts, analyse_command(view), key, frame, figure)
+    show_source(parts, analyse_command(view, view.split), key, frame, figure)
 
 
 def named(splits: Sequence[SplitInView]) -> Named:
@@ -281,15 +281,9 @@ def show_informativeness(
 
 def show_splits_source(view: View, splits: Sequence[SplitInView], key: str) -> None:
     """Write the muted line under a figure of several splits."""
-    table = f" --table {view.table.name}" if view.table else ""
-    commands = [
-        f"fewshot analyse --run {split.key} --accuracy {view.kind} "
-        f"--threshold {view.threshold:g}{table}"
-        for split in splits
-        if split.request is not None
-    ]
+    commands = [analyse_command(view, split) for split in splits]
     parts = [*accuracy_source(view), f"{len(splits)} splits", "10,000 random trees, seed 0"]
-    show_source(parts, "\n".join(commands) or "fewshot doctor", key)
+    show_source(parts, "\n".join(commands), key)
 
 
 @cached_figure
