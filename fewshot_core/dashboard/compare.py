@@ -16,7 +16,12 @@ from fewshot_core.analysis import (
     seed_uncertainty,
 )
 from fewshot_core.bench import TableInfo, load_seeds
-from fewshot_core.dashboard.shared.controls import offer_download, show_errors, show_table
+from fewshot_core.dashboard.shared.controls import (
+    choose_from,
+    offer_download,
+    show_errors,
+    show_table,
+)
 from fewshot_core.dashboard.shared.figures import (
     Leaves,
     Named,
@@ -101,15 +106,9 @@ def _show_comparison(view: View) -> None:
         show_figure(_draw_map(chosen, evaluator, view.top_label), "compare_map", wide=True)
         show_figure(_draw_agreement(chosen), "compare_agreement", wide=True)
     with right:
-        strategy = st.selectbox(
-            "Sub-spaces kept",
-            list(KEEP_STRATEGIES),
-            index=list(KEEP_STRATEGIES).index("mean"),
-            key="keep",
-            bind="query-params",
-            format_func=KEEP_STRATEGIES.__getitem__,
-            help=GLOSSARY["keep k"],
-        )
+        usual = list(KEEP_STRATEGIES).index("mean")
+        settings = {"index": usual, "help": GLOSSARY["keep k"]}
+        strategy = choose_from("Sub-spaces kept", KEEP_STRATEGIES, "keep", **settings)
         figure = _draw_keeping(chosen, evaluator, strategy, f"best {view.axis_title}")
         show_figure(figure, "compare_keep")
     show_splits_source(view, splits, "compare_source")

@@ -19,7 +19,7 @@ from fewshot_core.analysis.results import (
     results_table,
 )
 from fewshot_core.dashboard.search.form import show_start
-from fewshot_core.dashboard.search.plans import Place, make_plan, place_of
+from fewshot_core.dashboard.search.plans import Place, make_plan
 from fewshot_core.dashboard.shared.controls import choose_one, offer_download, show_table
 from fewshot_core.dashboard.shared.figures import accuracy_source, load_accuracy, show_source
 from fewshot_core.dashboard.shared.page import SEARCH, SPLIT, link_to
@@ -271,7 +271,7 @@ def _show_numbers(row: Row) -> None:
 def _choose_place(view: View, metric: str, splits: list[KnownSplit]) -> Place | None:
     """Choose the split of a metric to search in; None where there is none yet."""
     if metric == NO_SPLITTING:
-        return place_of(None)
+        return Place()
     labels = list_splits(view.workspace.store, view.dataset)
     keys = [split.key for split in splits if split.metric == metric and split.key in labels]
     if not keys:
@@ -282,4 +282,4 @@ def _choose_place(view: View, metric: str, splits: list[KnownSplit]) -> Place | 
     chosen = st.selectbox(
         "Split", keys, key=f"results_split_{metric}", format_func=labels.__getitem__
     )
-    return place_of(open_split(view.workspace.store, chosen))
+    return Place(open_split(view.workspace.store, chosen))

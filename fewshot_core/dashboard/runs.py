@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -36,7 +35,6 @@ from fewshot_core.runs import (
     quarantine,
     start,
 )
-from fewshot_core.runs.folder import FileCache
 from fewshot_core.runs.jobs import advice
 from fewshot_core.runs.overview import ASIDE, DAMAGED, RunSummary, differences
 from fewshot_core.space import SubSpace
@@ -87,7 +85,12 @@ def _show_table(workspace: Workspace) -> None:
         total += f"; {len(shown):,} shown, {_size_text(shown)}"
     st.caption(total)
     if chosen := _choose(shown):
-        _show_chosen(workspace, chosen)
+        _show_actions(workspace, chosen)
+        if len(chosen) == 1:
+            _show_run(workspace, chosen[0])
+        else:
+            with show_errors():
+                _show_differences([run for run in chosen if run.request is not None], len(chosen))
     elif shown:
         st.caption(
             "Choose a row to see its command, manifest and log, or to cancel, restart or delete "
@@ -164,15 +167,7 @@ def _row(run: RunSummary) -> dict[str, Any]:
 
 
 def _label(run: RunSummary) -> str:
-    return _LABELS.read(run.folder.manifest_path) if run.request is not None else ""
-
-
-def _read_label(manifest: Path) -> str:
-    run = RunFolder(manifest.parent)
-    return request_label(run.request(), run.run_id)
-
-
-_LABELS = FileCache(_read_label)
+    return "" if run.request is None else request_label(run.request, run.run_id)
 
 
 def _size_text(runs: Sequence[RunSummary]) -> str:
@@ -183,16 +178,6 @@ def _size_text(runs: Sequence[RunSummary]) -> str:
             return f"{size:.{digits}f} {unit}"
         size, digits = size / 1000, 1
     return f"{size:.1f} TB"
-
-
-def _show_chosen(workspace: Workspace, chosen: Sequence[RunSummary]) -> None:
-    """Draw the actions, and one run in full or the differences between several."""
-    _show_actions(workspace, chosen)
-    if len(chosen) == 1:
-        _show_run(workspace, chosen[0])
-    else:
-        with show_errors():
-            _show_differences([run for run in chosen if run.request is not None], len(chosen))
 
 
 def _show_actions(workspace: Workspace, chosen: Sequence[RunSummary]) -> None:

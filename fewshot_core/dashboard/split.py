@@ -13,6 +13,7 @@ from streamlit.column_config import NumberColumn
 from fewshot_core.analysis import SplitReport
 from fewshot_core.analysis.agreement import score_spread, stability
 from fewshot_core.dashboard.shared.controls import (
+    choose_from,
     choose_number,
     choose_one,
     offer_start,
@@ -94,13 +95,8 @@ def _choose_requests(view: View) -> list[SplitRequest]:
 
     All metrics at once is a request for each of them, in its first variant.
     """
-    metric = st.selectbox(
-        "Metric",
-        [*list_metrics(), _ALL],
-        key="metric",
-        format_func=lambda name: "all metrics" if name == _ALL else metric_option(name),
-        bind="query-params",
-    )
+    labels = {name: metric_option(name) for name in list_metrics()} | {_ALL: "all metrics"}
+    metric = choose_from("Metric", labels, "metric")
     metrics = most_sharing_first(list_metrics()) if metric == _ALL else [metric]
     variant = None
     if metric == _ALL:

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from fewshot_core.dashboard.shared.controls import choose_number
+from fewshot_core.dashboard.shared.controls import choose_from, choose_number, labels_of, listed
 from fewshot_core.selection import (
     DEFAULT_WINDOW,
     RANKINGS,
@@ -34,13 +34,7 @@ def choose_selection(curves: Curves, end: int) -> Choice:
     Raises:
         SelectionError: If the milestones that were typed are not valid.
     """
-    strategy = st.selectbox(
-        "Strategy",
-        STRATEGIES.names(),
-        key="strategy",
-        bind="query-params",
-        format_func=STRATEGIES.label,
-    )
+    strategy = choose_from("Strategy", labels_of(STRATEGIES), "strategy")
     st.caption(STRATEGIES.get(strategy).description)
     if strategy == "halving":
         return _choose_halving(curves, end)
@@ -79,14 +73,9 @@ def _choose_top_k(curves: Curves, end: int) -> Choice:
 
 def _choose_ranking(curves: Curves) -> tuple[str, int]:
     known = [ranking for ranking in RANKINGS if ranking.column in curves.values]
-    rank_by = st.selectbox(
-        "Ranked by",
-        [ranking.name for ranking in known],
-        key="rank_by",
-        bind="query-params",
-        format_func=RANKINGS.label,
-        help="; ".join(f"{ranking.label}: {ranking.description}" for ranking in known),
-    )
+    labels = {ranking.name: ranking.label for ranking in known}
+    text = listed({ranking.label: ranking.description for ranking in known})
+    rank_by = choose_from("Ranked by", labels, "rank_by", help=text)
     if rank_by != "moving_average":
         return rank_by, DEFAULT_WINDOW
     return rank_by, int(choose_number("Epochs of the average", "window", DEFAULT_WINDOW, 1))

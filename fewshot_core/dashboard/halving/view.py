@@ -95,9 +95,7 @@ def _choose_curves(view: View, labels: Mapping[str, str]) -> CurvesInView:
     wanted = st.session_state.pop(JUST_IMPORTED, None)
     if wanted in labels:
         st.session_state["curves"] = wanted
-    chosen = choose_option(
-        st.selectbox, "Curves", list(labels), "curves", unwritten="", format_func=labels.__getitem__
-    )
+    chosen = choose_option(st.selectbox, "Curves", labels, "curves", unwritten="")
     return open_curves_in_view(view, chosen, labels[chosen])
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -11,11 +12,12 @@ from fewshot_core.dashboard.search.plans import (
     PlannedSearch,
     SearchPlan,
     make_plan,
-    place_of,
     searches_text,
 )
 from fewshot_core.dashboard.shared.controls import (
+    choose_from,
     choose_one,
+    labels_of,
     offer_start,
     show_errors,
     show_running,
@@ -64,22 +66,18 @@ _RANDOM, _FILE = "random", "file"
 
 def choose_place(view: View) -> Place | None:
     """Choose where to search; None where the split in view is meant and there is none."""
-    chosen = choose_option(
-        st.segmented_control,
-        "Search in",
-        list(_PLACES),
-        "where",
-        required=True,
-        format_func=_PLACES.__getitem__,
-        help="The split in view is chosen in the sidebar. The whole space is one-shot search "
-        "without splitting.",
+    text = (
+        "The split in view is chosen in the sidebar. The whole space is one-shot search without "
+        "splitting."
     )
+    control = partial(st.segmented_control, required=True, help=text)
+    chosen = choose_option(control, "Search in", _PLACES, "where")
     if chosen == _WHOLE:
-        return place_of(None)
+        return Place()
     if view.split is None:
         return None
     st.caption(f"{view.split.label}: {len(view.split.leaves)} sub-spaces")
-    return place_of(view.split)
+    return Place(view.split)
 
 
 def choose_plan(view: View, place: Place | None) -> SearchPlan | None:
@@ -108,20 +106,14 @@ def choose_plan(view: View, place: Place | None) -> SearchPlan | None:
 
 
 def _choose_algorithm() -> str:
-    chosen = st.selectbox(
-        "Algorithm",
-        list_algorithms(),
-        index=list_algorithms().index("snas"),
-        key="algorithm",
-        bind="query-params",
-        format_func=ALGORITHMS.label,
-        help="\n\n".join(
-            f"**{info.label}**: {info.description} {info.source}." for info in ALGORITHMS
-        ),
+    text = "\n\n".join(
+        f"**{info.label}**: {info.description} {info.source}." for info in ALGORITHMS
     )
+    settings = {"index": list_algorithms().index("snas"), "help": text}
+    chosen = choose_from("Algorithm", labels_of(ALGORITHMS), "algorithm", **settings)
     info = ALGORITHMS.get(chosen)
     st.caption(f"{info.description} {info.source}.")
-    return str(chosen)
+    return chosen
 
 
 def _choose_seeds() -> list[int]:
@@ -152,15 +144,11 @@ def _choose_weights(view: View, options: SearchOptions | None) -> tuple[str | No
     labels = {_RANDOM: "random initialisation, as in the paper"}
     labels |= {run: request_label(request, run) for run, request in trained.items()}
     labels[_FILE] = "from a file"
-    chosen = st.selectbox(
-        "Weights",
-        list(labels),
-        key="weights",
-        bind="query-params",
-        format_func=labels.__getitem__,
-        help="In the original few-shot NAS every sub-supernet inherits the weights of the trained "
-        "supernet; in the paper each one is initialised again, to avoid bias.",
+    text = (
+        "In the original few-shot NAS every sub-supernet inherits the weights of the trained "
+        "supernet; in the paper each one is initialised again, to avoid bias."
     )
+    chosen = choose_from("Weights", labels, "weights", help=text)
     if chosen == _RANDOM:
         return None, True
     if chosen == _FILE:

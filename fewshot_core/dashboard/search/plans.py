@@ -12,7 +12,7 @@ from fewshot_core.dashboard.shared.controls import show_errors
 from fewshot_core.dashboard.shared.figures import time_text
 from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.sidebar import View
-from fewshot_core.dashboard.shared.splits import SplitInView, search_label
+from fewshot_core.dashboard.shared.splits import FILE, SplitInView, search_label
 from fewshot_core.data_folder import demo_dir
 from fewshot_core.errors import FewshotError
 from fewshot_core.images import find_source
@@ -29,22 +29,21 @@ _STATES = ("done", "running", "waiting", "failed", "cancelled", "lost", "not sta
 
 @dataclass(frozen=True)
 class Place:
-    """Where to search: named sub-spaces in tree order, and their split (None: the whole space)."""
+    """Where to search: in the sub-spaces of a split, or in the whole space without one."""
 
-    spaces: Mapping[str, SubSpace]
-    split: SplitInView | None
+    split: SplitInView | None = None
+
+    @cached_property
+    def spaces(self) -> Mapping[str, SubSpace]:
+        """The sub-spaces in tree order."""
+        if self.split is None:
+            return {UNSPLIT: SubSpace.full()}
+        return {f"S{number}": leaf for number, leaf in enumerate(self.split.leaves, 1)}
 
     @property
     def split_name(self) -> str | None:
         """What the command line calls the split."""
-        return self.split.key.removeprefix("file-") if self.split else None
-
-
-def place_of(split: SplitInView | None) -> Place:
-    """Return the sub-spaces of a split, or the whole space where there is none."""
-    if split is None:
-        return Place({UNSPLIT: SubSpace.full()}, None)
-    return Place({f"S{number}": leaf for number, leaf in enumerate(split.leaves, 1)}, split)
+        return self.split.key.removeprefix(FILE) if self.split else None
 
 
 @dataclass(frozen=True)

@@ -88,16 +88,11 @@ def _choose_shown(view: View, place: Place, wanted: SearchPlan | None) -> Search
         st.session_state["plan"] = _FORM
     if not plans:
         return wanted
-    options = [_FORM, *plans]
-    chosen = choose_option(
-        st.selectbox,
-        "Searches",
-        options,
-        "plan",
-        first=_FORM if own else next(iter(plans)),
-        format_func=lambda name: "options of the form" if name == _FORM else plans[name].label,
-        help="Every set of options with which a search was started in these sub-spaces.",
-    )
+    labels = {_FORM: "options of the form"}
+    labels |= {family: plan.label for family, plan in plans.items()}
+    text = "Every set of options with which a search was started in these sub-spaces."
+    first = _FORM if own else next(iter(plans))
+    chosen = choose_option(st.selectbox, "Searches", labels, "plan", first, help=text)
     return wanted if chosen == _FORM else plans[chosen]
 
 
@@ -195,13 +190,8 @@ def _choose_curves(plan: SearchPlan) -> tuple[str, str]:
     )
     if len(seeds) == 1:
         return measure, seeds[0]
-    seed = choose_option(
-        right.selectbox,
-        "Seed",
-        [*seeds, _MEAN],
-        "seed",
-        format_func=lambda name: "mean of all" if name == _MEAN else name,
-    )
+    labels = {name: name for name in seeds} | {_MEAN: "mean of all"}
+    seed = choose_option(right.selectbox, "Seed", labels, "seed")
     return measure, seed
 
 
@@ -274,7 +264,7 @@ def _show_table(view: View, plan: SearchPlan, accuracy: pd.DataFrame | None) -> 
 
 def _show_detail(view: View, plan: SearchPlan, seed: int, accuracy: pd.DataFrame | None) -> None:
     """Show one search of a plan, chosen by its sub-space."""
-    names = list(plan.place.spaces)
+    names = {name: name for name in plan.place.spaces}
     name = choose_option(st.segmented_control, "Sub-supernet", names, "sub_space", required=True)
     search = plan.find(name, seed)
     records = search.records()

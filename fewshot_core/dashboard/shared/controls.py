@@ -13,6 +13,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
+from fewshot_core.registry import Registry
 from fewshot_core.runs import RunFolder, Status, cancel, is_active
 
 SEPARATOR = " · "
@@ -69,6 +70,22 @@ def choose_one(
     keep = {"persist_state": "session"} if session else {"bind": "query-params"}
     settings = {"default": names[0], **keep, **settings}
     return str(place.segmented_control(label, names, required=True, key=key, **settings))
+
+
+def choose_from(
+    label: str, labels: Mapping[str, str], key: str, place: Any = st, **settings: Any
+) -> str:
+    """Choose one of many by its label; the value is in the URL, if nothing else is said.
+
+    Settings are those of ``st.selectbox``.
+    """
+    settings = {"bind": "query-params", "format_func": labels.__getitem__, **settings}
+    return str(place.selectbox(label, list(labels), key=key, **settings))
+
+
+def labels_of(registry: Registry[Any]) -> dict[str, str]:
+    """Return the labels of all records by name."""
+    return {info.name: info.label for info in registry}
 
 
 def listed(texts: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.column_config import TextColumn
 
 from fewshot_core.dashboard.shared.controls import (
+    choose_from,
     choose_number,
     choose_one,
     listed,
@@ -74,19 +75,13 @@ def choose_source(view: View) -> str:
         name: source.label if source.synthetic else f"{name} ({source.label})"
         for name, source in sources.items()
     }
-    chosen = st.selectbox(
-        "Images",
-        list(labels),
-        key=f"images_{view.dataset}",
-        persist_state="session",
-        format_func=labels.__getitem__,
-        help=GLOSSARY["synthetic images"],
-    )
+    settings = {"bind": None, "persist_state": "session", "help": GLOSSARY["synthetic images"]}
+    chosen = choose_from("Images", labels, f"images_{view.dataset}", **settings)
     if sources[chosen].synthetic:
         label = DATASETS.label(view.dataset)
         st.warning(f"Synthetic images, not {label}.", icon=":material/casino:")
         link_to(DATA, f"Add images of {label}")
-    return str(chosen)
+    return chosen
 
 
 def choose_images(view: View) -> dict[str, Any]:
@@ -157,14 +152,14 @@ def choose_device() -> str:
 def choose_tree() -> tuple[TreeOptions | None, int]:
     """Choose the shape of the tree and the random seed; None where there is no such tree."""
     with st.expander("Tree", icon=":material/account_tree:"):
-        settings: Any = {"bind": "query-params"}
-        policy = st.selectbox(
-            "Edges are", list(EDGE_POLICIES), key="policy", help=listed(EDGE_POLICIES), **settings
-        )
+        names = {name: name for name in EDGE_POLICIES}
+        policy = choose_from("Edges are", names, "policy", help=listed(EDGE_POLICIES))
         if policy == "fixed":
             label, numbers = "Edges, in the order of the levels", range(len(EDGES))
-            settings |= {"default": (0, 1, 2), "format_func": edge_label}
-            edges = tuple(st.multiselect(label, numbers, key="edges", **settings))
+            settings: Any = {"default": (0, 1, 2), "format_func": edge_label}
+            edges = tuple(
+                st.multiselect(label, numbers, key="edges", bind="query-params", **settings)
+            )
         else:
             edges = tuple(range(choose_number("Levels", "depth", 3, 1, len(EDGES))))
         text = "2 in the paper; 5 on one edge is the original few-shot NAS."

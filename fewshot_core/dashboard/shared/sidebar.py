@@ -4,13 +4,14 @@ Streamlit's own binding of a widget to the URL loses the value on the way from t
 another; these controls keep it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import streamlit as st
 
 from fewshot_core.bench import KINDS, TableInfo, list_tables
+from fewshot_core.dashboard.shared.controls import labels_of
 from fewshot_core.dashboard.shared.page import (
     DATA,
     PAGES,
@@ -70,18 +71,20 @@ def keep_in_url(
 def choose_option(
     control: Callable[..., Any],
     label: str,
-    options: Sequence[str],
+    labels: Mapping[str, str],
     key: str,
     first: str | None = None,
     unwritten: str | None = None,
     **settings: Any,
 ) -> str:
-    """Choose one of some options by a control such as ``st.selectbox``; see ``keep_in_url``.
+    """Choose one by its label with a control such as ``st.selectbox``; see ``keep_in_url``.
 
-    The first option is chosen at first and not written into the URL, if nothing else is said.
+    The first one is chosen at first and not written into the URL, if nothing else is said.
     """
+    options = list(labels)
+    settings |= {"key": key, "format_func": labels.__getitem__}
     return keep_in_url(
-        lambda: control(label, options, key=key, **settings),
+        lambda: control(label, options, **settings),
         key,
         first or options[0],
         str,
@@ -128,16 +131,11 @@ def choose_view(workspace: Workspace) -> View:
         for page in PAGES:
             link_to(page)
         st.divider()
-        dataset = choose_option(
-            st.selectbox, "Data set", DATASETS.names(), "dataset", format_func=DATASETS.label
-        )
+        dataset = choose_option(st.selectbox, "Data set", labels_of(DATASETS), "dataset")
+        kinds = {name: name for name in KINDS}
+        settings: Any = {"required": True, "help": GLOSSARY["benchmark accuracy"]}
         kind = choose_option(
-            st.segmented_control,
-            "Benchmark accuracy",
-            KINDS,
-            "accuracy",
-            required=True,
-            help=GLOSSARY["benchmark accuracy"],
+            st.segmented_control, "Benchmark accuracy", kinds, "accuracy", **settings
         )
         table = _choose_table(workspace, dataset, kind)
         percent = _choose_top()
@@ -153,9 +151,8 @@ def _choose_table(workspace: Workspace, dataset: str, kind: str) -> TableInfo | 
         st.warning(f"No table has {kind} accuracies on {label}.", icon=":material/table_chart:")
         link_to(DATA, "Import a table")
         return None
-    chosen = choose_option(
-        st.selectbox, "Table", list(found), "table", format_func=lambda name: infos[name].label
-    )
+    labels = {name: infos[name].label for name in found}
+    chosen = choose_option(st.selectbox, "Table", labels, "table")
     if not found[chosen].complete:
         st.caption(f"Incomplete: {found[chosen].architectures:,} of 15,625 architectures.")
     return infos[chosen]
@@ -180,9 +177,7 @@ def _choose_split(workspace: Workspace, dataset: str) -> SplitInView | None:
         st.selectbox("Split", ["none yet"], disabled=True, key="no_split")
         return None
     # Always in the URL: another split may be the first one tomorrow.
-    chosen = choose_option(
-        st.selectbox, "Split", list(labels), "split", unwritten="", format_func=labels.__getitem__
-    )
+    chosen = choose_option(st.selectbox, "Split", labels, "split", unwritten="")
     split = replace(open_split(workspace.store, chosen), label=labels[chosen])
     parts = [":blue[demonstration, came with the project]"] if split.demo else []
     parts += split.details
