@@ -1,26 +1,26 @@
-"""Analysis of splits and search results: pure functions, DataFrames in and out, without torch."""
+"""Analysis of splits and search results: pure functions, DataFrames in and out, without torch.
+
+An accuracy table has the columns architecture (index) and accuracy_mean (percent). It may be
+incomplete; where it has no accuracy at all there is a ``TableError``. The sub-spaces of a split
+(leaves) are in tree order and named S1, S2, ...; those whose information is computed cover every
+architecture of the table once, or there is a ``SpaceError``. The top are the best of the known
+architectures, as large a share of them as the threshold.
+"""
 
 from fewshot_core.analysis.agreement import (
     adjusted_rand_index,
     agreement,
     agreement_matrix,
-    score_spread,
     stability,
 )
 from fewshot_core.analysis.distributions import (
     DISTRIBUTION_FRAMES,
-    WHOLE,
-    cumulative_frame,
     default_limits,
-    density,
     distribution_frame,
-    histogram_frame,
 )
 from fewshot_core.analysis.informativeness import (
     KEEP_STRATEGIES,
     RANDOM_TREES,
-    BaselineComparison,
-    RandomBaseline,
     SplitEvaluator,
     SplitReport,
     conclusion,
@@ -31,7 +31,6 @@ from fewshot_core.analysis.informativeness import (
 )
 from fewshot_core.analysis.results import (
     NO_SPLITTING,
-    PAPER_SEEDS,
     published_results,
     recorded_results,
     results_csv,
@@ -39,26 +38,19 @@ from fewshot_core.analysis.results import (
     results_markdown,
     results_table,
 )
-from fewshot_core.analysis.search_epochs import UNSPLIT, mean_over_seeds, search_epochs
-from fewshot_core.analysis.seeds import resampled_tables, seed_tables, seed_uncertainty, seed_values
+from fewshot_core.analysis.search_epochs import mean_over_seeds, search_epochs
+from fewshot_core.analysis.seeds import seed_uncertainty
 from fewshot_core.analysis.sub_spaces import (
     architectures_of,
-    binary_entropy,
     describe_sub_spaces,
-    sub_space_names,
-    sub_space_numbers,
     top_architectures,
     top_mask,
     top_threshold,
 )
 from fewshot_core.analysis.trees import (
     CONFIDENCE,
-    BestTree,
-    Branching,
     best_tree,
     branchings,
-    count_table,
-    random_percentile,
     random_trees,
     tree_shape,
     wilson_interval,
@@ -69,14 +61,7 @@ __all__ = [
     "DISTRIBUTION_FRAMES",
     "KEEP_STRATEGIES",
     "NO_SPLITTING",
-    "PAPER_SEEDS",
     "RANDOM_TREES",
-    "UNSPLIT",
-    "WHOLE",
-    "BaselineComparison",
-    "BestTree",
-    "Branching",
-    "RandomBaseline",
     "SplitEvaluator",
     "SplitReport",
     "adjusted_rand_index",
@@ -84,38 +69,26 @@ __all__ = [
     "agreement_matrix",
     "architectures_of",
     "best_tree",
-    "binary_entropy",
     "branchings",
     "conclusion",
-    "count_table",
-    "cumulative_frame",
     "default_limits",
-    "density",
     "describe_sub_spaces",
     "distribution_frame",
-    "histogram_frame",
     "information_gain",
     "keep_k",
     "mean_over_seeds",
     "published_results",
-    "random_percentile",
     "random_trees",
     "recorded_results",
     "report_frame",
     "report_split",
-    "resampled_tables",
     "results_csv",
     "results_latex",
     "results_markdown",
     "results_table",
-    "score_spread",
     "search_epochs",
-    "seed_tables",
     "seed_uncertainty",
-    "seed_values",
     "stability",
-    "sub_space_names",
-    "sub_space_numbers",
     "top_architectures",
     "top_mask",
     "top_threshold",

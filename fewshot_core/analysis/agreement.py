@@ -18,14 +18,10 @@ _SCORE_COLUMNS = ["operation", "scores", "mean", "std", "minimum", "maximum"]
 def adjusted_rand_index(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
     """Compute the adjusted Rand index of two groupings (Hubert and Arabie, 1985).
 
-    Args:
-        first: Group number of each item, from 0, shape (n,), n at least 1.
-        second: The same for the other grouping.
-
-    Returns:
-        1 for equal groupings, whatever the numbers; 0 where pairs agree as often as for random
-        groupings of the same sizes; negative where less often. Two groupings that cannot differ,
-        each one group or each all apart, have 1.
+    A grouping has the group number of each item, from 0. The index is 1 for equal groupings,
+    whatever the numbers; 0 where pairs agree as often as for random groupings of the same sizes;
+    negative where less often. Two groupings that cannot differ, each one group or each all apart,
+    have 1.
     """
     a, b = np.asarray(first, dtype=np.int64), np.asarray(second, dtype=np.int64)
     together = np.bincount(a * (b.max() + 1) + b)
@@ -68,11 +64,7 @@ def stability(trees: Sequence[SplitTree]) -> pd.DataFrame:
     """Count how often the decisions of the first tree recur in the others.
 
     A decision can recur only in a tree that reaches the same sub-space and splits the same edge
-    there; both numbers are reported.
-
-    Args:
-        trees: Splits by the same metric that differ by their seeds; decisions of the first one
-            are counted.
+    there; both numbers are reported. The trees are splits by the same metric with other seeds.
 
     Returns:
         One row for each node of the first tree: path, edge, groups, arrived (trees that split the

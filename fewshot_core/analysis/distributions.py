@@ -4,7 +4,7 @@ Every frame has the whole space, named ``WHOLE``, before the sub-spaces S1, S2, 
 Values outside the limits are not drawn but counted, in the columns below and above.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -40,14 +40,8 @@ def default_limits(accuracy: pd.DataFrame, tail: float = 0.05) -> Limits:
     """Choose the limits of an axis without the lowest architectures.
 
     More than 2% of all architectures are at chance level on CIFAR-10 (10%), and the next ones are
-    far above: without a cut, nearly all of the axis would be empty.
-
-    Args:
-        accuracy: Column accuracy_mean (percent).
-        tail: Share of the whole space below the axis.
-
-    Returns:
-        The quantile of ``tail`` and the largest accuracy; 0 and 100 for an empty table.
+    far above: without a cut, nearly all of the axis would be empty. The limits are the quantile of
+    ``tail`` and the largest accuracy; 0 and 100 for an empty table.
     """
     values = accuracy["accuracy_mean"].dropna().to_numpy()
     if values.size == 0:
@@ -66,7 +60,7 @@ def distribution_frame(
 
     Args:
         leaves: The sub-spaces.
-        accuracy: Columns architecture (index) and accuracy_mean (percent).
+        accuracy: An accuracy table.
         limits: The ends of the grid; by default ``default_limits``. Ends that are less than 0.02
             apart are moved outwards by 0.01.
         points: Size of the grid.
@@ -77,14 +71,14 @@ def distribution_frame(
         inside the limits), architectures (density times known: architectures per percent),
         known, below and above (architectures with an accuracy, and those outside the limits).
     """
-    low, high = _widened(limits or default_limits(accuracy))
-    grid = np.linspace(low, high, points)
+    ends = _limits(limits, accuracy)
+    grid = np.linspace(*ends, points)
 
     def columns(values: Values) -> dict[str, Values]:
         height = density(values, grid, bandwidth)
         return {"accuracy": grid, "density": height, "architectures": height * values.size}
 
-    return _long(leaves, accuracy, (low, high), columns)
+    return _long(leaves, accuracy, ends, columns)
 
 
 def histogram_frame(
@@ -99,15 +93,15 @@ def histogram_frame(
         Columns sub_space, accuracy (middle of the bin, percent), count, share (of the known
         architectures), known, below and above.
     """
-    low, high = _widened(limits or default_limits(accuracy))
-    edges = np.linspace(low, high, bins + 1)
+    ends = _limits(limits, accuracy)
+    edges = np.linspace(*ends, bins + 1)
     middles = (edges[:-1] + edges[1:]) / 2
 
     def columns(values: Values) -> dict[str, Values]:
         counts = np.histogram(values, edges)[0]
         return {"accuracy": middles, "count": counts, "share": counts / max(values.size, 1)}
 
-    return _long(leaves, accuracy, (low, high), columns)
+    return _long(leaves, accuracy, ends, columns)
 
 
 def cumulative_frame(
@@ -122,14 +116,14 @@ def cumulative_frame(
         Columns sub_space, accuracy (percent), share (0 to 1, those below the limits included),
         known, below and above.
     """
-    low, high = _widened(limits or default_limits(accuracy))
-    grid = np.linspace(low, high, points)
+    ends = _limits(limits, accuracy)
+    grid = np.linspace(*ends, points)
 
     def columns(values: Values) -> dict[str, Values]:
         counts = np.searchsorted(np.sort(values), grid, side="right")
         return {"accuracy": grid, "share": counts / max(values.size, 1)}
 
-    return _long(leaves, accuracy, (low, high), columns)
+    return _long(leaves, accuracy, ends, columns)
 
 
 DISTRIBUTION_FRAMES: Mapping[str, DistributionFrame] = {
@@ -142,9 +136,9 @@ DISTRIBUTION_FRAMES: Mapping[str, DistributionFrame] = {
 """The frame that each style of ``fewshot_core.plots.distributions_figure`` draws."""
 
 
-def _widened(limits: Limits) -> Limits:
-    """Move limits apart where they are equal."""
-    low, high = limits
+def _limits(limits: Limits | None, accuracy: pd.DataFrame) -> Limits:
+    """Choose limits, and move them apart where they are equal."""
+    low, high = limits or default_limits(accuracy)
     return (low, high) if high - low > 2 * _MARGIN else (low - _MARGIN, high + _MARGIN)
 
 
@@ -156,22 +150,16 @@ def _long(
 ) -> pd.DataFrame:
     """Stack the columns of all parts, with the counts outside the limits."""
     low, high = limits
+    known = accuracy[["architecture", "accuracy_mean"]].dropna()
+    all_values = known["accuracy_mean"].to_numpy(dtype=np.float64)
+    member = sub_space_numbers(leaves)[known["architecture"].to_numpy(dtype=np.int64)]
     frames = []
-    for name, values in _parts(leaves, accuracy):
+    for position, name in enumerate([WHOLE, *sub_space_names(len(leaves))], start=-1):
+        values = all_values if name == WHOLE else all_values[member == position]
         frame = pd.DataFrame({"sub_space": name, **columns(values)})
         below, above = int((values < low).sum()), int((values > high).sum())
         frames.append(frame.assign(known=values.size, below=below, above=above))
     return pd.concat(frames, ignore_index=True)
-
-
-def _parts(leaves: Sequence[SubSpace], accuracy: pd.DataFrame) -> Iterator[tuple[str, Values]]:
-    """Yield names and known accuracies: the whole space, then each sub-space."""
-    known = accuracy[["architecture", "accuracy_mean"]].dropna()
-    values = known["accuracy_mean"].to_numpy(dtype=np.float64)
-    member = sub_space_numbers(leaves)[known["architecture"].to_numpy(dtype=np.int64)]
-    yield WHOLE, values
-    for position, name in enumerate(sub_space_names(len(leaves))):
-        yield name, values[member == position]
 
 
 def density(values: npt.ArrayLike, grid: npt.ArrayLike, bandwidth: float | None = None) -> Values:
@@ -181,14 +169,8 @@ def density(values: npt.ArrayLike, grid: npt.ArrayLike, bandwidth: float | None 
     the grid integrates to one (by the trapezoid rule). Values outside the grid count in the total
     but are not drawn: the density then integrates to the share that is inside.
 
-    Args:
-        values: Shape (n,), n may be 0.
-        grid: Ascending, evenly spaced, shape (m,) with m of at least 2.
-        bandwidth: Standard deviation of the kernel, in the unit of the values; by default
-            Silverman's rule, and never below 1.5 steps of the grid.
-
-    Returns:
-        Shape (m,), per unit of the values.
+    The bandwidth is the standard deviation of the kernel: by default that of Silverman's rule, and
+    never below 1.5 steps of the grid.
     """
     data = np.asarray(values, dtype=np.float64)
     points = np.asarray(grid, dtype=np.float64)

@@ -17,6 +17,7 @@ from fewshot_core.analysis.sub_spaces import (
     leaf_numbers,
 )
 from fewshot_core.analysis.trees import (
+    SAME_GAIN,
     BestTree,
     best_of_counts,
     count_table,
@@ -40,15 +41,7 @@ def information_gain(
 ) -> float:
     """Compute H(top) minus the size-weighted mean of H(top | sub-space), in bits.
 
-    Args:
-        leaves: Sub-spaces that cover every architecture of the table once.
-        accuracy: Columns architecture (index) and accuracy_mean (percent). It may be incomplete:
-            sizes are then those of the known part.
-        threshold: Share of all architectures that counts as top.
-
-    Raises:
-        TableError: If the table has no accuracy, or the threshold is out of range.
-        SpaceError: If an architecture of the table is in no sub-space.
+    Where the table is incomplete, sizes are those of the known part.
     """
     return leaf_numbers(leaves, accuracy, threshold).gain_bits
 
@@ -73,21 +66,12 @@ def keep_k(leaves: Sequence[SubSpace], accuracy: pd.DataFrame) -> pd.DataFrame:
     """Compute the best accuracy in k of the sub-spaces, for every number kept (k).
 
     Where a strategy has a tie, the accuracy is the exact mean over all choices, as it is for
-    ``random``.
-
-    Args:
-        leaves: Sub-spaces that cover every architecture of the table once.
-        accuracy: Columns architecture (index) and accuracy_mean (percent). Sub-spaces without a
-            known accuracy are never kept.
+    ``random``. Sub-spaces without a known accuracy are never kept.
 
     Returns:
         Columns k (from 1 to the number of sub-spaces with an accuracy), strategy (one of
         ``KEEP_STRATEGIES``), best (percent; expected) and regret (percentage points below the best
         of all sub-spaces).
-
-    Raises:
-        TableError: If the table has no accuracy.
-        SpaceError: If an architecture of the table is in no sub-space.
     """
     numbers = leaf_numbers(leaves, accuracy)
     filled = numbers.known > 0
@@ -121,15 +105,8 @@ def _expected_best(bests: Floats, order: Floats, k: int) -> float:
 
 @dataclass(frozen=True, eq=False)
 class RandomBaseline:
-    """Best tree and random trees of a shape.
+    """Best tree of a shape, and the information gains of random ones in bits, ascending."""
 
-    Attributes:
-        shape: The shape: an edge and a number of groups for each level.
-        best: The best tree.
-        gains: Information gains of random trees in bits, ascending, shape (n,).
-    """
-
-    shape: TreeOptions
     best: BestTree
     gains: Floats
 
@@ -139,13 +116,12 @@ class BaselineComparison:
     """A split compared with the trees of its shape.
 
     Attributes:
-        best_bits: Information gain of the best tree, in bits.
+        best_bits: Information gain of the best tree.
         share_of_best: The split's gain over that of the best tree; None where that is zero.
-        random_mean_bits: Mean gain of random trees, in bits.
+        random_mean_bits: Mean gain of random trees.
         random_trees: Number of random trees.
-        percentile: Share of less informative random trees, in percent; see ``random_percentile``.
-        percentile_low: Lower end of its confidence interval of 95%.
-        percentile_high: Upper end.
+        percentile: Share of less informative random trees, in percent, and its 95% interval; see
+            ``random_percentile``.
     """
 
     best_bits: float
@@ -162,10 +138,7 @@ class SplitReport:
     """Informativeness of a split.
 
     Attributes:
-        sub_spaces: Number of sub-spaces.
-        threshold: Share of the known architectures that counts as top.
-        top_entropy_bits: H(top), the largest possible gain, in bits.
-        gain_bits: Information gain, in bits.
+        top_entropy_bits: H(top), the largest possible gain.
         gini: Concentration of the top given the sizes, 0 to 1; see ``gini_of_counts``.
         optimum: Sub-spaces with an architecture of the best accuracy, like "S4".
         best_mean: Sub-spaces with the highest mean accuracy.
@@ -186,12 +159,7 @@ class SplitReport:
 
 
 class SplitEvaluator:
-    """Evaluator of splits on one table; baselines and reports are cached.
-
-    Attributes:
-        accuracy: Columns architecture (index) and accuracy_mean (percent); it may be incomplete.
-        threshold: Share of the known architectures that counts as top.
-    """
+    """Evaluator of splits on one table; baselines and reports are cached."""
 
     def __init__(
         self,
@@ -208,24 +176,15 @@ class SplitEvaluator:
         self._report = lru_cache(maxsize=REPORTS)(self._evaluate)
 
     def baseline(self, shape: TreeOptions) -> RandomBaseline:
-        """Compute the best tree and random trees of a shape, once for each shape.
-
-        Raises:
-            TableError: If the table has no accuracy, or the threshold is out of range.
-        """
+        """Compute the best tree and random trees of a shape, once for each shape."""
         if shape not in self._baselines:
             table = count_table(self.accuracy, shape.edges, self.threshold)
             gains = np.sort(random_of_counts(table, shape, self._random_trees, self._seed))
-            self._baselines[shape] = RandomBaseline(shape, best_of_counts(table, shape), gains)
+            self._baselines[shape] = RandomBaseline(best_of_counts(table, shape), gains)
         return self._baselines[shape]
 
     def report(self, leaves: Sequence[SubSpace]) -> SplitReport:
-        """Evaluate a split.
-
-        Raises:
-            TableError: If the table has no accuracy, or the threshold is out of range.
-            SpaceError: If an architecture of the table is in no sub-space.
-        """
+        """Evaluate a split."""
         return self._report(tuple(leaves))
 
     def _evaluate(self, leaves: tuple[SubSpace, ...]) -> SplitReport:
@@ -246,26 +205,15 @@ class SplitEvaluator:
 
 def _compare(gain: float, baseline: RandomBaseline) -> BaselineComparison:
     best = baseline.best.gain_bits
+    share, mean = gain / best if best else None, float(baseline.gains.mean())
     percentile = random_percentile(gain, baseline.gains)
-    return BaselineComparison(
-        best_bits=best,
-        share_of_best=gain / best if best else None,
-        random_mean_bits=float(baseline.gains.mean()),
-        random_trees=baseline.gains.size,
-        percentile=percentile.percent,
-        percentile_low=percentile.low,
-        percentile_high=percentile.high,
-    )
+    return BaselineComparison(best, share, mean, baseline.gains.size, *percentile)
 
 
 def report_frame(
     splits: Mapping[str, Sequence[SubSpace]], evaluator: SplitEvaluator
 ) -> pd.DataFrame:
-    """Evaluate several splits on one table, the most informative first.
-
-    Args:
-        splits: The sub-spaces of each split, by its name.
-        evaluator: Evaluator of the splits.
+    """Evaluate several splits, by name, on one table, the most informative first.
 
     Returns:
         Columns split (its name) and the attributes of ``SplitReport`` and ``BaselineComparison``;
@@ -292,23 +240,9 @@ def report_split(
 ) -> dict[str, Any]:
     """Make a JSON document of the informativeness of a split and the contents of its sub-spaces.
 
-    Args:
-        metric: Name of the split.
-        dataset: Data set of the accuracies.
-        kind: Kind of the accuracies.
-        table: Table of the accuracies.
-        leaves: The sub-spaces.
-        evaluator: Evaluator with the accuracies and the threshold.
-
-    Returns:
-        Plain values. Information is in bits, random_percentile and accuracies in percent; keep_k
-        has, for each strategy, the best accuracy for k = 1, 2, ... sub-spaces. best_tree_bits,
-        random_percentile and random_percentile_interval are None where the split has no shape; see
-        ``tree_shape``.
-
-    Raises:
-        TableError: If the table has no accuracy, or the threshold is out of range.
-        SpaceError: If an architecture of the table is in no sub-space.
+    Information is in bits, random_percentile and accuracies in percent; keep_k has, for each
+    strategy, the best accuracy for k = 1, 2, ... sub-spaces. best_tree_bits, random_percentile and
+    random_percentile_interval are None where the split has no shape; see ``tree_shape``.
     """
     report = evaluator.report(leaves)
     compared = report.comparison
@@ -342,9 +276,6 @@ def report_split(
     }
 
 
-_SAME = 1e-12
-"""Gains that differ by less than this, in bits, are equal."""
-
 _PLACES = {
     "more": "more informative than most random trees",
     "middle": "in the middle of the random trees",
@@ -357,14 +288,8 @@ def conclusion(reports: pd.DataFrame) -> str:
     """Summarise in one sentence how informative splits are, compared with the baselines.
 
     A split is called more, or less, informative than most random trees only where all of the
-    confidence interval of its percentile is above 50, or below.
-
-    Args:
-        reports: Rows of ``report_frame``; with a column dataset where splits on several data sets
-            are compared.
-
-    Returns:
-        One sentence; with several data sets, one for each of them.
+    confidence interval of its percentile is above 50, or below. The reports are rows of
+    ``report_frame``; with a column dataset there is one sentence for each data set.
 
     Raises:
         TableError: If splits of different thresholds are compared: each has another top.
@@ -384,10 +309,10 @@ def _sentence(reports: pd.DataFrame, place: str) -> str:
     ranked = reports.sort_values("gain_bits", ascending=False, kind="stable", ignore_index=True)
     top = f"about the top {100 * float(ranked['threshold'].iloc[0]):g}%"
     first = float(ranked["gain_bits"].iloc[0])
-    if first <= _SAME:
+    if first <= SAME_GAIN:
         none = "the split is not" if len(ranked) == 1 else "none of the splits is"
         return _capital(f"{place}{none} informative {top}.")
-    leading = ranked["gain_bits"] >= first - _SAME
+    leading = ranked["gain_bits"] >= first - SAME_GAIN
     leaders, others = ranked[leading], ranked[~leading]
     clauses = [f"{place}{_lead(leaders, len(ranked), top)}"]
     places = [_place(row) for row in others.to_dict("records")]

@@ -39,13 +39,8 @@ DIGITS = 2
 PAPER_SEEDS = (777, 888, 999)
 """The seeds of NAS-Bench-201, for which SNAS and DSNAS are repeated (Section 4.1)."""
 
-SEEDS: Mapping[str, Sequence[int]] = {
-    "darts-1st": PAPER_SEEDS[:1],
-    "darts-2nd": PAPER_SEEDS[:1],
-    "snas": PAPER_SEEDS,
-    "dsnas": PAPER_SEEDS,
-}
-"""The seeds wanted of each algorithm; any others count as well."""
+SEEDS = {"darts-1st": PAPER_SEEDS[:1], "darts-2nd": PAPER_SEEDS[:1]}
+"""The seeds wanted of algorithms, otherwise all of ``PAPER_SEEDS``; any others count as well."""
 
 SUB_SPACES = 8
 """Number of sub-spaces of a split, unless a search says otherwise."""
@@ -116,7 +111,6 @@ def results_table(
     searches: pd.DataFrame,
     dataset: str,
     preset: str | None = None,
-    seeds: Mapping[str, Sequence[int]] = SEEDS,
     accuracy: str = "test",
 ) -> pd.DataFrame:
     """Arrange recorded searches of one data set as in the paper, beside the published results.
@@ -129,7 +123,6 @@ def results_table(
             accuracy do not count.
         dataset: The data set.
         preset: The preset to show, or None for all; a cell with several is marked as mixed.
-        seeds: The seeds wanted of each algorithm.
         accuracy: Kind of the accuracies in test_accuracy. Validation accuracies are on another
             scale than the published ones and get no difference.
 
@@ -159,7 +152,7 @@ def results_table(
         for algorithm in algorithms:
             inside = rows[(rows["metric"] == metric) & (rows["algorithm"] == algorithm)]
             cell = {"dataset": dataset, "metric": metric, "algorithm": algorithm}
-            cell |= _measured(inside, metric, tuple(seeds.get(algorithm, PAPER_SEEDS)))
+            cell |= _measured(inside, metric, SEEDS.get(algorithm, PAPER_SEEDS))
             cells.append(cell)
     table = pd.DataFrame(cells)
     beside = published[["mean", "std", "best"]].add_prefix("published_")
@@ -262,11 +255,8 @@ def recorded_results(
 ) -> pd.DataFrame:
     """Join splits, finished searches and the accuracies of the architectures found.
 
-    Args:
-        splits: Splits of one data set; the same sub-spaces by the same metric count once.
-        searches: Finished searches on the data set, from ``Store.searches``.
-        records: Their epochs, from ``Store.search_records``.
-        accuracy: Accuracies, from ``load_accuracy``.
+    All are of one data set: searches from ``Store.searches``, their records from
+    ``Store.search_records``. The same sub-spaces by the same metric count once.
 
     Returns:
         The columns of ``results_table`` (test_accuracy being that of the given table, in percent,
@@ -334,13 +324,7 @@ def results_csv(table: pd.DataFrame) -> str:
 def results_markdown(table: pd.DataFrame, show: str = "both", accuracy: str = "test") -> str:
     """Format a table of ``results_table`` as Markdown, the best of each algorithm in bold.
 
-    Args:
-        table: The table.
-        show: One of ``SHOWN``.
-        accuracy: Kind of the measured accuracies; the published ones are test accuracies.
-
-    Raises:
-        UnknownNameError: If ``show`` is unknown.
+    ``show`` is one of ``SHOWN``; the kind of accuracy is that of the measured ones.
     """
     text = markdown_table(_arrange(table, show, str, "**{}**".format))
     notes = "".join(f"{note}  \n" for note in _notes(table, show, accuracy))
@@ -348,10 +332,7 @@ def results_markdown(table: pd.DataFrame, show: str = "both", accuracy: str = "t
 
 
 def results_latex(table: pd.DataFrame, show: str = "both", accuracy: str = "test") -> str:
-    """Format a table of ``results_table`` as LaTeX for the package booktabs.
-
-    Arguments and errors as for ``results_markdown``.
-    """
+    """Format a table of ``results_table`` as LaTeX for the package booktabs."""
     wide = _arrange(table, show, _escape_latex, r"\textbf{{{}}}".format)
     columns = "l" + "r" * (wide.shape[1] - 1)
     text = wide.style.hide(axis="index").to_latex(column_format=columns, hrules=True)

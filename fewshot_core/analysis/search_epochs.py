@@ -32,11 +32,7 @@ Records = Sequence[Mapping[str, Any]]
 def search_epochs(
     searches: Iterable[tuple[str, int, Records]], accuracy: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """Arrange the epochs of searches in one table.
-
-    Args:
-        searches: Sub-space name, seed and records (``EpochRecord.to_dict``) of each search.
-        accuracy: Columns architecture and accuracy_mean (percent).
+    """Arrange the epochs of searches, given by sub-space, seed and records, in one table.
 
     Returns:
         One row per epoch with the columns ``COLUMNS``. ``valid_accuracy`` is the supernet's,

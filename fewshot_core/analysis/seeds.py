@@ -18,14 +18,8 @@ def seed_tables(seeds: pd.DataFrame) -> dict[int, pd.DataFrame]:
 
     A seed of some architectures only is left out: a table without the others would have another
     top. A table without seeds numbers the trainings of each architecture from 0; such a number is
-    an order and no seed, but every training is still independent.
-
-    Args:
-        seeds: Columns architecture (index), seed and accuracy (percent), one row for each training;
-            see ``fewshot_core.bench.load_seeds``.
-
-    Returns:
-        By seed: columns architecture and accuracy_mean (percent). Empty where no seed is complete.
+    an order and no seed, but every training is still independent. ``seeds`` is a table of
+    ``fewshot_core.bench.load_seeds``; there is no table where no seed is complete.
     """
     known = seeds.dropna(subset=["accuracy"]).rename(columns={"accuracy": "accuracy_mean"})
     everyone = known["architecture"].nunique()
@@ -43,14 +37,6 @@ def resampled_tables(
 
     Each training of an architecture has the same probability, independently for each architecture
     and table. All trainings are used, also of seeds that not every architecture has.
-
-    Args:
-        seeds: As for ``seed_tables``.
-        draws: Number of tables.
-        seed: Random seed.
-
-    Yields:
-        Columns architecture and accuracy_mean (percent), all architectures of ``seeds``.
     """
     known = seeds.dropna(subset=["accuracy"]).sort_values(["architecture", "seed"])
     architectures, first, count = np.unique(
@@ -67,11 +53,6 @@ def seed_values(
     leaves: Sequence[SubSpace], tables: Iterable[pd.DataFrame], threshold: float = 0.01
 ) -> pd.DataFrame:
     """Compute the numbers of a split in each of several tables.
-
-    Args:
-        leaves: Sub-spaces that cover every architecture of the tables.
-        tables: Columns architecture (index) and accuracy_mean (percent).
-        threshold: Share of the architectures that counts as top.
 
     Returns:
         One row for each table: gain_bits; best_bits, share_of_best and percentile (missing where
@@ -95,13 +76,6 @@ def seed_uncertainty(
 
     They are numbers of single trainings, whose noise blurs the top: they lie around the
     informativeness with respect to one training, and not around that of a table of means.
-
-    Args:
-        leaves: Sub-spaces that cover every architecture.
-        seeds: As for ``seed_tables``.
-        threshold: Share of the architectures that counts as top.
-        draws: Number of resampled tables.
-        seed: Random seed of the resampling.
 
     Returns:
         Columns source ("seed": the tables of complete seeds; "resampled": see

@@ -32,11 +32,7 @@ def top_threshold(accuracy: npt.ArrayLike, share: float = 0.01) -> float:
     """Compute the smallest accuracy in the top, in percent.
 
     It is the accuracy of rank ceil(share * n), the best being rank 1: rank 157 for 1% of all
-    15,625 architectures.
-
-    Args:
-        accuracy: Accuracies in percent, shape (n,); missing ones (NaN) do not count.
-        share: Size of the top as a share of the architectures, above 0 and at most 1.
+    15,625 architectures. Missing accuracies (NaN) do not count.
 
     Raises:
         TableError: If there is no accuracy, or the share is out of range.
@@ -76,15 +72,8 @@ def gini_of_counts(known: Counts, top: Counts) -> float:
     It is one minus twice the area below the Lorenz curve of the share of the top against the share
     of the space, sub-spaces with the lowest density of top architectures first. A coefficient of
     the counts alone would call a split uneven only because its sub-spaces differ in size
-    (Section 4.2 of the paper).
-
-    Args:
-        known: Architectures in each sub-space, shape (n,).
-        top: Top architectures among them, at least one in total.
-
-    Returns:
-        0 where every sub-space has the same density; one minus the share of the top where whole
-        sub-spaces contain the top and nothing else.
+    (Section 4.2 of the paper). It is 0 where every sub-space has the same density, and one minus
+    the share of the top where whole sub-spaces contain the top and nothing else.
     """
     filled = known > 0
     space, best = known[filled] / known.sum(), top[filled] / top.sum()
@@ -111,13 +100,7 @@ def sub_space_numbers(leaves: Sequence[SubSpace]) -> Counts:
 def describe_sub_spaces(
     leaves: Sequence[SubSpace], accuracy: pd.DataFrame, threshold: float = 0.01
 ) -> pd.DataFrame:
-    """Describe each sub-space of a split.
-
-    Args:
-        leaves: The sub-spaces.
-        accuracy: Columns architecture (index) and accuracy_mean (percent). It may be incomplete
-            or empty: counts and statistics then refer to the known part.
-        threshold: Share of all known architectures that counts as top.
+    """Describe each sub-space of a split; counts and statistics refer to the known architectures.
 
     Returns:
         One row per sub-space in the order given: sub_space (S1, ...), size, known (architectures
@@ -220,12 +203,8 @@ def _describe(leaf: SubSpace, ranked: pd.DataFrame) -> dict[str, float | int]:
 class LeafNumbers:
     """Counts and accuracies of each sub-space of a split; all arrays of shape (sub-spaces,).
 
-    Attributes:
-        size: Architectures.
-        known: Architectures with an accuracy.
-        top: Architectures in the top.
-        best: Best accuracy in percent; NaN where none is known.
-        mean: Mean accuracy in percent; NaN where none is known.
+    ``known`` counts the architectures with an accuracy; the best and the mean accuracy are in
+    percent, NaN where none is known.
     """
 
     size: Counts
@@ -267,11 +246,6 @@ def leaf_numbers(
     leaves: Sequence[SubSpace], accuracy: pd.DataFrame, threshold: float = 0.01
 ) -> LeafNumbers:
     """Count and summarise the architectures of each sub-space.
-
-    Args:
-        leaves: Sub-spaces that cover every architecture of the table once.
-        accuracy: Columns architecture (index) and accuracy_mean (percent). It may be incomplete.
-        threshold: Share of the known architectures that counts as top.
 
     Raises:
         TableError: If the table has no accuracy, or the threshold is out of range.

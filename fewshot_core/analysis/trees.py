@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +36,7 @@ _TREES_AT_ONCE = 1000
 _ROUNDING = 1e-7
 """Sums of bits over all architectures that differ by less than this are equal."""
 
-_SAME = 1e-12
+SAME_GAIN = 1e-12
 """Gains that differ by less than this, in bits, are equal."""
 
 _Node = list[SubSpace]
@@ -44,14 +45,7 @@ _Levels = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class Branching:
-    """A decision of a tree, inferred from its sub-spaces.
-
-    Attributes:
-        path: Number of the group taken at each level from the root; empty at the root.
-        edge: The edge that is split here.
-        sub_space: The sub-space before this decision.
-        groups: The operations of each branch.
-    """
+    """A decision of a tree, inferred from its sub-spaces; fields as in ``SplitNode``."""
 
     path: Path
     edge: int
@@ -64,14 +58,8 @@ def tree_shape(leaves: Sequence[SubSpace]) -> TreeOptions | None:
 
     Such a tree splits the same edge, into the same number of groups, in all nodes of a level. Where
     several orders of the edges give the same sub-spaces, it is the one whose tree has them in the
-    order given; where none has, the one that starts with the smallest edges.
-
-    Args:
-        leaves: Sub-spaces of a split, in any order.
-
-    Returns:
-        The shape, or None where no such tree has these sub-spaces: an edge policy that chooses
-        edges, a split by hand, or no split at all.
+    order given; where none has, the one that starts with the smallest edges. It is None where no
+    such tree has these sub-spaces: an edge policy that chooses edges, a split by hand, or no split.
     """
     used = [
         edge for edge in range(len(EDGES)) if any(leaf.enabled[edge] != _ALL for leaf in leaves)
@@ -90,11 +78,9 @@ def tree_shape(leaves: Sequence[SubSpace]) -> TreeOptions | None:
 
 
 def branchings(leaves: Sequence[SubSpace]) -> list[Branching] | None:
-    """List the decisions that lead to sub-spaces, parents before children.
+    """List the nodes of the tree of ``tree_shape``, parents before children; None without one.
 
-    Returns:
-        Every node of the tree of ``tree_shape``, groups in the order of the sub-spaces; None where
-        there is no such tree.
+    Groups are in the order of the sub-spaces.
     """
     shape = tree_shape(leaves)
     if shape is None:
@@ -142,45 +128,14 @@ def _is_partition(parts: dict[tuple[int, ...], _Node]) -> bool:
     return len(parts) > 1 and operations == list(_ALL)
 
 
-@dataclass(frozen=True)
-class CountTable:
-    """Number of architectures for each combination of operations on some edges.
-
-    Attributes:
-        counts: Shape (5, ..., 5, 2), one axis of five operations for each edge; the last axis has
-            the known architectures and the top ones among them.
-    """
-
-    counts: Counts
-
-    @property
-    def known(self) -> int:
-        """Number of architectures with an accuracy."""
-        return int(self.counts[..., 0].sum())
-
-    @property
-    def top_entropy_bits(self) -> float:
-        """H(top), in bits."""
-        return float(binary_entropy(self.counts[..., 1].sum() / self.known))
-
-    def gain_bits(self, remaining: npt.ArrayLike) -> Floats:
-        """Convert total ``remaining_bits`` of splits to information gains."""
-        # Rounding can make a gain of zero slightly negative.
-        return np.maximum(0.0, self.top_entropy_bits - np.asarray(remaining) / self.known)
-
-
 def count_table(
     accuracy: pd.DataFrame, edges: Sequence[int] = (0, 1, 2), threshold: float = 0.01
-) -> CountTable:
+) -> Counts:
     """Count the architectures of a table by their operations on some edges.
 
-    Args:
-        accuracy: Columns architecture (index) and accuracy_mean (percent); it may be incomplete.
-        edges: The edges, in the order of the axes.
-        threshold: Share of the known architectures that counts as top.
-
-    Raises:
-        TableError: If the table has no accuracy, or the threshold is out of range.
+    Returns:
+        Shape (5, ..., 5, 2), one axis of five operations for each edge; the last axis has the known
+        architectures and the top ones among them.
     """
     known = accuracy[["architecture", "accuracy_mean"]].dropna()
     if known.empty:
@@ -193,15 +148,20 @@ def count_table(
     top = top_mask(known["accuracy_mean"].to_numpy(), threshold)
     pairs = np.bincount(2 * cell + top, minlength=2 * base ** len(edges)).reshape(-1, 2)
     counts = np.stack([pairs.sum(axis=1), pairs[:, 1]], axis=-1)
-    return CountTable(counts.reshape(*(base,) * len(edges), 2))
+    return counts.reshape(*(base,) * len(edges), 2)
+
+
+def _gain_bits(counts: Counts, remaining: npt.ArrayLike) -> Floats:
+    """Convert total ``remaining_bits`` of splits to information gains."""
+    known, top = int(counts[..., 0].sum()), counts[..., 1].sum()
+    # Rounding can make a gain of zero slightly negative.
+    return np.maximum(0.0, float(binary_entropy(top / known)) - np.asarray(remaining) / known)
 
 
 def remaining_bits(known: Counts, top: Counts) -> Floats:
-    """Compute size times H(top) of sub-spaces, in bits, without logarithms (n log n by table).
+    """Compute size times H(top) of sub-spaces, in bits, from known and top architectures in each.
 
-    Args:
-        known: Architectures in each sub-space, any shape.
-        top: Top architectures among them, the same shape.
+    It needs no logarithms: n log n is looked up.
     """
     remaining: Floats = _N_LOG_N[known] - _N_LOG_N[top] - _N_LOG_N[known - top]
     return remaining
@@ -233,12 +193,7 @@ def _groupings(groups: int) -> _Groupings:
 
 @dataclass(frozen=True)
 class BestTree:
-    """A tree with the largest information gain of its shape.
-
-    Attributes:
-        gain_bits: Information gain in bits.
-        leaves: Sub-spaces in tree order.
-    """
+    """A tree with the largest information gain of its shape, and its leaves in tree order."""
 
     gain_bits: float
     leaves: tuple[SubSpace, ...]
@@ -254,31 +209,23 @@ def best_tree(
 
     All trees of the shape compete: one edge at each level, any grouping of its five operations at
     each node. The remaining entropy is a sum over sub-spaces, so the best tree below a node does
-    not depend on the rest, and dynamic programming over the groups finds it.
-
-    Args:
-        accuracy: Columns architecture (index) and accuracy_mean (percent); it may be incomplete.
-        edges: The edge that each level splits.
-        groups: Number of groups, for all levels or for each.
-        threshold: Share of the known architectures that counts as top.
-
-    Returns:
-        The tree; in a tie, at every node the first grouping in the order of ``set_partitions``. It
-        takes milliseconds for three levels, half a second for five, and 15 seconds for six.
+    not depend on the rest, and dynamic programming over the groups finds it: in milliseconds for
+    three levels, half a second for five, and 15 seconds for six. In a tie, every node has the first
+    grouping in the order of ``set_partitions``. The number of groups is that of all levels or of
+    each.
 
     Raises:
-        TableError: If the table has no accuracy, or the threshold is out of range.
         SplittingError: If edges and groups are no shape of a tree.
     """
     shape = TreeOptions.create(edges, groups)
     return best_of_counts(count_table(accuracy, shape.edges, threshold), shape)
 
 
-def best_of_counts(table: CountTable, shape: TreeOptions) -> BestTree:
+def best_of_counts(table: Counts, shape: TreeOptions) -> BestTree:
     """Find ``best_tree`` from a table of counts over the edges of the shape."""
-    found = list(_grow(table.counts, shape.edges, shape.groups, SubSpace.full()))
+    found = list(_grow(table, shape.edges, shape.groups, SubSpace.full()))
     remaining = sum(float(remaining_bits(*counts)) for counts, _ in found)
-    return BestTree(float(table.gain_bits(remaining)), tuple(leaf for _, leaf in found))
+    return BestTree(float(_gain_bits(table, remaining)), tuple(leaf for _, leaf in found))
 
 
 def _grow(
@@ -298,12 +245,8 @@ def _grow(
 def _by_grouping(counts: Counts, groups: Sequence[int]) -> Floats:
     """Compute the fewest remaining bits for each grouping on the first edge.
 
-    Args:
-        counts: Shape (5, ..., 5, 2, *batch), one axis of five for each level.
-        groups: Number of groups of each level.
-
-    Returns:
-        Shape (*batch, partitions).
+    Counts have the shape (5, ..., 5, 2, *batch), one axis of five for each level; the result has
+    the shape (*batch, partitions).
     """
     choices = _groupings(groups[0])
     merged = np.moveaxis(np.tensordot(choices.blocks, counts, axes=1), 0, -1)
@@ -332,39 +275,27 @@ def random_trees(
     threshold: float = 0.01,
     seed: int = 0,
 ) -> Floats:
-    """Compute the information gains of random trees.
+    """Compute the information gains of random trees in bits, shape (count,).
 
-    The grouping of each node is drawn independently and uniformly: one of 15 for two groups.
-
-    Args:
-        accuracy: Columns architecture (index) and accuracy_mean (percent); it may be incomplete.
-        count: Number of trees.
-        edges: The edge that each level splits.
-        groups: Number of groups, for all levels or for each.
-        threshold: Share of the known architectures that counts as top.
-        seed: Random seed.
-
-    Returns:
-        Bits, shape (count,), in the order of drawing.
+    The grouping of each node is sampled independently and uniformly: one of 15 for two groups.
 
     Raises:
-        TableError: If the table has no accuracy, or the threshold is out of range.
         SplittingError: If edges and groups are no shape of a tree, or ``count`` is below 1.
     """
     shape = TreeOptions.create(edges, groups)
     return random_of_counts(count_table(accuracy, shape.edges, threshold), shape, count, seed)
 
 
-def random_of_counts(table: CountTable, shape: TreeOptions, count: int, seed: int = 0) -> Floats:
+def random_of_counts(table: Counts, shape: TreeOptions, count: int, seed: int = 0) -> Floats:
     """Compute ``random_trees`` from a table of counts over the edges of the shape."""
     if count < 1:
         raise SplittingError(f"expected at least 1 random tree to draw, got {count}")
     drawn = _draw(shape, count, np.random.default_rng(seed))
     parts = [
-        _remaining(table.counts, [level[start : start + _TREES_AT_ONCE] for level in drawn])
+        _remaining(table, [level[start : start + _TREES_AT_ONCE] for level in drawn])
         for start in range(0, count, _TREES_AT_ONCE)
     ]
-    return table.gain_bits(np.concatenate(parts))
+    return _gain_bits(table, np.concatenate(parts))
 
 
 def _draw(shape: TreeOptions, count: int, generator: np.random.Generator) -> list[Floats]:
@@ -391,15 +322,8 @@ def _remaining(counts: Counts, levels: Sequence[Floats]) -> Floats:
     return remaining
 
 
-@dataclass(frozen=True)
-class Percentile:
-    """Percentile of a split among random trees, in percent, with its confidence interval.
-
-    Attributes:
-        percent: Share of random trees with a smaller gain, ties counted half.
-        low: Lower end of the interval.
-        high: Upper end of the interval.
-    """
+class Percentile(NamedTuple):
+    """Percentile of a split among random trees, in percent, with its confidence interval."""
 
     percent: float
     low: float
@@ -409,15 +333,9 @@ class Percentile:
 def random_percentile(
     gain: float, gains: npt.ArrayLike, confidence: float = CONFIDENCE
 ) -> Percentile:
-    """Compute the percentile of a gain among those of random trees.
+    """Compute the share of random trees with a smaller gain, and Wilson's interval of it.
 
-    Ties (within 1e-12 bits) count half, so that a typical random split has percentile 50. The
-    interval is Wilson's.
-
-    Args:
-        gain: The gain of a split, in bits.
-        gains: The gains of random trees of its shape, shape (n,), n at least 1.
-        confidence: Level of the interval.
+    Ties (within 1e-12 bits) count half, so that a typical random split has percentile 50.
 
     Raises:
         SplittingError: If there is no random tree, or the confidence is not between 0 and 1.
@@ -428,8 +346,8 @@ def random_percentile(
             "expected random trees and a confidence between 0 and 1, "
             f"got {among.size} trees and {confidence}"
         )
-    less = (among < gain - _SAME).sum()
-    equal = (np.abs(among - gain) <= _SAME).sum()
+    less = (among < gain - SAME_GAIN).sum()
+    equal = (np.abs(among - gain) <= SAME_GAIN).sum()
     share = float(less + equal / 2) / among.size
     low, high = wilson_interval(share, among.size, confidence)
     return Percentile(100 * share, 100 * low, 100 * high)
@@ -440,15 +358,7 @@ def wilson_interval(
 ) -> tuple[float, float]:
     """Compute Wilson's interval of a share, which has a width even where the share is 0 or 1.
 
-    Unlike ``scipy.stats``, it takes shares of ties counted half.
-
-    Args:
-        share: Observed share, from 0 to 1.
-        count: Number of observations, at least 1.
-        confidence: Level of the interval.
-
-    Returns:
-        Its ends, within 0 and 1, with the share between them.
+    Unlike ``scipy.stats``, it takes shares of ties counted half; its ends are within 0 and 1.
     """
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     weight = z**2 / count

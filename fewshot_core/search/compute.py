@@ -16,7 +16,7 @@ from fewshot_core.search.options import (
     SearchError,
     SearchOptions,
     TrainingOptions,
-    learning_rate,
+    cosine,
 )
 
 
@@ -25,7 +25,6 @@ class Compute:
     """A device and how to use it.
 
     Attributes:
-        device: The device.
         mixed_precision: Whether forward passes use bfloat16 where that is safe. Only on CUDA;
             its range is that of float32, so that losses need no scaling.
         compiled: Whether the network goes through ``torch.compile``.
@@ -39,7 +38,7 @@ class Compute:
     def create(
         cls, device: str = "cpu", mixed_precision: bool = True, compiled: bool = False
     ) -> "Compute":
-        """Create from options, without mixed precision where the device cannot do it.
+        """Create from options; mixed precision only on CUDA.
 
         Raises:
             SearchError: If the device cannot be used here.
@@ -83,12 +82,7 @@ def generator_for(seed: int, purpose: str) -> torch.Generator:
 
 
 class Randomness:
-    """The generators of a search or training.
-
-    Args:
-        seed: The seed of them all.
-        purposes: What they are for.
-    """
+    """The generators of a search or training, one for each purpose."""
 
     def __init__(self, seed: int, purposes: tuple[str, ...]) -> None:
         self._generators = {purpose: generator_for(seed, purpose) for purpose in purposes}
@@ -106,14 +100,17 @@ class Randomness:
             found.set_state(state[purpose].cpu())
 
 
-def weight_optimiser(network: nn.Module, options: SearchOptions) -> torch.optim.SGD:
-    """Create Nesterov SGD for the weights of a search (Appendix A.3)."""
-    return _sgd(network, options, nesterov=options.momentum > 0)
-
-
-def training_optimiser(network: nn.Module, options: TrainingOptions) -> torch.optim.SGD:
-    """Create SGD with momentum for a supernet's training (Appendix A.2)."""
-    return _sgd(network, options, nesterov=False)
+def weight_optimiser(
+    network: nn.Module, options: SearchOptions | TrainingOptions
+) -> torch.optim.SGD:
+    """Create SGD: with Nesterov momentum for searches (Appendix A.3), else without (A.2)."""
+    return torch.optim.SGD(
+        network.parameters(),
+        lr=options.learning_rate,
+        momentum=options.momentum,
+        weight_decay=options.weight_decay,
+        nesterov=isinstance(options, SearchOptions) and options.momentum > 0,
+    )
 
 
 def architecture_optimiser(alphas: Alphas, options: SearchOptions) -> torch.optim.Adam:
@@ -129,20 +126,11 @@ def architecture_optimiser(alphas: Alphas, options: SearchOptions) -> torch.opti
 def set_learning_rate(
     optimiser: torch.optim.Optimizer, options: SearchOptions | TrainingOptions, epoch: int
 ) -> float:
-    """Set and return the learning rate of an epoch, counted from 0."""
-    rate = learning_rate(options.learning_rate, options.final_learning_rate, epoch, options.epochs)
+    """Set and return the learning rate of an epoch from 0, annealed by cosine (Appendix A).
+
+    The final one would follow the last epoch, as in DARTS (Liu et al., 2019).
+    """
+    rate = cosine(options.learning_rate, options.final_learning_rate, epoch / options.epochs)
     for group in optimiser.param_groups:
         group["lr"] = rate
     return rate
-
-
-def _sgd(
-    network: nn.Module, options: SearchOptions | TrainingOptions, nesterov: bool
-) -> torch.optim.SGD:
-    return torch.optim.SGD(
-        network.parameters(),
-        lr=options.learning_rate,
-        momentum=options.momentum,
-        weight_decay=options.weight_decay,
-        nesterov=nesterov,
-    )

@@ -16,12 +16,7 @@ from fewshot_core.search.options import SearchError
 
 
 class Examples(NamedTuple):
-    """A batch.
-
-    Attributes:
-        images: float32, (B, 3, H, W), normalised.
-        labels: int64, (B,).
-    """
+    """A batch: normalised images, float32 (B, 3, H, W), and labels, int64 (B,)."""
 
     images: Tensor
     labels: Tensor
@@ -56,10 +51,8 @@ class SearchData:
 
     Attributes:
         whole: All images.
-        train: The first half of them: the images of the weight step.
-        valid: The others, held out: of the architecture step and the validation accuracy.
-        dataset: The data set.
-        provenance: Where the images are from.
+        train: The first half of them, for the weight step.
+        valid: The others, held out for the architecture step and the validation accuracy.
     """
 
     whole: Images
@@ -80,12 +73,12 @@ def load_data(
     """Load training images, normalise them, and hold out half of them.
 
     Args:
-        dataset: The data set's name.
-        count: How many images, drawn without replacement; None for all.
-        split_seed: Which images, and which of them are held out.
-        source: An image source's name, a path, or None for the first real one.
+        dataset: Name of the data set.
+        count: Number of images, sampled without replacement; None for all.
+        split_seed: Random seed of the sample and of the half held out.
+        source: Name of an image source, a path, or None for the first real one.
         data_dir: The data folder.
-        device: Where they go.
+        device: The device the images are moved to.
 
     Raises:
         ImagesError: If there are no such images.
@@ -127,18 +120,13 @@ def halved(whole: Images, dataset: Dataset, provenance: Provenance) -> SearchDat
     return SearchData(whole, train, valid, dataset, provenance)
 
 
-def shuffled(size: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Yield all rows once, in random batches; int64, the last one may be smaller."""
-    order = torch.randperm(size, generator=generator)
-    for start in range(0, size, batch_size):
-        yield order[start : start + batch_size]
-
-
 def training_batches(
     images: Images, batch_size: int, augmented: bool, generator: torch.Generator
 ) -> Iterator[Examples]:
     """Yield all images once, in random batches, cropped and flipped where they are augmented."""
-    for rows in shuffled(len(images), batch_size, generator):
+    order = torch.randperm(len(images), generator=generator)
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
         yield augment(images, rows, generator) if augmented else images.take(rows)
 
 
@@ -158,15 +146,10 @@ def augment(images: Images, rows: Tensor, generator: torch.Generator) -> Example
     """Crop and flip a batch of images at random.
 
     As for NAS-Bench-201 (Dong and Yang, 2020): the images are padded by black pixels, 4 on every
-    side where they are 32 pixels wide, and cropped to their size; half of them are mirrored.
-
-    Args:
-        images: The images to draw from.
-        rows: Which of them, int64 (B,).
-        generator: On the CPU, so that the same is drawn for every device.
+    side where they are 32 pixels wide, and cropped to their size; half of them are mirrored. The
+    generator is on the CPU, so that the same is sampled for every device.
     """
-    batch = images.take(rows)
-    pixels, labels = batch
+    pixels, labels = images.take(rows)
     padding = pixels.shape[-1] // _SHARE
     offsets = torch.randint(2 * padding + 1, (2, len(rows)), generator=generator)
     mirrored = torch.randint(2, (len(rows),), generator=generator).bool()
@@ -183,10 +166,7 @@ def crop_and_flip(
         black: The value of the padding, (3,).
         padding: Pixels added on every side.
         offsets: Where the crop starts in the padded image, rows and columns, int64 (2, B).
-        mirrored: Which images are flipped left to right, bool (B,).
-
-    Returns:
-        (B, 3, H, W).
+        mirrored: Mask of the images that are flipped left to right, bool (B,).
     """
     count, channels, height, width = pixels.shape
     padded = black.reshape(1, channels, 1, 1).repeat(

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -18,7 +16,6 @@ from fewshot_core.search.compute import Compute
 from fewshot_core.search.data import Images, in_order
 from fewshot_core.search.network import EdgeWeights, Network, WeightedSupernet, path_weights
 from fewshot_core.search.options import SearchError
-from fewshot_core.search.proxy import RankCorrelation, SharedAccuracies, compare, draw
 from fewshot_core.space import Architecture
 
 BATCHES = 50
@@ -31,12 +28,8 @@ def store_statistics(supernet: Supernet, images: Images, batch_size: int) -> Non
     """Store the mean statistics of some batches, for batch norm with stored statistics.
 
     Every edge outputs the mean of its operations, and each batch is normalised by its own
-    statistics. As in PyTorch, the stored variance is the unbiased one.
-
-    Args:
-        supernet: The network.
-        images: What it was trained on; neither cropped nor flipped.
-        batch_size: About how many images at once.
+    statistics. As in PyTorch, the stored variance is the unbiased one. The images are those it was
+    trained on, neither cropped nor flipped.
     """
     layers = [layer for layer in supernet.modules() if isinstance(layer, BatchNorm)]
     seen: dict[BatchNorm, _Moments] = defaultdict(list)
@@ -72,12 +65,7 @@ def _store(layer: BatchNorm, seen: _Moments) -> None:
 
 @dataclass(frozen=True)
 class Score:
-    """Loss and accuracy over images.
-
-    Attributes:
-        loss: Mean cross-entropy.
-        accuracy: In percent.
-    """
+    """Mean cross-entropy, and accuracy in percent, over images."""
 
     loss: float
     accuracy: float
@@ -98,11 +86,7 @@ class Tally:
         self._sizes.append(size)
 
     def score(self) -> Score:
-        """Return loss and accuracy over all images.
-
-        Raises:
-            SearchError: If the loss is not a finite number.
-        """
+        """Compute loss and accuracy over all images; raises SearchError if the loss is infinite."""
         total = sum(self._sizes)
         losses = torch.stack(self._losses).tolist()
         loss = math.fsum(map(math.prod, zip(losses, self._sizes, strict=True))) / total
@@ -123,12 +107,7 @@ def evaluate(
 ) -> Score:
     """Compute loss and accuracy over all images, normalised by the statistics of each batch.
 
-    Args:
-        network: The network.
-        images: The images, neither cropped nor flipped.
-        batch_size: About how many at once.
-        compute: How forward passes are made.
-        weights: Gives the weights of the edges for each batch; None for equal weights.
+    ``weights`` gives the weights of the edges for each batch; None for equal weights.
     """
     tally = Tally()
     with torch.no_grad():
@@ -136,48 +115,6 @@ def evaluate(
             loss, hits = mean_loss(network, weights(), images.take(rows), compute)
             tally.add(loss, hits, len(rows))
     return tally.score()
-
-
-@dataclass(frozen=True)
-class ProxyQuality:
-    """How well a supernet's shared weights predict the accuracy of architectures.
-
-    Attributes:
-        correlation: Between the two columns of ``architectures``.
-        architectures: Columns architecture (index), shared_accuracy (percent, with the supernet's
-            weights on the given images) and benchmark_accuracy (percent, of the table).
-        seed: The seed of the sample.
-    """
-
-    correlation: RankCorrelation
-    architectures: pd.DataFrame
-    seed: int
-
-
-def proxy_quality(
-    supernet: Supernet,
-    images: Images,
-    table: pd.DataFrame,
-    sample: int = 100,
-    seed: int = 0,
-    batch_size: int = 64,
-) -> ProxyQuality:
-    """Measure how well shared weights rank architectures; see ``fewshot_core.search``."""
-    known = table.dropna(subset=["accuracy_mean"])["architecture"].to_numpy()
-    indices = np.intersect1d(supernet.sub_space.architecture_indices(), known)
-    if len(indices) < 2 or sample < 2:
-        raise SearchError(
-            f"expected at least 2 architectures to compare, got a sample of {sample} from the "
-            f"{len(indices)} of the sub-space that the table knows"
-        )
-    drawn = draw(indices, sample, seed)
-    compute = Compute(torch.device("cpu"))
-    accuracies = shared_accuracies(supernet, drawn, images, batch_size, compute)
-    shared = SharedAccuracies(0, seed, len(images), True, tuple(drawn), tuple(accuracies))
-    correlation, frame = compare(shared, table)
-    if correlation is None:
-        raise SearchError("expected at least 2 architectures to compare")
-    return ProxyQuality(correlation, frame, seed)
 
 
 def shared_accuracies(
@@ -188,33 +125,23 @@ def shared_accuracies(
     compute: Compute,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[float]:
-    """Measure the accuracy of architectures, given by their indices, with shared weights.
+    """Measure the accuracy of architectures, given by index, with shared weights, in percent.
 
-    Args:
-        supernet: A trained network.
-        architectures: Indices.
-        images: Each batch of them is normalised by its own statistics.
-        batch_size: About how many images at once.
-        compute: How forward passes are made.
-        progress: Called with the numbers done and in all, before each.
-
-    Returns:
-        Accuracies in percent.
+    Each batch of images is normalised by its own statistics. Progress is called before each
+    architecture, with the numbers done and in all.
     """
     found = []
     for number, index in enumerate(architectures):
         progress(number, len(architectures))
-        found.append(shared_accuracy(supernet, index, images, batch_size, compute))
+        found.append(_shared_accuracy(supernet, index, images, batch_size, compute))
     return found
 
 
-def shared_accuracy(
+def _shared_accuracy(
     supernet: Supernet, index: int, images: Images, batch_size: int, compute: Compute
 ) -> float:
-    """Measure the accuracy of one architecture, in percent; see ``shared_accuracies``."""
     operations = Architecture.from_index(index).operations
     pairs = zip(supernet.sub_space.enabled, operations, strict=True)
-    path = tuple(enabled.index(operation) for enabled, operation in pairs)
-    weights = path_weights(supernet, path)
+    weights = path_weights(supernet, tuple(enabled.index(number) for enabled, number in pairs))
     network = WeightedSupernet(supernet)
     return evaluate(network, images, batch_size, compute, lambda: weights).accuracy

@@ -47,15 +47,9 @@ def weight_step(
 ) -> tuple[Tensor, Tensor]:
     """Do one step of the weights; return the cross-entropy and the number of correct images.
 
-    A weight that the loss does not depend on is not changed, not even by momentum or decay.
-
-    Args:
-        network: The network.
-        weights: The weights of its edges, without gradient; None for the uniform mean.
-        examples: The batch.
-        optimiser: That of the network's weights.
-        compute: How the forward pass is made.
-        clip: The largest L2 norm of the gradient, or None for any.
+    A weight that the loss does not depend on is not changed, not even by momentum or decay. The
+    weights of the edges have no gradient; None is the uniform mean. ``clip`` is the largest L2 norm
+    of the gradient, or None for any.
     """
     optimiser.zero_grad(set_to_none=True)
     loss, hits = mean_loss(network, weights, examples, compute)
@@ -100,15 +94,10 @@ class SearchState:
 
     def save(self, path: Path) -> None:
         """Write the state atomically."""
-        content = {
-            "format": FORMAT,
-            "identity": dict(self.identity),
-            "supernet": dict(self.supernet),
-            "rest": dict(self.rest),
-        }
+        parts = {name: dict(part) for name, part in vars(self).items()}
         # To an open file: a full disk is then an OSError, not an error of PyTorch.
         with atomic_path(path) as temporary, temporary.open("wb") as file:
-            torch.save(content, file)
+            torch.save({"format": FORMAT} | parts, file)
 
     @classmethod
     def load(cls, path: Path) -> "SearchState":
@@ -146,12 +135,7 @@ class SearchState:
 
 @dataclass(frozen=True)
 class Start:
-    """A network to search in.
-
-    Attributes:
-        supernet: The network of the sub-space; disabled operations do not exist in it.
-        fingerprint: SHA-256 of the checkpoint its weights are from, or None for initial weights.
-    """
+    """A network to search in, and the SHA-256 of the checkpoint its weights are from, if any."""
 
     supernet: Supernet
     fingerprint: str | None = None
@@ -166,13 +150,8 @@ def make_start(
 ) -> Start:
     """Create the network that a search starts with.
 
-    Args:
-        sub_space: The operations to choose from.
-        classes: The number of classes.
-        options: Its size.
-        seed: Seed of the initial weights.
-        checkpoint: None for random initialisation, as in the paper; else the file of a trained
-            supernet of the full space, whose weights are inherited (Zhao et al., 2021).
+    It is initialised at random, as in the paper, or inherits its weights from the checkpoint of a
+    trained supernet of the full space (Zhao et al., 2021).
 
     Raises:
         CheckpointError: If the checkpoint is missing, damaged or of another shape.
@@ -198,11 +177,9 @@ def prepare_search(
     progress: Callable[[StepProgress], None] = ignore,
     data: SearchData | None = None,
 ) -> "Search":
-    """Load images and build a search; arguments and errors as of ``fewshot_core.search.search``.
+    """Build a search; arguments and errors as of ``fewshot_core.search.search``.
 
-    Args:
-        compute: Where and how to compute; the CPU unless given.
-        data: The images, where they are loaded already.
+    Images are loaded unless given; the default device is the CPU.
     """
     ALGORITHMS.get(algorithm)
     compute = compute or Compute(torch.device("cpu"))
@@ -220,14 +197,7 @@ _PURPOSES = ("train batches", "valid batches", "architecture", "evaluation")
 class Search:
     """A one-shot search in a sub-space, epoch by epoch.
 
-    Args:
-        algorithm: The algorithm's name.
-        start: The network it starts with.
-        data: The images.
-        options: Hyperparameters.
-        seed: Seed of everything that is drawn: first logits, batches, crops, mixtures, paths.
-        compute: Where and how to compute.
-        progress: Called before each step.
+    The seed is that of everything sampled: first logits, batches, crops, mixtures, paths.
     """
 
     def __init__(
@@ -246,7 +216,16 @@ class Search:
         self.compute = compute or Compute(torch.device("cpu"))
         if info.full_precision:
             self.compute = self.compute.in_full_precision()
-        self.identity = _identity(algorithm, start, data, options, seed)
+        self.identity = {
+            "kind": "search",
+            "algorithm": algorithm,
+            "sub_space": start.supernet.sub_space.rows,
+            "start": start.fingerprint,
+            "options": {**asdict(options), "architecture_betas": list(options.architecture_betas)},
+            "dataset": data.dataset.name,
+            "images": data.provenance.fingerprint,
+            "seed": seed,
+        }
         self.records: list[EpochRecord] = []
         self._progress = progress
         self._random = Randomness(seed, _PURPOSES)
@@ -315,14 +294,8 @@ class Search:
         self._architecture_step(train, valid)
         with torch.no_grad():
             weights = self.algorithm.weights(self._random["architecture"])
-        return weight_step(
-            self.network,
-            weights,
-            train,
-            self._weight_optimiser,
-            self.compute,
-            self.options.gradient_clip,
-        )
+        clip = self.options.gradient_clip
+        return weight_step(self.network, weights, train, self._weight_optimiser, self.compute, clip)
 
     def _architecture_step(self, train: Examples, valid: Examples) -> None:
         logits = self.alphas.open_logits()
@@ -385,18 +358,3 @@ class Search:
         self._architecture_optimiser.load_state_dict(state.rest["architecture optimiser"])
         self._random.load_state_dict(state.rest["random"])
         self.records = [EpochRecord.from_dict(record) for record in state.rest["records"]]
-
-
-def _identity(
-    algorithm: str, start: Start, data: SearchData, options: SearchOptions, seed: int
-) -> dict[str, Any]:
-    return {
-        "kind": "search",
-        "algorithm": algorithm,
-        "sub_space": start.supernet.sub_space.rows,
-        "start": start.fingerprint,
-        "options": {**asdict(options), "architecture_betas": list(options.architecture_betas)},
-        "dataset": data.dataset.name,
-        "images": data.provenance.fingerprint,
-        "seed": seed,
-    }

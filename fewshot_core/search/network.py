@@ -21,13 +21,8 @@ class Alphas:
     """The logits of the operations of a sub-space, edge by edge.
 
     An edge with one operation has nothing to choose and no logits to learn. An edge can also be
-    decided in the middle of a search; it then counts as if it had one operation.
-
-    Args:
-        sub_space: The operations to choose from.
-        generator: Draws the first logits; nothing is drawn for an edge without a choice.
-        device: Where the logits live.
-        dtype: Their type.
+    decided in the middle of a search; it then counts as if it had one operation. The generator
+    samples the first logits, nothing for an edge without a choice.
     """
 
     def __init__(
@@ -161,9 +156,6 @@ class WeightedSupernet(nn.Module):
     """A supernet whose edges output weighted sums of their operations.
 
     It has no parameters of its own: they are those of the supernet.
-
-    Args:
-        supernet: The network of the sub-space to search.
     """
 
     def __init__(self, supernet: Supernet) -> None:

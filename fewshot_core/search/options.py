@@ -67,25 +67,11 @@ SCHEDULES: Mapping[str, Callable[[float, float, float], float]] = {
 """Schedules by name."""
 
 
-def learning_rate(start: float, end: float, epoch: int, epochs: int) -> float:
-    """Compute the learning rate of an epoch from 0, annealed by cosine (Appendix A of the paper).
-
-    ``end`` would follow the last epoch, as in DARTS (Liu et al., 2019).
-    """
-    return cosine(start, end, epoch / epochs)
-
-
 def temperature(schedule: str, start: float, end: float, epoch: int, epochs: int) -> float:
     """Compute the temperature of an epoch from 0 (Appendix A.4 of the paper).
 
     ``end`` is that of the last epoch; a single epoch has the first temperature.
-
-    Raises:
-        SearchError: If there is no such schedule.
     """
-    if schedule not in SCHEDULES:
-        known = ", ".join(SCHEDULES)
-        raise SearchError(f"unknown temperature schedule {schedule!r}: expected one of {known}")
     return SCHEDULES[schedule](start, end, epoch / max(1, epochs - 1))
 
 
@@ -104,33 +90,26 @@ TRAINED_ON: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """The hyperparameters of a one-shot search.
+    """The hyperparameters of a one-shot search; raises SearchError if a value is out of range.
 
     Attributes:
         epochs: Passes over the training half of the images.
         batch_size: Images in a batch, of the weight step and of the architecture step.
-        learning_rate: Of the weights in the first epoch; annealed by cosine.
-        final_learning_rate: What it is annealed to.
+        learning_rate: Of the weights in the first epoch; annealed by cosine to the final one.
         momentum: Nesterov momentum of the weights.
-        weight_decay: Of the weights.
         gradient_clip: The largest norm of the weights' gradient.
         architecture_learning_rate: Of the architecture parameters (Adam), constant.
         architecture_betas: Adam's two decay rates.
-        architecture_weight_decay: Of the architecture parameters.
         temperature: Of the first epoch; only SNAS has one.
         final_temperature: Of the last epoch.
         temperature_schedule: ``"cosine"`` (Appendix A.4) or ``"linear"``.
         stopping_threshold: By how much the probability of an edge's likeliest operation must
             exceed that of every other one for the edge to be decided; only DSNAS does this.
-        channels: Channels of the first stage of the network.
-        cells_per_stage: Cells in each of its three stages.
+        channels: Channels of the first of the network's three stages.
         images: Training images to use, half of them held out; None for all there are.
-        split_seed: Which images, and which of them are held out; the same for all searches that
+        split_seed: Random seed of the images and the half held out; the same for all searches that
             are to be compared.
         augment: Whether batches are randomly cropped and flipped.
-
-    Raises:
-        SearchError: If a value is out of range.
     """
 
     epochs: int = 50
@@ -170,23 +149,12 @@ class SearchOptions:
 class TrainingOptions:
     """The hyperparameters of a supernet's training (Appendix A.2 of the paper).
 
+    As in ``SearchOptions``, but for the momentum, which is not Nesterov's, and the images, of which
+    only those in ``trained_on`` are held out.
+
     Attributes:
-        epochs: Passes over the training images.
-        batch_size: Images in a batch.
-        learning_rate: In the first epoch; annealed by cosine.
-        final_learning_rate: What it is annealed to.
-        momentum: Of SGD, without Nesterov's correction.
-        weight_decay: Of the weights.
         sampling: One of ``SAMPLINGS``. The paper does not specify it.
         trained_on: One of ``TRAINED_ON``.
-        channels: Channels of the first stage of the network.
-        cells_per_stage: Cells in each of its three stages.
-        images: Training images to use; None for all there are.
-        split_seed: As in ``SearchOptions``.
-        augment: Whether batches are randomly cropped and flipped.
-
-    Raises:
-        SearchError: If a value is out of range.
     """
 
     epochs: int = 200
@@ -249,6 +217,7 @@ PRESETS.add(
         training=TrainingOptions(),
     )
 )
+_SMALL: dict[str, Any] = {"channels": 8, "cells_per_stage": 1, "images": 3_200}
 PRESETS.add(
     Preset(
         name="quick",
@@ -256,51 +225,37 @@ PRESETS.add(
         description="A small network on some of the images: eight sub-supernets of a split in "
         "half an hour on two CPU cores. The architecture's learning rate is raised so that it can "
         "move as far in fewer steps.",
-        search=SearchOptions(
-            epochs=20,
-            channels=8,
-            cells_per_stage=1,
-            images=3_200,
-            architecture_learning_rate=0.01,
-        ),
-        training=TrainingOptions(
-            epochs=20, batch_size=64, channels=8, cells_per_stage=1, images=3_200
-        ),
+        search=SearchOptions(epochs=20, architecture_learning_rate=0.01, **_SMALL),
+        training=TrainingOptions(epochs=20, batch_size=64, **_SMALL),
     )
 )
+_TINY: dict[str, Any] = {
+    "epochs": 2,
+    "batch_size": 16,
+    "channels": 2,
+    "cells_per_stage": 1,
+    "images": 64,
+}
 PRESETS.add(
     Preset(
         name="smoke",
         label="Smoke test",
         description="A test that everything works, in seconds; its results mean nothing.",
-        search=SearchOptions(
-            epochs=2,
-            batch_size=16,
-            channels=2,
-            cells_per_stage=1,
-            images=64,
-            architecture_learning_rate=0.01,
-        ),
-        training=TrainingOptions(epochs=2, batch_size=16, channels=2, cells_per_stage=1, images=64),
+        search=SearchOptions(architecture_learning_rate=0.01, **_TINY),
+        training=TrainingOptions(**_TINY),
     )
 )
 
 
 def preset_of(options: SearchOptions | TrainingOptions) -> str | None:
     """Find the name of the preset with these options, or None."""
-    for preset in PRESETS:
-        if options in (preset.search, preset.training):
-            return preset.name
-    return None
+    return next((p.name for p in PRESETS if options in (p.search, p.training)), None)
 
 
 def override(options: Options, texts: Iterable[str]) -> Options:
-    """Replace some values of options.
+    """Replace some values of options, given by texts ``"name=value"``.
 
-    Args:
-        options: The options, those of a preset for example.
-        texts: Each ``"name=value"``: a number, ``true``, ``false``, ``none``, or several numbers
-            separated by commas.
+    A value is a number, ``true``, ``false``, ``none``, or several numbers separated by commas.
 
     Raises:
         SearchError: If there is no such option, or its value is of another type or out of range.
@@ -347,11 +302,9 @@ def _value(name: str, text: str, usual: Any) -> Any:
 
 
 def _number(name: str, text: str) -> float | int:
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError as error:
-        raise SearchError(f"expected {name} to be a number, got {text!r}") from error
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    raise SearchError(f"expected {name} to be a number, got {text!r}")

@@ -25,13 +25,7 @@ _LEAST = 5
 
 @dataclass(frozen=True)
 class Correlation:
-    """A rank correlation.
-
-    Attributes:
-        value: From -1 to 1, or None where one of the rankings is a single tie.
-        low: Lower end of its confidence interval, or None.
-        high: Upper end, or None.
-    """
+    """A rank correlation, None where one of the rankings is a single tie, and its interval."""
 
     value: float | None
     low: float | None
@@ -40,14 +34,7 @@ class Correlation:
 
 @dataclass(frozen=True)
 class RankCorrelation:
-    """Two rank correlations of the same pairs.
-
-    Attributes:
-        kendall: Kendall's tau-b.
-        spearman: Spearman's rho.
-        pairs: How many pairs.
-        confidence: Of the intervals, from 0 to 1.
-    """
+    """Kendall's tau-b and Spearman's rho of some pairs, with intervals of a confidence."""
 
     kendall: Correlation
     spearman: Correlation
@@ -64,13 +51,8 @@ def rank_correlation(
     Pearson (1957) for tau, 0.437 / (n - 4), and of Bonett and Wright (2000) for rho,
     (1 + rho^2 / 2) / (n - 3). They assume pairs drawn independently.
 
-    Args:
-        first: Numbers, (n,).
-        second: Numbers, (n,).
-        confidence: Of the intervals.
-
     Raises:
-        SearchError: If the numbers are not as many, fewer than two, or not finite.
+        SearchError: If there are not two rankings of the same two or more finite numbers.
     """
     one, two = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if one.ndim != 1 or one.shape != two.shape or len(one) < 2:
@@ -116,8 +98,8 @@ class SharedAccuracies:
 
     Attributes:
         epoch: The last epoch of the search or training when they were measured.
-        seed: Which architectures were drawn.
-        images: On how many images.
+        seed: Random seed of the sample.
+        images: Number of images.
         held_out: Whether the weights were not trained on these images.
         architectures: Indices, ascending.
         accuracies: In percent, in the same order.
@@ -132,11 +114,7 @@ class SharedAccuracies:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """Read what ``dataclasses.asdict`` returns.
-
-        Raises:
-            SearchError: If it is something else.
-        """
+        """Read what ``dataclasses.asdict`` returns; raises SearchError if it is something else."""
         found = read_dataclass(cls, document, "the file of shared accuracies", SearchError)
         if len(found.architectures) != len(found.accuracies):
             raise SearchError(
@@ -147,18 +125,14 @@ class SharedAccuracies:
 
 
 def draw(known: np.ndarray[Any, np.dtype[np.int64]], sample: int, seed: int) -> list[int]:
-    """Return random architectures without replacement, ascending; all, if there are fewer."""
+    """Sample architectures without replacement, ascending; all, if there are fewer."""
     count = min(sample, len(known))
-    chosen = np.random.default_rng(seed).choice(known, count, replace=False)
-    return [int(index) for index in np.sort(chosen)]
+    chosen: list[int] = np.random.default_rng(seed).choice(known, count, replace=False).tolist()
+    return sorted(chosen)
 
 
 def read_shared(folder: Path) -> SharedAccuracies | None:
-    """Read what was measured of the run of a folder, or None.
-
-    Raises:
-        SearchError: If the file is damaged.
-    """
+    """Read what was measured of a run, or None; raises SearchError if the file is damaged."""
     path = folder / FILE
     if not path.exists():
         return None
@@ -169,22 +143,19 @@ def read_shared(folder: Path) -> SharedAccuracies | None:
 
 
 def write_shared(folder: Path, shared: SharedAccuracies) -> None:
-    """Write what was measured of the run of a folder."""
+    """Write what was measured of a run to its folder."""
     write_json(folder / FILE, asdict(shared))
 
 
 def compare(
     shared: SharedAccuracies, table: pd.DataFrame
-) -> "tuple[RankCorrelation | None, pd.DataFrame]":
-    """Compare accuracies with shared weights to those of a table.
-
-    Args:
-        shared: What was measured.
-        table: Columns architecture (index) and accuracy_mean (percent).
+) -> tuple[RankCorrelation | None, pd.DataFrame]:
+    """Compare accuracies with shared weights to those of a table from ``load_accuracy``.
 
     Returns:
         The rank correlation, or None where the table knows fewer than two of the architectures;
-        and columns architecture, shared_accuracy and benchmark_accuracy of those it knows.
+        and columns architecture, shared_accuracy and benchmark_accuracy (percent) of those it
+        knows.
     """
     known = table.set_index("architecture")["accuracy_mean"]
     frame = pd.DataFrame(
@@ -197,8 +168,8 @@ def compare(
     return rank_correlation(frame["shared_accuracy"], frame["benchmark_accuracy"]), frame
 
 
-def correlation_text(one: "Correlation") -> str:
-    """Return a correlation with its interval, in words."""
+def correlation_text(one: Correlation) -> str:
+    """Format a correlation with its interval, in words."""
     if one.value is None:
         return "not defined: one of the rankings is a single tie"
     if one.low is None or one.high is None:

@@ -30,14 +30,7 @@ DAMAGED = "checkpoint.damaged.pt"
 
 @dataclass(frozen=True)
 class StepProgress:
-    """Where a search or training is inside an epoch.
-
-    Attributes:
-        epoch: The epoch being done, from 1; 0 while the start is evaluated.
-        epochs: Epochs in all.
-        step: Steps of it that are done.
-        steps: Steps in an epoch.
-    """
+    """Progress inside an epoch, from 1, or 0 while the start is evaluated; steps done of all."""
 
     epoch: int
     epochs: int
@@ -60,8 +53,7 @@ class EpochRecord:
         train_accuracy: Accuracy in the weight steps, in percent, or None in record 0.
         valid_loss: Mean cross-entropy over the held-out half of the images.
         valid_accuracy: The supernet's validation accuracy: on the held-out half, in percent.
-        architecture: The architecture that the search would return now.
-        architecture_index: Its index.
+        architecture: The architecture that the search would return now, and its index.
         probabilities: For each of the six edges, the probability of each of the five operations;
             0 for those that are not in the sub-space.
         entropy: For each edge, the entropy of its probabilities, in bits.
@@ -87,11 +79,7 @@ class EpochRecord:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """Read what ``to_dict`` returns, from JSON or not.
-
-        Raises:
-            SearchError: If it is something else.
-        """
+        """Read what ``to_dict`` returns; raises SearchError if it is something else."""
         record = read_dataclass(cls, document, "the record of an epoch", SearchError)
         shape = [len(row) for row in record.probabilities]
         if shape != [len(OPERATIONS)] * len(EDGES) or len(record.entropy) != len(EDGES):
@@ -107,13 +95,10 @@ class TrainingRecord:
     """One epoch of a supernet's training.
 
     Attributes:
-        epoch: Epochs done.
         train_loss: Mean cross-entropy of the steps.
         train_accuracy: Accuracy in the steps, in percent.
         valid_loss: Mean cross-entropy over the held-out half, or None where nothing is held out.
         valid_accuracy: Accuracy on the held-out half, in percent, or None.
-        learning_rate: The learning rate of the epoch.
-        seconds: The time it took.
     """
 
     epoch: int
@@ -130,7 +115,7 @@ class TrainingRecord:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """Read what ``to_dict`` returns; raises as ``EpochRecord.from_dict``."""
+        """Read what ``to_dict`` returns; raises SearchError if it is something else."""
         return read_dataclass(cls, document, "the record of an epoch", SearchError)
 
 

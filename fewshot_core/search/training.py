@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +15,7 @@ from fewshot_core.search.compute import (
     Compute,
     Randomness,
     set_learning_rate,
-    training_optimiser,
+    weight_optimiser,
 )
 from fewshot_core.search.data import Examples, SearchData, load_data, training_batches
 from fewshot_core.search.evaluation import Score, Tally, evaluate, store_statistics
@@ -51,15 +50,8 @@ _PURPOSES = ("batches", "paths", "evaluation")
 class SupernetTraining:
     """The training of a supernet, epoch by epoch.
 
-    After the last one the statistics of batch norm are stored, too.
-
-    Args:
-        data: The images; see ``TrainingOptions.trained_on``.
-        options: Hyperparameters.
-        seed: Seed of the initial weights and of everything that is drawn.
-        compute: Where and how to compute.
-        sub_space: What the network can do; the full space unless said otherwise.
-        progress: Called before each step.
+    After the last one the statistics of batch norm are stored, too. The seed is that of the
+    initial weights and of everything sampled; the sub-space is the full space by default.
     """
 
     def __init__(
@@ -80,11 +72,18 @@ class SupernetTraining:
         self.network = WeightedSupernet(self.supernet)
         self.compute.prepare(self.network)
         self.records: list[TrainingRecord] = []
-        self.identity = _identity(space, data, options, seed)
+        self.identity = {
+            "kind": "training",
+            "sub_space": space.rows,
+            "options": asdict(options),
+            "dataset": data.dataset.name,
+            "images": data.provenance.fingerprint,
+            "seed": seed,
+        }
         self._images = data.whole if options.trained_on == "all" else data.train
         self._progress = progress
         self._random = Randomness(seed, _PURPOSES)
-        self._optimiser = training_optimiser(self.network, options)
+        self._optimiser = weight_optimiser(self.network, options)
 
     @property
     def steps(self) -> int:
@@ -170,35 +169,12 @@ def uniform_path(supernet: Supernet, generator: torch.Generator) -> EdgeWeights:
     )
 
 
-def _identity(
-    sub_space: SubSpace, data: SearchData, options: TrainingOptions, seed: int
-) -> dict[str, Any]:
-    return {
-        "kind": "training",
-        "sub_space": sub_space.rows,
-        "options": asdict(options),
-        "dataset": data.dataset.name,
-        "images": data.provenance.fingerprint,
-        "seed": seed,
-    }
-
-
 class WarmUp:
     """Continues the training of sub-supernets from the weights that they have inherited.
 
-    Each is trained as a supernet is (Appendix A.2 of the paper) on the same images, with a
-    learning rate that is annealed over its own epochs.
-
-    Args:
-        data: The images; all of them are trained on.
-        epochs: Passes over them.
-        seed: Decides, with the sub-space, in which order and how augmented images come.
-        compute: Where and how to compute.
-        progress: Called before each step.
-
-    Attributes:
-        seconds: The time that training took so far.
-        trained: How many sub-supernets were trained so far.
+    Each is trained as a supernet is (Appendix A.2 of the paper) on all images, with a learning rate
+    that is annealed over its own epochs. ``trained`` counts the sub-supernets trained so far,
+    ``seconds`` the time it took.
     """
 
     def __init__(

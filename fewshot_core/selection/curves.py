@@ -44,9 +44,8 @@ def natural_order(name: str) -> list[tuple[int, int, str]]:
 def check_frame(frame: pd.DataFrame) -> pd.DataFrame:
     """Check the rows of curves and convert names to text, epochs and seeds to int64.
 
-    Raises:
-        SelectionError: If a column is missing, a number is invalid or out of range, or a row is
-            there twice; the message names sub-space and epoch.
+    A missing column, an invalid number or a row that is there twice raises a ``SelectionError``
+    that names sub-space and epoch.
     """
     missing = [column for column in COLUMNS if column not in frame]
     if missing:
@@ -55,7 +54,9 @@ def check_frame(frame: pd.DataFrame) -> pd.DataFrame:
     if frame.empty:
         raise SelectionError("expected curves with at least one row, got none; run a search first")
     rows = frame.copy()
-    rows["sub_space"] = _names(frame)
+    rows["sub_space"] = frame["sub_space"].astype(str).str.strip().astype(object)
+    if frame["sub_space"].isna().any() or (rows["sub_space"] == "").any():
+        raise SelectionError("expected a name in every row of the column 'sub_space', got none")
     rows["epoch"] = _whole_numbers(frame, "epoch")
     if "seed" in frame:
         rows["seed"] = _whole_numbers(frame, "seed")
@@ -63,16 +64,15 @@ def check_frame(frame: pd.DataFrame) -> pd.DataFrame:
         rows[column] = _numbers(rows, column, 100.0)
     if "valid_loss" in frame:
         rows["valid_loss"] = _numbers(rows, "valid_loss", np.inf)
-    _check_once(rows)
+    repeated = rows.duplicated(["sub_space", "epoch", *(["seed"] if "seed" in rows else [])])
+    if repeated.any():
+        first = rows[repeated].iloc[0]
+        seed = f" with seed {first['seed']}" if "seed" in rows else ""
+        raise SelectionError(
+            f"expected one row for every sub-space and epoch, got two for {first['sub_space']} at "
+            f"epoch {first['epoch']}{seed}; remove one of them"
+        )
     return rows
-
-
-def _names(frame: pd.DataFrame) -> "pd.Series[str]":
-    names = frame["sub_space"]
-    texts = names.astype(str).str.strip()
-    if names.isna().any() or (texts == "").any():
-        raise SelectionError("expected a name in every row of the column 'sub_space', got none")
-    return texts.astype(object)
 
 
 def _whole_numbers(frame: pd.DataFrame, column: str) -> "pd.Series[int]":
@@ -100,18 +100,6 @@ def _numbers(rows: pd.DataFrame, column: str, limit: float) -> "pd.Series[float]
             f"{first['sub_space']} at epoch {first['epoch']}"
         )
     return numbers.astype("float64")
-
-
-def _check_once(rows: pd.DataFrame) -> None:
-    keys = ["sub_space", "epoch", *(["seed"] if "seed" in rows else [])]
-    repeated = rows.duplicated(keys)
-    if repeated.any():
-        first = rows[repeated].iloc[0]
-        seed = f" with seed {first['seed']}" if "seed" in rows else ""
-        raise SelectionError(
-            f"expected one row for every sub-space and epoch, got two for {first['sub_space']} at "
-            f"epoch {first['epoch']}{seed}; remove one of them"
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,13 +182,8 @@ class Curves:
 def read_frame(frame: pd.DataFrame) -> Curves:
     """Convert a DataFrame of one search per sub-space, in any order, to curves.
 
-    Args:
-        frame: Columns sub_space, epoch, valid_accuracy and test_accuracy (percent), optionally
-            valid_loss, architecture and seed (a single one).
-
     Raises:
-        SelectionError: If a column is missing, a value is out of range, a row is there twice, or
-            there is more than one seed; the message names sub-space and epoch.
+        SelectionError: If there is more than one seed, or a row is invalid; see ``check_frame``.
     """
     rows = check_frame(frame)
     seeds = set(rows["seed"]) if "seed" in rows else set()
@@ -268,9 +251,6 @@ def _arrange(rows: pd.DataFrame) -> Curves:
 def leaders(curves: pd.DataFrame | Curves) -> pd.DataFrame:
     """Find the sub-supernet with the highest validation accuracy at each epoch (red in Fig. 4).
 
-    Args:
-        curves: Columns sub_space, epoch, valid_accuracy and test_accuracy (percent), of one seed.
-
     Returns:
         One row for each epoch with a validation accuracy: epoch, sub_space (the first in tree order
         in a tie), valid_accuracy, test_accuracy of the architecture found there (percent, missing
@@ -301,13 +281,10 @@ _CURVES = ["seed", "sub_space", "epoch", "valid_accuracy", "valid_loss", "test_a
 
 @dataclass(frozen=True, eq=False)
 class RecordedCurves:
-    """The searches of one family in the sub-spaces of a split.
+    """The curves of the searches of one family in the sub-spaces of a split, with seeds.
 
-    Attributes:
-        frame: Columns seed, sub_space (S1, ...), epoch, valid_accuracy (the supernet's, percent),
-            valid_loss, test_accuracy (of the architecture found, percent, by a table; missing where
-            unknown) and architecture (index).
-        missing: For each seed the names of the sub-spaces without a search.
+    ``test_accuracy`` is looked up in a table. For each seed, ``missing`` has the names of the
+    sub-spaces without a search.
     """
 
     frame: pd.DataFrame
@@ -317,25 +294,18 @@ class RecordedCurves:
 def search_families(leaves: Sequence[SubSpace], searches: pd.DataFrame) -> pd.DataFrame:
     """List the families of searches in the sub-spaces of a split.
 
-    A search belongs to every split that contains its sub-space. The searches of a family differ
-    only by sub-space and seed.
-
-    Args:
-        leaves: The sub-spaces, in tree order.
-        searches: Finished searches, from ``Store.searches``.
+    A search, from ``Store.searches``, belongs to every split that contains its sub-space. The
+    searches of a family differ only by sub-space and seed.
 
     Returns:
         One row for each family, the most complete first and then the latest: family, algorithm,
         preset, epochs, synthetic, seeds (a tuple, ascending), searches (their number), wanted
         (number of a complete family with these seeds) and request (of one of them, JSON).
     """
-    rows = _named(leaves, searches)
     found = []
-    for key, part in rows.groupby(list(_FAMILY), sort=False, dropna=False):
+    for key, part in _named(leaves, searches).groupby(list(_FAMILY), sort=False, dropna=False):
         seeds = tuple(sorted({int(seed) for seed in part["seed"]}))
-        counts = {"seeds": seeds, "searches": len(part), "wanted": len(seeds) * len(leaves)}
-        one = {"request": part["request"].iloc[0]}
-        found.append(dict(zip(_FAMILY, key, strict=True)) | counts | one)
+        found.append((*key, seeds, len(part), len(seeds) * len(leaves), part["request"].iloc[0]))
     table = pd.DataFrame(found, columns=[*_FAMILY, "seeds", "searches", "wanted", "request"])
     share = (table["searches"] / table["wanted"]).astype("float64")
     order = np.argsort(-share.to_numpy(), kind="stable")
@@ -348,14 +318,9 @@ def recorded_curves(
     records: pd.DataFrame,
     accuracy: pd.DataFrame,
 ) -> RecordedCurves:
-    """Join the searches of one family, their epochs, and the accuracies of a table.
+    """Join the searches of one family in some sub-spaces, their epochs, and accuracies.
 
-    Args:
-        leaves: The sub-spaces, in tree order.
-        searches: Those of one family: columns run_id, sub_space (rows joined by spaces) and seed;
-            searches of other sub-spaces do not count.
-        records: Their epochs, from ``Store.search_records``.
-        accuracy: Columns architecture and accuracy_mean, from ``load_accuracy``.
+    They are those of ``Store.searches``, ``Store.search_records`` and ``load_accuracy``.
     """
     rows = _named(leaves, searches)
     joined = rows[["run_id", "name", "seed"]].merge(records, on="run_id")

@@ -1,7 +1,7 @@
 """Selection among sub-supernets: successive halving, top-k and the baselines (Section 4.3)."""
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from math import ceil
@@ -18,15 +18,9 @@ _MOST_DIGITS = 6
 
 @dataclass(frozen=True)
 class Tie:
-    """Sub-supernets that were tied where some were kept and others discarded.
+    """Sub-supernets with the same value at an epoch, where some were kept and others discarded.
 
     Those that come first in tree order are kept, an arbitrary choice.
-
-    Attributes:
-        epoch: The milestone, or the end.
-        value: The common value: accuracy in percent, or a loss.
-        kept: Names of the tied ones that were kept.
-        discarded: Names of the tied ones that were not.
     """
 
     epoch: int
@@ -40,7 +34,7 @@ class HalvingResult:
     """Outcome of a selection: winner, cost and regret.
 
     Attributes:
-        strategy: Name of the strategy, one of ``fewshot_core.selection.STRATEGIES``.
+        strategy: One of ``fewshot_core.selection.STRATEGIES``.
         sub_spaces: Names of all sub-spaces, in tree order.
         end: The epoch at which a full run ends.
         rank_by: One of ``RANKINGS``, ``"test_accuracy"``, or empty where nothing was ranked.
@@ -147,14 +141,7 @@ def top_k(
     At epoch 0 they are ranked with the weights copied from the supernet, as in the original
     few-shot NAS (Zhao et al., 2021), and only the k kept are trained.
 
-    Args:
-        curves: As for ``successive_halving``.
-        k: Number kept, from 1 to the number of sub-supernets.
-        epoch: The epoch of the ranking, before the end.
-        end, rank_by, window: As for ``successive_halving``.
-
-    Raises:
-        SelectionError, UnknownNameError: As ``successive_halving``.
+    Other arguments and errors are as for ``successive_halving``.
     """
     table = as_curves(curves)
     count = len(table.sub_spaces)
@@ -266,10 +253,7 @@ def _result(
 ) -> HalvingResult:
     """Look up what the winner found, and what the best sub-supernet would have found.
 
-    Args:
-        survivors: Positions of those left after each milestone, and of the winner at ``end``; empty
-            for a random choice.
-        trained: The epoch up to which each position was trained; without those that were not.
+    There are no survivors for a random choice; ``trained`` leaves out positions that were not.
     """
     found: Floats = curves.at("test_accuracy", end)
     [winner] = survivors.get(end, (None,))
@@ -315,13 +299,8 @@ def result_document(result: HalvingResult) -> dict[str, object]:
     del document["sub_spaces"], document["trained"]
     return document | {
         "rank_by": result.rank_by or None,
-        "milestones": list(result.milestones),
-        "survivors": {str(epoch): list(left) for epoch, left in result.survivors.items()},
-        "equally_best": list(result.equally_best),
-        "ties": [
-            asdict(tie) | {"kept": list(tie.kept), "discarded": list(tie.discarded)}
-            for tie in result.ties
-        ],
+        "milestones": result.milestones,
+        "survivors": {str(epoch): left for epoch, left in result.survivors.items()},
         "verdict": verdict(result),
     }
 
@@ -337,7 +316,7 @@ def _finding(result: HalvingResult) -> str:
     start = f"Found {found} ({result.winner}), "
     if not result.regret:
         others = [name for name in result.equally_best if name != result.winner]
-        also = f", tied with {_listed(others)}" if others else ""
+        also = f", tied with {listed(others)}" if others else ""
         known = " if it were known in advance" if result.strategy == "oracle" else ""
         return f"{start}the best of all{also}, cost {cost}{known}."
     if result.discarded_at is not None:
@@ -356,10 +335,10 @@ def _tie_text(result: HalvingResult, tie: Tie) -> str:
     by = RANKINGS.get(result.rank_by)
     unit = "" if by.name == "valid_loss" else "%"
     place = "the end" if tie.epoch == result.end else f"epoch {tie.epoch}"
-    tied = _listed([*tie.kept, *tie.discarded])
+    tied = listed([*tie.kept, *tie.discarded])
     verb = "was" if len(tie.kept) == 1 else "were"
     return (
-        f"At {place} {tied} were tied in {by.label} ({tie.value:.2f}{unit}): {_listed(tie.kept)} "
+        f"At {place} {tied} were tied in {by.label} ({tie.value:.2f}{unit}): {listed(tie.kept)} "
         f"{verb} kept as the first in order."
     )
 
@@ -373,5 +352,6 @@ def _percentages(found: float, best: float) -> tuple[str, str]:
     return texts
 
 
-def _listed(names: tuple[str, ...] | list[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Join names by commas and an "and"."""
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -39,13 +39,9 @@ _SLUG_LENGTH = 90
 def read_curves(path: Path) -> pd.DataFrame:
     """Read curves from a CSV file in UTF-8 with a header.
 
-    Args:
-        path: A file with the columns sub_space, epoch, valid_accuracy and test_accuracy (percent),
-            and optionally those of ``OPTIONAL_COLUMNS``. An empty cell is an unknown value, which
-            only accuracies, losses and architectures may be.
-
-    Returns:
-        Its rows, as every function of this package takes them.
+    It has the columns sub_space, epoch, valid_accuracy and test_accuracy (percent), and optionally
+    those of ``OPTIONAL_COLUMNS``. An empty cell is an unknown value, which only accuracies, losses
+    and architectures may be.
 
     Raises:
         SelectionError: If the file cannot be read or is too large, a column is missing or unknown,
@@ -120,17 +116,9 @@ def _read_cell(place: str, column: str, cell: str) -> object:
 
 @dataclass(frozen=True)
 class ImportedCurves:
-    """Description of imported curves.
+    """Description of imported curves, from a file of some name and SHA-256.
 
-    Attributes:
-        name: Their name.
-        source: Name of the file they come from.
-        created: Time of the import, as text.
-        fingerprint: SHA-256 of the file.
-        sub_spaces: Number of sub-spaces.
-        seeds: The seeds, ascending; (0,) where the file has none.
-        end: The last epoch.
-        rows: Number of rows.
+    The seeds are ascending, (0,) where the file has none; ``end`` is the last epoch.
     """
 
     name: str
@@ -146,13 +134,8 @@ class ImportedCurves:
 def store_curves(path: Path, data_dir: Path, name: str | None = None) -> ImportedCurves:
     """Check a file of curves and store a copy of it.
 
-    The same file under the same name is stored once; another file without a given name gets a
-    number.
-
-    Args:
-        path: A CSV file, see ``read_curves``.
-        data_dir: The data folder.
-        name: Name of the curves; by default after the file.
+    The same file under the same name is stored once; another file without a given name is named
+    after the file, with a number where that is taken.
 
     Raises:
         SelectionError: If the file is invalid, naming the line, or other curves have the name.
@@ -187,12 +170,7 @@ def imported_curves(data_dir: Path) -> list[str]:
 
 
 def describe_curves(name: str, data_dir: Path) -> ImportedCurves:
-    """Read the description of imported curves.
-
-    Raises:
-        UnknownNameError: If there are none of that name.
-        SelectionError: If the description is damaged.
-    """
+    """Read the description of imported curves."""
     path = _path(name, data_dir) / _ABOUT
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -205,21 +183,12 @@ def describe_curves(name: str, data_dir: Path) -> ImportedCurves:
 
 
 def open_curves(name: str, data_dir: Path) -> pd.DataFrame:
-    """Read imported curves; see ``read_curves``.
-
-    Raises:
-        UnknownNameError: If there are none of that name.
-        SelectionError: If their file is damaged.
-    """
+    """Read imported curves; see ``read_curves``."""
     return read_curves(_path(name, data_dir) / _CURVES)
 
 
 def remove_curves(name: str, data_dir: Path) -> None:
-    """Delete imported curves; the file they were imported from stays.
-
-    Raises:
-        UnknownNameError: If there are none of that name.
-    """
+    """Delete imported curves; the file they were imported from stays."""
     with locked(_folder(data_dir)):
         remove_folder(_path(name, data_dir))
 

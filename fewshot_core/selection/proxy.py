@@ -17,10 +17,7 @@ def proxy_correlation(
 ) -> pd.DataFrame:
     """Correlate the ranking of sub-supernets at each epoch with that of what they find at the end.
 
-    Args:
-        curves: Columns sub_space, epoch, valid_accuracy, test_accuracy, optionally seed.
-        end: The epoch at which a full run ends; by default the last of each seed's curves.
-        column: The proxy: ``"valid_accuracy"``, or ``"valid_loss"``, whose sign is inverted.
+    The proxy is ``"valid_accuracy"``, or ``"valid_loss"``, whose sign is inverted.
 
     Returns:
         One row for each epoch up to the end at which every curve of some seed has a value: epoch,
@@ -46,13 +43,9 @@ def proxy_correlation(
 def random_kendall_interval(count: int, level: float = 0.05) -> float | None:
     """Compute the critical absolute value of Kendall's tau between two random rankings, exactly.
 
-    Args:
-        count: Number of items ranked, without ties.
-        level: Significance level.
-
-    Returns:
-        The smallest value that the absolute tau reaches or exceeds with at most that probability;
-        None where even identical rankings are more likely than that.
+    It is the smallest value that the absolute tau of rankings of ``count`` items without ties
+    reaches or exceeds with at most the probability ``level``; None where even identical rankings
+    are more likely than that.
     """
     pairs = count * (count - 1) // 2
     # Number of permutations with 0, 1, ... inversions, in Python integers, which do not overflow.

@@ -25,9 +25,6 @@ class Ranking:
     """A way to rank the remaining sub-supernets.
 
     Attributes:
-        name: Name in every option.
-        label: Name in the app.
-        description: One line for readers.
         column: The column of the curves that is ranked by.
         score: From the values after the epoch ``begins`` up to the milestone, oldest first, to a
             score; higher is better.
@@ -120,15 +117,8 @@ def rank_scores(
 ) -> list[float]:
     """Score each remaining sub-supernet at an epoch, higher being better.
 
-    Epochs that a curve does not have are left out of averages, but it must have the milestone.
-
-    Args:
-        curves: The curves.
-        remaining: Positions of the remaining sub-supernets.
-        epoch: The milestone.
-        previous: The previous milestone, or -1 at the first.
-        rank_by: Name of one of ``RANKINGS``.
-        window: Number of epochs of a moving average.
+    Epochs that a curve does not have are left out of averages, but it must have the milestone. The
+    previous milestone is -1 at the first.
 
     Raises:
         SelectionError: If the window is shorter than one epoch, a curve has nothing at the epoch,

@@ -7,7 +7,7 @@ import numpy as np
 
 from fewshot_core.errors import SelectionError
 from fewshot_core.selection.curves import Curves, checked_end
-from fewshot_core.selection.halving import HalvingResult
+from fewshot_core.selection.halving import HalvingResult, listed
 
 PAPER_END = 600
 """Epochs of a full run in Section 4.3 of the paper."""
@@ -27,14 +27,8 @@ architectures found, not to the searches.
 def proportional_schedule(end: int) -> tuple[int, ...]:
     """Scale the milestones of the paper to the length of a search.
 
-    They are at 5% and 16.7% of the end, rounded to whole epochs, halves upwards.
-
-    Args:
-        end: The epoch at which a full run ends, at least 1.
-
-    Returns:
-        Different epochs of at least 1 before the end, ascending: (30, 100) for 600 epochs, (3, 8)
-        for 50, and fewer for very short searches.
+    They are at 5% and 16.7% of the end, rounded to whole epochs, halves upwards: different epochs
+    of at least 1 before the end, (30, 100) for 600 epochs, and fewer for very short searches.
 
     Raises:
         SelectionError: If ``end`` is below 1.
@@ -51,13 +45,6 @@ def paper_milestones(curves: Curves, end: int | None = None) -> tuple[int, ...]:
     """Move ``proportional_schedule`` to the nearest recorded epochs.
 
     Epochs of some curves only count as well, since the others may be discarded by then.
-
-    Args:
-        curves: The curves.
-        end: The epoch at which a full run ends; by default the last of the curves.
-
-    Raises:
-        SelectionError: If ``end`` is out of range.
     """
     last = checked_end(curves, end)
     some = ~np.isnan(curves.values["valid_accuracy"]).all(axis=0)
@@ -88,18 +75,14 @@ def parse_milestones(text: str) -> tuple[int, ...]:
 
 
 def describe_schedule(milestones: Iterable[int], end: int) -> str:
-    """Describe a schedule and its relation to the paper's.
-
-    Args:
-        milestones: Epochs; one at the end adds nothing and is left out.
-        end: The epoch at which a full run ends.
-    """
+    """Describe a schedule, without a milestone at the end, and its relation to the paper's."""
     epochs = tuple(sorted(epoch for epoch in set(milestones) if epoch < end))
-    listed = " and ".join(filter(None, [", ".join(map(str, epochs[:-1])), *map(str, epochs[-1:])]))
-    text = f"milestones at {listed} of {end} epochs" if epochs else f"no milestone in {end} epochs"
+    if not epochs:
+        return f"no milestone in {end} epochs"
+    text = f"milestones at {listed(list(map(str, epochs)))} of {end} epochs"
     if end == PAPER_END and epochs == PAPER_MILESTONES:
         return f"{text}, as in the paper"
-    if epochs and epochs == proportional_schedule(end):
+    if epochs == proportional_schedule(end):
         shares = " and ".join(f"{100 * epoch / PAPER_END:.3g}%" for epoch in PAPER_MILESTONES)
         return (
             f"{text}, in proportion to the paper's "

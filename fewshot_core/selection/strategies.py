@@ -39,9 +39,8 @@ class Choice:
         milestones: Epochs at which sub-supernets are discarded.
         keep: Share kept at each of them.
         k: Number kept by top-k.
-        epoch: Epoch of their choice.
-        rank_by: One of ``RANKINGS``.
-        window: Number of epochs of a moving average.
+        epoch: Epoch at which they are chosen.
+        rank_by: One of ``RANKINGS``, with the window of a moving average in epochs.
     """
 
     strategy: str = "halving"
@@ -83,15 +82,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Strategy:
-    """A way to select among sub-supernets.
-
-    Attributes:
-        name: Name in every option.
-        label: Name in the app.
-        description: One line for readers.
-        select: Applies a choice to curves, up to an end.
-        describe: Describes a choice in a few words.
-    """
+    """A way to select among sub-supernets: how a choice is applied to curves, and described."""
 
     name: str
     label: str
@@ -188,14 +179,6 @@ def default_choices(curves: pd.DataFrame, end: int | None = None) -> list[Choice
 
     Milestones are the nearest epochs that all curves have; one more is at epoch 0 for top-k if
     all of them begin there. Validation loss is left out where it was not recorded.
-
-    Args:
-        curves: Columns sub_space, epoch, valid_accuracy, test_accuracy, optionally seed and
-            valid_loss.
-        end: The epoch at which a full run ends; by default the last of the curves.
-
-    Raises:
-        SelectionError: If the curves are damaged.
     """
     tables = list(curves_by_seed(curves).values())
     last = _common_end(tables, end)
@@ -214,12 +197,7 @@ def default_choices(curves: pd.DataFrame, end: int | None = None) -> list[Choice
 def schedule_grid(
     curves: pd.DataFrame, choices: Sequence[Choice] | None = None, end: int | None = None
 ) -> pd.DataFrame:
-    """Apply strategies to the curves of every seed and compare cost and regret.
-
-    Args:
-        curves: As for ``default_choices``.
-        choices: The strategies; by default ``default_choices``.
-        end: As for ``default_choices``.
+    """Apply strategies, by default ``default_choices``, to every seed; compare cost and regret.
 
     Returns:
         One row for each strategy: the columns of ``Choice.to_row``, label, mark ("paper",
@@ -255,10 +233,7 @@ def pareto_front(
 ) -> npt.NDArray[np.bool_]:
     """Mark the points that no other point dominates: as low in both, and lower in one.
 
-    Args:
-        cost: Shape (n,); lower is better.
-        regret: Shape (n,); lower is better. Equal points are on the front together.
-        among: Mask of the points that may dominate others, shape (n,); by default all.
+    Equal points are on the front together. ``among`` marks the points that may dominate others.
     """
     costs = np.asarray(cost, dtype=np.float64)
     regrets = np.asarray(regret, dtype=np.float64)

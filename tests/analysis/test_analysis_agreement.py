@@ -8,13 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from textbook_trees import CONVOLUTION, convolution_tree, grow
 
-from fewshot_core.analysis import (
-    adjusted_rand_index,
-    agreement,
-    agreement_matrix,
-    sub_space_numbers,
-)
+from fewshot_core.analysis import adjusted_rand_index, agreement, agreement_matrix
 from fewshot_core.analysis.agreement import score_spread, stability
+from fewshot_core.analysis.sub_spaces import sub_space_numbers
 from fewshot_core.errors import SpaceError
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import SplitNode, SplitTree

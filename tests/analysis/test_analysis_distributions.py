@@ -6,15 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewshot_core.analysis import (
-    DISTRIBUTION_FRAMES,
-    WHOLE,
-    cumulative_frame,
-    default_limits,
-    density,
-    distribution_frame,
-    histogram_frame,
-)
+from fewshot_core.analysis import DISTRIBUTION_FRAMES, default_limits, distribution_frame
+from fewshot_core.analysis.distributions import WHOLE, cumulative_frame, density, histogram_frame
 from fewshot_core.space import SubSpace
 
 LEAVES = [SubSpace.full().keep(0, [0]), SubSpace.full().keep(0, [1, 2, 3, 4])]

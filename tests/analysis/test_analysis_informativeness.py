@@ -16,18 +16,17 @@ from fewshot_core.analysis import (
     KEEP_STRATEGIES,
     SplitEvaluator,
     best_tree,
-    binary_entropy,
     conclusion,
     describe_sub_spaces,
     information_gain,
     keep_k,
-    random_percentile,
     random_trees,
     report_frame,
     report_split,
     top_mask,
 )
-from fewshot_core.analysis.sub_spaces import leaf_numbers
+from fewshot_core.analysis.sub_spaces import binary_entropy, leaf_numbers
+from fewshot_core.analysis.trees import random_percentile
 from fewshot_core.cli import app as cli
 from fewshot_core.errors import SpaceError, TableError
 from fewshot_core.space import SubSpace

@@ -11,12 +11,11 @@ from textbook_trees import convolution_tree, grow
 from fewshot_core.analysis import (
     architectures_of,
     describe_sub_spaces,
-    sub_space_numbers,
     top_architectures,
     top_mask,
     top_threshold,
 )
-from fewshot_core.analysis.sub_spaces import gini_of_counts, leaf_numbers
+from fewshot_core.analysis.sub_spaces import gini_of_counts, leaf_numbers, sub_space_numbers
 from fewshot_core.errors import SpaceError, TableError
 from fewshot_core.space import Architecture, SubSpace
 

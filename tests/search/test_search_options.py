@@ -22,7 +22,6 @@ from fewshot_core.search.options import (
     as_text,
     changed,
     cosine,
-    learning_rate,
     linear,
     override,
     temperature,
@@ -235,17 +234,5 @@ def test_a_schedule_never_rises():
         assert values == sorted(values, reverse=True)
 
 
-def test_the_learning_rate_would_reach_its_end_after_the_last_epoch():
-    rates = [learning_rate(0.025, 0.001, epoch, 50) for epoch in range(50)]
-    assert rates[0] == pytest.approx(0.025)
-    assert rates[25] == pytest.approx(0.013)
-    assert 0.001 < rates[-1] < 0.00103
-
-
 def test_a_single_epoch_has_the_first_temperature():
     assert temperature("cosine", 1.0, 0.1, 0, 1) == pytest.approx(1.0)
-
-
-def test_an_unknown_schedule_is_named_with_those_there_are():
-    with pytest.raises(SearchError, match="'step': expected one of cosine, linear"):
-        temperature("step", 1.0, 0.1, 0, 2)

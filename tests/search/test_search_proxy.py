@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fewshot_core.nets import Supernet
-from fewshot_core.search import SearchError, proxy_quality
+from fewshot_core.search import SearchError
 from fewshot_core.search.compute import Compute
-from fewshot_core.search.evaluation import evaluate
+from fewshot_core.search.evaluation import evaluate, shared_accuracies
 from fewshot_core.search.network import WeightedSupernet
 from fewshot_core.search.proxy import (
     FILE,
@@ -105,47 +105,20 @@ def test_invalid_arguments_of_a_correlation_are_errors(one, two, confidence):
 
 
 @pytest.fixture
-def table():
-    accuracy = np.random.default_rng(1).uniform(10, 95, 15_625)
-    return pd.DataFrame({"architecture": np.arange(15_625), "accuracy_mean": accuracy})
-
-
-@pytest.fixture
 def supernet(mixed):
     return Supernet(mixed, 4, 2, 1)
 
 
-def test_architectures_are_of_the_sub_space_with_both_accuracies(supernet, tiny_data, table, mixed):
-    found = proxy_quality(supernet, tiny_data.valid, table, sample=12, seed=1, batch_size=8)
-    rows = found.architectures
-    assert len(set(rows["architecture"])) == 12
-    assert set(rows["architecture"]) <= set(mixed.architecture_indices().tolist())
-    expected = table.set_index("architecture")["accuracy_mean"].loc[rows["architecture"]]
-    assert rows["benchmark_accuracy"].tolist() == expected.tolist()
-    assert found.correlation == rank_correlation(
-        rows["shared_accuracy"], rows["benchmark_accuracy"]
-    )
-
-
 def test_shared_accuracy_is_that_of_the_architecture_with_the_supernets_weights(
-    supernet, tiny_data, table
+    supernet, tiny_data, mixed
 ):
-    rows = proxy_quality(supernet, tiny_data.valid, table, 5, batch_size=8).architectures
-    for index, shared in zip(rows["architecture"], rows["shared_accuracy"], strict=True):
+    compute = Compute(torch.device("cpu"))
+    drawn = draw(mixed.architecture_indices(), 5, 0)
+    found = shared_accuracies(supernet, drawn, tiny_data.valid, 8, compute)
+    for index, shared in zip(drawn, found, strict=True):
         operations = Architecture.from_index(index).operations
         single = supernet.restrict(SubSpace(tuple((number,) for number in operations)))
-        compute = Compute(torch.device("cpu"))
         assert evaluate(WeightedSupernet(single), tiny_data.valid, 8, compute).accuracy == shared
-
-
-def test_a_sample_larger_than_the_sub_space_is_all_of_it(supernet, tiny_data, table, mixed):
-    found = proxy_quality(supernet, tiny_data.valid, table, sample=1000, batch_size=16)
-    assert found.architectures["architecture"].tolist() == mixed.architecture_indices().tolist()
-
-
-def test_a_table_without_the_architectures_is_an_error(supernet, tiny_data, table):
-    with pytest.raises(SearchError, match="expected at least 2 architectures to compare"):
-        proxy_quality(supernet, tiny_data.valid, table.head(1))
 
 
 SHARED = SharedAccuracies(2, 0, 32, True, (3, 5, 8, 9), (10.0, 30.0, 20.0, 40.0))

@@ -10,11 +10,9 @@ from fewshot_core.data_folder import file_fingerprint
 from fewshot_core.errors import CheckpointError
 from fewshot_core.nets import Supernet, load_checkpoint
 from fewshot_core.search import (
-    PRESETS,
     SearchError,
     TrainingOptions,
     TrainingRecord,
-    train_supernet,
 )
 from fewshot_core.search.compute import Compute
 from fewshot_core.search.evaluation import evaluate
@@ -55,6 +53,7 @@ def test_the_loss_falls_and_the_learning_rate_follows_the_cosine(make_training):
     rates = [record.learning_rate for record in records]
     assert rates[0] == pytest.approx(0.1)
     assert rates[6] == pytest.approx(0.05)
+    assert 0 < rates[-1] < 0.002  # zero would follow the last epoch
     assert rates == sorted(rates, reverse=True)
     assert all(record == TrainingRecord.from_dict(record.to_dict()) for record in records)
 
@@ -164,13 +163,6 @@ def test_stored_statistics_recognise_about_as_much(make_training, tiny_data):
         training.supernet.batch_norm = mode
         losses.append(evaluate(training.network, tiny_data.train, 16, CPU).loss)
     assert losses[1] == pytest.approx(losses[0], rel=0.1)
-
-
-def test_a_training_is_done_without_a_folder(tmp_path):
-    options = PRESETS.get("smoke").training
-    records = list(train_supernet("cifar10", options, images="synthetic", data_dir=tmp_path))
-    assert [record.epoch for record in records] == list(range(1, options.epochs + 1))
-    assert not (tmp_path / "runs").exists()
 
 
 @pytest.fixture
