@@ -41,7 +41,7 @@ from fewshot_core.search.records import (
     write_parquet,
     write_records,
 )
-from fewshot_core.search.training import SupernetTraining, prepare_training
+from fewshot_core.search.training import SupernetTraining
 
 
 def run(folder: RunFolder, data_dir: Path) -> None:
@@ -117,16 +117,11 @@ def prepare(
     """Build the search or training of a request, ready to run; raises as ``run_epochs``."""
     compute = Compute.create(request.device, request.mixed_precision, request.compiled)
     if isinstance(request, TrainingRequest):
-        return prepare_training(
-            request.dataset,
-            request.options,
-            request.seed,
-            request.images,
-            data_dir,
-            compute,
-            progress,
-            data,
+        options, images = request.options, request.images
+        data = data or load_data(
+            request.dataset, options.images, options.split_seed, images, data_dir, compute.device
         )
+        return SupernetTraining(data, options, request.seed, compute, progress=progress)
     return prepare_search(
         request.algorithm,
         request.sub_space,

@@ -133,13 +133,14 @@ def shared_accuracies(
     found = []
     for number, index in enumerate(architectures):
         progress(number, len(architectures))
-        found.append(_shared_accuracy(supernet, index, images, batch_size, compute))
+        found.append(shared_accuracy(supernet, index, images, batch_size, compute))
     return found
 
 
-def _shared_accuracy(
+def shared_accuracy(
     supernet: Supernet, index: int, images: Images, batch_size: int, compute: Compute
 ) -> float:
+    """Measure the accuracy of one architecture, in percent; see ``shared_accuracies``."""
     operations = Architecture.from_index(index).operations
     pairs = zip(supernet.sub_space.enabled, operations, strict=True)
     weights = path_weights(supernet, tuple(enabled.index(number) for enabled, number in pairs))

@@ -89,22 +89,13 @@ TRAINED_ON: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class SearchOptions:
-    """The hyperparameters of a one-shot search; raises SearchError if a value is out of range.
+class CommonOptions:
+    """Hyperparameters of searches and trainings; raises SearchError if a value is out of range.
 
     Attributes:
-        epochs: Passes over the training half of the images.
-        batch_size: Images in a batch, of the weight step and of the architecture step.
+        epochs: Passes over the images.
+        batch_size: Images in a batch.
         learning_rate: Of the weights in the first epoch; annealed by cosine to the final one.
-        momentum: Nesterov momentum of the weights.
-        gradient_clip: The largest norm of the weights' gradient.
-        architecture_learning_rate: Of the architecture parameters (Adam), constant.
-        architecture_betas: Adam's two decay rates.
-        temperature: Of the first epoch; only SNAS has one.
-        final_temperature: Of the last epoch.
-        temperature_schedule: ``"cosine"`` (Appendix A.4) or ``"linear"``.
-        stopping_threshold: By how much the probability of an edge's likeliest operation must
-            exceed that of every other one for the edge to be decided; only DSNAS does this.
         channels: Channels of the first of the network's three stages.
         images: Training images to use, half of them held out; None for all there are.
         split_seed: Random seed of the images and the half held out; the same for all searches that
@@ -118,6 +109,41 @@ class SearchOptions:
     final_learning_rate: float = 0.001
     momentum: float = 0.9
     weight_decay: float = 3e-4
+    channels: int = 16
+    cells_per_stage: int = 5
+    images: int | None = None
+    split_seed: int = 0
+    augment: bool = True
+
+    def __post_init__(self) -> None:
+        check_integer(self, "epochs", 1, 100_000)
+        check_integer(self, "batch_size", 2, 65_536)
+        check_integer(self, "channels", 1, 256)
+        check_integer(self, "cells_per_stage", 1, 256)
+        check_integer(self, "split_seed", 0, 2**63 - 1)
+        if self.images is not None:
+            check_integer(self, "images", 4, 2**31)
+        check_number(self, "learning_rate", above=0)
+        check_number(self, "final_learning_rate", least=0, most=self.learning_rate)
+        check_number(self, "momentum", least=0, below=1)
+        check_number(self, "weight_decay", least=0)
+
+
+@dataclass(frozen=True)
+class SearchOptions(CommonOptions):
+    """The hyperparameters of a one-shot search, with Nesterov momentum of the weights.
+
+    Attributes:
+        gradient_clip: The largest norm of the weights' gradient.
+        architecture_learning_rate: Of the architecture parameters (Adam), constant.
+        architecture_betas: Adam's two decay rates.
+        temperature: Of the first epoch; only SNAS has one.
+        final_temperature: Of the last epoch.
+        temperature_schedule: ``"cosine"`` (Appendix A.4) or ``"linear"``.
+        stopping_threshold: By how much the probability of an edge's likeliest operation must
+            exceed that of every other one for the edge to be decided; only DSNAS does this.
+    """
+
     gradient_clip: float = 5.0
     architecture_learning_rate: float = 3e-4
     architecture_betas: tuple[float, float] = (0.5, 0.999)
@@ -126,14 +152,9 @@ class SearchOptions:
     final_temperature: float = 0.1
     temperature_schedule: str = "cosine"
     stopping_threshold: float = 0.8
-    channels: int = 16
-    cells_per_stage: int = 5
-    images: int | None = None
-    split_seed: int = 0
-    augment: bool = True
 
     def __post_init__(self) -> None:
-        _check_shared(self)
+        super().__post_init__()
         positive = ("gradient_clip", "architecture_learning_rate", "temperature")
         for name in (*positive, "final_temperature"):
             check_number(self, name, above=0)
@@ -146,11 +167,8 @@ class SearchOptions:
 
 
 @dataclass(frozen=True)
-class TrainingOptions:
+class TrainingOptions(CommonOptions):
     """The hyperparameters of a supernet's training (Appendix A.2 of the paper).
-
-    As in ``SearchOptions``, but for the momentum, which is not Nesterov's, and the images, of which
-    only those in ``trained_on`` are held out.
 
     Attributes:
         sampling: One of ``SAMPLINGS``. The paper does not specify it.
@@ -161,38 +179,17 @@ class TrainingOptions:
     batch_size: int = 128
     learning_rate: float = 0.1
     final_learning_rate: float = 0.0
-    momentum: float = 0.9
     weight_decay: float = 5e-4
     sampling: str = "mean"
     trained_on: str = "half"
-    channels: int = 16
-    cells_per_stage: int = 5
-    images: int | None = None
-    split_seed: int = 0
-    augment: bool = True
 
     def __post_init__(self) -> None:
-        _check_shared(self)
+        super().__post_init__()
         check_choice(self, "sampling", SAMPLINGS)
         check_choice(self, "trained_on", TRAINED_ON)
 
 
 Options = TypeVar("Options", SearchOptions, TrainingOptions)
-
-
-def _check_shared(options: SearchOptions | TrainingOptions) -> None:
-    """Check what searches and trainings have in common."""
-    check_integer(options, "epochs", 1, 100_000)
-    check_integer(options, "batch_size", 2, 65_536)
-    check_integer(options, "channels", 1, 256)
-    check_integer(options, "cells_per_stage", 1, 256)
-    check_integer(options, "split_seed", 0, 2**63 - 1)
-    if options.images is not None:
-        check_integer(options, "images", 4, 2**31)
-    check_number(options, "learning_rate", above=0)
-    check_number(options, "final_learning_rate", least=0, most=options.learning_rate)
-    check_number(options, "momentum", least=0, below=1)
-    check_number(options, "weight_decay", least=0)
 
 
 @dataclass(frozen=True)

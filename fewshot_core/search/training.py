@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import asdict
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -17,32 +16,13 @@ from fewshot_core.search.compute import (
     set_learning_rate,
     weight_optimiser,
 )
-from fewshot_core.search.data import Examples, SearchData, load_data, training_batches
+from fewshot_core.search.data import Examples, SearchData, training_batches
 from fewshot_core.search.evaluation import Score, Tally, evaluate, store_statistics
 from fewshot_core.search.loop import SearchState, weight_step
 from fewshot_core.search.network import EdgeWeights, WeightedSupernet, path_weights
 from fewshot_core.search.options import TrainingOptions
 from fewshot_core.search.records import StepProgress, TrainingRecord, ignore
 from fewshot_core.space import SubSpace
-
-
-def prepare_training(
-    dataset: str,
-    options: TrainingOptions,
-    seed: int = 0,
-    images: Path | str | None = None,
-    data_dir: Path | str | None = None,
-    compute: Compute | None = None,
-    progress: Callable[[StepProgress], None] = ignore,
-    data: SearchData | None = None,
-) -> "SupernetTraining":
-    """Load images and build a training; arguments and errors as of ``prepare_search``."""
-    compute = compute or Compute(torch.device("cpu"))
-    data = data or load_data(
-        dataset, options.images, options.split_seed, images, data_dir, compute.device
-    )
-    return SupernetTraining(data, options, seed, compute, progress=progress)
-
 
 _PURPOSES = ("batches", "paths", "evaluation")
 

@@ -1,5 +1,6 @@
 """Selection among sub-supernets: successive halving, top-k and the baselines (Section 4.3)."""
 
+import json
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -297,12 +298,13 @@ def result_document(result: HalvingResult) -> dict[str, object]:
     """Convert a result to plain values for JSON, with its verdict."""
     document = asdict(result)
     del document["sub_spaces"], document["trained"]
-    return document | {
+    document |= {
         "rank_by": result.rank_by or None,
         "milestones": result.milestones,
-        "survivors": {str(epoch): left for epoch, left in result.survivors.items()},
         "verdict": verdict(result),
     }
+    plain: dict[str, object] = json.loads(json.dumps(document))
+    return plain
 
 
 def _finding(result: HalvingResult) -> str:
