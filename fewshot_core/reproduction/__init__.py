@@ -4,12 +4,9 @@
 in them and applies its rule; ``report_markdown`` writes the page. Only the first one reads files.
 """
 
-from fewshot_core.reproduction.claims import Claim, Decision, Finding, Mean, Tally, Verdict
+from fewshot_core.reproduction.claims import Verdict
 from fewshot_core.reproduction.evidence import (
-    Accuracies,
     Material,
-    SearchedSplit,
-    SearchKind,
     Split,
     read_material,
 )
@@ -17,16 +14,8 @@ from fewshot_core.reproduction.report import CLAIMS, report_markdown
 
 __all__ = [
     "CLAIMS",
-    "Accuracies",
-    "Claim",
-    "Decision",
-    "Finding",
     "Material",
-    "Mean",
-    "SearchKind",
-    "SearchedSplit",
     "Split",
-    "Tally",
     "Verdict",
     "read_material",
     "report_markdown",

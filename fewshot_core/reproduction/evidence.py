@@ -187,13 +187,10 @@ class SearchedSplit:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """The evidence of all claims.
+    """The evidence of all claims: accuracies by data set, splits, and finished searches.
 
-    Attributes:
-        accuracies: Accuracies by data set.
-        splits: Recorded splits.
-        searched: Splits with a finished search in every sub-space.
-        incomplete: Descriptions of searches that do not cover all sub-spaces.
+    ``searched`` are splits with a search in every sub-space, ``whole`` searches in the whole space;
+    ``incomplete`` describes searches that do not cover all sub-spaces.
     """
 
     accuracies: Mapping[str, Accuracies]
@@ -265,14 +262,9 @@ def read_material(
     table: str | None = None,
     published: Path | None = None,
 ) -> Material:
-    """Read the evidence of claims.
+    """Read the evidence of claims from a synced store, tables and a file of published splits.
 
-    Args:
-        store: The recorded runs, synced.
-        data_dir: The folder of accuracy tables.
-        kind: The kind of accuracy; by default test accuracies where available.
-        table: The table, or a CSV file.
-        published: A file of published splits, or None.
+    The default kind of accuracy is test accuracy, where available.
 
     Raises:
         FewshotError: If no table has the accuracies of any data set, or a file cannot be read.

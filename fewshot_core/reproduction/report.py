@@ -58,13 +58,7 @@ _Evaluated = Sequence[tuple[Claim, _Evidence]]
 
 
 def report_markdown(material: Material, command: str, claims: Sequence[Claim] = CLAIMS) -> str:
-    """Evaluate claims and write the page.
-
-    Args:
-        material: Their evidence.
-        command: The command that generates the page, without paths of this machine.
-        claims: The claims.
-    """
+    """Evaluate claims and write the page, which names the command that generates it."""
     evaluated = [(claim, list(claim.evidence(material))) for claim in claims]
     sets = dict.fromkeys(source.runs for _, evidence in evaluated for _, source in evidence)
     names = {runs: f"R{number}" for number, runs in enumerate(filter(None, sets), start=1)}

@@ -132,12 +132,13 @@ def _most_epochs(found: Sequence[Replay]) -> Finding:
 
 
 def _correlated(found: Sequence[Replay]) -> Finding:
-    rows = [_tau_row(epoch, found) for epoch in _shown_epochs(found)]
-    last = _at("kendall", max(one.cell.end for one in found), found)
-    if not last:
+    joined = pd.concat([one.correlation for one in found])
+    rows = [_tau_row(epoch, joined.loc[[epoch]].dropna()) for epoch in _shown_epochs(found)]
+    last = joined.loc[[max(one.cell.end for one in found)], "kendall"].dropna()
+    if last.empty:
         reason = "in every searched split all sub-supernets found the same"
         return Finding("No correlation is defined.", Decision(Verdict.UNKNOWN, reason), rows)
-    mean = Mean.over(last, (-1, 1))
+    mean = Mean.over(last.to_list(), (-1, 1))
     measured = f"Tau at the end: {mean}."
     count = len(found[0].cell.found)
     limit = random_kendall_interval(count)
@@ -149,22 +150,17 @@ def _correlated(found: Sequence[Replay]) -> Finding:
     return Finding(measured, mean.compare(USEFUL, holds_above=False), rows)
 
 
-def _at(name: str, epoch: int, found: Sequence[Replay]) -> list[float]:
-    values = [one.correlation[name].get(epoch) for one in found]
-    return [float(value) for value in values if pd.notna(value)]
-
-
-def _tau_row(epoch: int, found: Sequence[Replay]) -> Row:
-    values, rhos = _at("kendall", epoch, found), _at("spearman", epoch, found)
-    cells = ["–"] * 5
-    if values:
-        mean = Mean.over(values, (-1, 1))
-        ends = mean.ends()
-        numbers = (mean.value, min(values), max(values), np.mean(rhos))
-        first, *others = (f"{number:.2f}" for number in numbers)
-        cells = [first, ends, *others]
-    headings = ("mean tau", "interval", "lowest", "highest", "mean rho")
-    return {"epoch": epoch, **dict(zip(headings, cells, strict=True))}
+def _tau_row(epoch: int, correlations: pd.DataFrame) -> Row:
+    taus = correlations["kendall"]
+    mean = Mean.over(taus.to_list(), (-1, 1)) if len(taus) else None
+    return {
+        "epoch": epoch,
+        "mean tau": f"{mean.value:.2f}" if mean else "–",
+        "interval": mean.ends() if mean else "–",
+        "lowest": f"{taus.min():.2f}" if mean else "–",
+        "highest": f"{taus.max():.2f}" if mean else "–",
+        "mean rho": f"{correlations['spearman'].mean():.2f}" if mean else "–",
+    }
 
 
 def _shown_epochs(found: Sequence[Replay]) -> list[int]:

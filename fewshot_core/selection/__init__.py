@@ -5,7 +5,6 @@ Pure functions: a DataFrame of curves in, results out, without torch.
 
 from fewshot_core.selection.curves import (
     Curves,
-    RecordedCurves,
     comparable,
     curves_by_seed,
     leaders,
@@ -15,14 +14,10 @@ from fewshot_core.selection.curves import (
 )
 from fewshot_core.selection.halving import (
     HalvingResult,
-    Tie,
     cost_text,
-    oracle,
-    random_sub_supernet,
     result_document,
     successive_halving,
     top_k,
-    train_all,
     verdict,
 )
 from fewshot_core.selection.imported import (
@@ -43,14 +38,11 @@ from fewshot_core.selection.schedules import (
     describe_schedule,
     paper_milestones,
     parse_milestones,
-    proportional_schedule,
 )
 from fewshot_core.selection.strategies import (
     STRATEGIES,
     Choice,
     default_choices,
-    mark_of,
-    pareto_front,
     schedule_grid,
 )
 
@@ -64,8 +56,6 @@ __all__ = [
     "Curves",
     "HalvingResult",
     "ImportedCurves",
-    "RecordedCurves",
-    "Tie",
     "comparable",
     "cost_text",
     "curves_by_seed",
@@ -75,16 +65,11 @@ __all__ = [
     "describe_schedule",
     "imported_curves",
     "leaders",
-    "mark_of",
     "open_curves",
-    "oracle",
     "paper_milestones",
-    "pareto_front",
     "parse_milestones",
-    "proportional_schedule",
     "proxy_correlation",
     "random_kendall_interval",
-    "random_sub_supernet",
     "read_curves",
     "read_frame",
     "recorded_curves",
@@ -95,6 +80,5 @@ __all__ = [
     "store_curves",
     "successive_halving",
     "top_k",
-    "train_all",
     "verdict",
 ]

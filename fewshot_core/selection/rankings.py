@@ -54,7 +54,7 @@ def _exponential(values: Floats) -> float:
     return round(float(weights @ values / weights.sum()), _DIGITS)
 
 
-RANKINGS.add(
+for _ranking in (
     Ranking(
         "valid_accuracy",
         "validation accuracy",
@@ -62,9 +62,7 @@ RANKINGS.add(
         "valid_accuracy",
         score=lambda values: float(values[-1]),
         begins=lambda epoch, previous, window: epoch - 1,
-    )
-)
-RANKINGS.add(
+    ),
     Ranking(
         "moving_average",
         "moving average",
@@ -72,9 +70,7 @@ RANKINGS.add(
         "valid_accuracy",
         score=_mean,
         begins=lambda epoch, previous, window: epoch - window,
-    )
-)
-RANKINGS.add(
+    ),
     Ranking(
         "best_so_far",
         "best so far",
@@ -82,9 +78,7 @@ RANKINGS.add(
         "valid_accuracy",
         score=lambda values: float(values.max()),
         begins=lambda epoch, previous, window: -1,
-    )
-)
-RANKINGS.add(
+    ),
     Ranking(
         "valid_loss",
         "validation loss",
@@ -92,9 +86,7 @@ RANKINGS.add(
         "valid_loss",
         score=lambda values: -float(values[-1]),
         begins=lambda epoch, previous, window: epoch - 1,
-    )
-)
-RANKINGS.add(
+    ),
     Ranking(
         "exponential_average",
         "exponential average",
@@ -103,8 +95,9 @@ RANKINGS.add(
         "valid_accuracy",
         score=_exponential,
         begins=lambda epoch, previous, window: previous,
-    )
-)
+    ),
+):
+    RANKINGS.add(_ranking)
 
 
 def rank_scores(

@@ -123,7 +123,7 @@ def _halving_text(choice: Choice) -> str:
     return f"keep {choice.keep:g} at {milestones} by {_ranking_text(choice)}"
 
 
-STRATEGIES.add(
+for _strategy in (
     Strategy(
         "halving",
         "Successive halving",
@@ -132,9 +132,7 @@ STRATEGIES.add(
             curves, choice.milestones, choice.keep, end, choice.rank_by, choice.window
         ),
         _halving_text,
-    )
-)
-STRATEGIES.add(
+    ),
     Strategy(
         "top_k",
         "Top k",
@@ -143,35 +141,30 @@ STRATEGIES.add(
             curves, choice.k, choice.epoch, end, choice.rank_by, choice.window
         ),
         lambda choice: f"top {choice.k} at {choice.epoch} by {_ranking_text(choice)}",
-    )
-)
-STRATEGIES.add(
+    ),
     Strategy(
         "train_all",
         "Train all",
         "trains every sub-supernet and takes the best architecture found: the ceiling",
         lambda choice, curves, end: train_all(curves, end),
         lambda choice: "train all, take the best architecture",
-    )
-)
-STRATEGIES.add(
+    ),
     Strategy(
         "one_at_random",
         "One at random",
         "trains one random sub-supernet: its expected value",
         lambda choice, curves, end: random_sub_supernet(curves, end),
         lambda choice: "one at random, on average",
-    )
-)
-STRATEGIES.add(
+    ),
     Strategy(
         "oracle",
         "Oracle",
         "trains only the sub-supernet that will be the best, as if it were known",
         lambda choice, curves, end: oracle(curves, end),
         lambda choice: "only the best, if it were known",
-    )
-)
+    ),
+):
+    STRATEGIES.add(_strategy)
 
 
 def default_choices(curves: pd.DataFrame, end: int | None = None) -> list[Choice]:

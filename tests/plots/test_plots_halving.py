@@ -6,16 +6,8 @@ import pytest
 from fewshot_core.plots import alternative, replay_figure
 from fewshot_core.plots.halving import cursor_stops
 from fewshot_core.plots.template import SUB_SPACE_COLOURS, sub_space_look
-from fewshot_core.selection import (
-    leaders,
-    oracle,
-    random_sub_supernet,
-    read_frame,
-    successive_halving,
-    top_k,
-    train_all,
-    verdict,
-)
+from fewshot_core.selection import leaders, read_frame, successive_halving, top_k, verdict
+from fewshot_core.selection.halving import oracle, random_sub_supernet, train_all
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from fewshot_core.analysis import SplitEvaluator
-from fewshot_core.reproduction import Accuracies, Material, SearchedSplit, SearchKind, Split
+from fewshot_core.reproduction import Material, Split
+from fewshot_core.reproduction.evidence import Accuracies, SearchedSplit, SearchKind
 from fewshot_core.space import ARCHITECTURE_COUNT, SubSpace
 
 KIND = SearchKind("cifar10", "snas", "f", "SNAS, generated", "fewshot search --no-splitting")

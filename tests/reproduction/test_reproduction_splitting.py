@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from fewshot_core.analysis import published_results
-from fewshot_core.reproduction import CLAIMS, Material, Mean, Split, Tally, Verdict
+from fewshot_core.reproduction import CLAIMS, Material, Split, Verdict
+from fewshot_core.reproduction.claims import Mean, Tally
 from fewshot_core.reproduction.evidence import read_published
 from fewshot_core.reproduction.splitting_claims import (
     BALANCED,

@@ -14,18 +14,15 @@ from fewshot_core.errors import SelectionError
 from fewshot_core.selection import (
     PAPER_MILESTONES,
     RANKINGS,
-    Tie,
     cost_text,
     leaders,
-    oracle,
-    random_sub_supernet,
     read_frame,
     result_document,
     successive_halving,
     top_k,
-    train_all,
     verdict,
 )
+from fewshot_core.selection.halving import Tie, oracle, random_sub_supernet, train_all
 
 
 def test_eight_become_four_then_two_then_one():

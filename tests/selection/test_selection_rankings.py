@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from textbook_selection import HAND, hand_curves, long_form, random_curves
 
 from fewshot_core.errors import UnknownNameError
-from fewshot_core.selection import Tie, successive_halving
+from fewshot_core.selection import successive_halving
+from fewshot_core.selection.halving import Tie
 
 unhurried = settings(deadline=None, max_examples=40)
 

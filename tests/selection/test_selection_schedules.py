@@ -10,9 +10,9 @@ from fewshot_core.selection import (
     describe_schedule,
     paper_milestones,
     parse_milestones,
-    proportional_schedule,
     read_frame,
 )
+from fewshot_core.selection.schedules import proportional_schedule
 
 
 @pytest.mark.parametrize(

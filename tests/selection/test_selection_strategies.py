@@ -10,12 +10,11 @@ from fewshot_core.selection import (
     STRATEGIES,
     Choice,
     default_choices,
-    mark_of,
-    pareto_front,
     schedule_grid,
     successive_halving,
     top_k,
 )
+from fewshot_core.selection.strategies import mark_of, pareto_front
 
 points = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=20)
 

@@ -78,7 +78,7 @@ def _dsnas(alphas: Alphas, options: SearchOptions) -> Algorithm:
 
 ALGORITHMS = PluginRegistry("search algorithm", "fewshot.algorithms", AlgorithmInfo, _check)
 
-ALGORITHMS.add(
+for _info in (
     AlgorithmInfo(
         name="darts-1st",
         label="DARTS-1st",
@@ -87,9 +87,7 @@ ALGORITHMS.add(
         source="Liu et al., 2019 (DARTS), first-order approximation; Appendix A.3 of the paper",
         create=_darts_1st,
         passes=2,
-    )
-)
-ALGORITHMS.add(
+    ),
     AlgorithmInfo(
         name="darts-2nd",
         label="DARTS-2nd",
@@ -99,9 +97,7 @@ ALGORITHMS.add(
         create=_darts_2nd,
         passes=5,
         full_precision=True,
-    )
-)
-ALGORITHMS.add(
+    ),
     AlgorithmInfo(
         name="snas",
         label="SNAS",
@@ -110,9 +106,7 @@ ALGORITHMS.add(
         create=_snas,
         passes=2,
         options=("temperature", "final_temperature", "temperature_schedule"),
-    )
-)
-ALGORITHMS.add(
+    ),
     AlgorithmInfo(
         name="dsnas",
         label="DSNAS",
@@ -122,8 +116,9 @@ ALGORITHMS.add(
         create=_dsnas,
         passes=2,
         options=("stopping_threshold",),
-    )
-)
+    ),
+):
+    ALGORITHMS.add(_info)
 
 
 def options_of_others(name: str) -> set[str]:
