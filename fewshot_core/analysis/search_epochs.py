@@ -7,18 +7,8 @@ import numpy as np
 import pandas as pd
 
 COLUMNS = (
-    "sub_space",
-    "seed",
-    "epoch",
-    "valid_accuracy",
-    "valid_loss",
-    "train_loss",
-    "train_accuracy",
-    "entropy",
-    "temperature",
-    "architecture",
-    "benchmark_accuracy",
-    "seconds",
+    *("sub_space", "seed", "epoch", "valid_accuracy", "valid_loss", "train_loss"),
+    *("train_accuracy", "entropy", "temperature", "architecture", "benchmark_accuracy", "seconds"),
 )
 MEASURES = ("valid_accuracy", "valid_loss", "entropy", "benchmark_accuracy")
 """The columns that are drawn over epochs."""

@@ -75,27 +75,23 @@ class Tally:
     """Sum of the losses and hits of batches, kept on their device until ``score``."""
 
     def __init__(self) -> None:
-        self._losses: list[Tensor] = []
-        self._hits: list[Tensor] = []
-        self._sizes: list[int] = []
+        self._batches: list[tuple[Tensor, Tensor, int]] = []
 
     def add(self, loss: Tensor, hits: Tensor, size: int) -> None:
         """Add the mean loss and the number of correct images of a batch of ``size`` images."""
-        self._losses.append(loss.detach())
-        self._hits.append(hits)
-        self._sizes.append(size)
+        self._batches.append((loss.detach(), hits, size))
 
     def score(self) -> Score:
         """Compute loss and accuracy over all images; raises SearchError if the loss is infinite."""
-        total = sum(self._sizes)
-        losses = torch.stack(self._losses).tolist()
-        loss = math.fsum(map(math.prod, zip(losses, self._sizes, strict=True))) / total
+        losses, hits, sizes = zip(*self._batches, strict=True)
+        total = sum(sizes)
+        sums = zip(torch.stack(losses).tolist(), sizes, strict=True)
+        loss = math.fsum(map(math.prod, sums)) / total
         if not math.isfinite(loss):
             raise SearchError(
                 f"the loss is {loss}: training diverged; choose a smaller learning rate"
             )
-        hits = sum(torch.stack(self._hits).tolist())
-        return Score(loss, 100 * hits / total)
+        return Score(loss, 100 * sum(torch.stack(hits).tolist()) / total)
 
 
 def evaluate(

@@ -1,7 +1,7 @@
 """Selection strategies with their settings, and grids that compare many of them."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import combinations
 from typing import Any
 
@@ -68,16 +68,9 @@ class Choice:
     @classmethod
     def from_row(cls, row: Mapping[Hashable, Any]) -> "Choice":
         """Read the choice of a row of ``schedule_grid``."""
-        milestones = tuple(int(part) for part in str(row["milestones"]).split(",") if part.strip())
-        return cls(
-            strategy=str(row["strategy"]),
-            milestones=milestones,
-            keep=float(row["keep"]),
-            k=int(row["k"]),
-            epoch=int(row["epoch"]),
-            rank_by=str(row["rank_by"]),
-            window=int(row["window"]),
-        )
+        values = {field.name: row[field.name] for field in fields(cls)}
+        values["milestones"] = tuple(map(int, str(row["milestones"]).replace(",", " ").split()))
+        return cls(**values)
 
 
 @dataclass(frozen=True)
