@@ -1,41 +1,30 @@
-"""Shared parts of commands: options, progress on standard error, and printed tables."""
+"""Shared parts of commands: options, one way to print, progress on standard error."""
 
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
-import numpy as np
-import pandas as pd
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
 
-from fewshot_core.analysis import stability
 from fewshot_core.bench import KINDS, resolve_table
-from fewshot_core.data_folder import ENVIRONMENT_NAME
+from fewshot_core.data_folder import ENVIRONMENT_NAME, demo_dir
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import FewshotError
-from fewshot_core.images import ImageSource
 from fewshot_core.runs import RunFolder, State, Status, cancel, find_run
-from fewshot_core.selection import Curves, HalvingResult
-from fewshot_core.selection.curves import Floats
-from fewshot_core.space import SubSpace, edge_label, operation_set_label
-from fewshot_core.splitting import SplitTree
 from fewshot_core.splitting.files import imported_names, open_imported, read_splits
 from fewshot_core.splitting.tree import NamedSplit
+from fewshot_core.store import Store
 
-out = Console(soft_wrap=True)
-err = Console(stderr=True, soft_wrap=True)
+out = Console(soft_wrap=True, markup=False, highlight=False)
+err = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
 
 DataDir = Annotated[
     Path | None,
@@ -47,6 +36,8 @@ DataDir = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
 Dataset = Annotated[str, typer.Option(help=f"One of {', '.join(DATASETS.names())}.")]
+Images = Annotated[str | None, typer.Option(help="Images by name or path; or synthetic.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Masks = Annotated[
     Path | None, typer.Option(help="A JSON file of masks or of a tree, or a folder of YAML files.")
 ]
@@ -64,9 +55,39 @@ AccuracyTable = Annotated[
 ]
 
 
-def print_json(document: Any) -> None:
-    """Print one JSON document on standard output."""
-    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+def show(as_json: bool, document: Any, *parts: RenderableType) -> None:
+    """Print a document as JSON, or else the texts and tables that say the same."""
+    if as_json:
+        sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+        return
+    for part in parts:
+        out.print(part)
+
+
+def table_of(
+    columns: Iterable[str | Column],
+    rows: Iterable[Iterable[object]],
+    title: str | None = None,
+    caption: str | None = None,
+) -> Table:
+    """Tabulate rows of values."""
+    table = Table(*columns, title=title, caption=caption)
+    for row in rows:
+        table.add_row(*map(str, row))
+    return table
+
+
+def two_decimals(value: float | None) -> str:
+    """Format a number like 93.21, or a dash where there is none."""
+    return "-" if value is None else f"{value:.2f}"
+
+
+def numbers_of(text: str, option: str) -> list[int]:
+    """Parse the numbers of an option like 0,1,2."""
+    try:
+        return [int(part) for part in text.replace(",", " ").split()]
+    except ValueError as error:
+        raise FewshotError(f"{option}: expected numbers like 0,1,2, got {text!r}") from error
 
 
 def preferred_accuracy(
@@ -79,6 +100,16 @@ def preferred_accuracy(
         return "test", resolve_table(dataset, "test", table, place).name
     except FewshotError:
         return "validation", resolve_table(dataset, "validation", table, place).name
+
+
+@contextmanager
+def recorded_runs(place: Path, only_demo: bool = False) -> Iterator[Store]:
+    """Open the runs of a data folder and the demonstration, or the latter alone."""
+    with TemporaryDirectory() as empty:
+        own = Path(empty) if only_demo else place
+        with closing(Store(own, in_memory=True, demo=demo_dir())) as store:
+            store.sync()
+            yield store
 
 
 POLL_SECONDS = 0.2
@@ -109,188 +140,40 @@ def follow(run: RunFolder, console: Console, ours: bool = True) -> Status:
         raise
 
 
-def follow_to_end(run: RunFolder, console: Console, requested: float) -> None:
+def follow_to_end(run: RunFolder, requested: float) -> None:
     """Wait for a requested run; if it does not succeed, print why and exit.
 
     ``requested`` is the time of the request: a run that started later belongs to this command.
     """
-    status = follow(run, console, ours=(run.status().started or 0.0) >= requested)
+    status = follow(run, err, ours=(run.status().started or 0.0) >= requested)
     if status.state is not State.DONE:
-        console.print(f"{run.run_id} {status.state}: {status.message}", markup=False, style="red")
-        console.print(f"log: {run.log_path}", markup=False)
+        err.print(f"{run.run_id} {status.state}: {status.message}", style="red")
+        err.print(f"log: {run.log_path}")
         raise typer.Exit(1)
 
 
 class DownloadBar:
-    """A progress bar with the interface that pooch expects."""
+    """A progress bar with the interface that pooch expects; ``total`` is in bytes."""
+
+    total = 0
 
     def __init__(self, console: Console) -> None:
         columns = (TextColumn("downloading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=console, transient=True)
         self._task = self._progress.add_task("", total=None)
-        self._total = 0
-
-    @property
-    def total(self) -> int:
-        """The total number of bytes."""
-        return self._total
-
-    @total.setter
-    def total(self, value: int) -> None:
-        self._total = value
-        self._progress.start()
-        self._progress.update(self._task, total=value)
 
     def update(self, count: int) -> None:
         """Add bytes."""
-        self._progress.advance(self._task, count)
+        self._progress.start()
+        self._progress.update(self._task, total=self.total, advance=count)
 
     def reset(self) -> None:
         """Restart the bar."""
-        self._progress.reset(self._task, total=self._total)
+        self._progress.reset(self._task, total=self.total)
 
     def close(self) -> None:
         """Remove the bar."""
         self._progress.stop()
-
-
-def nodes_table(tree: SplitTree) -> Table:
-    """Tabulate the nodes of a tree: groups of operations, cut, and the reason of a tie."""
-    table = Table("node", "edge", "groups", "cut", "note")
-    for node in tree.nodes:
-        path = "/".join(str(number + 1) for number in node.path) or "root"
-        groups = "  |  ".join(operation_set_label(group) for group in node.groups)
-        table.add_row(path, edge_label(node.edge), groups, f"{node.cut:.6g}", node.reason or "")
-    return table
-
-
-def leaves_table(tree: SplitTree) -> Table:
-    """Tabulate the sub-spaces of a tree with sizes and masks."""
-    table = Table("sub-space", "size", "rows")
-    for number, leaf in enumerate(tree.leaves, start=1):
-        table.add_row(f"S{number}", f"{leaf.size:,}", " ".join(leaf.rows))
-    return table
-
-
-def stability_table(trees: Sequence[SplitTree]) -> Table:
-    """Tabulate how often the groupings of the first tree recur in the others."""
-    table = Table("node", "the same", "of", "different", "most frequent", title="Over all seeds")
-    for row in stability(trees).to_dict("records"):
-        path = "/".join(str(number + 1) for number in row["path"]) or "root"
-        commonest = "  |  ".join(operation_set_label(group) for group in row["commonest"])
-        counts = [str(row[name]) for name in ("same", "arrived", "groupings")]
-        table.add_row(path, *counts, f"{commonest} ({row['count']})")
-    return table
-
-
-def report_table(report: dict[str, Any]) -> Table:
-    """Tabulate the report of a split; see ``report_split``."""
-    table = Table(
-        "sub-space",
-        "size",
-        f"top {report['threshold']:.3%}",
-        "best %",
-        "mean %",
-        title=f"{report['metric']} on {report['dataset']}, {report['accuracy']} accuracy, "
-        f"table {report['table']}",
-        caption=_gain_text(report),
-    )
-    for number, row in enumerate(report["sub_spaces"], start=1):
-        best, mean = ("-" if row[key] is None else f"{row[key]:.2f}" for key in ("best", "mean"))
-        table.add_row(f"S{number}", f"{row['size']:,}", str(row["top_count"]), best, mean)
-    return table
-
-
-def _gain_text(report: dict[str, Any]) -> str:
-    """Describe the information gain beside the best tree and random trees."""
-    gain, best = report["information_gain_bits"], report["best_tree_bits"]
-    worth = f"information gain {gain:.4f} bits"
-    if best:
-        worth += f", {gain / best:.1%} of the best tree"
-    if report["random_percentile"] is not None:
-        worth += f", percentile {report['random_percentile']:.1f} of random trees"
-    return worth
-
-
-def selection_table(result: HalvingResult, curves: Curves, title: str) -> Table:
-    """Tabulate how long each sub-supernet was trained and what it finds by the end."""
-    table = Table("sub-space", "trained to", "validation %", "finds by the end %", "", title=title)
-    found, valid = curves.at("test_accuracy", result.end), curves.values["valid_accuracy"]
-    for i, name in enumerate(result.sub_spaces):
-        last = result.trained.get(name)
-        reached = "-" if last is None else _percent(valid[i, curves.epochs == last])
-        notes = ["chosen"] if name == result.winner else []
-        notes += ["best"] if name in result.equally_best else []
-        epochs = "-" if last is None else str(last)
-        table.add_row(name, epochs, reached, f"{found[i]:.2f}", ", ".join(notes))
-    return table
-
-
-def schedules_table(grid: pd.DataFrame, title: str) -> Table:
-    """Tabulate named strategies and those on the Pareto front; see ``schedule_grid``."""
-    shown = grid[grid["pareto"] | (grid["mark"] != "")].sort_values(["cost", "regret"])
-    table = Table(
-        "strategy",
-        "known as",
-        "cost, runs",
-        "finds %",
-        "regret",
-        "best discarded",
-        "front",
-        title=title,
-        caption=f"{len(shown)} of {len(grid)} strategies: those with a name or on the front",
-    )
-    for row in shown.to_dict("records"):
-        spread = f" ± {row['regret_std']:.2f}" if row["seeds"] > 1 else ""
-        table.add_row(
-            str(row["label"]),
-            str(row["mark"]),
-            f"{row['cost']:.2f}",
-            f"{row['test_accuracy']:.2f}",
-            f"{row['regret']:.2f}{spread}",
-            f"{row['best_discarded']:.0%}",
-            "yes" if row["pareto"] else "",
-        )
-    return table
-
-
-def _percent(values: Floats) -> str:
-    """Format the first value, or a dash if it is missing."""
-    return f"{values[0]:.2f}" if len(values) and not np.isnan(values[0]) else "-"
-
-
-def images_table(sources: Iterable[ImageSource]) -> Table:
-    """Tabulate image sources, with the problem of those that cannot be read."""
-    table = Table("data set", "name", "what", "where")
-    for source in sources:
-        where = "" if source.synthetic else str(source.path)
-        table.add_row(source.dataset, source.name, source.problem or source.label, where)
-    return table
-
-
-def doctor_table(found: dict[str, Any]) -> Table:
-    """Tabulate the state of the installation; see ``fewshot_core.doctor.examine``."""
-    table = Table("what", "found", show_header=False)
-    packages = ", ".join(
-        f"{name} {known or 'MISSING'}" for name, known in found["packages"].items()
-    )
-    free = found["free_bytes"]
-    table.add_row("Python", found["python"])
-    table.add_row("packages", packages)
-    table.add_row("devices", ", ".join(found["devices"]))
-    table.add_row("data folder", found["data_dir"])
-    table.add_row("free space", "none" if free is None else f"{free / 1e9:.1f} GB")
-    for item in found["tables"]:
-        sets = ", ".join(
-            f"{part['dataset']} {part['accuracy']}" + ("" if part["complete"] else " (incomplete)")
-            for part in item["sets"]
-        )
-        table.add_row("table", f"{item['name']}: {sets}")
-    for name, sources in found["images"].items():
-        table.add_row(f"images {name}", ", ".join(source["label"] for source in sources))
-    runs = ", ".join(f"{count} {state}" for state, count in found["runs"].items())
-    table.add_row("runs", runs or "none")
-    return table
 
 
 def named_splits(
@@ -316,26 +199,26 @@ def named_splits(
     return [NamedSplit(tree.metric, request.dataset, tuple(tree.leaves), tree)]
 
 
-def one_split(splits: Sequence[NamedSplit], name: str | None, dataset: str | None) -> NamedSplit:
-    """Select the only split with a name and data set.
+def one_split(
+    splits: Sequence[NamedSplit], name: str | None, dataset: str | None
+) -> tuple[NamedSplit, str]:
+    """Select the only split with a name and data set, and the data set.
 
     Raises:
-        FewshotError: If there is none, or more than one; the message names them.
+        FewshotError: If there is none, or more than one; the message names them. If the data set
+            is not known.
     """
     matching = [
         split
         for split in splits
         if name in (None, split.name) and (dataset is None or split.dataset in (None, dataset))
     ]
-    if len(matching) == 1:
-        return matching[0]
+    found = ", ".join(split.title for split in matching or splits)
     if not matching:
-        known = ", ".join(split.title for split in splits)
-        raise FewshotError(f"no split of that name and data set: expected one of {known}")
-    found = ", ".join(split.title for split in matching)
-    raise FewshotError(f"several splits match ({found}): choose with --name and --dataset")
-
-
-def sub_space_of(text: str) -> SubSpace:
-    """Parse six rows like ``"01110 11111 11111 11111 11111 11111"``."""
-    return SubSpace.from_rows(text.split())
+        raise FewshotError(f"no split of that name and data set: expected one of {found}")
+    if len(matching) > 1:
+        raise FewshotError(f"several splits match ({found}): choose with --name and --dataset")
+    meant = dataset or matching[0].dataset
+    if meant is None:
+        raise FewshotError("the split does not say its data set: name it with --dataset")
+    return matching[0], meant

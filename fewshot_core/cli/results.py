@@ -1,38 +1,116 @@
-"""The commands ``fewshot results`` and ``fewshot reproduce``."""
+"""The commands ``fewshot analyse``, ``fewshot results`` and ``fewshot reproduce``."""
 
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
 from fewshot_core.analysis import (
+    SplitEvaluator,
     recorded_results,
     results_csv,
     results_latex,
     results_markdown,
 )
+from fewshot_core.analysis.informativeness import report_split
 from fewshot_core.analysis.results import SHOWN, results_table
-from fewshot_core.bench import load_accuracy
+from fewshot_core.bench import KINDS, load_accuracy, resolve_table
 from fewshot_core.cli.common import (
     Accuracy,
     AccuracyTable,
     AsJson,
     DataDir,
     Dataset,
+    Masks,
+    SplitRun,
     err,
+    named_splits,
     preferred_accuracy,
-    print_json,
+    recorded_runs,
+    show,
+    table_of,
+    two_decimals,
 )
-from fewshot_core.data_folder import data_dir, demo_dir, write_text
+from fewshot_core.data_folder import data_dir, write_text
 from fewshot_core.datasets import DATASETS
-from fewshot_core.errors import UnknownNameError
-from fewshot_core.store import Store, known_splits
+from fewshot_core.errors import FewshotError, UnknownNameError
+from fewshot_core.space import SubSpace
+from fewshot_core.store import known_splits
 
 FORMATS = ("markdown", "csv", "latex")
+
+
+def run_analyse(
+    masks: Masks = None,
+    run: SplitRun = None,
+    dataset: Annotated[str | None, typer.Option(help="Only this data set.")] = None,
+    accuracy: Annotated[str, typer.Option(help=f"One of {', '.join(KINDS)}.")] = "validation",
+    table: AccuracyTable = None,
+    threshold: Annotated[float, typer.Option(help="The share that counts as top.")] = 0.01,
+    folder: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Analyse splits: information gain, and the contents of each sub-space."""
+    if dataset is not None:
+        DATASETS.get(dataset)
+    place = data_dir(folder)
+
+    @lru_cache
+    def evaluator_of(dataset: str) -> tuple[str, SplitEvaluator]:
+        source = resolve_table(dataset, accuracy, table, place).name
+        return source, SplitEvaluator(load_accuracy(dataset, accuracy, table, place), threshold)
+
+    reports = []
+    for metric, name, leaves in _wanted_splits(masks, run, dataset, place):
+        source, evaluator = evaluator_of(name)
+        reports.append(report_split(metric, name, accuracy, source, leaves, evaluator))
+    show(as_json, {"splits": reports}, *map(_report, reports))
+
+
+def _wanted_splits(
+    masks: Path | None, run: str | None, dataset: str | None, place: Path
+) -> list[tuple[str, str, Sequence[SubSpace]]]:
+    """Collect metric, data set and sub-spaces of the selected splits."""
+    wanted: list[tuple[str, str, Sequence[SubSpace]]] = []
+    for split in named_splits(masks, run, place):
+        name = (dataset if run is not None else None) or split.dataset or dataset
+        if name is None:
+            raise FewshotError(f"{masks} does not say its data set: name it with --dataset")
+        if dataset in (None, name):
+            wanted.append((split.name, name, split.leaves))
+    if not wanted:
+        raise FewshotError(f"{masks} has no split for {dataset}: choose another --dataset")
+    return wanted
+
+
+def _report(report: dict[str, Any]) -> Table:
+    """Tabulate the report of a split; see ``report_split``."""
+    gain, best = report["information_gain_bits"], report["best_tree_bits"]
+    worth = f"information gain {gain:.4f} bits"
+    if best:
+        worth += f", {gain / best:.1%} of the best tree"
+    if report["random_percentile"] is not None:
+        worth += f", percentile {report['random_percentile']:.1f} of random trees"
+    return table_of(
+        ("sub-space", "size", f"top {report['threshold']:.3%}", "best %", "mean %"),
+        (
+            (
+                f"S{number}",
+                f"{row['size']:,}",
+                row["top_count"],
+                two_decimals(row["best"]),
+                two_decimals(row["mean"]),
+            )
+            for number, row in enumerate(report["sub_spaces"], start=1)
+        ),
+        title=f"{report['metric']} on {report['dataset']}, {report['accuracy']} accuracy, "
+        f"table {report['table']}",
+        caption=worth,
+    )
 
 
 def run_results(
@@ -45,7 +123,7 @@ def run_results(
     form: Annotated[
         str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")
     ] = "markdown",
-    show: Annotated[str, typer.Option(help=f"One of {', '.join(SHOWN)}.")] = "both",
+    shown: Annotated[str, typer.Option("--show", help=f"One of {', '.join(SHOWN)}.")] = "both",
     folder: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -55,25 +133,21 @@ def run_results(
         raise UnknownNameError(f"unknown format {form!r}: expected one of {', '.join(FORMATS)}")
     place = data_dir(folder)
     kind, name = preferred_accuracy(dataset, accuracy, table, place)
-    store = Store(place, in_memory=True, demo=demo_dir())
-    try:
-        store.sync()
+    with recorded_runs(place) as store:
         splits = known_splits(store, place, dataset)
         searches = store.searches(dataset)
         records = store.search_records(list(searches["run_id"]))
-    finally:
-        store.close()
     found = recorded_results(splits, searches, records, load_accuracy(dataset, kind, table, place))
     results = results_table(found, dataset, preset, accuracy=kind)
     if as_json:
         rows = results.astype(object).where(results.notna(), None).to_dict("records")
-        print_json({"dataset": dataset, "accuracy": kind, "table": name, "cells": rows})
+        show(True, {"dataset": dataset, "accuracy": kind, "table": name, "cells": rows})
     elif form == "csv":
         typer.echo(results_csv(results), nl=False)
     elif form == "latex":
-        typer.echo(results_latex(results, show, kind), nl=False)
+        typer.echo(results_latex(results, shown, kind), nl=False)
     else:
-        typer.echo(results_markdown(results, show, kind), nl=False)
+        typer.echo(results_markdown(results, shown, kind), nl=False)
 
 
 def run_reproduce(
@@ -95,39 +169,18 @@ def run_reproduce(
     from fewshot_core.reproduction import read_material, report_markdown
 
     place = data_dir(folder)
-    with _runs(place, only_demo) as store:
+    with recorded_runs(place, only_demo) as store:
         material = read_material(store, place, accuracy, table, published)
-    text = report_markdown(material, _command(only_demo, published, accuracy, table))
+    command = ["fewshot", "reproduce", *["--only-demo"] * only_demo]
+    if published is not None:
+        command += ["--published", published.name]
+    if accuracy is not None:
+        command += ["--accuracy", accuracy]
+    if table is not None:
+        command += ["--table", Path(table).name]  # the report names files, not where they are
+    text = report_markdown(material, shlex.join(command))
     if output is None:
         typer.echo(text, nl=False)
         return
     write_text(output, text)
-    err.print(f"wrote {output}", markup=False, highlight=False)
-
-
-@contextmanager
-def _runs(place: Path, only_demo: bool) -> Iterator[Store]:
-    """Open the runs of a data folder and the demonstration, or the latter alone."""
-    with TemporaryDirectory() as empty:
-        store = Store(Path(empty) if only_demo else place, in_memory=True, demo=demo_dir())
-        try:
-            store.sync()
-            yield store
-        finally:
-            store.close()
-
-
-def _command(
-    only_demo: bool, published: Path | None, accuracy: str | None, table: str | None
-) -> str:
-    """Build the command that generates the page, with file names instead of paths."""
-    words = ["fewshot", "reproduce"]
-    if only_demo:
-        words.append("--only-demo")
-    if published is not None:
-        words += ["--published", published.name]
-    if accuracy is not None:
-        words += ["--accuracy", accuracy]
-    if table is not None:
-        words += ["--table", Path(table).name]
-    return shlex.join(words)
+    err.print(f"wrote {output}")

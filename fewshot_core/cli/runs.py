@@ -1,20 +1,15 @@
 """The commands ``fewshot grid`` and ``fewshot cache ...``."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from math import prod
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from fewshot_core.cli.common import AsJson, DataDir, err, out, print_json
+from fewshot_core.cli.common import AsJson, DataDir, err, show
 from fewshot_core.data_folder import data_dir, demo_dir
 from fewshot_core.errors import RunError
 from fewshot_core.runs import quarantine, run_folder
@@ -57,19 +52,27 @@ def run_grid_command(
         typer.echo(job_script(options))
         return
     if plan:
-        _show_plan(grid, options, as_json)
+        leaves = sum(prod(request.tree.groups) for request in grid.splits)
+        document: dict[str, Any] = {
+            "splits": len(grid.splits),
+            "searches": len(grid.searches),
+            "searches_in_splits": leaves * grid.searches_per_sub_space,
+            "cluster": options.kind,
+        }
+        text = (
+            f"{document['splits']} splits, {document['searches_in_splits']} searches in their "
+            f"sub-spaces, {document['searches']} other searches, on {options.kind}"
+        )
+        show(as_json, document, text)
         return
     report = _compute(grid, options, data_dir(folder))
-    if as_json:
-        print_json(report.to_dict())
-    else:
-        out.print(
-            f"{len(report.done)} done, {len(report.skipped)} already finished, "
-            f"{len(report.failed)} failed, {report.retried} retried",
-            highlight=False,
-        )
+    text = (
+        f"{len(report.done)} done, {len(report.skipped)} already finished, "
+        f"{len(report.failed)} failed, {report.retried} retried"
+    )
+    show(as_json, report.to_dict(), text)
     for run_id, reason in report.failed.items():
-        err.print(f"{run_id} failed: {reason}", markup=False, highlight=False, style="red")
+        err.print(f"{run_id} failed: {reason}", style="red")
     if report.failed:
         raise typer.Exit(1)
 
@@ -78,13 +81,8 @@ def _compute(grid: Grid, options: ClusterOptions, place: Path) -> GridReport:
     before = finished_before(grid, place)
     if before is not None:
         return before
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    hidden = not err.is_terminal
+    text, hidden = TextColumn("{task.description}"), not err.is_terminal
+    columns = (text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True, disable=hidden) as bar:
         line = bar.add_task("starting the cluster", total=None)
 
@@ -97,25 +95,6 @@ def _compute(grid: Grid, options: ClusterOptions, place: Path) -> GridReport:
             return run_grid(grid, place, client, show)
 
 
-def _show_plan(grid: Grid, options: ClusterOptions, as_json: bool) -> None:
-    leaves = sum(prod(request.tree.groups) for request in grid.splits)
-    document: dict[str, Any] = {
-        "splits": len(grid.splits),
-        "searches": len(grid.searches),
-        "searches_in_splits": leaves * grid.searches_per_sub_space,
-        "cluster": options.kind,
-    }
-    if as_json:
-        print_json(document)
-        return
-    out.print(
-        f"{document['splits']} splits, {document['searches_in_splits']} searches in their "
-        f"sub-spaces, {document['searches']} other searches, on {options.kind}",
-        markup=False,
-        highlight=False,
-    )
-
-
 cache_app = typer.Typer(help="The cache of runs and tables: rebuild, verify.")
 
 
@@ -123,14 +102,14 @@ cache_app = typer.Typer(help="The cache of runs and tables: rebuild, verify.")
 def cache_rebuild(folder: DataDir = None, as_json: AsJson = False) -> None:
     """Rebuild the cache from the run folders; the app must be closed."""
     rebuilt = rebuild(data_dir(folder))
-    if as_json:
-        print_json(asdict(rebuilt))
-        return
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in rebuilt.runs.items()) or "none yet"
-    _say(f"finished runs: {kinds}")
-    _say(f"accuracy tables: {', '.join(rebuilt.tables)}")
-    for name, reason in rebuilt.left_out.items():
-        _say(f"skipped {name}: {reason}")
+    show(
+        as_json,
+        asdict(rebuilt),
+        f"finished runs: {kinds}",
+        f"accuracy tables: {', '.join(rebuilt.tables)}",
+        *(f"skipped {name}: {reason}" for name, reason in rebuilt.left_out.items()),
+    )
 
 
 @cache_app.command("verify")
@@ -150,26 +129,26 @@ def cache_verify(
     place = data_dir(folder)
     found = verify(place, demo_dir())
     moved, kept = _quarantine(found, place) if move else ({}, list(found.damaged))
-    if as_json:
-        print_json(asdict(found) | {"quarantined": moved})
-    else:
-        _say(f"{found.folders:,} run folders, {found.finished:,} with a result")
-        if found.given:
-            _say(f"{found.given:,} run folders of demonstration results")
-        _say(found.note or f"{found.compared:,} runs compared with the cache")
-        for name, reasons in found.damaged.items():
-            for reason in reasons:
-                _say(f"PROBLEM {name}: {reason}")
-            if name in moved:
-                _say(f"  moved to {moved[name]}")
-        for name, reason in found.problems.items():
-            _say(f"PROBLEM {name}: {reason}")
-        if found.well:
-            _say("no problems found")
-        elif kept:
-            _say("`fewshot cache verify --quarantine` moves damaged run folders away")
+    show(as_json, asdict(found) | {"quarantined": moved}, *_findings(found, moved, bool(kept)))
     if kept or found.problems:
         raise typer.Exit(1)
+
+
+def _findings(found: Verified, moved: dict[str, str], kept: bool) -> Iterator[str]:
+    """Yield what was found and what was moved, in words."""
+    yield f"{found.folders:,} run folders, {found.finished:,} with a result"
+    if found.given:
+        yield f"{found.given:,} run folders of demonstration results"
+    yield found.note or f"{found.compared:,} runs compared with the cache"
+    for name, reasons in found.damaged.items():
+        yield from (f"PROBLEM {name}: {reason}" for reason in reasons)
+        if name in moved:
+            yield f"  moved to {moved[name]}"
+    yield from (f"PROBLEM {name}: {reason}" for name, reason in found.problems.items())
+    if found.well:
+        yield "no problems found"
+    elif kept:
+        yield "`fewshot cache verify --quarantine` moves damaged run folders away"
 
 
 def _quarantine(found: Verified, place: Path) -> tuple[dict[str, str], list[str]]:
@@ -180,10 +159,6 @@ def _quarantine(found: Verified, place: Path) -> tuple[dict[str, str], list[str]
         try:
             moved[name] = str(quarantine(run_folder(name, place)))
         except (RunError, OSError) as error:
-            err.print(f"not moved: {error}", markup=False, highlight=False)
+            err.print(f"not moved: {error}")
             kept.append(name)
     return moved, kept
-
-
-def _say(text: str) -> None:
-    out.print(text, markup=False, highlight=False)

@@ -1,19 +1,20 @@
 """The commands ``fewshot search``, ``fewshot train`` and ``fewshot proxy``."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-from rich.table import Column, Table
+from rich.table import Column
 
 from fewshot_core.bench import KINDS, load_accuracy, resolve_table
 from fewshot_core.cli.common import (
     AsJson,
     DataDir,
     Dataset,
+    Device,
+    Images,
     Masks,
     SplitDataset,
     SplitName,
@@ -21,10 +22,12 @@ from fewshot_core.cli.common import (
     err,
     follow_to_end,
     named_splits,
+    numbers_of,
     one_split,
-    out,
-    print_json,
-    sub_space_of,
+    preferred_accuracy,
+    show,
+    table_of,
+    two_decimals,
 )
 from fewshot_core.data_folder import data_dir
 from fewshot_core.durations import duration_text
@@ -53,16 +56,11 @@ from fewshot_core.search.proxy import (
 from fewshot_core.search.records import CHECKPOINT
 from fewshot_core.space import SubSpace
 
-if TYPE_CHECKING:
-    from fewshot_core.search.proxy import Correlation
-
 Preset = Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS.names())}.")]
 Override = Annotated[
     list[str] | None,
     typer.Option("--set", help="NAME=VALUE, another value for an option of the preset; repeat it."),
 ]
-Images = Annotated[str | None, typer.Option(help="Images by name or path; or synthetic.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 FullPrecision = Annotated[
     bool, typer.Option("--full-precision", help="No bfloat16; only CUDA uses it otherwise.")
 ]
@@ -76,7 +74,7 @@ def expected_seconds(request: SearchRequest | TrainingRequest, place: Path) -> f
     """Estimate the duration of a request, measuring a step if none was measured."""
     seconds = estimate_seconds(place, request)
     if seconds is None:
-        err.print("measuring a few steps", highlight=False)
+        err.print("measuring a few steps")
         measure(place, request)
         seconds = estimate_seconds(place, request) or 0.0
     return seconds
@@ -86,17 +84,8 @@ def complete(request: SearchRequest | TrainingRequest, place: Path) -> RunFolder
     """Run a request, or take its finished run; exit if it fails."""
     now = time.time()
     run = start(request, place)
-    follow_to_end(run, err, now)
+    follow_to_end(run, now)
     return run
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Searches in the sub-spaces of a split, with the name of the sub-space of each."""
-
-    title: str
-    names: list[str]
-    requests: list[SearchRequest]
 
 
 def run_search(
@@ -153,33 +142,40 @@ def run_search(
         mixed_precision=not full_precision,
         compiled=compiled,
     )
-    numbers = _seeds(seeds)
+    numbers = list(dict.fromkeys(numbers_of(",".join(seeds or ["777"]), "--seeds")))
     requests = plan(request, list(spaces.values()), numbers)
     names = [label for label in spaces for _ in numbers]
-    planned = _Plan(title, names, requests)
+    searches = list(zip(names, requests, strict=True))
     if estimate:
-        _show_estimate(planned, place, as_json)
+        _show_estimate(title, searches, place, as_json)
         return
-    runs = [complete(one, place) for one in planned.requests]
-    rows = [
-        _result(label, one, run)
-        for label, one, run in zip(planned.names, planned.requests, runs, strict=True)
-    ]
+    rows = [_result(label, one, complete(one, place)) for label, one in searches]
     whose, accuracies = _accuracies(found_dataset, place)
     for row in rows:
         row["accuracy"] = accuracies.get(row["architecture_index"])
-    if as_json:
-        print_json(
-            {
-                "split": title,
-                "algorithm": algorithm,
-                "dataset": found_dataset,
-                "accuracy": whose,
-                "runs": rows,
-            }
-        )
-        return
-    out.print(_results_table(rows, f"{title}, {algorithm} on {found_dataset}", whose))
+    document = {
+        "split": title,
+        "algorithm": algorithm,
+        "dataset": found_dataset,
+        "accuracy": whose,
+        "runs": rows,
+    }
+    table = table_of(
+        ("sub-space", "seed", "supernet", "found", Column("architecture", overflow="fold")),
+        (
+            (
+                row["sub_space"],
+                row["seed"],
+                two_decimals(row["valid_accuracy"]),
+                two_decimals(row["accuracy"]),
+                row["architecture"],
+            )
+            for row in rows
+        ),
+        title=f"{title}, {algorithm} on {found_dataset}",
+        caption=f"supernet: accuracy on held-out images; found: {whose}; all in percent",
+    )
+    show(as_json, document, table)
 
 
 def _sub_spaces(
@@ -198,13 +194,10 @@ def _sub_spaces(
             "expected one of --split RUN, --masks FILE, --sub-space ROWS and --no-splitting"
         )
     if sub_space is not None:
-        return "one sub-space", dataset or "cifar10", {"S1": sub_space_of(sub_space)}
+        return "one sub-space", dataset or "cifar10", {"S1": SubSpace.from_rows(sub_space.split())}
     if whole:
         return "no splitting", dataset or "cifar10", {"whole": SubSpace.full()}
-    found = one_split(named_splits(masks, split, place, "--split RUN"), name, dataset)
-    meant = dataset or found.dataset
-    if meant is None:
-        raise FewshotError("the split does not say its data set: name it with --dataset")
+    found, meant = one_split(named_splits(masks, split, place, "--split RUN"), name, dataset)
     leaves = {f"S{number}": leaf for number, leaf in enumerate(found.leaves, start=1)}
     return found.title, meant, leaves
 
@@ -219,30 +212,30 @@ def _chosen(spaces: dict[str, SubSpace], only: str | None) -> dict[str, SubSpace
     return {name: spaces[name] for name in names}
 
 
-def _seeds(texts: Sequence[str] | None) -> list[int]:
-    parts = [part for text in texts or ["777"] for part in text.replace(",", " ").split()]
-    try:
-        return list(dict.fromkeys(map(int, parts)))
-    except ValueError as error:
-        raise FewshotError(f"--seeds: expected numbers like 777,888, got {parts}") from error
-
-
-def _show_estimate(planned: _Plan, place: Path, as_json: bool) -> None:
-    seconds = [expected_seconds(request, place) for request in planned.requests]
-    searches = list(zip(planned.names, planned.requests, seconds, strict=True))
-    if as_json:
-        rows = [
-            {"sub_space": name, "seed": one.seed, "size": one.sub_space.size, "seconds": each}
-            for name, one, each in searches
-        ]
-        options = planned.requests[0].to_dict()["options"]
-        print_json({"searches": rows, "seconds": sum(seconds), "options": options})
-        return
-    table = Table("sub-space", "architectures", "seed", "about", title=planned.title)
-    for name, one, each in searches:
-        table.add_row(name, f"{one.sub_space.size:,}", str(one.seed), duration_text(each))
-    out.print(table)
-    out.print(f"{len(searches)} searches, about {duration_text(sum(seconds))}", highlight=False)
+def _show_estimate(
+    title: str, searches: list[tuple[str, SearchRequest]], place: Path, as_json: bool
+) -> None:
+    rows: list[dict[str, Any]] = [
+        {
+            "sub_space": name,
+            "seed": request.seed,
+            "size": request.sub_space.size,
+            "seconds": expected_seconds(request, place),
+        }
+        for name, request in searches
+    ]
+    seconds = sum(row["seconds"] for row in rows)
+    options = searches[0][1].to_dict()["options"]
+    table = table_of(
+        ("sub-space", "architectures", "seed", "about"),
+        (
+            (row["sub_space"], f"{row['size']:,}", row["seed"], duration_text(row["seconds"]))
+            for row in rows
+        ),
+        title=title,
+    )
+    total = f"{len(rows)} searches, about {duration_text(seconds)}"
+    show(as_json, {"searches": rows, "seconds": seconds, "options": options}, table, total)
 
 
 def _result(name: str, request: SearchRequest, run: RunFolder) -> dict[str, Any]:
@@ -261,33 +254,13 @@ def _result(name: str, request: SearchRequest, run: RunFolder) -> dict[str, Any]
 
 def _accuracies(dataset: str, place: Path) -> tuple[str, dict[int, float]]:
     """Load test accuracies where available, else validation accuracies, and their source."""
-    for kind in ("test", "validation"):
-        try:
-            source = resolve_table(dataset, kind, None, place)
-        except FewshotError:
-            continue
-        frame = load_accuracy(dataset, kind, None, place)
-        pairs = zip(frame["architecture"], frame["accuracy_mean"], strict=True)
-        found = {int(index): float(accuracy) for index, accuracy in pairs}
-        return f"{kind} accuracy, table {source.name}", found
-    return "no table has accuracies of this data set", {}
-
-
-def _results_table(rows: list[dict[str, Any]], title: str, whose: str) -> Table:
-    table = Table(
-        "sub-space",
-        "seed",
-        "supernet",
-        "found",
-        Column("architecture", overflow="fold"),
-        title=title,
-        caption=f"supernet: accuracy on held-out images; found: {whose}; all in percent",
-    )
-    for row in rows:
-        found = "-" if row["accuracy"] is None else f"{row['accuracy']:.2f}"
-        supernet = f"{row['valid_accuracy']:.2f}"
-        table.add_row(row["sub_space"], str(row["seed"]), supernet, found, row["architecture"])
-    return table
+    try:
+        kind, source = preferred_accuracy(dataset, None, None, place)
+    except FewshotError:
+        return "no table has accuracies of this data set", {}
+    frame = load_accuracy(dataset, kind, source, place)
+    pairs = zip(frame["architecture"].tolist(), frame["accuracy_mean"].tolist(), strict=True)
+    return f"{kind} accuracy, table {source}", dict(pairs)
 
 
 def run_train(
@@ -316,10 +289,7 @@ def run_train(
     )
     if estimate:
         seconds = expected_seconds(request, place)
-        if as_json:
-            print_json({"seconds": seconds})
-        else:
-            out.print(f"about {duration_text(seconds)}", highlight=False)
+        show(as_json, {"seconds": seconds}, f"about {duration_text(seconds)}")
         return
     run = complete(request, place)
     records = run.records()
@@ -329,14 +299,14 @@ def run_train(
         "checkpoint": str(run.path / CHECKPOINT),
         "epochs": records,
     }
-    if as_json:
-        print_json(document)
-        return
-    last = records[-1]
-    held = last["valid_accuracy"]
+    held = records[-1]["valid_accuracy"]
     measured = "nothing held out" if held is None else f"validation accuracy {held:.2f}%"
-    out.print(f"{run.run_id}: {len(records)} epochs, {measured}", highlight=False)
-    out.print(f"weights: {document['checkpoint']}", markup=False, highlight=False)
+    show(
+        as_json,
+        document,
+        f"{run.run_id}: {len(records)} epochs, {measured}",
+        f"weights: {document['checkpoint']}",
+    )
 
 
 def run_proxy(
@@ -374,23 +344,24 @@ def run_proxy(
         "run_id": run,
         "table": source.name,
         "accuracy": accuracy,
-        "kendall": _ends(correlation.kendall),
-        "spearman": _ends(correlation.spearman),
+        "kendall": asdict(correlation.kendall),
+        "spearman": asdict(correlation.spearman),
         "confidence": correlation.confidence,
-        **_about(shared),
+        "epoch": shared.epoch,
+        "seed": shared.seed,
+        "images": shared.images,
+        "held_out": shared.held_out,
         "architectures": frame.to_dict("records"),
     }
-    if as_json:
-        print_json(document)
-        return
-    out.print(
+    show(
+        as_json,
+        document,
         f"{len(frame)} architectures with the weights of epoch {shared.epoch}, on {shared.images} "
         f"images ({'held out' if shared.held_out else 'also trained on'}), against {accuracy} "
         f"accuracy in the table {source.name}",
-        highlight=False,
+        f"Kendall's tau: {correlation_text(correlation.kendall)}",
+        f"Spearman: {correlation_text(correlation.spearman)}",
     )
-    for name, one in (("Kendall's tau", correlation.kendall), ("Spearman", correlation.spearman)):
-        out.print(f"{name}: {correlation_text(one)}", highlight=False)
 
 
 def _is_measured(shared: SharedAccuracies, run: RunFolder, sample: int, seed: int) -> bool:
@@ -402,19 +373,6 @@ def _is_measured(shared: SharedAccuracies, run: RunFolder, sample: int, seed: in
     return (shared.epoch, shared.seed, len(shared.architectures)) == (now, seed, count)
 
 
-def _ends(one: "Correlation") -> dict[str, float | None]:
-    return {"value": one.value, "low": one.low, "high": one.high}
-
-
-def _about(shared: SharedAccuracies) -> dict[str, Any]:
-    return {
-        "epoch": shared.epoch,
-        "seed": shared.seed,
-        "images": shared.images,
-        "held_out": shared.held_out,
-    }
-
-
 def _tell(done: int, total: int) -> None:
     if done % 10 == 0:
-        err.print(f"{done} of {total} architectures", highlight=False)
+        err.print(f"{done} of {total} architectures")

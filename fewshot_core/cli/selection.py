@@ -1,12 +1,14 @@
 """The commands ``fewshot halve`` and ``fewshot curves ...``."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import pandas as pd
 import typer
+from rich.console import RenderableType
 from rich.table import Table
 
 from fewshot_core.bench import load_accuracy
@@ -22,13 +24,13 @@ from fewshot_core.cli.common import (
     err,
     named_splits,
     one_split,
-    out,
     preferred_accuracy,
-    print_json,
-    schedules_table,
-    selection_table,
+    recorded_runs,
+    show,
+    table_of,
+    two_decimals,
 )
-from fewshot_core.data_folder import data_dir, demo_dir
+from fewshot_core.data_folder import data_dir
 from fewshot_core.errors import FewshotError, SelectionError
 from fewshot_core.selection import (
     DEFAULT_WINDOW,
@@ -36,6 +38,7 @@ from fewshot_core.selection import (
     STRATEGIES,
     Choice,
     Curves,
+    HalvingResult,
     ImportedCurves,
     comparable,
     curves_by_seed,
@@ -55,25 +58,7 @@ from fewshot_core.selection import (
     store_curves,
     verdict,
 )
-from fewshot_core.store import Store
-
-
-@dataclass(frozen=True)
-class Searches:
-    """Selection of recorded searches; None selects any.
-
-    ``family`` is the beginning of what searches have in common; see ``Store.searches``.
-    """
-
-    split: str | None = None
-    masks: Path | None = None
-    name: str | None = None
-    dataset: str | None = None
-    algorithm: str | None = None
-    preset: str | None = None
-    family: str | None = None
-    accuracy: str | None = None
-    table: str | None = None
+from fewshot_core.splitting.tree import NamedSplit
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,47 +68,37 @@ class NamedCurves:
     title: str
     frame: pd.DataFrame
     details: Mapping[str, object]
-    missing: Mapping[int, tuple[str, ...]]
+    missing: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
 
-def find_curves(curves: str | None, searches: Searches, place: Path) -> NamedCurves:
-    """Read the selected curves.
-
-    Raises:
-        FewshotError: If the selection is incomplete, or they cannot be read.
-    """
-    recorded = searches.split is not None or searches.masks is not None
-    if (curves is None) != recorded:
-        raise FewshotError("expected one of --curves FILE, --split RUN and --masks FILE")
-    if curves is None:
-        return _recorded(searches, place)
-    path = Path(curves)
+def _from_file(curves: str, place: Path) -> NamedCurves:
+    """Read a file of curves, or imported ones."""
+    path, known = Path(curves), imported_curves(place)
     if path.is_file():
-        return NamedCurves(curves, read_curves(path), {"curves": curves}, {})
-    if curves in imported_curves(place):
-        return NamedCurves(curves, open_curves(curves, place), {"curves": curves}, {})
-    known = ", ".join(imported_curves(place)) or "none"
+        return NamedCurves(curves, read_curves(path), {"curves": curves})
+    if curves in known:
+        return NamedCurves(curves, open_curves(curves, place), {"curves": curves})
     raise SelectionError(
-        f"there is no file {curves}, nor are there imported curves of that name (there are {known})"
+        f"there is no file {curves}, nor are there imported curves of that name (there are "
+        f"{', '.join(known) or 'none'})"
     )
 
 
-def _recorded(wanted: Searches, place: Path) -> NamedCurves:
-    splits = named_splits(wanted.masks, wanted.split, place, "--split RUN")
-    split = one_split(splits, wanted.name, wanted.dataset)
-    dataset = wanted.dataset or split.dataset
-    if dataset is None:
-        raise FewshotError("the split does not say its data set: name it with --dataset")
-    store = Store(place, in_memory=True, demo=demo_dir())
-    try:
-        store.sync()
+def _recorded(
+    split: NamedSplit,
+    dataset: str,
+    searches: dict[str, str | None],
+    kind: str | None,
+    table: str | None,
+    place: Path,
+) -> NamedCurves:
+    """Read the curves of recorded searches in the sub-spaces of a split; see ``_family``."""
+    with recorded_runs(place) as store:
         found = store.searches(dataset)
-        family = _family(search_families(split.leaves, found), wanted, split.title)
+        family = _family(search_families(split.leaves, found), searches, split.title)
         found = found[found["family"] == family["family"]]
         records = store.search_records(list(found["run_id"]))
-    finally:
-        store.close()
-    kind, table = preferred_accuracy(dataset, wanted.accuracy, wanted.table, place)
+    kind, table = preferred_accuracy(dataset, kind, table, place)
     accuracy = load_accuracy(dataset, kind, table, place)
     joined = recorded_curves(split.leaves, found, records, accuracy)
     details = {
@@ -139,8 +114,11 @@ def _recorded(wanted: Searches, place: Path) -> NamedCurves:
     return NamedCurves(title, joined.frame, details, joined.missing)
 
 
-def _family(families: pd.DataFrame, wanted: Searches, title: str) -> dict[str, object]:
-    """Select the only matching family of searches."""
+def _family(families: pd.DataFrame, wanted: dict[str, str | None], title: str) -> dict[str, object]:
+    """Select the only family of searches with an algorithm, a preset and a beginning of its name.
+
+    None selects any.
+    """
     rows = [
         {str(name): None if pd.isna(value) else value for name, value in row.items()}
         for row in families.drop(columns="seeds").to_dict("records")
@@ -148,9 +126,9 @@ def _family(families: pd.DataFrame, wanted: Searches, title: str) -> dict[str, o
     meant = [
         row
         for row in rows
-        if wanted.algorithm in (None, row["algorithm"])
-        and wanted.preset in (None, row["preset"])
-        and str(row["family"]).startswith(wanted.family or "")
+        if wanted["algorithm"] in (None, row["algorithm"])
+        and wanted["preset"] in (None, row["preset"])
+        and str(row["family"]).startswith(wanted["family"] or "")
     ]
     if len(meant) == 1:
         return meant[0]
@@ -215,35 +193,59 @@ def run_halve(
     as_json: AsJson = False,
 ) -> None:
     """Replay a selection schedule on recorded curves: choice, regret and cost."""
-    wanted = Searches(split, masks, name, dataset, algorithm, preset, family, accuracy, table)
-    found = find_curves(curves, wanted, data_dir(folder))
+    place = data_dir(folder)
+    if (curves is None) == (split is None and masks is None):
+        raise FewshotError("expected one of --curves FILE, --split RUN and --masks FILE")
+    if curves is not None:
+        found = _from_file(curves, place)
+    else:
+        splits = named_splits(masks, split, place, "--split RUN")
+        chosen, meant = one_split(splits, name, dataset)
+        searches = {"algorithm": algorithm, "preset": preset, "family": family}
+        found = _recorded(chosen, meant, searches, accuracy, table, place)
     tables = _of_seeds(found, seed or [])
     if compare:
         _compare(found, list(tables), end, as_json)
         return
     kind = strategy.replace("-", "_")
     STRATEGIES.get(kind)
-    results = {}
+    documents = []
+    parts: list[RenderableType] = []
     for number, one in tables.items():
         epochs = paper_milestones(one, end) if milestones is None else parse_milestones(milestones)
-        choice = Choice(kind, epochs, keep, k, epoch, rank_by, window)
-        results[number] = choice.apply(one, end)
-    if as_json:
-        documents = [
-            {**found.details, "seed": number, "missing": list(found.missing.get(number, ()))}
-            | result_document(result)
-            for number, result in results.items()
-        ]
-        print_json(documents[0] if len(documents) == 1 else {"results": documents})
-        return
-    for number, result in results.items():
+        result = Choice(kind, epochs, keep, k, epoch, rank_by, window).apply(one, end)
         missing = found.missing.get(number, ())
-        out.print(selection_table(result, tables[number], f"{found.title}, seed {number}"))
-        if missing:
-            err.print(f"not searched with seed {number}: {', '.join(missing)}", highlight=False)
+        own = {**found.details, "seed": number, "missing": list(missing)}
+        documents.append(own | result_document(result))
+        parts.append(_selection(result, one, f"{found.title}, seed {number}"))
+        if missing and not as_json:
+            err.print(f"not searched with seed {number}: {', '.join(missing)}")
         if kind == "halving":
-            out.print(describe_milestones(tables[number], result), highlight=False)
-        out.print(verdict(result), markup=False, highlight=False)
+            parts.append(describe_milestones(one, result))
+        parts.append(verdict(result))
+    show(as_json, documents[0] if len(documents) == 1 else {"results": documents}, *parts)
+
+
+def _selection(result: HalvingResult, curves: Curves, title: str) -> Table:
+    """Tabulate how long each sub-supernet was trained and what it finds by the end."""
+    found, valid = curves.at("test_accuracy", result.end), curves.values["valid_accuracy"]
+    rows = []
+    for i, name in enumerate(result.sub_spaces):
+        last = result.trained.get(name)
+        reached = valid[i, curves.epochs == last]
+        rows.append(
+            (
+                name,
+                "-" if last is None else last,
+                two_decimals(reached[0] if reached.size and not np.isnan(reached[0]) else None),
+                f"{found[i]:.2f}",
+                ", ".join(
+                    ["chosen"] * (name == result.winner) + ["best"] * (name in result.equally_best)
+                ),
+            )
+        )
+    columns = ("sub-space", "trained to", "validation %", "finds by the end %", "")
+    return table_of(columns, rows, title)
 
 
 def _of_seeds(found: NamedCurves, seeds: list[int]) -> dict[int, Curves]:
@@ -263,17 +265,31 @@ def _compare(found: NamedCurves, seeds: list[int], end: int | None, as_json: boo
         frame = comparable(frame[frame["seed"].isin(seeds)])
         seeds = sorted({int(number) for number in frame["seed"]})
     grid = schedule_grid(frame, end=end)
-    if not as_json:
-        out.print(schedules_table(grid, found.title))
-        return
-    proxy = proxy_correlation(frame, end).astype(object)
-    document: dict[str, Any] = {
-        **found.details,
-        "seeds": seeds,
-        "schedules": grid.to_dict("records"),
-        "proxy": proxy.where(proxy.notna(), None).to_dict("records"),
-    }
-    print_json(document)
+    document = {**found.details, "seeds": seeds, "schedules": grid.to_dict("records")}
+    if as_json:
+        proxy = proxy_correlation(frame, end).astype(object)
+        document["proxy"] = proxy.where(proxy.notna(), None).to_dict("records")
+    show(as_json, document, _schedules(grid, found.title))
+
+
+def _schedules(grid: pd.DataFrame, title: str) -> Table:
+    """Tabulate named strategies and those on the Pareto front; see ``schedule_grid``."""
+    shown = grid[grid["pareto"] | (grid["mark"] != "")].sort_values(["cost", "regret"])
+    columns = ("strategy", "known as", "cost, runs", "finds %", "regret", "best discarded", "front")
+    rows = (
+        (
+            row["label"],
+            row["mark"],
+            f"{row['cost']:.2f}",
+            f"{row['test_accuracy']:.2f}",
+            f"{row['regret']:.2f}" + (f" ± {row['regret_std']:.2f}" if row["seeds"] > 1 else ""),
+            f"{row['best_discarded']:.0%}",
+            "yes" if row["pareto"] else "",
+        )
+        for row in shown.to_dict("records")
+    )
+    caption = f"{len(shown)} of {len(grid)} strategies: those with a name or on the front"
+    return table_of(columns, rows, title, caption)
 
 
 curves_app = typer.Typer(help="Curves of searches made elsewhere: import, list, remove.")
@@ -291,28 +307,26 @@ def curves_import(
 ) -> None:
     """Check every row of a file of curves and copy it to the data folder."""
     about = store_curves(path, data_dir(folder), name)
-    if as_json:
-        print_json(asdict(about))
-        return
-    out.print(f"imported {about.name}: {_what(about)}", markup=False, highlight=False)
+    show(as_json, asdict(about), f"imported {about.name}: {_what(about)}")
 
 
 @curves_app.command("list")
 def curves_list(folder: DataDir = None, as_json: AsJson = False) -> None:
     """List the imported curves."""
     place = data_dir(folder)
-    rows = [_row(name, place) for name in imported_curves(place)]
-    if as_json:
-        print_json({"curves": rows})
-        return
-    table = Table("name", "what", "from", "imported")
-    for row in rows:
-        if "problem" in row:
-            table.add_row(row["name"], row["problem"], "", "")
+    documents: list[dict[str, Any]] = []
+    rows = []
+    for name in imported_curves(place):
+        try:
+            about = describe_curves(name, place)
+        except SelectionError as error:
+            documents.append({"name": name, "problem": str(error)})
+            rows.append((name, str(error), "", ""))
         else:
-            about = ImportedCurves(**row)
-            table.add_row(about.name, _what(about), about.source, about.created)
-    out.print(table)
+            documents.append(asdict(about))
+            rows.append((about.name, _what(about), about.source, about.created))
+    table = table_of(("name", "what", "from", "imported"), rows)
+    show(as_json, {"curves": documents}, table)
 
 
 @curves_app.command("remove")
@@ -322,13 +336,6 @@ def curves_remove(
     """Delete imported curves; the original file stays."""
     remove_curves(name, data_dir(folder))
     typer.echo(f"removed {name}")
-
-
-def _row(name: str, place: Path) -> dict[str, Any]:
-    try:
-        return asdict(describe_curves(name, place))
-    except SelectionError as error:
-        return {"name": name, "problem": str(error)}
 
 
 def _what(about: ImportedCurves) -> str:

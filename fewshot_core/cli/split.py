@@ -1,31 +1,35 @@
 """The command ``fewshot split``."""
 
 import time
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import RenderableType
+from rich.table import Table
 
 from fewshot_core.analysis import stability
 from fewshot_core.cli.common import (
     AsJson,
     DataDir,
     Dataset,
-    err,
+    Device,
+    Images,
     follow_to_end,
-    leaves_table,
-    nodes_table,
-    out,
-    print_json,
-    stability_table,
+    numbers_of,
+    show,
+    table_of,
 )
 from fewshot_core.data_folder import data_dir
 from fewshot_core.errors import FewshotError
 from fewshot_core.metrics import METRICS, list_metrics, most_sharing_first
 from fewshot_core.runs import Network, RunFolder, SplitRequest, start
 from fewshot_core.runs.devices import choose_device
+from fewshot_core.space import edge_label, operation_set_label
 from fewshot_core.splitting import EDGE_POLICIES, WARM_UP_IMAGES, SplitTree, TreeOptions
+from fewshot_core.splitting.partition import Groups
 
 ALL = "all"
 
@@ -36,9 +40,7 @@ def run_split(
     ],
     dataset: Dataset = "cifar10",
     variant: Annotated[str, typer.Option(help="A variant of the metric.")] = "paper",
-    images: Annotated[
-        str | None, typer.Option(help="Images by name or path; or synthetic.")
-    ] = None,
+    images: Images = None,
     batch_size: Annotated[int, typer.Option(help="Images in a batch.")] = 64,
     batches: Annotated[int, typer.Option(help="Batches to average over.")] = 1,
     batch_seed: Annotated[int, typer.Option(help="Random seed of the batch.")] = 0,
@@ -58,7 +60,7 @@ def run_split(
     warm_up_images: Annotated[
         int, typer.Option(help="Training images in each of these epochs.")
     ] = WARM_UP_IMAGES,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     repeats: Annotated[
         int, typer.Option(help="Number of repeats, each with all seeds increased by 1.")
     ] = 1,
@@ -69,8 +71,9 @@ def run_split(
     metrics = list_metrics() if metric == ALL else [metric]
     if repeats < 1:
         raise FewshotError(f"--repeats: expected at least 1, got {repeats}")
-    levels = _numbers(edges, "--edges")
-    per_level = _numbers(groups, "--groups")
+    levels = numbers_of(edges, "--edges")
+    per_level = numbers_of(groups, "--groups")
+    weights = str(checkpoint.resolve()) if checkpoint else None
     request = SplitRequest(
         dataset=dataset,
         metric=metrics[0],
@@ -81,9 +84,7 @@ def run_split(
         batches=batches,
         batch_seed=batch_seed,
         seed=seed,
-        network=Network(
-            channels, cells, network_seed, str(checkpoint.resolve()) if checkpoint else None
-        ),
+        network=Network(channels, cells, network_seed, weights),
         tree=TreeOptions.create(
             levels,
             per_level[0] if len(per_level) == 1 else per_level,
@@ -99,12 +100,7 @@ def run_split(
     for name in most_sharing_first(metrics):  # later metrics use the cached scores of earlier ones
         of_metric = replace(request, metric=name)
         made[name] = _make([of_metric.repeated(number) for number in range(repeats)], place)
-    splits = [made[name] for name in metrics]
-    if as_json:
-        print_json(_document(splits))
-        return
-    for several in splits:
-        _print(several)
+    _show([made[name] for name in metrics], as_json)
 
 
 Split = tuple[RunFolder, SplitTree]
@@ -113,49 +109,79 @@ Split = tuple[RunFolder, SplitTree]
 def _make(requests: list[SplitRequest], place: Path) -> list[Split]:
     """Run the repeats of a split, or take those that are finished."""
     now = time.time()
-    runs = [start(request, place) for request in requests]
-    return [(run, _result(run, now)) for run in runs]
+    splits = []
+    for run in [start(request, place) for request in requests]:
+        follow_to_end(run, now)
+        tree = run.tree()
+        if tree is None:
+            raise FewshotError(f"{run.run_id} is done but has no tree: run the command again")
+        splits.append((run, tree))
+    return splits
 
 
-def _result(run: RunFolder, requested: float) -> SplitTree:
-    """Wait for a run and read its tree."""
-    follow_to_end(run, err, requested)
-    tree = run.tree()
-    if tree is None:
-        raise FewshotError(f"{run.run_id} is done but has no tree: run the command again")
-    return tree
+def _show(splits: list[list[Split]], as_json: bool) -> None:
+    """Print the repeats of each split: one split as it is, several with their stability."""
+    documents = []
+    stable = []
+    parts: list[RenderableType] = []
+    for several in splits:
+        for run, tree in several:
+            documents.append({"run_id": run.run_id, "folder": str(run.path), **tree.to_dict()})
+        run, tree = several[0]
+        title = f"{run.run_id}: {METRICS.label(tree.metric)} on {tree.details['dataset']}"
+        parts += [title, _nodes(tree), _leaves(tree)]
+        if len(several) > 1:
+            rows = stability([tree for _, tree in several]).to_dict("records")
+            stable += [{"metric": tree.metric, **row} for row in rows]
+            parts.append(_stability(rows))
+    one = len(documents) == 1
+    show(as_json, documents[0] if one else {"splits": documents, "stability": stable}, *parts)
 
 
-def _document(splits: list[list[Split]]) -> dict[str, Any]:
-    """Build the JSON document: one split as it is, several with their stability."""
-    documents = [
-        {"run_id": run.run_id, "folder": str(run.path), **tree.to_dict()}
-        for several in splits
-        for run, tree in several
-    ]
-    if len(documents) == 1:
-        return documents[0]
-    stable = [
-        {"metric": several[0][1].metric, **row}
-        for several in splits
-        if len(several) > 1
-        for row in stability([tree for _, tree in several]).to_dict("records")
-    ]
-    return {"splits": documents, "stability": stable}
+def _nodes(tree: SplitTree) -> Table:
+    """Tabulate groups of operations, cut, and the reason of a tie."""
+    return table_of(
+        ("node", "edge", "groups", "cut", "note"),
+        (
+            (
+                _path(node.path),
+                edge_label(node.edge),
+                _groups(node.groups),
+                f"{node.cut:.6g}",
+                node.reason or "",
+            )
+            for node in tree.nodes
+        ),
+    )
 
 
-def _print(several: list[Split]) -> None:
-    run, tree = several[0]
-    label = METRICS.label(tree.metric)
-    out.print(f"{run.run_id}: {label} on {tree.details['dataset']}", highlight=False)
-    out.print(nodes_table(tree))
-    out.print(leaves_table(tree))
-    if len(several) > 1:
-        out.print(stability_table([other for _, other in several]))
+def _leaves(tree: SplitTree) -> Table:
+    leaves = enumerate(tree.leaves, start=1)
+    rows = ((f"S{number}", f"{leaf.size:,}", " ".join(leaf.rows)) for number, leaf in leaves)
+    return table_of(("sub-space", "size", "rows"), rows)
 
 
-def _numbers(text: str, option: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise FewshotError(f"{option}: expected numbers like 0,1,2, got {text!r}") from error
+def _stability(rows: Sequence[Mapping[Hashable, Any]]) -> Table:
+    """Tabulate how often the groupings of the first tree recur in the others."""
+    return table_of(
+        ("node", "the same", "of", "different", "most frequent"),
+        (
+            (
+                _path(row["path"]),
+                row["same"],
+                row["arrived"],
+                row["groupings"],
+                f"{_groups(row['commonest'])} ({row['count']})",
+            )
+            for row in rows
+        ),
+        title="Over all seeds",
+    )
+
+
+def _path(path: tuple[int, ...]) -> str:
+    return "/".join(str(number + 1) for number in path) or "root"
+
+
+def _groups(groups: Groups) -> str:
+    return "  |  ".join(map(operation_set_label, groups))

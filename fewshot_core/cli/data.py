@@ -1,0 +1,112 @@
+"""The commands ``fewshot import-table`` and ``fewshot images ...``."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fewshot_core.bench import ColumnMapping, import_table, preview_table
+from fewshot_core.cli.common import AsJson, DataDir, DownloadBar, err, show, table_of
+from fewshot_core.data_folder import data_dir
+from fewshot_core.images import download, list_sources, register_source, unregister_source
+
+
+def run_import(
+    path: Annotated[Path, typer.Argument(help="A CSV file, a NATS-Bench folder or a .pth file.")],
+    name: Annotated[str | None, typer.Option(help="The name to load it by.")] = None,
+    label: Annotated[str | None, typer.Option(help="Its name in the app.")] = None,
+    architecture: Annotated[str | None, typer.Option(help="CSV: the architecture column.")] = None,
+    form: Annotated[str, typer.Option(help="CSV: string, digits or index.")] = "string",
+    mapped: Annotated[
+        list[str] | None, typer.Option("--map", help="CSV: COLUMN=DATASET:KIND, repeatable.")
+    ] = None,
+    scale: Annotated[str, typer.Option(help="CSV: percent or fraction.")] = "percent",
+    replace: Annotated[bool, typer.Option(help="Replace a table of that name.")] = False,
+    preview: Annotated[bool, typer.Option(help="Only show how the file would be read.")] = False,
+    folder: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import an accuracy table, after checking every row."""
+    mapping = None
+    if architecture is not None or mapped:
+        mapping = ColumnMapping.from_options(architecture or "", mapped or [], form, scale)
+    if preview:
+        shown = preview_table(path, mapping)
+        document = {
+            "name": shown.name,
+            "importer": shown.importer,
+            "sets": [vars(item) for item in shown.sets],
+            "columns": list(shown.columns),
+            "mapping": vars(shown.mapping) if shown.mapping else None,
+            "problem": shown.problem,
+        }
+        show(True, document)
+        return
+    info = import_table(path, name, label, mapping, replace=replace, data_dir=data_dir(folder))
+    sets = [
+        f"  {item.dataset} {item.kind}: {item.architectures:,} architectures, "
+        f"{'complete' if item.complete else 'incomplete'}"
+        for item in info.sets
+    ]
+    show(as_json, asdict(info), f"imported {info.name} from {info.source}", *sets)
+
+
+images_app = typer.Typer(help="Image data sets: list, register, remove, download.")
+
+
+@images_app.command("list")
+def images_list(folder: DataDir = None, as_json: AsJson = False) -> None:
+    """List the known image sources."""
+    rows = [
+        {
+            "dataset": source.dataset,
+            "name": source.name,
+            "label": source.label,
+            "path": None if source.synthetic else str(source.path),
+            "synthetic": source.synthetic,
+            "problem": source.problem,
+        }
+        for source in list_sources(None, data_dir(folder))
+    ]
+    table = table_of(
+        ("data set", "name", "what", "where"),
+        (
+            (row["dataset"], row["name"], row["problem"] or row["label"], row["path"] or "")
+            for row in rows
+        ),
+    )
+    show(as_json, {"images": rows}, table)
+
+
+@images_app.command("register")
+def images_register(
+    dataset: Annotated[str, typer.Argument(help="The data set.")],
+    path: Annotated[Path, typer.Argument(help="The folder or archive.")],
+    name: Annotated[str | None, typer.Option(help="The name to select it by.")] = None,
+    folder: DataDir = None,
+) -> None:
+    """Register a folder or an archive with images."""
+    source = register_source(dataset, path, name, data_dir(folder))
+    typer.echo(f"registered {source.name} for {dataset}: {source.label}, {source.path}")
+
+
+@images_app.command("remove")
+@images_app.command("forget", hidden=True)  # the name until version 0.1
+def images_remove(
+    dataset: Annotated[str, typer.Argument(help="The data set.")],
+    name: Annotated[str, typer.Argument(help="The name it was registered under.")],
+    folder: DataDir = None,
+) -> None:
+    """Remove a registered source; its files stay."""
+    unregister_source(dataset, name, data_dir(folder))
+    typer.echo(f"removed {name} of {dataset}; its files stay")
+
+
+@images_app.command("download")
+def images_download(
+    dataset: Annotated[str, typer.Argument(help="cifar10 or cifar100.")], folder: DataDir = None
+) -> None:
+    """Download an official archive and verify its checksum."""
+    source = download(dataset, data_dir(folder), DownloadBar(err))
+    typer.echo(f"downloaded {dataset}: {source.path}")
