@@ -72,7 +72,7 @@ def hessian_products(supernet: Supernet, batch: Batch) -> Works:
         return torch.cat([tangents[name].flatten() for name in weights])
 
     def tangent_pass() -> Tensor:
-        found = gradient_tangent(supernet, batch.images, batch.labels).tangent
+        _, found = gradient_tangent(supernet, batch.images, batch.labels)
         return torch.cat([found[name].flatten() for name in weights])
 
     return {"tangent pass": tangent_pass, "jvp of grad": transformed}

@@ -3,10 +3,8 @@
 A metric is one file: a function ``score(metric_input) -> MetricOutput`` and the ``MetricInfo``
 record that carries it; ``fewshot_core.metrics`` registers ours, an entry point those of other
 packages (see ``fewshot_core.registry``). To score each sub-supernet by one number, which is what
-most metrics do, write that number's function and leave the rest to ``score_each``::
-
-    def score(metric_input: MetricInput) -> MetricOutput:
-        return score_each(metric_input, largest_weight)
+most metrics do, write that number's function and leave the rest to ``score_each``: the record has
+``score=lambda metric_input: score_each(metric_input, largest_weight)``::
 
     def largest_weight(probe: Probe) -> float:
         from fewshot_core.nets import probed_weights  # a local import: it loads PyTorch
@@ -66,11 +64,8 @@ class Probe:
     """A sub-supernet with one operation on the probed edge, and a batch.
 
     It lives as long as the edge is scored; its gradient takes as much memory as its weights, 7 MB
-    for each operation of the full supernet.
-
-    Args:
-        supernet: The sub-supernet, differentiable and with its batch norm set.
-        batch: Images and labels on its device, or None for a metric without images.
+    for each operation of the full supernet. The sub-supernet is differentiable and has its batch
+    norm set.
     """
 
     def __init__(self, supernet: Supernet, batch: Batch | None = None) -> None:
@@ -79,11 +74,7 @@ class Probe:
 
     @property
     def batch(self) -> Batch:
-        """The images and labels.
-
-        Raises:
-            MetricError: If there are none.
-        """
+        """Images and labels on the sub-supernet's device; raises MetricError if there are none."""
         if self._batch is None:
             raise MetricError("expected a batch of images, got none: this metric needs images")
         return self._batch
@@ -166,9 +157,7 @@ class MetricOutput:
 class Score:
     """The number of one sub-supernet; not finite where there is none.
 
-    Attributes:
-        value: The number.
-        reason: Why it is not informative, as in "the gradient is zero", or None.
+    ``reason`` says why it is not informative, as in "the gradient is zero", or is None.
     """
 
     value: float
@@ -181,9 +170,8 @@ def score_each(
     """Score each sub-supernet by one number."""
     found = [function(probe) for probe in metric_input.probes()]
     scores = [score if isinstance(score, Score) else Score(score) for score in found]
-    reasons = [score.reason for score in scores]
-    values = tuple(score.value for score in scores)
-    return MetricOutput(values, reason=join_reasons(metric_input.operations, reasons))
+    reason = join_reasons(metric_input.operations, [score.reason for score in scores])
+    return MetricOutput(tuple(score.value for score in scores), reason=reason)
 
 
 def join_reasons(operations: Sequence[int], reasons: Sequence[str | None]) -> str | None:

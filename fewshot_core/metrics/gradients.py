@@ -65,8 +65,8 @@ def loss_curvature(supernet: Supernet, batch: Batch) -> Curvature:
     """
     from fewshot_core.nets.tangent_pass import gradient_tangent
 
-    found = gradient_tangent(supernet, batch.images, batch.labels)
-    return Curvature(found.gradient, dot(found.gradient, found.tangent))
+    gradient, tangent = gradient_tangent(supernet, batch.images, batch.labels)
+    return Curvature(gradient, dot(gradient, tangent))
 
 
 def dot(left: Tensors, right: Tensors) -> float:

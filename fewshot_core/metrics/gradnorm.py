@@ -2,20 +2,8 @@
 
 import math
 
-from fewshot_core.metrics.base import (
-    MetricInfo,
-    MetricInput,
-    MetricOutput,
-    Probe,
-    Score,
-    score_each,
-)
+from fewshot_core.metrics.base import MetricInfo, Probe, Score, score_each
 from fewshot_core.metrics.gradients import ZERO_GRADIENT, dot
-
-
-def score(metric_input: MetricInput) -> MetricOutput:
-    """Score each sub-supernet by the norm of its gradient."""
-    return score_each(metric_input, gradient_norm)
 
 
 def gradient_norm(probe: Probe) -> Score:
@@ -31,7 +19,7 @@ GRADNORM = MetricInfo(
     equation=r"f(m) = \left\lVert \nabla_w L(m, w) \right\rVert_2",
     source="Eq. 4 of the paper; Abdelfattah et al., 2021",
     cost="one forward and one backward pass for each operation",
-    score=score,
+    score=lambda metric_input: score_each(metric_input, gradient_norm),
     passes={"paper": "gradient"},
     uses_seed=False,
 )

@@ -1,19 +1,7 @@
 """The effect of removing weights on the gradient flow (Eq. 8 of the paper; Wang et al., 2020)."""
 
-from fewshot_core.metrics.base import (
-    MetricInfo,
-    MetricInput,
-    MetricOutput,
-    Probe,
-    Score,
-    score_each,
-)
+from fewshot_core.metrics.base import MetricInfo, Probe, Score, score_each
 from fewshot_core.metrics.gradients import ZERO_GRADIENT, dot
-
-
-def score(metric_input: MetricInput) -> MetricOutput:
-    """Score each sub-supernet by minus the sum of its weights times (H g)."""
-    return score_each(metric_input, lost_flow)
 
 
 def lost_flow(probe: Probe) -> Score:
@@ -29,7 +17,7 @@ GRASP = MetricInfo(
     equation=r"f(m) = -\sum_i w_i \left( H g \right)_i, \quad g = \nabla_w L",
     source="Eq. 8 of the paper; Wang et al., 2020 (GraSP); Abdelfattah et al., 2021",
     cost="about five times a forward and backward pass for each operation",
-    score=score,
+    score=lambda metric_input: score_each(metric_input, lost_flow),
     passes={"paper": "curvature"},
     uses_seed=False,
 )

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fewshot_core.metrics.base import MetricInfo, MetricInput, MetricOutput, Score, score_each
+from fewshot_core.metrics.base import (
+    MetricInfo,
+    MetricInput,
+    MetricOutput,
+    Probe,
+    Score,
+    score_each,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -31,17 +38,14 @@ def score(metric_input: MetricInput) -> MetricOutput:
     The variant ``paper`` counts on a thin network of the probed sub-space, ``batch`` on the
     sub-supernet itself, where with more than a few units every image has its own region.
     """
-    if metric_input.variant == "batch":
-        return score_each(metric_input, lambda probe: regions_of_batch(probe.supernet, probe.batch))
-    seed = metric_input.seed
-    return score_each(
-        metric_input, lambda probe: regions_of_thin_net(probe.supernet, probe.batch, seed)
-    )
 
+    def regions(probe: Probe) -> Score:
+        if metric_input.variant == "paper":
+            return regions_of_thin_net(probe.supernet, probe.batch, metric_input.seed)
+        images = probe.batch.images
+        return _score([count_patterns(probe.supernet, images)], len(images))
 
-def regions_of_batch(supernet: Supernet, batch: Batch) -> Score:
-    """Count the regions that the images of a batch fall into."""
-    return _score([count_patterns(supernet, batch.images)], len(batch.images))
+    return score_each(metric_input, regions)
 
 
 def regions_of_thin_net(supernet: Supernet, batch: Batch, seed: int) -> Score:
@@ -99,14 +103,9 @@ def thin_net(sub_space: SubSpace, seed: int, batch_norm: str = "batch") -> nn.Mo
 
 
 def draw_crops(images: Tensor, seed: list[int]) -> Tensor:
-    """Draw random crops of one channel, all of different places.
+    """Draw random crops of one channel, all of different places of (B, C, H, W).
 
-    Args:
-        images: Shape (B, C, H, W).
-        seed: Seed of the places.
-
-    Returns:
-        Shape (``CROPS``, 1, ``CROP_SIZE``, ``CROP_SIZE``), or as many as the images have.
+    Their shape is (``CROPS``, 1, ``CROP_SIZE``, ``CROP_SIZE``), or as many as the images have.
     """
     from torch import from_numpy
 

@@ -1,13 +1,13 @@
 """The number of trainable parameters."""
 
-from fewshot_core.metrics.base import MetricInfo, MetricInput, MetricOutput, score_each
+from fewshot_core.metrics.base import MetricInfo, Probe, score_each
 
 
-def score(metric_input: MetricInput) -> MetricOutput:
-    """Score each sub-supernet by its number of trainable parameters; no images are used."""
+def parameters(probe: Probe) -> float:
+    """Count the trainable parameters."""
     from fewshot_core.nets import count_parameters
 
-    return score_each(metric_input, lambda probe: float(count_parameters(probe.supernet)))
+    return float(count_parameters(probe.supernet))
 
 
 PARAMS = MetricInfo(
@@ -17,7 +17,7 @@ PARAMS = MetricInfo(
     equation=r"f(m) = \left|\, w \,\right|",
     source="Appendix B.8 of the paper",
     cost="nothing: no images are used",
-    score=score,
+    score=lambda metric_input: score_each(metric_input, parameters),
     needs_images=False,
     uses_seed=False,
 )

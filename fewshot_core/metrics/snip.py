@@ -1,19 +1,7 @@
 """The sensitivity of the loss to single weights (Eq. 7 of the paper; Lee et al., 2019)."""
 
-from fewshot_core.metrics.base import (
-    MetricInfo,
-    MetricInput,
-    MetricOutput,
-    Probe,
-    Score,
-    score_each,
-)
+from fewshot_core.metrics.base import MetricInfo, Probe, Score, score_each
 from fewshot_core.metrics.gradients import ZERO_GRADIENT, saliency
-
-
-def score(metric_input: MetricInput) -> MetricOutput:
-    """Score each sub-supernet by the saliency of its weights."""
-    return score_each(metric_input, loss_saliency)
 
 
 def loss_saliency(probe: Probe) -> Score:
@@ -32,7 +20,7 @@ SNIP = MetricInfo(
     equation=r"f(m) = \sum_i \left| \frac{\partial L}{\partial w_i} \, w_i \right|",
     source="Eq. 7 of the paper; Lee et al., 2019 (SNIP); Abdelfattah et al., 2021",
     cost="one forward and one backward pass for each operation",
-    score=score,
+    score=lambda metric_input: score_each(metric_input, loss_saliency),
     passes={"paper": "gradient"},
     uses_seed=False,
 )

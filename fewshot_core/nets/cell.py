@@ -1,7 +1,7 @@
 """The cell: four nodes, six edges, and on each edge a weighted sum of its enabled operations."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 
 import torch
@@ -10,7 +10,7 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from fewshot_core.nets.fast_cell import fast_cell
-from fewshot_core.nets.layers import ConvNorm
+from fewshot_core.nets.layers import ConvNorm, temporarily
 from fewshot_core.nets.wiring import KERNELS, Wiring, edge_name, wiring_of
 from fewshot_core.space import OPERATIONS, SubSpace
 
@@ -59,12 +59,11 @@ class Cell(nn.Module):
     def forward(
         self, features: Tensor, shares: Tensor | None = None, path: tuple[int, ...] | None = None
     ) -> Tensor:
-        """Map (B, C, H, W) to the same shape.
+        """Map the features of node 0, (B, C, H, W), to those of node 3.
 
         Args:
             features: The features of node 0.
-            shares: The weight of each enabled operation, ``none`` included: edge by edge,
-                ascending by operation number. None for the mean on each edge.
+            shares: See ``Shares``; ``none`` is included. None for the mean on each edge.
             path: For each edge, the place of the only operation to compute; None for all.
         """
         wiring = wiring_of(self.sub_space, path)
@@ -77,11 +76,9 @@ class Cell(nn.Module):
             layers[0].norm.eps if layers else 0.0,
             features,
             None if shares is None else shares.to(features.dtype),
-            [
-                *(layer.conv.weight for layer in layers),
-                *(layer.norm.weight for layer in layers),
-                *(layer.norm.bias for layer in layers),
-            ],
+            *(layer.conv.weight for layer in layers),
+            *(layer.norm.weight for layer in layers),
+            *(layer.norm.bias for layer in layers),
         )
 
     def layer(self, name: str) -> ConvNorm:
@@ -141,21 +138,13 @@ class Cell(nn.Module):
         return output
 
 
-@contextmanager
-def composing(network: nn.Module) -> Iterator[None]:
+def composing(network: nn.Module) -> AbstractContextManager[None]:
     """Compute all cells inside a module operation by operation, by PyTorch's functions.
 
     It is slower, but every operation can be seen and transformed.
     """
     cells = [module for module in network.modules() if isinstance(module, Cell)]
-    before = [cell.composed for cell in cells]
-    try:
-        for cell in cells:
-            cell.composed = True
-        yield
-    finally:
-        for cell, composed in zip(cells, before, strict=True):
-            cell.composed = composed
+    return temporarily(cells, "composed", True)
 
 
 def _average(features: Tensor) -> Tensor:

@@ -36,35 +36,34 @@ class Saved:
     """What the backward pass needs of the forward pass, for K convolutions.
 
     Attributes:
-        nodes: The features of nodes 0, 1 and 2; empty if no gradient of shares is wanted.
-        pooled: The same features pooled, None where no link does; empty likewise.
+        nodes: The features of nodes 0, 1 and 2, each None if no gradient of shares is wanted.
+        pooled: The same features pooled, None where no link does, or likewise.
         rectified: Their ReLU, or None where no convolution reads it.
         inverses: One over the standard deviations of the convolutions' outputs, (K, C).
         centred: The outputs of the convolutions, without their means.
     """
 
-    nodes: list[Tensor]
-    pooled: list[Tensor | None]
-    rectified: list[Tensor | None]
+    nodes: Sequence[Tensor | None]
+    pooled: Sequence[Tensor | None]
+    rectified: Sequence[Tensor | None]
     inverses: Tensor
-    centred: list[Tensor]
+    centred: Sequence[Tensor]
 
     def flat(self) -> tuple[Tensor | None, ...]:
         """Return everything in one row."""
-        nodes = self.nodes or (None, None, None)
-        pooled = self.pooled or (None, None, None)
-        return *nodes, *pooled, *self.rectified, self.inverses, *self.centred
+        return *self.nodes, *self.pooled, *self.rectified, self.inverses, *self.centred
 
     @classmethod
     def from_flat(cls, row: Sequence[Tensor]) -> "Saved":
         """Take what ``flat`` returned."""
-        return cls(list(row[:3]), list(row[3:6]), list(row[6:9]), row[9], list(row[10:]))
+        return cls(row[:3], row[3:6], row[6:9], row[9], row[10:])
 
 
+@dataclass
 class ForwardPass:
-    """A forward pass; afterwards ``saved`` has what the backward pass needs.
+    """A forward pass.
 
-    Args:
+    Attributes:
         wiring: The edges.
         shares: The weight of each operation.
         tensors: Of all K convolutions the weights, then batch norm's weights, then its biases.
@@ -72,58 +71,51 @@ class ForwardPass:
         of_shares: Whether the gradient of shares will be wanted.
     """
 
-    saved: Saved
+    wiring: Wiring
+    shares: Sequence[float]
+    tensors: Sequence[Tensor]
+    epsilon: float
+    of_shares: bool
 
-    def __init__(
-        self,
-        wiring: Wiring,
-        shares: Sequence[float],
-        tensors: Sequence[Tensor],
-        epsilon: float,
-        of_shares: bool,
-    ) -> None:
-        self.wiring = wiring
-        self.shares = shares
-        self.of_shares = of_shares
-        self.weights, self.norms = tensors[: len(tensors) // 3], tensors[len(tensors) // 3 :]
-        self.epsilon = epsilon
-
-    def __call__(self, features: Tensor) -> Tensor:
-        """Map (B, C, H, W), channels last, to the same shape."""
+    def __call__(self, features: Tensor) -> tuple[Tensor, Saved]:
+        """Map (B, C, H, W), channels last, to the same shape, and to what is saved."""
         self._scratch = torch.empty_like(features)
-        norms = stacked(self.norms, features) * own_shares(self.wiring, self.shares, features)
+        norms = stacked(self.wiring, self.tensors, features)
+        norms *= own_shares(self.wiring, self.shares, features)
         self._scales, self._shifts = norms
-        self._factors = torch.empty_like(self._scales)
+        self._factors, self._inverses = torch.empty_like(norms)
         self._passed_on: dict[tuple[int, bool], Tensor] = {}
-        rectified: list[Tensor | None] = []
-        self.saved = Saved([features], [], rectified, torch.empty_like(self._scales), [])
+        self._centred: list[Tensor] = []
+        self._nodes = [features]
+        rectified = []
         for target in (1, 2, 3):
             rectified.append(self._convolve(target - 1))
-            self.saved.nodes.append(self._gather(target))
-        output = self.saved.nodes.pop()
+            self._nodes.append(self._gather(target))
+        output = self._nodes.pop()
+        nodes: list[Tensor | None] = [None] * 3
+        pooled: list[Tensor | None] = [None] * 3
         if self.of_shares:
-            self.saved.pooled.extend(self._passed_on.get((source, False)) for source in range(3))
-        else:
-            self.saved.nodes.clear()
-        return output
+            nodes[:] = self._nodes
+            pooled = [self._passed_on.get((source, False)) for source in range(3)]
+        return output, Saved(nodes, pooled, rectified, self._inverses, self._centred)
 
     def _convolve(self, source: int) -> Tensor | None:
         """Convolve a node's ReLU by all that read it; return it, or None where nothing does."""
         numbers = self.wiring.reading(source)
         if not numbers:
             return None
-        rectified = torch.relu(self.saved.nodes[source])
+        rectified = torch.relu(self._nodes[source])
         means = _means_under_kernel(rectified)
         squares = rectified.new_empty(len(numbers), *rectified.shape[:2])
         for number, row in zip(numbers, squares.unbind(), strict=True):
-            weight = self.weights[number]
+            weight = self.tensors[number]
             met = means if weight.shape[-1] == 3 else means[:, 1, 1]
             shift = torch.mv(weight.flatten(1), met.flatten()).neg_()
             output = functional.conv2d(rectified, weight, shift, padding=weight.shape[-1] // 2)
             torch.mean(torch.mul(output, output, out=self._scratch), PIXELS, out=row)
-            self.saved.centred.append(output)
+            self._centred.append(output)
         here = slice(numbers.start, numbers.stop)
-        inverses = self.saved.inverses[here]
+        inverses = self._inverses[here]
         torch.rsqrt(squares.mean(1).add_(self.epsilon), out=inverses)
         torch.mul(inverses, self._scales[here], out=self._factors[here])
         return rectified
@@ -131,7 +123,7 @@ class ForwardPass:
     def _gather(self, target: int) -> Tensor:
         """Features of a node: the weighted sum of all that leads to it."""
         links = self.wiring.into(target)
-        features = self.saved.nodes[0]
+        features = self._nodes[0]
         numbers = [number for link in links for number in link.convolutions]
         total = per_channel(self._shifts[numbers].sum(0))
         for link in links:
@@ -139,7 +131,7 @@ class ForwardPass:
                 total = _plus(total, output, share)
         for number in numbers:
             factors = per_channel(self._factors[number])
-            total = _plus_scaled(total, self.saved.centred[number], factors)
+            total = _plus_scaled(total, self._centred[number], factors)
         if total.shape == features.shape:
             return total
         return total.expand_as(features).contiguous(memory_format=torch.channels_last)
@@ -150,22 +142,22 @@ class ForwardPass:
             yield self.shares[link.skip], self._pooled(link.source, with_itself=True)
             return
         if link.skip is not None:
-            yield self.shares[link.skip], self.saved.nodes[link.source]
+            yield self.shares[link.skip], self._nodes[link.source]
         if link.pool is not None:
             yield self.shares[link.pool], self._pooled(link.source)
 
     def _pooled(self, source: int, with_itself: bool = False) -> Tensor:
         """Pooled features of a node, plus the features themselves if wanted."""
-        found = self._passed_on.get((source, with_itself))
-        if found is None:
-            features = self.saved.nodes[source]
+        key = source, with_itself
+        if key not in self._passed_on:
+            features = self._nodes[source]
             if with_itself:
                 sums = pixel_sums(features)
-                found = torch.addcmul(features, sums, pixel_shares(features), out=sums)
+                torch.addcmul(features, sums, pixel_shares(features), out=sums)
+                self._passed_on[key] = sums
             else:
-                found = pooled(features)
-            self._passed_on[source, with_itself] = found
-        return found
+                self._passed_on[key] = pooled(features)
+        return self._passed_on[key]
 
 
 def equal_shares(link: Link, shares: Sequence[float]) -> bool:
@@ -180,11 +172,12 @@ def own_shares(wiring: Wiring, shares: Sequence[float], like: Tensor) -> Tensor:
     return like.new_tensor([shares[position] for position in wiring.positions]).view(-1, 1)
 
 
-def stacked(norms: Sequence[Tensor], like: Tensor) -> Tensor:
+def stacked(wiring: Wiring, tensors: Sequence[Tensor], like: Tensor) -> Tensor:
     """Stack batch norm's K weights and K biases, (2, K, C)."""
+    norms = list(tensors[len(wiring.convolutions) :])
     if not norms:
         return like.new_empty(2, 0, like.shape[1])
-    return torch.stack(list(norms)).view(2, -1, like.shape[1])
+    return torch.stack(norms).view(2, -1, like.shape[1])
 
 
 def per_channel(values: Tensor) -> Tensor:
@@ -193,13 +186,9 @@ def per_channel(values: Tensor) -> Tensor:
 
 
 def _means_under_kernel(features: Tensor) -> Tensor:
-    """Mean of the pixels under each element of a 3x3 kernel, zeros outside the image included.
+    """Map (B, C, H, W) to the means of the pixels under each element of a 3x3 kernel, (C, 3, 3).
 
-    Args:
-        features: Shape (B, C, H, W).
-
-    Returns:
-        Shape (C, 3, 3).
+    Zeros outside the image are included.
     """
     images, channels, height, width = features.shape
     pixels = features.permute(0, 2, 3, 1).reshape(images, -1).sum(0).view(height, width, channels)
@@ -229,32 +218,21 @@ _relu_backward_into = torch.ops.aten.threshold_backward.grad_input
 _norm_backward = torch.ops.aten.native_batch_norm_backward.default
 
 
+@dataclass
 class BackwardPass:
     """A backward pass.
 
-    Args:
-        wiring: The edges.
-        shares: The weight of each operation.
-        tensors: What the forward pass got.
+    Attributes:
+        wiring, shares, tensors: As in the forward pass.
         saved: What the forward pass left.
         needed: Whether gradients are wanted: of the features, of the shares, of each tensor.
     """
 
-    def __init__(
-        self,
-        wiring: Wiring,
-        shares: Sequence[float],
-        tensors: Sequence[Tensor],
-        saved: Saved,
-        needed: Sequence[bool],
-    ) -> None:
-        count = len(wiring.convolutions)
-        self.wiring = wiring
-        self.shares = shares
-        self.weights, self.norms = tensors[:count], tensors[count:]
-        self.saved = saved
-        self.of_features, self.of_shares = needed[:2]
-        self.of_weights = needed[2 : 2 + count]
+    wiring: Wiring
+    shares: Sequence[float]
+    tensors: Sequence[Tensor]
+    saved: Saved
+    needed: Sequence[bool]
 
     def __call__(self, gradient: Tensor) -> list[Tensor | None]:
         """Map the gradient of the cell's output to those of its input, shares and tensors.
@@ -268,23 +246,25 @@ class BackwardPass:
                 self._spread(target, found)
             found = self._arrived(target - 1) if target > 1 or self.of_features else None
         sums = self._stacked_sums()
-        return [found, self._of_shares(*sums), *self._of_weights(), *self._of_norms(*sums)]
+        weights = zip(self._found, self._factors, strict=True)
+        of_weights = [None if one is None else one.mul_(factors) for one, factors in weights]
+        return [found, self._of_shares(*sums), *of_weights, *self._of_norms(*sums)]
 
     def _prepare(self, gradient: Tensor) -> None:
         """Make room for what is computed on the way."""
-        count, size = len(self.weights), gradient.numel() // gradient.shape[1]
+        self.of_features, self.of_shares, *self.of_tensors = self.needed
+        self._count = len(self.wiring.convolutions)
+        size = gradient.numel() // gradient.shape[1]
         self._own = own_shares(self.wiring, self.shares, gradient)
-        self._scales, self._shifts = stacked(self.norms, gradient)
+        self._scales, self._shifts = stacked(self.wiring, self.tensors, gradient)
         self._factors = (self._scales * self.saved.inverses * self._own)[..., None, None, None]
-        factors = self._factors.unbind()
-        self._kernels = [
-            kernel * factor for kernel, factor in zip(self.weights, factors, strict=True)
-        ]
+        weights = zip(self.tensors[: self._count], self._factors, strict=True)
+        self._kernels = [kernel * factors for kernel, factors in weights]
         self._slopes = self.saved.inverses.square().div_(-size)
         self._nothing = gradient.new_zeros(gradient.shape[1])
         self._ones = torch.ones_like(self._nothing)
         self._sums: dict[int, tuple[Tensor, Tensor]] = {}
-        self._found: list[Tensor | None] = [None] * count
+        self._found: list[Tensor | None] = [None] * self._count
         self._scratch = torch.empty_like(gradient)
         self._centred = torch.empty_like(gradient)
         self._convolved: list[Tensor | None] = [None] * 3
@@ -317,7 +297,7 @@ class BackwardPass:
 
     def _convolve(self, number: int, source: int, gradient: Tensor) -> None:
         """Send a gradient without mean back through batch norm and convolution."""
-        mask = [source > 0 or self.of_features, self.of_weights[number], False]
+        mask = [source > 0 or self.of_features, self.of_tensors[number], False]
         if not any(mask):
             return
         slopes = per_channel(self._sums[number][1] * self._slopes[number])
@@ -337,10 +317,11 @@ class BackwardPass:
             self._linear_gradients(link, gradient)
         if link.source == 0 and not self.of_features:
             return
+        both = equal_shares(link, self.shares)
         if link.skip is not None:
-            kind = "both" if equal_shares(link, self.shares) else "skip"
+            kind = "both" if both else "skip"
             self._add(kind, link.source, gradient, self.shares[link.skip])
-        if link.pool is not None and not equal_shares(link, self.shares):
+        if link.pool is not None and not both:
             self._add("pool", link.source, gradient, self.shares[link.pool])
 
     def _add(self, kind: str, source: int, gradient: Tensor, share: float) -> None:
@@ -352,10 +333,9 @@ class BackwardPass:
 
     def _linear_gradients(self, link: Link, gradient: Tensor) -> None:
         """Compute the gradients of the weights of skip connection and pooling."""
-        features = self.saved.nodes[link.source]
-        if link.skip is not None:
+        features, pooled = self.saved.nodes[link.source], self.saved.pooled[link.source]
+        if link.skip is not None and features is not None:
             self._linear_shares[link.skip] = _dot(gradient, features)
-        pooled = self.saved.pooled[link.source]
         if link.pool is not None and pooled is not None:
             self._linear_shares[link.pool] = _dot(gradient, pooled)
 
@@ -388,26 +368,19 @@ class BackwardPass:
 
     def _stacked_sums(self) -> tuple[Tensor, Tensor]:
         """Sums of ``_summed`` for all convolutions, each (K, C)."""
-        if not self.weights:
+        if not self._count:
             return self._scales, self._scales
         none = self._nothing, self._nothing
-        sums = [self._sums.get(number, none) for number in range(len(self.weights))]
+        sums = [self._sums.get(number, none) for number in range(self._count)]
         totals, products = zip(*sums, strict=True)
         return torch.stack(totals), torch.stack(products)
-
-    def _of_weights(self) -> list[Tensor | None]:
-        """Gradients of the convolutions' weights."""
-        return [
-            None if gradient is None else gradient.mul_(factors)
-            for gradient, factors in zip(self._found, self._factors.unbind(), strict=True)
-        ]
 
     def _of_norms(self, totals: Tensor, products: Tensor) -> list[Tensor | None]:
         """Gradients of batch norm's weights, then of its biases."""
         of_scales = products * self.saved.inverses * self._own
         of_shifts = totals * self._own
         rows = [*of_scales.unbind(), *of_shifts.unbind()]
-        reached = [number in self._sums for number in range(len(self.weights))] * 2
+        reached = [number in self._sums for number in range(self._count)] * 2
         return [row if there else None for row, there in zip(rows, reached, strict=True)]
 
 
@@ -416,33 +389,8 @@ def _dot(one: Tensor, other: Tensor) -> Tensor:
     return torch.dot(one.permute(0, 2, 3, 1).flatten(), other.permute(0, 2, 3, 1).flatten())
 
 
-_SETTINGS = (None, None, None)
-"""The derivatives of those arguments of the function that have none."""
-
-
 Compose = Callable[[Tensor, Tensor | None, Sequence[Tensor]], Tensor]
 """The same cell operation by operation, of features, shares and tensors."""
-
-
-def fast_cell(
-    wiring: Wiring,
-    compose: Compose,
-    epsilon: float,
-    features: Tensor,
-    shares: Tensor | None,
-    tensors: Sequence[Tensor],
-) -> Tensor:
-    """Compute a cell whose batch norm uses the statistics of the batch.
-
-    Args:
-        wiring: The edges.
-        compose: The same cell operation by operation, for second derivatives.
-        epsilon: What batch norm adds to variances.
-        features: Shape (B, C, H, W).
-        shares: The weight of each operation, by position; None for ``wiring.uniform``.
-        tensors: Of all its convolutions the weights, then batch norm's weights, then its biases.
-    """
-    return _apply(wiring, compose, epsilon, features, shares, *tensors)
 
 
 class _FastCell(torch.autograd.Function):
@@ -458,10 +406,9 @@ class _FastCell(torch.autograd.Function):
     ) -> Tensor:
         ctx.wiring, ctx.compose = wiring, compose
         ctx.shares = wiring.uniform if shares is None else shares.tolist()
-        of_shares = ctx.needs_input_grad[len(_SETTINGS) + 1]
-        run = ForwardPass(wiring, ctx.shares, tensors, epsilon, of_shares)
-        output = run(features.contiguous(memory_format=torch.channels_last))
-        ctx.save_for_backward(features, shares, *tensors, *run.saved.flat())
+        run = ForwardPass(wiring, ctx.shares, tensors, epsilon, ctx.needs_input_grad[4])
+        output, saved = run(features.contiguous(memory_format=torch.channels_last))
+        ctx.save_for_backward(features, shares, *tensors, *saved.flat())
         return output
 
     @staticmethod
@@ -470,15 +417,24 @@ class _FastCell(torch.autograd.Function):
         count = 3 * len(ctx.wiring.convolutions)
         features, shares, *others = ctx.saved_tensors
         tensors, saved = others[:count], Saved.from_flat(others[count:])
-        needed = ctx.needs_input_grad[len(_SETTINGS) :]
+        needed = ctx.needs_input_grad[3:]  # the first three inputs are no tensors
         if torch.is_grad_enabled():  # a derivative of this derivative is wanted
             inputs = [features, shares, *tensors]
-            return *_SETTINGS, *_differentiable(ctx.compose, gradient, inputs, needed)
-        run = BackwardPass(ctx.wiring, ctx.shares, tensors, saved, needed)
-        return *_SETTINGS, *run(gradient.contiguous(memory_format=torch.channels_last))
+            found = _differentiable(ctx.compose, gradient, inputs, needed)
+        else:
+            run = BackwardPass(ctx.wiring, ctx.shares, tensors, saved, needed)
+            found = run(gradient.contiguous(memory_format=torch.channels_last))
+        return None, None, None, *found
 
 
-_apply: Callable[..., Tensor] = cast(Any, _FastCell).apply
+fast_cell: Callable[..., Tensor] = cast(Any, _FastCell).apply
+"""Compute a cell whose batch norm uses the statistics of the batch.
+
+Its arguments are the edges, a ``Wiring``; the same cell operation by operation, a ``Compose``, for
+second derivatives; what batch norm adds to variances; the features, (B, C, H, W); the weight of
+each operation by position, or None for ``wiring.uniform``; then, of all convolutions, the weights,
+batch norm's weights and batch norm's biases.
+"""
 
 
 def _differentiable(
@@ -490,6 +446,7 @@ def _differentiable(
     if not output.requires_grad:  # it is connected to nothing
         return [None] * len(inputs)
     leaves = [tensor for tensor, wanted in zip(inputs, needed, strict=True) if wanted]
-    found = torch.autograd.grad(output, leaves, gradient, create_graph=True, allow_unused=True)
-    remaining = iter(found)
-    return [next(remaining) if wanted else None for wanted in needed]
+    found = iter(
+        torch.autograd.grad(output, leaves, gradient, create_graph=True, allow_unused=True)
+    )
+    return [next(found) if wanted else None for wanted in needed]

@@ -5,8 +5,8 @@ up nine pixels, and then one multiplication for each pixel, are not.
 """
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 
 import torch
@@ -37,25 +37,15 @@ class BatchNorm(nn.BatchNorm2d):
         adds up all pixels one after the other. Such features are copied before.
         """
         features = features.contiguous()
-        mean, variance = self._constants(features)
-        return functional.batch_norm(
-            features,
-            mean,
-            variance,
-            self.weight,
-            self.bias,
-            training=mean is None,
-            eps=self.eps,
-        )
-
-    def _constants(self, features: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """Mean and variance where they are constants, each of shape (C,)."""
+        mean, variance = None, None
         if self.mode == "running":
-            return self.running_mean, self.running_var
-        if self.held:
+            mean, variance = self.running_mean, self.running_var
+        elif self.held:
             variance, mean = torch.var_mean(features.detach(), dim=(0, 2, 3), correction=0)
-            return mean, variance
-        return None, None
+        training, scale, shift = mean is None, self.weight, self.bias
+        return functional.batch_norm(
+            features, mean, variance, scale, shift, training=training, eps=self.eps
+        )
 
 
 def normalisations(module: nn.Module) -> list[BatchNorm]:
@@ -64,21 +54,25 @@ def normalisations(module: nn.Module) -> list[BatchNorm]:
 
 
 @contextmanager
-def held_statistics(network: nn.Module) -> Iterator[None]:
+def temporarily(objects: Iterable[object], name: str, value: object) -> Iterator[None]:
+    """Give an attribute of some objects another value, and restore that of each afterwards."""
+    before = [(one, getattr(one, name)) for one in objects]
+    try:
+        for one, _ in before:
+            setattr(one, name, value)
+        yield
+    finally:
+        for one, own in before:
+            setattr(one, name, own)
+
+
+def held_statistics(network: nn.Module) -> AbstractContextManager[None]:
     """Treat the statistics of a batch as constants in all layers of a network.
 
     No sample then depends on another one, so that each has its own gradient. With stored
     statistics this is so anyway, and nothing changes.
     """
-    layers = normalisations(network)
-    before = [layer.held for layer in layers]
-    try:
-        for layer in layers:
-            layer.held = True
-        yield
-    finally:
-        for layer, held in zip(layers, before, strict=True):
-            layer.held = held
+    return temporarily(normalisations(network), "held", True)
 
 
 class ConvNorm(nn.Module):
@@ -114,12 +108,8 @@ class ReductionBlock(nn.Module):
 def pixel_shares(features: Tensor) -> Tensor:
     """Compute one over the number of pixels around each one that lie inside the image.
 
-    Args:
-        features: Shape (B, C, H, W).
-
-    Returns:
-        Shape (1, C, H, W): written out for all channels, which is faster to multiply by. It is
-        cached; do not change it.
+    For (B, C, H, W) it is (1, C, H, W): written out for all channels, which is faster to multiply
+    by. It is cached; do not change it.
     """
     return _pixel_shares(features.shape[1:], features.dtype, features.device)
 
@@ -140,9 +130,7 @@ def pooled(features: Tensor) -> Tensor:
 def pooled_backward(gradient: Tensor, scratch: Tensor | None = None) -> Tensor:
     """Map the gradient of what ``pooled`` returns to that of its features.
 
-    Args:
-        gradient: Shape (B, C, H, W).
-        scratch: A tensor of the same shape that may be written to, or None.
+    ``scratch`` is a tensor of the same shape that may be written to.
     """
     return pixel_sums(torch.mul(gradient, pixel_shares(gradient), out=scratch))
 
@@ -172,7 +160,8 @@ def initialise(network: nn.Module, seed: int) -> None:
     """
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
-            generator = torch.Generator().manual_seed(_weight_seed(seed, name))
+            digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+            generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
             nn.init.kaiming_normal_(
                 module.weight, mode="fan_out", nonlinearity="relu", generator=generator
             )
@@ -180,8 +169,3 @@ def initialise(network: nn.Module, seed: int) -> None:
                 nn.init.zeros_(module.bias)
     for layer in normalisations(network):
         layer.reset_parameters()
-
-
-def _weight_seed(seed: int, name: str) -> int:
-    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1

@@ -15,6 +15,7 @@ from fewshot_core.nets.layers import (
     ReductionBlock,
     initialise,
     normalisations,
+    temporarily,
 )
 from fewshot_core.networks import BATCH_NORM_MODES
 from fewshot_core.space import SubSpace
@@ -86,18 +87,13 @@ class Supernet(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        sizes = {
-            "num_classes": num_classes,
-            "channels": channels,
-            "cells_per_stage": cells_per_stage,
-        }
-        for name, value in sizes.items():
-            if value < 1:
-                raise SpaceError(f"expected {name} of at least 1, got {value}")
         self.sub_space = sub_space
         self.num_classes = num_classes
         self.channels = channels
         self.cells_per_stage = cells_per_stage
+        for name in ("num_classes", "channels", "cells_per_stage"):
+            if getattr(self, name) < 1:
+                raise SpaceError(f"expected {name} of at least 1, got {getattr(self, name)}")
         self.seed = seed
         self.weights = f"untrained, seed {seed}"
         self.history = ""
@@ -175,14 +171,6 @@ class Supernet(nn.Module):
     @contextmanager
     def probing(self, batch_norm: str) -> Iterator[None]:
         """Make every weight differentiable and set the batch norm; restore both afterwards."""
-        mode = self.batch_norm
-        wanted = [(parameter, parameter.requires_grad) for parameter in self.parameters()]
-        try:
-            self.batch_norm = batch_norm
-            for parameter, _ in wanted:
-                parameter.requires_grad_(True)
+        mode = temporarily([self], "batch_norm", batch_norm)
+        with mode, temporarily(self.parameters(), "requires_grad", True):
             yield
-        finally:
-            self.batch_norm = mode
-            for parameter, needed in wanted:
-                parameter.requires_grad_(needed)

@@ -18,13 +18,7 @@ from torch.nn import functional
 
 from fewshot_core.nets.cell import Cell
 from fewshot_core.nets.fast_cell import PIXELS, per_channel
-from fewshot_core.nets.layers import (
-    BatchNorm,
-    ConvNorm,
-    ReductionBlock,
-    pooled,
-    pooled_backward,
-)
+from fewshot_core.nets.layers import BatchNorm, ConvNorm, ReductionBlock, pooled, pooled_backward
 from fewshot_core.nets.supernet import Supernet, probed_weights
 from fewshot_core.nets.wiring import Link, wiring_of
 
@@ -102,41 +96,37 @@ class Relu:
         return gradient.map(lambda part: _relu_backward(part, self.outputs.value, 0))
 
 
+@dataclass(frozen=True)
 class Convolution:
     """A convolution."""
 
-    def __init__(self, layer: nn.Conv2d, inputs: Pair, record: Record) -> None:
-        self.layer = layer
-        self.inputs = inputs
-        self.record = record
+    layer: nn.Conv2d
+    inputs: Pair
+    record: Record
 
     def outputs(self) -> Pair:
         """Outputs; to their tangents the outputs themselves are still to be added."""
         return self.inputs.map(self.layer)
 
-    def backward(
-        self, gradient: Pair, factors: Tensor | None = None, of_inputs: bool = True
-    ) -> Pair | None:
-        """Record the gradient of the weight; return that of the inputs, or None if not wanted.
+    def backward(self, gradient: Pair, factors: Tensor | None = None) -> Pair:
+        """Record the gradient of the weight and return that of the inputs.
 
         Args:
             gradient: The gradient of the outputs, and its tangent plus itself.
             factors: What it is still to be multiplied by, (C,), None for one.
-            of_inputs: Whether the gradient of the inputs is wanted.
         """
-        weight = self.layer.weight
+        weight, inputs = self.layer.weight, self.inputs
         scale = 1.0 if factors is None else factors.view(-1, 1, 1, 1)
         kernel = weight * scale
-        inputs, tangents = self.inputs.value, self.inputs.tangent
-        of_value, own = self._back(gradient.value, inputs, kernel, of_inputs)
-        of_tangent, along_gradient = self._back(gradient.tangent, inputs, kernel, of_inputs)
-        _, along_inputs = self._back(gradient.value, tangents, kernel, False)
+        of_value, own = self._back(gradient.value, inputs.value, kernel)
+        of_tangent, along_gradient = self._back(gradient.tangent, inputs.value, kernel)
+        _, along_inputs = self._back(gradient.value, inputs.tangent, kernel, of_inputs=False)
         own.mul_(scale)
         self.record(weight, own, along_gradient.add_(along_inputs).mul_(scale).sub_(own))
-        return Pair(of_value, of_tangent) if of_inputs else None
+        return Pair(of_value, of_tangent)
 
     def _back(
-        self, gradient: Tensor, inputs: Tensor, kernel: Tensor, of_inputs: bool
+        self, gradient: Tensor, inputs: Tensor, kernel: Tensor, of_inputs: bool = True
     ) -> tuple[Tensor, Tensor]:
         layer = self.layer
         of_features, of_weight, _ = _convolution_backward(
@@ -218,17 +208,15 @@ class NormalisedConvolution:
         self.norm.add_to(total)
         return total.pair
 
-    def backward(self, gradient: Pair, share: float = 1.0, of_inputs: bool = True) -> Pair | None:
+    def backward(self, gradient: Pair, share: float = 1.0) -> Pair:
         """Map the gradient of the outputs to that of the inputs.
 
         Args:
             gradient: The gradient of what the outputs are part of, ``norm.centred``: several
                 layers that lead to one node share it.
             share: What they count in it.
-            of_inputs: Whether the gradient of the inputs is wanted.
         """
-        through = self.norm.backward(gradient)
-        return self.convolution.backward(through, self.norm.factors * share, of_inputs)
+        return self.convolution.backward(self.norm.backward(gradient), self.norm.factors * share)
 
 
 def _mean_product(one: Tensor, other: Tensor) -> Tensor:
@@ -252,45 +240,30 @@ def _plus(total: Tensor | None, features: Tensor, share: float | Tensor) -> Tens
 _pool_backward = torch.ops.aten.avg_pool2d_backward.default
 
 
-@dataclass(frozen=True)
-class GradientTangent:
-    """What differentiating the loss twice along the weights gives, for every probed weight by name.
-
-    Attributes:
-        gradient: The gradient of the mean cross-entropy.
-        tangent: The Hessian times the weights.
-    """
-
-    gradient: dict[str, Tensor]
-    tangent: dict[str, Tensor]
-
-
 @torch.no_grad()
-def gradient_tangent(supernet: Supernet, images: Tensor, labels: Tensor) -> GradientTangent:
-    """Compute the gradient of a batch's loss and its Hessian times the weights.
+def gradient_tangent(
+    supernet: Supernet, images: Tensor, labels: Tensor
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Compute the gradient of a batch's mean cross-entropy, and its Hessian times the weights.
 
     Args:
         supernet: The network; its batch norm may use the statistics of the batch, through which
             is then differentiated, or the stored ones.
         images: Shape (B, 3, H, W).
         labels: Shape (B,), int64.
+
+    Returns:
+        Both for every probed weight by name.
     """
     weights = probed_weights(supernet)
-    gradients = {id(weight): (torch.zeros_like(weight),) * 2 for weight in weights.values()}
+    names = {id(weight): name for name, weight in weights.items()}
+    gradients = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    tangents = dict(gradients)
 
     def record(weight: Tensor, gradient: Tensor, tangent: Tensor) -> None:
-        gradients[id(weight)] = gradient, tangent
+        name = names[id(weight)]
+        gradients[name], tangents[name] = gradient, tangent
 
-    _pass(supernet, images, labels, record)
-    found = {name: gradients[id(weight)] for name, weight in weights.items()}
-    return GradientTangent(
-        {name: gradient for name, (gradient, _) in found.items()},
-        {name: tangent for name, (_, tangent) in found.items()},
-    )
-
-
-def _pass(supernet: Supernet, images: Tensor, labels: Tensor, record: Record) -> None:
-    """Go forward and back through a supernet and record the gradient of each weight."""
     images = images.contiguous(memory_format=torch.channels_last)
     stem = NormalisedConvolution(supernet.stem, Pair(images, torch.zeros_like(images)), record)
     features = stem.outputs()
@@ -305,7 +278,8 @@ def _pass(supernet: Supernet, images: Tensor, labels: Tensor, record: Record) ->
     gradient = _head(supernet, features, labels, record)
     while blocks:  # frees the memory of each block once it has been passed
         gradient = blocks.pop().backward(gradient)
-    stem.backward(stem.norm.centred(gradient), of_inputs=False)
+    stem.backward(stem.norm.centred(gradient))
+    return gradients, tangents
 
 
 class _Cell:
@@ -373,9 +347,7 @@ class _Cell:
             return
         centred = self.layers[numbers[0][0]].norm.centred(gradient)
         for number, source in numbers:
-            found = self.layers[number].backward(centred, self._share(number))
-            assert found is not None
-            convolved[source].add(found)
+            convolved[source].add(self.layers[number].backward(centred, self._share(number)))
 
 
 class _Reduction:
@@ -399,13 +371,10 @@ class _Reduction:
     def backward(self, gradient: Pair) -> Pair:
         """Map the gradient of the outputs to that of the inputs."""
         found = self.conv_b.backward(self.conv_b.norm.centred(gradient))
-        assert found is not None
         found = self.conv_a.backward(self.conv_a.norm.centred(self.second.backward(found)))
-        assert found is not None
         total = Sum(self.before)
         total.add(self.first.backward(found))
         short = self.shortcut.backward(Pair(gradient.value, gradient.tangent + gradient.value))
-        assert short is not None
         total.add(short.map(self._spread))
         return total.pair
 
@@ -427,8 +396,7 @@ def _head(supernet: Supernet, features: Pair, labels: Tensor, record: Record) ->
     shape = features.value.shape
     pixels = shape[2] * shape[3]
     spread = at_means.map(lambda part: (part / pixels)[..., None, None].expand(shape))
-    gradient = relu.backward(spread)
-    through = norm.backward(norm.centred(gradient))
+    through = norm.backward(norm.centred(relu.backward(spread)))
     return through.map(lambda part: part * per_channel(norm.factors))
 
 
@@ -441,9 +409,6 @@ def _classify(supernet: Supernet, means: Pair, labels: Tensor, record: Record) -
     truth = functional.one_hot(labels, outputs.shape[1]).to(probabilities.dtype)
     gradient = (probabilities - truth) / len(labels)
     changes = probabilities * (rates - (probabilities * rates).sum(1, keepdim=True)) / len(labels)
-    record(
-        weight,
-        gradient.T @ means.value,
-        changes.T @ means.value + gradient.T @ means.tangent,
-    )
+    tangent = changes.T @ means.value + gradient.T @ means.tangent
+    record(weight, gradient.T @ means.value, tangent)
     return Pair(gradient @ weight, (changes + gradient) @ weight)

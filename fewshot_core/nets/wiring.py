@@ -69,11 +69,8 @@ def edge_name(edge: int) -> str:
 def wiring_of(sub_space: SubSpace, path: tuple[int, ...] | None = None) -> Wiring:
     """List the edges of a sub-space's cells.
 
-    Args:
-        sub_space: The operations enabled on each edge. All of them have a position: edge by edge,
-            ascending.
-        path: For each edge, the place of the only one of its operations that is connected; None
-            for all.
+    All enabled operations have a position: edge by edge, ascending. ``path`` is, for each edge, the
+    place of the only one of its operations that is connected; None for all.
     """
     links: list[Link] = []
     names: list[str] = []

@@ -53,11 +53,11 @@ def by_differentiating_twice(supernet, images, labels):
 
 
 def compare(supernet, images, labels):
-    found = gradient_tangent(supernet, images, labels)
+    found, along = gradient_tangent(supernet, images, labels)
     gradients, tangents = by_differentiating_twice(supernet, images, labels)
-    for name, gradient, tangent in zip(found.gradient, gradients, tangents, strict=True):
-        torch.testing.assert_close(found.gradient[name], gradient.detach(), rtol=1e-7, atol=1e-9)
-        torch.testing.assert_close(found.tangent[name], tangent.detach(), rtol=1e-7, atol=1e-9)
+    for name, gradient, tangent in zip(found, gradients, tangents, strict=True):
+        torch.testing.assert_close(found[name], gradient.detach(), rtol=1e-7, atol=1e-9)
+        torch.testing.assert_close(along[name], tangent.detach(), rtol=1e-7, atol=1e-9)
     return gradients, tangents
 
 
@@ -90,8 +90,8 @@ def test_the_hessian_is_symmetric():
     expected = sum(
         (weight * product).sum() for weight, product in zip(weights, products, strict=True)
     )
-    found = gradient_tangent(supernet, images, labels)
-    total = sum((found.gradient[name] * found.tangent[name]).sum() for name in found.gradient)
+    found, along = gradient_tangent(supernet, images, labels)
+    total = sum((found[name] * along[name]).sum() for name in found)
     torch.testing.assert_close(total, expected.detach(), rtol=1e-9, atol=1e-12)
 
 
