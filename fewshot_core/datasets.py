@@ -7,15 +7,10 @@ from fewshot_core.registry import Registry
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set of NAS-Bench-201.
+    """A data set of NAS-Bench-201: ``name`` in every file and option, ``label`` in the app.
 
-    Attributes:
-        name: Its name in every file and option.
-        label: Its name in the app.
-        classes: Number of classes.
-        image_size: Height and width of its images, in pixels.
-        mean: Mean of each colour channel, for pixels between 0 and 1.
-        std: Standard deviation of each colour channel.
+    ``image_size`` is height and width in pixels; ``mean`` and ``std``, the standard deviation, are
+    those of each colour channel, for pixels between 0 and 1.
     """
 
     name: str
@@ -28,19 +23,16 @@ class Dataset:
 
 DATASETS: Registry[Dataset] = Registry("data set")
 # Channel statistics as NAS-Bench-201 uses them to normalise (Section 2.2 of Dong and Yang, 2020).
-DATASETS.add(
-    Dataset("cifar10", "CIFAR-10", 10, 32, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
-)
-DATASETS.add(
-    Dataset("cifar100", "CIFAR-100", 100, 32, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762))
-)
-DATASETS.add(
+for _dataset in (
+    Dataset("cifar10", "CIFAR-10", 10, 32, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+    Dataset("cifar100", "CIFAR-100", 100, 32, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
     Dataset(
-        "ImageNet16-120",
-        "ImageNet16-120",
-        120,
-        16,
-        (0.4811, 0.4575, 0.4078),
-        (0.2633, 0.2565, 0.2683),
-    )
-)
+        name="ImageNet16-120",
+        label="ImageNet16-120",
+        classes=120,
+        image_size=16,
+        mean=(0.4811, 0.4575, 0.4078),
+        std=(0.2633, 0.2565, 0.2683),
+    ),
+):
+    DATASETS.add(_dataset)

@@ -44,15 +44,8 @@ from fewshot_core.runs import (
     start,
 )
 from fewshot_core.runs.devices import choose_device
-from fewshot_core.search import PRESETS, list_algorithms
+from fewshot_core.search import PRESETS, list_algorithms, proxy
 from fewshot_core.search.options import override
-from fewshot_core.search.proxy import (
-    SharedAccuracies,
-    compare,
-    correlation_text,
-    read_shared,
-    write_shared,
-)
 from fewshot_core.search.records import CHECKPOINT
 from fewshot_core.space import SubSpace
 
@@ -331,13 +324,13 @@ def run_proxy(
         raise FewshotError(f"{run} is still running: wait for it, or cancel it")
     source = resolve_table(request.dataset, accuracy, table, place)
     values = load_accuracy(request.dataset, accuracy, source.name, place)
-    shared = read_shared(kept.path)
+    shared = proxy.read_shared(kept.path)
     if shared is None or not _is_measured(shared, kept, sample, seed):
         from fewshot_core.runs.search_job import measure_shared
 
         shared = measure_shared(request, kept.path, place, sample, seed, _tell)
-        write_shared(kept.path, shared)
-    correlation, frame = compare(shared, values)
+        proxy.write_shared(kept.path, shared)
+    correlation, frame = proxy.compare(shared, values)
     if correlation is None:
         raise FewshotError(f"the table {source.name} has fewer than two of these architectures")
     document = {
@@ -359,12 +352,12 @@ def run_proxy(
         f"{len(frame)} architectures with the weights of epoch {shared.epoch}, on {shared.images} "
         f"images ({'held out' if shared.held_out else 'also trained on'}), against {accuracy} "
         f"accuracy in the table {source.name}",
-        f"Kendall's tau: {correlation_text(correlation.kendall)}",
-        f"Spearman: {correlation_text(correlation.spearman)}",
+        f"Kendall's tau: {proxy.correlation_text(correlation.kendall)}",
+        f"Spearman: {proxy.correlation_text(correlation.spearman)}",
     )
 
 
-def _is_measured(shared: SharedAccuracies, run: RunFolder, sample: int, seed: int) -> bool:
+def _is_measured(shared: proxy.SharedAccuracies, run: RunFolder, sample: int, seed: int) -> bool:
     """Whether a sample was measured with the current weights of a run."""
     records, request = run.records(), run.request()
     size = request.sub_space.size if isinstance(request, SearchRequest) else SubSpace.full().size

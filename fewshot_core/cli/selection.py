@@ -11,6 +11,7 @@ import typer
 from rich.console import RenderableType
 from rich.table import Table
 
+from fewshot_core import selection
 from fewshot_core.bench import load_accuracy
 from fewshot_core.cli.common import (
     Accuracy,
@@ -32,32 +33,7 @@ from fewshot_core.cli.common import (
 )
 from fewshot_core.data_folder import data_dir
 from fewshot_core.errors import FewshotError, SelectionError
-from fewshot_core.selection import (
-    DEFAULT_WINDOW,
-    RANKINGS,
-    STRATEGIES,
-    Choice,
-    Curves,
-    HalvingResult,
-    ImportedCurves,
-    comparable,
-    curves_by_seed,
-    describe_curves,
-    describe_milestones,
-    imported_curves,
-    open_curves,
-    paper_milestones,
-    parse_milestones,
-    proxy_correlation,
-    read_curves,
-    recorded_curves,
-    remove_curves,
-    result_document,
-    schedule_grid,
-    search_families,
-    store_curves,
-    verdict,
-)
+from fewshot_core.selection import DEFAULT_WINDOW, RANKINGS, STRATEGIES
 from fewshot_core.splitting.tree import NamedSplit
 
 
@@ -73,11 +49,11 @@ class NamedCurves:
 
 def _from_file(curves: str, place: Path) -> NamedCurves:
     """Read a file of curves, or imported ones."""
-    path, known = Path(curves), imported_curves(place)
+    path, known = Path(curves), selection.imported_curves(place)
     if path.is_file():
-        return NamedCurves(curves, read_curves(path), {"curves": curves})
+        return NamedCurves(curves, selection.read_curves(path), {"curves": curves})
     if curves in known:
-        return NamedCurves(curves, open_curves(curves, place), {"curves": curves})
+        return NamedCurves(curves, selection.open_curves(curves, place), {"curves": curves})
     raise SelectionError(
         f"there is no file {curves}, nor are there imported curves of that name (there are "
         f"{', '.join(known) or 'none'})"
@@ -95,12 +71,12 @@ def _recorded(
     """Read the curves of recorded searches in the sub-spaces of a split; see ``_family``."""
     with recorded_runs(place) as store:
         found = store.searches(dataset)
-        family = _family(search_families(split.leaves, found), searches, split.title)
+        family = _family(selection.search_families(split.leaves, found), searches, split.title)
         found = found[found["family"] == family["family"]]
         records = store.search_records(list(found["run_id"]))
     kind, table = preferred_accuracy(dataset, kind, table, place)
     accuracy = load_accuracy(dataset, kind, table, place)
-    joined = recorded_curves(split.leaves, found, records, accuracy)
+    joined = selection.recorded_curves(split.leaves, found, records, accuracy)
     details = {
         "split": split.title,
         "dataset": dataset,
@@ -212,21 +188,25 @@ def run_halve(
     documents = []
     parts: list[RenderableType] = []
     for number, one in tables.items():
-        epochs = paper_milestones(one, end) if milestones is None else parse_milestones(milestones)
-        result = Choice(kind, epochs, keep, k, epoch, rank_by, window).apply(one, end)
+        epochs = (
+            selection.paper_milestones(one, end)
+            if milestones is None
+            else selection.parse_milestones(milestones)
+        )
+        result = selection.Choice(kind, epochs, keep, k, epoch, rank_by, window).apply(one, end)
         missing = found.missing.get(number, ())
         own = {**found.details, "seed": number, "missing": list(missing)}
-        documents.append(own | result_document(result))
+        documents.append(own | selection.result_document(result))
         parts.append(_selection(result, one, f"{found.title}, seed {number}"))
         if missing and not as_json:
             err.print(f"not searched with seed {number}: {', '.join(missing)}")
         if kind == "halving":
-            parts.append(describe_milestones(one, result))
-        parts.append(verdict(result))
+            parts.append(selection.describe_milestones(one, result))
+        parts.append(selection.verdict(result))
     show(as_json, documents[0] if len(documents) == 1 else {"results": documents}, *parts)
 
 
-def _selection(result: HalvingResult, curves: Curves, title: str) -> Table:
+def _selection(result: selection.HalvingResult, curves: selection.Curves, title: str) -> Table:
     """Tabulate how long each sub-supernet was trained and what it finds by the end."""
     found, valid = curves.at("test_accuracy", result.end), curves.values["valid_accuracy"]
     rows = []
@@ -248,9 +228,9 @@ def _selection(result: HalvingResult, curves: Curves, title: str) -> Table:
     return table_of(columns, rows, title)
 
 
-def _of_seeds(found: NamedCurves, seeds: list[int]) -> dict[int, Curves]:
+def _of_seeds(found: NamedCurves, seeds: list[int]) -> dict[int, selection.Curves]:
     """Select the curves of the requested seeds."""
-    tables = curves_by_seed(found.frame)
+    tables = selection.curves_by_seed(found.frame)
     missing = [number for number in seeds if number not in tables]
     if missing:
         known = ", ".join(map(str, tables))
@@ -262,12 +242,12 @@ def _compare(found: NamedCurves, seeds: list[int], end: int | None, as_json: boo
     """Print cost and regret of many schedules, and the proxy's rank correlation."""
     frame = found.frame
     if "seed" in frame:
-        frame = comparable(frame[frame["seed"].isin(seeds)])
+        frame = selection.comparable(frame[frame["seed"].isin(seeds)])
         seeds = sorted({int(number) for number in frame["seed"]})
-    grid = schedule_grid(frame, end=end)
+    grid = selection.schedule_grid(frame, end=end)
     document = {**found.details, "seeds": seeds, "schedules": grid.to_dict("records")}
     if as_json:
-        proxy = proxy_correlation(frame, end).astype(object)
+        proxy = selection.proxy_correlation(frame, end).astype(object)
         document["proxy"] = proxy.where(proxy.notna(), None).to_dict("records")
     show(as_json, document, _schedules(grid, found.title))
 
@@ -306,7 +286,7 @@ def curves_import(
     as_json: AsJson = False,
 ) -> None:
     """Check every row of a file of curves and copy it to the data folder."""
-    about = store_curves(path, data_dir(folder), name)
+    about = selection.store_curves(path, data_dir(folder), name)
     show(as_json, asdict(about), f"imported {about.name}: {_what(about)}")
 
 
@@ -316,9 +296,9 @@ def curves_list(folder: DataDir = None, as_json: AsJson = False) -> None:
     place = data_dir(folder)
     documents: list[dict[str, Any]] = []
     rows = []
-    for name in imported_curves(place):
+    for name in selection.imported_curves(place):
         try:
-            about = describe_curves(name, place)
+            about = selection.describe_curves(name, place)
         except SelectionError as error:
             documents.append({"name": name, "problem": str(error)})
             rows.append((name, str(error), "", ""))
@@ -334,11 +314,11 @@ def curves_remove(
     name: Annotated[str, typer.Argument(help="Their name.")], folder: DataDir = None
 ) -> None:
     """Delete imported curves; the original file stays."""
-    remove_curves(name, data_dir(folder))
+    selection.remove_curves(name, data_dir(folder))
     typer.echo(f"removed {name}")
 
 
-def _what(about: ImportedCurves) -> str:
+def _what(about: selection.ImportedCurves) -> str:
     seeds = ", ".join(map(str, about.seeds))
     return (
         f"{about.sub_spaces} sub-spaces up to epoch {about.end}, "

@@ -287,14 +287,12 @@ def most_sharing_first(metrics: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class OperationScores:
-    """The scores of the operations enabled on one edge.
+    """The scores of the operations enabled on one edge, ascending by operation number.
 
     Attributes:
-        operations: The operation numbers enabled on the edge, ascending.
         values: One score each, or None where the metric compares only pairs.
         similarity: Shape (n, n), float64: the larger, the more similar.
-        degenerate: Whether the scores do not distinguish the operations.
-        reason: Why, or None.
+        degenerate: Whether the scores do not distinguish the operations, for the ``reason``.
     """
 
     operations: tuple[int, ...]

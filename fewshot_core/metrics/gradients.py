@@ -45,23 +45,17 @@ def loss_gradients(supernet: Supernet, batch: Batch) -> Tensors:
 
 @dataclass(frozen=True)
 class Curvature:
-    """What differentiating the loss twice gives.
-
-    Attributes:
-        gradient: The gradient g of the mean cross-entropy, for every probed weight by name.
-        product: The sum of weight * (H g) over all probed weights, H the Hessian.
-    """
+    """The gradient g of the mean cross-entropy, and the sum of weight * (H g), H its Hessian."""
 
     gradient: Tensors
     product: float
 
 
 def loss_curvature(supernet: Supernet, batch: Batch) -> Curvature:
-    """Compute the gradient of a batch's loss, and the weights times its Hessian times that.
+    """Differentiate the loss of a batch twice, exactly, also through the batch's statistics.
 
-    Both are of the same batch, and exact, also through the statistics of the batch. The Hessian is
-    symmetric: weights times (H g) is g times (H weights), which loses no digits, while the terms of
-    the former nearly cancel in an untrained network.
+    The Hessian is symmetric: weights times (H g) is g times (H weights), which loses no digits,
+    while the terms of the former nearly cancel in an untrained network.
     """
     from fewshot_core.nets.tangent_pass import gradient_tangent
 

@@ -17,7 +17,7 @@ What a cell costs beside its convolutions is going through memory. As one functi
 backward pass go through it about half as often as they would operation by operation.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fewshot_core.nets.layers import pixel_shares, pixel_sums, pooled, pooled_backward
+from fewshot_core.nets.layers import pixel_shares, pixel_sums, pooled_backward
 from fewshot_core.nets.wiring import Link, Wiring
 
 PIXELS = (2, 3)
@@ -84,7 +84,7 @@ class ForwardPass:
         norms *= own_shares(self.wiring, self.shares, features)
         self._scales, self._shifts = norms
         self._factors, self._inverses = torch.empty_like(norms)
-        self._passed_on: dict[tuple[int, bool], Tensor] = {}
+        self._pooled: dict[tuple[str, int], Tensor] = {}
         self._centred: list[Tensor] = []
         self._nodes = [features]
         rectified = []
@@ -96,7 +96,7 @@ class ForwardPass:
         pooled: list[Tensor | None] = [None] * 3
         if self.of_shares:
             nodes[:] = self._nodes
-            pooled = [self._passed_on.get((source, False)) for source in range(3)]
+            pooled = [self._pooled.get(("pool", source)) for source in range(3)]
         return output, Saved(nodes, pooled, rectified, self._inverses, self._centred)
 
     def _convolve(self, source: int) -> Tensor | None:
@@ -127,8 +127,8 @@ class ForwardPass:
         numbers = [number for link in links for number in link.convolutions]
         total = per_channel(self._shifts[numbers].sum(0))
         for link in links:
-            for share, output in self._linear(link):
-                total = _plus(total, output, share)
+            for kind, share in linear_parts(link, self.shares, merged=not self.of_shares):
+                total = _plus(total, self._passed_on(kind, link.source), share)
         for number in numbers:
             factors = per_channel(self._factors[number])
             total = _plus_scaled(total, self._centred[number], factors)
@@ -136,35 +136,36 @@ class ForwardPass:
             return total
         return total.expand_as(features).contiguous(memory_format=torch.channels_last)
 
-    def _linear(self, link: Link) -> Iterator[tuple[float, Tensor]]:
-        """Yield what a link passes on without convolving it, with its weight."""
-        if not self.of_shares and link.skip is not None and equal_shares(link, self.shares):
-            yield self.shares[link.skip], self._pooled(link.source, with_itself=True)
-            return
-        if link.skip is not None:
-            yield self.shares[link.skip], self._nodes[link.source]
-        if link.pool is not None:
-            yield self.shares[link.pool], self._pooled(link.source)
-
-    def _pooled(self, source: int, with_itself: bool = False) -> Tensor:
-        """Pooled features of a node, plus the features themselves if wanted."""
-        key = source, with_itself
-        if key not in self._passed_on:
-            features = self._nodes[source]
-            if with_itself:
-                sums = pixel_sums(features)
+    def _passed_on(self, kind: str, source: int) -> Tensor:
+        """Features of a node as they leave it without a convolution; see ``linear_parts``."""
+        features = self._nodes[source]
+        if kind == "skip":
+            return features
+        if (kind, source) not in self._pooled:
+            sums = pixel_sums(features)
+            if kind == "both":
                 torch.addcmul(features, sums, pixel_shares(features), out=sums)
-                self._passed_on[key] = sums
             else:
-                self._passed_on[key] = pooled(features)
-        return self._passed_on[key]
+                sums.mul_(pixel_shares(features))
+            self._pooled[kind, source] = sums
+        return self._pooled[kind, source]
 
 
-def equal_shares(link: Link, shares: Sequence[float]) -> bool:
-    """Whether a link has both skip connection and pooling, of the same weight."""
-    if link.skip is None or link.pool is None:
-        return False
-    return shares[link.skip] == shares[link.pool]
+def linear_parts(
+    link: Link, shares: Sequence[float], merged: bool = True
+) -> list[tuple[str, float]]:
+    """List what a link passes on without convolving it, ``skip`` and ``pool``, with its weight.
+
+    Two of the same weight are ``merged`` into one part, ``both``.
+    """
+    weights = [
+        (kind, shares[position])
+        for kind, position in (("skip", link.skip), ("pool", link.pool))
+        if position is not None
+    ]
+    if merged and len(weights) == 2 and weights[0][1] == weights[1][1]:
+        return [("both", weights[0][1])]
+    return weights
 
 
 def own_shares(wiring: Wiring, shares: Sequence[float], like: Tensor) -> Tensor:
@@ -317,19 +318,12 @@ class BackwardPass:
             self._linear_gradients(link, gradient)
         if link.source == 0 and not self.of_features:
             return
-        both = equal_shares(link, self.shares)
-        if link.skip is not None:
-            kind = "both" if both else "skip"
-            self._add(kind, link.source, gradient, self.shares[link.skip])
-        if link.pool is not None and not both:
-            self._add("pool", link.source, gradient, self.shares[link.pool])
-
-    def _add(self, kind: str, source: int, gradient: Tensor, share: float) -> None:
-        passed = self._passed[source]
-        if kind in passed:
-            passed[kind].add_(gradient, alpha=share)
-        else:
-            passed[kind] = gradient * share
+        passed = self._passed[link.source]
+        for kind, share in linear_parts(link, self.shares):
+            if kind in passed:
+                passed[kind].add_(gradient, alpha=share)
+            else:
+                passed[kind] = gradient * share
 
     def _linear_gradients(self, link: Link, gradient: Tensor) -> None:
         """Compute the gradients of the weights of skip connection and pooling."""

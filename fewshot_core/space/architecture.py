@@ -63,8 +63,7 @@ class Architecture:
         """
         if not isinstance(text, str):
             raise SpaceError(f"expected an architecture string like {_EXAMPLE!r}, got {text!r}")
-        operations = tuple(_read_items(text.strip()))
-        return cls(operations)
+        return cls(tuple(_read_items(text.strip())))
 
     @classmethod
     def from_index(cls, index: int) -> "Architecture":
@@ -77,12 +76,8 @@ class Architecture:
             raise SpaceError(
                 f"expected an architecture index from 0 to {ARCHITECTURE_COUNT - 1}, got {index}"
             )
-        digits: list[int] = []
-        rest = int(index)
-        for _ in EDGES:
-            rest, digit = divmod(rest, len(OPERATIONS))
-            digits.append(digit)
-        return cls(tuple(reversed(digits)))
+        base = len(OPERATIONS)
+        return cls(tuple(int(index) // base**place % base for place in reversed(range(len(EDGES)))))
 
     @property
     def index(self) -> int:

@@ -38,7 +38,12 @@ class SubSpace:
                 f"expected the operations of {len(EDGES)} edges, got {len(self.enabled)}"
             )
         for edge, operations in enumerate(self.enabled):
-            _check_operations(edge, operations)
+            valid = bool(operations) and set(operations) <= set(_FULL)
+            if not valid or list(operations) != sorted(set(operations)):
+                raise SpaceError(
+                    f"edge {edge_label(edge)}: expected at least one operation number from 0 to "
+                    f"{len(OPERATIONS) - 1}, in ascending order, got {operations!r}"
+                )
 
     @classmethod
     def full(cls) -> "SubSpace":
@@ -124,15 +129,6 @@ def check_partition(leaves: Sequence[SubSpace]) -> None:
             f"{int((counts == 0).sum()):,} are missing and {int((counts > 1).sum()):,} are in more "
             f"than one; the first, {Architecture.from_index(first).to_string()}, is in "
             f"{int(counts[first])}"
-        )
-
-
-def _check_operations(edge: int, operations: tuple[int, ...]) -> None:
-    valid = bool(operations) and set(operations) <= set(_FULL)
-    if not valid or list(operations) != sorted(set(operations)):
-        raise SpaceError(
-            f"edge {edge_label(edge)}: expected at least one operation number from 0 to "
-            f"{len(OPERATIONS) - 1}, in ascending order, got {operations!r}"
         )
 
 

@@ -9,14 +9,15 @@ import json
 import re
 import zipfile
 from collections.abc import Iterable, Mapping
+from itertools import count
 from pathlib import Path, PurePath
 from typing import Any
 
-from fewshot_core.data_folder import atomic_folder, locked, read_limited, write_json
+from fewshot_core.data_folder import locked, read_limited, write_json
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import SpaceError, SplittingError, UnknownNameError
 from fewshot_core.space import EDGES, OPERATIONS, SubSpace, edge_label
-from fewshot_core.splitting.search_configs import search_configs, split_from_search_configs
+from fewshot_core.splitting.search_configs import split_from_search_configs
 from fewshot_core.splitting.tree import NamedSplit, SplitTree
 
 LARGEST = 16_000_000
@@ -76,10 +77,9 @@ def masks_of_splits(splits: Iterable[NamedSplit]) -> dict[str, Any]:
 def read_splits(path: Path) -> list[NamedSplit]:
     """Read the splits of a file or folder.
 
-    Args:
-        path: A JSON file of masks (see ``splits_from_masks``) or of a splitting tree (see
-            ``SplitTree.to_json``), or a folder of YAML search configurations, which are one split;
-            other files in the folder are ignored.
+    It is a JSON file of masks (see ``splits_from_masks``) or of a splitting tree (see
+    ``SplitTree.to_json``), or a folder of YAML search configurations, which are one split; other
+    files in the folder are ignored.
 
     Raises:
         SplittingError: If it cannot be read, is none of these, or a split does not cover all
@@ -97,14 +97,11 @@ def read_splits(path: Path) -> list[NamedSplit]:
 
 
 def parse_splits(files: Mapping[str, str], source: str) -> list[NamedSplit]:
-    """Read the splits of files that are in memory.
+    """Read the splits of files that are in memory; raises as ``read_splits``.
 
     Args:
         files: The content of each file by its name: one JSON file, or search configurations.
         source: What they are together: a folder's name, or how messages call the JSON file.
-
-    Raises:
-        SplittingError: As ``read_splits``.
     """
     suffixes = {PurePath(name).suffix.lower() for name in files}
     if files and suffixes <= set(_YAML):
@@ -143,27 +140,6 @@ def write_masks(path: Path, splits: Iterable[NamedSplit]) -> None:
     write_json(path, masks_of_splits(splits))
 
 
-def write_search_configs(
-    folder: Path, split: NamedSplit, algorithm: str = "darts-1st", epochs: int = 50, seed: int = 0
-) -> list[Path]:
-    """Write a split as search configurations into a new folder; see ``search_configs``.
-
-    Returns:
-        The files, in tree order; all directly in the folder.
-
-    Raises:
-        SplittingError: If the folder has something in it, or the split has no data set.
-        UnknownNameError: If there is no such data set or algorithm.
-    """
-    files = search_configs(split, algorithm, epochs, seed)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SplittingError(f"expected a new or an empty folder to write to, got {folder}")
-    with atomic_folder(folder) as temporary:
-        for name, text in files.items():
-            (temporary / name).write_text(text, encoding="utf-8")
-    return [folder / name for name in files]
-
-
 def zip_archive(files: Mapping[str, str]) -> bytes:
     """Pack files into one ZIP archive, the same bytes for the same files."""
     buffer = io.BytesIO()
@@ -181,12 +157,7 @@ def store_splits(splits: list[NamedSplit], source: str, data_dir: Path) -> list[
     """Import splits into the data folder, one file each; return their names.
 
     A split that was imported already, under the same name and with the same sub-spaces, is left as
-    it is; another one under that name gets a number.
-
-    Args:
-        splits: The splits.
-        source: What they come from; it becomes part of their names.
-        data_dir: The data folder.
+    it is; another one under that name gets a number. ``source`` becomes part of their names.
 
     Raises:
         SplittingError: If a split is of no known data set.
@@ -204,17 +175,16 @@ def store_splits(splits: list[NamedSplit], source: str, data_dir: Path) -> list[
 
 def _store(split: NamedSplit, source: str, data_dir: Path) -> str:
     parts = _safe(split.name) or "split", split.dataset, _safe(Path(source).stem) or "file"
-    wanted = "-".join(map(str, parts))[:90]
-    number = 1
-    while True:
-        name = wanted if number == 1 else f"{wanted}-{number}"
+    wanted = name = "-".join(map(str, parts))[:90]
+    for number in count(2):
         path = _folder(data_dir) / f"{name}.json"
         if not path.exists():
             write_masks(path, [split])
-            return name
+            break
         if read_imported(path) == split:
-            return name
-        number += 1
+            break
+        name = f"{wanted}-{number}"
+    return name
 
 
 def _safe(text: str) -> str:
@@ -227,11 +197,7 @@ def imported_names(data_dir: Path) -> list[str]:
 
 
 def imported_path(name: str, data_dir: Path) -> Path:
-    """Find the file of an imported split.
-
-    Raises:
-        UnknownNameError: If there is none of that name.
-    """
+    """Find the file of an imported split; raises UnknownNameError if there is none."""
     path = _folder(data_dir) / f"{name}.json"
     if not _NAME.fullmatch(name) or not path.is_file():
         known = ", ".join(imported_names(data_dir)) or "none"
@@ -240,11 +206,7 @@ def imported_path(name: str, data_dir: Path) -> Path:
 
 
 def read_imported(path: Path) -> NamedSplit:
-    """Read the file of an imported split.
-
-    Raises:
-        SplittingError: If it is damaged.
-    """
+    """Read the file of an imported split; raises SplittingError if it is damaged."""
     splits = read_splits(path)
     if len(splits) != 1:
         raise SplittingError(f"{path}: expected one split, got {len(splits)}")
@@ -257,11 +219,7 @@ def open_imported(name: str, data_dir: Path) -> NamedSplit:
 
 
 def remove_imported(name: str, data_dir: Path) -> None:
-    """Delete an imported split; the file it was imported from stays.
-
-    Raises:
-        UnknownNameError: If there is none of that name.
-    """
+    """Delete an imported split, not what it was imported from; raises as ``imported_path``."""
     imported_path(name, data_dir).unlink()
 
 

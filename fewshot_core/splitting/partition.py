@@ -51,27 +51,24 @@ def partition(similarity: npt.ArrayLike, groups: int = 2, balanced: bool = False
     sum over the distance of Eq. 2, which would put unlike operations together; as in its Eq. 1 and
     in GM-NAS, what is summed here is a similarity.
 
+    Among equals the first in the order of ``set_partitions`` is chosen. A similarity that is not
+    finite makes all groupings equal.
+
     Args:
         similarity: Symmetric, shape (n, n). The diagonal does not count.
         groups: How many non-empty groups to form.
         balanced: Whether group sizes may differ by at most one (GM-NAS).
 
-    Returns:
-        The grouping; among equals the first in the order of ``set_partitions``, with the others
-        in ``ties``. A similarity that is not finite makes all groupings equal.
-
     Raises:
         SplittingError: If the matrix is not square and symmetric, or has fewer than ``groups``
             rows.
     """
-    candidates = rank_candidates(similarity, groups, balanced)
-    best = candidates[0]
-    tolerance = max(TIE_TOLERANCE * abs(best.cut), _ROUNDING * _magnitude(_check(similarity)))
-    ties = tuple(
-        candidate.groups for candidate in candidates[1:] if not candidate.cut - best.cut > tolerance
-    )
-    first, *others = sorted((best.groups, *ties), key=_order)
-    return Partition(first, best.cut, tuple(others))
+    best, *others = rank_candidates(similarity, groups, balanced)
+    magnitude = float(np.abs(np.triu(_check(similarity), 1)).sum())
+    tolerance = max(TIE_TOLERANCE * abs(best.cut), _ROUNDING * magnitude)
+    ties = [other.groups for other in others if not other.cut - best.cut > tolerance]
+    first, *equal = sorted((best.groups, *ties), key=_order)
+    return Partition(first, best.cut, tuple(equal))
 
 
 def rank_candidates(
@@ -91,13 +88,8 @@ def rank_candidates(
 def set_partitions(count: int, groups: int, balanced: bool = False) -> tuple[Groups, ...]:
     """Return all partitions of 0 to count - 1 into non-empty groups: 15 for five into two.
 
-    Args:
-        count: How many items there are.
-        groups: How many groups to form.
-        balanced: Whether group sizes may differ by at most one.
-
-    Returns:
-        The partitions; within each, smaller groups first, then by their first member.
+    Within each, smaller groups come first, then those with the smaller first member. In
+    ``balanced`` ones, group sizes differ by at most one.
 
     Raises:
         SplittingError: If there are fewer items than groups, or no group.
@@ -134,13 +126,7 @@ def _cut(matrix: npt.NDArray[np.float64], grouping: Groups) -> float:
     group_of = np.empty(len(matrix), dtype=np.int64)
     for number, members in enumerate(grouping):
         group_of[list(members)] = number
-    between = group_of[:, None] != group_of[None, :]
-    return float(matrix[between].sum() / 2)
-
-
-def _magnitude(matrix: npt.NDArray[np.float64]) -> float:
-    """Return the sum of the sizes of all similarities between two different operations."""
-    return float(np.abs(np.triu(matrix, 1)).sum())
+    return float(matrix[group_of[:, None] != group_of].sum() / 2)
 
 
 def _check(similarity: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -10,7 +10,6 @@ operation; the key ``dataset`` names the data set.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from reprlib import Repr
 from typing import Any, TypeGuard
 
@@ -18,120 +17,68 @@ import yaml
 
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import SpaceError, SplittingError
-from fewshot_core.registry import Registry
 from fewshot_core.space import EDGES, OPERATIONS, SubSpace
 from fewshot_core.splitting.tree import NamedSplit
+
+EPOCHS = 50
 
 _LOSS = {"name": "cross_entropy", "config": {"label_smoothing": 0}}
 
 _DATA = {"subset": 1, "valid_split": 0.5, "workers": 4, "batch_size": 64}
 
-
-@dataclass(frozen=True)
-class AlgorithmSettings:
-    """What distinguishes an algorithm from the others.
-
-    Attributes:
-        name: Its name.
-        label: What the authors' files call it.
-        network: The network's name.
-        scheduler: The scheduler's name, and its name for the number of epochs.
-        network_options: The network's options beside those that all networks have.
-        architecture: The name of what trains the architecture.
-        architecture_options: Its options beside the optimiser, the loss and ``second_order``.
-        second_order: Whether the architecture's gradient is of second order.
-    """
-
-    name: str
-    label: str
-    network: str
-    scheduler: tuple[str, str] = ("CosineAnnealingWarmRestarts", "T_0")
-    network_options: Mapping[str, Any] = field(default_factory=dict)
-    architecture: str = "Architecture"
-    architecture_options: Mapping[str, Any] = field(default_factory=dict)
-    second_order: bool = False
-
-
-SEARCH_SETTINGS: Registry[AlgorithmSettings] = Registry("search algorithm")
-"""The algorithms for which there are settings."""
-
-_TEMPERATURE = {"lam_min": 0.1, "lam_max": 1.0, "curr_lam": 1.0}
-"""How SNAS cools down, over as many epochs as the search trains."""
-
-for _settings in (
-    AlgorithmSettings("darts-1st", "darts", "NetworkDarts"),
-    AlgorithmSettings("darts-2nd", "darts2", "NetworkDarts", second_order=True),
-    AlgorithmSettings(
-        "snas",
-        "snas",
-        "NetworkSnas",
-        ("CosineAnnealingLR", "T_max"),
-        {"forward_samples": 1, "temperature": {"name": "TempScheduler", "config": _TEMPERATURE}},
-    ),
-    AlgorithmSettings(
-        "dsnas",
-        "dsnas",
-        "NetworkRP",
-        ("CosineAnnealingLR", "T_max"),
-        {"forward_samples": 5, "independence": True},
-        "SamplingArchitecture",
-        {"train_or_valid": "valid", "threshold": 0.8, "method": "_reinforce_loo"},
-    ),
-):
-    SEARCH_SETTINGS.add(_settings)
-
-
-def _settings_of(chosen: AlgorithmSettings, epochs: int) -> dict[str, Any]:
-    """Write out everything that is the same for all sub-supernets."""
-    if epochs < 1:
-        raise SplittingError(f"expected at least 1 epoch of search, got {epochs}")
-    network: dict[str, Any] = {"C": 16, "N": 5, "max_nodes": 4, "space": list(OPERATIONS)}
-    network |= {"affine": False, "track_running_stats": True, **chosen.network_options}
-    if "temperature" in network:
-        temperature = network["temperature"]
-        config = {**temperature["config"], "total_epochs": epochs}
-        network["temperature"] = {**temperature, "config": config}
-    architecture = {
-        "optimizer": {
-            "name": "Adam",
-            "config": {"lr": 0.0003, "betas": [0.5, 0.999], "weight_decay": 0.001},
+_SETTINGS: Mapping[str, Any] = {
+    "seed": 0,
+    "disable_tdqm": True,
+    "fast": False,
+    "multi-gpu": False,
+    "test": False,
+    "profiling": False,
+    "base_config": {
+        "network": {
+            "name": "NetworkDarts",
+            "config": {
+                "C": 16,
+                "N": 5,
+                "max_nodes": 4,
+                "space": list(OPERATIONS),
+                "affine": False,
+                "track_running_stats": True,
+            },
         },
-        "loss": _LOSS,
-        "second_order": chosen.second_order,
-        **chosen.architecture_options,
-    }
-    scheduler, length = chosen.scheduler
-    base_config = {
-        "network": {"name": chosen.network, "config": network},
         "optimizer": {
             "name": "SGD",
             "config": {"lr": 0.025, "momentum": 0.9, "weight_decay": 0.0003, "nesterov": True},
         },
-        "scheduler": {"name": scheduler, "config": {length: epochs, "eta_min": 0.001}},
+        "scheduler": {
+            "name": "CosineAnnealingWarmRestarts",
+            "config": {"T_0": EPOCHS, "eta_min": 0.001},
+        },
         "loss": _LOSS,
-        "architecture": {"name": chosen.architecture, "config": architecture},
-    }
-    return {
-        "disable_tdqm": True,
-        "fast": False,
-        "multi-gpu": False,
-        "test": False,
-        "profiling": False,
-        "base_config": base_config,
-        "default": {"dataloader": _DATA},
-        "warmup": None,
-        "splitting": None,
-        "training": {"epochs": epochs, "dataloader": _DATA},
-    }
+        "architecture": {
+            "name": "Architecture",
+            "config": {
+                "optimizer": {
+                    "name": "Adam",
+                    "config": {"lr": 0.0003, "betas": [0.5, 0.999], "weight_decay": 0.001},
+                },
+                "loss": _LOSS,
+                "second_order": False,
+            },
+        },
+    },
+    "default": {"dataloader": _DATA},
+    "warmup": None,
+    "splitting": None,
+    "training": {"epochs": EPOCHS, "dataloader": _DATA},
+}
+"""Everything that is the same for all sub-supernets: a search with first-order DARTS."""
 
 
 def split_from_search_configs(files: Mapping[str, str], name: str) -> NamedSplit:
-    """Read the search configurations of one split.
+    """Read the search configurations of one split: the content of each YAML file by its name.
 
-    Args:
-        files: The content of each YAML file by its name. S1, S2, ... follow the names, with
-            numbers in them in the order of their values.
-        name: What to call the split where the files do not say, as those of the authors do not.
+    S1, S2, ... follow the files' names, with numbers in them in the order of their values. ``name``
+    is for a split whose files do not say its own, as those of the authors.
 
     Raises:
         SplittingError: If a file is no search configuration, they disagree on what they belong to,
@@ -154,39 +101,27 @@ def split_from_search_configs(files: Mapping[str, str], name: str) -> NamedSplit
     return NamedSplit(names.pop() or name, datasets.pop(), leaves)
 
 
-def search_configs(
-    split: NamedSplit, algorithm: str = "darts-1st", epochs: int = 50, seed: int = 0
-) -> dict[str, str]:
-    """Write a split as search configurations that the authors' search can run.
+def search_configs(split: NamedSplit) -> dict[str, str]:
+    """Write a split as the authors' search can run it: the content of each YAML file by its name.
 
-    Args:
-        split: A split that knows its data set.
-        algorithm: One of ``SEARCH_SETTINGS``.
-        epochs: How long the search trains.
-        seed: The seed of the search.
-
-    Returns:
-        The content of each YAML file by its name, in tree order. The names are safe as names of
-        files whatever the split is called. Beside the authors' keys there is ``metric``, with the
-        split's name.
+    They are in tree order. The names are safe as names of files whatever the split is called.
+    Beside the authors' keys there is ``metric``, with the split's name.
 
     Raises:
-        SplittingError: If the split has no data set, or there is no epoch.
-        UnknownNameError: If there is no such data set or algorithm.
+        SplittingError: If the split has no data set.
+        UnknownNameError: If there is no such data set.
     """
     if split.dataset is None:
         raise SplittingError(f"{split.name}: expected a data set to write configurations for")
     DATASETS.get(split.dataset)
-    chosen = SEARCH_SETTINGS.get(algorithm)
-    settings = _settings_of(chosen, epochs)
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", split.name)[:60].strip("-") or "split"
     files = {}
     for number, leaf in enumerate(split.leaves):
-        stem = f"nb201_{_slug(split.name)}{number}_{chosen.label}_{split.dataset}"
-        document = {"output": stem, "metric": split.name, "dataset": split.dataset, "seed": seed}
-        document |= settings
+        stem = f"nb201_{slug}{number}_darts_{split.dataset}"
+        document = {"output": stem, "metric": split.name, "dataset": split.dataset, **_SETTINGS}
         # The masks are floating point numbers, which the authors' networks compute with.
         matrix = [[float(mark) for mark in row] for row in leaf.rows]
-        document["default"] = {"arch": matrix, **settings["default"]}
+        document["default"] = {"arch": matrix, **_SETTINGS["default"]}
         files[f"{stem}.yml"] = yaml.dump(
             document, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=100
         )
@@ -245,11 +180,6 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
     """Sort key that orders numbers in names by their values: 2 before 10."""
     parts = re.split(r"(\d+)", name)
     return [(1, int(part), part) if part.isdecimal() else (0, 0, part) for part in parts]
-
-
-def _slug(name: str) -> str:
-    """Replace everything but letters and digits by single hyphens."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", name)[:60].strip("-") or "split"
 
 
 def _shown(value: Any) -> str:

@@ -31,15 +31,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Progress:
-    """What a growing tree is doing.
+    """What a growing tree is doing: the node, edge and operation being scored.
 
-    Attributes:
-        path: The node whose operations are being scored.
-        edge: The edge being scored.
-        operation: The operation being scored.
-        done: Operations scored so far, in the whole tree, counted for each batch.
-        total: Operations to score in the whole tree and all batches, as far as is known now.
-        tree: The nodes decided so far.
+    ``done`` operations of a ``total`` are scored, in the whole tree and counted for each batch.
     """
 
     path: Path
@@ -73,19 +67,15 @@ def split(
     Args:
         metric: The name of a metric, or ``random``: groups drawn at random, the baseline.
         supernet: The supernet of the full space.
-        batch: Images and labels, or several batches; None for a metric without images.
+        batch, variant, batch_norm, image_size, cache: See ``score_operations``.
         edges: The edge to split at each level; their number is the depth.
         groups: Into how many groups, at every level or for each level.
-        variant: One of the metric's variants.
-        batch_norm: ``"batch"`` or ``"running"``.
         seed: Random seed of the metric, the baseline ``random`` and the ``random`` policy.
         balanced: Whether group sizes may differ by at most one (GM-NAS).
         policy: How edges are chosen; see ``EDGE_POLICIES``. Other policies than ``fixed`` take
             from ``edges`` only the depth.
-        image_size: Height and width of an image, for ``synflow`` without a batch.
         details: More details to store in the tree.
         progress: Called before each operation is scored.
-        cache: Where scores are looked up and stored; see ``score_operations``.
         warm_up: Trains a sub-supernet in place before it is split further, such as a
             ``fewshot_core.search.training.WarmUp``; it is given its own weights, copies of those
             of the sub-supernet that was split.

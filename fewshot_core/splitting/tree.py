@@ -11,7 +11,7 @@ from typing import Any
 
 from fewshot_core.data_folder import json_number
 from fewshot_core.errors import SpaceError, SplittingError
-from fewshot_core.space import EDGES, SubSpace, check_partition, edge_label
+from fewshot_core.space import EDGES, OPERATIONS, SubSpace, check_partition, edge_label
 from fewshot_core.splitting.partition import Groups
 
 EDGE_POLICIES: Mapping[str, str] = {
@@ -27,16 +27,10 @@ WARM_UP_IMAGES = 2048
 
 @dataclass(frozen=True)
 class TreeOptions:
-    """How a tree grows; see ``split``.
+    """How a tree grows; see ``split``. ``edges`` and ``groups`` have a number for each level.
 
-    Attributes:
-        edges: The edge to split at each level.
-        groups: Into how many groups, at each level.
-        balanced: Whether group sizes may differ by at most one.
-        policy: How edges are chosen; see ``EDGE_POLICIES``.
-        warm_up_epochs: Epochs that each sub-supernet is trained for before it is split further,
-            from the weights that it has inherited.
-        warm_up_images: Training images that it sees in each of them.
+    Each sub-supernet is trained for ``warm_up_epochs`` before it is split further, from the weights
+    that it has inherited, and sees ``warm_up_images`` in each of them.
     """
 
     edges: tuple[int, ...] = (0, 1, 2)
@@ -62,8 +56,8 @@ class TreeOptions:
                 f"got {list(self.groups)}"
             )
         for name, least in (("warm_up_epochs", 0), ("warm_up_images", 2)):
-            if getattr(self, name) < least:
-                got = getattr(self, name)
+            got = getattr(self, name)
+            if got < least:
                 raise SplittingError(f"expected {name} of at least {least}, got {got}")
 
     @classmethod
@@ -106,13 +100,11 @@ class TreeOptions:
 
     def scorings(self) -> int:
         """Count the operations that will be scored for the whole tree."""
-        total = 0
-        nodes = 1
-        for level, groups in enumerate(self.groups):
-            edges = len(EDGES) - level if self.policy == "gradient" else 1
-            total += nodes * edges * 5
-            nodes *= groups
-        return total
+        every = self.policy == "gradient"
+        return sum(
+            math.prod(self.groups[:level]) * (len(EDGES) - level if every else 1) * len(OPERATIONS)
+            for level in range(len(self.groups))
+        )
 
 
 FORMAT = "fewshot-split-tree/1"
@@ -161,12 +153,9 @@ class SplitNode:
 
 @dataclass(frozen=True)
 class SplitTree:
-    """A splitting tree, complete or growing.
+    """A splitting tree, complete or growing: its nodes, parents before children.
 
-    Attributes:
-        metric: The metric that decided.
-        nodes: The decisions made, parents before children.
-        details: What else is known of it (variant, batch norm, network, images, options).
+    ``details`` is what else is known of it (variant, batch norm, network, images, options).
     """
 
     metric: str
@@ -266,20 +255,17 @@ def _check_consistent(tree: SplitTree, leaves: Sequence[SubSpace]) -> None:
 
 
 def _node_to_dict(node: SplitNode) -> dict[str, Any]:
-    return {
-        "path": list(node.path),
-        "edge": node.edge,
-        "rows": node.sub_space.rows,
-        "operations": list(node.operations),
-        "values": [json_number(value) for value in node.values],
-        "similarity": [[json_number(value) for value in row] for row in node.similarity],
-        "groups": _groups_out(node.groups),
-        "cut": json_number(node.cut),
-        "ties": [_groups_out(groups) for groups in node.ties],
-        "degenerate": node.degenerate,
-        "reason": node.reason,
-        "seconds": node.seconds,
-    }
+    """Convert to plain values; a sub-space becomes its ``rows``."""
+    document = {name: _plain(value) for name, value in vars(node).items()}
+    return {"rows" if name == "sub_space" else name: value for name, value in document.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, SubSpace):
+        return value.rows
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return json_number(value) if isinstance(value, float) else value
 
 
 def _node_from_dict(item: Mapping[str, Any]) -> SplitNode:
@@ -310,23 +296,13 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON")
 
 
-def _groups_out(groups: Groups) -> list[list[int]]:
-    return [list(group) for group in groups]
-
-
 def _groups_in(groups: Sequence[Sequence[int]]) -> Groups:
     return tuple(tuple(int(operation) for operation in group) for group in groups)
 
 
 @dataclass(frozen=True)
 class NamedSplit:
-    """A split of the whole space with its name.
-
-    Attributes:
-        name: The metric that decided or, where that is not known, the name of its file.
-        dataset: The data set it was made for, or None where that is not known.
-        leaves: Sub-spaces that cover all architectures once.
-        tree: The decisions that led to them, where they are known.
+    """A split of the whole space. Its name is its metric or, if that is not known, of its file.
 
     Raises:
         SplittingError: If the sub-spaces overlap or leave architectures out; the message counts

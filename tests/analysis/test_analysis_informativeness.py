@@ -31,7 +31,8 @@ from fewshot_core.cli import app as cli
 from fewshot_core.errors import SpaceError, TableError
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import TreeOptions
-from fewshot_core.splitting.files import write_masks, write_search_configs
+from fewshot_core.splitting.files import write_masks
+from fewshot_core.splitting.search_configs import search_configs
 from fewshot_core.splitting.tree import NamedSplit
 
 GAINS = {
@@ -510,6 +511,14 @@ def analyse(tmp_path, monkeypatch, capsys):
         return (out, err) if not ended.value.code else (None, err)
 
     return run
+
+
+def write_search_configs(folder, split):
+    folder.mkdir(parents=True)
+    files = search_configs(split)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return [folder / name for name in files]
 
 
 @pytest.mark.parametrize("form", ["masks", "folder"])
