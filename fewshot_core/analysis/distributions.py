@@ -5,7 +5,6 @@ Values outside the limits are not drawn but counted, in the columns below and ab
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,15 +24,6 @@ Values = npt.NDArray[np.float64]
 POINTS = 256
 _MARGIN = 0.01
 _MINIMUM_STEPS = 1.5
-
-
-class DistributionFrame(Protocol):
-    """A function that describes distributions on an axis of accuracy."""
-
-    def __call__(
-        self, leaves: Sequence[SubSpace], accuracy: pd.DataFrame, limits: Limits | None = None
-    ) -> pd.DataFrame:
-        """Compute rows of sub_space, accuracy and the values to draw there."""
 
 
 def default_limits(accuracy: pd.DataFrame, tail: float = 0.05) -> Limits:
@@ -126,7 +116,7 @@ def cumulative_frame(
     return _long(leaves, accuracy, ends, columns)
 
 
-DISTRIBUTION_FRAMES: Mapping[str, DistributionFrame] = {
+DISTRIBUTION_FRAMES: Mapping[str, Callable[..., pd.DataFrame]] = {
     "ridgeline": distribution_frame,
     "violin": distribution_frame,
     "overlay": distribution_frame,

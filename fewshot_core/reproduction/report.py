@@ -63,8 +63,12 @@ def report_markdown(material: Material, command: str, claims: Sequence[Claim] = 
     sets = dict.fromkeys(source.runs for _, evidence in evaluated for _, source in evidence)
     names = {runs: f"R{number}" for number, runs in enumerate(filter(None, sets), start=1)}
     run_lines = [f"* {name}: {', '.join(f'`{r}`' for r in runs)}" for runs, name in names.items()]
+    validation = any(one.kind == "validation" for one in material.accuracies.values())
+    unlike = _VALIDATION if validation else ""
+    head = _HEAD.format(command=command, share_rule=SHARE_RULE, accuracies=unlike)
+    wrap = partial(fill, width=100, break_long_words=False, break_on_hyphens=False)
     parts = [
-        _head(material, command),
+        *(part if part.startswith(" ") else wrap(part) for part in head.split("\n\n")),
         "## Summary",
         _table(_summary(evaluated)),
         "## Material",
@@ -82,16 +86,6 @@ def report_markdown(material: Material, command: str, claims: Sequence[Claim] = 
 
 def _table(rows: Iterable[Row]) -> str:
     return markdown_table(pd.DataFrame(rows), "---")
-
-
-def _head(material: Material, command: str) -> str:
-    validation = any(one.kind == "validation" for one in material.accuracies.values())
-    text = _HEAD.format(
-        command=command, share_rule=SHARE_RULE, accuracies=_VALIDATION if validation else ""
-    )
-    wrap = partial(fill, width=100, break_long_words=False, break_on_hyphens=False)
-    paragraphs = text.split("\n\n")
-    return "\n\n".join(part if part.startswith(" ") else wrap(part) for part in paragraphs)
 
 
 def _summary(evaluated: _Evaluated) -> Iterator[Row]:

@@ -2,7 +2,7 @@
 
 import struct
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,16 +58,6 @@ def weight_step(
         nn.utils.clip_grad_norm_(network.parameters(), clip)
     optimiser.step()
     return loss, hits
-
-
-def apply_gradients(
-    tensors: Sequence[Tensor], gradients: Sequence[Tensor], optimiser: torch.optim.Optimizer
-) -> None:
-    """Do one step of an optimiser along given gradients, and clear them."""
-    for tensor, gradient in zip(tensors, gradients, strict=True):
-        tensor.grad = gradient
-    optimiser.step()
-    optimiser.zero_grad(set_to_none=True)
 
 
 FORMAT = "fewshot-search-state/1"
@@ -251,15 +241,15 @@ class Search:
         while len(self.records) <= self.options.epochs:
             started = time.perf_counter()
             epoch = len(self.records)
-            record = self._epoch(epoch, started) if epoch else self._before(started)
+            if epoch:
+                record = self._epoch(epoch, started)
+            else:
+                self._report(0, 0)
+                size = self.options.batch_size
+                valid = evaluate(self.network, self.data.valid, size, self.compute)
+                record = self._record(0, None, valid, None, started)
             self.records.append(record)
             yield record
-
-    def _before(self, started: float) -> EpochRecord:
-        """Evaluate the network before the search: record 0."""
-        self._report(0, 0)
-        valid = evaluate(self.network, self.data.valid, self.options.batch_size, self.compute)
-        return self._record(0, None, valid, None, started)
 
     def _epoch(self, epoch: int, started: float) -> EpochRecord:
         set_learning_rate(self._weight_optimiser, self.options, epoch - 1)
@@ -309,8 +299,10 @@ class Search:
             self._random["architecture"],
             self.compute,
         )
-        gradients = self.algorithm.gradients(step)
-        apply_gradients(logits, gradients, self._architecture_optimiser)
+        for tensor, gradient in zip(logits, self.algorithm.gradients(step), strict=True):
+            tensor.grad = gradient
+        self._architecture_optimiser.step()
+        self._architecture_optimiser.zero_grad(set_to_none=True)
 
     def _record(
         self,

@@ -36,9 +36,8 @@ class ArchitectureStep:
         network: The network; its weights are the same after the step as before.
         train: The batch of the weight step that follows.
         valid: A batch of held-out images.
-        optimiser: That of the weights.
+        optimiser: The optimiser of the weights.
         generator: For the random numbers of the algorithm.
-        compute: How forward passes are made.
     """
 
     network: Network
@@ -59,12 +58,7 @@ class ArchitectureStep:
 
 
 class Algorithm(ABC):
-    """A search algorithm.
-
-    Args:
-        alphas: The architecture parameters, which the epoch loop updates.
-        options: Hyperparameters.
-    """
+    """A search algorithm; the epoch loop updates its architecture parameters (alphas)."""
 
     def __init__(self, alphas: Alphas, options: SearchOptions) -> None:
         self.alphas = alphas

@@ -36,7 +36,7 @@ class FirstOrderDarts(Algorithm):
     """DARTS with the first-order approximation."""
 
     def weights(self, generator: torch.Generator) -> EdgeWeights:
-        """Return the softmax of each edge's logits; nothing is drawn."""
+        """Return the softmax of each edge's logits; nothing is sampled."""
         return EdgeWeights(self.alphas.probabilities())
 
     def gradients(self, step: ArchitectureStep) -> list[Tensor]:
@@ -49,18 +49,17 @@ _REACH = 0.01
 """The length of the two steps of the central difference (footnote to Eq. 8 of DARTS)."""
 
 
-class SecondOrderDarts(Algorithm):
+class SecondOrderDarts(FirstOrderDarts):
     """DARTS with the second-order approximation, by finite differences."""
-
-    def weights(self, generator: torch.Generator) -> EdgeWeights:
-        """Return the softmax of each edge's logits; nothing is drawn."""
-        return EdgeWeights(self.alphas.probabilities())
 
     def gradients(self, step: ArchitectureStep) -> list[Tensor]:
         """Return the gradient of the validation loss after a virtual weight step."""
         parameters = list(step.network.parameters())
         logits = self.alphas.open_logits()
-        ahead = _virtual_step(self._weight_gradients(step, parameters), step, parameters)
+        with torch.no_grad():
+            weights = self.weights(step.generator)
+        slope = gradients_of(step.loss(weights, step.train), parameters)
+        ahead = _virtual_step(slope, step, parameters)
         with _moved(parameters, ahead, 1.0):
             loss = step.loss(EdgeWeights(self.alphas.probabilities()), step.valid)
             found = gradients_of(loss, [*logits, *parameters])
@@ -68,13 +67,6 @@ class SecondOrderDarts(Algorithm):
         implicit = self._second_derivative(step, parameters, vector)
         rate = step.optimiser.param_groups[0]["lr"]
         return [first - rate * second for first, second in zip(direct, implicit, strict=True)]
-
-    def _weight_gradients(
-        self, step: ArchitectureStep, parameters: Sequence[nn.Parameter]
-    ) -> list[Tensor]:
-        with torch.no_grad():
-            weights = EdgeWeights(self.alphas.probabilities())
-        return gradients_of(step.loss(weights, step.train), parameters)
 
     def _second_derivative(
         self, step: ArchitectureStep, parameters: Sequence[nn.Parameter], vector: list[Tensor]

@@ -32,28 +32,21 @@ class Snas(Algorithm):
         )
 
     def weights(self, generator: torch.Generator) -> EdgeWeights:
-        """Draw a mixture for each edge."""
-        return self._draw(generator)
-
-    def gradients(self, step: ArchitectureStep) -> list[Tensor]:
-        """Return the gradient of the validation loss of a drawn mixture."""
-        return step.gradients(self._draw(step.generator), self.alphas.open_logits())
-
-    def _draw(self, generator: torch.Generator) -> EdgeWeights:
+        """Sample a mixture for each edge."""
         rows = list(self.alphas.probabilities())
         for edge in self.alphas.open_edges:
             logits = self.alphas.logits[edge]
             noise = gumbel(len(logits), generator).to(logits)
-            rows[edge] = concrete(logits, noise, self._current)
+            rows[edge] = concrete(logits, noise, self.temperature or self.options.temperature)
         return EdgeWeights(tuple(rows))
 
-    @property
-    def _current(self) -> float:
-        return self.options.temperature if self.temperature is None else self.temperature
+    def gradients(self, step: ArchitectureStep) -> list[Tensor]:
+        """Return the gradient of the validation loss of a sampled mixture."""
+        return step.gradients(self.weights(step.generator), self.alphas.open_logits())
 
 
 def concrete(logits: Tensor, noise: Tensor, temperature: float) -> Tensor:
-    """Return a draw of the concrete distribution: softmax((logits + noise) / temperature)."""
+    """Sample the concrete distribution: softmax((logits + noise) / temperature)."""
     return torch.softmax((logits + noise) / temperature, dim=0)
 
 
