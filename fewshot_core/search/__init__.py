@@ -16,7 +16,6 @@ from fewshot_core.search.options import (
     PRESETS,
     SAMPLINGS,
     TRAINED_ON,
-    Preset,
     SearchError,
     SearchOptions,
     TrainingOptions,
@@ -25,7 +24,6 @@ from fewshot_core.search.options import (
 from fewshot_core.search.records import (
     EpochRecord,
     StepProgress,
-    TrainingRecord,
     ignore,
     read_records,
 )
@@ -38,12 +36,10 @@ __all__ = [
     "TRAINED_ON",
     "AlgorithmInfo",
     "EpochRecord",
-    "Preset",
     "SearchError",
     "SearchOptions",
     "StepProgress",
     "TrainingOptions",
-    "TrainingRecord",
     "list_algorithms",
     "preset_of",
     "read_records",

@@ -19,6 +19,8 @@ from fewshot_core.data_folder import write_json
 from fewshot_core.documents import read_dataclass
 from fewshot_core.search.options import SearchError
 
+CONFIDENCE = 0.95
+
 _LEAST = 5
 """Pairs below which there is no interval: the variance of Kendall's tau is 0.437 / (n - 4)."""
 
@@ -39,13 +41,11 @@ class RankCorrelation:
     kendall: Correlation
     spearman: Correlation
     pairs: int
-    confidence: float
+    confidence: float = CONFIDENCE
 
 
-def rank_correlation(
-    first: npt.ArrayLike, second: npt.ArrayLike, confidence: float = 0.95
-) -> RankCorrelation:
-    """Compute rank correlations of two rankings.
+def rank_correlation(first: npt.ArrayLike, second: npt.ArrayLike) -> RankCorrelation:
+    """Compute rank correlations of two rankings, with intervals of 95%.
 
     The intervals go through Fisher's transformation with the variances of Fieller, Hartley and
     Pearson (1957) for tau, 0.437 / (n - 4), and of Bonett and Wright (2000) for rho,
@@ -59,32 +59,27 @@ def rank_correlation(
         raise SearchError(f"expected two or more pairs, got shapes {one.shape} and {two.shape}")
     if not (np.isfinite(one).all() and np.isfinite(two).all()):
         raise SearchError("expected finite numbers to rank, got some that are not")
-    if not 0 < confidence < 1:
-        raise SearchError(f"expected a confidence between 0 and 1, got {confidence!r}")
     count = len(one)
     if np.ptp(one) == 0 or np.ptp(two) == 0:
         unknown = Correlation(None, None, None)
-        return RankCorrelation(unknown, unknown, count, confidence)
+        return RankCorrelation(unknown, unknown, count)
     from scipy import stats
 
     tau = float(stats.kendalltau(one, two).statistic)
     rho = float(stats.spearmanr(one, two).statistic)
     return RankCorrelation(
-        _with_interval(tau, count, confidence, lambda value: 0.437 / (count - 4)),
-        _with_interval(rho, count, confidence, lambda value: (1 + value**2 / 2) / (count - 3)),
+        _with_interval(tau, count, lambda value: 0.437 / (count - 4)),
+        _with_interval(rho, count, lambda value: (1 + value**2 / 2) / (count - 3)),
         count,
-        confidence,
     )
 
 
-def _with_interval(
-    value: float, count: int, confidence: float, variance: Callable[[float], float]
-) -> Correlation:
+def _with_interval(value: float, count: int, variance: Callable[[float], float]) -> Correlation:
     if count < _LEAST:
         return Correlation(value, None, None)
     if abs(value) > 1 - 1e-12:
         return Correlation(value, value, value)
-    reach = NormalDist().inv_cdf((1 + confidence) / 2) * math.sqrt(variance(value))
+    reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * math.sqrt(variance(value))
     centre = math.atanh(value)
     return Correlation(value, math.tanh(centre - reach), math.tanh(centre + reach))
 

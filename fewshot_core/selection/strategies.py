@@ -171,12 +171,13 @@ def default_choices(curves: pd.DataFrame, end: int | None = None) -> list[Choice
     epochs = _grid_epochs(tables, last)
     rankings = [r.name for r in RANKINGS if all(r.column in table.values for table in tables)]
     count = min(len(table.sub_spaces) for table in tables)
+    from_zero = all(0 in table.shared_epochs() for table in tables)
     return [
         Choice("one_at_random"),
         Choice("oracle"),
         Choice("train_all"),
         *_halvings(epochs, rankings),
-        *_tops([0, *epochs] if _all_begin_at_zero(tables) else epochs, count),
+        *_tops([0, *epochs] if from_zero else epochs, count),
     ]
 
 
@@ -258,17 +259,11 @@ def _common_end(tables: Sequence[Curves], end: int | None) -> int:
 
 def _grid_epochs(tables: Sequence[Curves], end: int) -> list[int]:
     """Choose the milestones of the grid: epochs that every curve of every seed has."""
-    shared = set(tables[0].shared_epochs().tolist())
-    for table in tables[1:]:
-        shared &= set(table.shared_epochs().tolist())
+    shared = set.intersection(*(set(table.shared_epochs().tolist()) for table in tables))
     usable = sorted(epoch for epoch in shared if 1 <= epoch < end)
     wanted = [*proportional_schedule(end), *(share * end for share in GRID_SHARES)]
     nearest = {min(usable, key=lambda epoch: abs(epoch - w)) for w in wanted if usable}
     return sorted(nearest)
-
-
-def _all_begin_at_zero(tables: Sequence[Curves]) -> bool:
-    return all(0 in table.shared_epochs() for table in tables)
 
 
 def _halvings(epochs: Sequence[int], rankings: Sequence[str]) -> list[Choice]:

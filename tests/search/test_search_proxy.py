@@ -71,13 +71,6 @@ def test_an_interval_worked_by_hand():
     assert found.spearman.low == pytest.approx(math.tanh(math.atanh(rho) - reach), rel=1e-5)
 
 
-def test_more_confidence_is_a_wider_interval():
-    generator = np.random.default_rng(0)
-    one, two = generator.normal(size=(2, 40))
-    narrow, wide = (rank_correlation(one, two, c).kendall for c in (0.5, 0.99))
-    assert wide.low < narrow.low < narrow.value < narrow.high < wide.high
-
-
 def test_few_pairs_have_no_interval_and_a_single_tie_no_correlation():
     assert rank_correlation([1, 2, 3], [1, 3, 2]).kendall.low is None
     tied = rank_correlation([1, 1, 1], [1, 3, 2])
@@ -90,18 +83,10 @@ def test_the_same_order_is_one():
     assert ends == pytest.approx([1] * 4)
 
 
-@pytest.mark.parametrize(
-    ("one", "two", "confidence"),
-    [
-        ([1], [2], 0.95),
-        ([1, 2], [1, 2, 3], 0.95),
-        ([1, math.nan], [1, 2], 0.95),
-        ([1, 2], [2, 1], 1),
-    ],
-)
-def test_invalid_arguments_of_a_correlation_are_errors(one, two, confidence):
+@pytest.mark.parametrize(("one", "two"), [([1], [2]), ([1, 2], [1, 2, 3]), ([1, math.nan], [1, 2])])
+def test_invalid_arguments_of_a_correlation_are_errors(one, two):
     with pytest.raises(SearchError, match=r"expected|got"):
-        rank_correlation(one, two, confidence)
+        rank_correlation(one, two)
 
 
 @pytest.fixture

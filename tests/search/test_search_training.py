@@ -9,15 +9,12 @@ import torch
 from fewshot_core.data_folder import file_fingerprint
 from fewshot_core.errors import CheckpointError
 from fewshot_core.nets import Supernet, load_checkpoint
-from fewshot_core.search import (
-    SearchError,
-    TrainingOptions,
-    TrainingRecord,
-)
+from fewshot_core.search import SearchError, TrainingOptions
 from fewshot_core.search.compute import Compute
 from fewshot_core.search.evaluation import evaluate
 from fewshot_core.search.loop import Search, SearchState, make_start
 from fewshot_core.search.network import WeightedSupernet
+from fewshot_core.search.records import TrainingRecord
 from fewshot_core.search.training import SupernetTraining, WarmUp, uniform_path
 from fewshot_core.space import SubSpace
 

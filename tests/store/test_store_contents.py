@@ -21,8 +21,8 @@ from fewshot_core.runs import (
     delete,
     find_run,
 )
-from fewshot_core.search import PRESETS, EpochRecord, TrainingRecord
-from fewshot_core.search.records import RECORDS, write_records
+from fewshot_core.search import PRESETS, EpochRecord
+from fewshot_core.search.records import RECORDS, TrainingRecord, write_records
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting.files import store_splits
 from fewshot_core.splitting.tree import NamedSplit
