@@ -10,9 +10,8 @@ from fewshot_core.plots.comparison import (
     top_map_figure,
 )
 from fewshot_core.plots.distributions import STYLES, cut_notes, distributions_figure, top_figure
-from fewshot_core.plots.halving import replay_figure
+from fewshot_core.plots.halving import proxy_figure, replay_figure, schedules_figure
 from fewshot_core.plots.operations import cell_figure, scores_figure, similarity_figure
-from fewshot_core.plots.schedules import proxy_figure, schedules_figure
 from fewshot_core.plots.search import (
     EPOCH_MEASURES,
     epochs_figure,

@@ -1,4 +1,4 @@
-"""The Halving page: replay, verdict and comparison of selections.
+"""The Halving page: replay, verdict and comparison of selections, and their controls.
 
 Results and figures are cached by the curves they are of, and must not be changed.
 """
@@ -13,13 +13,6 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.column_config import CheckboxColumn, NumberColumn, TextColumn
 
-from fewshot_core.dashboard.halving.controls import (
-    choose_end,
-    choose_selection,
-    drag_milestones,
-    load_choice,
-    settings_of,
-)
 from fewshot_core.dashboard.halving.curves import (
     JUST_IMPORTED,
     CurvesInView,
@@ -28,12 +21,15 @@ from fewshot_core.dashboard.halving.curves import (
     show_curve_files,
 )
 from fewshot_core.dashboard.shared.controls import (
+    choose_from,
     choose_number,
+    labels_of,
+    listed,
     selected_rows,
     show_errors,
     show_table,
 )
-from fewshot_core.dashboard.shared.figures import cached_figure, show_figure, show_source
+from fewshot_core.dashboard.shared.figures import cached_figure, clicked, show_figure, show_source
 from fewshot_core.dashboard.shared.page import SEARCH, link_to, show_empty
 from fewshot_core.dashboard.shared.sidebar import View, choose_option, keep_in_url, open_page
 from fewshot_core.errors import SelectionError
@@ -45,6 +41,9 @@ from fewshot_core.plots import (
     search_curves_figure,
 )
 from fewshot_core.selection import (
+    DEFAULT_WINDOW,
+    RANKINGS,
+    STRATEGIES,
     Choice,
     Curves,
     HalvingResult,
@@ -52,6 +51,8 @@ from fewshot_core.selection import (
     default_choices,
     describe_milestones,
     leaders,
+    paper_milestones,
+    parse_milestones,
     proxy_correlation,
     schedule_grid,
     verdict,
@@ -63,6 +64,8 @@ _CACHED = 256
 _draw_searches = cached_figure(search_curves_figure)
 _leaders = lru_cache(_CACHED)(leaders)
 _select = lru_cache(_CACHED)(Choice.apply)
+_MILESTONES = "milestones"
+_HANDLES = "milestone_handles"
 
 
 def show_halving_page() -> None:
@@ -133,8 +136,8 @@ def _show_selection(curves: CurvesInView, seed: int) -> None:
         summary = st.container()
         st.subheader("Selection")
         try:
-            end = choose_end(table)
-            choice = choose_selection(table, end)
+            end = _choose_end(table)
+            choice = _choose_selection(table, end)
             result = _select(choice, table, end)
         except SelectionError as error:
             summary.error(str(error), icon=":material/error:")
@@ -150,7 +153,7 @@ def _show_selection(curves: CurvesInView, seed: int) -> None:
             cursor = _choose_cursor(table, end)
         with handles:
             if choice.strategy == "halving":
-                drag_milestones(table, end, result.milestones)
+                _drag_milestones(table, end, result.milestones)
         with figure:
             drawn = _draw_replay(table, choice, end, cursor, curves.found_title)
             show_figure(drawn, "halving_replay")
@@ -195,7 +198,7 @@ def _show_verdict(curves: Curves, result: HalvingResult) -> None:
 def _command(curves: CurvesInView, seed: int, choice: Choice, end: int) -> str:
     """Return the command that prints the same verdict."""
     command = f"fewshot halve {curves.option} --seed {seed} --strategy {choice.strategy}"
-    for name, value in settings_of(choice).items():
+    for name, value in _settings_of(choice).items():
         if name == "milestones":
             value = ",".join(map(str, value)) or "none"
         elif name == "keep":
@@ -330,14 +333,13 @@ Rows = Sequence[Mapping[Hashable, Any]]
 
 
 def _load_point(rows: Rows) -> None:
-    for point in st.session_state[_CHART].selection.points[:1]:
-        if "customdata" in point:
-            load_choice(Choice.from_row(rows[int(np.ravel(point["customdata"])[0])]))
+    for number in clicked(_CHART):
+        _load_choice(Choice.from_row(rows[int(number)]))
 
 
 def _load_row(rows: Rows) -> None:
     for number in st.session_state[_TABLE].selection.rows:
-        load_choice(Choice.from_row(rows[number]))
+        _load_choice(Choice.from_row(rows[number]))
 
 
 def _show_proxy(curves: CurvesInView, end: int, milestones: tuple[int, ...]) -> None:
@@ -373,3 +375,108 @@ def _show_compared_source(
         parts.append(f"without seed {', '.join(left_out)}, which lacks sub-spaces")
     command = f"fewshot halve {curves.option} --compare --end {end}"
     show_source([*curves.source, *parts], command, key, frame)
+
+
+def _choose_end(curves: Curves) -> int:
+    last = curves.end
+    settings = {"placeholder": str(last), "help": "Default: the last epoch of the curves."}
+    chosen = choose_number("A full run ends at epoch", "end", None, 1, last, **settings)
+    return last if chosen is None else int(chosen)
+
+
+def _choose_selection(curves: Curves, end: int) -> Choice:
+    strategy = choose_from("Strategy", labels_of(STRATEGIES), "strategy")
+    st.caption(STRATEGIES.get(strategy).description)
+    if strategy == "halving":
+        return _choose_halving(curves, end)
+    if strategy == "top_k":
+        return _choose_top_k(curves, end)
+    return Choice(strategy)
+
+
+def _choose_halving(curves: Curves, end: int) -> Choice:
+    usual = paper_milestones(curves, end)
+    text = st.text_input(
+        "Milestones",
+        key=_MILESTONES,
+        bind="query-params",
+        placeholder=_listed(usual),
+        help="Epochs at which sub-supernets are discarded, such as 30, 100; or none. Default: "
+        "30 and 100 of 600 epochs as in the paper, in proportion to the end.",
+    )
+    milestones = parse_milestones(text) if text.strip() else usual
+    help_text = "Rounded up to whole sub-supernets, at least one; 0.5 in the paper."
+    settings = {"step": 0.05, "help": help_text}
+    keep = choose_number("Share kept at each", "keep", 0.5, 0.05, 1.0, **settings)
+    rank_by, window = _choose_ranking(curves)
+    return Choice("halving", milestones, float(keep), rank_by=rank_by, window=window)
+
+
+def _choose_top_k(curves: Curves, end: int) -> Choice:
+    last = max(end - 1, 0)
+    k = choose_number("Number kept (k)", "k", 1, 1, len(curves.sub_spaces))
+    text = "At epoch 0 the weights are those copied from the supernet."
+    usual = min(int(curves.epochs[0]), last)
+    epoch = choose_number("Selected at epoch", "at", usual, 0, last, help=text)
+    rank_by, window = _choose_ranking(curves)
+    return Choice("top_k", k=k, epoch=epoch, rank_by=rank_by, window=window)
+
+
+def _choose_ranking(curves: Curves) -> tuple[str, int]:
+    known = [ranking for ranking in RANKINGS if ranking.column in curves.values]
+    labels = {ranking.name: ranking.label for ranking in known}
+    text = listed({ranking.label: ranking.description for ranking in known})
+    rank_by = choose_from("Ranked by", labels, "rank_by", help=text)
+    if rank_by != "moving_average":
+        return rank_by, DEFAULT_WINDOW
+    return rank_by, int(choose_number("Epochs of the average", "window", DEFAULT_WINDOW, 1))
+
+
+def _drag_milestones(curves: Curves, end: int, milestones: Sequence[int]) -> None:
+    """Draw the milestones as slider handles, two on a slider."""
+    epochs = [int(epoch) for epoch in curves.epochs if epoch < end]
+    if not milestones or not set(milestones) <= set(epochs) or len(epochs) < 2:
+        return
+    number, first, handles = st.session_state.get(_HANDLES, (0, (), ()))
+    if sorted(set(handles)) != sorted(milestones):  # typed: a drawn slider would ignore a new value
+        number, first, handles = number + 1, tuple(milestones), tuple(milestones)
+        st.session_state[_HANDLES] = number, first, handles
+    keys = {f"{_HANDLES}_{number}_{at}": first[at : at + 2] for at in range(0, len(first), 2)}
+    for key, pair in keys.items():
+        st.select_slider(
+            "Milestones" if len(pair) > 1 else "Milestone",
+            epochs,
+            value=pair if len(pair) > 1 else pair[0],
+            key=key,
+            on_change=_take_handles,
+            args=(list(keys),),
+            help="Drag a handle, or move it with the arrow keys.",
+        )
+
+
+def _take_handles(keys: Sequence[str]) -> None:
+    """Write where the handles are into the field of the milestones."""
+    handles = [int(epoch) for key in keys for epoch in np.ravel(st.session_state[key])]
+    number, first, _ = st.session_state[_HANDLES]
+    st.session_state[_HANDLES] = number, first, tuple(handles)
+    st.session_state[_MILESTONES] = _listed(sorted(set(handles)))
+
+
+def _settings_of(choice: Choice) -> dict[str, Any]:
+    """Return the settings of a choice that its strategy uses."""
+    names = {"halving": ["milestones", "keep"], "top_k": ["k", "epoch"]}.get(choice.strategy, [])
+    if names:
+        names += ["rank_by", *(["window"] if choice.rank_by == "moving_average" else [])]
+    return {name: getattr(choice, name) for name in names}
+
+
+def _load_choice(choice: Choice) -> None:
+    """Set the controls to a choice; to be called before they are drawn."""
+    st.session_state["strategy"] = choice.strategy
+    for name, value in _settings_of(choice).items():
+        key = "at" if name == "epoch" else name
+        st.session_state[key] = _listed(value) if name == "milestones" else value
+
+
+def _listed(milestones: Sequence[int]) -> str:
+    return ", ".join(map(str, milestones)) or "none"

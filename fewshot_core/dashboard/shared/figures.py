@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from itertools import islice
 from typing import Any, ParamSpec, TypeVar, cast
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
@@ -155,6 +156,12 @@ def show_figure(
         on_select=on_select or "ignore",
         selection_mode="points",
     )
+
+
+def clicked(key: str) -> list[Any]:
+    """Return the ``customdata`` of the point that was clicked in a figure, if any."""
+    points = st.session_state[key].selection.points[:1]
+    return [np.ravel(point["customdata"])[0] for point in points if "customdata" in point]
 
 
 def in_columns(items: Iterable[T], count: int = 3) -> Iterator[tuple[DeltaGenerator, T]]:

@@ -11,7 +11,7 @@ from streamlit.column_config import NumberColumn, ProgressColumn, TextColumn
 
 from fewshot_core.analysis import SplitEvaluator, branchings
 from fewshot_core.dashboard.shared.controls import selected_rows, show_table, table_height
-from fewshot_core.dashboard.shared.figures import cached_figure, describe, show_figure
+from fewshot_core.dashboard.shared.figures import cached_figure, clicked, describe, show_figure
 from fewshot_core.dashboard.shared.splits import SplitInView, record_label
 from fewshot_core.metrics import METRICS
 from fewshot_core.plots import (
@@ -88,11 +88,8 @@ def show_tree(split: SplitInView, tree: SplitTree, evaluator: SplitEvaluator | N
 
 
 def _choose_clicked(names: Mapping[str, str]) -> None:
-    points = st.session_state[_CHART].selection.points
-    clicked = points[0].get("customdata") if points else None
-    text = clicked[0] if isinstance(clicked, list) and clicked else clicked
-    if isinstance(text, str) and text in names:
-        st.session_state[_NODE] = names[text]
+    for text in clicked(_CHART):
+        st.session_state[_NODE] = names.get(str(text), st.session_state[_NODE])
 
 
 def _node_name(tree: SplitTree, node: SplitNode) -> str:
