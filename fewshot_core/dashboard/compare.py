@@ -19,6 +19,7 @@ from fewshot_core.bench import TableInfo, load_seeds
 from fewshot_core.dashboard.shared.controls import (
     choose_from,
     offer_download,
+    show_columns,
     show_errors,
     show_table,
 )
@@ -156,33 +157,29 @@ def _draw_keeping(
 
 def _show_summary(reports: pd.DataFrame, splits: list[SplitInView]) -> None:
     ties = {split.label: split.ties for split in splits if split.tree is not None}
-    table = pd.DataFrame(
+    the_same = "Whether the optimum is in the sub-space with the highest mean accuracy"
+    uneven = "How unevenly the top is distributed, 0 to 1"
+    share = 100 * reports["share_of_best"]
+    gain = NumberColumn(format="%.4f", help=GLOSSARY["information gain"])
+    show_columns(
         {
             "split": reports["split"],
-            "gain, bits": reports["gain_bits"],
-            "of the best tree": 100 * reports["share_of_best"],
-            "percentile": reports["percentile"],
-            "Gini": reports["gini"],
-            "optimum in": reports["optimum"].map(", ".join),
-            "best mean in": reports["best_mean"].map(", ".join),
-            "the same": reports["optimum_in_best_mean"],
-            "tied nodes": reports["split"].map(ties),
-        }
-    )
-    show_table(
-        table,
-        f"{len(table)} splits, the most informative first",
-        {
-            "gain, bits": NumberColumn(format="%.4f", help=GLOSSARY["information gain"]),
-            "of the best tree": NumberColumn(format="%.0f%%", help=GLOSSARY["best tree"]),
-            "percentile": NumberColumn(format="%.1f", help=GLOSSARY["percentile"]),
-            "Gini": NumberColumn(format="%.2f", help="How unevenly the top is distributed, 0 to 1"),
-            "optimum in": TextColumn(help="The sub-space of the best architecture"),
-            "the same": CheckboxColumn(
-                help="Whether the optimum is in the sub-space with the highest mean accuracy"
+            "gain, bits": (reports["gain_bits"], gain),
+            "of the best tree": (share, NumberColumn(format="%.0f%%", help=GLOSSARY["best tree"])),
+            "percentile": (
+                reports["percentile"],
+                NumberColumn(format="%.1f", help=GLOSSARY["percentile"]),
             ),
-            "tied nodes": NumberColumn(help=GLOSSARY["tie"]),
+            "Gini": (reports["gini"], NumberColumn(format="%.2f", help=uneven)),
+            "optimum in": (
+                reports["optimum"].map(", ".join),
+                TextColumn(help="The sub-space of the best architecture"),
+            ),
+            "best mean in": reports["best_mean"].map(", ".join),
+            "the same": (reports["optimum_in_best_mean"], CheckboxColumn(help=the_same)),
+            "tied nodes": (reports["split"].map(ties), NumberColumn(help=GLOSSARY["tie"])),
         },
+        f"{len(reports)} splits, the most informative first",
     )
 
 

@@ -29,6 +29,7 @@ from fewshot_core.dashboard.shared.figures import (
     load_accuracy,
     load_evaluator,
     other_data_sets,
+    show_architecture,
     show_figure,
     show_small_distributions,
     show_source,
@@ -49,7 +50,7 @@ from fewshot_core.dashboard.shared.splits import (
 )
 from fewshot_core.dashboard.shared.trees import show_sub_spaces
 from fewshot_core.datasets import DATASETS
-from fewshot_core.plots import cell_figure, top_figure
+from fewshot_core.plots import top_figure
 from fewshot_core.space import Architecture
 
 _ONE, _ALL = "The split in view", "All metrics and data sets"
@@ -165,8 +166,7 @@ def _show_architectures(view: View, number: int, listed: pd.DataFrame) -> None:
     row = listed.iloc[rows[0] if rows else 0]
     architecture = Architecture.from_index(int(row["architecture"]))
     title = f"Rank {row['rank']:,}: {row['accuracy_mean']:.2f}%"
-    show_figure(cell_figure(architecture, title), "cell")
-    st.code(architecture.to_string(), language=None, wrap_lines=True)
+    show_architecture(architecture, title, "cell")
 
 
 def _show_small_multiples(view: View) -> None:

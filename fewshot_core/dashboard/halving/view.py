@@ -26,8 +26,8 @@ from fewshot_core.dashboard.shared.controls import (
     labels_of,
     listed,
     selected_rows,
+    show_columns,
     show_errors,
-    show_table,
 )
 from fewshot_core.dashboard.shared.figures import cached_figure, clicked, show_figure, show_source
 from fewshot_core.dashboard.shared.page import SEARCH, link_to, show_empty
@@ -221,25 +221,22 @@ def _show_epoch(curves: Curves, result: HalvingResult, epoch: int) -> None:
         return
     lead = _leaders(curves)
     leading = lead[lead["epoch"] == epoch]["sub_space"].tolist()
-    rows = pd.DataFrame(
-        {
-            "sub-space": curves.sub_spaces,
-            "validation": curves.values["valid_accuracy"][:, found[0]],
-            "would find": curves.values["test_accuracy"][:, found[0]],
-            "state": [_state(result, name, epoch, name in leading) for name in curves.sub_spaces],
-        }
-    )
+    states = [_state(result, name, epoch, name in leading) for name in curves.sub_spaces]
     number = partial(NumberColumn, format="%.2f%%", width=75)
-    text = "The one with the best validation accuracy of the epoch leads"
-    show_table(
-        rows,
-        f"The sub-supernets at epoch {epoch}",
+    leads = "The one with the best validation accuracy of the epoch leads"
+    found_text = "Accuracy of the architecture it would return"
+    at = found[0]
+    show_columns(
         {
-            "sub-space": TextColumn(width=70),
-            "validation": number(help="Validation accuracy of the supernet"),
-            "would find": number(help="Accuracy of the architecture it would return"),
-            "state": TextColumn(help=text),
+            "sub-space": (list(curves.sub_spaces), TextColumn(width=70)),
+            "validation": (
+                curves.values["valid_accuracy"][:, at],
+                number(help="Validation accuracy of the supernet"),
+            ),
+            "would find": (curves.values["test_accuracy"][:, at], number(help=found_text)),
+            "state": (states, TextColumn(help=leads)),
         },
+        f"The sub-supernets at epoch {epoch}",
     )
 
 
@@ -295,32 +292,22 @@ def _show_table(grid: pd.DataFrame, replayed: int | None) -> None:
     order = grid.assign(unnamed=grid["mark"] == "").sort_values(
         ["unnamed", "cost", "regret"], kind="stable"
     )
-    shown = pd.DataFrame(
-        {
-            "strategy": order["label"],
-            "known as": order["mark"],
-            "cost": order["cost"],
-            "regret": order["regret"],
-            "finds": order["test_accuracy"],
-            "best discarded": 100 * order["best_discarded"],
-            "front": order["pareto"],
-        }
-    )
     chosen = [] if replayed is None else [list(order.index).index(replayed)]
     st.session_state[_TABLE] = selected_rows(chosen)
+    number = NumberColumn
     regret = "Percentage points below the best, mean over seeds"
-    show_table(
-        shown,
-        f"{len(shown)} strategies with cost and regret",
+    discarded = 100 * order["best_discarded"]
+    show_columns(
         {
-            "strategy": TextColumn(width=235),
-            "known as": TextColumn(width=75),
-            "cost": NumberColumn(format="%.2f", width=55, help="Full runs"),
-            "regret": NumberColumn(format="%.2f", width=60, help=regret),
-            "finds": NumberColumn(format="%.2f%%", width=70),
-            "best discarded": NumberColumn(format="%.0f%%", help="Share of the seeds"),
-            "front": CheckboxColumn(width=55, help="On the Pareto front"),
+            "strategy": (order["label"], TextColumn(width=235)),
+            "known as": (order["mark"], TextColumn(width=75)),
+            "cost": (order["cost"], number(format="%.2f", width=55, help="Full runs")),
+            "regret": (order["regret"], number(format="%.2f", width=60, help=regret)),
+            "finds": (order["test_accuracy"], number(format="%.2f%%", width=70)),
+            "best discarded": (discarded, number(format="%.0f%%", help="Share of the seeds")),
+            "front": (order["pareto"], CheckboxColumn(width=55, help="On the Pareto front")),
         },
+        f"{len(order)} strategies with cost and regret",
         key=_TABLE,
         height=300,
         on_select=partial(_load_row, order.to_dict("records")),

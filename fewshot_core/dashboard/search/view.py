@@ -35,6 +35,7 @@ from fewshot_core.dashboard.shared.controls import (
 from fewshot_core.dashboard.shared.figures import (
     accuracy_source,
     load_accuracy,
+    show_architecture,
     show_figure,
     show_source,
 )
@@ -46,7 +47,6 @@ from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
 from fewshot_core.plots import (
     EPOCH_MEASURES,
-    cell_figure,
     epochs_figure,
     probabilities_figure,
     search_panels_figure,
@@ -291,8 +291,7 @@ def _show_detail(view: View, plan: SearchPlan, seed: int, accuracy: pd.DataFrame
 def _show_found(view: View, record: dict[str, Any], accuracy: pd.DataFrame | None) -> None:
     """Draw the architecture that the search would return now, with its benchmark accuracy."""
     architecture = Architecture.from_index(record["architecture_index"])
-    show_figure(cell_figure(architecture, f"Found by epoch {record['epoch']}"), "found_cell")
-    st.code(architecture.to_string(), language=None, wrap_lines=True)
+    show_architecture(architecture, f"Found by epoch {record['epoch']}", "found_cell")
     st.metric(
         "Supernet's validation accuracy",
         f"{record['valid_accuracy']:.2f}%",

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pandas as pd
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
@@ -113,6 +114,13 @@ def show_table(
     return st.dataframe(
         frame, hide_index=True, placeholder="-", alt=alt, column_config=columns, **settings
     )
+
+
+def show_columns(columns: Mapping[str, Any], alt: str, **settings: Any) -> Any:
+    """Draw a table of columns, each its values or a pair of its values and its configuration."""
+    pairs = {name: c if isinstance(c, tuple) else (c, None) for name, c in columns.items()}
+    frame = pd.DataFrame({name: values for name, (values, _) in pairs.items()})
+    return show_table(frame, alt, {name: config for name, (_, config) in pairs.items()}, **settings)
 
 
 def table_height(rows: int) -> int | str:

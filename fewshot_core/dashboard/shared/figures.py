@@ -35,12 +35,13 @@ from fewshot_core.datasets import DATASETS
 from fewshot_core.plots import (
     STYLES,
     alternative,
+    cell_figure,
     cut_notes,
     distributions_figure,
     informativeness_figure,
 )
 from fewshot_core.runs import split_command
-from fewshot_core.space import SubSpace
+from fewshot_core.space import Architecture, SubSpace
 
 Leaves = tuple[SubSpace, ...]
 Named = tuple[tuple[str, Leaves], ...]
@@ -162,6 +163,12 @@ def clicked(key: str) -> list[Any]:
     """Return the ``customdata`` of the point that was clicked in a figure, if any."""
     points = st.session_state[key].selection.points[:1]
     return [np.ravel(point["customdata"])[0] for point in points if "customdata" in point]
+
+
+def show_architecture(architecture: Architecture, title: str, key: str) -> None:
+    """Draw the cell of an architecture, with its string."""
+    show_figure(cell_figure(architecture, title), key)
+    st.code(architecture.to_string(), language=None, wrap_lines=True)
 
 
 def in_columns(items: Iterable[T], count: int = 3) -> Iterator[tuple[DeltaGenerator, T]]:

@@ -74,8 +74,10 @@ PAGES = (HOME, SPLIT, DISTRIBUTIONS, COMPARE, SEARCH, HALVING, RESULTS, DATA)
 
 
 APP_NAME = "Few-shot NAS workbench"
-ICON = files("fewshot_core.dashboard").joinpath("icon.svg").read_text(encoding="utf-8")
+_FILES = files("fewshot_core.dashboard")
+ICON = _FILES.joinpath("icon.svg").read_text(encoding="utf-8")
 """Icon of every page, an SVG; Streamlit would load a Material symbol from another host."""
+STYLE = f"<i hidden></i><style>{_FILES.joinpath('style.css').read_text(encoding='utf-8')}</style>"
 
 REFRESH_SECONDS = 1.0
 """How long all sessions share one reading of the data folder."""
@@ -95,23 +97,6 @@ def show_empty(text: str, page: Page, label: str) -> None:
     with st.container(border=True):
         st.markdown(text)
         link_to(page, label)
-
-
-# The page begins near the top, and numbers in tiles are no larger than headings. On a phone, what
-# cannot be drawn so narrow is moved sideways. The empty element keeps the style the first of
-# the page: alone it would come last, when all is drawn, and move everything.
-_STYLE = """<i hidden></i><style>
-[data-testid="stElementContainer"]:has(> [data-testid="stHtml"] > i[hidden]) {display: none}
-[data-testid="stMainBlockContainer"] {padding: 2.6rem 3rem 4rem}
-[data-testid="stMetricValue"] {font-size: 1.5rem}
-[data-testid="stSidebarUserContent"] hr {margin: 0.4rem 0}
-@media (max-width: 640px) {
-  [data-testid="stMainBlockContainer"] {padding: 2.6rem 1.2rem 4rem}
-  [class*="st-key-wide_"] {overflow-x: auto}
-  [class*="st-key-wide_"] > * {min-width: 560px}
-  [class*="st-key-wide_"] * {touch-action: pan-x pan-y !important}
-}
-</style>"""
 
 
 @dataclass(frozen=True)
@@ -142,7 +127,7 @@ def setup(title: str) -> Workspace:
     """
     heading = APP_NAME if title == APP_NAME else f"{title} - {APP_NAME}"
     st.set_page_config(page_title=heading, page_icon=ICON, layout="wide")
-    st.html(_STYLE)
+    st.html(STYLE)
     try:
         workspace = Workspace(data_dir(), _open_store(data_dir()))
         workspace.runs()

@@ -10,7 +10,12 @@ import streamlit as st
 from streamlit.column_config import NumberColumn, ProgressColumn, TextColumn
 
 from fewshot_core.analysis import SplitEvaluator, branchings
-from fewshot_core.dashboard.shared.controls import selected_rows, show_table, table_height
+from fewshot_core.dashboard.shared.controls import (
+    selected_rows,
+    show_columns,
+    show_table,
+    table_height,
+)
 from fewshot_core.dashboard.shared.figures import cached_figure, clicked, describe, show_figure
 from fewshot_core.dashboard.shared.splits import SplitInView, record_label
 from fewshot_core.metrics import METRICS
@@ -28,7 +33,6 @@ Path = tuple[int, ...]
 
 _CHART = "tree_chart"
 _NODE = "node"
-_PERCENT = {"best": "best %", "mean": "mean %", "median": "median %"}
 
 _draw_scores = cached_figure(scores_figure)
 _draw_similarity = cached_figure(similarity_figure)
@@ -160,49 +164,49 @@ def show_sub_spaces(
 
     ``link`` is the parameter of the URL for the chosen sub-space.
     """
-    table = pd.DataFrame(
-        {
-            "sub-space": described["sub_space"],
-            "size": described["size"],
-            "top": described["top_count"],
-            "of the top": 100 * described["top_share"],
-            "share": 100 * described["share"],
-            "enrichment": described["enrichment"],
-            **{label: described[name] for name, label in _PERCENT.items()},
-            "best rank": described["best_rank"],
-        }
-    )
     wanted = st.query_params.get(link) if link else None
-    event = show_table(
-        table,
-        f"{len(table)} sub-spaces with their sizes, their share of the {top_label} and their "
-        "accuracies",
+    of_top, number = 100 * described["top_share"], NumberColumn
+    enrichment = "Share of the top over share of the space; 1 for a random sub-space"
+    bar = ProgressColumn(
+        format="%.1f%%",
+        width=130,
+        min_value=0,
+        max_value=max(1.0, float(of_top.max(skipna=True) or 0.0)),
+        help=f"Share of the {top_label} that is in this sub-space",
+    )
+    event = show_columns(
         {
-            "sub-space": TextColumn(width=70),
-            "size": NumberColumn(format="localized", width=60, help="Architectures in it"),
-            "share": NumberColumn(format="%.1f%%", help="Share of all 15,625 architectures"),
-            "top": NumberColumn(top_label, width=60, help=f"Architectures of the {top_label}"),
-            "of the top": ProgressColumn(
-                format="%.1f%%",
-                width=130,
-                min_value=0,
-                max_value=max(1.0, float(table["of the top"].max(skipna=True) or 0.0)),
-                help=f"Share of the {top_label} that is in this sub-space",
+            "sub-space": (described["sub_space"], TextColumn(width=70)),
+            "size": (
+                described["size"],
+                number(format="localized", width=60, help="Architectures in the sub-space"),
             ),
-            "enrichment": NumberColumn(
-                format="%.2f",
-                help="Share of the top over share of the space; 1 for a random sub-space",
+            "top": (
+                described["top_count"],
+                number(top_label, width=60, help=f"Architectures of the {top_label}"),
             ),
-            **dict.fromkeys(_PERCENT.values(), NumberColumn(format="%.2f")),
-            "best rank": NumberColumn(
-                format="localized", help="Rank of its best in the whole space"
+            "of the top": (of_top, bar),
+            "share": (
+                100 * described["share"],
+                number(format="%.1f%%", help="Share of all 15,625 architectures"),
+            ),
+            "enrichment": (described["enrichment"], number(format="%.2f", help=enrichment)),
+            **{
+                f"{name} %": (described[name], number(format="%.2f"))
+                for name in ("best", "mean", "median")
+            },
+            "best rank": (
+                described["best_rank"],
+                number(format="localized", help="Rank of its best in the whole space"),
             ),
         },
+        f"{len(described)} sub-spaces with their sizes, their share of the {top_label} and their "
+        "accuracies",
         key=key,
         on_select="rerun",
         selection_mode="single-row",
-        selection_default=selected_rows(np.flatnonzero(table["sub-space"] == wanted).tolist()),
-        height=table_height(len(table)),
+        selection_default=selected_rows(np.flatnonzero(described["sub_space"] == wanted).tolist()),
+        height=table_height(len(described)),
     )
     rows = event.selection.rows
     chosen = int(rows[0]) if rows else None
