@@ -28,7 +28,6 @@ from fewshot_core.dashboard.shared.figures import (
     in_columns,
     load_accuracy,
     load_evaluator,
-    other_data_sets,
     show_architecture,
     show_figure,
     show_small_distributions,
@@ -133,7 +132,10 @@ def _show_architectures(view: View, number: int, listed: pd.DataFrame) -> None:
         st.caption("The table has no accuracy of any of them.")
         return
     columns = {"accuracy_mean": view.dataset}
-    for dataset in other_data_sets(view):
+    for dataset in DATASETS.names():
+        found = view.table and view.table.find(dataset, view.kind)
+        if dataset == view.dataset or found is None:
+            continue
         known = load_accuracy(view, dataset).set_index("architecture")["accuracy_mean"]
         listed = listed.assign(**{dataset: listed["architecture"].map(known)})
         columns[dataset] = dataset

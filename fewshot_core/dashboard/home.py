@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from fewshot_core.analysis import conclusion
+from fewshot_core.dashboard.shared.controls import show_tiles
 from fewshot_core.dashboard.shared.figures import (
     load_evaluator,
     named,
@@ -78,18 +79,19 @@ def _show_metrics(view: View) -> None:
 
 def _show_status(found: dict[str, Any]) -> None:
     """Write the row of what is installed, and what keeps the workbench from working."""
-    tables, images, device, runs = st.columns(4)
     names = [item["label"] for item in found["tables"]]
-    tables.metric("Accuracy tables", len(names), help=", ".join(names))
     real = [
         DATASETS.label(name)
         for name, sources in found["images"].items()
         if any(not source["synthetic"] for source in sources)
     ]
-    images.metric("Real images", ", ".join(real) or "none yet")
-    device.metric("Device", found["devices"][0].upper())
-    counts = found["runs"]
-    states = ", ".join(f"{count} {state}" for state, count in counts.items())
-    runs.metric("Runs", sum(counts.values()), help=states or "none yet")
+    states = ", ".join(f"{count} {state}" for state, count in found["runs"].items())
+    tiles = {
+        "Accuracy tables": (len(names), ", ".join(names)),
+        "Real images": (", ".join(real) or "none yet", None),
+        "Device": (found["devices"][0].upper(), None),
+        "Runs": (sum(found["runs"].values()), states or "none yet"),
+    }
+    show_tiles(tiles, 4)
     for problem in found["problems"]:
         st.warning(problem, icon=":material/warning:")

@@ -20,7 +20,13 @@ from fewshot_core.analysis.results import (
 )
 from fewshot_core.dashboard.search.form import show_start
 from fewshot_core.dashboard.search.plans import Place, make_plan
-from fewshot_core.dashboard.shared.controls import choose_one, offer_download, show_table
+from fewshot_core.dashboard.shared.controls import (
+    choose_one,
+    counted,
+    offer_download,
+    show_table,
+    show_tiles,
+)
 from fewshot_core.dashboard.shared.figures import accuracy_source, load_accuracy, show_source
 from fewshot_core.dashboard.shared.page import SEARCH, SPLIT, link_to
 from fewshot_core.dashboard.shared.requests import choose_device, choose_preset, choose_source
@@ -177,7 +183,7 @@ def _algorithm_label(name: str) -> str:
 def _measured(row: Row) -> str:
     missing = len(row["missing_seeds"])
     if pd.isna(row["mean"]):
-        return f"{NO_RESULT} run {missing} seed{'s' * (missing != 1)}"
+        return f"{NO_RESULT} run {counted(missing, 'seed')}"
     text = cell_text(row["mean"], row["std"]) + (MIXED if row["mixed"] else "")
     return text + (f" ({row['seeds']} of {row['seeds'] + missing} seeds)" if missing else "")
 
@@ -253,11 +259,13 @@ def _show_cell(
 
 
 def _show_numbers(row: Row) -> None:
-    measured, published, difference = st.columns(3)
-    seeds = f", {row['seeds']} seed{'s' * (row['seeds'] != 1)}" if row["seeds"] else ""
-    measured.metric(f"Measured{seeds}", cell_text(row["mean"], row["std"]))
-    published.metric("Published", cell_text(row["published_mean"], row["published_std"]))
-    difference.metric("Difference", _signed(row["difference"]) or NO_RESULT)
+    seeds = f", {counted(row['seeds'], 'seed')}" if row["seeds"] else ""
+    tiles = {
+        f"Measured{seeds}": (cell_text(row["mean"], row["std"]), None),
+        "Published": (cell_text(row["published_mean"], row["published_std"]), None),
+        "Difference": (_signed(row["difference"]) or NO_RESULT, None),
+    }
+    show_tiles(tiles, 3)
     if row["mixed"]:
         st.warning(
             f"This mean mixes different presets ({row['presets']}) or different splits of this "

@@ -103,12 +103,12 @@ def _filtered(runs: Sequence[RunSummary]) -> list[RunSummary]:
     columns = st.columns(4)
     options: dict[str, Any] = {"bind": "query-params", "placeholder": "any"}
     states = columns[0].multiselect("State", _STATES, key="run_state", **options)
-    kinds, datasets = (
-        column.multiselect(label, names.names(), key=key, format_func=names.label, **options)
-        for column, label, names, key in (
-            (columns[1], "Kind", KINDS, "run_kind"),
-            (columns[2], "Data set of the run", DATASETS, "run_dataset"),
-        )
+    kinds = columns[1].multiselect(
+        "Kind", KINDS.names(), key="run_kind", format_func=KINDS.label, **options
+    )
+    label, names = "Data set of the run", DATASETS.names()
+    datasets = columns[2].multiselect(
+        label, names, key="run_dataset", format_func=DATASETS.label, **options
     )
     options["placeholder"] = "in what, message or name"
     text = columns[3].text_input("Text", key="run_text", **options).lower()

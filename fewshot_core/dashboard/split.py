@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -21,6 +21,7 @@ from fewshot_core.dashboard.shared.controls import (
     show_log,
     show_running,
     show_table,
+    show_tiles,
 )
 from fewshot_core.dashboard.shared.figures import (
     cached_figure,
@@ -300,7 +301,7 @@ def _show_split(view: View) -> None:
     st.subheader(f"{split.name} on {DATASETS.label(split.dataset)}")
     _warn(split)
     evaluator = load_evaluator(view)
-    _show_tiles(view, split, evaluator.report(split.leaves) if evaluator else None)
+    _show_tiles(split, evaluator.report(split.leaves) if evaluator else None)
     if split.tree is None:
         show_figure(draw_split(split, evaluator), "imported_tree", wide=True)
     else:
@@ -331,29 +332,25 @@ def _warn(split: SplitInView) -> None:
         )
 
 
-def _show_tiles(view: View, split: SplitInView, report: SplitReport | None) -> None:
-    tile = partial(st.container(horizontal=True, gap="medium").metric, width="content")
+def _show_tiles(split: SplitInView, report: SplitReport | None) -> None:
+    tiles: dict[str, tuple[str, str | None]] = {}
     if report is not None:
         gain = f"{report.gain_bits:.4f} bits"
-        tile("Information gain", gain, help=GLOSSARY["information gain"])
-    comparison = report.comparison if report else None
-    if comparison is not None:
-        share = comparison.share_of_best
-        tile(
-            "Of the best tree",
-            "-" if share is None else f"{share:.0%}",
-            help=f"{GLOSSARY['best tree']} Here it has {comparison.best_bits:.4f} bits.",
-        )
-        tile(
-            "Percentile",
-            f"{comparison.percentile:.1f}",
-            help=f"{GLOSSARY['percentile']} {comparison.random_trees:,} random trees; 95% "
-            f"interval {comparison.percentile_low:.1f} to {comparison.percentile_high:.1f}.",
+        tiles["Information gain"] = gain, GLOSSARY["information gain"]
+    if report is not None and (found := report.comparison):
+        share = "-" if found.share_of_best is None else f"{found.share_of_best:.0%}"
+        best = f"{GLOSSARY['best tree']} Here it has {found.best_bits:.4f} bits."
+        tiles["Of the best tree"] = share, best
+        tiles["Percentile"] = (
+            f"{found.percentile:.1f}",
+            f"{GLOSSARY['percentile']} {found.random_trees:,} random trees; 95% interval "
+            f"{found.percentile_low:.1f} to {found.percentile_high:.1f}.",
         )
     if split.tree is not None:
-        tile("Tied nodes", f"{split.ties} of {len(split.tree.nodes)}", help=GLOSSARY["tie"])
+        tiles["Tied nodes"] = f"{split.ties} of {len(split.tree.nodes)}", GLOSSARY["tie"]
     if split.seconds is not None:
-        tile("Scored in", duration_text(split.seconds))
+        tiles["Scored in"] = duration_text(split.seconds), None
+    show_tiles(tiles)
 
 
 def _repeats(workspace: Workspace, split: SplitInView) -> list[SplitTree]:

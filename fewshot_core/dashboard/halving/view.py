@@ -28,6 +28,7 @@ from fewshot_core.dashboard.shared.controls import (
     selected_rows,
     show_columns,
     show_errors,
+    show_tiles,
 )
 from fewshot_core.dashboard.shared.figures import cached_figure, clicked, show_figure, show_source
 from fewshot_core.dashboard.shared.page import SEARCH, link_to, show_empty
@@ -178,19 +179,18 @@ def _show_verdict(curves: Curves, result: HalvingResult) -> None:
     st.markdown(f"**{sentence}**")
     if ties:
         st.warning(f"At {ties[0]}", icon=":material/balance:")
-    left, right = st.columns(2)
+    best = f"Best of all sub-supernets: {', '.join(result.equally_best)}"
     costs = (
         f"{result.cost:.4g} times the epochs of one full run, {result.end}; training all costs "
         f"{len(result.sub_spaces)} runs"
     )
-    best = f"Best of all sub-supernets: {', '.join(result.equally_best)}"
-    for column, label, value, text in (
-        (left, "Selected", f"{result.test_accuracy:.2f}%", "Accuracy of the architecture"),
-        (right, "Best found", f"{result.ceiling:.2f}%", best),
-        (left, "Regret", f"{result.regret:.2f}", "Best found minus selected, in points"),
-        (right, "Cost", cost_text(result.cost), costs),
-    ):
-        column.metric(label, value, help=text)
+    tiles = {
+        "Selected": (f"{result.test_accuracy:.2f}%", "Accuracy of the selected architecture"),
+        "Best found": (f"{result.ceiling:.2f}%", best),
+        "Regret": (f"{result.regret:.2f}", "Best found minus selected, in points"),
+        "Cost": (cost_text(result.cost), costs),
+    }
+    show_tiles(tiles, 2)
     if result.strategy == "halving":
         st.caption(f"{describe_milestones(curves, result)}.".capitalize())
 

@@ -7,16 +7,11 @@ from typing import Any
 
 import streamlit as st
 
-from fewshot_core.dashboard.search.plans import (
-    Place,
-    PlannedSearch,
-    SearchPlan,
-    make_plan,
-    searches_text,
-)
+from fewshot_core.dashboard.search.plans import Place, PlannedSearch, SearchPlan, make_plan
 from fewshot_core.dashboard.shared.controls import (
     choose_from,
     choose_one,
+    counted,
     labels_of,
     offer_start,
     show_errors,
@@ -196,7 +191,7 @@ def show_start(workspace: Workspace, plan: SearchPlan | None) -> None:
     if plan is not None:
         st.markdown(f"**{plan.summary}**")
         if missing:
-            label = f"Start {searches_text(len(missing))}"
+            label = f"Start {counted(len(missing), 'search', 'searches')}"
             with show_errors():
                 _show_cost(workspace, plan, missing)
         if resumed := sum(search.status is not None for search in missing):
@@ -210,7 +205,7 @@ def start_missing(workspace: Workspace, plan: SearchPlan) -> None:
     """Start what is missing of a plan, and run the page again."""
     requests = [search.request for search in plan.missing]
     with show_errors("The searches could not be started: "):
-        with st.spinner(f"Starting {searches_text(len(requests))}"):
+        with st.spinner(f"Starting {counted(len(requests), 'search', 'searches')}"):
             start_all(requests, workspace.data_dir)
         st.rerun()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fewshot_core.analysis.search_epochs import UNSPLIT
-from fewshot_core.dashboard.shared.controls import show_errors
+from fewshot_core.dashboard.shared.controls import counted, show_errors
 from fewshot_core.dashboard.shared.figures import time_text
 from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.sidebar import View
@@ -127,11 +127,12 @@ class SearchPlan:
     @property
     def summary(self) -> str:
         """How many searches there are in which states: "8 searches: 3 done, 5 not started"."""
+        total = counted(len(self.searches), "search", "searches")
         counts = Counter(search.state for search in self.searches)
         if set(counts) == {"not started"}:
-            return searches_text(len(self.searches))
+            return total
         parts = [f"{counts[state]} {state}" for state in _STATES if counts[state]]
-        return f"{searches_text(len(self.searches))}: {', '.join(parts)}"
+        return f"{total}: {', '.join(parts)}"
 
     @property
     def active(self) -> list[PlannedSearch]:
@@ -157,11 +158,6 @@ class SearchPlan:
         both = {(s.name, s.request.seed): s for s in (*other.searches, *self.searches)}
         searches = tuple(both[name, seed] for seed in seeds for name in self.place.spaces)
         return replace(self, seeds=tuple(seeds), searches=searches)
-
-
-def searches_text(count: int) -> str:
-    """Return "1 search" or "8 searches"."""
-    return f"{count} search{'es' * (count != 1)}"
 
 
 def make_plan(
@@ -285,7 +281,7 @@ def request_source(request: SearchRequest, synthetic: bool) -> list[str]:
     """Return the settings of a search, in parts."""
     options = request.options
     count = "all" if options.images is None else f"{options.images:,}"
-    cells = f"{options.cells_per_stage} cell{'s' * (options.cells_per_stage > 1)} per stage"
+    cells = f"{counted(options.cells_per_stage, 'cell')} per stage"
     weights = "randomly initialised" if request.checkpoint is None else "inherited weights"
     return [
         request.method_label,

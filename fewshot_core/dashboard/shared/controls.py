@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -89,6 +90,11 @@ def labels_of(registry: Registry[Any]) -> dict[str, str]:
     return {info.name: info.label for info in registry}
 
 
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: "1 search", "8 searches"."""
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"
+
+
 def listed(texts: Mapping[str, str]) -> str:
     """List names with their texts."""
     return "; ".join(f"{name}: {text}" for name, text in texts.items())
@@ -131,6 +137,13 @@ def table_height(rows: int) -> int | str:
 def selected_rows(rows: Iterable[int]) -> Any:
     """Return the state of a table in which some rows are selected."""
     return {"selection": {"rows": list(rows), "columns": [], "cells": []}}
+
+
+def show_tiles(tiles: Mapping[str, tuple[Any, str | None]], columns: int | None = None) -> None:
+    """Show numbers by their labels, each with a help text, in columns or one beside the other."""
+    row = st.columns(columns) if columns else [st.container(horizontal=True, gap="medium")]
+    for (label, (value, text)), place in zip(tiles.items(), cycle(row), strict=False):
+        place.metric(label, value, help=text, width="stretch" if columns else "content")
 
 
 def offer_download(label: str, data: Any, name: str, key: str, **settings: Any) -> None:

@@ -31,7 +31,6 @@ from fewshot_core.dashboard.shared.controls import SEPARATOR, choose_one, offer_
 from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.sidebar import View
 from fewshot_core.dashboard.shared.splits import FILE, SplitInView
-from fewshot_core.datasets import DATASETS
 from fewshot_core.plots import (
     STYLES,
     alternative,
@@ -84,28 +83,19 @@ def _evaluator(
     return SplitEvaluator(_accuracy(_workspace, table, dataset, kind), threshold)
 
 
-def other_data_sets(view: View) -> list[str]:
-    """Return the data sets, besides the one in view, whose accuracies the table in view has."""
-    return [
-        name
-        for name in DATASETS.names()
-        if name != view.dataset and view.table and view.table.find(name, view.kind)
-    ]
-
-
 @lru_cache(_CACHED)
 def describe(leaves: Leaves, evaluator: SplitEvaluator) -> pd.DataFrame:
     """Describe each sub-space of a split; see ``describe_sub_spaces``."""
     return describe_sub_spaces(leaves, evaluator.accuracy, evaluator.threshold)
 
 
-@lru_cache(maxsize=_CACHED)
+@lru_cache(_CACHED)
 def reports(named: Named, evaluator: SplitEvaluator) -> pd.DataFrame:
     """Return the reports of several splits, the most informative first."""
     return report_frame(dict(named), evaluator)
 
 
-@lru_cache(maxsize=_CACHED)
+@lru_cache(_CACHED)
 def distributions(
     leaves: Leaves, evaluator: SplitEvaluator, style: str, lowest: float = LOWEST
 ) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from fewshot_core.dashboard.shared.controls import SEPARATOR
+from fewshot_core.dashboard.shared.controls import SEPARATOR, counted
 from fewshot_core.errors import FewshotError
 from fewshot_core.metrics import METRICS
 from fewshot_core.registry import Registry
@@ -82,7 +82,7 @@ def options_label(options: SearchOptions | TrainingOptions) -> str:
 
 
 def _network(channels: int, cells: int) -> str:
-    return f"{channels} channels, {cells} cell{'s' * (cells > 1)}"
+    return f"{channels} channels, {counted(cells, 'cell')}"
 
 
 def _synthetic(images: str | None) -> list[str]:
