@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
-from streamlit.column_config import CheckboxColumn, NumberColumn, TextColumn
+from streamlit.column_config import CheckboxColumn, TextColumn
 
 from fewshot_core.analysis import (
     KEEP_STRATEGIES,
@@ -18,6 +18,7 @@ from fewshot_core.analysis import (
 from fewshot_core.bench import TableInfo, load_seeds
 from fewshot_core.dashboard.shared.controls import (
     choose_from,
+    numbers,
     offer_download,
     show_columns,
     show_errors,
@@ -159,25 +160,21 @@ def _show_summary(reports: pd.DataFrame, splits: list[SplitInView]) -> None:
     ties = {split.label: split.ties for split in splits if split.tree is not None}
     the_same = "Whether the optimum is in the sub-space with the highest mean accuracy"
     uneven = "How unevenly the top is distributed, 0 to 1"
-    share = 100 * reports["share_of_best"]
-    gain = NumberColumn(format="%.4f", help=GLOSSARY["information gain"])
+    optimum = reports["optimum"].map(", ".join)
     show_columns(
         {
             "split": reports["split"],
-            "gain, bits": (reports["gain_bits"], gain),
-            "of the best tree": (share, NumberColumn(format="%.0f%%", help=GLOSSARY["best tree"])),
-            "percentile": (
-                reports["percentile"],
-                NumberColumn(format="%.1f", help=GLOSSARY["percentile"]),
+            "gain, bits": (reports["gain_bits"], numbers("%.4f", GLOSSARY["information gain"])),
+            "of the best tree": (
+                100 * reports["share_of_best"],
+                numbers("%.0f%%", GLOSSARY["best tree"]),
             ),
-            "Gini": (reports["gini"], NumberColumn(format="%.2f", help=uneven)),
-            "optimum in": (
-                reports["optimum"].map(", ".join),
-                TextColumn(help="The sub-space of the best architecture"),
-            ),
+            "percentile": (reports["percentile"], numbers("%.1f", GLOSSARY["percentile"])),
+            "Gini": (reports["gini"], numbers("%.2f", uneven)),
+            "optimum in": (optimum, TextColumn(help="The sub-space of the best architecture")),
             "best mean in": reports["best_mean"].map(", ".join),
             "the same": (reports["optimum_in_best_mean"], CheckboxColumn(help=the_same)),
-            "tied nodes": (reports["split"].map(ties), NumberColumn(help=GLOSSARY["tie"])),
+            "tied nodes": (reports["split"].map(ties), numbers("%d", GLOSSARY["tie"])),
         },
         f"{len(reports)} splits, the most informative first",
     )
@@ -201,7 +198,7 @@ def _show_other_data_sets(view: View, splits: list[SplitInView]) -> None:
     show_table(
         pd.DataFrame.from_dict(rows, orient="index").rename_axis("split").reset_index(),
         "Share of the best tree's information gain, by split and data set",
-        dict.fromkeys(labels, NumberColumn(format="%.0f%%")),
+        dict.fromkeys(labels, numbers("%.0f%%")),
     )
 
 
@@ -227,12 +224,12 @@ def _show_uncertainty(view: View, splits: list[SplitInView]) -> None:
         "Information gain in bits on tables of single trainings: their noise blurs the top, so it "
         "is lower than on a table of means."
     )
-    numbers = ["mean", "std", "min", "max"]
+    statistics = ["mean", "std", "min", "max"]
     show_table(
-        pd.concat(frames)[["split", "tables", *numbers]],
+        pd.concat(frames)[["split", "tables", *statistics]],
         "Mean, standard deviation, minimum and maximum of each split's information gain over "
         "resampled seeds",
-        dict.fromkeys(numbers, NumberColumn(format="%.4f")),
+        dict.fromkeys(statistics, numbers("%.4f")),
     )
 
 

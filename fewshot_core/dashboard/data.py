@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 import streamlit as st
-from streamlit.column_config import NumberColumn
 from streamlit.delta_generator import DeltaGenerator
 
 from fewshot_core.bench import (
@@ -23,6 +22,7 @@ from fewshot_core.bench import (
     remove_table,
 )
 from fewshot_core.dashboard.shared.controls import (
+    numbers,
     offer_removal,
     show_errors,
     show_table,
@@ -156,7 +156,7 @@ def _show_preview(preview: TablePreview) -> None:
     st.markdown("**Preview**")
     sets = pd.DataFrame([_set_row(item) for item in preview.sets])
     show_table(sets, "Data sets and kinds of accuracy in the file")
-    best = {"accuracy_mean": NumberColumn("best %", format="%.4f")}
+    best = {"accuracy_mean": numbers("%.4f", label="best %")}
     show_table(preview.best, "The best architecture of each", best)
 
 

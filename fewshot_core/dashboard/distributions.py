@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
-from streamlit.column_config import CheckboxColumn, NumberColumn, TextColumn
+from streamlit.column_config import CheckboxColumn, TextColumn
 
 from fewshot_core.analysis import (
     SplitEvaluator,
@@ -14,7 +14,7 @@ from fewshot_core.analysis import (
     top_architectures,
     top_mask,
 )
-from fewshot_core.dashboard.shared.controls import SEPARATOR, choose_one, show_table
+from fewshot_core.dashboard.shared.controls import SEPARATOR, choose_one, numbers, show_table
 from fewshot_core.dashboard.shared.figures import (
     LOWEST,
     Leaves,
@@ -139,24 +139,20 @@ def _show_architectures(view: View, number: int, listed: pd.DataFrame) -> None:
         known = load_accuracy(view, dataset).set_index("architecture")["accuracy_mean"]
         listed = listed.assign(**{dataset: listed["architecture"].map(known)})
         columns[dataset] = dataset
-    percent = {
-        name: NumberColumn(
-            f"{label} %",
-            format="%.2f",
-            width=40 + 6 * len(label),
-            help=f"{view.kind.capitalize()} accuracy on {label}",
-        )
-        for name, label in ((name, DATASETS.label(of)) for name, of in columns.items())
-    }
+    percent = {}
+    for name, of in columns.items():
+        label = DATASETS.label(of)
+        text = f"{view.kind.capitalize()} accuracy on {label}"
+        percent[name] = numbers("%.2f", text, 40 + 6 * len(label), f"{label} %")
     event = show_table(
         listed,
         f"The {len(listed):,} architectures of S{number + 1} with a known accuracy, best first",
         {
-            "rank": NumberColumn(format="localized", width=55),
+            "rank": numbers("localized", width=55),
             **percent,
             "top": CheckboxColumn(view.top_label, width="small"),
             "string": TextColumn("architecture", width="large"),
-            "architecture": NumberColumn("index", format="%d"),
+            "architecture": numbers("%d", label="index"),
         },
         key=f"architectures_{number}",
         height=300,

@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-from streamlit.column_config import DatetimeColumn, NumberColumn, TextColumn
+from streamlit.column_config import DatetimeColumn, TextColumn
 
 from fewshot_core.dashboard.data import show_images, show_tables
 from fewshot_core.dashboard.shared.controls import (
+    numbers,
     selected_rows,
     show_errors,
     show_log,
@@ -137,8 +138,8 @@ def _choose(shown: Sequence[RunSummary]) -> list[RunSummary]:
         f"{len(shown)} runs with their states",
         {
             "started": DatetimeColumn(format="DD MMM YYYY, HH:mm"),
-            "seconds": NumberColumn(format="%.1f"),
-            "size": NumberColumn(format="bytes"),
+            "seconds": numbers("%.1f"),
+            "size": numbers("bytes"),
             "message": TextColumn(width="medium"),
         },
         key=f"runs_{digest}",

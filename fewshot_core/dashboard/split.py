@@ -5,10 +5,8 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
-import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
-from streamlit.column_config import NumberColumn
 
 from fewshot_core.analysis import SplitReport
 from fewshot_core.analysis.agreement import score_spread, stability
@@ -16,7 +14,9 @@ from fewshot_core.dashboard.shared.controls import (
     choose_from,
     choose_number,
     choose_one,
+    numbers,
     offer_start,
+    show_columns,
     show_errors,
     show_log,
     show_running,
@@ -383,19 +383,18 @@ def _show_stability(trees: list[SplitTree]) -> None:
     st.markdown(
         f"**Over {len(trees)} seeds** the root has this grouping with {root['same']}; {others}."
     )
-    shown = pd.DataFrame(
+    show_columns(
         {
             "node": ["/".join(str(step + 1) for step in path) or "root" for path in table["path"]],
             "edge": [edge_label(edge) for edge in table["edge"]],
             "same grouping": table["same"],
-            "of": table["arrived"],
+            "of": (table["arrived"], numbers("%d", "Seeds that reach this node")),
             "different groupings": table["groupings"],
             "most frequent": [" | ".join(map(operation_set_label, g)) for g in table["commonest"]],
             "times": table["count"],
-        }
+        },
+        f"How often each decision recurs over {len(trees)} seeds",
     )
-    alt = f"How often each decision recurs over {len(trees)} seeds"
-    show_table(shown, alt, {"of": NumberColumn(help="Seeds that reach this node")})
 
 
 def _show_spread(trees: list[SplitTree], node: SplitNode) -> None:
@@ -409,5 +408,5 @@ def _show_spread(trees: list[SplitTree], node: SplitNode) -> None:
     show_table(
         spread.assign(operation=operations).rename(columns=names),
         "Mean, deviation, minimum and maximum of each operation's score over the seeds",
-        dict.fromkeys(("mean", "std", "min", "max"), NumberColumn(format="%.5g")),
+        dict.fromkeys(("mean", "std", "min", "max"), numbers("%.5g")),
     )

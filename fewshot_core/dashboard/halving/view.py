@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
-from streamlit.column_config import CheckboxColumn, NumberColumn, TextColumn
+from streamlit.column_config import CheckboxColumn, TextColumn
 
 from fewshot_core.dashboard.halving.curves import (
     JUST_IMPORTED,
@@ -25,6 +25,7 @@ from fewshot_core.dashboard.shared.controls import (
     choose_number,
     labels_of,
     listed,
+    numbers,
     selected_rows,
     show_columns,
     show_errors,
@@ -222,18 +223,19 @@ def _show_epoch(curves: Curves, result: HalvingResult, epoch: int) -> None:
     lead = _leaders(curves)
     leading = lead[lead["epoch"] == epoch]["sub_space"].tolist()
     states = [_state(result, name, epoch, name in leading) for name in curves.sub_spaces]
-    number = partial(NumberColumn, format="%.2f%%", width=75)
     leads = "The one with the best validation accuracy of the epoch leads"
-    found_text = "Accuracy of the architecture it would return"
     at = found[0]
     show_columns(
         {
             "sub-space": (list(curves.sub_spaces), TextColumn(width=70)),
             "validation": (
                 curves.values["valid_accuracy"][:, at],
-                number(help="Validation accuracy of the supernet"),
+                numbers("%.2f%%", "Validation accuracy of the supernet", 75),
             ),
-            "would find": (curves.values["test_accuracy"][:, at], number(help=found_text)),
+            "would find": (
+                curves.values["test_accuracy"][:, at],
+                numbers("%.2f%%", "Accuracy of the architecture it would return", 75),
+            ),
             "state": (states, TextColumn(help=leads)),
         },
         f"The sub-supernets at epoch {epoch}",
@@ -294,17 +296,16 @@ def _show_table(grid: pd.DataFrame, replayed: int | None) -> None:
     )
     chosen = [] if replayed is None else [list(order.index).index(replayed)]
     st.session_state[_TABLE] = selected_rows(chosen)
-    number = NumberColumn
     regret = "Percentage points below the best, mean over seeds"
     discarded = 100 * order["best_discarded"]
     show_columns(
         {
             "strategy": (order["label"], TextColumn(width=235)),
             "known as": (order["mark"], TextColumn(width=75)),
-            "cost": (order["cost"], number(format="%.2f", width=55, help="Full runs")),
-            "regret": (order["regret"], number(format="%.2f", width=60, help=regret)),
-            "finds": (order["test_accuracy"], number(format="%.2f%%", width=70)),
-            "best discarded": (discarded, number(format="%.0f%%", help="Share of the seeds")),
+            "cost": (order["cost"], numbers("%.2f", "Full runs", 55)),
+            "regret": (order["regret"], numbers("%.2f", regret, 60)),
+            "finds": (order["test_accuracy"], numbers("%.2f%%", width=70)),
+            "best discarded": (discarded, numbers("%.0f%%", "Share of the seeds")),
             "front": (order["pareto"], CheckboxColumn(width=55, help="On the Pareto front")),
         },
         f"{len(order)} strategies with cost and regret",

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-from streamlit.column_config import NumberColumn, ProgressColumn, TextColumn
+from streamlit.column_config import ProgressColumn, TextColumn
 
 from fewshot_core.analysis import mean_over_seeds, search_epochs
 from fewshot_core.dashboard.search.form import (
@@ -27,6 +27,7 @@ from fewshot_core.dashboard.search.plans import (
 from fewshot_core.dashboard.shared.controls import (
     POLL_SECONDS,
     choose_one,
+    numbers,
     show_errors,
     show_log,
     show_table,
@@ -248,13 +249,13 @@ def _show_table(view: View, plan: SearchPlan, accuracy: pd.DataFrame | None) -> 
         f"{len(rows)} searches: {plan.summary}",
         {
             "sub-space": TextColumn(width=75),
-            "seed": NumberColumn(format="%d", width=50),
-            "size": NumberColumn(format="localized", width=60),
+            "seed": numbers("%d", width=50),
+            "size": numbers("localized", width=60),
             "state": TextColumn(width=75),
             "epochs": ProgressColumn(format="%d", min_value=0, max_value=end, width=105),
             "left": TextColumn(width=55),
-            "supernet": NumberColumn("supernet %", format="%.2f", width=80, help=supernet),
-            "found": NumberColumn("found %", format="%.2f", width=70, help=found),
+            "supernet": numbers("%.2f", supernet, 80, "supernet %"),
+            "found": numbers("%.2f", found, 70, "found %"),
         },
         key="searches",
         column_order=["sub-space", *seed, "state", "epochs", "found", "supernet", "left", "size"],

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
+from streamlit.column_config import NumberColumn
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from fewshot_core.durations import duration_text
@@ -127,6 +128,11 @@ def show_columns(columns: Mapping[str, Any], alt: str, **settings: Any) -> Any:
     pairs = {name: c if isinstance(c, tuple) else (c, None) for name, c in columns.items()}
     frame = pd.DataFrame({name: values for name, (values, _) in pairs.items()})
     return show_table(frame, alt, {name: config for name, (_, config) in pairs.items()}, **settings)
+
+
+def numbers(form: str, text: str = "", width: int | None = None, label: str | None = None) -> Any:
+    """Configure a column of numbers: their format, a help text and a width in pixels."""
+    return NumberColumn(label, format=form, help=text or None, width=width)
 
 
 def table_height(rows: int) -> int | str:

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
-from streamlit.column_config import NumberColumn, ProgressColumn, TextColumn
+from streamlit.column_config import ProgressColumn, TextColumn
 
 from fewshot_core.analysis import SplitEvaluator, branchings
 from fewshot_core.dashboard.shared.controls import (
+    numbers,
     selected_rows,
     show_columns,
     show_table,
@@ -141,8 +142,8 @@ def _show_candidates(tree: SplitTree, node: SplitNode) -> None:
         f"{len(candidates)} ways to group the operations, by their cut",
         {
             "": TextColumn(width=65),
-            "cut": NumberColumn(format="%.4g", width=75),
-            "gap": NumberColumn(format="%.3g", width=75, help="Gap to the minimum cut"),
+            "cut": numbers("%.4g", width=75),
+            "gap": numbers("%.3g", "Gap to the minimum cut", 75),
         },
         height=230,
     )
@@ -165,7 +166,7 @@ def show_sub_spaces(
     ``link`` is the parameter of the URL for the chosen sub-space.
     """
     wanted = st.query_params.get(link) if link else None
-    of_top, number = 100 * described["top_share"], NumberColumn
+    of_top = 100 * described["top_share"]
     enrichment = "Share of the top over share of the space; 1 for a random sub-space"
     bar = ProgressColumn(
         format="%.1f%%",
@@ -174,31 +175,20 @@ def show_sub_spaces(
         max_value=max(1.0, float(of_top.max(skipna=True) or 0.0)),
         help=f"Share of the {top_label} that is in this sub-space",
     )
+    top, share = f"Architectures of the {top_label}", "Share of all 15,625 architectures"
+    rank = "Rank of its best in the whole space"
     event = show_columns(
         {
             "sub-space": (described["sub_space"], TextColumn(width=70)),
-            "size": (
-                described["size"],
-                number(format="localized", width=60, help="Architectures in the sub-space"),
-            ),
-            "top": (
-                described["top_count"],
-                number(top_label, width=60, help=f"Architectures of the {top_label}"),
-            ),
+            "size": (described["size"], numbers("localized", "Architectures in it", 60)),
+            "top": (described["top_count"], numbers("%d", top, 60, top_label)),
             "of the top": (of_top, bar),
-            "share": (
-                100 * described["share"],
-                number(format="%.1f%%", help="Share of all 15,625 architectures"),
-            ),
-            "enrichment": (described["enrichment"], number(format="%.2f", help=enrichment)),
-            **{
-                f"{name} %": (described[name], number(format="%.2f"))
-                for name in ("best", "mean", "median")
-            },
-            "best rank": (
-                described["best_rank"],
-                number(format="localized", help="Rank of its best in the whole space"),
-            ),
+            "share": (100 * described["share"], numbers("%.1f%%", share)),
+            "enrichment": (described["enrichment"], numbers("%.2f", enrichment)),
+            "best %": (described["best"], numbers("%.2f")),
+            "mean %": (described["mean"], numbers("%.2f")),
+            "median %": (described["median"], numbers("%.2f")),
+            "best rank": (described["best_rank"], numbers("localized", rank)),
         },
         f"{len(described)} sub-spaces with their sizes, their share of the {top_label} and their "
         "accuracies",
