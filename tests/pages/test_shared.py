@@ -1,8 +1,10 @@
 """What pages share: cached figures, labels of runs, and the texts of options."""
 
+import json
 from dataclasses import fields, replace
 
 import plotly.graph_objects as go
+from streamlit.testing.v1 import AppTest
 
 from fewshot_core.dashboard.shared.figures import Picture, cached_figure
 from fewshot_core.dashboard.shared.requests import OPTION_TEXTS, readers_of
@@ -38,6 +40,20 @@ def test_a_cached_figure_is_drawn_once_for_each_set_of_arguments():
     assert draw(300) is first
     assert alternative(draw(400)) == "400 high"
     assert drawn == [300, 400]
+
+
+def _table() -> None:
+    from fewshot_core.dashboard.shared.controls import numbers, show_columns
+
+    show_columns({"name": ["a"], "value": ([1.5], numbers("%.2f", "A help text"))}, "one row")
+
+
+def test_a_table_shows_columns_with_and_without_a_configuration():
+    table = AppTest.from_function(_table).run().dataframe[0]
+    assert table.value.to_dict("list") == {"name": ["a"], "value": [1.5]}
+    configured = json.loads(table.proto.columns)
+    assert [name for name, column in configured.items() if column.get("hidden")] == ["_index"]
+    assert configured["value"]["help"] == "A help text"
 
 
 def test_one_of_its_kind_is_called_by_its_first_name():

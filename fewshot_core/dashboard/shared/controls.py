@@ -125,8 +125,8 @@ def show_table(
 
 def show_columns(columns: Mapping[str, Any], alt: str, **settings: Any) -> Any:
     """Draw a table of columns, each its values or a pair of its values and its configuration."""
-    pairs = {name: c if isinstance(c, tuple) else (c, None) for name, c in columns.items()}
-    frame = pd.DataFrame({name: values for name, (values, _) in pairs.items()})
+    pairs = {name: c for name, c in columns.items() if isinstance(c, tuple)}
+    frame = pd.DataFrame(dict(columns) | {name: values for name, (values, _) in pairs.items()})
     return show_table(frame, alt, {name: config for name, (_, config) in pairs.items()}, **settings)
 
 
