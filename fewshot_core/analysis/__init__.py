@@ -18,6 +18,7 @@ from fewshot_core.analysis.distributions import (
     default_limits,
     distribution_frame,
 )
+from fewshot_core.analysis.importance import importance, operation_effects
 from fewshot_core.analysis.informativeness import (
     KEEP_STRATEGIES,
     RANDOM_TREES,
@@ -74,9 +75,11 @@ __all__ = [
     "default_limits",
     "describe_sub_spaces",
     "distribution_frame",
+    "importance",
     "information_gain",
     "keep_k",
     "mean_over_seeds",
+    "operation_effects",
     "published_results",
     "random_trees",
     "recorded_results",
