@@ -1,0 +1,117 @@
+"""What a result rests on, as one value that every ranking, mean and headline is grouped by.
+
+Two results with different evidence are never averaged, ranked or headlined together.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+
+FULL_CHANNELS, FULL_CELLS = 16, 5
+"""The size of the paper's supernet: channels of the first stage, cells per stage."""
+
+SMALLEST_CHANNELS = 8
+"""A network with fewer channels only shows that everything works."""
+
+_IMAGES = ("real", "", "unknown", "synthetic")
+_SCALES = ("full", "reduced", "unknown", "smoke")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a result rests on, but for its seeds.
+
+    Attributes:
+        dataset: Name of the data set.
+        channels: Channels of the network's first stage; None where unknown.
+        cells_per_stage: Cells in each of its stages; None where unknown.
+        images: ``"real"``, ``"synthetic"``, ``""`` where no images are used, or ``"unknown"``.
+        weights: ``"untrained"``, ``"trained"`` or ``"unknown"``.
+        protocol: How a search was run: the label of its preset, or its epochs and images. Empty for
+            a split.
+        reduced: Whether the protocol is shorter than the paper's.
+    """
+
+    dataset: str
+    channels: int | None = None
+    cells_per_stage: int | None = None
+    images: str = "unknown"
+    weights: str = "unknown"
+    protocol: str = ""
+    reduced: bool = False
+
+    @property
+    def scale(self) -> str:
+        """The scale: ``"full"``, ``"reduced"``, ``"smoke"`` or ``"unknown"``."""
+        if self.channels is None or self.cells_per_stage is None:
+            return "unknown"
+        if self.channels < SMALLEST_CHANNELS:
+            return "smoke"
+        full = self.channels >= FULL_CHANNELS and self.cells_per_stage >= FULL_CELLS
+        return "full" if full and not self.reduced else "reduced"
+
+    @property
+    def badges(self) -> tuple[str, ...]:
+        """What a reader must know of a number, the most important first; empty for the best."""
+        scale = {"reduced": "reduced scale", "smoke": "smoke test"}.get(self.scale)
+        found = [
+            scale,
+            "synthetic" if self.images == "synthetic" else None,
+            "trained weights" if self.weights == "trained" else None,
+        ]
+        return tuple(badge for badge in found if badge)
+
+    @property
+    def conclusive(self) -> bool:
+        """Whether a verdict may rest on it: a smoke test gets none."""
+        return self.scale != "smoke"
+
+    @property
+    def label(self) -> str:
+        """All of it in words, but for the data set."""
+        if self.channels is None:
+            return "imported, network unknown"
+        cells = f"{self.cells_per_stage} cell{'s' * (self.cells_per_stage != 1)}"
+        images = {"": "no images", "unknown": "images unknown"}.get(
+            self.images, f"{self.images} images"
+        )
+        parts = [f"{self.channels} channels, {cells}", images, self.weights, self.protocol]
+        return " · ".join(part for part in parts if part)
+
+    def accepts(self, other: "Evidence") -> bool:
+        """Whether a result with other evidence may stand beside one with this.
+
+        It may if it is the same, or differs only in that it uses no images.
+        """
+        return other == self or (
+            not other.images and other == Evidence(**{**vars(self), "images": ""})
+        )
+
+    def _rank(self) -> tuple[int, int, bool, str]:
+        """Order of strength: scale, images, untrained before trained weights."""
+        return (
+            _SCALES.index(self.scale),
+            _IMAGES.index(self.images),
+            self.weights != "untrained",
+            self.label,
+        )
+
+
+def group_by_evidence(items: Iterable[tuple[T, Evidence]]) -> dict[Evidence, list[T]]:
+    """Group results that may stand side by side, the strongest evidence first.
+
+    A result that uses no images belongs to every group of the same network and protocol, and has a
+    group of its own only where there is no such group.
+
+    Args:
+        items: Results with their evidence.
+    """
+    pairs = list(items)
+    keys = {evidence for _, evidence in pairs}
+    groups = [key for key in keys if not any(other != key and other.accepts(key) for other in keys)]
+    return {
+        group: [item for item, evidence in pairs if group.accepts(evidence)]
+        for group in sorted(groups, key=Evidence._rank)
+    }
