@@ -574,7 +574,7 @@ def _read_run(folder: RunFolder, finished: float, demo: bool) -> Rows:
         seconds, rows = _read_epochs(folder, request)
     run = (
         folder.run_id,
-        folder.kind().name,
+        request.kind,
         request.dataset,
         str(manifest.get("created", "")),
         finished,

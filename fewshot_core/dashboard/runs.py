@@ -37,7 +37,7 @@ from fewshot_core.runs import (
     start,
 )
 from fewshot_core.runs.jobs import advice
-from fewshot_core.runs.overview import ASIDE, DAMAGED, RunSummary, differences
+from fewshot_core.runs.overview import DAMAGED, QUARANTINE, RunSummary, differences
 from fewshot_core.space import SubSpace
 
 REFRESH_SECONDS = 2.0
@@ -192,7 +192,7 @@ def _show_actions(workspace: Workspace, chosen: Sequence[RunSummary]) -> None:
         text = "Finished epochs and scores are not computed again."
         _offer("Restart", "replay", stopped, lambda run: start(run.request(), data_dir), text)
         if damaged:
-            text = f"Moves damaged folders to runs/{ASIDE}. Nothing is deleted."
+            text = f"Moves damaged folders to runs/{QUARANTINE}. Nothing is deleted."
             _offer("Quarantine", "move_item", damaged, quarantine, text)
         with st.popover(
             f"Delete {len(ended)}", disabled=not ended, icon=":material/delete:", key="ask_delete"

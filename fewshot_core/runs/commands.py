@@ -46,16 +46,14 @@ def _network(network: Network) -> dict[str, tuple[object, object]]:
 
 def _tree(tree: TreeOptions) -> dict[str, tuple[object, object]]:
     usual = TreeOptions.create(tree.edges)
+    shown = tree if tree.warm_up_epochs else usual
     return {
         "edges": (_listed(tree.edges), _listed(TreeOptions().edges)),
         "groups": (_listed(tree.groups), _listed(usual.groups)),
         "balanced": (tree.balanced, usual.balanced),
         "policy": (tree.policy, usual.policy),
         "warm-up": (tree.warm_up_epochs, usual.warm_up_epochs),
-        "warm-up-images": (
-            tree.warm_up_images if tree.warm_up_epochs else usual.warm_up_images,
-            usual.warm_up_images,
-        ),
+        "warm-up-images": (shown.warm_up_images, usual.warm_up_images),
     }
 
 
@@ -72,12 +70,9 @@ def command(request: Request) -> str:
 
 
 def plan_command(request: SearchRequest, split: str | None, seeds: Sequence[int]) -> str:
-    """Build the command of a plan.
+    """Build the command of a plan of searches with ``request``'s options.
 
-    Args:
-        request: Any of its searches.
-        split: The run of the split, the name of an imported one, or None for the whole space.
-        seeds: The seeds.
+    ``split`` is a run, the name of an imported split, or None for the whole space.
     """
     where = ["--no-splitting"] if split is None else ["--split", split]
     return _search_command(request, where, seeds)
@@ -86,18 +81,17 @@ def plan_command(request: SearchRequest, split: str | None, seeds: Sequence[int]
 def _search_command(
     request: SearchRequest | TrainingRequest, where: Sequence[str], seeds: Sequence[int]
 ) -> str:
+    preset = PRESETS.get(preset_of(request.options) or "paper")
     if isinstance(request, SearchRequest):
         options = ["fewshot", "search", *where, "--algorithm", request.algorithm]
         options += ["--seeds", _listed(tuple(seeds))]
-        usual = PRESETS.get(preset_of(request.options) or "paper").search
-        differing = changed(request.options, usual)
+        differing = changed(request.options, preset.search)
         if request.checkpoint is not None:
             options += ["--checkpoint", request.checkpoint]
     else:
         options = ["fewshot", "train", "--seed", str(request.seed)]
-        usual_training = PRESETS.get(preset_of(request.options) or "paper").training
-        differing = changed(request.options, usual_training)
-    options += ["--dataset", request.dataset, "--preset", preset_of(request.options) or "paper"]
+        differing = changed(request.options, preset.training)
+    options += ["--dataset", request.dataset, "--preset", preset.name]
     for name, value in differing.items():
         options += ["--set", f"{name}={as_text(value)}"]
     if request.images is not None:

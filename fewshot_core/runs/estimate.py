@@ -36,23 +36,23 @@ _FIXED = 10.0
 def estimate_seconds(data_dir: Path, request: Request) -> float | None:
     """Estimate the seconds of a run, or None before one of its kind was measured here.
 
-    The measured pace is scaled by the work of the request: images, pixels, cells, the square of
-    the channels and, for a search, the operations of its sub-space. A warm-up between the levels of
-    a tree has its own pace.
-
-    Raises:
-        ImagesError: If the images of a search on all images are missing.
+    The measured pace is scaled by the work of the request: images, pixels, cells, the square of the
+    channels and, for a search, the operations of its sub-space. A warm-up between the levels of a
+    tree has its own pace. Raises ImagesError if the images of a search on all of them are missing.
     """
-    pace = 0.0 if _is_baseline(request) else _read(data_dir).get(_key(request))
-    warm_up = _warm_up_seconds(data_dir, request) if isinstance(request, SplitRequest) else 0.0
-    if pace is None or warm_up is None:
+    paces = _read(data_dir)
+    pace, warm_up = paces.get(_key(request)), 0.0
+    if isinstance(request, SplitRequest):
+        if METRICS.get(request.metric).baseline:  # a split at random takes no time
+            pace = 0.0
+        if request.tree.warm_ups:
+            warm_up_pace = paces.get(_warm_up_key(request))
+            if warm_up_pace is None:
+                return None
+            warm_up = warm_up_pace * _warm_up_work(request) * request.tree.warm_ups
+    if pace is None:
         return None
     return pace * _work(request) * _times(request, data_dir) + warm_up
-
-
-def _is_baseline(request: Request) -> bool:
-    """Whether a split is at random, which takes no time."""
-    return isinstance(request, SplitRequest) and METRICS.get(request.metric).baseline
 
 
 def record_pace(data_dir: Path, request: Request, seconds: float) -> None:
@@ -65,14 +65,6 @@ def record_warm_up(data_dir: Path, request: SplitRequest, seconds: float) -> Non
     """Store the seconds of the warm-up of one sub-supernet."""
     paces = _read(data_dir) | {_warm_up_key(request): seconds / _warm_up_work(request)}
     write_json(data_dir / _FILE, paces)
-
-
-def _warm_up_seconds(data_dir: Path, request: SplitRequest) -> float | None:
-    """Return the seconds of all warm-ups of a split, or None before one was measured here."""
-    if not request.tree.warm_ups:
-        return 0.0
-    pace = _read(data_dir).get(_warm_up_key(request))
-    return None if pace is None else pace * _warm_up_work(request) * request.tree.warm_ups
 
 
 def _warm_up_key(request: SplitRequest) -> str:
@@ -123,11 +115,7 @@ def measure(data_dir: Path, request: SearchRequest | TrainingRequest) -> None:
 def count_images(
     dataset: str, source: Path | str | None = None, data_dir: Path | str | None = None
 ) -> int:
-    """Count the training images of a source, without reading them.
-
-    Raises:
-        ImagesError: If there are no such images.
-    """
+    """Count the training images of a source, without reading them; raises as ``find_source``."""
     return len(open_reader(find_source(dataset, source, data_dir), "train").labels)
 
 

@@ -24,14 +24,7 @@ import psutil
 from fewshot_core.data_folder import demo_dir, read_limited, write_json, write_text
 from fewshot_core.documents import read_dataclass
 from fewshot_core.errors import FewshotError, RunError
-from fewshot_core.runs.requests import (
-    FORMAT_1,
-    KINDS,
-    Kind,
-    Request,
-    SplitRequest,
-    read_request,
-)
+from fewshot_core.runs.requests import FORMAT_1, Request, SplitRequest, read_request
 from fewshot_core.search import read_records
 from fewshot_core.search.records import RECORDS
 from fewshot_core.splitting import SplitTree
@@ -58,19 +51,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Status:
-    """Status of a run.
+    """Status of a run; times are seconds since the epoch.
 
-    Attributes:
-        state: Its state.
-        message: What it is computing, or why it ended.
-        done: Steps finished.
-        total: Steps in all; 0 where this is not known yet.
-        started: Seconds since the epoch when the process started, or None.
-        step_started: Seconds since the epoch when the first step started, or None.
-        updated: Seconds since the epoch of this status.
-        pid: The process, or None.
-        process_started: When the operating system says that process started, or None.
-        first_step: Steps that an earlier process had finished.
+    ``total`` is 0 where it is not known yet, ``step_started`` is the start of the first step,
+    ``process_started`` what the operating system says of the process, and ``first_step`` the
+    number of steps that an earlier process had finished.
     """
 
     state: State
@@ -118,12 +103,7 @@ Signature = tuple[int, int, int]
 
 
 class FileCache(Generic[T]):
-    """Cache of what was read of files.
-
-    Args:
-        read: Reads a file; errors are not cached. What it returns is shared: do not change it.
-        kept: How many files are cached at most.
-    """
+    """Cache of what ``read`` returned for at most ``kept`` files; do not change what it returns."""
 
     def __init__(self, read: Callable[[Path], T], kept: int = KEPT) -> None:
         self._read = read
@@ -169,7 +149,7 @@ class RunFolder:
 
     @cached_property
     def manifest_path(self) -> Path:
-        """The file of the request, fingerprints and versions."""
+        """The file of the request, and of the fingerprints and versions of its inputs."""
         return self.path / "manifest.json"
 
     @cached_property
@@ -188,30 +168,18 @@ class RunFolder:
         return self.path / "tree.json"
 
     def manifest(self) -> dict[str, Any]:
-        """Read the request, with the fingerprints and versions of what it is made from.
-
-        Raises:
-            RunError: If it is missing or damaged.
-        """
+        """Read the request and all it was made from; raises RunError if missing or damaged."""
         document = _read_json(self.manifest_path)
         if not isinstance(document, dict) or not isinstance(document.get("request"), dict):
             raise RunError(f"{self.run_id}: manifest.json holds no request")
         return document
-
-    def kind(self) -> Kind:
-        """The kind of the run; raises as ``manifest``."""
-        return KINDS.get(self.request().kind)
 
     def request(self) -> Request:
         """Read the request; raises as ``manifest``."""
         return _REQUESTS.read(self.manifest_path)
 
     def split_request(self) -> SplitRequest:
-        """Read the request of a split.
-
-        Raises:
-            RunError: As ``manifest``, or if the run is no split.
-        """
+        """Read the request of a split; raises as ``manifest``, or RunError for another kind."""
         request = self.request()
         if not isinstance(request, SplitRequest):
             raise RunError(f"{self.run_id} is no split")
@@ -253,11 +221,7 @@ class RunFolder:
             os.utime(self.path.parent)
 
     def tree(self) -> SplitTree | None:
-        """Read the tree as far as it has grown, or None before its first node.
-
-        Raises:
-            RunError: If it is damaged.
-        """
+        """Read the tree as it has grown, or None before its first node; may raise RunError."""
         if not self.tree_path.exists():
             return None
         try:
@@ -270,11 +234,7 @@ class RunFolder:
         write_text(self.tree_path, tree.to_json() + "\n")
 
     def records(self) -> list[dict[str, Any]]:
-        """Read the epochs of a search or training, as ``EpochRecord.to_dict`` returns them.
-
-        Raises:
-            RunError: If they cannot be read.
-        """
+        """Read the epochs of a search or training, as ``EpochRecord.to_dict`` returns them."""
         try:
             return read_records(self.path / RECORDS)
         except OSError as error:
@@ -327,28 +287,19 @@ def last_change(data_dir: Path) -> int:
         return 0
 
 
-def run_folder(run_id: str, data_dir: Path) -> RunFolder:
-    """Find the folder of a run; raises RunError where there is none."""
-    folder = RunFolder(runs_dir(data_dir) / run_id)
-    is_name = Path(run_id).name == run_id and run_id[:1] not in ("", ".")
-    if not is_name or not folder.path.is_dir():
-        raise RunError(f"there is no run {run_id!r} in {runs_dir(data_dir)}")
-    return folder
+def run_folder(run_id: str, data_dir: Path, *others: Path) -> RunFolder:
+    """Find the folder of a run in the first data folder that has it, or raise RunError."""
+    if Path(run_id).name == run_id and run_id[:1] not in ("", "."):
+        for place in (data_dir, *others):
+            folder = RunFolder(runs_dir(place) / run_id)
+            if folder.path.is_dir():
+                return folder
+    raise RunError(f"there is no run {run_id!r} in {runs_dir(data_dir)}")
 
 
 def find_run(run_id: str, data_dir: Path) -> RunFolder:
     """Find the folder of a run, the user's or a demonstration's; raises as ``run_folder``."""
-    try:
-        return run_folder(run_id, data_dir)
-    except RunError:
-        demo = demo_dir()
-        if demo is None:
-            raise
-        try:
-            return run_folder(run_id, demo)
-        except RunError:
-            pass
-        raise
+    return run_folder(run_id, data_dir, *filter(None, [demo_dir()]))
 
 
 def list_runs(data_dir: Path) -> list[RunFolder]:

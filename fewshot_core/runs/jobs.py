@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.images import find_source
 from fewshot_core.runs.devices import with_threads
 from fewshot_core.runs.folder import RunFolder, State, Status, find_older, runs_dir
-from fewshot_core.runs.requests import Fingerprints, Request, SearchRequest
+from fewshot_core.runs.requests import Fingerprints, Request
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -71,12 +71,8 @@ _PACKAGES = ("torch", "numpy", "pandas", "fewshot-workbench")
 
 
 def find_finished(request: Request, data_dir: Path) -> RunFolder | None:
-    """Find the finished or active run of a request, or None.
-
-    Raises:
-        ImagesError, CheckpointError: As ``start``, if what the request needs is missing.
-    """
-    folder = _folder(request, request.fingerprints(data_dir), data_dir)
+    """Find the finished or active run of a request, or None; raises as ``start``."""
+    folder = planned_folder(request, request.fingerprints(data_dir), data_dir)
     return folder if is_usable(folder) else None
 
 
@@ -86,12 +82,11 @@ def start(request: Request, data_dir: Path) -> RunFolder:
     A run that failed, was cancelled or was lost is started again.
 
     Raises:
-        ImagesError: If the images it needs are missing.
-        CheckpointError: If its checkpoint is missing.
+        ImagesError, CheckpointError: If its images or its checkpoint are missing.
         RunError: If its process cannot be started.
     """
     fingerprints = request.fingerprints(data_dir)
-    folder = _folder(request, fingerprints, data_dir)
+    folder = planned_folder(request, fingerprints, data_dir)
     if is_usable(folder):
         return folder
     with locked(runs_dir(data_dir)):
@@ -106,16 +101,14 @@ def start(request: Request, data_dir: Path) -> RunFolder:
 def cancel(folder: RunFolder) -> None:
     """Cancel a run: SIGTERM to its process group, SIGKILL after ``TERMINATION_SECONDS``.
 
-    A run that has ended is left as it is.
-
-    Raises:
-        RunError: If its process cannot be ended.
+    A run that has ended is left as it is. Raises RunError if the process cannot be ended.
     """
     status = folder.status()
     if not status.state.active or status.pid is None:
         return
     for number in (signal.SIGTERM, signal.SIGKILL):  # the second also ends what it has started
-        _signal_group(status.pid, number)
+        with suppress(ProcessLookupError, PermissionError):  # it has ended; macOS says the latter
+            os.killpg(status.pid, number)
         deadline = time.monotonic() + TERMINATION_SECONDS
         while status.process_alive() and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -129,11 +122,7 @@ def cancel(folder: RunFolder) -> None:
 
 
 def delete(folder: RunFolder) -> None:
-    """Delete a run's folder, damaged or not.
-
-    Raises:
-        RunError: If a process is working on it.
-    """
+    """Delete a run's folder, damaged or not; raises RunError if a process is working on it."""
     place = folder.path.parent
     with locked(place):
         if is_active(folder):
@@ -161,7 +150,7 @@ def is_usable(folder: RunFolder) -> bool:
         return False
 
 
-def _folder(request: Request, fingerprints: Fingerprints, data_dir: Path) -> RunFolder:
+def planned_folder(request: Request, fingerprints: Fingerprints, data_dir: Path) -> RunFolder:
     """Return the folder of a request: where its run is or would be."""
     folder = RunFolder(runs_dir(data_dir) / request.run_id(fingerprints))
     older = None if folder.path.is_dir() else find_older(folder.run_id, data_dir)
@@ -183,15 +172,13 @@ def _prepare(folder: RunFolder, manifest: dict[str, Any]) -> None:
         draft.write_status(Status(State.QUEUED, "starting"))
 
 
-def make_manifest(
-    request: Request, fingerprints: dict[str, str | None], data_dir: Path
-) -> dict[str, Any]:
+def make_manifest(request: Request, fingerprints: Fingerprints, data_dir: Path) -> dict[str, Any]:
     """Build the manifest of a run: request, fingerprints, versions."""
     plugin = [request.plugin] if request.plugin else []
     return {
         "kind": request.kind,
         "request": request.to_dict(),
-        "fingerprints": fingerprints,
+        "fingerprints": dict(fingerprints),
         "synthetic": request.needs_images
         and find_source(request.dataset, request.images, data_dir).synthetic,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -231,65 +218,15 @@ def _launch(folder: RunFolder, data_dir: Path) -> None:
     finally:
         if process.stdin is not None:
             process.stdin.close()
-        _CHILDREN.append(process)
-        _reap()
+        # Those that have ended are reaped.
+        _CHILDREN[:] = [child for child in (*_CHILDREN, process) if child.poll() is None]
 
 
 _CHILDREN: list[subprocess.Popen[bytes]] = []
 
 
-def _reap() -> None:
-    """Reap children that have ended."""
-    _CHILDREN[:] = [child for child in _CHILDREN if child.poll() is None]
-
-
-def _signal_group(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # it has ended; macOS says the latter
-        os.killpg(pid, number)
-
-
-def planned_folders(
-    requests: Iterable[SearchRequest], fingerprints: Mapping[str, str | None], data_dir: Path
-) -> list[RunFolder]:
-    """Find the folders of searches, started or not, in their order.
-
-    Args:
-        requests: Searches on the same images, with the same checkpoint.
-        fingerprints: What ``fingerprints`` of any of them returns, or the manifest of its run.
-        data_dir: The data folder.
-    """
-    return [_folder(each, fingerprints, data_dir) for each in requests]
-
-
-def state_of(folder: RunFolder) -> State | None:
-    """Read the state of a run, or None where there is no run.
-
-    Raises:
-        RunError: If its status is damaged.
-    """
-    return folder.status().state if folder.path.is_dir() else None
-
-
-def start_all(requests: Iterable[SearchRequest], data_dir: Path) -> list[RunFolder]:
-    """Start all runs that are neither done nor active; raises as ``start``."""
-    return [start(request, data_dir) for request in requests]
-
-
 def cancel_all(folders: Sequence[RunFolder]) -> None:
-    """Cancel all active runs, the last in the queue first.
-
-    Raises:
-        RunError: As ``cancel``.
-    """
-    active = [folder for folder in folders if _is_active(folder)]
-    for folder in sorted(active, key=_started, reverse=True):
+    """Cancel all active runs, the last in the queue first; raises as ``cancel``."""
+    active = [folder for folder in folders if is_active(folder)]
+    for folder in sorted(active, key=lambda run: run.status().started or 0.0, reverse=True):
         cancel(folder)
-
-
-def _is_active(folder: RunFolder) -> bool:
-    state = state_of(folder)
-    return state is not None and state.active
-
-
-def _started(folder: RunFolder) -> float:
-    return folder.status().started or 0.0

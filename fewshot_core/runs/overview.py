@@ -22,7 +22,8 @@ from fewshot_core.runs.jobs import is_active
 from fewshot_core.runs.requests import FORMAT_1, Request, SplitRequest, name_of_format_1
 from fewshot_core.search.records import CHECKPOINT, TABLE
 
-ASIDE = ".quarantine"
+QUARANTINE = ".quarantine"
+"""The folder, among the runs, that damaged ones are moved to."""
 
 
 def reading_problem(folder: RunFolder) -> str | None:
@@ -44,8 +45,8 @@ def quarantine(folder: RunFolder) -> Path:
         RunError: If a process is working on it, or it is gone.
     """
     if is_active(folder):
-        raise RunError(f"{folder.run_id} is running: cancel it before you set it aside")
-    place = folder.path.parent / ASIDE
+        raise RunError(f"{folder.run_id} is running: cancel it before you move it into quarantine")
+    place = folder.path.parent / QUARANTINE
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     target = place / f"{folder.run_id}-{stamp}"
     with locked(folder.path.parent):
@@ -130,10 +131,9 @@ def _checkpoint_damage(folder: RunFolder) -> list[str]:
 
 
 def differences(folders: Sequence[RunFolder]) -> dict[str, list[str]]:
-    """Compare runs: the values that differ by name, as texts, one for each run.
+    """Compare runs: the values that differ by name, as texts, one for each run ("-" where missing).
 
-    Compared are requests, fingerprints, versions of packages, and whether images are synthetic. A
-    missing value is "-".
+    Compared are requests, fingerprints, versions of packages, and whether images are synthetic.
 
     Raises:
         RunError: If the manifest of one of them is damaged.
@@ -146,17 +146,15 @@ def differences(folders: Sequence[RunFolder]) -> dict[str, list[str]]:
 
 def _configuration(folder: RunFolder) -> dict[str, str]:
     manifest = folder.manifest()
-    found: dict[str, str] = {"kind": str(manifest.get("kind", "split"))}
-    request = folder.request().to_dict()
-    found |= _flat("", {name: value for name, value in request.items() if name != "format"})
+    request = folder.request().to_dict() | {"kind": manifest.get("kind", "split")}
+    del request["format"]
+    found = _flat("", request)
     for part in ("fingerprints", "packages"):
         content = manifest.get(part, {})
         if not isinstance(content, Mapping):
             raise RunError(f"{folder.run_id}: manifest.json: {part} is {content!r}")
         found |= _flat(f"{part}: ", content)
-    for name in ("synthetic", "python"):
-        found[name] = _text(manifest.get(name))
-    return found
+    return found | _flat("", {name: manifest.get(name) for name in ("synthetic", "python")})
 
 
 def _flat(prefix: str, values: Mapping[str, Any]) -> dict[str, str]:
@@ -185,14 +183,9 @@ _STOPPED = (State.FAILED, State.CANCELLED, State.LOST)
 
 @dataclass(frozen=True)
 class RunSummary:
-    """Summary of a run.
+    """Summary of a run; ``request`` or ``status`` is None where it cannot be read.
 
-    Attributes:
-        folder: Where it is.
-        size: Bytes of its files.
-        request: Its request, or None where it cannot be read.
-        status: Its status, or None where it cannot be read.
-        problem: What is damaged, or None.
+    ``size`` is the bytes of its files, ``problem`` what is damaged, or None.
     """
 
     folder: RunFolder
@@ -248,9 +241,7 @@ class RunSummary:
 def summarise(data_dir: Path, problems: Mapping[str, str]) -> list[RunSummary]:
     """Summarise every folder among the runs: unknown ones, then runs, the latest first.
 
-    Args:
-        data_dir: The data folder.
-        problems: Known problems of runs, by name.
+    ``problems`` are those known already, by run.
     """
     folders = [*unknown_folders(data_dir), *list_runs(data_dir)]
     return [_summary(folder, problems.get(folder.run_id)) for folder in folders]
@@ -274,19 +265,10 @@ _SIZES = FileCache(lambda status: folder_size(status.parent))
 
 
 def _summary(folder: RunFolder, problem: str | None) -> RunSummary:
-    size = _SIZES.read(folder.status_path)
-    try:
-        return RunSummary(folder, size, folder.request(), folder.status(), problem)
-    except FewshotError:
-        return _damaged(folder, size)
-
-
-def _damaged(folder: RunFolder, size: int) -> RunSummary:
     request, status = None, None
-    problem = reading_problem(folder)
     try:
         request = folder.request()
         status = folder.status()
     except FewshotError as error:
-        problem = problem or str(error)
-    return RunSummary(folder, size, request, status, problem or "it has just changed")
+        problem = reading_problem(folder) or str(error)
+    return RunSummary(folder, _SIZES.read(folder.status_path), request, status, problem)

@@ -45,11 +45,7 @@ Fingerprints = Mapping[str, str | None]
 
 @dataclass(frozen=True)
 class BaseRequest:
-    """Request of a run.
-
-    Attributes:
-        dataset: The data set's name.
-    """
+    """Request of a run on a data set."""
 
     kind: ClassVar[str]
     methods: ClassVar[PluginRegistry[Any] | None] = None
@@ -68,8 +64,7 @@ class BaseRequest:
     @property
     def method_label(self) -> str:
         """Its label, or its name where it is not installed."""
-        info = self._info()
-        return info.label if info is not None else (self.method or "Supernet")
+        return self.methods.label(self.method or "") if self.methods is not None else "Supernet"
 
     @property
     def plugin(self) -> tuple[str, str] | None:
@@ -91,8 +86,7 @@ class BaseRequest:
         """Check what depends on the installed metrics and algorithms.
 
         Raises:
-            UnknownNameError: If the metric or algorithm is not installed.
-            RunError: If the metric has no such variant.
+            UnknownNameError, RunError: If the method is not installed, or has no such variant.
         """
         if self.methods is not None:
             self.methods.get(self.method or "")
@@ -117,8 +111,7 @@ class BaseRequest:
         A metric or algorithm of another package adds its package and version under ``"plugin"``.
 
         Raises:
-            ImagesError: If there are no such images.
-            CheckpointError: If there is no such checkpoint.
+            ImagesError, CheckpointError: If there are no such images, or no such checkpoint.
             UnknownNameError, RunError: As ``check``.
         """
         self.check()
@@ -135,11 +128,7 @@ class BaseRequest:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """Read what ``to_dict`` returns, or a request of version 0.1.
-
-        Raises:
-            RunError: If it is of another format or damaged.
-        """
+        """Read what ``to_dict`` returns, or a request of version 0.1; may raise RunError."""
         values = dict(document)
         found = values.pop("format", None)
         if found in FORMAT_1:
@@ -153,9 +142,8 @@ class BaseRequest:
     def identity(self, fingerprints: Fingerprints | None, without: Iterable[str] = ()) -> str:
         """Compute twelve hexadecimal digits that are the same for requests of the same result.
 
-        Args:
-            fingerprints: Of images and checkpoint; None to compare these by their places.
-            without: Further fields that do not count.
+        Without fingerprints, images and checkpoints count by their places; fields named in
+        ``without`` do not count.
         """
         skipped = self.unused() | {*without}
         if fingerprints is not None:
@@ -172,13 +160,9 @@ class BaseRequest:
 
 @dataclass(frozen=True)
 class Network:
-    """The supernet to probe.
+    """The supernet to probe: channels of the first of three stages, and cells in each stage.
 
-    Attributes:
-        channels: Channels of its first stage.
-        cells_per_stage: Cells in each of its three stages.
-        seed: Seed of its initial weights.
-        checkpoint: A file with trained weights, or None for an untrained network.
+    Its weights are those of a checkpoint, or else initialised by the seed.
     """
 
     channels: int = 16
@@ -204,23 +188,11 @@ class Network:
 class SplitRequest(BaseRequest):
     """Request of a split.
 
-    Attributes:
-        dataset: The data set's name.
-        metric: The metric's name.
-        variant: One of its variants.
-        batch_norm: ``"batch"`` or ``"running"``.
-        images: An image source's name, or None for the first real one.
-        batch_size: Images in a batch.
-        batches: Batches to average over.
-        batch_seed: Seed of the first batch; each further one adds 1.
-        seed: Seed of whatever the metric or the edge policy draws.
-        network: The supernet to probe.
-        tree: The shape of the tree.
-        device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    ``images`` is an image source's name or path, or None for the first real one; each batch has the
+    seed of the one before plus 1; ``seed`` is that of whatever the metric or the edge policy draws.
 
     Raises:
-        RunError: If a number is out of range.
-        UnknownNameError: If the data set does not exist.
+        RunError, UnknownNameError: If a number is out of range, or a name is unknown.
     """
 
     kind = "split"
@@ -249,7 +221,8 @@ class SplitRequest(BaseRequest):
         if self.batch_seed < 0:
             raise RunError(f"expected batch_seed of at least 0, got {self.batch_seed}")
 
-    def check(self) -> None:  # noqa: D102
+    def check(self) -> None:
+        """Check the metric and its variant."""
         variants = METRICS.get(self.metric).variants
         if self.variant not in variants:
             known = ", ".join(variants)
@@ -268,7 +241,8 @@ class SplitRequest(BaseRequest):
         info = self._info()
         return info is None or info.needs_images or self.tree.warm_up_epochs > 0
 
-    def unused(self) -> set[str]:  # noqa: D102
+    def unused(self) -> set[str]:
+        """Options of images, warm-up or initialisation that have no effect."""
         names = set()
         if not self.needs_images:
             names |= {"images", "batch_size", "batches", "batch_seed", "batch_norm"}
@@ -300,25 +274,15 @@ class SplitRequest(BaseRequest):
 
 @dataclass(frozen=True)
 class SearchRequest(BaseRequest):
-    """Request of a search in one sub-space with one seed.
+    """Request of a search in one sub-space, given as ``SubSpace.rows``, with one seed.
 
-    Attributes:
-        dataset: The data set's name.
-        algorithm: The algorithm's name.
-        rows: The sub-space, as ``SubSpace.rows``.
-        options: Hyperparameters.
-        seed: Seed of everything random, but for which images are held out.
-        images: An image source's name or path, or None for the first real one.
-        checkpoint: The file of a trained supernet whose weights are inherited, or None for
-            random initialisation.
-        device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
-        mixed_precision: Whether bfloat16 is used where the device is CUDA.
-        compiled: Whether the network goes through ``torch.compile``.
+    The seed does not decide which images are held out; ``options.split_seed`` does. ``images`` is
+    as in a split; weights are inherited from ``checkpoint``, if any. Mixed precision is bfloat16 on
+    CUDA, and ``compiled`` means ``torch.compile``.
 
     Raises:
-        SearchError: If a number is out of range.
-        SpaceError: If the rows are no sub-space.
-        UnknownNameError: If the data set does not exist.
+        SearchError, SpaceError, UnknownNameError: If a number is out of range, the rows are no
+            sub-space, or a name is unknown.
     """
 
     kind = "search"
@@ -354,7 +318,8 @@ class SearchRequest(BaseRequest):
         """The file of the inherited weights, or None."""
         return self.checkpoint
 
-    def unused(self) -> set[str]:  # noqa: D102
+    def unused(self) -> set[str]:
+        """Options of other algorithms, and of other devices."""
         info = self._info()
         names = set() if info is None else {f"options.{n}" for n in options_of_others(info.name)}
         if self.device != "cuda" or (info is not None and info.full_precision):
@@ -368,20 +333,10 @@ class SearchRequest(BaseRequest):
 
 @dataclass(frozen=True)
 class TrainingRequest(BaseRequest):
-    """Request of the training of a supernet of the full space.
-
-    Attributes:
-        dataset: The data set's name.
-        options: Hyperparameters.
-        seed: Seed of the initial weights and of everything random.
-        images: An image source's name or path, or None for the first real one.
-        device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
-        mixed_precision: Whether bfloat16 is used where the device is CUDA.
-        compiled: Whether the network goes through ``torch.compile``.
+    """Request of the training of a supernet of the full space; see ``SearchRequest``.
 
     Raises:
-        SearchError: If a number is out of range.
-        UnknownNameError: If the data set does not exist.
+        SearchError, UnknownNameError: If a number is out of range, or a name is unknown.
     """
 
     kind = "train"
@@ -402,7 +357,8 @@ class TrainingRequest(BaseRequest):
         """The full space."""
         return SubSpace.full()
 
-    def unused(self) -> set[str]:  # noqa: D102
+    def unused(self) -> set[str]:
+        """Options of other devices."""
         return set() if self.device == "cuda" else {"mixed_precision"}
 
 
@@ -477,14 +433,7 @@ Job = Callable[["RunFolder", Path], None]
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of run.
-
-    Attributes:
-        name: Its name in manifests, and the first part of its runs' names.
-        label: Its name in the app.
-        request: The class of its requests.
-        load: Imports PyTorch and returns the job.
-    """
+    """A kind of run: its name is the first part of its runs' names; ``load`` imports PyTorch."""
 
     name: str
     label: str
@@ -511,11 +460,7 @@ KINDS.add(Kind("train", "Training", TrainingRequest, _search_job))
 
 
 def read_request(kind: str, document: Mapping[str, Any]) -> Request:
-    """Read what ``to_dict`` of a request returns.
-
-    Raises:
-        RunError: If there is no such kind, or the document is damaged.
-    """
+    """Read what ``to_dict`` of a request returns; raises RunError for an unknown kind or damage."""
     try:
         return KINDS.get(kind).request.from_dict(document)
     except FewshotError as error:

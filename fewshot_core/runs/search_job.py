@@ -73,18 +73,10 @@ def run_epochs(
     data_dir: Path | str | None = None,
     data: SearchData | None = None,
 ) -> Search | SupernetTraining:
-    """Do all epochs that are not done yet, and write their files.
-
-    Args:
-        request: What to do.
-        folder: Where the files are.
-        progress: Told before each step and after each epoch.
-        data_dir: The data folder.
-        data: The images, where they are loaded already.
+    """Do all epochs that are not done yet, and write their files; ``data`` replaces loading images.
 
     Raises:
-        ImagesError: If there are no such images.
-        CheckpointError: If the checkpoint to inherit from cannot be used.
+        ImagesError, CheckpointError: If the images, or the checkpoint to inherit from, are missing.
         SearchError: If the options do not fit the images or the device, or the loss diverges.
     """
     progress.say("loading images")
@@ -152,9 +144,7 @@ def _resume(job: Search | SupernetTraining, path: Path, progress: Progress) -> N
 def seconds_per_image(request: SearchRequest | TrainingRequest, steps: int = 2) -> float:
     """Time some steps on noise; return the mean seconds of an epoch for each image.
 
-    Args:
-        request: What to time; its images and checkpoint are not needed.
-        steps: How many steps and evaluated batches to time, after one of each that is not.
+    ``steps`` steps and evaluated batches are timed, after one of each that is not.
     """
     compute = Compute.create(request.device)
     size = request.options.batch_size
@@ -206,15 +196,7 @@ def measure_shared(
     """Measure the accuracies of random architectures with the weights of a run's checkpoint.
 
     They are measured on the half of the images that searches hold out, each batch normalised by its
-    own statistics.
-
-    Args:
-        request: The run's request.
-        folder: Its folder.
-        data_dir: The data folder.
-        sample: How many architectures of its sub-space.
-        seed: Seed of the sample.
-        progress: Called with the numbers done and in all, before each.
+    own statistics; ``progress`` gets the numbers done and in all, before each.
 
     Raises:
         CheckpointError: If the run has no checkpoint yet, or a damaged one.

@@ -1,5 +1,6 @@
 """The work of a split, inside its own process."""
 
+import math
 import resource
 import sys
 import time
@@ -30,16 +31,12 @@ STATUS_INTERVAL = 0.2
 
 
 class Reporter:
-    """Writes a run's status as its work goes on.
-
-    Args:
-        folder: The run's folder.
-    """
+    """Writes a run's status as its work goes on."""
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self.status = replace(folder.status(), state=State.RUNNING)
-        self._written = 0.0
+        self._written = -math.inf
         self._start = 0.0
         self._first = 0
 
@@ -48,23 +45,14 @@ class Reporter:
         self._write(message=message)
 
     def step(self, done: int, total: int, message: str, now: bool = False) -> None:
-        """Report the next step.
-
-        Args:
-            done: Steps finished.
-            total: Steps in all.
-            message: What is being done.
-            now: Write it even if the status was written a moment ago.
-        """
+        """Report the next step; ``now`` even if the status was written a moment ago."""
         if self.status.step_started is None:
             self._start = time.perf_counter()
             self._first = done
             self.status = replace(self.status, step_started=time.time(), first_step=done)
-        due = not self._written or time.monotonic() - self._written > STATUS_INTERVAL
-        if now or due:
-            self._write(done=done, total=total, message=message)
-        else:
-            self.status = replace(self.status, done=done, total=total, message=message)
+        self.status = replace(self.status, done=done, total=total, message=message)
+        if now or time.monotonic() - self._written > STATUS_INTERVAL:
+            self._write()
 
     @property
     def seconds(self) -> float:

@@ -23,6 +23,7 @@ from fewshot_core.data_folder import data_dir, locked
 from fewshot_core.errors import RunError
 from fewshot_core.runs.folder import RunFolder, State
 from fewshot_core.runs.jobs import failure_message
+from fewshot_core.runs.requests import KINDS
 
 POLL_SECONDS = 0.2
 """Seconds between two checks of the first process in the queue; later ones check less often."""
@@ -30,12 +31,9 @@ POLL_SECONDS = 0.2
 
 @contextmanager
 def turn(folder: Path, waiting: Callable[[int], None]) -> Iterator[None]:
-    """Wait until no earlier process is in the queue, then hold the place until the end.
+    """Wait until no earlier process is in a queue, then hold the place until the end.
 
-    Args:
-        folder: The folder of the queue.
-        waiting: Called whenever the number of processes before this one has changed; not called
-            where there is none.
+    ``waiting`` is called whenever the number of processes before this one, if any, has changed.
     """
     with locked(folder):
         ticket = (
@@ -92,11 +90,12 @@ def main(path: Path) -> int:
     if folder.status().pid != os.getpid():
         print("this process is not recorded, so nobody could cancel it: ending", file=sys.stderr)
         return 1
-    _make_reserve(folder)
+    with suppress(OSError):
+        _reserve(folder).write_bytes(b"\1" * RESERVE_BYTES)
     try:
         with turn(_queue(folder), lambda ahead: _wait_for(folder, ahead)):
             _say(folder, "loading PyTorch")
-            folder.kind().load()(folder, data_dir())
+            KINDS.get(folder.request().kind).load()(folder, data_dir())
         _reserve(folder).unlink(missing_ok=True)
         return 0
     except Cancelled:
@@ -136,11 +135,6 @@ def _finish(folder: RunFolder, state: State, message: str) -> None:
 def _reserve(folder: RunFolder) -> Path:
     """Return a file to delete before the last status is written: it then fits on a full disk."""
     return folder.path / ".reserve"
-
-
-def _make_reserve(folder: RunFolder) -> None:
-    with suppress(OSError):
-        _reserve(folder).write_bytes(b"\1" * RESERVE_BYTES)
 
 
 def _on_termination(number: int, frame: FrameType | None) -> None:

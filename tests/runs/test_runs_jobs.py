@@ -36,9 +36,7 @@ from fewshot_core.runs.jobs import (
     advice,
     cancel_all,
     failure_message,
-    planned_folders,
-    start_all,
-    state_of,
+    planned_folder,
 )
 from fewshot_core.search import PRESETS
 from fewshot_core.space import SubSpace
@@ -329,25 +327,27 @@ PLAN = plan(SEARCH, [FULL.keep(0, (1, 2)), FULL.keep(0, (0, 3, 4))], (777, 888))
 
 
 def test_where_runs_would_be_is_where_they_are(idle):
-    folders = planned_folders(PLAN, SEARCH.fingerprints(idle), idle)
+    fingerprints = SEARCH.fingerprints(idle)
+    folders = [planned_folder(one, fingerprints, idle) for one in PLAN]
     assert len(set(folders)) == 4
-    assert [state_of(folder) for folder in folders] == [None] * 4
-    assert start_all(PLAN, idle) == folders
+    assert not any(folder.path.exists() for folder in folders)
+    assert [start(one, idle) for one in PLAN] == folders
     assert [folder.request() for folder in folders] == PLAN
 
 
 def test_starting_again_starts_only_inactive_runs(idle, wait_until, numbers):
-    folders = start_all(PLAN[:2], idle)
+    folders = [start(one, idle) for one in PLAN[:2]]
     wait_until(lambda: len(numbers(idle / "started")) == 2, "two workers")
     cancel_all(folders[:1])
-    assert [state_of(folder) for folder in folders] == [State.CANCELLED, State.QUEUED]
-    start_all(PLAN, idle)
+    assert [folder.status().state for folder in folders] == [State.CANCELLED, State.QUEUED]
+    for one in PLAN:
+        start(one, idle)
     wait_until(lambda: len(numbers(idle / "started")) == 5, "three more workers")
 
 
 def test_all_are_cancelled_the_last_first(idle, monkeypatch):
     cancelled = []
-    folders = start_all(PLAN, idle)
+    folders = [start(one, idle) for one in PLAN]
     monkeypatch.setattr("fewshot_core.runs.jobs.cancel", cancelled.append)
     cancel_all(folders)
     assert cancelled == folders[::-1]

@@ -20,7 +20,7 @@ from fewshot_core.runs import (
     start,
     unknown_folders,
 )
-from fewshot_core.runs.jobs import planned_folders
+from fewshot_core.runs.jobs import planned_folder
 from fewshot_core.runs.overview import find_damage, summarise
 from fewshot_core.runs.requests import name_of_format_1
 from fewshot_core.search import PRESETS
@@ -215,5 +215,5 @@ def test_a_run_of_version_0_1_may_have_its_new_name(old_run, params):
 def test_an_unfinished_run_of_version_0_1_is_started_under_its_new_name(old_run, params, tmp_path):
     old_run.write_status(Status(State.CANCELLED))
     assert find_finished(params, tmp_path) is None
-    [planned] = planned_folders([params], {}, tmp_path)
+    planned = planned_folder(params, {}, tmp_path)
     assert planned.run_id == params.run_id({})

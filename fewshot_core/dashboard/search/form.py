@@ -39,7 +39,6 @@ from fewshot_core.runs import (
     run_folder,
     start,
 )
-from fewshot_core.runs.jobs import start_all
 from fewshot_core.search import (
     ALGORITHMS,
     PRESETS,
@@ -206,7 +205,8 @@ def start_missing(workspace: Workspace, plan: SearchPlan) -> None:
     requests = [search.request for search in plan.missing]
     with show_errors("The searches could not be started: "):
         with st.spinner(f"Starting {counted(len(requests), 'search', 'searches')}"):
-            start_all(requests, workspace.data_dir)
+            for request in requests:
+                start(request, workspace.data_dir)
         st.rerun()
 
 

@@ -18,7 +18,7 @@ from fewshot_core.errors import FewshotError
 from fewshot_core.images import find_source
 from fewshot_core.runs import RunFolder, SearchRequest, State, Status, list_runs, plan
 from fewshot_core.runs.folder import FileCache
-from fewshot_core.runs.jobs import planned_folders
+from fewshot_core.runs.jobs import planned_folder
 from fewshot_core.search.records import RECORDS
 from fewshot_core.space import SubSpace
 
@@ -203,7 +203,8 @@ def _planned(
 ) -> tuple[list[SearchRequest], list[RunFolder]]:
     """Return the requests of a plan, and the folders of their runs."""
     requests = [one for seed in seeds for one in plan(request, spaces, [seed])]
-    return requests, planned_folders(requests, dict(fingerprints), data_dir)
+    known = dict(fingerprints)
+    return requests, [planned_folder(one, known, data_dir) for one in requests]
 
 
 def known_plans(view: View, place: Place) -> dict[str, SearchPlan]:

@@ -70,11 +70,7 @@ class ClusterOptions:
 
 @contextmanager
 def open_client(options: ClusterOptions) -> Iterator[Client]:
-    """Yield a client of a cluster, which is started and stopped as needed.
-
-    Raises:
-        RunError: If there is no such scheduler, or the cluster cannot be started.
-    """
+    """Yield a client of a cluster, which is started and stopped as needed; may raise RunError."""
     from distributed import Client
 
     logging.getLogger("distributed").setLevel(logging.ERROR)
@@ -110,11 +106,7 @@ def _repeating(work: Callable[[], object]) -> Iterator[None]:
 
 
 def job_script(options: ClusterOptions) -> str:
-    """The script submitted to SLURM for each job.
-
-    Raises:
-        RunError: If dask-jobqueue is not installed, or refuses the options.
-    """
+    """The script submitted to SLURM for each job; raises RunError without dask-jobqueue."""
     with _slurm_cluster(options) as cluster:
         return str(cluster.job_script())
 

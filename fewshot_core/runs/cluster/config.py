@@ -41,14 +41,10 @@ _SET_ELSEWHERE = {"dataset", "metric", "images", "device"}
 
 @dataclass(frozen=True)
 class Grid:
-    """A grid of runs.
+    """A grid of runs: splits, and searches that wait for none of them.
 
-    Attributes:
-        splits: The splits.
-        searches: Searches that wait for no split: in the splits of a file, and in the whole space.
-        searches_of: Creates the searches in the sub-spaces of a finished split of a data set.
-        searches_per_sub_space: How many these are for each sub-space.
-        cluster: Where it is computed.
+    ``searches_of`` creates the searches in the sub-spaces of a finished split of a data set,
+    ``searches_per_sub_space`` for each.
     """
 
     splits: Sequence[SplitRequest]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,20 +21,15 @@ from fewshot_core.runs.requests import Request, SearchRequest, SplitRequest
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-Work = Callable[[GridTask, Sent | None], Outcome]
+Work = Callable[[GridTask, Sent | None], Outcome | None]
 
 
 @dataclass
 class GridReport:
     """Progress and outcome of a grid.
 
-    Attributes:
-        total: Tasks known so far; the searches in a split are known once it is made.
-        done: Runs done now.
-        skipped: Runs done before, or active on this machine.
-        failed: Reasons by run.
-        retried: Number of retries.
-        message: The last event.
+    ``total`` grows when a split is done and its searches are known; ``skipped`` are runs done
+    before, or active on this machine; ``failed`` has reasons by run.
     """
 
     total: int = 0
@@ -45,14 +40,8 @@ class GridReport:
     message: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Convert to plain values."""
-        return {
-            "total": self.total,
-            "done": self.done,
-            "skipped": self.skipped,
-            "failed": self.failed,
-            "retried": self.retried,
-        }
+        """Convert to plain values, without the last message."""
+        return {name: value for name, value in vars(self).items() if name != "message"}
 
 
 def run_grid(
@@ -62,17 +51,11 @@ def run_grid(
     progress: Callable[[GridReport], None] = lambda report: None,
     work: Work = do,
 ) -> GridReport:
-    """Do all tasks of a grid that are not done yet.
+    """Do all tasks of a grid that are not done yet; run folders are written by this process alone.
 
     A task whose worker dies is retried on another. One that fails ``ATTEMPTS`` times, or with an
-    error that would recur, is reported, and the others continue.
-
-    Args:
-        grid: What to do.
-        data_dir: The data folder; its run folders are written here and nowhere else.
-        client: The cluster.
-        progress: Called after each task.
-        work: What a worker does with a task.
+    error that would recur, is reported, and the others continue. ``progress`` is called after each,
+    and ``work`` is what a worker does with a task.
 
     Raises:
         ImagesError, RunError: If what a task needs is missing, or the scheduler is lost.
@@ -84,11 +67,7 @@ def run_grid(
 
 
 def finished_before(grid: Grid, data_dir: Path) -> GridReport | None:
-    """Report of a grid that is completely done, or None.
-
-    Raises:
-        ImagesError, RunError: As ``run_grid``.
-    """
+    """Report of a grid that is completely done, or None; raises as ``run_grid``."""
     report = GridReport()
     requests: list[Request] = [*grid.splits, *grid.searches]
     for request in requests:  # which grows by the searches in splits
@@ -129,7 +108,7 @@ class _Driver:
         self._work = work
         self._known: set[str] = set()
         self._attempts: dict[str, int] = {}
-        self._running: dict[Any, tuple[GridTask, Request]] = {}
+        self._running: dict[Any, GridTask] = {}
         self._sent: dict[tuple[str | None, ...], Any] = {}
         self._queue: Any = as_completed([], with_results=False, raise_errors=False)
 
@@ -147,10 +126,7 @@ class _Driver:
                 self.report.skipped.append(run_id)
                 self.add(_searches_in(self._grid, request, folder))
                 continue
-            canonical = request.to_dict()
-            kind = request.kind
-            task = GridTask(run_id, kind, canonical, fingerprints, str(self._data_dir))
-            self._submit(task, request, None)
+            self._submit(GridTask(run_id, request, fingerprints, self._data_dir), None)
         self._progress(self.report)
 
     def loop(self) -> None:
@@ -160,27 +136,27 @@ class _Driver:
                 raise RunError(
                     "the scheduler is lost; start the grid again: finished runs are skipped"
                 )
-            task, request = self._running.pop(future.key)
+            task = self._running.pop(future.key)
             if future.status == "finished":
-                self._take(task, request, future.result())
+                self._take(task, future.result())
             else:
-                self._fail(task, request, future)
+                self._fail(task, future)
             future.release()
             self._progress(self.report)
 
-    def _submit(self, task: GridTask, request: Request, sent: Any) -> None:
+    def _submit(self, task: GridTask, sent: Any) -> None:
         attempt = self._attempts[task.run_id] = self._attempts.get(task.run_id, 0) + 1
         way = "sent" if sent is not None else "seen"
-        future: Future[Outcome] = self._client.submit(
+        future: Future[Outcome | None] = self._client.submit(
             self._work, task, sent, key=f"{task.run_id}-{attempt}-{way}", pure=False
         )
-        self._running[future.key] = (task, request)
+        self._running[future.key] = task
         self._queue.add(future)
 
-    def _take(self, task: GridTask, request: Request, outcome: Outcome) -> None:
-        if outcome.missing:
-            self._attempts[task.run_id] -= 1  # nothing was tried
-            self._submit(task, request, self._inputs(task, request))
+    def _take(self, task: GridTask, outcome: Outcome | None) -> None:
+        if outcome is None:  # nothing was tried, for the worker does not see the inputs
+            self._attempts[task.run_id] -= 1
+            self._submit(task, self._inputs(task))
             return
         folder = RunFolder(runs_dir(self._data_dir) / task.run_id)
         if not is_usable(folder):
@@ -188,14 +164,14 @@ class _Driver:
             attempt = self._attempts[task.run_id]
             note = f"done by a worker on {outcome.host}, attempt {attempt}\n".encode()
             log = {"log.txt": outcome.files.get("log.txt", b"") + note}
-            self._keep(folder, task, request, status, {**outcome.files, **log})
+            self._write(folder, task, status, {**outcome.files, **log})
             self.report.done.append(task.run_id)
         else:
             self.report.skipped.append(task.run_id)
         self.report.message = f"{task.run_id} done"
-        self.add(_searches_in(self._grid, request, folder))
+        self.add(_searches_in(self._grid, task.request, folder))
 
-    def _fail(self, task: GridTask, request: Request, future: Any) -> None:
+    def _fail(self, task: GridTask, future: Any) -> None:
         """Retry a task, or report it."""
         error = future.exception()
         reason = f"{type(error).__name__}: {error}" if error is not None else future.status
@@ -205,7 +181,7 @@ class _Driver:
         final = isinstance(error, FewshotError) or killed
         if not final and self._attempts[task.run_id] < ATTEMPTS:
             self.report.retried += 1
-            self._submit(task, request, None)
+            self._submit(task, None)
             return
         if killed:
             reason = f"{ATTEMPTS} workers died while doing it (out of memory?): {error}"
@@ -213,20 +189,15 @@ class _Driver:
         self.report.message = f"{task.run_id} failed: {reason}"
         folder = RunFolder(runs_dir(self._data_dir) / task.run_id)
         if not is_usable(folder):
-            self._keep(folder, task, request, Status(State.FAILED, reason), {})
+            self._write(folder, task, Status(State.FAILED, reason), {})
 
-    def _keep(
-        self,
-        folder: RunFolder,
-        task: GridTask,
-        request: Request,
-        status: Status,
-        files: Any,
+    def _write(
+        self, folder: RunFolder, task: GridTask, status: Status, files: Mapping[str, bytes]
     ) -> None:
         """Write a run's folder, atomically."""
         with locked(folder.path.parent), atomic_folder(folder.path) as temporary:
             draft = RunFolder(temporary)
-            draft.write_manifest(make_manifest(request, dict(task.fingerprints), self._data_dir))
+            draft.write_manifest(make_manifest(task.request, task.fingerprints, self._data_dir))
             for name, content in files.items():
                 (temporary / name).write_bytes(content)
             if not draft.log_path.exists():
@@ -234,13 +205,12 @@ class _Driver:
                 draft.log_path.write_text(f"{stamp} {status.state}: {status.message}\n")
             draft.write_status(status)
 
-    def _inputs(self, task: GridTask, request: Request) -> Any:
+    def _inputs(self, task: GridTask) -> Any:
         """Files for workers that do not see the driver's; sent once."""
-        key = tuple(sorted((task.fingerprints or {}).values(), key=str))
+        key = tuple(sorted(task.fingerprints.values(), key=str))
         if key not in self._sent:
-            content = read_inputs(request, self._data_dir)
+            content = read_inputs(task.request, self._data_dir)
             size = sum(map(len, content.images.values())) / 1e6
             print(f"sending {size:.1f} MB of images to the workers", file=sys.stderr)
-            client: Any = self._client
-            self._sent[key] = client.scatter(content, broadcast=True)
+            self._sent[key] = self._client.scatter(content, broadcast=True)
         return self._sent[key]

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -17,18 +16,21 @@ from fewshot_core.images import find_source, source_fingerprint
 from fewshot_core.images.pickles import read_image_file
 from fewshot_core.networks import check_checkpoint
 from fewshot_core.runs.folder import RunFolder, State, Status
-from fewshot_core.runs.requests import KINDS, Request, SearchRequest, SplitRequest, read_request
+from fewshot_core.runs.requests import (
+    KINDS,
+    Fingerprints,
+    Request,
+    SearchRequest,
+    SplitRequest,
+)
 from fewshot_core.search.records import CHECKPOINT, RECORDS, TABLE
 
 
 @dataclass(frozen=True)
 class Sent:
-    """Files for workers that do not see those of the driver.
+    """Content of the files for workers that do not see the driver's: images by relative path.
 
-    Attributes:
-        images: The content of the images' files by their relative paths.
-        root: Where among these the images are.
-        checkpoint: The content of the checkpoint, or None.
+    ``root`` says where among these the images are.
     """
 
     images: Mapping[str, bytes]
@@ -37,12 +39,7 @@ class Sent:
 
 
 def read_inputs(request: Request, data_dir: Path) -> Sent:
-    """Read the files of a request, to send them to workers.
-
-    Raises:
-        ImagesError: If its images are missing.
-        CheckpointError: If its checkpoint is missing.
-    """
+    """Read the files of a request, to send them; raises as ``Request.fingerprints``."""
     images: dict[str, bytes] = {}
     root = ""
     if request.needs_images:
@@ -59,23 +56,13 @@ def read_inputs(request: Request, data_dir: Path) -> Sent:
 
 
 def place_inputs(
-    request: Request,
-    fingerprints: Mapping[str, str | None],
-    data_dir: Path,
-    sent: Sent | None,
+    request: Request, fingerprints: Fingerprints, data_dir: Path, sent: Sent | None
 ) -> tuple[Request, Path | None] | None:
     """Return a request that names what this machine has, and the data folder to use.
 
-    Args:
-        request: The request.
-        fingerprints: Of the images and weights that are meant.
-        data_dir: The driver's data folder.
-        sent: What the driver has sent, if anything.
-
-    Returns:
-        The request and the driver's data folder where this machine sees the same files there; the
-        request with paths of the files that were sent and no data folder; or None where this
-        machine has neither.
+    The fingerprints are those of the images and weights that are meant. Returned are the request
+    and the driver's data folder where this machine sees the same files there; the request with
+    paths of the files that were sent and no data folder; or None where this machine has neither.
     """
     if _sees(request, fingerprints, data_dir):
         return request, data_dir if data_dir.is_dir() else None
@@ -99,14 +86,12 @@ def _with_checkpoint(request: Request, path: str) -> Request:
     return replace(request, checkpoint=path) if isinstance(request, SearchRequest) else request
 
 
-def _sees(request: Request, fingerprints: Mapping[str, str | None], data_dir: Path) -> bool:
+def _sees(request: Request, fingerprints: Fingerprints, data_dir: Path) -> bool:
     """Whether this machine has the very files that are meant, under the same names."""
     checkpoint = request.checkpoint_path
     try:
-        if checkpoint is not None:
-            meant = fingerprints.get("checkpoint")
-            if file_fingerprint(Path(checkpoint)) != meant:
-                return False
+        if checkpoint and file_fingerprint(Path(checkpoint)) != fingerprints.get("checkpoint"):
+            return False
         if not request.needs_images:
             return True
         found = source_fingerprint(request.dataset, request.images, data_dir)
@@ -134,67 +119,43 @@ _RESULTS = {
 
 @dataclass(frozen=True)
 class GridTask:
-    """A run for a worker, as plain values.
-
-    Attributes:
-        run_id: Its name.
-        kind: Its kind, a name in ``KINDS``.
-        request: Its request, as ``to_dict`` returns it.
-        fingerprints: Of images and weights.
-        data_dir: The driver's data folder, which a worker uses where it sees it too.
-    """
+    """A run for a worker, which uses the driver's data folder where it sees it too."""
 
     run_id: str
-    kind: str
-    request: Mapping[str, Any]
-    fingerprints: Mapping[str, str | None]
-    data_dir: str
+    request: Request
+    fingerprints: Fingerprints
+    data_dir: Path
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Outcome of a task on a worker.
-
-    Attributes:
-        files: The content of the files of its folder by their names.
-        message: How its status ended.
-        steps: Steps that were done.
-        host: The machine that did it.
-        missing: Whether nothing was done because the worker sees no images or weights.
-    """
+    """Outcome of a task: the files of its folder, the last message, steps done, and the machine."""
 
     files: Mapping[str, bytes]
-    message: str = ""
-    steps: int = 0
-    host: str = ""
-    missing: bool = False
+    message: str
+    steps: int
+    host: str
 
 
-def do(task: GridTask, sent: Sent | None = None) -> Outcome:
-    """Do a task.
-
-    Args:
-        task: What to do.
-        sent: The images and weights, for workers that do not see those of the driver.
+def do(task: GridTask, sent: Sent | None = None) -> Outcome | None:
+    """Do a task, with what was sent if the worker does not see the driver's files.
 
     Raises:
         FewshotError: As the job of its kind.
     """
-    request = read_request(task.kind, task.request)
+    placed = place_inputs(task.request, task.fingerprints, task.data_dir, sent)
+    if placed is None:
+        return None
+    request, data_dir = placed
     with tempfile.TemporaryDirectory(prefix="fewshot-task-") as scratch:
-        placed = place_inputs(request, task.fingerprints, Path(task.data_dir), sent)
-        if placed is None:
-            return Outcome({}, missing=True)
-        local, data_dir = placed
         folder = RunFolder(Path(scratch) / task.run_id)
-        folder.write_manifest({"kind": task.kind, "request": local.to_dict()})
+        folder.write_manifest({"kind": request.kind, "request": request.to_dict()})
         own = psutil.Process()
         status = Status(State.RUNNING, pid=os.getpid(), process_started=own.create_time())
         folder.write_status(status)
         with folder.log_path.open("w") as log, redirect_stdout(log):
-            KINDS.get(task.kind).load()(folder, data_dir or Path(scratch))
+            KINDS.get(request.kind).load()(folder, data_dir or Path(scratch))
         ended = folder.status()
-        files = {
-            name: (folder.path / name).read_bytes() for name in (*_RESULTS[task.kind], "log.txt")
-        }
+        names = (*_RESULTS[request.kind], "log.txt")
+        files = {name: (folder.path / name).read_bytes() for name in names}
     return Outcome(files, ended.message, ended.total, socket.gethostname())
