@@ -14,14 +14,7 @@ from fewshot_core.errors import FewshotError
 
 @dataclass(frozen=True)
 class CsvText:
-    """The cells of a CSV file, without surrounding blanks.
-
-    Attributes:
-        name: Name of the file.
-        header: Names of the columns, each once.
-        rows: Cells of every row, as many as there are columns.
-        lines: The line that each row ends on; the header is line 1.
-    """
+    """The cells of a CSV file, without surrounding blanks, and the line that each row ends on."""
 
     name: str
     header: list[str]

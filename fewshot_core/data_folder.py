@@ -88,11 +88,8 @@ def read_limited(
 ) -> bytes:
     """Content of a file of at most ``limit`` bytes, counted after decompression.
 
-    ``opener`` is ``gzip.open`` or ``bz2.open`` for a compressed file.
-
-    Raises:
-        OSError: If the file cannot be read.
-        ValueError: If it is larger.
+    ``opener`` is ``gzip.open`` or ``bz2.open`` for a compressed file. Raises OSError if it cannot
+    be read, and ValueError if it is larger.
     """
     with opener(path) if opener is not None else path.open("rb") as file:
         content = file.read(limit + 1)

@@ -15,20 +15,14 @@ T = TypeVar("T")
 def read_dataclass(
     kind: type[T], document: object, what: str, error: type[FewshotError] = FewshotError
 ) -> T:
-    """Build a dataclass from plain values.
+    """Build a dataclass from plain values; ``what`` names them in messages ("the request").
 
     Nested dataclasses are read from mappings, tuples from lists, and floats also from integers.
     What is missing has its default.
 
-    Args:
-        kind: The dataclass.
-        document: A mapping with the names of its fields.
-        what: What is read, for messages ("the request").
-        error: The type of the error to raise.
-
     Raises:
-        FewshotError: Of that type, if a name is unknown or missing, or a value has another type.
-            What the dataclass itself raises is passed on.
+        FewshotError: Of type ``error``, if a name is unknown or missing or a value of another
+            type. What the dataclass itself raises is passed on.
     """
     try:
         return _build(kind, document, "")

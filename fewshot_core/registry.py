@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from threading import RLock
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
 from fewshot_core.errors import UnknownNameError
@@ -36,33 +36,21 @@ T = TypeVar("T", bound=Named)
 
 
 class Registry(Generic[T]):
-    """Frozen info records by name, in the order they were added.
-
-    Args:
-        kind: What the records are, in the singular, for messages ("metric").
-    """
+    """Frozen info records of a kind ("metric") by name, in the order they were added."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._records: dict[str, T] = {}
 
     def add(self, record: T) -> T:
-        """Add a record.
-
-        Raises:
-            ValueError: If the name is taken.
-        """
+        """Add a record; raises ValueError if the name is taken."""
         if record.name in self._records:
             raise ValueError(f"the {self.kind} {record.name!r} is registered twice")
         self._records[record.name] = record
         return record
 
     def get(self, name: str) -> T:
-        """Return the record of that name.
-
-        Raises:
-            UnknownNameError: If there is none; the message lists the names there are.
-        """
+        """Return the record of that name; an UnknownNameError lists the names there are."""
         if name not in self._records:
             known = ", ".join(self._records) or "none"
             raise UnknownNameError(f"unknown {self.kind} {name!r}: expected one of {known}")
@@ -94,16 +82,11 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 class PluginRegistry(Registry[T]):
-    """Our own records, and those of other packages, which are found on first use.
+    """Our own records, and those of other packages in a group of entry points, found on first use.
 
     They are not searched for before that, so that a package which is itself being imported, and
-    imports this one to write its record, is complete by then.
-
-    Args:
-        kind: What the records are, in the singular, for messages ("metric").
-        group: The group of entry points that others are found under.
-        record_type: The type of the records.
-        check: Raises an error that says what is wrong with a record.
+    imports this one to write its record, is complete by then. ``check`` raises an error that says
+    what is wrong with a record.
     """
 
     def __init__(
@@ -140,10 +123,20 @@ class PluginRegistry(Registry[T]):
                 return
             self._discovered = True  # first, for a record's module may use this registry
             for point in sorted(entry_points(group=self.group), key=_order):
-                with _Reported(self.kind, self._problems, point):
+                try:
                     record = self.add(self._record(point))
                     version = point.dist.version if point.dist else "of an unknown version"
                     self._origins[record.name] = (_package(point), version)
+                except (Exception, SystemExit) as error:  # unknown code may raise anything
+                    self._report(point, error)
+
+    def _report(self, point: EntryPoint, error: BaseException) -> None:
+        sentence = (
+            f"the {self.kind} {point.name!r} of {_package(point)} ({point.value}) "
+            f"cannot be used: {type(error).__name__}: {error}"
+        )
+        earlier = self._problems.get(point.name)
+        self._problems[point.name] = f"{earlier}; {sentence}" if earlier else sentence
 
     def _record(self, point: EntryPoint) -> T:
         """Load the record that an entry point names."""
@@ -181,38 +174,6 @@ class PluginRegistry(Registry[T]):
     def __contains__(self, name: object) -> bool:
         self.discover()
         return super().__contains__(name)
-
-
-class _Reported:
-    """A context that turns what another package's code raises into a sentence.
-
-    Loading an entry point runs unknown code; whatever it raises must not keep the workbench from
-    starting.
-    """
-
-    def __init__(self, kind: str, problems: dict[str, str], point: EntryPoint) -> None:
-        self.kind = kind
-        self.problems = problems
-        self.point = point
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool:
-        if not isinstance(error, Exception | SystemExit):
-            return False
-        sentence = (
-            f"the {self.kind} {self.point.name!r} of {_package(self.point)} ({self.point.value}) "
-            f"cannot be used: {type(error).__name__}: {error}"
-        )
-        earlier = self.problems.get(self.point.name)
-        self.problems[self.point.name] = f"{earlier}; {sentence}" if earlier else sentence
-        return True
 
 
 def _package(point: EntryPoint) -> str:

@@ -59,17 +59,11 @@ def load_pickle(
     encoding: str = "ASCII",
     error: type[FewshotError] = TableError,
 ) -> Any:
-    """Load the object in a pickle.
-
-    Args:
-        data: The pickle.
-        label: Its file name, for messages.
-        allowed: The names it may use.
-        encoding: Encoding of strings that Python 2 wrote.
-        error: The exception to raise.
+    """Load the object in a pickle; ``encoding`` is that of strings that Python 2 wrote.
 
     Raises:
-        FewshotError: If the pickle names anything else, which the message states, or is damaged.
+        FewshotError: Of type ``error``, if the pickle names anything that is not allowed, which the
+            message states, or is damaged.
     """
     try:
         return _Unpickler(data, label, allowed, encoding, error).load()

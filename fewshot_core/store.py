@@ -3,7 +3,8 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -101,17 +102,13 @@ Rows = dict[str, list[tuple[Any, ...]]]
 
 
 class Store:
-    """The cache of one data folder.
+    """The cache of one data folder, in a file or in memory.
 
-    The process that opens it owns the file: DuckDB lets no other process open it meanwhile, not
+    The process that opens the file owns it: DuckDB lets no other process open it meanwhile, not
     even to read. Every query uses its own cursor, so threads may share a store. A damaged file is
-    quarantined and rebuilt from the run folders whenever the damage is noticed.
-
-    Args:
-        data_dir: The data folder.
-        in_memory: Whether to keep the cache in memory, for a command that only reads.
-        demo: Folder of the demonstration results, if they are to be included. A run that is also
-            among the user's own counts as theirs.
+    quarantined and rebuilt from the run folders whenever the damage is noticed. Demonstration
+    results are included from the folder ``demo``; a run that is also among the user's own counts as
+    theirs.
 
     Attributes:
         problems: Runs and tables that the last ``sync`` could not read, by name, with the reason.
@@ -129,7 +126,9 @@ class Store:
         self._path = None if in_memory else data_dir / FILE
         self._lock = threading.RLock()
         self._synced_from = 0.0
-        self._cached = lru_cache(maxsize=QUERIES)(self._query_of_revision)
+        self._cached = lru_cache(maxsize=QUERIES)(
+            lambda revision, sql, parameters: self._query_uncached(sql, **dict(parameters))
+        )
         self._connection = _open(self._path)
 
     def close(self) -> None:
@@ -140,8 +139,7 @@ class Store:
         """Add new runs and tables of the data folder and drop deleted ones.
 
         Raises:
-            StoreError: If the disk refuses.
-            TableError: If the packaged table is missing.
+            StoreError, TableError: If the disk refuses, or the packaged table is missing.
         """
         called = time.monotonic()
         with self._lock:
@@ -163,13 +161,8 @@ class Store:
     def splits(self, dataset: str | None = None, run_id: str | None = None) -> pd.DataFrame:
         """List the finished splits: the user's, latest first, then the demonstration results.
 
-        Args:
-            dataset: Only those of a data set.
-            run_id: Only this run.
-
-        Returns:
-            Columns run_id, dataset, metric, variant, batch_norm, created, finished (a time stamp),
-            seconds, degenerate_nodes, request and details (JSON), and demo.
+        Columns are run_id, dataset, metric, variant, batch_norm, created, finished (a time stamp),
+        seconds, degenerate_nodes, request and details (JSON), and demo.
         """
         return self._query(
             "SELECT run_id, dataset, metric, variant, batch_norm, created, finished, seconds, "
@@ -196,11 +189,7 @@ class Store:
         return tree
 
     def split_trees(self, run_ids: Sequence[str]) -> list[SplitTree]:
-        """Read the trees of finished splits, in the order given.
-
-        Raises:
-            UnknownNameError: If one of them is no finished split.
-        """
+        """Read the trees of finished splits in this order; raises as ``split_tree``."""
         found = self._query(
             "SELECT run_id, tree FROM splits WHERE run_id IN (SELECT unnest($run_ids))",
             run_ids=tuple(run_ids),
@@ -216,14 +205,10 @@ class Store:
     def searches(self, dataset: str | None = None) -> pd.DataFrame:
         """List the finished searches: the user's, latest first, then the demonstration results.
 
-        Args:
-            dataset: Only those of a data set.
-
-        Returns:
-            Columns run_id, dataset, algorithm, preset (a name, or None), sub_space (its rows,
-            joined by spaces), seed, family (the same for searches that differ only by sub-space
-            and seed), epochs, synthetic (whether the images were), created, finished (a time
-            stamp), seconds, request (JSON) and demo.
+        Columns are run_id, dataset, algorithm, preset (a name, or None), sub_space (its rows,
+        joined by spaces), seed, family (the same for searches that differ only by sub-space and
+        seed), epochs, synthetic (whether the images were), created, finished (a time stamp),
+        seconds, request (JSON) and demo.
         """
         return self._query(
             "SELECT run_id, dataset, algorithm, preset, sub_space, seed, family, epochs, "
@@ -236,10 +221,9 @@ class Store:
     def search_records(self, run_ids: Sequence[str]) -> pd.DataFrame:
         """List the epochs of finished searches and trainings, by run and epoch.
 
-        Returns:
-            Columns run_id, epoch, train_loss, train_accuracy, valid_loss, valid_accuracy,
-            architecture (index of the one that the search would return; missing for trainings),
-            temperature and seconds.
+        Columns are run_id, epoch, train_loss, train_accuracy, valid_loss, valid_accuracy,
+        architecture (index of the one that the search would return; missing for trainings),
+        temperature and seconds.
         """
         return self._query_uncached(
             "SELECT * FROM epochs WHERE run_id IN (SELECT unnest($run_ids)) ORDER BY run_id, epoch",
@@ -247,11 +231,7 @@ class Store:
         )
 
     def trainings(self, dataset: str | None = None) -> pd.DataFrame:
-        """List the finished trainings of supernets, latest first.
-
-        Returns:
-            Columns run_id, dataset, synthetic, created, finished, seconds and request.
-        """
+        """List the finished trainings, latest first, with request (JSON), times and data set."""
         return self._query(
             "SELECT run_id, dataset, synthetic, created, finished, seconds, request FROM runs "
             "WHERE kind = 'train' AND ($dataset IS NULL OR dataset = $dataset) "
@@ -283,11 +263,6 @@ class Store:
         """Run a query, or use its cached result of this revision."""
         found = self._cached(self.revision, sql, tuple(parameters.items()))
         return found.copy(deep=False)  # pandas copies on write
-
-    def _query_of_revision(
-        self, _revision: int, sql: str, parameters: tuple[tuple[str, Value], ...]
-    ) -> pd.DataFrame:
-        return self._query_uncached(sql, **dict(parameters))
 
     def _query_uncached(self, sql: str, **parameters: Value) -> pd.DataFrame:
         values = {key: list(v) if isinstance(v, tuple) else v for key, v in parameters.items()}
@@ -334,28 +309,26 @@ class Store:
         own = {folder.run_id: folder for folder in list_runs(self.data_dir)}
         folders = {folder.run_id: folder for folder in list_runs(self._demo)} if self._demo else {}
         folders |= own
-        gone = known.keys() - folders.keys()
+        unchanged: set[str] = set()
         new: dict[str, Rows] = {}
         for run_id, folder in folders.items():
             try:
                 status = folder.status()
-                finished = status.updated or 0.0 if status.state is State.DONE else None
-                demo = run_id not in own
-                if known.get(run_id) == (None if finished is None else (finished, demo)):
+                if status.state is not State.DONE:
                     continue
-                gone |= {run_id} & known.keys()
-                if finished is not None:
+                finished, demo = status.updated or 0.0, run_id not in own
+                if known.get(run_id) == (finished, demo):
+                    unchanged.add(run_id)
+                else:
                     new[run_id] = _read_run(folder, finished, demo)
             except FewshotError as error:
                 problems[run_id] = str(error)
-                gone |= {run_id} & known.keys()
+        gone = known.keys() - unchanged
         if gone:
-            with self._connection.cursor() as cursor:
-                cursor.begin()
+            with self._transaction() as cursor:
                 for table in RUN_TABLES:
                     sql = f"DELETE FROM {table} WHERE run_id IN (SELECT unnest($1))"
                     cursor.execute(sql, [list(gone)])
-                cursor.commit()
         names = list(new)
         refused: dict[str, str] = {}
         for start in range(0, len(names), _BATCH):
@@ -366,8 +339,7 @@ class Store:
     def _insert(self, runs: Mapping[str, Rows]) -> dict[str, str]:
         """Insert runs, each completely or not at all; report those with invalid values."""
         try:
-            with self._connection.cursor() as cursor:
-                cursor.begin()
+            with self._transaction() as cursor:
                 for table in RUN_TABLES:
                     rows = [row for of_run in runs.values() for row in of_run.get(table, [])]
                     if rows:
@@ -376,7 +348,6 @@ class Store:
                         cursor.register("new_rows", pa.table(columns, names))
                         cursor.execute(f"INSERT INTO {table} SELECT * FROM new_rows")
                         cursor.unregister("new_rows")
-                cursor.commit()
         except _INVALID_VALUES as error:
             if len(runs) == 1:
                 return {run_id: f"{run_id} has invalid values: {error}" for run_id in runs}
@@ -393,11 +364,9 @@ class Store:
         tables = {(info.name, info.fingerprint, info.created): info for info in infos}
         gone, new = known - tables.keys(), tables.keys() - known
         for name, *_ in gone:
-            with self._connection.cursor() as cursor:
-                cursor.begin()
+            with self._transaction() as cursor:
                 cursor.execute("DELETE FROM accuracy WHERE table_name = ?", [name])
                 cursor.execute("DELETE FROM tables WHERE name = ?", [name])
-                cursor.commit()
         for key in new:
             try:
                 self._insert_table(tables[key])
@@ -415,12 +384,18 @@ class Store:
                 "import it again with --replace, or remove it"
             ) from error
         values = [info.name, info.fingerprint, info.created]
-        with self._connection.cursor() as cursor:
-            cursor.begin()
+        with self._transaction() as cursor:
             cursor.register("new_rows", rows)
             cursor.execute("INSERT INTO accuracy SELECT ?, * FROM new_rows", [info.name])
             cursor.unregister("new_rows")
             cursor.execute("INSERT INTO tables VALUES (?, ?, ?)", values)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield a cursor; what it does is committed together, or not at all after an error."""
+        with self._connection.cursor() as cursor:
+            cursor.begin()
+            yield cursor
             cursor.commit()
 
     def _fetch(self, sql: str) -> list[tuple[Any, ...]]:
@@ -430,11 +405,8 @@ class Store:
     def _compare(self, path: Path) -> tuple[int, dict[str, str]]:
         """Compare the runs of this cache, in memory, with those of a file, which is only read.
 
-        Returns:
-            Number of runs compared, and those that differ, with the reason.
-
-        Raises:
-            StoreError: If they cannot be compared.
+        Returns the number of runs compared, and those that differ, with the reason; raises
+        StoreError if they cannot be compared.
         """
         if not path.exists():
             raise StoreError(f"there is no cache {path} yet: the next start of the app builds it")
@@ -554,16 +526,10 @@ def _in_use(path: Path) -> StoreError:
 
 
 def _read_run(folder: RunFolder, finished: float, demo: bool) -> Rows:
-    """Read the rows of a finished run.
-
-    Args:
-        folder: The run.
-        finished: Time stamp of its last status.
-        demo: Whether it is a demonstration result.
+    """Read the rows of a finished run, with the time stamp of its last status.
 
     Raises:
-        RunError: If its files cannot be read.
-        StoreError: If its result is incomplete.
+        RunError, StoreError: If its files cannot be read, or its result is incomplete.
     """
     manifest, request = folder.manifest(), folder.request()
     if not folder.is_complete():
@@ -637,12 +603,9 @@ def _read_epochs(folder: RunFolder, request: SearchRequest | TrainingRequest) ->
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """Contents of a rebuilt cache.
+    """Contents of a rebuilt cache: number of finished runs of each kind, and the accuracy tables.
 
-    Attributes:
-        runs: Number of finished runs of each kind.
-        tables: The accuracy tables.
-        left_out: Runs and tables that were left out, by name, with the reason.
+    ``left_out`` are runs and tables that were left out, by name, with the reason.
     """
 
     runs: Mapping[str, int]
@@ -694,14 +657,10 @@ def _unfinished(data_dir: Path) -> dict[str, str]:
 class Verified:
     """Outcome of a check of a data folder.
 
-    Attributes:
-        folders: Number of run folders, foreign ones included.
-        finished: Number of those with a result.
-        given: Number of demonstration results besides.
-        compared: Number of finished runs that were compared with the cache.
-        note: State of the cache, where it could not be compared.
-        damaged: Damage of the user's run folders, by name.
-        problems: Damage of anything else, demonstration results included, by name.
+    Counted are run folders (foreign ones included), those with a result, demonstration results
+    besides (``given``), and the finished runs that were compared with the cache; ``note`` says why
+    where it could not be compared. ``damaged`` are the user's run folders, and ``problems`` the
+    damage of anything else, by name.
     """
 
     folders: int
@@ -720,10 +679,6 @@ class Verified:
 
 def verify(data_dir: Path, demo: Path | None = None) -> Verified:
     """Check run folders, tables and cache for damage, without changing anything.
-
-    Args:
-        data_dir: The data folder.
-        demo: Folder of the demonstration results, if they are to be checked.
 
     Raises:
         TableError: If the packaged table is missing.
@@ -765,12 +720,9 @@ def _damage(folders: Sequence[RunFolder], refused: Mapping[str, str]) -> dict[st
 
 @dataclass(frozen=True)
 class KnownSplit:
-    """A split of a run or an imported file.
+    """A split of a run, or of an imported file, whose key is then "file-" and its name.
 
-    Attributes:
-        key: Its run, or "file-" and the name of an imported one.
-        metric: Its metric, with the variant where that is not the paper's.
-        leaves: Its sub-spaces, in tree order.
+    The metric is named with the variant where that is not the paper's; leaves are in tree order.
     """
 
     key: str

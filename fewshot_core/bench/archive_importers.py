@@ -106,10 +106,8 @@ def read_nats_folder(path: Path) -> TablePreview:
 def _read(results: Iterator[tuple[str, str | None, Any]], path: Path) -> TablePreview:
     """Collect accuracies.
 
-    Args:
-        results: Where each architecture was found, the architecture string that the archive's list
-            has for it (None without a list), and its ``ArchResults``.
-        path: The input.
+    ``results`` are the place of each architecture, its string in the archive's list (None without a
+    list), and its ``ArchResults``.
     """
     rows: list[tuple[Any, ...]] = []
     for place, name, result in results:

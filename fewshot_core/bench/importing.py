@@ -133,14 +133,8 @@ def import_table(
 ) -> TableInfo:
     """Read an input and store it as a table. If it is refused, nothing stored changes.
 
-    Args:
-        path: The file or folder.
-        name: The name to load it by, by default made from the file's.
-        label: Its name in the app, by default its name.
-        mapping: What the columns of a CSV file hold; needed unless its header is a known one.
-        importer: As in ``preview_table``.
-        replace: Whether it may replace a table of that name.
-        data_dir: The data folder.
+    The name to load it by is by default made from the file's, and its label in the app from the
+    name; mapping and importer are as in ``preview_table``.
 
     Raises:
         UnknownNameError: If there is no such importer.

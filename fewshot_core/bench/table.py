@@ -177,11 +177,7 @@ class ColumnMapping:
     def from_options(
         cls, architecture: str, maps: Sequence[str], form: str = "string", scale: str = "percent"
     ) -> "ColumnMapping":
-        """Read command-line options, ``maps`` as ``COLUMN=DATASET:KIND``.
-
-        Raises:
-            TableError: If one of them is not of that form, or names something unknown.
-        """
+        """Read command-line options, ``maps`` as ``COLUMN=DATASET:KIND``; may raise TableError."""
         columns = []
         for text in maps:
             column, _, target = text.rpartition("=")
@@ -219,14 +215,9 @@ class TableContent:
 class TablePreview:
     """What was understood of an input that is not stored yet.
 
-    Attributes:
-        content: The content, or None where the input cannot be understood as it is.
-        rows: The first rows, as they are in the input.
-        columns: Names of all columns of the input; empty for inputs without.
-        mapping: What its columns were taken for; None for inputs without, or if nothing fits.
-        problem: Why this may not be imported as it is and what to do, or None if it may.
-        importer: Name of the importer that read it.
-        name: The name it would be stored under.
+    ``content`` is None where the input cannot be understood as it is, and ``problem`` says why it
+    may not be imported as it is and what to do. ``mapping`` is what ``columns`` were taken for. The
+    first rows are as they are in the input; ``importer`` read it, and ``name`` would be its name.
     """
 
     content: TableContent | None
@@ -263,11 +254,8 @@ class TablePreview:
 def make_content(rows: pd.DataFrame, source: str, epochs: int | None) -> TableContent:
     """Check accuracies and make the content of a table of them.
 
-    Args:
-        rows: Columns dataset, kind, architecture, accuracy and place (where the row was found, for
-            messages); also seed, where an architecture has one accuracy for each.
-        source: As in ``TableInfo``.
-        epochs: As in ``TableSet``.
+    Rows have columns dataset, kind, architecture, accuracy and place (where the row was found, for
+    messages); also seed, where an architecture has one accuracy for each.
 
     Raises:
         TableError: If there are none, one is not from 0 to 100, or one is there twice. The message

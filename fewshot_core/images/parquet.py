@@ -27,11 +27,7 @@ _DAMAGE = (UnidentifiedImageError, Image.DecompressionBombError, OSError, Syntax
 def open_shards(
     dataset: Dataset, place: Path, split: str, shards: Sequence[Path]
 ) -> "ParquetReader":
-    """Open the files of a split without decoding any image.
-
-    Raises:
-        ImagesError: If there is no file, or one is damaged or of another layout.
-    """
+    """Open the files of a split without decoding any image; may raise ImagesError."""
     if not shards:
         raise ImagesError(f"{place}: expected files {split}-*.parquet, found none")
     try:

@@ -83,11 +83,7 @@ def list_sources(
 def find_source(
     dataset: str, source: Path | str | None = None, data_dir: Path | str | None = None
 ) -> ImageSource:
-    """The source of a name or a path, or the first real one.
-
-    Raises:
-        ImagesError: If there is none; the message names every choice.
-    """
+    """The source of a name or a path, or the first real one; may raise ImagesError."""
     info = DATASETS.get(dataset)
     known = list_sources(dataset, data_dir)
     if source is None:
@@ -113,11 +109,7 @@ def find_source(
 def source_fingerprint(
     dataset: str, source: Path | str | None = None, data_dir: Path | str | None = None
 ) -> str:
-    """SHA-256 of a source's training files, or of the recipe of synthetic images.
-
-    Raises:
-        ImagesError: As ``find_source``, or if a file is missing.
-    """
+    """SHA-256 of a source's training files, or of the recipe of synthetic images."""
     return fingerprint_of(find_source(dataset, source, data_dir))
 
 

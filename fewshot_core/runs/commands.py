@@ -2,10 +2,9 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import fields
+from operator import attrgetter
 
 from fewshot_core.runs.requests import (
-    Network,
     Request,
     SearchRequest,
     SplitRequest,
@@ -15,46 +14,40 @@ from fewshot_core.search import PRESETS, preset_of
 from fewshot_core.search.options import as_text, changed
 from fewshot_core.splitting import TreeOptions
 
+_SPLIT_OPTIONS = {
+    "variant": "variant",
+    "seed": "seed",
+    "images": "images",
+    "batch-size": "batch_size",
+    "batches": "batches",
+    "batch-seed": "batch_seed",
+    "batch-norm": "batch_norm",
+    "channels": "network.channels",
+    "cells": "network.cells_per_stage",
+    "network-seed": "network.seed",
+    "checkpoint": "network.checkpoint",
+    "edges": "tree.edges",
+    "groups": "tree.groups",
+    "balanced": "tree.balanced",
+    "policy": "tree.policy",
+    "warm-up": "tree.warm_up_epochs",
+    "warm-up-images": "tree.warm_up_images",
+}
+"""Options of ``fewshot split``, and the fields of a request that they set."""
+
 
 def split_command(request: SplitRequest) -> str:
     """Build the ``fewshot split`` command of a request, without default values."""
-    options = ["fewshot", "split", "--metric", request.metric, "--dataset", request.dataset]
-    given = _plain(request) | _network(request.network) | _tree(request.tree)
-    for name, (value, default) in given.items():
-        if value != default:
-            options += [f"--{name}"] if value is True else [f"--{name}", str(value)]
-    return shlex.join([*options, "--device", request.device])
-
-
-def _plain(request: SplitRequest) -> dict[str, tuple[object, object]]:
-    names = ["variant", "seed"]
-    if request.needs_images:
-        names += ["images", "batch_size", "batches", "batch_seed", "batch_norm"]
-    defaults = {field.name: field.default for field in fields(SplitRequest)}
-    return {name.replace("_", "-"): (getattr(request, name), defaults[name]) for name in names}
-
-
-def _network(network: Network) -> dict[str, tuple[object, object]]:
-    usual = Network()
-    return {
-        "channels": (network.channels, usual.channels),
-        "cells": (network.cells_per_stage, usual.cells_per_stage),
-        "network-seed": (network.seed, usual.seed),
-        "checkpoint": (network.checkpoint, usual.checkpoint),
-    }
-
-
-def _tree(tree: TreeOptions) -> dict[str, tuple[object, object]]:
-    usual = TreeOptions.create(tree.edges)
-    shown = tree if tree.warm_up_epochs else usual
-    return {
-        "edges": (_listed(tree.edges), _listed(TreeOptions().edges)),
-        "groups": (_listed(tree.groups), _listed(usual.groups)),
-        "balanced": (tree.balanced, usual.balanced),
-        "policy": (tree.policy, usual.policy),
-        "warm-up": (tree.warm_up_epochs, usual.warm_up_epochs),
-        "warm-up-images": (shown.warm_up_images, usual.warm_up_images),
-    }
+    command = ["fewshot", "split", "--metric", request.metric, "--dataset", request.dataset]
+    same_edges = TreeOptions.create(request.tree.edges)  # the default groups depend on them
+    usual = SplitRequest(request.dataset, request.metric, tree=same_edges)
+    for option, field in _SPLIT_OPTIONS.items():
+        value = attrgetter(field)(request)
+        default = TreeOptions().edges if option == "edges" else attrgetter(field)(usual)
+        if field not in request.unused() and value != default:
+            text = _listed(value) if isinstance(value, tuple) else str(value)
+            command += [f"--{option}"] if value is True else [f"--{option}", text]
+    return shlex.join([*command, "--device", request.device])
 
 
 def _listed(numbers: tuple[int, ...]) -> str:

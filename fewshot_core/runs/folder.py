@@ -8,7 +8,7 @@ systems are coarse, so it may change again without a trace.
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -304,25 +304,14 @@ def find_run(run_id: str, data_dir: Path) -> RunFolder:
 
 def list_runs(data_dir: Path) -> list[RunFolder]:
     """List all run folders that have a manifest, the latest first."""
-    base = runs_dir(data_dir)
-    found = []
-    for name in _names(base):
-        with suppress(OSError):
-            written = os.stat(f"{base}/{name}/manifest.json")  # noqa: PTH116, as above
-            if S_ISREG(written.st_mode):
-                found.append((written.st_mtime, name))
-    found.sort(key=itemgetter(0), reverse=True)
-    return [_folder(base, name) for _, name in found]
+    found = [(name, written) for name, written in _written(data_dir) if written is not None]
+    found.sort(key=itemgetter(1), reverse=True)
+    return [_folder(data_dir, name) for name, _ in found]
 
 
 def unknown_folders(data_dir: Path) -> list[RunFolder]:
     """List the folders among the runs that have no manifest."""
-    base = runs_dir(data_dir)
-    return [
-        _folder(base, name)
-        for name in _names(base)
-        if not os.path.isfile(f"{base}/{name}/manifest.json")  # noqa: PTH113, as above
-    ]
+    return [_folder(data_dir, name) for name, written in _written(data_dir) if written is None]
 
 
 def find_older(run_id: str, data_dir: Path) -> RunFolder | None:
@@ -353,15 +342,21 @@ _NEW_NAMES = FileCache(_new_name)
 
 
 @lru_cache(maxsize=20_000)
-def _folder(base: Path, name: str) -> RunFolder:
-    return RunFolder(base / name)
+def _folder(data_dir: Path, name: str) -> RunFolder:
+    return RunFolder(runs_dir(data_dir) / name)
 
 
-def _names(base: Path) -> list[str]:
-    """Names of all folders among the runs, without hidden ones."""
+def _written(data_dir: Path) -> Iterator[tuple[str, float | None]]:
+    """Yield the folders among the runs, without hidden ones, with the time of their manifest."""
+    base = runs_dir(data_dir)
     try:
         with os.scandir(base) as entries:
             folders = [entry.name for entry in entries if entry.is_dir()]
     except OSError:
-        return []
-    return sorted(name for name in folders if name[0] != ".")
+        return
+    for name in sorted(folder for folder in folders if folder[0] != "."):
+        written = None
+        with suppress(OSError):
+            found = os.stat(f"{base}/{name}/manifest.json")  # noqa: PTH116, as above
+            written = found.st_mtime if S_ISREG(found.st_mode) else None
+        yield name, written
