@@ -49,12 +49,16 @@ class Registry(Generic[T]):
         self._records[record.name] = record
         return record
 
+    def _all(self) -> dict[str, T]:
+        """All records by name."""
+        return self._records
+
     def get(self, name: str) -> T:
         """Return the record of that name; an UnknownNameError lists the names there are."""
-        if name not in self._records:
-            known = ", ".join(self._records) or "none"
+        if name not in self:
+            known = ", ".join(self._all()) or "none"
             raise UnknownNameError(f"unknown {self.kind} {name!r}: expected one of {known}")
-        return self._records[name]
+        return self._all()[name]
 
     def find(self, name: str) -> T | None:
         """Return the record of that name, or None (a plug-in that is no longer installed)."""
@@ -66,16 +70,16 @@ class Registry(Generic[T]):
 
     def names(self) -> list[str]:
         """All names, in the order of registration."""
-        return list(self._records)
+        return list(self._all())
 
     def __iter__(self) -> Iterator[T]:
-        return iter(self._records.values())
+        return iter(self._all().values())
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._all())
 
     def __contains__(self, name: object) -> bool:
-        return name in self._records
+        return name in self._all()
 
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -153,27 +157,10 @@ class PluginRegistry(Registry[T]):
         self._check(record)
         return record
 
-    def get(self, name: str) -> T:
-        """Return the record of that name; see ``Registry.get``."""
+    def _all(self) -> dict[str, T]:
+        """All records by name, our own first."""
         self.discover()
-        return super().get(name)
-
-    def names(self) -> list[str]:
-        """All names, our own first."""
-        self.discover()
-        return super().names()
-
-    def __iter__(self) -> Iterator[T]:
-        self.discover()
-        return super().__iter__()
-
-    def __len__(self) -> int:
-        self.discover()
-        return super().__len__()
-
-    def __contains__(self, name: object) -> bool:
-        self.discover()
-        return super().__contains__(name)
+        return self._records
 
 
 def _package(point: EntryPoint) -> str:

@@ -15,8 +15,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from nas_201_api import ArchResults
 from numpy._core import multiarray
 
 from fewshot_core.bench.table import TablePreview, architecture_codes, make_content
@@ -146,6 +144,8 @@ def _accuracies(result: Any, architecture: int, place: str) -> Iterator[tuple[An
 
 def _results(records: Any, key: str, place: str) -> Any:
     """The results under a key of a record: those after 200 epochs."""
+    from nas_201_api import ArchResults
+
     try:
         return ArchResults.create_from_state_dict(records[key])
     except _DAMAGE as error:
@@ -174,6 +174,8 @@ def _meta_and_records(path: Path) -> tuple[dict[int, str], dict[int, Any]]:
 
 
 def _load_nasbench201(path: Path) -> Any:
+    import torch
+
     try:
         check_size(path, LARGEST)
     except ValueError as error:

@@ -1,8 +1,7 @@
 """Importing an accuracy table: the importers, a preview of what was understood, and storing it.
 
-To add an importer, write a function ``(path, mapping) -> TablePreview`` and add a record here. A
-reader
-that needs PyTorch is imported inside the function, so that this package starts without it.
+To add an importer, write a function ``(path, mapping) -> TablePreview`` and add a record here. It
+imports PyTorch locally, if it needs that, so that this package starts without it.
 """
 
 import dataclasses
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from fewshot_core.bench.archive_importers import read_nasbench201_file, read_nats_folder
 from fewshot_core.bench.csv_importer import read_csv
 from fewshot_core.bench.storage import is_table_name, tables_folder, write_table
 from fewshot_core.bench.table import (
@@ -42,18 +42,6 @@ class Importer:
     takes_mapping: bool = False
 
 
-def _read_nats_folder(path: Path, mapping: ColumnMapping | None) -> TablePreview:
-    from fewshot_core.bench.archive_importers import read_nats_folder
-
-    return read_nats_folder(path)
-
-
-def _read_nasbench201_file(path: Path, mapping: ColumnMapping | None) -> TablePreview:
-    from fewshot_core.bench.archive_importers import read_nasbench201_file
-
-    return read_nasbench201_file(path)
-
-
 IMPORTERS: Registry[Importer] = Registry("importer")
 IMPORTERS.add(
     Importer(
@@ -70,7 +58,7 @@ IMPORTERS.add(
         name="nats-folder",
         label="NATS-Bench folder",
         description="a folder of NATS-Bench's topology archive, with files like 000011.pickle.pbz2",
-        read=_read_nats_folder,
+        read=lambda path, mapping: read_nats_folder(path),
         recognises=lambda path: path.is_dir() and any(path.glob("*.pickle.pbz2")),
     )
 )
@@ -79,7 +67,7 @@ IMPORTERS.add(
         name="nasbench201-pth",
         label="NAS-Bench-201 file",
         description="a .pth file of NAS-Bench-201, like NAS-Bench-201-v1_1-096897.pth",
-        read=_read_nasbench201_file,
+        read=lambda path, mapping: read_nasbench201_file(path),
         recognises=lambda path: path.is_file() and path.suffix == ".pth",
     )
 )

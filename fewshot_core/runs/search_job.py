@@ -11,7 +11,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
@@ -56,20 +55,10 @@ def run(folder: RunFolder, data_dir: Path) -> None:
     reporter.finish(request.options.epochs * job.steps)
 
 
-class Progress(Protocol):
-    """Where progress is reported: a ``Reporter``, or a list in a test."""
-
-    def say(self, message: str) -> None:
-        """Report something that is no step."""
-
-    def step(self, done: int, total: int, message: str, now: bool = False) -> None:
-        """Report a step."""
-
-
 def run_epochs(
     request: SearchRequest | TrainingRequest,
     folder: Path,
-    progress: Progress,
+    progress: Reporter,
     data_dir: Path | str | None = None,
     data: SearchData | None = None,
 ) -> Search | SupernetTraining:
@@ -129,7 +118,7 @@ def prepare(
     )
 
 
-def _resume(job: Search | SupernetTraining, path: Path, progress: Progress) -> None:
+def _resume(job: Search | SupernetTraining, path: Path, progress: Reporter) -> None:
     """Go on from a checkpoint; one that cannot be used is renamed, and all epochs are repeated."""
     if not path.exists():
         return

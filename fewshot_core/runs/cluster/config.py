@@ -25,18 +25,22 @@ LARGEST = 1_000_000
 
 _SECTIONS = ("device", "images", "splits", "searches", "cluster")
 _SPLIT_LISTS = ("metrics", "datasets", "repeats")
-_SEARCH_KEYS = (
-    "splits",
-    "masks",
-    "no_splitting",
-    "datasets",
-    "algorithms",
-    "preset",
-    "set",
-    "seeds",
-    "checkpoint",
-)
 _SET_ELSEWHERE = {"dataset", "metric", "images", "device"}
+
+
+@dataclass(frozen=True)
+class _Searches:
+    """The section ``[searches]`` of a file; ``splits`` is by default whether there are any."""
+
+    splits: bool | None = None
+    masks: str | None = None
+    no_splitting: bool = False
+    datasets: tuple[str, ...] = ()
+    algorithms: tuple[str, ...] | str = ("snas",)
+    preset: str = "quick"
+    set: Mapping[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (777,)
+    checkpoint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,17 +86,16 @@ def _grid(document: Mapping[str, Any], folder: Path, device: str) -> Grid:
         for name, value in document.get("images", {}).items()
     }
     splits = _splits(document["splits"], images, chosen) if "splits" in document else []
-    part = document.get("searches", {})
-    _check_keys("[searches]", part, _SEARCH_KEYS)
+    part = read_dataclass(_Searches, document.get("searches", {}), "[searches]", RunError)
     templates = _templates(part, images, folder, chosen)
-    in_splits = "searches" in document and bool(part.get("splits", bool(splits)))
-    per_sub_space = len(templates("cifar10")) if in_splits else 0
+    in_splits = "searches" in document and (bool(splits) if part.splits is None else part.splits)
+    per_sub_space = len(templates["cifar10"]) if in_splits else 0
     searches = _direct(part, folder, templates)
     if not splits and not searches:
         raise RunError("expected splits under [splits], or searches under [searches]; got neither")
 
     def searches_of(dataset: str, leaves: Sequence[SubSpace]) -> list[SearchRequest]:
-        return _in_sub_spaces(templates(dataset), leaves) if in_splits else []
+        return _in_sub_spaces(templates[dataset], leaves) if in_splits else []
 
     cluster = read_dataclass(ClusterOptions, document.get("cluster", {}), "[cluster]", RunError)
     return Grid(splits, searches, searches_of, per_sub_space, cluster)
@@ -121,53 +124,43 @@ def _splits(part: Mapping[str, Any], images: Mapping[str, str], device: str) -> 
 
 
 def _templates(
-    part: Mapping[str, Any], images: Mapping[str, str], folder: Path, device: str
-) -> Callable[[str], list[SearchRequest]]:
-    """Return a function that creates the searches in the whole space, by data set."""
-    texts = [f"{name}={as_text(value)}" for name, value in part.get("set", {}).items()]
-    options = override(PRESETS.get(part.get("preset", "quick")).search, texts)
-    algorithms = part.get("algorithms", ["snas"])
-    names = list_algorithms() if algorithms == "all" else list(algorithms)
-    checkpoint = part.get("checkpoint")
-    found = None if checkpoint is None else str((folder / checkpoint).resolve())
-    pairs = list(product(names, part.get("seeds", [777])))
-
-    def make(dataset: str) -> list[SearchRequest]:
-        return [
+    part: _Searches, images: Mapping[str, str], folder: Path, device: str
+) -> dict[str, list[SearchRequest]]:
+    """Create the searches in the whole space, by data set."""
+    texts = [f"{name}={as_text(value)}" for name, value in part.set.items()]
+    options = override(PRESETS.get(part.preset).search, texts)
+    names = list_algorithms() if part.algorithms == "all" else part.algorithms
+    checkpoint = None if part.checkpoint is None else str((folder / part.checkpoint).resolve())
+    whole = tuple(SubSpace.full().rows)
+    found = {
+        dataset: [
             SearchRequest(
-                dataset,
-                algorithm,
-                tuple(SubSpace.full().rows),
-                options,
-                seed,
-                images.get(dataset),
-                found,
-                device,
+                dataset, name, whole, options, seed, images.get(dataset), checkpoint, device
             )
-            for algorithm, seed in pairs
+            for name, seed in product(names, part.seeds)
         ]
-
-    for request in make("cifar10"):  # a wrong name is an error of the file, not of a split
+        for dataset in DATASETS.names()
+    }
+    for request in found["cifar10"]:  # a wrong name is an error of the file, not of a split
         request.check()
-    return make
+    return found
 
 
 def _direct(
-    part: Mapping[str, Any], folder: Path, templates: Callable[[str], list[SearchRequest]]
+    part: _Searches, folder: Path, templates: Mapping[str, Sequence[SearchRequest]]
 ) -> list[SearchRequest]:
     """Return the searches that need no split to be made."""
-    wanted = [DATASETS.get(name).name for name in part.get("datasets", [])]
+    wanted = [DATASETS.get(name).name for name in part.datasets]
     found: list[SearchRequest] = []
-    if "masks" in part:
-        for split in read_splits(folder / part["masks"]):
-            if split.dataset is None and len(wanted) != 1:
-                raise RunError("the masks do not say their data set: name one under datasets")
-            dataset = split.dataset or wanted[0]
-            if not wanted or dataset in wanted:
-                found += _in_sub_spaces(templates(dataset), split.leaves)
-    if part.get("no_splitting", False):
+    for split in [] if part.masks is None else read_splits(folder / part.masks):
+        if split.dataset is None and len(wanted) != 1:
+            raise RunError("the masks do not say their data set: name one under datasets")
+        dataset = DATASETS.get(split.dataset or wanted[0]).name
+        if not wanted or dataset in wanted:
+            found += _in_sub_spaces(templates[dataset], split.leaves)
+    if part.no_splitting:
         for dataset in wanted or ["cifar10"]:
-            found += templates(dataset)
+            found += templates[dataset]
     return list(dict.fromkeys(found))
 
 

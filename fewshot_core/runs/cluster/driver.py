@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -89,79 +90,78 @@ def _searches_in(grid: Grid, request: Request, folder: RunFolder) -> list[Search
     return [] if tree is None else grid.searches_of(request.dataset, tree.leaves)
 
 
+@dataclass
 class _Driver:
-    def __init__(
-        self,
-        grid: Grid,
-        data_dir: Path,
-        client: Client,
-        progress: Callable[[GridReport], None],
-        work: Work,
-    ) -> None:
+    grid: Grid
+    data_dir: Path
+    client: Client
+    progress: Callable[[GridReport], None]
+    work: Work
+    report: GridReport = field(default_factory=GridReport)
+    known: set[str] = field(default_factory=set)
+    attempts: Counter[str] = field(default_factory=Counter)
+    running: dict[Any, GridTask] = field(default_factory=dict)
+    sent: dict[tuple[str | None, ...], Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
         from distributed import as_completed
 
-        self.report = GridReport()
-        self._grid = grid
-        self._data_dir = data_dir
-        self._client = client
-        self._progress = progress
-        self._work = work
-        self._known: set[str] = set()
-        self._attempts: dict[str, int] = {}
-        self._running: dict[Any, GridTask] = {}
-        self._sent: dict[tuple[str | None, ...], Any] = {}
-        self._queue: Any = as_completed([], with_results=False, raise_errors=False)
+        self.queue: Any = as_completed([], with_results=False, raise_errors=False)
 
     def add(self, requests: Iterable[Request]) -> None:
         """Submit what is not done yet."""
         for request in requests:
-            fingerprints = request.fingerprints(self._data_dir)
+            fingerprints = request.fingerprints(self.data_dir)
             run_id = request.run_id(fingerprints)
-            if run_id in self._known:
+            if run_id in self.known:
                 continue
-            self._known.add(run_id)
+            self.known.add(run_id)
             self.report.total += 1
-            folder = RunFolder(runs_dir(self._data_dir) / run_id)
+            folder = RunFolder(runs_dir(self.data_dir) / run_id)
             if is_usable(folder):
                 self.report.skipped.append(run_id)
-                self.add(_searches_in(self._grid, request, folder))
+                self.add(_searches_in(self.grid, request, folder))
                 continue
-            self._submit(GridTask(run_id, request, fingerprints, self._data_dir), None)
-        self._progress(self.report)
+            self._submit(GridTask(run_id, request, fingerprints, self.data_dir), None)
+        self.progress(self.report)
 
     def loop(self) -> None:
         """Process results until no task is left."""
-        for future in self._queue:
+        for future in self.queue:
             if future.status in ("cancelled", "lost"):
                 raise RunError(
                     "the scheduler is lost; start the grid again: finished runs are skipped"
                 )
-            task = self._running.pop(future.key)
+            task = self.running.pop(future.key)
             if future.status == "finished":
                 self._take(task, future.result())
             else:
                 self._fail(task, future)
             future.release()
-            self._progress(self.report)
+            self.progress(self.report)
 
     def _submit(self, task: GridTask, sent: Any) -> None:
-        attempt = self._attempts[task.run_id] = self._attempts.get(task.run_id, 0) + 1
+        self.attempts[task.run_id] += 1
         way = "sent" if sent is not None else "seen"
-        future: Future[Outcome | None] = self._client.submit(
-            self._work, task, sent, key=f"{task.run_id}-{attempt}-{way}", pure=False
+        future: Future[Outcome | None] = self.client.submit(
+            self.work,
+            task,
+            sent,
+            key=f"{task.run_id}-{self.attempts[task.run_id]}-{way}",
+            pure=False,
         )
-        self._running[future.key] = task
-        self._queue.add(future)
+        self.running[future.key] = task
+        self.queue.add(future)
 
     def _take(self, task: GridTask, outcome: Outcome | None) -> None:
         if outcome is None:  # nothing was tried, for the worker does not see the inputs
-            self._attempts[task.run_id] -= 1
+            self.attempts[task.run_id] -= 1
             self._submit(task, self._inputs(task))
             return
-        folder = RunFolder(runs_dir(self._data_dir) / task.run_id)
+        folder = RunFolder(runs_dir(self.data_dir) / task.run_id)
         if not is_usable(folder):
             status = Status(State.DONE, outcome.message, outcome.steps, outcome.steps)
-            attempt = self._attempts[task.run_id]
+            attempt = self.attempts[task.run_id]
             note = f"done by a worker on {outcome.host}, attempt {attempt}\n".encode()
             log = {"log.txt": outcome.files.get("log.txt", b"") + note}
             self._write(folder, task, status, {**outcome.files, **log})
@@ -169,7 +169,7 @@ class _Driver:
         else:
             self.report.skipped.append(task.run_id)
         self.report.message = f"{task.run_id} done"
-        self.add(_searches_in(self._grid, task.request, folder))
+        self.add(_searches_in(self.grid, task.request, folder))
 
     def _fail(self, task: GridTask, future: Any) -> None:
         """Retry a task, or report it."""
@@ -179,7 +179,7 @@ class _Driver:
             reason = str(error)
         killed = type(error).__name__ == "KilledWorker"
         final = isinstance(error, FewshotError) or killed
-        if not final and self._attempts[task.run_id] < ATTEMPTS:
+        if not final and self.attempts[task.run_id] < ATTEMPTS:
             self.report.retried += 1
             self._submit(task, None)
             return
@@ -187,7 +187,7 @@ class _Driver:
             reason = f"{ATTEMPTS} workers died while doing it (out of memory?): {error}"
         self.report.failed[task.run_id] = reason
         self.report.message = f"{task.run_id} failed: {reason}"
-        folder = RunFolder(runs_dir(self._data_dir) / task.run_id)
+        folder = RunFolder(runs_dir(self.data_dir) / task.run_id)
         if not is_usable(folder):
             self._write(folder, task, Status(State.FAILED, reason), {})
 
@@ -197,7 +197,7 @@ class _Driver:
         """Write a run's folder, atomically."""
         with locked(folder.path.parent), atomic_folder(folder.path) as temporary:
             draft = RunFolder(temporary)
-            draft.write_manifest(make_manifest(task.request, task.fingerprints, self._data_dir))
+            draft.write_manifest(make_manifest(task.request, task.fingerprints, self.data_dir))
             for name, content in files.items():
                 (temporary / name).write_bytes(content)
             if not draft.log_path.exists():
@@ -208,9 +208,9 @@ class _Driver:
     def _inputs(self, task: GridTask) -> Any:
         """Files for workers that do not see the driver's; sent once."""
         key = tuple(sorted(task.fingerprints.values(), key=str))
-        if key not in self._sent:
-            content = read_inputs(task.request, self._data_dir)
+        if key not in self.sent:
+            content = read_inputs(task.request, self.data_dir)
             size = sum(map(len, content.images.values())) / 1e6
             print(f"sending {size:.1f} MB of images to the workers", file=sys.stderr)
-            self._sent[key] = self._client.scatter(content, broadcast=True)
-        return self._sent[key]
+            self.sent[key] = self.client.scatter(content, broadcast=True)
+        return self.sent[key]
