@@ -26,11 +26,7 @@ _TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{16}(\.old)?")
 
 
 def app_folder() -> Path:
-    """Folder of ``app.py``, ``pages/``, ``.streamlit/`` and ``data/demo/``.
-
-    It is inside the package where a wheel is installed, and the top of the repository in a
-    checkout.
-    """
+    """Folder of ``app.py``, ``pages/``, ``.streamlit/`` and ``data/demo/``, installed or checked out."""
     return _PACKAGED if _PACKAGED.is_dir() else _PACKAGED.parents[1]
 
 
@@ -40,14 +36,10 @@ def data_dir(override: Path | str | None = None) -> Path:
     The first of these that is given: ``override`` (the option ``--data-dir``), the environment
     variable ``FEWSHOT_DATA_DIR``, ``data/`` of a checkout, the user's data directory.
     """
-    chosen = override or os.environ.get(ENVIRONMENT_NAME) or _default_data_dir()
+    installed = app_folder() == _PACKAGED
+    default = user_data_path("fewshot-workbench", appauthor=False) if installed else "data"
+    chosen = override or os.environ.get(ENVIRONMENT_NAME) or app_folder() / default
     return Path(chosen).expanduser().resolve()
-
-
-def _default_data_dir() -> Path:
-    if app_folder() == _PACKAGED:
-        return user_data_path("fewshot-workbench", appauthor=False)
-    return app_folder() / "data"
 
 
 def demo_dir() -> Path | None:

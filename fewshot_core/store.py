@@ -138,8 +138,7 @@ class Store:
     def sync(self) -> None:
         """Add new runs and tables of the data folder and drop deleted ones.
 
-        Raises:
-            StoreError, TableError: If the disk refuses, or the packaged table is missing.
+        Raises StoreError if the disk refuses, and TableError if the packaged table is missing.
         """
         called = time.monotonic()
         with self._lock:
@@ -526,11 +525,7 @@ def _in_use(path: Path) -> StoreError:
 
 
 def _read_run(folder: RunFolder, finished: float, demo: bool) -> Rows:
-    """Read the rows of a finished run, with the time stamp of its last status.
-
-    Raises:
-        RunError, StoreError: If its files cannot be read, or its result is incomplete.
-    """
+    """Read the rows of a finished run, with the time stamp of its last status."""
     manifest, request = folder.manifest(), folder.request()
     if not folder.is_complete():
         raise StoreError(f"{folder.run_id} is done but its result is incomplete; start it again")
@@ -614,11 +609,7 @@ class Rebuilt:
 
 
 def rebuild(data_dir: Path) -> Rebuilt:
-    """Delete the cache of a data folder and rebuild it from run folders and tables.
-
-    Raises:
-        StoreError: If another process has the cache open, or the disk refuses.
-    """
+    """Delete the cache of a data folder and rebuild it; raises as ``Store``."""
     path = data_dir / FILE
     try:
         if path.exists():
@@ -678,11 +669,7 @@ class Verified:
 
 
 def verify(data_dir: Path, demo: Path | None = None) -> Verified:
-    """Check run folders, tables and cache for damage, without changing anything.
-
-    Raises:
-        TableError: If the packaged table is missing.
-    """
+    """Check run folders, tables and cache for damage, without changing anything."""
     own = [*list_runs(data_dir), *unknown_folders(data_dir)]
     names = {folder.run_id for folder in own}
     given = [folder for folder in list_runs(demo) if folder.run_id not in names] if demo else []

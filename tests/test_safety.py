@@ -26,7 +26,8 @@ from fewshot_core.errors import (
 from fewshot_core.images import pickles
 from fewshot_core.nets import Supernet, load_checkpoint
 from fewshot_core.runs import run_folder
-from fewshot_core.runs.cluster import config, read_grid
+from fewshot_core.runs.cluster import config
+from fewshot_core.runs.cluster.config import read_grid
 from fewshot_core.search.loop import SearchState
 from fewshot_core.selection import imported as reading
 from fewshot_core.selection import read_curves

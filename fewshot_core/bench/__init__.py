@@ -12,12 +12,7 @@ from fewshot_core.bench.catalog import (
     remove_table,
     resolve_table,
 )
-from fewshot_core.bench.importing import (
-    IMPORTERS,
-    Importer,
-    import_table,
-    preview_table,
-)
+from fewshot_core.bench.importing import IMPORTERS, Importer, import_table, preview_table
 from fewshot_core.bench.table import (
     FORMS,
     KINDS,

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy._core import multiarray
 
-from fewshot_core.bench.table import TablePreview, architecture_codes, make_content
+from fewshot_core.bench.table import PREVIEW_ROWS, TablePreview, architecture_codes, make_content
 from fewshot_core.data_folder import check_size, read_limited
 from fewshot_core.errors import TableError
 from fewshot_core.safe_pickle import DAMAGE as PICKLE_DAMAGE
@@ -35,7 +35,6 @@ _DAMAGE = (ValueError, TypeError, LookupError, AttributeError, AssertionError, Z
 """Exceptions that the package raises for an incomplete record."""
 
 _AGAIN = "get the file again from where it came from"
-_PREVIEW_ROWS = 5
 
 # CIFAR-10 was trained on twice. Its validation accuracies are of the networks that saw half of the
 # training images, its test accuracies of those that saw all.
@@ -130,7 +129,7 @@ def _read(results: Iterator[tuple[str, str | None, Any]], path: Path) -> TablePr
         f"{path.name}, read with nas-bench-201 {version('nas-bench-201')}",
         EPOCHS,
     )
-    return TablePreview(content, content.accuracy.head(_PREVIEW_ROWS))
+    return TablePreview(content, content.accuracy.head(PREVIEW_ROWS))
 
 
 def _accuracies(result: Any, architecture: int, place: str) -> Iterator[tuple[Any, ...]]:

@@ -9,20 +9,8 @@ import pandas as pd
 
 from fewshot_core.bench.importing import IMPORTERS, preview_table
 from fewshot_core.bench.packaged import open_packaged
-from fewshot_core.bench.storage import (
-    Table,
-    folder_names,
-    is_table_name,
-    open_table,
-    tables_folder,
-)
-from fewshot_core.bench.table import (
-    PACKAGED_TABLE,
-    PARTS,
-    TableInfo,
-    check_kind,
-    fingerprint_input,
-)
+from fewshot_core.bench.storage import Table, folder_names, is_table_name, open_table, tables_folder
+from fewshot_core.bench.table import PACKAGED_TABLE, PARTS, TableInfo, check_kind, fingerprint_input
 from fewshot_core.data_folder import locked, remove_folder
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError, UnknownNameError
@@ -46,21 +34,14 @@ def damaged_tables(data_dir: Path | str | None = None) -> list[tuple[str, str]]:
 
 
 def resolve_table(
-    dataset: str,
-    kind: str,
-    source: Path | str | None = None,
-    data_dir: Path | str | None = None,
+    dataset: str, kind: str, source: Path | str | None = None, data_dir: Path | str | None = None
 ) -> TableInfo:
     """The table that ``load_accuracy`` would load from; the arguments and errors are the same."""
     return _find_table(dataset, kind, source, data_dir).info
 
 
 def remove_table(name: str, data_dir: Path | str | None = None) -> None:
-    """Delete a table, damaged or not.
-
-    Raises:
-        UnknownNameError, TableError: If there is no such table, or it is the packaged one.
-    """
+    """Delete a table, damaged or not, but not the packaged one, which raises TableError."""
     if name == PACKAGED_TABLE:
         raise TableError(f"the table {name!r} comes with the installation and cannot be removed")
     root = tables_folder(data_dir)

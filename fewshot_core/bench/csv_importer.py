@@ -10,6 +10,7 @@ import pandas as pd
 
 from fewshot_core.bench.table import (
     FORMS,
+    PREVIEW_ROWS,
     SCALES,
     ColumnMapping,
     TableContent,
@@ -24,8 +25,6 @@ from fewshot_core.errors import TableError
 
 LARGEST = 400_000_000
 """The largest CSV file, decompressed, in bytes: as much as the app accepts as an upload."""
-
-PREVIEW_ROWS = 5
 
 _EXPORT = ColumnMapping(
     architecture="ArchitectureString",

@@ -33,8 +33,7 @@ _FILES = {"cifar10": "cifar10.pkl", "cifar100": "cifar100.pkl", "ImageNet16-120"
 def open_packaged(root: Path) -> Table:
     """Open the packaged table, after storing it in ``root`` if it is missing or damaged.
 
-    Raises:
-        TableError: If the package is not installed, or holds something else.
+    Raises TableError if the package that holds it is not installed, or holds something else.
     """
     try:
         return open_table(root / PACKAGED_TABLE)

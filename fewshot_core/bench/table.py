@@ -17,6 +17,8 @@ from fewshot_core.documents import read_dataclass
 from fewshot_core.errors import TableError, UnknownNameError
 from fewshot_core.space import ARCHITECTURE_COUNT, EDGES, OPERATIONS, Architecture
 
+PREVIEW_ROWS = 5
+
 FORMAT = 1
 """Version of the files a table is stored in."""
 
@@ -133,10 +135,8 @@ class TableInfo:
 class ColumnMapping:
     """Which column of a CSV file holds what: ``columns`` has (column, data set, kind) of each.
 
-    The architecture is written in one of ``FORMS``, the accuracies in one of ``SCALES``.
-
-    Raises:
-        TableError: If it names no accuracies, one twice, or something unknown.
+    The architecture is written in one of ``FORMS``, the accuracies in one of ``SCALES``. Raises
+    TableError if it names no accuracies, one twice, or something unknown.
     """
 
     architecture: str
@@ -283,11 +283,7 @@ def make_content(rows: pd.DataFrame, source: str, epochs: int | None) -> TableCo
 
 
 def check_complete(rows: pd.DataFrame, source: str) -> None:
-    """Check that every set in rows with dataset, kind and architecture has all architectures.
-
-    Raises:
-        TableError: The message has the number of missing ones and the first of them.
-    """
+    """Check that every data set and kind in rows has all architectures; may raise TableError."""
     for (dataset, kind), part in rows.groupby(["dataset", "kind"]):
         missing = np.setdiff1d(np.arange(ARCHITECTURE_COUNT), part["architecture"].to_numpy())
         if missing.size:

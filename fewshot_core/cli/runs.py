@@ -13,16 +13,9 @@ from fewshot_core.cli.common import AsJson, DataDir, err, show
 from fewshot_core.data_folder import data_dir, demo_dir
 from fewshot_core.errors import RunError
 from fewshot_core.runs import quarantine, run_folder
-from fewshot_core.runs.cluster import (
-    ClusterOptions,
-    Grid,
-    GridReport,
-    finished_before,
-    job_script,
-    open_client,
-    read_grid,
-    run_grid,
-)
+from fewshot_core.runs.cluster.clusters import ClusterOptions, job_script, open_client
+from fewshot_core.runs.cluster.config import Grid, read_grid
+from fewshot_core.runs.cluster.driver import GridReport, finished_before, run_grid
 from fewshot_core.runs.devices import choose_device
 from fewshot_core.store import Verified, rebuild, verify
 

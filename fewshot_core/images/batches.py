@@ -10,8 +10,13 @@ import numpy as np
 
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import ImagesError
-from fewshot_core.images.formats import FORMATS, Reader
-from fewshot_core.images.sources import ImageSource, find_source, fingerprint_of
+from fewshot_core.images.sources import (
+    FORMATS,
+    ImageSource,
+    Reader,
+    find_source,
+    fingerprint_of,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -49,16 +54,8 @@ def provenance_of(
     source: ImageSource, split: str, size: int, seed: int | None = None
 ) -> Provenance:
     """Provenance of some images of a source."""
-    return Provenance(
-        source.dataset,
-        source.name,
-        source.label,
-        source.synthetic,
-        split,
-        fingerprint_of(source),
-        size,
-        seed,
-    )
+    made_of = (source.dataset, source.name, source.label, source.synthetic)
+    return Provenance(*made_of, split, fingerprint_of(source), size, seed)
 
 
 def open_reader(source: ImageSource, split: str) -> Reader:

@@ -1,23 +1,27 @@
 """Sources of images: found in the data folder, registered by the user, downloaded, or synthetic.
 
+The formats in which they are stored are records in ``FORMATS``.
+
 In all functions ``data_dir`` is the data folder, by default ``fewshot_core.data_folder.data_dir``.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from fewshot_core.data_folder import data_dir as find_data_dir
 from fewshot_core.data_folder import file_fingerprint, text_fingerprint, write_json
 from fewshot_core.datasets import DATASETS, Dataset
 from fewshot_core.errors import ImagesError, UnknownNameError
-from fewshot_core.images.formats import FORMATS
-from fewshot_core.images.pickles import LAYOUTS
-from fewshot_core.images.synthetic import RECIPE, SYNTHETIC
+from fewshot_core.images import pickles
+from fewshot_core.images.synthetic import RECIPE, SYNTHETIC, SyntheticReader
+from fewshot_core.registry import Registry
 
 DATA_FOLDER = "data-folder"
 """Name of the source that is under ``images/`` in the data folder."""
@@ -36,6 +40,70 @@ _CHECKSUMS = {
     "cifar10": "md5:c58f30108f718f92721af3b95e74349a",
     "cifar100": "md5:eb9058c3a382ffc7106e4002c42a8d85",
 }
+
+
+class Reader(Protocol):
+    """One split of a data set."""
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """The class of every image, (N,)."""
+
+    def read(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Pixels (n, 3, H, W) of some rows, in their order."""
+
+
+@dataclass(frozen=True)
+class ImageFormat:
+    """A format: ``locate`` finds a data set inside a folder or file, or returns None.
+
+    ``files`` lists the files of the training images; ``open`` opens a split, "train" or "test".
+    """
+
+    name: str
+    label: str
+    locate: Callable[[Dataset, Path], Path | None]
+    files: Callable[[Dataset, Path], list[Path]]
+    open: Callable[[Dataset, Path, str], Reader]
+
+
+def _locate_parquet(dataset: Dataset, place: Path) -> Path | None:
+    folders = (place, place / "data", place / "plain_text") if place.is_dir() else ()
+    return next((folder for folder in folders if _shards(folder, "train")), None)
+
+
+def _open_parquet(dataset: Dataset, place: Path, split: str) -> Reader:
+    from fewshot_core.images.parquet import open_shards  # a waiting process needs no pyarrow
+
+    return open_shards(dataset, place, split, _shards(place, split))
+
+
+def _shards(folder: Path, split: str) -> list[Path]:
+    return sorted(folder.glob(f"{split}*.parquet"))
+
+
+FORMATS: Registry[ImageFormat] = Registry("image format")
+FORMATS.add(
+    ImageFormat("archive", "official archive", pickles.locate, pickles.files, pickles.open_split)
+)
+FORMATS.add(
+    ImageFormat(
+        "parquet",
+        "Parquet files",
+        _locate_parquet,
+        lambda dataset, place: _shards(place, "train"),
+        _open_parquet,
+    )
+)
+FORMATS.add(
+    ImageFormat(
+        SYNTHETIC,
+        "synthetic images",
+        lambda dataset, place: None,
+        lambda dataset, place: [],
+        lambda dataset, place, split: SyntheticReader(dataset, split),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -130,11 +198,7 @@ def fingerprint_of(source: ImageSource) -> str:
 def register_source(
     dataset: str, path: Path | str, name: str | None = None, data_dir: Path | str | None = None
 ) -> ImageSource:
-    """Add a path with images to the sources, after checking its content.
-
-    Raises:
-        ImagesError: If the path does not hold the data set, or the name is taken.
-    """
+    """Add a path with images to the sources, after checking its content; may raise ImagesError."""
     place = Path(path).expanduser().resolve()
     source = _recognise_or_raise(dataset, name or place.name, place)
     taken = {DATA_FOLDER: "the images in the data folder", SYNTHETIC: "synthetic images"}
@@ -154,11 +218,7 @@ def register_source(
 
 
 def unregister_source(dataset: str, name: str, data_dir: Path | str | None = None) -> None:
-    """Remove a registered path from the sources; its files stay.
-
-    Raises:
-        UnknownNameError: If no path of that name is registered.
-    """
+    """Remove a registered path from the sources; its files stay. Unknown names are refused."""
     folder = find_data_dir(data_dir)
     entries = _registered(folder)
     others = [item for item in entries if (item["dataset"], item["name"]) != (dataset, name)]
@@ -184,7 +244,7 @@ def download(
     import requests
 
     info = DATASETS.get(dataset)
-    name = LAYOUTS[dataset].archive
+    name = pickles.LAYOUTS[dataset].archive
     if name is None:
         raise ImagesError(f"{_NOT_FREE}. {_how_to_get(info)}")
     try:
@@ -210,7 +270,7 @@ def _how_to_get(dataset: Dataset) -> str:
         f"put {_FILES[name]} into images/{name}/ of the data folder",
         f"register a folder that has them: fewshot images register {name} PATH",
     ]
-    if LAYOUTS[name].archive is None:
+    if pickles.LAYOUTS[name].archive is None:
         choices.insert(0, _NOT_FREE)
     else:
         choices.append(f"download them: fewshot images download {name}")

@@ -4,12 +4,7 @@ import shlex
 from collections.abc import Sequence
 from operator import attrgetter
 
-from fewshot_core.runs.requests import (
-    Request,
-    SearchRequest,
-    SplitRequest,
-    TrainingRequest,
-)
+from fewshot_core.runs.requests import Request, SearchRequest, SplitRequest, TrainingRequest
 from fewshot_core.search import PRESETS, preset_of
 from fewshot_core.search.options import as_text, changed
 from fewshot_core.splitting import TreeOptions

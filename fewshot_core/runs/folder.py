@@ -198,11 +198,7 @@ class RunFolder:
         write_json(self.manifest_path, dict(manifest))
 
     def status(self) -> Status:
-        """Read the status; a run whose process is gone is lost.
-
-        Raises:
-            RunError: If the status is missing or damaged.
-        """
+        """Read the status, RunError if damaged; a run whose process is gone is lost."""
         path = self.status_path
         status = _STATUSES.read(path)
         if status.state.active and not status.process_alive():

@@ -16,13 +16,7 @@ from typing import Any
 
 import psutil
 
-from fewshot_core.data_folder import (
-    ENVIRONMENT_NAME,
-    atomic_folder,
-    locked,
-    remove_folder,
-    sweep,
-)
+from fewshot_core.data_folder import ENVIRONMENT_NAME, atomic_folder, locked, remove_folder, sweep
 from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.images import find_source
 from fewshot_core.runs.devices import with_threads

@@ -10,14 +10,7 @@ from typing import Any
 
 from fewshot_core.data_folder import locked
 from fewshot_core.errors import FewshotError, RunError
-from fewshot_core.runs.folder import (
-    FileCache,
-    RunFolder,
-    State,
-    Status,
-    list_runs,
-    unknown_folders,
-)
+from fewshot_core.runs.folder import FileCache, RunFolder, State, Status, list_runs, unknown_folders
 from fewshot_core.runs.jobs import is_active
 from fewshot_core.runs.requests import FORMAT_1, Request, SplitRequest, name_of_format_1
 from fewshot_core.search.records import CHECKPOINT, TABLE
@@ -41,8 +34,7 @@ def reading_problem(folder: RunFolder) -> str | None:
 def quarantine(folder: RunFolder) -> Path:
     """Move a run's folder into quarantine and return its new path; nothing is deleted.
 
-    Raises:
-        RunError: If a process is working on it, or it is gone.
+    Raises RunError if a process is working on it, or it is gone.
     """
     if is_active(folder):
         raise RunError(f"{folder.run_id} is running: cancel it before you move it into quarantine")
@@ -134,9 +126,7 @@ def differences(folders: Sequence[RunFolder]) -> dict[str, list[str]]:
     """Compare runs: the values that differ by name, as texts, one for each run ("-" where missing).
 
     Compared are requests, fingerprints, versions of packages, and whether images are synthetic.
-
-    Raises:
-        RunError: If the manifest of one of them is damaged.
+    Raises RunError if the manifest of one of them is damaged.
     """
     values = [_configuration(folder) for folder in folders]
     names = dict.fromkeys(name for each in values for name in each)

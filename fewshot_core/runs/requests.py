@@ -83,11 +83,7 @@ class BaseRequest:
         return self.methods.find(self.method or "") if self.methods is not None else None
 
     def check(self) -> None:
-        """Check what depends on the installed metrics and algorithms.
-
-        Raises:
-            UnknownNameError, RunError: If the method is not installed, or has no such variant.
-        """
+        """Check that the metric or algorithm, and its variant, are installed, or raise an error."""
         if self.methods is not None:
             self.methods.get(self.method or "")
 
@@ -333,11 +329,7 @@ class SearchRequest(BaseRequest):
 
 @dataclass(frozen=True)
 class TrainingRequest(BaseRequest):
-    """Request of the training of a supernet of the full space; see ``SearchRequest``.
-
-    Raises:
-        SearchError, UnknownNameError: If a number is out of range, or a name is unknown.
-    """
+    """Request of the training of a supernet of the full space; see ``SearchRequest``."""
 
     kind = "train"
 

@@ -191,12 +191,7 @@ def _warm_up(request: SplitRequest, data_dir: Path, reporter: _Reporter) -> Warm
         return None
     compute = Compute.create(request.device)
     data = load_data(
-        request.dataset,
-        tree.warm_up_images,
-        request.seed,
-        request.images,
-        data_dir,
-        compute.device,
+        request.dataset, tree.warm_up_images, request.seed, request.images, data_dir, compute.device
     )
     return WarmUp(data, tree.warm_up_epochs, request.seed, compute, reporter.training)
 

@@ -94,7 +94,7 @@ def main(path: Path) -> int:
         _reserve(folder).write_bytes(b"\1" * RESERVE_BYTES)
     try:
         with turn(_queue(folder), lambda ahead: _wait_for(folder, ahead)):
-            _say(folder, "loading PyTorch")
+            folder.write_status(replace(folder.status(), message="loading PyTorch"))
             KINDS.get(folder.request().kind).load()(folder, data_dir())
         _reserve(folder).unlink(missing_ok=True)
         return 0
@@ -117,10 +117,7 @@ def _queue(folder: RunFolder) -> Path:
 
 def _wait_for(folder: RunFolder, ahead: int) -> None:
     others = "another run" if ahead == 1 else f"{ahead} other runs"
-    _say(folder, f"waiting for {others} on the same device")
-
-
-def _say(folder: RunFolder, message: str) -> None:
+    message = f"waiting for {others} on the same device"
     folder.write_status(replace(folder.status(), message=message))
 
 

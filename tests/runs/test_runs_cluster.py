@@ -27,16 +27,10 @@ from fewshot_core.errors import CheckpointError, RunError
 from fewshot_core.images import register_source
 from fewshot_core.metrics import list_metrics
 from fewshot_core.runs import Network, SearchRequest, SplitRequest, State, list_runs, run_folder
-from fewshot_core.runs.cluster import (
-    ClusterOptions,
-    Grid,
-    finished_before,
-    job_script,
-    open_client,
-    read_grid,
-    run_grid,
-)
 from fewshot_core.runs.cluster import clusters as grid_clusters
+from fewshot_core.runs.cluster.clusters import ClusterOptions, job_script, open_client
+from fewshot_core.runs.cluster.config import Grid, read_grid
+from fewshot_core.runs.cluster.driver import finished_before, run_grid
 from fewshot_core.runs.cluster.tasks import Sent, place_inputs, read_inputs
 from fewshot_core.runs.jobs import start
 from fewshot_core.search import PRESETS, list_algorithms

@@ -62,9 +62,7 @@ def read_grid(path: Path, device: str = "cpu") -> Grid:
     """Read a grid from a TOML file; see ``docs/cluster.md``.
 
     Paths in the file are relative to its folder; ``device`` is used where the file names none.
-
-    Raises:
-        RunError: If it cannot be read, or names something unknown.
+    Raises RunError if it cannot be read, or names something unknown.
     """
     try:
         document = tomllib.loads(read_limited(path, LARGEST).decode("utf-8"))

@@ -16,13 +16,7 @@ from fewshot_core.images import find_source, source_fingerprint
 from fewshot_core.images.pickles import read_image_file
 from fewshot_core.networks import check_checkpoint
 from fewshot_core.runs.folder import RunFolder, State, Status
-from fewshot_core.runs.requests import (
-    KINDS,
-    Fingerprints,
-    Request,
-    SearchRequest,
-    SplitRequest,
-)
+from fewshot_core.runs.requests import KINDS, Fingerprints, Request, SearchRequest, SplitRequest
 from fewshot_core.search.records import CHECKPOINT, RECORDS, TABLE
 
 
@@ -138,11 +132,7 @@ class Outcome:
 
 
 def do(task: GridTask, sent: Sent | None = None) -> Outcome | None:
-    """Do a task, with what was sent if the worker does not see the driver's files.
-
-    Raises:
-        FewshotError: As the job of its kind.
-    """
+    """Do a task, with what was sent if the worker does not see the driver's files."""
     placed = place_inputs(task.request, task.fingerprints, task.data_dir, sent)
     if placed is None:
         return None
