@@ -91,9 +91,7 @@ def test_a_cell_lists_missing_searches_and_starts_them(
     for leaf in tree.leaves[:6]:
         keep_search(searched, leaf, 888)
     started: list[SearchRequest] = []
-    monkeypatch.setattr(
-        search_start, "start_all", lambda requests, folder: started.extend(requests)
-    )
+    monkeypatch.setattr(search_start, "start", lambda request, folder: started.append(request))
     page = open_page(SCRIPT, cell="params/snas", preset="Smoke test")
     assert "#params with SNAS" in [heading.value for heading in page.subheader]
     assert any(
