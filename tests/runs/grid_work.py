@@ -11,7 +11,7 @@ from fewshot_core.search import SearchError
 
 def noted(task: GridTask, sent: Sent | None = None) -> Outcome | None:
     """Do a task, and write its name into a file when it is begun and when it has ended."""
-    place = task.data_dir.parent
+    place = Path(task.data_dir).parent
     with (place / "begun").open("a") as file:
         file.write(f"{task.run_id}\n")
     time.sleep(0.3)
@@ -30,7 +30,7 @@ def deadly(task: GridTask, sent: Sent | None = None) -> Outcome | None:
 
 def unsteady(task: GridTask, sent: Sent | None = None) -> Outcome | None:
     """Fail at first, for one metric always, and for one in a way that would come again."""
-    place = task.data_dir.parent
+    place = Path(task.data_dir).parent
     with (place / "tries").open("a") as file:
         file.write(f"{task.request.metric}\n")
     tries = (place / "tries").read_text().splitlines().count(task.request.metric)
@@ -43,4 +43,4 @@ def unsteady(task: GridTask, sent: Sent | None = None) -> Outcome | None:
 
 def hidden(task: GridTask, sent: Sent | None = None) -> Outcome | None:
     """Do a task on a machine that sees nothing of the driver's."""
-    return do(replace(task, data_dir=Path("/nowhere")), sent)
+    return do(replace(task, data_dir="/nowhere"), sent)

@@ -122,7 +122,7 @@ class _Driver:
                 self.report.skipped.append(run_id)
                 self.add(_searches_in(self.grid, request, folder))
                 continue
-            self._submit(GridTask(run_id, request, fingerprints, self.data_dir), None)
+            self._submit(GridTask(run_id, request, fingerprints, str(self.data_dir)), None)
         self.progress(self.report)
 
     def loop(self) -> None:

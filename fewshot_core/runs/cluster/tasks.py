@@ -118,7 +118,7 @@ class GridTask:
     run_id: str
     request: Request
     fingerprints: Fingerprints
-    data_dir: Path
+    data_dir: str
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Outcome:
 
 def do(task: GridTask, sent: Sent | None = None) -> Outcome | None:
     """Do a task, with what was sent if the worker does not see the driver's files."""
-    placed = place_inputs(task.request, task.fingerprints, task.data_dir, sent)
+    placed = place_inputs(task.request, task.fingerprints, Path(task.data_dir), sent)
     if placed is None:
         return None
     request, data_dir = placed
