@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from textbook_trees import CONVOLUTION, convolution_tree, grow
 
@@ -32,7 +32,6 @@ def textbook_index(first, second):
 labels = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=2, max_size=20)
 
 
-@settings(deadline=None)
 @given(labels)
 def test_pairs_are_counted(items):
     first, second = zip(*items, strict=True)
@@ -42,7 +41,6 @@ def test_pairs_are_counted(items):
     assert found <= 1
 
 
-@settings(deadline=None)
 @given(labels, st.permutations(range(5)))
 def test_the_numbers_of_groups_do_not_matter(items, numbers):
     first, second = map(np.array, zip(*items, strict=True))

@@ -79,7 +79,7 @@ def test_the_entropy_of_the_top():
     assert binary_entropy([0, 0.5, 1]).tolist() == [0, 1, 0]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(1, 300),
@@ -238,7 +238,7 @@ def expected_best(bests, order, k):
     return sum(map(max, fitting)) / len(fitting)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.integers(5, 60), st.sampled_from([2, 4, 1000]))
 def test_ties_are_averaged_over_all_orders(seed, known, values):
     table = random_table(seed, known, values)
@@ -261,7 +261,7 @@ def test_ties_are_averaged_over_all_orders(seed, known, values):
         assert rows["regret"].tolist() == pytest.approx([max(bests) - best for best in expected])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8))
 def test_random_is_the_mean_over_all_choices(seed, k):
     table, leaves = random_table(seed), convolution_tree()
@@ -271,7 +271,7 @@ def test_random_is_the_mean_over_all_choices(seed, k):
     assert kept["random", k] == pytest.approx(expected)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1))
 def test_keeping_more_never_loses_and_nothing_beats_the_oracle(seed):
     kept = keep_k(convolution_tree(), random_table(seed)).pivot(

@@ -201,7 +201,6 @@ def textbook_gini(known, top):
     return difference / size**2 / (2 * mean)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 4000), min_size=1, max_size=12), st.data())
 def test_gini_is_the_mean_difference_of_densities(known, data):
     top = [data.draw(st.integers(0, whole)) for whole in known]
@@ -211,7 +210,6 @@ def test_gini_is_the_mean_difference_of_densities(known, data):
     assert 0 <= found <= 1 - sum(top) / sum(known) + 1e-12
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=8), st.integers(1, 5))
 def test_gini_is_zero_for_equal_densities(top, factor):
     assert gini_of_counts(np.array(top) * factor, np.array(top)) == pytest.approx(0, abs=1e-12)
@@ -225,7 +223,7 @@ def test_gini_is_largest_for_sub_spaces_of_the_top_alone():
     assert leaf_numbers([SubSpace.full()], table, 0.2).gini == 0
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.permutations(range(4)))
 def test_gini_does_not_depend_on_the_order(order):
     known, top = np.array([10, 500, 3, 70]), np.array([9, 30, 0, 14])

@@ -47,7 +47,6 @@ def trees(draw):
     return tuple(edges), tuple(groups), leaves
 
 
-@settings(deadline=None)
 @given(trees())
 def test_the_shape_of_a_tree_is_found_again(tree):
     edges, groups, leaves = tree
@@ -55,7 +54,6 @@ def test_the_shape_of_a_tree_is_found_again(tree):
     assert (shape.edges, shape.groups) == (edges, groups)
 
 
-@settings(deadline=None)
 @given(trees(), st.integers(0, 2**32 - 1))
 def test_leaves_out_of_order_have_a_shape_too(tree, seed):
     edges, _, leaves = tree
@@ -120,7 +118,6 @@ def test_other_sub_spaces_have_no_shape(leaves):
     assert branchings(leaves) is None
 
 
-@settings(deadline=None)
 @given(trees())
 def test_branchings_lead_to_the_leaves(tree):
     edges, groups, leaves = tree
@@ -139,7 +136,7 @@ def test_branchings_keep_the_order_of_groups():
     assert (root.path, root.edge, root.groups) == ((), 0, CONVOLUTION)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(1, 400),
@@ -160,7 +157,6 @@ def test_architectures_are_counted_by_their_operations(seed, known, order, depth
     assert found[..., 0].sum() == known
 
 
-@settings(deadline=None)
 @given(st.integers(0, 15625), st.data())
 def test_remaining_bits_are_size_times_entropy(known, data):
     top = data.draw(st.integers(0, known))
@@ -208,7 +204,7 @@ def test_the_best_trees_of_the_benchmark(dataset, tables):
     assert round(ours / best.gain_bits, 2) == OURS[dataset]
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.01, 0.1]), st.integers(200, 15625))
 def test_no_tree_of_two_levels_is_better(seed, threshold, known):
     table = random_table(seed, known)
@@ -218,7 +214,7 @@ def test_no_tree_of_two_levels_is_better(seed, threshold, known):
     assert best_tree(table, (4, 1), 2, threshold).gain_bits == pytest.approx(max(gains), abs=1e-12)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     st.integers(0, 2**32 - 1),
     st.permutations(range(6)),
@@ -237,7 +233,7 @@ def test_no_tree_of_other_shapes_is_better(seed, order, groups):
     check_partition(best.leaves)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.005, 0.01, 0.1]))
 def test_no_random_tree_is_better(seed, threshold):
     table = random_table(seed)
@@ -326,7 +322,6 @@ def test_ties_count_half():
     assert random_percentile(0.0, np.zeros(100)).percent == 50
 
 
-@settings(deadline=None)
 @given(st.integers(1, 20_000), st.data(), st.sampled_from([0.8, 0.95, 0.99]))
 def test_the_interval_inverts_a_normal_test(count, data, confidence):
     less = data.draw(st.integers(0, count))

@@ -11,7 +11,7 @@ from fewshot_core.nets.cell import Cell
 from fewshot_core.nets.layers import initialise
 from fewshot_core.space import SubSpace
 
-patient = settings(max_examples=12, deadline=None)
+patient = settings(max_examples=12)
 edge_sets = st.sets(st.integers(0, 4), min_size=1).map(lambda chosen: tuple(sorted(chosen)))
 sub_spaces = st.tuples(*[edge_sets] * 6).map(SubSpace)
 TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-10}

@@ -21,7 +21,7 @@ from fewshot_core.nets import (
 from fewshot_core.nets.layers import normalisations
 from fewshot_core.space import EDGES, SubSpace
 
-patient = settings(max_examples=15, deadline=None)
+patient = settings(max_examples=15)
 
 edge_sets = st.sets(st.integers(0, 4), min_size=1).map(lambda chosen: tuple(sorted(chosen)))
 
@@ -177,7 +177,7 @@ def test_no_two_layers_share_their_weights():
     )
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(sub_spaces, st.integers(0, 3))
 def test_a_sub_space_has_the_weights_of_the_full_network(sub_space, seed):
     own = build(sub_space, seed).state_dict()
@@ -223,7 +223,7 @@ def test_everything_else_starts_as_the_identity(small):
 
 IMAGES = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(2))
 
-brief = settings(max_examples=10, deadline=None)
+brief = settings(max_examples=10)
 
 
 def small_supernet(sub_space):

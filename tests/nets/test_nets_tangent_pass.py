@@ -71,7 +71,7 @@ def test_both_are_those_of_differentiating_twice(sub_space, batch_norm):
 
 
 @pytest.mark.parametrize("batch_norm", ["batch", "running"])
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(sub_spaces)
 def test_so_they_are_in_any_sub_space(batch_norm, sub_space):
     compare(make_network(sub_space, batch_norm, channels=2), *make_batch((3, 3, 8, 8)))

@@ -23,7 +23,7 @@ LABELS = torch.tensor([0, 3, 1])
 
 CELLS = 2
 
-patient = settings(max_examples=10, deadline=None)
+patient = settings(max_examples=10)
 
 edge_sets = st.sets(st.integers(0, 4), min_size=1).map(lambda chosen: tuple(sorted(chosen)))
 

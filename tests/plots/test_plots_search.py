@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fewshot_core.plots import (
@@ -162,7 +162,6 @@ def test_gaps_and_missing_values(curves):
     assert alternative(found_figure(frame.assign(test_accuracy=np.nan)))
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([1.0, 1.0, 1.0, 2.0, np.nan]), min_size=1, max_size=80))
 def test_thinning_changes_no_line(values):
     epochs, full = np.arange(len(values)), np.array(values)

@@ -18,7 +18,7 @@ IMAGES = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(4)).dou
 
 edge_sets = st.sets(st.integers(0, 4), min_size=1).map(lambda chosen: tuple(sorted(chosen)))
 sub_spaces = st.tuples(*[edge_sets] * 6).map(SubSpace)
-patient = settings(max_examples=10, deadline=None)
+patient = settings(max_examples=10)
 
 
 def network(sub_space):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fewshot_core.nets import Supernet
@@ -47,7 +47,6 @@ def slow_rho(one, two):
     return float(np.corrcoef(*ranks)[0, 1])
 
 
-@settings(deadline=None)
 @given(numbers)
 def test_the_correlations_are_those_of_the_textbook(pairs):
     one, two = np.array(pairs, dtype=float).T

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from textbook_selection import hand_curves, random_curves
 
@@ -124,7 +124,6 @@ def test_no_choices():
     assert schedule_grid(hand_curves(), []).empty
 
 
-@settings(deadline=None)
 @given(points)
 def test_the_front_has_no_dominated_points(pairs):
     cost, regret = zip(*pairs, strict=True)

@@ -12,7 +12,7 @@ from fewshot_core.space import Architecture, SubSpace, check_partition
 
 ROWS = ["01110", "11111", "00001", "10000", "11011", "11111"]
 
-patient = settings(max_examples=60, deadline=None)
+patient = settings(max_examples=60)
 
 edge_sets = st.sets(st.integers(0, 4), min_size=1).map(lambda chosen: tuple(sorted(chosen)))
 
@@ -178,7 +178,7 @@ def test_another_number_of_edges_is_refused():
         SubSpace(SubSpace.full().enabled[1:])
 
 
-quick = settings(max_examples=40, deadline=None)
+quick = settings(max_examples=40)
 
 
 def halves(sub_space, edge, group):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fewshot_core.errors import SplittingError
 from fewshot_core.splitting import partition, rank_candidates, set_partitions
 
-patient = settings(max_examples=80, deadline=None)
+patient = settings(max_examples=80)
 
 
 def minus_distance(*scores):

@@ -26,7 +26,7 @@ def splits(draw):
     return NamedSplit(name, draw(st.sampled_from(DATASETS.names())), tuple(leaves))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(splits())
 def test_written_files_are_read_back(split):
     files = search_configs(split)
@@ -35,7 +35,6 @@ def test_written_files_are_read_back(split):
     assert split_from_search_configs(shuffled, "folder") == split
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_no_name_leads_out_of_a_folder(name):
     safe = set(string.ascii_letters + string.digits + "-_.")

@@ -15,7 +15,7 @@ from fewshot_core.splitting import EDGE_POLICIES, SplitNode, SplitTree, TreeOpti
 
 FULL = SubSpace.full()
 
-patient = settings(max_examples=60, deadline=None)
+patient = settings(max_examples=60)
 
 numbers = st.floats(allow_nan=False) | st.sampled_from([math.inf, -math.inf, math.nan])
 
@@ -295,7 +295,7 @@ def test_a_child_cannot_come_before_its_parent(document):
         SplitTree.from_dict(document)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_any_one_damage_is_refused_or_leaves_a_tree(random_tree, data):
     document = random_tree.to_dict()
