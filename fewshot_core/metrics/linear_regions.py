@@ -78,10 +78,7 @@ def thin_net(sub_space: SubSpace, seed: int, batch_norm: str = "batch") -> nn.Mo
     image of 3x3 pixels, the residual block's convolution of stride 2 makes 2x2 pixels and the
     pooling of its shortcut 1x1.
 
-    Args:
-        sub_space: The operations enabled on each edge.
-        seed: Seed of the weights: Kaiming normal, for which fan-in and fan-out are here the same.
-        batch_norm: ``"batch"`` or ``"running"``.
+    ``seed`` is of the weights: Kaiming normal, for which fan-in and fan-out are here the same.
     """
     import torch
     from torch import nn

@@ -34,14 +34,8 @@ Key = dict[str, Any]
 class ScoreCache:
     """A cache of the outputs of metrics, one file each; a damaged one is ignored and replaced.
 
-    Args:
-        folder: Where the files are, such as ``data/scores``.
-        report: Called with a sentence about what is wrong with a file.
-
-    Attributes:
-        hits: Number of operations whose scores were cached.
-        computed: Number of operations whose scores were not.
-        seconds: Time it took to compute those.
+    It counts the operations whose scores were cached, ``hits``, and those whose scores had to be
+    ``computed``, in ``seconds``. ``report`` is called with what is wrong with a file.
     """
 
     def __init__(self, folder: Path, report: Callable[[str], None]) -> None:

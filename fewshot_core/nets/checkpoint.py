@@ -20,11 +20,9 @@ _DAMAGE = (*DAMAGE, RuntimeError, AssertionError, struct.error)
 def load_checkpoint(supernet: Supernet, path: Path) -> None:
     """Replace a supernet's weights and stored statistics by those of a checkpoint.
 
-    Args:
-        supernet: The network to fill; its ``weights`` and ``history`` say afterwards where they
-            are from.
-        path: A file written by ``torch.save``: the state dictionary of a supernet of the same
-            shape, alone or under the key ``"supernet"``. It is read without running any code.
+    It is a file written by ``torch.save``: the state dictionary of a supernet of the same shape,
+    alone or under the key ``"supernet"``. It is read without running any code. Afterwards the
+    supernet's ``weights`` and ``history`` say where they are from.
 
     Raises:
         CheckpointError: If the file is missing, too large, damaged or of another shape.

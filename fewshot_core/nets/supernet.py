@@ -151,10 +151,7 @@ class Supernet(nn.Module):
         """Build the sub-supernet of a smaller sub-space, with shared weights.
 
         It has the same ``Parameter`` and buffer objects, under the same names, for whatever is
-        still enabled; changing a weight in one changes it in the other.
-
-        Raises:
-            SpaceError: If the sub-space has operations that are not enabled here.
+        still enabled. Raises SpaceError if the sub-space has operations that are not enabled here.
         """
         if not self.sub_space.contains(sub_space):
             raise SpaceError(

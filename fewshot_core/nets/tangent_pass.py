@@ -47,11 +47,7 @@ class Pair:
 
 
 class Sum:
-    """A sum of pairs, in place once it has begun.
-
-    Args:
-        like: A pair of the same shape.
-    """
+    """A sum of pairs of the shape of ``like``, in place once it has begun."""
 
     def __init__(self, like: Pair) -> None:
         self._like = like

@@ -14,10 +14,8 @@ KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 class Link:
     """The operations of an edge, from ``source`` to ``target``.
 
-    Attributes:
-        skip: The position of ``skip_connect`` among all operations of the cell, or None.
-        pool: The position of ``avg_pool_3x3``, or None.
-        convolutions: Numbers of its convolutions among those of the cell.
+    ``skip`` and ``pool`` are the positions of these two among all operations of the cell, or None;
+    ``convolutions`` are numbers of its convolutions among those of the cell.
     """
 
     target: int

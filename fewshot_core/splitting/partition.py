@@ -24,8 +24,7 @@ class Partition:
     """The grouping with the smallest cut.
 
     Attributes:
-        groups: The groups, as row numbers of the similarity matrix; smaller groups first, then by
-            their first member.
+        groups: Row numbers of the similarity matrix; smaller groups first, then by first member.
         cut: The sum of the similarities between members of different groups; not a number where
             a similarity is not finite.
         ties: The other groupings that attain the same cut, within ``TIE_TOLERANCE``.
