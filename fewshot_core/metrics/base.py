@@ -106,9 +106,7 @@ class MetricInput:
 
     Attributes:
         supernet: The supernet of the sub-space to split, differentiable, its batch norm set.
-        edge: The probed edge.
         batch: Images and labels on the supernet's device, or None for a metric without images.
-        variant: One of the metric's variants.
         image_size: Height and width of an image.
         seed: Random seed, for metrics that draw random numbers.
         on_operation: Called with the number of each operation before it is scored.
@@ -191,9 +189,7 @@ class MetricInfo:
     Attributes:
         name: Its name in every file and option.
         label: Its name in the paper's tables.
-        description: What it measures, in one line.
         equation: Its equation, in LaTeX.
-        source: Where it comes from.
         cost: What scoring one operation takes.
         score: The function that scores the operations of an edge; None for the baseline
             ``random``, which ``split`` groups at random.
@@ -355,8 +351,7 @@ def score_operations(
 
     Args:
         metric: The name of a metric; see ``list_metrics``.
-        supernet: The supernet of the sub-space that is to be split.
-        edge: The number of the probed edge.
+        supernet: The supernet of the sub-space that is to be split, on the ``edge``.
         batch: Images and labels, or several such batches to average over; may be None for a metric
             without images.
         variant: One of the metric's variants.

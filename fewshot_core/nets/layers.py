@@ -17,12 +17,8 @@ from torch.nn import functional
 class BatchNorm(nn.BatchNorm2d):
     """Batch norm with an explicit mode instead of ``train()`` and ``eval()``.
 
-    In both modes the stored statistics stay as they are.
-
-    Attributes:
-        mode: ``"batch"`` uses the statistics of the batch, ``"running"`` the stored ones.
-        held: Whether the statistics of the batch count as constants, through which no gradient
-            flows; see ``held_statistics``.
+    The mode ``"batch"`` uses the statistics of the batch, ``"running"`` the stored ones, which stay
+    as they are in both; for ``held`` see ``held_statistics``.
     """
 
     def __init__(self, channels: int) -> None:

@@ -118,17 +118,13 @@ class SplitNode:
     """One decision of a tree.
 
     Attributes:
-        path: The groups taken from the root to here; empty at the root.
-        edge: The edge that is split here.
-        sub_space: The sub-space that arrives here.
+        sub_space: The sub-space that is split here, on the ``edge``.
         operations: The operations enabled on the edge, ascending.
         values: The score of each, or None where the metric has none.
         similarity: Their similarity, n rows of n.
         groups: The operations of each branch, as operation numbers.
-        cut: The similarity between the groups; see ``partition``.
-        ties: The other groupings with the same cut.
-        degenerate: Whether the choice was arbitrary.
-        reason: Why, or None.
+        cut, ties: The similarity between the groups, and the other groupings that have it.
+        degenerate: Whether the choice was arbitrary, for the ``reason``.
         seconds: The time it took to score the operations.
     """
 
