@@ -3,9 +3,12 @@
 Two results with different evidence are never averaged, ranked or headlined together.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
+
+from fewshot_core.errors import UnknownNameError
 
 T = TypeVar("T")
 
@@ -17,6 +20,7 @@ SMALLEST_CHANNELS = 8
 
 _IMAGES = ("real", "", "unknown", "synthetic")
 _SCALES = ("full", "reduced", "unknown", "smoke")
+_BADGES = {"reduced": "reduced scale", "unknown": "network unknown", "smoke": "smoke test"}
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,8 @@ class Evidence:
         cells_per_stage: Cells in each of its stages; None where unknown.
         images: ``"real"``, ``"synthetic"``, ``""`` where no images are used, or ``"unknown"``.
         weights: ``"untrained"``, ``"trained"`` or ``"unknown"``.
-        protocol: How a search was run: the label of its preset, or its epochs and images. Empty for
-            a split.
+        protocol: How a search was run: the label of its preset, or its epochs, images and whatever
+            else differs. Empty for a split without a warm-up.
         reduced: Whether the protocol is shorter than the paper's.
     """
 
@@ -55,13 +59,17 @@ class Evidence:
     @property
     def badges(self) -> tuple[str, ...]:
         """What a reader must know of a number, the most important first; empty for the best."""
-        scale = {"reduced": "reduced scale", "smoke": "smoke test"}.get(self.scale)
+        scale = _BADGES.get(self.scale)
         found = [
             scale,
             "synthetic" if self.images == "synthetic" else None,
             "trained weights" if self.weights == "trained" else None,
         ]
         return tuple(badge for badge in found if badge)
+
+    def notes(self, demo: bool = False, one_seed: bool = False) -> tuple[str, ...]:
+        """The badges, with those of a single result: a demonstration, one seed only."""
+        return (*self.badges, *(["demo"] * demo), *(["one seed"] * one_seed))
 
     @property
     def conclusive(self) -> bool:
@@ -77,8 +85,16 @@ class Evidence:
         images = {"": "no images", "unknown": "images unknown"}.get(
             self.images, f"{self.images} images"
         )
-        parts = [f"{self.channels} channels, {cells}", images, self.weights, self.protocol]
+        weights = "" if self.protocol and self.weights == "untrained" else self.weights
+        parts = [f"{self.channels} channels, {cells}", images, weights, self.protocol]
         return " · ".join(part for part in parts if part)
+
+    @property
+    def key(self) -> str:
+        """All of it as one word for URLs, commands and files: ``16x5-real-untrained``."""
+        network = f"{self.channels or ''}x{self.cells_per_stage or ''}"
+        parts = [network, self.images or "no-images", self.weights, self.protocol.lower()]
+        return "-".join(filter(None, (re.sub(r"[^a-z0-9.]+", "-", part) for part in parts)))
 
     def accepts(self, other: "Evidence") -> bool:
         """Whether a result with other evidence may stand beside one with this.
@@ -89,18 +105,20 @@ class Evidence:
             not other.images and other == Evidence(**{**vars(self), "images": ""})
         )
 
-    def _rank(self) -> tuple[int, int, bool, str]:
-        """Order of strength: scale, images, untrained before trained weights."""
+    @property
+    def rank(self) -> tuple[int, int, bool, int, int]:
+        """Order of strength: scale, images, untrained before trained weights, size."""
         return (
             _SCALES.index(self.scale),
             _IMAGES.index(self.images),
             self.weights != "untrained",
-            self.label,
+            -(self.channels or 0),
+            -(self.cells_per_stage or 0),
         )
 
 
 def group_by_evidence(items: Iterable[tuple[T, Evidence]]) -> dict[Evidence, list[T]]:
-    """Group results that may stand side by side, the strongest evidence first.
+    """Group results that may stand side by side, the strongest evidence first, then the largest.
 
     A result that uses no images belongs to every group of the same network and protocol, and has a
     group of its own only where there is no such group.
@@ -109,9 +127,26 @@ def group_by_evidence(items: Iterable[tuple[T, Evidence]]) -> dict[Evidence, lis
         items: Results with their evidence.
     """
     pairs = list(items)
-    keys = {evidence for _, evidence in pairs}
-    groups = [key for key in keys if not any(other != key and other.accepts(key) for other in keys)]
-    return {
-        group: [item for item, evidence in pairs if group.accepts(evidence)]
-        for group in sorted(groups, key=Evidence._rank)
+    keys = list(dict.fromkeys(evidence for _, evidence in pairs))
+    groups = {
+        key: [item for item, evidence in pairs if key.accepts(evidence)]
+        for key in keys
+        if not any(other != key and other.accepts(key) for other in keys)
     }
+    order = sorted(groups, key=lambda key: (key.rank, -len(groups[key]), key.key))
+    return {key: groups[key] for key in order}
+
+
+def find_evidence(keys: Iterable[Evidence], name: str | None) -> Evidence | None:
+    """Find one by its key; the first where no name is given, and None where there are none.
+
+    Raises:
+        UnknownNameError: If none has this key; the message names those that there are.
+    """
+    known = {evidence.key: evidence for evidence in keys}
+    if name is None:
+        return next(iter(known.values()), None)
+    if name not in known:
+        expected = ", ".join(known) or "none, as nothing was recorded"
+        raise UnknownNameError(f"unknown evidence {name!r}: expected one of {expected}")
+    return known[name]

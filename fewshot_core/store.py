@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from fewshot_core.bench import TableInfo, list_tables
 from fewshot_core.errors import FewshotError, StoreError, TableError, UnknownNameError
+from fewshot_core.evidence import Evidence
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import (
     RunFolder,
@@ -30,6 +31,7 @@ from fewshot_core.runs import (
     unknown_folders,
 )
 from fewshot_core.runs.overview import find_damage
+from fewshot_core.runs.requests import read_request
 from fewshot_core.search import preset_of
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import SplitTree
@@ -161,9 +163,10 @@ class Store:
         """List the finished splits: the user's, latest first, then the demonstration results.
 
         Columns are run_id, dataset, metric, variant, batch_norm, created, finished (a time stamp),
-        seconds, degenerate_nodes, request and details (JSON), and demo.
+        seconds, degenerate_nodes, request and details (JSON), demo, and evidence (what it rests
+        on).
         """
-        return self._query(
+        found = self._query(
             "SELECT run_id, dataset, metric, variant, batch_norm, created, finished, seconds, "
             "degenerate_nodes, request, details, demo FROM runs JOIN splits USING (run_id) "
             "WHERE ($dataset IS NULL OR dataset = $dataset) "
@@ -171,6 +174,7 @@ class Store:
             dataset=dataset,
             run_id=run_id,
         )
+        return found.assign(evidence=found["request"].map(partial(_evidence, "split")))
 
     def split_with(self, dataset: str, sub_space: SubSpace) -> str | None:
         """Find the latest finished split that has a sub-space, if any."""
@@ -207,15 +211,23 @@ class Store:
         Columns are run_id, dataset, algorithm, preset (a name, or None), sub_space (its rows,
         joined by spaces), seed, family (the same for searches that differ only by sub-space and
         seed), epochs, synthetic (whether the images were), created, finished (a time stamp),
-        seconds, request (JSON) and demo.
+        seconds, request (JSON), demo, and evidence (what it rests on).
         """
-        return self._query(
+        found = self._query(
             "SELECT run_id, dataset, algorithm, preset, sub_space, seed, family, epochs, "
             "synthetic, created, finished, seconds, request, demo "
             "FROM runs JOIN searches USING (run_id) "
             "WHERE $dataset IS NULL OR dataset = $dataset ORDER BY demo, finished DESC, run_id",
             dataset=dataset,
         )
+        firsts = found.drop_duplicates(["family", "synthetic"])
+        keys = zip(firsts["family"], firsts["synthetic"], strict=True)
+        values = [_evidence("search", text) for text in firsts["request"]]
+        known = dict(zip(keys, values, strict=True))
+        found["evidence"] = [
+            known[k] for k in zip(found["family"], found["synthetic"], strict=True)
+        ]
+        return found
 
     def search_records(self, run_ids: Sequence[str]) -> pd.DataFrame:
         """List the epochs of finished searches and trainings, by run and epoch.
@@ -705,16 +717,25 @@ def _damage(folders: Sequence[RunFolder], refused: Mapping[str, str]) -> dict[st
     return found
 
 
+@lru_cache(maxsize=20_000)
+def _evidence(kind: str, request: str) -> Evidence:
+    """Read what the result of a request in the cache rests on."""
+    return read_request(kind, json.loads(request)).evidence
+
+
 @dataclass(frozen=True)
 class KnownSplit:
     """A split of a run, or of an imported file, whose key is then "file-" and its name.
 
-    The metric is named with the variant where that is not the paper's; leaves are in tree order.
+    The metric is named with the variant where that is not the paper's; leaves are in tree order. A
+    demo split came with the project.
     """
 
     key: str
     metric: str
     leaves: tuple[SubSpace, ...]
+    evidence: Evidence
+    demo: bool = False
 
 
 def known_splits(store: Store, data_dir: Path, dataset: str) -> list[KnownSplit]:
@@ -723,8 +744,9 @@ def known_splits(store: Store, data_dir: Path, dataset: str) -> list[KnownSplit]
     by_label = {metric.label: metric.name for metric in METRICS}
     for row in store.splits(dataset).to_dict("records"):
         variant = "" if row["variant"] == "paper" else f" ({row['variant']})"
-        leaves = tuple(store.split_tree(str(row["run_id"])).leaves)
-        found.append(KnownSplit(str(row["run_id"]), f"{row['metric']}{variant}", leaves))
+        key, metric = str(row["run_id"]), f"{row['metric']}{variant}"
+        leaves = tuple(store.split_tree(key).leaves)
+        found.append(KnownSplit(key, metric, leaves, row["evidence"], bool(row["demo"])))
     for name in imported_names(data_dir):
         try:
             split = open_imported(name, data_dir)
@@ -732,5 +754,5 @@ def known_splits(store: Store, data_dir: Path, dataset: str) -> list[KnownSplit]
             continue
         if split.dataset == dataset:
             metric = by_label.get(split.name, split.name)
-            found.append(KnownSplit(f"file-{name}", metric, split.leaves))
+            found.append(KnownSplit(f"file-{name}", metric, split.leaves, Evidence(dataset)))
     return found

@@ -22,15 +22,23 @@ def keep_search(
     preset: str = "smoke",
     epochs: int | None = None,
     dataset: str = "cifar10",
+    synthetic: bool = True,
 ) -> RunFolder:
     """Store a finished search with generated accuracies; other epochs make other options."""
     options = PRESETS.get(preset).search
     options = options if epochs is None else replace(options, epochs=epochs)
-    request = SearchRequest(dataset, algorithm, tuple(leaf.rows), options, seed)
-    run = RunFolder(data_dir / "runs" / request.run_id({}))
+    request = SearchRequest(
+        dataset, algorithm, tuple(leaf.rows), options, seed, "synthetic" if synthetic else None
+    )
+    run = RunFolder(data_dir / "runs" / request.run_id({"images": str(synthetic)}))
     run.path.mkdir(parents=True)
     run.write_manifest(
-        {"kind": "search", "request": request.to_dict(), "fingerprints": {}, "synthetic": True}
+        {
+            "kind": "search",
+            "request": request.to_dict(),
+            "fingerprints": {"images": str(synthetic)},
+            "synthetic": synthetic,
+        }
     )
     generator = np.random.default_rng([seed, leaf.size])
     found = generator.choice(leaf.architecture_indices(), options.epochs + 1)

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewshot_core.evidence import Evidence, group_by_evidence
+from fewshot_core.errors import UnknownNameError
+from fewshot_core.evidence import Evidence, find_evidence, group_by_evidence
+from fewshot_core.runs import Network, SearchRequest, SplitRequest, TrainingRequest
+from fewshot_core.search import PRESETS, SearchOptions
+from fewshot_core.search.options import protocol_label
+from fewshot_core.space import SubSpace
+from fewshot_core.splitting import TreeOptions
 
 FULL = Evidence("cifar10", 16, 5, "real", "untrained")
 
@@ -17,7 +23,10 @@ EVIDENCE = st.builds(
     cells_per_stage=st.sampled_from([1, 5]),
     images=st.sampled_from(["real", "synthetic", ""]),
     weights=st.sampled_from(["untrained", "trained"]),
+    protocol=st.sampled_from(["", "Quick"]),
 )
+ROWS = tuple(SubSpace.full().rows)
+QUICK = PRESETS.get("quick").search
 
 
 @pytest.mark.parametrize(
@@ -30,7 +39,7 @@ EVIDENCE = st.builds(
         ({"protocol": "Quick", "reduced": True}, "reduced", ("reduced scale",)),
         ({"channels": 4, "images": "synthetic"}, "smoke", ("smoke test", "synthetic")),
         ({"weights": "trained"}, "full", ("trained weights",)),
-        ({"channels": None, "images": "unknown"}, "unknown", ()),
+        ({"channels": None, "images": "unknown"}, "unknown", ("network unknown",)),
     ],
 )
 def test_scale_and_badges(changes, scale, badges):
@@ -42,13 +51,13 @@ def test_scale_and_badges(changes, scale, badges):
 
 def test_the_label_says_everything_but_the_data_set():
     found = replace(FULL, channels=8, cells_per_stage=1, images="synthetic", protocol="50 epochs")
-    assert found.label == "8 channels, 1 cell · synthetic images · untrained · 50 epochs"
+    assert found.label == "8 channels, 1 cell · synthetic images · 50 epochs"
     assert Evidence("cifar10").label == "imported, network unknown"
 
 
 @given(EVIDENCE, EVIDENCE)
 def test_labels_of_different_evidence_differ(one, other):
-    assert (one.label == other.label) == (one == other)
+    assert (one.label == other.label) == (one.key == other.key) == (one == other)
 
 
 def test_results_without_images_stand_beside_those_with():
@@ -72,3 +81,86 @@ def test_every_result_is_in_a_group_and_groups_are_homogeneous(evidence):
             replace(key, images="")
         }
         assert {evidence[member].images for member in members} <= {key.images, ""}
+
+
+def test_one_is_found_by_its_key():
+    small = replace(FULL, channels=8, cells_per_stage=1, protocol="50 epochs, 3,200 images")
+    assert small.key == "8x1-real-untrained-50-epochs-3-200-images"
+    assert find_evidence([FULL, small], small.key) == small
+    assert find_evidence([FULL, small], None) == FULL
+    assert find_evidence([], None) is None
+    with pytest.raises(UnknownNameError, match="expected one of 16x5-real-untrained"):
+        find_evidence([FULL], "all")
+
+
+def test_the_strongest_group_is_first_and_then_the_largest():
+    quick, long = replace(FULL, protocol="Quick"), replace(FULL, protocol="100 epochs")
+    items = [("a", replace(FULL, channels=4)), ("b", long), ("c", quick), ("d", quick)]
+    assert [key.protocol for key in group_by_evidence(items)] == ["Quick", "100 epochs", ""]
+
+
+def test_notes_of_a_single_result():
+    small = replace(FULL, channels=4, images="synthetic")
+    assert FULL.notes() == ()
+    assert small.notes(demo=True, one_seed=True) == ("smoke test", "synthetic", "demo", "one seed")
+
+
+@pytest.mark.parametrize(
+    ("request_", "label", "badges"),
+    [
+        (SplitRequest("cifar10", "snip"), "16 channels, 5 cells · real images · untrained", ()),
+        (
+            SplitRequest("cifar10", "snip", images="synthetic", network=Network(4, 1)),
+            "4 channels, 1 cell · synthetic images · untrained",
+            ("smoke test", "synthetic"),
+        ),
+        (
+            SplitRequest("cifar10", "params", images="synthetic"),
+            "16 channels, 5 cells · no images · untrained",
+            (),
+        ),
+        (
+            SplitRequest("cifar10", "snip", network=Network(checkpoint="a.pt")),
+            "16 channels, 5 cells · real images · trained",
+            ("trained weights",),
+        ),
+        (
+            SplitRequest("cifar10", "snip", tree=TreeOptions.create((0,), warm_up_epochs=3)),
+            "16 channels, 5 cells · real images · 3 warm-up epochs, 2,048 images",
+            (),
+        ),
+        (
+            SearchRequest("cifar10", "snas", ROWS),
+            "16 channels, 5 cells · real images · Paper",
+            (),
+        ),
+        (
+            SearchRequest("cifar10", "snas", ROWS, replace(QUICK, epochs=50), checkpoint="a.pt"),
+            "8 channels, 1 cell · real images · trained · 50 epochs, 3,200 images",
+            ("reduced scale", "trained weights"),
+        ),
+        (
+            TrainingRequest("cifar10", PRESETS.get("smoke").training, images="synthetic"),
+            "2 channels, 1 cell · synthetic images · Smoke test",
+            ("smoke test", "synthetic"),
+        ),
+    ],
+)
+def test_requests_say_what_their_results_rest_on(request_, label, badges):
+    assert request_.evidence.label == label
+    assert request_.evidence.badges == badges
+
+
+def test_options_that_cannot_change_a_result_are_no_protocol():
+    hot = replace(QUICK, temperature=2.0)
+    assert SearchRequest("cifar10", "darts-1st", ROWS, hot).evidence.protocol == "Quick"
+    assert SearchRequest("cifar10", "snas", ROWS, hot).evidence.protocol == (
+        "20 epochs, 3,200 images, temperature 2.0"
+    )
+
+
+def test_a_protocol_says_all_that_differs():
+    assert protocol_label(SearchOptions()) == "Paper"
+    assert protocol_label(SearchOptions(epochs=600)) == "600 epochs, all images"
+    few = SearchOptions(images=3_200)
+    assert protocol_label(few) == "50 epochs, 3,200 images, architecture learning rate 0.0003"

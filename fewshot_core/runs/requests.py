@@ -14,12 +14,19 @@ from fewshot_core.data_folder import canonical_json, text_fingerprint
 from fewshot_core.datasets import DATASETS
 from fewshot_core.documents import read_dataclass
 from fewshot_core.errors import FewshotError, RunError
-from fewshot_core.images import source_fingerprint
+from fewshot_core.evidence import Evidence
+from fewshot_core.images import SYNTHETIC, source_fingerprint
 from fewshot_core.metrics import METRICS
 from fewshot_core.networks import BATCH_NORM_MODES, checkpoint_fingerprint
 from fewshot_core.registry import PluginRegistry, Registry
 from fewshot_core.search.algorithms import ALGORITHMS, options_of_others
-from fewshot_core.search.options import SearchOptions, TrainingOptions, check_integer
+from fewshot_core.search.options import (
+    PRESETS,
+    SearchOptions,
+    TrainingOptions,
+    check_integer,
+    protocol_label,
+)
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import TreeOptions
 
@@ -100,6 +107,27 @@ class BaseRequest:
     def checkpoint_path(self) -> str | None:
         """The file of the weights to start from, or None."""
         return None
+
+    def _evidence(self, size: Any, protocol: str = "", reduced: bool = False) -> Evidence:
+        """Describe what its result rests on; ``size`` has the channels and cells of the network."""
+        images = "synthetic" if getattr(self, "images", None) == SYNTHETIC else "real"
+        return Evidence(
+            self.dataset,
+            size.channels,
+            size.cells_per_stage,
+            images if self.needs_images else "",
+            "trained" if self.checkpoint_path else "untrained",
+            protocol,
+            reduced,
+        )
+
+    def _evidence_of(self, options: SearchOptions | TrainingOptions) -> Evidence:
+        """Describe what the result of a search or training with some options rests on."""
+        paper = PRESETS.get("paper")
+        usual: Any = paper.search if isinstance(options, SearchOptions) else paper.training
+        names = [n.partition(".")[2] for n in self.unused() if n.startswith("options.")]
+        reduced = options.images is not None or options.epochs < usual.epochs
+        return self._evidence(options, protocol_label(options, names), reduced)
 
     def fingerprints(self, data_dir: Path) -> dict[str, str | None]:
         """Compute the SHA-256 of the images and of the checkpoint, where they are used.
@@ -253,6 +281,13 @@ class SplitRequest(BaseRequest):
         """The file of the network's weights, or None."""
         return self.network.checkpoint
 
+    @property
+    def evidence(self) -> Evidence:
+        """What the split rests on, but for its seeds."""
+        epochs = self.tree.warm_up_epochs
+        warm_up = f"{epochs} warm-up epochs, {self.tree.warm_up_images:,} images" * (epochs > 0)
+        return self._evidence(self.network, warm_up)
+
     def repeated(self, number: int) -> "SplitRequest":
         """Copy the request with a number added to every seed."""
         return replace(
@@ -322,6 +357,11 @@ class SearchRequest(BaseRequest):
             names.add("mixed_precision")
         return names
 
+    @property
+    def evidence(self) -> Evidence:
+        """What the search rests on, but for its seed."""
+        return self._evidence_of(self.options)
+
     def family(self, fingerprints: Fingerprints) -> str:
         """Compute what is the same for searches that differ only by sub-space and seed."""
         return self.identity(fingerprints, ("rows", "seed"))
@@ -348,6 +388,11 @@ class TrainingRequest(BaseRequest):
     def sub_space(self) -> SubSpace:
         """The full space."""
         return SubSpace.full()
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the training rests on, but for its seed."""
+        return self._evidence_of(self.options)
 
     def unused(self) -> set[str]:
         """Options of other devices."""

@@ -249,6 +249,35 @@ def preset_of(options: SearchOptions | TrainingOptions) -> str | None:
     return next((p.name for p in PRESETS if options in (p.search, p.training)), None)
 
 
+_IN_WORDS = ("channels", "cells_per_stage", "epochs", "images")
+
+
+def protocol_label(options: SearchOptions | TrainingOptions, unused: Iterable[str] = ()) -> str:
+    """Describe all options but the network's size; those that differ have different labels.
+
+    Args:
+        options: The options.
+        unused: Options that cannot change the result.
+
+    Returns:
+        The label of their preset, or the epochs and images, with whatever else differs from the
+        preset Paper, or Quick where only some images are used.
+    """
+    near = PRESETS.get("paper" if options.images is None else "quick")
+    usual: Any = near.search if isinstance(options, SearchOptions) else near.training
+    options = replace(options, **{name: getattr(usual, name) for name in unused})
+    preset = preset_of(options)
+    if preset is not None:
+        return PRESETS.get(preset).label
+    images = "all" if options.images is None else f"{options.images:,}"
+    others = [
+        f"{name.replace('_', ' ')} {as_text(value)}"
+        for name, value in changed(options, usual).items()
+        if name not in _IN_WORDS
+    ]
+    return ", ".join([f"{options.epochs} epochs", f"{images} images", *others])
+
+
 def override(options: Options, texts: Iterable[str]) -> Options:
     """Replace some values of options, given by texts ``"name=value"``.
 

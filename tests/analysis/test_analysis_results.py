@@ -23,6 +23,7 @@ from fewshot_core.analysis.results import PAPER_SEEDS, cell_text
 from fewshot_core.analysis.search_epochs import COLUMNS
 from fewshot_core.bench import load_accuracy
 from fewshot_core.errors import TableError, UnknownNameError
+from fewshot_core.evidence import Evidence
 from fewshot_core.space import SubSpace
 from fewshot_core.store import KnownSplit, Store
 
@@ -290,6 +291,14 @@ def test_cells_are_printed_as_in_the_paper(mean, std, text):
 
 
 FULL = SubSpace.full()
+
+
+def known(key, metric, leaves, **settings):
+    return KnownSplit(
+        key, metric, leaves, Evidence("cifar10", 16, 5, "real", "untrained"), **settings
+    )
+
+
 HALVES = (FULL.keep(0, [3]), FULL.keep(0, [0, 1, 2, 4]))
 OTHERS = (FULL.keep(0, [3, 4]), FULL.keep(0, [0, 1, 2]))
 
@@ -309,7 +318,7 @@ def collect(tmp_path):
 
 def test_a_result_is_the_architecture_found_at_the_end(tmp_path, collect):
     runs = keep_searches(tmp_path, HALVES)
-    frame = collect(KnownSplit("a", "params", HALVES))
+    frame = collect(known("a", "params", HALVES))
     means = load_accuracy("cifar10").set_index("architecture")["accuracy_mean"]
     assert list(frame["run_id"].sort_values()) == sorted(run.run_id for run in runs)
     for run, row in zip(runs, frame.sort_values("sub_space").to_dict("records"), strict=True):
@@ -324,8 +333,8 @@ def test_a_result_is_the_architecture_found_at_the_end(tmp_path, collect):
 def test_a_search_counts_for_every_split_with_its_sub_space(tmp_path, collect):
     keep_search(tmp_path, HALVES[0])
     keep_search(tmp_path, FULL)
-    splits = KnownSplit("a", "params", HALVES), KnownSplit("b", "snip", HALVES)
-    frame = collect(*splits, KnownSplit("c", "ntk", OTHERS))
+    splits = known("a", "params", HALVES), known("b", "snip", HALVES)
+    frame = collect(*splits, known("c", "ntk", OTHERS))
     assert list(frame["metric"]) == [NO_SPLITTING, "params", "snip"]
     assert list(frame["sub_spaces"]) == [1, 2, 2]
 
@@ -333,9 +342,9 @@ def test_a_search_counts_for_every_split_with_its_sub_space(tmp_path, collect):
 def test_the_same_split_counts_once_and_others_are_distinguished(tmp_path, collect):
     keep_searches(tmp_path, [*HALVES, *OTHERS])
     frame = collect(
-        KnownSplit("a", "random", HALVES),
-        KnownSplit("b", "random", HALVES),
-        KnownSplit("c", "random", OTHERS),
+        known("a", "random", HALVES),
+        known("b", "random", HALVES),
+        known("c", "random", OTHERS),
     )
     assert sorted(frame["split"]) == ["1", "1", "2", "2"]
     table = results_table(frame, "cifar10")
@@ -363,7 +372,7 @@ def test_settings_of_one_name_are_distinguished_by_their_family(tmp_path, collec
 
 
 def test_without_searches_all_cells_are_empty(collect):
-    frame = collect(KnownSplit("a", "params", HALVES))
+    frame = collect(known("a", "params", HALVES))
     assert frame.empty
     assert (results_table(frame, "cifar10")["seeds"] == 0).all()
 

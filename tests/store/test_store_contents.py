@@ -41,6 +41,7 @@ COLUMNS = [
     "request",
     "details",
     "demo",
+    "evidence",
 ]
 
 
@@ -62,6 +63,7 @@ def test_a_finished_split_is_synced(make_run, open_store):
     assert (row["seconds"], row["degenerate_nodes"]) == (1.75, 1)
     assert SplitRequest.from_dict(json.loads(row["request"])) == run.request()
     assert json.loads(row["details"]) == {"images": None, "weights": "untrained"}
+    assert row["evidence"] == run.request().evidence
 
 
 def test_a_metric_without_images_has_no_batch_norm(make_run, open_store):
