@@ -59,7 +59,7 @@ installed_version = lru_cache(maxsize=None)(version)
 def _free_bytes(data_dir: Path, problems: list[str]) -> int | None:
     existing = next(path for path in (data_dir, *data_dir.parents) if path.exists())
     if not os.access(existing, os.W_OK):
-        problems.append(f"{existing} cannot be written to: choose another --data-dir")
+        problems.append(f"{existing} cannot be written to: choose another data folder")
         return None
     return shutil.disk_usage(existing).free
 

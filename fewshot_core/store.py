@@ -392,7 +392,7 @@ class Store:
         except (OSError, pa.ArrowException) as error:
             raise TableError(
                 f"the table {info.name!r} is damaged: {path.name} cannot be read ({error}); "
-                "import it again with --replace, or remove it"
+                "import it again in its place, or remove it"
             ) from error
         values = [info.name, info.fingerprint, info.created]
         with self._transaction() as cursor:
@@ -532,7 +532,7 @@ def _is_damage(error: duckdb.Error) -> bool:
 def _in_use(path: Path) -> StoreError:
     return StoreError(
         f"the cache {path} is open in another process, probably an app on the same data folder: "
-        "close that one, or use another --data-dir"
+        "close that one, or use another data folder"
     )
 
 

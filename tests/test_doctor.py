@@ -106,7 +106,7 @@ def test_a_folder_that_cannot_be_written_to_is_a_problem(folder, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: False)
     found = examine(folder)
     assert found["free_bytes"] is None
-    assert found["problems"] == [f"{folder} cannot be written to: choose another --data-dir"]
+    assert found["problems"] == [f"{folder} cannot be written to: choose another data folder"]
 
 
 def test_a_data_folder_that_is_a_file_is_a_problem(tmp_path):

@@ -12,6 +12,7 @@ from fewshot_core.bench.catalog import (
     remove_table,
     resolve_table,
 )
+from fewshot_core.bench.csv_importer import find_architecture
 from fewshot_core.bench.importing import IMPORTERS, Importer, import_table, preview_table
 from fewshot_core.bench.table import (
     FORMS,
@@ -36,6 +37,7 @@ __all__ = [
     "TablePreview",
     "TableSet",
     "damaged_tables",
+    "find_architecture",
     "import_table",
     "list_tables",
     "load_accuracy",

@@ -53,7 +53,7 @@ def propose_mapping(rows: pd.DataFrame) -> ColumnMapping | None:
     The architecture is recognised by the cells, accuracies by the column names. A guess must be
     confirmed by somebody who knows the file; None if there is none.
     """
-    architecture = _find_architecture(rows)
+    architecture = find_architecture(rows)
     columns = _find_accuracies(rows)
     if architecture is None or not columns:
         return None
@@ -63,7 +63,7 @@ def propose_mapping(rows: pd.DataFrame) -> ColumnMapping | None:
     return ColumnMapping(column, columns, form, scale)
 
 
-def _find_architecture(rows: pd.DataFrame) -> tuple[str, str] | None:
+def find_architecture(rows: pd.DataFrame) -> tuple[str, str] | None:
     """The first column that mostly holds distinct architectures, and their form."""
     for form in FORMS:
         codes = architecture_codes(form)
@@ -134,13 +134,13 @@ def _ask_to_confirm(text: CsvText, proposal: ColumnMapping | None) -> str:
     columns = ", ".join(text.header)
     if proposal is None:
         return (
-            f"{text.name}: cannot recognise what its columns hold ({columns}). State it with "
-            "--architecture COLUMN --map COLUMN=DATASET:KIND, a --map for each accuracy."
+            f"{text.name}: cannot recognise what its columns hold ({columns}). State "
+            "which of them holds the architecture, and of what the others are accuracies."
         )
     return (
         f"{text.name}: its columns ({columns}) are not known, so what they hold must be "
-        f"confirmed. If this is right, import with {proposal.to_options()}"
-        f" (the architecture is {FORMS[proposal.form]}; the accuracies are {proposal.scale}s)."
+        f"confirmed: {proposal} (the architecture is {FORMS[proposal.form]}; the accuracies are "
+        f"{proposal.scale}s)."
     )
 
 
@@ -202,7 +202,7 @@ def _read_accuracies(
     if scale == "percent" and max(values) <= 1:
         raise TableError(
             f"{text.name}: expected percentages in the column {cells.name!r}, but none is above 1; "
-            "if they are fractions, state it with --scale fraction"
+            "if they are fractions, state the scale"
         )
     return [value * SCALES[scale] for value in values]
 

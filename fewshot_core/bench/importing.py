@@ -154,10 +154,7 @@ def _check_name(root: Path, name: str, replace: bool) -> None:
     if name == PACKAGED_TABLE:
         raise TableError(
             f"the name {name!r} belongs to the table that comes with the installation; choose "
-            "another with --name"
+            "another name"
         )
     if (root / name).exists() and not replace:
-        raise TableError(
-            f"there is a table {name!r} already; choose another name with --name, or replace it "
-            "with --replace"
-        )
+        raise TableError(f"there is a table {name!r} already; choose another name, or replace it")

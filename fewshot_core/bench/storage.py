@@ -110,5 +110,5 @@ def open_table(folder: Path) -> Table:
 
 def _damaged(name: str, reason: str) -> TableError:
     return TableError(
-        f"the table {name!r} is damaged: {reason}; import it again with --replace, or remove it"
+        f"the table {name!r} is damaged: {reason}; import it again in its place, or remove it"
     )

@@ -162,6 +162,11 @@ class ColumnMapping:
         """All columns it needs."""
         return (self.architecture, *(column for column, _, _ in self.columns))
 
+    def __str__(self) -> str:
+        """The mapping in words."""
+        meanings = (f"{column} = {dataset} {kind}" for column, dataset, kind in self.columns)
+        return "; ".join([f"{self.architecture} = architecture", *meanings])
+
     def to_options(self) -> str:
         """The command-line options that state it."""
         options = ["--architecture", self.architecture]

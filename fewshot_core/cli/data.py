@@ -9,6 +9,7 @@ import typer
 from fewshot_core.bench import ColumnMapping, import_table, preview_table
 from fewshot_core.cli.common import AsJson, DataDir, DownloadBar, err, show, table_of
 from fewshot_core.data_folder import data_dir
+from fewshot_core.errors import TableError
 from fewshot_core.images import download, list_sources, register_source, unregister_source
 
 
@@ -43,7 +44,13 @@ def run_import(
         }
         show(True, document)
         return
-    info = import_table(path, name, label, mapping, replace=replace, data_dir=data_dir(folder))
+    try:
+        info = import_table(path, name, label, mapping, replace=replace, data_dir=data_dir(folder))
+    except TableError as error:
+        proposal = preview_table(path).mapping if mapping is None and path.is_file() else None
+        if proposal is None or str(proposal) not in str(error):
+            raise
+        raise TableError(f"{error} If it is right, add {proposal.to_options()}") from error
     sets = [
         f"  {item.dataset} {item.kind}: {item.architectures:,} architectures, "
         f"{'complete' if item.complete else 'incomplete'}"

@@ -286,8 +286,12 @@ def curves_import(
     as_json: AsJson = False,
 ) -> None:
     """Check every row of a file of curves and copy it to the data folder."""
-    about = selection.store_curves(path, data_dir(folder), name)
-    show(as_json, asdict(about), f"imported {about.name}: {_what(about)}")
+    place = data_dir(folder)
+    about = selection.store_curves(path, place, name)
+    tables = selection.curves_by_seed(selection.open_curves(about.name, place))
+    gaps = {seed: selection.gaps_text(curves) for seed, curves in tables.items()}
+    lacking = [f"  missing epochs, seed {seed}: {text}" for seed, text in gaps.items() if text]
+    show(as_json, asdict(about), f"imported {about.name}: {_what(about)}", *lacking)
 
 
 @curves_app.command("list")

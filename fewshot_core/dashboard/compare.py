@@ -20,6 +20,7 @@ from fewshot_core.dashboard.shared.controls import (
     choose_from,
     numbers,
     offer_download,
+    plain,
     show_columns,
     show_errors,
     show_table,
@@ -278,7 +279,7 @@ def _show_export(view: View) -> None:
     if split is None:
         st.caption("There is no split in view.")
         return
-    st.markdown(f"**{split.label}**, chosen in the sidebar")
+    st.markdown(f"**{plain(split.label)}**, chosen in the sidebar")
     document = NamedSplit(split.name.lstrip("#"), split.dataset, split.leaves, split.tree)
     if split.tree is not None:
         name = f"{split.key}.json"

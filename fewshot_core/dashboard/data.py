@@ -16,6 +16,7 @@ from fewshot_core.bench import (
     TablePreview,
     TableSet,
     damaged_tables,
+    find_architecture,
     import_table,
     list_tables,
     preview_table,
@@ -24,6 +25,7 @@ from fewshot_core.bench import (
 from fewshot_core.dashboard.shared.controls import (
     numbers,
     offer_removal,
+    plain,
     show_errors,
     show_table,
     stored_upload,
@@ -54,7 +56,7 @@ def show_tables(workspace: Workspace) -> None:
     ]
     show_table(pd.DataFrame(rows), f"{len(tables)} accuracy tables")
     for name, problem in damaged:
-        st.warning(f"{name}: {problem}", icon=":material/warning:")
+        st.warning(plain(f"{name}: {problem}"), icon=":material/warning:")
     removable = [info.name for info in tables if info.name != PACKAGED_TABLE]
     removable += [name for name, _ in damaged]
     if removable:
@@ -101,7 +103,7 @@ def _show_import(data_dir: Path) -> None:
         preview = preview_table(path, mapping)
     _show_preview(preview)
     if preview.problem is not None:
-        st.error(preview.problem, icon=":material/error:")
+        st.error(plain(preview.problem), icon=":material/error:")
         return
     name = st.text_input("Name", value=preview.name, key="table_name").strip()
     replace = st.checkbox("Replace a table of this name", key="table_replace")
@@ -118,7 +120,8 @@ def _choose_mapping(preview: TablePreview) -> ColumnMapping | None:
     st.markdown("**Columns**")
     show_table(preview.rows.head(3), "The first rows of the file")
     proposed, columns = preview.mapping, list(preview.columns)
-    architecture, form, scale = columns[0], next(iter(FORMS)), next(iter(SCALES))
+    architecture, form = find_architecture(preview.rows) or (columns[0], next(iter(FORMS)))
+    scale = next(iter(SCALES))
     if proposed:
         architecture, form, scale = proposed.architecture, proposed.form, proposed.scale
     first, second, third = st.columns(3)
@@ -132,7 +135,7 @@ def _choose_mapping(preview: TablePreview) -> ColumnMapping | None:
     others = [column for column in columns if column != architecture]
     for place, column in in_columns(others, 4):
         content = _choose_from(
-            choices, meant.get(column, _UNUSED), column, f"map_column_{column}", place
+            choices, meant.get(column, _UNUSED), plain(column), f"map_column_{column}", place
         )
         if content != _UNUSED:
             dataset, _, kind = content.partition(" ")

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from fewshot_core.analysis import conclusion
-from fewshot_core.dashboard.shared.controls import show_tiles
+from fewshot_core.dashboard.shared.controls import plain, show_tiles
 from fewshot_core.dashboard.shared.figures import (
     load_evaluator,
     named,
@@ -94,4 +94,4 @@ def _show_status(found: dict[str, Any]) -> None:
     }
     show_tiles(tiles, 4)
     for problem in found["problems"]:
-        st.warning(problem, icon=":material/warning:")
+        st.warning(plain(problem), icon=":material/warning:")

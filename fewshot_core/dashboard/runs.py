@@ -12,6 +12,7 @@ from streamlit.column_config import DatetimeColumn, TextColumn
 from fewshot_core.dashboard.data import show_images, show_tables
 from fewshot_core.dashboard.shared.controls import (
     numbers,
+    plain,
     selected_rows,
     show_errors,
     show_log,
@@ -231,7 +232,7 @@ def _apply(action: Callable[[RunFolder], object], runs: Sequence[RunSummary]) ->
 
 
 def _show_run(workspace: Workspace, run: RunSummary) -> None:
-    st.markdown(f"**{_label(run) or 'A folder'}** `{run.run_id}`")
+    st.markdown(f"**{plain(_label(run) or 'A folder')}** `{run.run_id}`")
     _show_outcome(run)
     if shown_on := page_of(workspace, run):
         page, query = shown_on
@@ -251,19 +252,19 @@ def _show_outcome(run: RunSummary) -> None:
     status = run.status
     if run.state == DAMAGED or status is None:
         st.error(
-            f"Damaged: {run.message}. *Quarantine* moves this folder, and nothing else, out of the "
-            "way.",
+            f"Damaged: {plain(run.message)}. *Quarantine* moves this folder, and nothing else, "
+            "out of the way.",
             icon=":material/broken_image:",
         )
     elif what_to_do := advice(status.state):
         st.warning(
-            f"**{status.state.value.capitalize()}**: {status.message}. {what_to_do}",
+            f"**{status.state.value.capitalize()}**: {plain(status.message)}. {what_to_do}",
             icon=":material/warning:",
         )
     elif run.active:
         show_progress(status)
     else:
-        st.markdown(f":material/check: {status.message}")
+        st.markdown(f":material/check: {plain(status.message)}")
 
 
 def page_of(workspace: Workspace, run: RunSummary) -> tuple[Page, dict[str, str]] | None:

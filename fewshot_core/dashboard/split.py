@@ -16,6 +16,7 @@ from fewshot_core.dashboard.shared.controls import (
     choose_one,
     numbers,
     offer_start,
+    plain,
     show_columns,
     show_errors,
     show_log,
@@ -275,7 +276,7 @@ def _show_ended(workspace: Workspace, folder: RunFolder) -> None:
     if status.state is State.CANCELLED:
         st.info(f"{text}.", icon=":material/cancel:")
     else:
-        st.error(f"{text}: {status.message}", icon=":material/error:")
+        st.error(f"{text}: {plain(status.message)}", icon=":material/error:")
     again, away = st.columns([1, 4])
     if again.button("Start again", key="start_again", icon=":material/replay:"):
         _start(workspace, [folder.split_request()])
@@ -298,7 +299,7 @@ def _show_split(view: View) -> None:
             icon=":material/account_tree:",
         )
         return
-    st.subheader(f"{split.name} on {DATASETS.label(split.dataset)}")
+    st.subheader(f"{plain(split.name)} on {DATASETS.label(split.dataset)}")
     _warn(split)
     evaluator = load_evaluator(view)
     _show_tiles(split, evaluator.report(split.leaves) if evaluator else None)
@@ -326,8 +327,8 @@ def _warn(split: SplitInView) -> None:
     if split.tree is not None and split.ties:
         reasons = dict.fromkeys(str(node.reason) for node in split.tree.nodes if node.degenerate)
         st.warning(
-            f"{split.ties} of {len(split.tree.nodes)} nodes are ties ({'; '.join(reasons)}). They "
-            "are marked ? in the tree.",
+            f"{split.ties} of {len(split.tree.nodes)} nodes are ties "
+            f"({plain('; '.join(reasons))}). They are marked ? in the tree.",
             icon=":material/help:",
         )
 

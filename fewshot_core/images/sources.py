@@ -207,7 +207,7 @@ def register_source(
             taken[item.name] = "synthetic images" if item.synthetic else str(item.path)
     if source.name in taken:
         raise ImagesError(
-            f"the name {source.name!r} is taken by {taken[source.name]}: choose another with --name"
+            f"the name {source.name!r} is taken by {taken[source.name]}: choose another name"
         )
     _check_content(source)
     folder = find_data_dir(data_dir)

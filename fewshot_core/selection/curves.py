@@ -31,6 +31,8 @@ MEASURES = {
 
 Floats = npt.NDArray[np.float64]
 
+_NAMED = 4
+
 
 def natural_order(name: str) -> list[tuple[int, int, str]]:
     """Sort key that compares numbers inside names as numbers: S2 before S10."""
@@ -211,6 +213,36 @@ def comparable(frame: pd.DataFrame) -> pd.DataFrame:
     counts = frame.groupby("seed")["sub_space"].nunique()
     complete = counts.index[counts == counts.max()]
     return frame[frame["seed"].isin(complete)]
+
+
+def gaps_text(curves: Curves) -> str:
+    """Name the sub-spaces that lack epochs, and which; empty where none does.
+
+    Epochs are expected as closely as most of them follow each other, up to the last one.
+    """
+    known = ~np.isnan(curves.values["valid_accuracy"])
+    epochs = curves.epochs[known.any(axis=0)]
+    if len(epochs) < 2:
+        return ""
+    step = int(np.diff(epochs).min())
+    even = np.arange(epochs[0], epochs[-1] + 1, step)
+    expected = np.union1d(epochs, even) if len(epochs) > len(even) / 2 else epochs
+    lacking = [np.setdiff1d(expected, curves.epochs[own]) for own in known]
+    parts = [
+        f"{name} lacks epoch{'s' * (len(missing) > 1)} {_ranges(missing, expected)}"
+        for name, missing in zip(curves.sub_spaces, lacking, strict=True)
+        if missing.size
+    ]
+    more = f"; so do {len(parts) - _NAMED} more" if len(parts) > _NAMED + 1 else ""
+    return "; ".join(parts[:_NAMED] if more else parts) + more
+
+
+def _ranges(chosen: npt.NDArray[np.int64], known: npt.NDArray[np.int64]) -> str:
+    """List numbers, those that follow each other among the known ones as a range."""
+    places = known.searchsorted(chosen)
+    runs = np.split(chosen, np.flatnonzero(np.diff(places) > 1) + 1)
+    texts = [f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs]
+    return ", ".join([*texts[:_NAMED], "..."] if len(texts) > _NAMED else texts)
 
 
 def as_curves(curves: pd.DataFrame | Curves) -> Curves:

@@ -1,6 +1,7 @@
 """Who may import what: no layer of the project reaches where it may not."""
 
 import ast
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -268,3 +269,18 @@ def test_every_package_has_its_place_in_the_order():
 )
 def test_an_import_from_above_is_found(path, source, count):
     assert len(upward_imports(source, path)) == count
+
+
+def test_no_message_of_the_app_advises_a_command_line_option():
+    advice = []
+    for path in (ROOT / "fewshot_core").rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        if "cli" in path.relative_to(ROOT).parts or not re.search("--[a-z]", source):
+            continue
+        for node in ast.walk(ast.parse(source)):
+            error = isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
+                ("Error", "append")
+            )
+            if error and re.search(r"[^\w-]--[a-z]", text := ast.unparse(node)):
+                advice.append(f"{path.name}: {text}")
+    assert [text for text in advice if not text.startswith("commands.py")] == []

@@ -86,10 +86,10 @@ def test_fractions_become_percentages_only_on_request(full_lines, write_csv):
     cells = [line.split(",") for line in full_lines[1:]]
     lines = [full_lines[0], *(f"{a},{float(b) / 100},{float(c) / 100}" for a, b, c in cells)]
     path = write_csv(lines)
-    with pytest.raises(TableError, match="--scale fraction"):
+    with pytest.raises(TableError, match="state the scale"):
         read_csv(path, MAPPING).accepted()
     reading = read_csv(path)
-    assert reading.mapping.scale == "fraction" and "--scale fraction" in reading.problem
+    assert reading.mapping.scale == "fraction" and "accuracies are fractions" in reading.problem
     fraction = ColumnMapping("arch", MAPPING.columns, scale="fraction")
     values = read_csv(path, fraction).accepted().accuracy["accuracy_mean"]
     assert 90 < values.max() <= 95
@@ -99,10 +99,8 @@ def test_an_unknown_header_must_be_confirmed(full_lines, write_csv, tmp_path):
     path = write_csv(full_lines)
     with pytest.raises(TableError) as caught:
         import_table(path, data_dir=tmp_path)
-    options = (
-        "--architecture arch --map cifar10_val=cifar10:validation --map cifar10_test=cifar10:test"
-    )
-    assert options in str(caught.value)
+    words = "arch = architecture; cifar10_val = cifar10 validation; cifar10_test = cifar10 test"
+    assert words in str(caught.value)
     assert not (tmp_path / "tables" / "table").exists()
 
 
@@ -110,7 +108,7 @@ def test_an_unknown_header_that_says_nothing_is_refused(full_lines, write_csv):
     reading = read_csv(write_csv(["a,b,c", *full_lines[1:]]))
     assert reading.content is None and reading.mapping is None
     assert reading.columns == ("a", "b", "c")
-    assert "--architecture COLUMN --map COLUMN=DATASET:KIND" in reading.problem
+    assert "State which of them holds the architecture" in reading.problem
 
 
 def replace_line(number, text):

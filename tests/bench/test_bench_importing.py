@@ -86,7 +86,7 @@ def test_the_suggested_name_is_a_possible_one(write_csv, file, name):
 def test_a_taken_name_is_refused_unless_replaced(full_lines, write_csv, data_folder):
     path = write_csv(full_lines)
     first = import_table(path, name="mine", mapping=MAPPING, data_dir=data_folder)
-    with pytest.raises(TableError, match=r"'mine' already.*--replace"):
+    with pytest.raises(TableError, match=r"'mine' already.*replace it"):
         import_table(path, name="mine", mapping=MAPPING, data_dir=data_folder)
     assert list_tables(data_folder)[1] == first
     second = import_table(

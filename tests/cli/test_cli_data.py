@@ -190,7 +190,7 @@ def test_a_refused_table_names_the_row_and_changes_nothing_stored(
 def test_a_name_that_is_taken_is_refused_unless_replaced(fewshot, nats_data, nats_csv):
     before = files(nats_data)
     complaint = fewshot("import-table", nats_csv, "--name", "nats").complaint
-    assert "there is a table 'nats' already" in complaint and "--replace" in complaint
+    assert "there is a table 'nats' already" in complaint and "replace it" in complaint
     assert files(nats_data) == before
     named = ["--name", "nats", "--label", "Again", "--replace", "--json"]
     assert fewshot("import-table", nats_csv, *named).document["label"] == "Again"
@@ -209,7 +209,7 @@ def test_columns_are_mapped_by_options(fewshot, data_folder, nats_csv, tmp_path)
     lines = nats_csv.read_text().splitlines()
     path = tmp_path / "own.csv"
     path.write_text("\n".join(["one,two,three,arch,unique", *lines[1:]]))
-    assert "State it with --architecture COLUMN" in fewshot("import-table", path).complaint
+    assert "State which of them holds the architecture" in fewshot("import-table", path).complaint
     mapping = ["--architecture", "arch", "--map", "two=cifar100:test"]
     [item] = fewshot("import-table", path, *mapping, "--json").document["sets"]
     assert (item["dataset"], item["kind"], item["complete"]) == ("cifar100", "test", True)

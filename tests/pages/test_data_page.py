@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from fewshot_core.bench import list_tables, load_accuracy
+from fewshot_core.dashboard.shared.controls import plain
 from fewshot_core.images import list_sources, register_source
 from fewshot_core.space import Architecture
 
@@ -50,6 +51,28 @@ def test_a_table_is_imported_after_its_columns_are_confirmed(
     assert [info.name for info in list_tables(empty_data)][1:] == ["mine"]
     known = load_accuracy("cifar100", "test", "mine", empty_data)
     assert known["accuracy_mean"].iloc[0] == float(csv_lines[1].rpartition(",")[2])
+
+
+def test_the_column_of_architecture_strings_is_found_where_no_name_says_anything(
+    empty_data: Path, tmp_path: Path, csv_lines: list[str], open_page: Open
+):
+    cells = [line.split(",") for line in csv_lines[1:]]
+    lines = ["a,b*,d", *(f"{row},{number},{text}" for row, (text, number) in enumerate(cells))]
+    page = open_page(SCRIPT)
+    page.text_input(key="table_path").set_value(str(write(tmp_path / "mine.csv", lines))).run()
+    assert page.selectbox(key="map_architecture").value == "d"
+    assert page.selectbox(key="map_column_b*").label == "b\\*"
+
+
+def test_a_message_about_a_file_is_plain_text(
+    empty_data: Path, tmp_path: Path, csv_lines: list[str], open_page: Open
+):
+    text = "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|none~9|"
+    csv_lines[100] = f"{text},{csv_lines[100].rpartition(',')[2]}"
+    page = open_page(SCRIPT)
+    page.text_input(key="table_path").set_value(str(write(tmp_path / "a.csv", csv_lines))).run()
+    page.selectbox(key="map_column_measured").set_value("cifar10 test").run()
+    assert plain(text) in errors(page)
 
 
 def test_a_broken_table_is_refused_with_the_row_and_nothing_is_lost(

@@ -125,6 +125,15 @@ def test_milestones_that_are_none_are_refused_in_words(curves_data: Path, open_p
     assert not page.error
 
 
+def test_imported_curves_with_missing_epochs_are_named(curves_data: Path, open_page: Open):
+    path = curves_data / "gaps.csv"
+    rows = synthetic(7)
+    rows[(rows["sub_space"] != "S2") | (rows["epoch"] != 3)].to_csv(path, index=False)
+    store_curves(path, curves_data)
+    page = open_page(SCRIPT, curves="file-gaps")
+    assert [text.value for text in page.warning] == ["Epochs are missing: S2 lacks epoch 3."]
+
+
 def test_exact_ties_are_reported(curves_data: Path, open_page: Open):
     page = open_page(SCRIPT, milestones="2", keep="0.25")
     assert "At epoch 2 S1 and S2 were tied" in sentence(page)

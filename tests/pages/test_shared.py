@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 import plotly.graph_objects as go
 from streamlit.testing.v1 import AppTest
 
+from fewshot_core.dashboard.shared.controls import plain
 from fewshot_core.dashboard.shared.figures import Picture, cached_figure
 from fewshot_core.dashboard.shared.requests import OPTION_TEXTS, readers_of
 from fewshot_core.dashboard.shared.splits import distinct_labels, options_label, split_label
@@ -14,6 +15,12 @@ from fewshot_core.runs import Network, SplitRequest
 from fewshot_core.search import PRESETS, SearchOptions, TrainingOptions
 
 LARGE, SMALL = "16 channels, 5 cells", "4 channels, 1 cell"
+
+
+def test_nothing_in_a_plain_text_is_markdown():
+    assert plain("|none~0|+|*x*| :red[$a$] <b> a_b &lt;") == (
+        r"\|none\~0\|+\|\*x\*\| :red\[\$a\$\] \<b\> a\_b \&lt;"
+    )
 
 
 def _figure(height: int) -> go.Figure:

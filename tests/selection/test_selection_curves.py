@@ -9,6 +9,7 @@ from fewshot_core.errors import SelectionError
 from fewshot_core.selection import (
     comparable,
     curves_by_seed,
+    gaps_text,
     read_frame,
     recorded_curves,
     search_families,
@@ -179,3 +180,26 @@ def test_searches_of_no_leaf_give_no_curves(store):
     records = store.search_records(list(searches["run_id"]))
     joined = recorded_curves([FULL], searches, records, load_accuracy("cifar100"))
     assert joined.frame.empty and joined.missing == {}
+
+
+def _with_epochs(**epochs):
+    return read_frame(
+        pd.DataFrame(
+            {"sub_space": name, "epoch": epoch, "valid_accuracy": 50.0, "test_accuracy": 90.0}
+            for name, known in epochs.items()
+            for epoch in known
+        )
+    )
+
+
+def test_missing_epochs_are_named():
+    everything = range(11)
+    assert gaps_text(_with_epochs(S1=everything, S2=everything)) == ""
+    assert gaps_text(_with_epochs(S1=everything, S2={*everything} - {4, 5, 6, 9})) == (
+        "S2 lacks epochs 4 to 6, 9"
+    )
+    assert gaps_text(_with_epochs(S1=range(10), S2=everything)) == "S1 lacks epoch 10"
+    assert gaps_text(_with_epochs(S1=[0, 10, 20, 40, 50])) == "S1 lacks epoch 30"
+    assert gaps_text(_with_epochs(S1=[0, 30, 100, 600], S2=[0, 30, 600])) == "S2 lacks epoch 100"
+    many = {f"S{number}": range(5 + number) for number in range(1, 8)}
+    assert gaps_text(_with_epochs(**many)).endswith("S4 lacks epochs 9 to 11; so do 2 more")

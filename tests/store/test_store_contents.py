@@ -488,7 +488,7 @@ def test_a_table_that_is_damaged_inside_does_not_break_the_rest(
     assert list(store.problems) == ["bad"] and "'bad' is damaged" in store.problems["bad"]
     assert store.splits()["run_id"].tolist() == [run.run_id]
     assert len(store.accuracy(PACKAGED_TABLE, "cifar10", "validation")) == 15625
-    with pytest.raises(TableError, match="import it again with --replace"):
+    with pytest.raises(TableError, match="import it again in its place"):
         store.accuracy("bad", "cifar10", "validation")
     add_table("bad")
     store.sync()

@@ -151,7 +151,9 @@ def test_a_cache_whose_creation_was_interrupted_is_completed(data_folder, open_s
 def test_a_cache_that_another_process_has_open_is_reported_and_unchanged(
     data_folder, holder, open_store
 ):
-    with pytest.raises(StoreError, match=r"another process.*close that one, or .*--data-dir"):
+    with pytest.raises(
+        StoreError, match=r"another process.*close that one, or .*another data folder"
+    ):
         Store(data_folder)
     assert quarantined(data_folder / "cache.duckdb") == []
     beside = open_store(in_memory=True)

@@ -26,6 +26,7 @@ from fewshot_core.dashboard.shared.controls import (
     labels_of,
     listed,
     numbers,
+    plain,
     selected_rows,
     show_columns,
     show_errors,
@@ -52,6 +53,7 @@ from fewshot_core.selection import (
     cost_text,
     default_choices,
     describe_milestones,
+    gaps_text,
     leaders,
     paper_milestones,
     parse_milestones,
@@ -124,10 +126,12 @@ def _show_missing(curves: CurvesInView, seed: int) -> None:
         there = len(curves.tables[seed].sub_spaces)
         st.warning(
             f"{there} of {there + len(missing)} sub-spaces were searched with seed {seed}: "
-            f"{', '.join(missing)} are missing, and the best may be in one of them.",
+            f"{plain(', '.join(missing))} are missing, and the best may be in one of them.",
             icon=":material/hourglass_bottom:",
         )
         link_to(SEARCH, "Search in the others")
+    if gaps := gaps_text(curves.tables[seed]):
+        st.warning(f"Epochs are missing: {plain(gaps)}.", icon=":material/timeline:")
 
 
 @st.fragment
@@ -142,7 +146,7 @@ def _show_selection(curves: CurvesInView, seed: int) -> None:
             choice = _choose_selection(table, end)
             result = _select(choice, table, end)
         except SelectionError as error:
-            summary.error(str(error), icon=":material/error:")
+            summary.error(plain(error), icon=":material/error:")
             with picture:
                 show_figure(_draw_searches(table, curves.found_title), "halving_searches")
             return
@@ -177,9 +181,9 @@ def _show_verdict(curves: Curves, result: HalvingResult) -> None:
     """Write the verdict, its numbers, and where a tie was broken."""
     st.subheader("Verdict")
     sentence, *ties = verdict(result).split(" At ", 1)
-    st.markdown(f"**{sentence}**")
+    st.markdown(f"**{plain(sentence)}**")
     if ties:
-        st.warning(f"At {ties[0]}", icon=":material/balance:")
+        st.warning(f"At {plain(ties[0])}", icon=":material/balance:")
     best = f"Best of all sub-supernets: {', '.join(result.equally_best)}"
     costs = (
         f"{result.cost:.4g} times the epochs of one full run, {result.end}; training all costs "
@@ -270,7 +274,7 @@ def _show_schedules(curves: CurvesInView, choice: Choice, end: int) -> None:
         with st.spinner("Comparing schedules"):
             grid = _schedules(curves, end)
     except SelectionError as error:
-        st.caption(f"Schedules cannot be compared: {error}")
+        st.caption(f"Schedules cannot be compared: {plain(error)}")
         return
     rows = grid.to_dict("records")
     replayed = next((at for at, row in enumerate(rows) if Choice.from_row(row) == choice), None)
@@ -336,9 +340,9 @@ def _show_proxy(curves: CurvesInView, end: int, milestones: tuple[int, ...]) -> 
     try:
         figure = _draw_proxy(curves, end, milestones)
     except SelectionError as error:
-        st.caption(str(error))
+        st.caption(plain(error))
         return
-    st.markdown(alternative(figure))
+    st.markdown(plain(alternative(figure)))
     show_figure(figure, "halving_proxy")
     _show_compared_source(curves, end, "halving_proxy_source")
 

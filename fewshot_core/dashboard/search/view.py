@@ -28,6 +28,7 @@ from fewshot_core.dashboard.shared.controls import (
     POLL_SECONDS,
     choose_one,
     numbers,
+    plain,
     show_errors,
     show_log,
     show_table,
@@ -146,7 +147,7 @@ def _show_state(workspace: Workspace, plan: SearchPlan) -> None:
     text.markdown(f"**{plan.summary}**" + (f" · about {left} left" if left else ""))
     for search in plan.active:
         if search.status is not None and search.status.state is State.RUNNING:
-            text.caption(f"{search.title}: {search.status.message}")
+            text.caption(plain(f"{search.title}: {search.status.message}"))
     if row.button("Stop", key="stop", icon=":material/stop:", disabled=not plan.active):
         with show_errors():
             with st.spinner("Stopping"):
@@ -169,7 +170,9 @@ def _show_failures(plan: SearchPlan) -> None:
     verbs = {State.FAILED: "failed", State.LOST: "was lost"}
     for search in plan.searches:
         if search.status is not None and (verb := verbs.get(search.status.state)):
-            st.error(f"{search.title} {verb}: {search.status.message}", icon=":material/error:")
+            st.error(
+                plain(f"{search.title} {verb}: {search.status.message}"), icon=":material/error:"
+            )
             with st.expander(f"Log of {search.title}", icon=":material/article:"):
                 show_log(search.folder.log_tail())
 

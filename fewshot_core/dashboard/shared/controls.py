@@ -1,6 +1,7 @@
 """Controls, tables and messages that several pages have."""
 
 import mimetypes
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,13 +29,18 @@ _UPLOADS = "uploaded_files"
 _SHOWN_ROWS = 12
 
 
+def plain(text: object) -> str:
+    """Escape a text, such as the content of a file, that is shown where Markdown is rendered."""
+    return re.sub(r"([\\`*_~\[\]<>#$|&])", r"\\\1", str(text))
+
+
 @contextmanager
 def show_errors(prefix: str = "") -> Iterator[None]:
     """Show an expected failure, also an unreadable text, on the page instead of raising it."""
     try:
         yield
     except (FewshotError, OSError, UnicodeDecodeError) as error:
-        st.error(f"{prefix}{error}", icon=":material/error:")
+        st.error(f"{prefix}{plain(error)}", icon=":material/error:")
 
 
 def choose_number(
@@ -183,7 +189,11 @@ def stored_upload(uploaded: UploadedFile) -> Path:
 def show_progress(status: Status, details: Sequence[str] = ()) -> None:
     """Draw the progress of a run, with its message and the time it will still take."""
     left = status.seconds_left
-    parts = [status.message, *([] if left is None else [f"{duration_text(left)} left"]), *details]
+    parts = [
+        plain(status.message),
+        *([] if left is None else [f"{duration_text(left)} left"]),
+        *details,
+    ]
     share = min(1.0, status.done / status.total) if status.total else 0.0
     st.progress(share, SEPARATOR.join(parts))
 

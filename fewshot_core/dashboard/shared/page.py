@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
 from fewshot_core.bench.storage import tables_changed
+from fewshot_core.dashboard.shared.controls import plain
 from fewshot_core.data_folder import data_dir, demo_dir
 from fewshot_core.errors import FewshotError, StoreError
 from fewshot_core.runs import RunFolder, is_active
@@ -133,13 +134,13 @@ def setup(title: str) -> Workspace:
         workspace.runs()
     except (FewshotError, OSError) as error:
         st.title(title)
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
         if not isinstance(error, StoreError):
             st.write("Run `fewshot doctor` to check the installation and the data folder.")
         st.stop()
     if problems := list(workspace.store.problems.values()):
         more = f" (and {len(problems) - 1} more: see *Runs and data*)" if problems[1:] else ""
-        st.warning(f"{problems[0]}{more}", icon=":material/warning:")
+        st.warning(f"{plain(problems[0])}{more}", icon=":material/warning:")
     return workspace
 
 

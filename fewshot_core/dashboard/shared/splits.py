@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from fewshot_core.dashboard.shared.controls import SEPARATOR, counted
+from fewshot_core.dashboard.shared.controls import SEPARATOR, counted, plain
 from fewshot_core.errors import FewshotError
 from fewshot_core.metrics import METRICS
 from fewshot_core.registry import Registry
@@ -256,7 +256,9 @@ def _imported(store: Store) -> dict[str, str]:
             path = imported_path(name, store.data_dir)
             found[name] = _IMPORTED.read(path).dataset
         except FewshotError as error:
-            st.warning(f"An imported split cannot be read: {error}", icon=":material/warning:")
+            st.warning(
+                f"An imported split cannot be read: {plain(error)}", icon=":material/warning:"
+            )
     return found
 
 

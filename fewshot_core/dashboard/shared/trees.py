@@ -12,6 +12,7 @@ from streamlit.column_config import ProgressColumn, TextColumn
 from fewshot_core.analysis import SplitEvaluator, branchings
 from fewshot_core.dashboard.shared.controls import (
     numbers,
+    plain,
     selected_rows,
     show_columns,
     show_table,
@@ -111,7 +112,7 @@ def _node_name(tree: SplitTree, node: SplitNode) -> str:
 def show_node(tree: SplitTree, node: SplitNode, key: str) -> None:
     """Show a node's scores, similarities and candidate cuts."""
     if node.degenerate:
-        st.warning(f"This node is a tie: {node.reason}.", icon=":material/help:")
+        st.warning(f"This node is a tie: {plain(node.reason)}.", icon=":material/help:")
     similarities: Any = st
     if any(value is not None for value in node.values):
         scores, similarities = st.columns(2, gap="medium")
