@@ -5,6 +5,7 @@ numbers that they give architectures are their own, not the index of the search 
 """
 
 import bz2
+import math
 import re
 import struct
 from collections import OrderedDict
@@ -17,7 +18,13 @@ import numpy as np
 import pandas as pd
 from numpy._core import multiarray
 
-from fewshot_core.bench.table import PREVIEW_ROWS, TablePreview, architecture_codes, make_content
+from fewshot_core.bench.table import (
+    PARTS,
+    PREVIEW_ROWS,
+    TablePreview,
+    architecture_codes,
+    make_content,
+)
 from fewshot_core.data_folder import check_size, read_limited
 from fewshot_core.errors import TableError
 from fewshot_core.safe_pickle import DAMAGE as PICKLE_DAMAGE
@@ -36,8 +43,8 @@ _DAMAGE = (ValueError, TypeError, LookupError, AttributeError, AssertionError, Z
 
 _AGAIN = "get the file again from where it came from"
 
-# CIFAR-10 was trained on twice. Its validation accuracies are of the networks that saw half of the
-# training images, its test accuracies of those that saw all.
+# CIFAR-10 was trained on twice. Its validation accuracies and its costs are of the networks that
+# saw half of the training images, its test accuracies of those that saw all.
 _SETS = (
     # data set, kind, what the network was trained on, what it was evaluated on
     ("cifar10", "validation", "cifar10-valid", "x-valid"),
@@ -101,12 +108,13 @@ def read_nats_folder(path: Path) -> TablePreview:
 
 
 def _read(results: Iterator[tuple[str, str | None, Any]], path: Path) -> TablePreview:
-    """Collect accuracies.
+    """Collect accuracies and costs.
 
     ``results`` are the place of each architecture, its string in the archive's list (None without a
     list), and its ``ArchResults``.
     """
     rows: list[tuple[Any, ...]] = []
+    costs: list[tuple[Any, ...]] = []
     for place, name, result in results:
         try:
             if name not in (None, result.arch_str):
@@ -118,6 +126,7 @@ def _read(results: Iterator[tuple[str, str | None, Any]], path: Path) -> TablePr
                 raise ValueError(f"{result.get_total_epoch()} epochs instead of {EPOCHS}")
             architecture = architecture_codes("string")[result.arch_str]
             rows += _accuracies(result, architecture, place)
+            costs += _costs(result, architecture)
         except _DAMAGE as error:
             raise TableError(
                 f"{place}: expected the results of one architecture after {EPOCHS} epochs, got "
@@ -128,6 +137,7 @@ def _read(results: Iterator[tuple[str, str | None, Any]], path: Path) -> TablePr
         pd.DataFrame(rows, columns=columns),
         f"{path.name}, read with nas-bench-201 {version('nas-bench-201')}",
         EPOCHS,
+        pd.DataFrame(costs, columns=PARTS["costs"]),
     )
     return TablePreview(content, content.accuracy.head(PREVIEW_ROWS))
 
@@ -139,6 +149,29 @@ def _accuracies(result: Any, architecture: int, place: str) -> Iterator[tuple[An
             for seed, trial in result.query(training).items():
                 accuracy = float(trial.get_eval(evaluation)["accuracy"])
                 yield dataset, kind, architecture, int(seed), accuracy, place
+
+
+def _costs(result: Any, architecture: int) -> Iterator[tuple[Any, ...]]:
+    """Costs on each data set, means over seeds."""
+    trained = result.get_dataset_names()
+    for dataset, kind, training, _ in _SETS:
+        if kind == "validation" and training in trained:
+            costs = result.get_compute_costs(training)
+            latency, train_time = (
+                math.nan if costs[name] is None else float(costs[name])
+                for name in ("latency", "T-train@total")
+            )
+            yield dataset, architecture, _parameters(result, training), latency, train_time
+
+
+def _parameters(result: Any, training: str) -> float:
+    """Number of parameters, which trials hold in millions.
+
+    Where trials of an architecture disagree, that of seed 888 is right: so NATS-Bench's own API.
+    """
+    millions = {seed: trial.params for seed, trial in result.query(training).items()}
+    agree = len({f"{value:.5f}" for value in millions.values()}) == 1
+    return float(round((np.mean(list(millions.values())) if agree else millions[888]) * 1e6))
 
 
 def _results(records: Any, key: str, place: str) -> Any:

@@ -1,4 +1,4 @@
-"""The accuracy tables of a data folder, and loading accuracies from them.
+"""The accuracy tables of a data folder, and loading accuracies, seeds and costs from them.
 
 In all functions ``data_dir`` is the data folder, by default ``fewshot_core.data_folder.data_dir``.
 """
@@ -94,13 +94,34 @@ def load_seeds(
         UnknownNameError: As ``load_accuracy``.
         TableError: As ``load_accuracy``, or if the table has only means.
     """
-    return _load("seeds", _find_table(dataset, kind, source, data_dir), dataset, kind)
+    table = _find_table(dataset, kind, source, data_dir)
+    return _load("seeds", table, dataset, kind, "accuracies by seed")
 
 
-def _load(part: str, table: Table, dataset: str, kind: str) -> pd.DataFrame:
+def load_costs(
+    dataset: str, source: Path | str | None = None, data_dir: Path | str | None = None
+) -> pd.DataFrame:
+    """Load the costs of every architecture, by default from the packaged table.
+
+    Returns:
+        Columns architecture (index), parameters (their number), latency (seconds for a batch) and
+        train_time (seconds for the whole training; on CIFAR-10 with half of the training images),
+        means over seeds, sorted by architecture.
+
+    Raises:
+        UnknownNameError: If there is no such data set or table.
+        TableError: If the table has no costs, or is damaged.
+    """
+    DATASETS.get(dataset)
+    table = _open_source(source or PACKAGED_TABLE, data_dir)
+    return _load("costs", table, dataset, None, f"costs on {dataset}")
+
+
+def _load(
+    part: str, table: Table, dataset: str, kind: str | None, what: str = "accuracies"
+) -> pd.DataFrame:
     rows = table.read(part, dataset, kind)
     if rows is None or rows.empty:
-        what = "accuracies by seed" if part == "seeds" else "accuracies"
         raise TableError(
             f"the table {table.info.name!r} has no {what}; choose another, like "
             f"{PACKAGED_TABLE!r}, or import one that has them"

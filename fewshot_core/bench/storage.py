@@ -1,11 +1,12 @@
 """The folder of a stored table: ``tables/<name>/`` in the data folder.
 
-It holds ``manifest.json``, ``accuracy.parquet`` and, where seeds are known, ``seeds.parquet``. It
-is written as a whole and never changed in part.
+It holds ``manifest.json``, ``accuracy.parquet`` and, where they are known, ``seeds.parquet`` and
+``costs.parquet``. It is written as a whole and never changed in part.
 """
 
 import json
 import re
+from collections.abc import Container
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,17 +30,23 @@ class Table:
     info: TableInfo
     data: Path | TableContent
 
-    def read(self, part: str, dataset: str, kind: str) -> pd.DataFrame | None:
-        """Rows of one of ``PARTS``, or None if it has none; raises TableError if it is damaged."""
+    def read(self, part: str, dataset: str, kind: str | None) -> pd.DataFrame | None:
+        """Rows of one of ``PARTS``, or None if it has none; raises TableError if it is damaged.
+
+        Costs are of no ``kind``.
+        """
         if isinstance(self.data, TableContent):
             frame = self.data.parts()[part]
             if frame is None:
                 return None
-            return frame[(frame["dataset"] == dataset) & (frame["kind"] == kind)]
+            chosen = frame["dataset"] == dataset
+            return frame[chosen if kind is None else chosen & (frame["kind"] == kind)]
         path = self.data / f"{part}.parquet"
         if not path.exists():
             return None
-        filters = [("dataset", "==", dataset), ("kind", "==", kind)]
+        filters = [("dataset", "==", dataset)]
+        if kind is not None:
+            filters.append(("kind", "==", kind))
         try:
             return pd.read_parquet(path, filters=filters)
         except (OSError, ValueError, pa.ArrowException) as error:
@@ -85,8 +92,11 @@ def write_table(
     return info
 
 
-def open_table(folder: Path) -> Table:
-    """Open a stored table after a quick check of its files; raises TableError if it is damaged."""
+def open_table(folder: Path, required: Container[str] = ("accuracy",)) -> Table:
+    """Open a stored table after a quick check of its files.
+
+    Raises TableError if it is damaged or a required part is missing.
+    """
     name = folder.name
     try:
         info = TableInfo.from_dict(json.loads((folder / _MANIFEST).read_text(encoding="utf-8")))
@@ -98,7 +108,7 @@ def open_table(folder: Path) -> Table:
         raise _damaged(name, f"its manifest is of the table {info.name!r}")
     for part, columns in PARTS.items():
         path = folder / f"{part}.parquet"
-        if part == "accuracy" or path.exists():
+        if part in required or path.exists():
             try:
                 found = pq.read_schema(path).names
             except (OSError, pa.ArrowException) as error:

@@ -42,6 +42,7 @@ FORMS = {
 PARTS = {
     "accuracy": ["dataset", "kind", "architecture", "accuracy_mean", "accuracy_std", "seeds"],
     "seeds": ["dataset", "kind", "architecture", "seed", "accuracy"],
+    "costs": ["dataset", "architecture", "parameters", "latency", "train_time"],
 }
 """The parts of a table and their columns; see ``TableContent``."""
 
@@ -200,20 +201,21 @@ def _check_choice(what: str, value: str, choices: Sequence[str] | Mapping[str, A
 
 @dataclass(frozen=True)
 class TableContent:
-    """The accuracies of a table in percent and, where they are known, those of every seed.
+    """The accuracies of a table in percent and, where known, those of every seed, and costs.
 
     Columns as in ``PARTS``; accuracy_std is the sample deviation over seeds, NaN for one or an
-    unknown number, and seeds their number, NA where unknown.
+    unknown number, and seeds their number, NA where unknown. Costs are as in ``load_costs``.
     """
 
     source: str
     sets: tuple[TableSet, ...]
     accuracy: pd.DataFrame
     seeds: pd.DataFrame | None = None
+    costs: pd.DataFrame | None = None
 
     def parts(self) -> dict[str, pd.DataFrame | None]:
         """Its frames by their names in ``PARTS``."""
-        return {"accuracy": self.accuracy, "seeds": self.seeds}
+        return {"accuracy": self.accuracy, "seeds": self.seeds, "costs": self.costs}
 
 
 @dataclass(frozen=True)
@@ -256,7 +258,9 @@ class TablePreview:
         return self.content
 
 
-def make_content(rows: pd.DataFrame, source: str, epochs: int | None) -> TableContent:
+def make_content(
+    rows: pd.DataFrame, source: str, epochs: int | None, costs: pd.DataFrame | None = None
+) -> TableContent:
     """Check accuracies and make the content of a table of them.
 
     Rows have columns dataset, kind, architecture, accuracy and place (where the row was found, for
@@ -284,7 +288,7 @@ def make_content(rows: pd.DataFrame, source: str, epochs: int | None) -> TableCo
         )
         accuracy = accuracy.sort_values(_KEYS, ignore_index=True)
         seeds = None
-    return TableContent(source, _describe_sets(accuracy, epochs), accuracy, seeds)
+    return TableContent(source, _describe_sets(accuracy, epochs), accuracy, seeds, costs)
 
 
 def check_complete(rows: pd.DataFrame, source: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from nas_201_api import NASBench201API
 
-from fewshot_core.bench import import_table, load_accuracy, load_seeds
+from fewshot_core.bench import import_table, load_accuracy, load_costs, load_seeds
 from fewshot_core.bench.archive_importers import read_nasbench201_file, read_nats_folder
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError
@@ -48,10 +48,14 @@ def test_a_file_of_nasbench201_gives_the_values_of_the_package(content, path, da
             assert found == pytest.approx(expected, abs=1e-12)
 
 
-def test_seeds_are_stored(content, path, data_folder):
+def test_seeds_and_costs_are_stored(content, path, data_folder):
     torch.save(content, path)
     import_table(path, name="api", data_dir=data_folder)
     assert load_seeds("cifar100", "test", "api", data_folder)["seed"].tolist() == SEEDS * 3
+    costs = load_costs("cifar10", "api", data_folder)
+    assert costs["parameters"].tolist() == [73306.0] * 3
+    assert costs["latency"].tolist() == pytest.approx([0.02] * 3)
+    assert costs["train_time"].tolist() == pytest.approx([500.0] * 3)
 
 
 def test_files_of_the_time_of_the_benchmark_are_read(content, path):
@@ -129,12 +133,15 @@ def test_test_accuracies_agree_with_the_export(real_nats, nats_csv, tmp_path):
         )
 
 
-def test_validation_accuracies_resemble_the_packaged_table(real_nats, tmp_path, packaged_dir):
+def test_validation_and_costs_resemble_the_packaged_table(real_nats, tmp_path, packaged_dir):
     name = import_table(real_nats, data_dir=tmp_path).name
     for dataset in DATASETS.names():
         ours = load_accuracy(dataset, "validation", name, tmp_path).set_index("architecture")
         packaged = load_accuracy(dataset, data_dir=packaged_dir).loc[ours.index]
         assert (ours["accuracy_mean"] - packaged["accuracy_mean"]).abs().max() < 1
+        costs = load_costs(dataset, name, tmp_path).set_index("architecture")
+        packaged = load_costs(dataset, data_dir=packaged_dir).set_index("architecture")
+        assert np.allclose(costs, packaged.loc[costs.index])
 
 
 def test_real_seeds_are_stored_and_the_set_is_incomplete(real_nats, data_folder):
@@ -153,6 +160,15 @@ def test_both_archives_hold_the_same_records(content, path, nats):
     ours, other = read_nats_folder(nats).content, read_nasbench201_file(path).content
     for name, frame in ours.parts().items():
         pd.testing.assert_frame_equal(frame, other.parts()[name])
+
+
+def test_of_two_numbers_of_parameters_that_of_seed_888_counts(nats):
+    def spoil(value):
+        value["200"]["all_results"]["cifar100", 777]["params"] = 0.5
+
+    rewrite(nats / "000001.pickle.pbz2", spoil)
+    costs = read_nats_folder(nats).content.costs
+    assert costs["parameters"].unique().tolist() == [73306.0]
 
 
 def test_the_meta_file_is_not_needed(nats):

@@ -13,6 +13,7 @@ from fewshot_core.bench import (
     import_table,
     list_tables,
     load_accuracy,
+    load_costs,
     load_seeds,
     packaged,
     remove_table,
@@ -91,10 +92,14 @@ def test_a_table_without_the_kind_is_refused(packaged_dir):
         load_accuracy("cifar10", "test", PACKAGED_TABLE, packaged_dir)
 
 
-def test_seeds_that_are_not_known_are_refused(add, data_folder):
+def test_seeds_and_costs_that_are_not_known_are_refused(add, data_folder, nats_csv):
     add("means")
     with pytest.raises(TableError, match="'means' has no accuracies by seed"):
         load_seeds("cifar10", "test", "means", data_folder)
+    with pytest.raises(TableError, match="'means' has no costs on cifar10"):
+        load_costs("cifar10", "means", data_folder)
+    with pytest.raises(TableError, match=r"'nats_bench.csv' has no costs on cifar10"):
+        load_costs("cifar10", nats_csv, data_folder)
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +224,10 @@ def test_it_gives_the_values_of_the_package(packaged_dir, dataset, file):
 
     seeds = load_seeds(dataset, data_dir=packaged_dir)
     assert seeds[seeds["architecture"] == index]["accuracy"].tolist() == entry["val_acc"]
+    costs = load_costs(dataset, data_dir=packaged_dir).loc[index]
+    assert costs["parameters"] == round(entry["model_size"][0] * 1e6)
+    assert costs["latency"] == pytest.approx(entry["latency"][0])
+    assert costs["train_time"] == pytest.approx(entry["train_time"][0])
 
 
 def test_the_manifest_says_where_it_came_from(packaged_dir):
@@ -242,6 +251,12 @@ def test_a_damaged_packaged_table_is_written_again(data_folder):
     assert len(load_accuracy("cifar10", data_dir=data_folder)) == 15625
 
 
+def test_a_packaged_table_without_costs_is_written_again(data_folder):
+    expected = load_costs("cifar10", data_dir=data_folder)
+    (data_folder / "tables" / PACKAGED_TABLE / "costs.parquet").unlink()
+    assert load_costs("cifar10", data_dir=data_folder).equals(expected)
+
+
 def test_two_processes_may_store_the_packaged_table_at_once(tmp_path):
     context = multiprocessing.get_context("spawn")
     with context.Pool(2) as pool:
@@ -252,7 +267,9 @@ def test_two_processes_may_store_the_packaged_table_at_once(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("entry", [{}, {"val_acc": ["high"]}, 5])
+@pytest.mark.parametrize(
+    "entry", [{}, {"val_acc": [1.0]}, {name: ["high"] for name in packaged._METRICS}, 5]
+)
 def test_a_damaged_package_is_refused(tmp_path, monkeypatch, entry):
     file = tmp_path / "cifar10.pkl"
     file.write_bytes(pickle.dumps({"000000": entry}))
