@@ -85,8 +85,13 @@ def per_sample(supernet: Supernet, batch: Batch) -> Works:
         found = weight_gradient_products(supernet, batch.images, losses(batch))
         return torch.from_numpy(found.products)
 
+    def composed() -> Tensor:
+        with composing(supernet):
+            return package()
+
     return {
         "per-sample products": package,
+        "per-sample products, composed": composed,
         f"vmap in chunks of {CHUNK}": partial(products_by_vmap, supernet, batch),
     }
 

@@ -9,6 +9,7 @@ time and multiplied at once: for 64 samples of 1.7 million weights that saves 43
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
-from torch.nn.grad import conv2d_weight
 from torch.overrides import TorchFunctionMode
 
 from fewshot_core.metrics.gradients import precise
-from fewshot_core.nets import held_statistics, probed_weights
+from fewshot_core.nets import held_statistics, per_sample_gradients, probed_weights, tapped
 
 Quantity = Callable[[Tensor], Tensor]
 """Maps logits (B, classes) to one number per sample, (B,), each of that sample's logits only."""
@@ -74,7 +74,8 @@ def weight_gradient_products(
     }
     weights = [parameter for parameter in parameters.values() if parameter.requires_grad]
     result = GradientProducts.zeros(len(images), sum(weight.numel() for weight in weights))
-    with held_statistics(network), _LayerTaps(weights, result) as taps:
+    taps = _LayerTaps(weights, result)
+    with held_statistics(network), tapped(network, taps.tap), taps:
         total = quantity(functional_call(network, parameters, (images,))).sum()
     if total.requires_grad:
         torch.autograd.backward(total, inputs=taps.leaves)
@@ -126,19 +127,24 @@ class _LayerTaps(TorchFunctionMode):
         call = dict(zip(_ARGUMENTS, args, strict=False)) | (kwargs or {})
         if func not in _LAYERS or not call["weight"].requires_grad:
             return func(*args, **(kwargs or {}))
-        weight = call["weight"]
-        self._calls[id(weight)] += 1
-        self._joined = self._joined or not weight.is_leaf
-        output = func(**call | {"weight": weight.detach()})
+        account = self.tap(call["weight"])
+        output = func(**call | {"weight": call["weight"].detach()})
         if not output.requires_grad:
             self.leaves.append(output.requires_grad_())
             output = output.clone()  # which may be changed in place
 
-        def account(gradient: Tensor) -> None:
-            self._add(weight, _LAYERS[func](gradient, **call))
+        def reached(gradient: Tensor | None) -> None:
+            if gradient is not None:  # something behind it depends on the layer
+                account(_LAYERS[func](gradient, **call))
 
-        output.register_hook(account)
+        output.register_hook(reached)
         return output
+
+    def tap(self, weight: Tensor) -> Callable[[Tensor], None]:
+        """Expect the gradients of a weight from one more layer; return what takes them."""
+        self._calls[id(weight)] += 1
+        self._joined = self._joined or not weight.is_leaf
+        return partial(self._add, weight)
 
     def _add(self, weight: Tensor, gradients: Tensor) -> None:
         """Add the gradients, (B, *weight.shape), of one layer that uses a weight."""
@@ -177,25 +183,14 @@ def _of_convolution(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Map the gradients at a convolution's output, (B, O, H, W), to (B, *weight.shape).
-
-    The samples become groups of one convolution.
-    """
+    """Map the gradients at a convolution's output, (B, O, H, W), to (B, *weight.shape)."""
     if padding == "same":
         height, width = (np.multiply(weight.shape[2:], dilation) - dilation).tolist()
         sides = width // 2, width - width // 2, height // 2, height - height // 2
         input = functional.pad(input, sides)
-    samples, outputs = gradient.shape[:2]
-    found: Tensor = conv2d_weight(  # type: ignore[no-untyped-call]
-        input.detach().reshape(1, -1, *input.shape[2:]),
-        (samples * outputs, *weight.shape[1:]),
-        gradient.reshape(1, -1, *gradient.shape[2:]),
-        stride,
-        0 if isinstance(padding, str) else padding,
-        dilation,
-        samples * groups,
-    )
-    return found.view(samples, *weight.shape)
+    around = 0 if isinstance(padding, str) else padding
+    features = input.detach()
+    return per_sample_gradients(gradient, features, weight.shape, stride, around, dilation, groups)
 
 
 def _of_linear(

@@ -1,8 +1,13 @@
 """The supernet of NAS-Bench-201 and its restriction to sub-spaces."""
 
-from fewshot_core.nets.cell import composing
+from fewshot_core.nets.cell import composing, tapped
 from fewshot_core.nets.checkpoint import load_checkpoint
-from fewshot_core.nets.layers import BatchNorm, held_statistics, normalisations
+from fewshot_core.nets.layers import (
+    BatchNorm,
+    held_statistics,
+    normalisations,
+    per_sample_gradients,
+)
 from fewshot_core.nets.supernet import (
     Supernet,
     count_parameters,
@@ -17,5 +22,7 @@ __all__ = [
     "held_statistics",
     "load_checkpoint",
     "normalisations",
+    "per_sample_gradients",
     "probed_weights",
+    "tapped",
 ]

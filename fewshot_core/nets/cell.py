@@ -1,6 +1,6 @@
 """The cell: four nodes, six edges, and on each edge a weighted sum of its enabled operations."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from fewshot_core.nets.fast_cell import fast_cell
+from fewshot_core.nets.fast_cell import Tap, fast_cell
 from fewshot_core.nets.layers import ConvNorm, temporarily
 from fewshot_core.nets.wiring import KERNELS, Wiring, edge_name, wiring_of
 from fewshot_core.space import OPERATIONS, SubSpace
@@ -46,6 +46,7 @@ class Cell(nn.Module):
         super().__init__()
         self.sub_space = sub_space
         self.composed = False
+        self.tap: Callable[[Tensor], Tap] | None = None
         for edge, operations in enumerate(sub_space.enabled):
             self.add_module(edge_name(edge), Edge(channels, operations))
 
@@ -70,13 +71,19 @@ class Cell(nn.Module):
         layers = [self.layer(name) for name in wiring.convolutions]
         if not self._may_be_fast(features, layers):
             return self._compose(wiring, features, wiring.uniform if shares is None else shares)
+        weights = [layer.conv.weight for layer in layers]
+        taps = None
+        if self.tap is not None:
+            taps = [self.tap(weight) for weight in weights]
+            weights = [weight.detach() for weight in weights]
         return fast_cell(
             wiring,
             partial(self._compose_with, path),
             layers[0].norm.eps if layers else 0.0,
+            taps,
             features,
             None if shares is None else shares.to(features.dtype),
-            *(layer.conv.weight for layer in layers),
+            *weights,
             *(layer.norm.weight for layer in layers),
             *(layer.norm.bias for layer in layers),
         )
@@ -94,7 +101,9 @@ class Cell(nn.Module):
             and features.device.type == "cpu"
             and not torch.is_autocast_enabled("cpu")
             and not torch.compiler.is_compiling()
-            and all(layer.norm.mode == "batch" and not layer.norm.held for layer in layers)
+            and all(layer.norm.mode == "batch" for layer in layers)
+            and (self.tap is not None or not any(layer.norm.held for layer in layers))
+            and (self.tap is None or features.requires_grad)
         )
 
     def _compose(self, wiring: Wiring, features: Tensor, shares: Shares) -> Tensor:
@@ -145,6 +154,16 @@ def composing(network: nn.Module) -> AbstractContextManager[None]:
     """
     cells = [module for module in network.modules() if isinstance(module, Cell)]
     return temporarily(cells, "composed", True)
+
+
+def tapped(network: nn.Module, tap: Callable[[Tensor], Tap]) -> AbstractContextManager[None]:
+    """Let the cells inside a module, where they may, compute with constant statistics.
+
+    A cell gives every weight that it uses to ``tap``, and the gradients of that weight for each
+    sample to what it gets in return.
+    """
+    cells = [module for module in network.modules() if isinstance(module, Cell)]
+    return temporarily(cells, "tap", tap)
 
 
 def _average(features: Tensor) -> Tensor:

@@ -25,10 +25,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fewshot_core.nets.layers import pixel_shares, pixel_sums, pooled_backward
+from fewshot_core.nets.layers import (
+    per_sample_gradients,
+    pixel_shares,
+    pixel_sums,
+    pooled_backward,
+)
 from fewshot_core.nets.wiring import Link, Wiring
 
 PIXELS = (2, 3)
+
+Tap = Callable[[Tensor], None]
+"""Takes the gradients of a convolution's weight for each sample, (B, *weight.shape)."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,8 @@ class Saved:
         pooled: The same features pooled, None where no link does, or likewise.
         rectified: Their ReLU, or None where no convolution reads it.
         inverses: One over the standard deviations of the convolutions' outputs, (K, C).
-        centred: The outputs of the convolutions, without their means.
+        centred: The outputs of the convolutions, without their means; none where statistics are
+            constants.
     """
 
     nodes: Sequence[Tensor | None]
@@ -69,6 +78,7 @@ class ForwardPass:
         tensors: Of all K convolutions the weights, then batch norm's weights, then its biases.
         epsilon: What batch norm adds to variances.
         of_shares: Whether the gradient of shares will be wanted.
+        held: Whether statistics are constants in the backward pass.
     """
 
     wiring: Wiring
@@ -76,6 +86,7 @@ class ForwardPass:
     tensors: Sequence[Tensor]
     epsilon: float
     of_shares: bool
+    held: bool = False
 
     def __call__(self, features: Tensor) -> tuple[Tensor, Saved]:
         """Map (B, C, H, W), channels last, to the same shape, and to what is saved."""
@@ -97,7 +108,8 @@ class ForwardPass:
         if self.of_shares:
             nodes[:] = self._nodes
             pooled = [self._pooled.get(("pool", source)) for source in range(3)]
-        return output, Saved(nodes, pooled, rectified, self._inverses, self._centred)
+        centred = [] if self.held else self._centred
+        return output, Saved(nodes, pooled, rectified, self._inverses, centred)
 
     def _convolve(self, source: int) -> Tensor | None:
         """Convolve a node's ReLU by all that read it; return it, or None where nothing does."""
@@ -227,6 +239,7 @@ class BackwardPass:
         wiring, shares, tensors: As in the forward pass.
         saved: What the forward pass left.
         needed: Whether gradients are wanted: of the features, of the shares, of each tensor.
+        taps: Where statistics are constants: what takes the per-sample gradients of each weight.
     """
 
     wiring: Wiring
@@ -234,6 +247,7 @@ class BackwardPass:
     tensors: Sequence[Tensor]
     saved: Saved
     needed: Sequence[bool]
+    taps: Sequence[Tap] | None = None
 
     def __call__(self, gradient: Tensor) -> list[Tensor | None]:
         """Map the gradient of the cell's output to those of its input, shares and tensors.
@@ -280,6 +294,9 @@ class BackwardPass:
         numbers = [number for link in links for number in link.convolutions]
         if not numbers:
             return
+        if self.taps is not None:
+            self._spread_held(links, gradient, self.taps)
+            return
         for number in numbers:
             self._sums[number] = self._summed(gradient, self.saved.centred[number])
         means = self._sums[numbers[0]][0] / (gradient.numel() // gradient.shape[1])
@@ -287,6 +304,36 @@ class BackwardPass:
         for link in links:
             for number in link.convolutions:
                 self._convolve(number, link.source, centred)
+
+    def _spread_held(self, links: Sequence[Link], gradient: Tensor, taps: Sequence[Tap]) -> None:
+        """Do so with constant statistics, through which batch norm is a factor per channel.
+
+        All convolutions of a link then meet the same features and the same gradient. They act as
+        one with the sum of their kernels, and the gradients of a smaller kernel are the middle of
+        those of a larger one.
+        """
+        for link in links:
+            if not link.convolutions:
+                continue
+            features = self.saved.rectified[link.source]
+            assert features is not None
+            sizes = [self._kernels[number].shape[-1] for number in link.convolutions]
+            padding = max(sizes) // 2
+            kernels = [
+                functional.pad(self._kernels[number], (padding - size // 2,) * 4)
+                for number, size in zip(link.convolutions, sizes, strict=True)
+            ]
+            kernel = torch.stack(kernels).sum(0)
+            inputs, _, _ = _convolution_backward(
+                gradient, features, kernel, None, [1, 1], [padding] * 2, [1, 1], False, [0, 0], 1,
+                [True, False, False],
+            )  # fmt: skip
+            before = self._convolved[link.source]
+            self._convolved[link.source] = inputs if before is None else before.add_(inputs)
+            found = per_sample_gradients(gradient, features, kernel.shape, padding=padding)
+            for number, size in zip(link.convolutions, sizes, strict=True):
+                here = slice(padding - size // 2, padding + size // 2 + 1)
+                taps[number](found[..., here, here] * self._factors[number])
 
     def _summed(self, gradient: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
         """Sums of a gradient and of its products with an output, each (C,)."""
@@ -394,13 +441,15 @@ class _FastCell(torch.autograd.Function):
         wiring: Wiring,
         compose: Compose,
         epsilon: float,
+        taps: Sequence[Tap] | None,
         features: Tensor,
         shares: Tensor | None,
         *tensors: Tensor,
     ) -> Tensor:
-        ctx.wiring, ctx.compose = wiring, compose
+        ctx.wiring, ctx.compose, ctx.taps = wiring, compose, taps
         ctx.shares = wiring.uniform if shares is None else shares.tolist()
-        run = ForwardPass(wiring, ctx.shares, tensors, epsilon, ctx.needs_input_grad[4])
+        held, of_shares = taps is not None, ctx.needs_input_grad[5]
+        run = ForwardPass(wiring, ctx.shares, tensors, epsilon, of_shares, held)
         output, saved = run(features.contiguous(memory_format=torch.channels_last))
         ctx.save_for_backward(features, shares, *tensors, *saved.flat())
         return output
@@ -411,23 +460,24 @@ class _FastCell(torch.autograd.Function):
         count = 3 * len(ctx.wiring.convolutions)
         features, shares, *others = ctx.saved_tensors
         tensors, saved = others[:count], Saved.from_flat(others[count:])
-        needed = ctx.needs_input_grad[3:]  # the first three inputs are no tensors
+        needed = ctx.needs_input_grad[4:]  # the first four inputs are no tensors
         if torch.is_grad_enabled():  # a derivative of this derivative is wanted
             inputs = [features, shares, *tensors]
             found = _differentiable(ctx.compose, gradient, inputs, needed)
         else:
-            run = BackwardPass(ctx.wiring, ctx.shares, tensors, saved, needed)
+            run = BackwardPass(ctx.wiring, ctx.shares, tensors, saved, needed, ctx.taps)
             found = run(gradient.contiguous(memory_format=torch.channels_last))
-        return None, None, None, *found
+        return None, None, None, None, *found
 
 
 fast_cell: Callable[..., Tensor] = cast(Any, _FastCell).apply
 """Compute a cell whose batch norm uses the statistics of the batch.
 
 Its arguments are the edges, a ``Wiring``; the same cell operation by operation, a ``Compose``, for
-second derivatives; what batch norm adds to variances; the features, (B, C, H, W); the weight of
-each operation by position, or None for ``wiring.uniform``; then, of all convolutions, the weights,
-batch norm's weights and batch norm's biases.
+second derivatives; what batch norm adds to variances; a ``Tap`` of each convolution, or None, with
+which statistics are constants and there are no other gradients of weights; the features,
+(B, C, H, W); the weight of each operation by position, or None for ``wiring.uniform``; then, of all
+convolutions, the weights, batch norm's weights and batch norm's biases.
 """
 
 

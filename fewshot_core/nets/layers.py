@@ -5,13 +5,14 @@ up nine pixels, and then one multiplication for each pixel, are not.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.grad import conv2d_weight
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -69,6 +70,41 @@ def held_statistics(network: nn.Module) -> AbstractContextManager[None]:
     statistics this is so anyway, and nothing changes.
     """
     return temporarily(normalisations(network), "held", True)
+
+
+def per_sample_gradients(
+    gradient: Tensor,
+    features: Tensor,
+    shape: Sequence[int],
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Map gradients at a convolution's output to those of its weight for each sample.
+
+    The samples become groups of one convolution.
+
+    Args:
+        gradient: Shape (B, O, H, W).
+        features: What is convolved, (B, I, H, W).
+        shape: The shape of the weight.
+        stride: As in ``conv2d``, like all others.
+
+    Returns:
+        Shape (B, *shape).
+    """
+    samples, outputs = gradient.shape[:2]
+    found: Tensor = conv2d_weight(  # type: ignore[no-untyped-call]
+        features.reshape(1, -1, *features.shape[2:]),
+        (samples * outputs, *shape[1:]),
+        gradient.reshape(1, -1, *gradient.shape[2:]),
+        stride,
+        padding,
+        dilation,
+        samples * groups,
+    )
+    return found.view(samples, *shape)
 
 
 class ConvNorm(nn.Module):
