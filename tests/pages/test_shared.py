@@ -4,15 +4,22 @@ import json
 from dataclasses import fields, replace
 
 import plotly.graph_objects as go
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from fewshot_core.dashboard.shared.controls import plain
 from fewshot_core.dashboard.shared.figures import Picture, cached_figure
 from fewshot_core.dashboard.shared.requests import OPTION_TEXTS, readers_of
-from fewshot_core.dashboard.shared.splits import distinct_labels, options_label, split_label
+from fewshot_core.dashboard.shared.splits import (
+    distinct_labels,
+    full_label,
+    options_label,
+    split_label,
+)
 from fewshot_core.plots import alternative
 from fewshot_core.runs import Network, SplitRequest
 from fewshot_core.search import PRESETS, SearchOptions, TrainingOptions
+from fewshot_core.splitting import TreeOptions
 
 LARGE, SMALL = "16 channels, 5 cells", "4 channels, 1 cell"
 
@@ -103,13 +110,72 @@ def test_splits_of_one_metric_are_distinguished_by_seed_and_weights():
         "c": SplitRequest("cifar10", "snip", network=Network(checkpoint="supernet.pt")),
         "d": SplitRequest("cifar10", "ntk"),
     }
-    labels = {key: split_label(request, f"split-{key}") for key, request in requests.items()}
+    labels = {key: full_label(request, f"split-{key}") for key, request in requests.items()}
     assert distinct_labels(labels) == {
-        "a": "snip · seed 0",
-        "b": "snip · seed 1",
+        "a": "snip · untrained · seed 0",
+        "b": "snip · untrained · seed 1",
         "c": "snip · trained · seed 0",
         "d": "ntk",
     }
+
+
+SNIP = SplitRequest("cifar10", "snip")
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (replace(SNIP, network=Network(seed=3)), ["weight seed 0", "weight seed 3"]),
+        (replace(SNIP, batch_seed=3), ["batch seed 0", "batch seed 3"]),
+        (replace(SNIP, images="synthetic"), ["real", "synthetic"]),
+        (replace(SNIP, images="/data/mine"), ["real", "images mine"]),
+        (replace(SNIP, batch_size=16), ["batch size 64", "batch size 16"]),
+        (replace(SNIP, batches=3), ["batch size 64", "batch size 64 x 3 batches"]),
+        (replace(SNIP, batch_norm="running"), ["batch norm batch", "batch norm running"]),
+        (replace(SNIP, network=Network(8)), [LARGE, "8 channels, 5 cells"]),
+        (replace(SNIP, device="cuda"), ["cpu", "cuda"]),
+        (replace(SNIP, tree=TreeOptions.create(balanced=True)), ["", "balanced"]),
+        (
+            replace(SNIP, tree=TreeOptions.create((0, 2, 1))),
+            ["edges 1<-0, 2<-0, 2<-1", "edges 1<-0, 2<-1, 2<-0"],
+        ),
+    ],
+)
+def test_everything_in_which_two_splits_differ_is_in_their_labels(other, expected):
+    labels = {"a": full_label(SNIP, "split-a"), "b": full_label(other, "split-b")}
+    found = distinct_labels(labels).values()
+    assert list(found) == [f"snip · {part}" if part else "snip" for part in expected]
+
+
+def test_variants_of_a_metric_differ_in_their_labels():
+    paper = SplitRequest("cifar10", "gradientmatching")
+    requests = {"a": paper, "b": replace(paper, variant="shared")}
+    labels = {key: full_label(request, key) for key, request in requests.items()}
+    assert list(distinct_labels(labels).values()) == [
+        "gradientmatching · variant paper",
+        "gradientmatching · variant shared",
+    ]
+
+
+def test_two_checkpoints_are_named():
+    requests = {name: replace(SNIP, network=Network(checkpoint=name)) for name in ("a.pt", "b.pt")}
+    labels = {key: full_label(request, f"split-{key}") for key, request in requests.items()}
+    assert list(distinct_labels(labels).values()) == ["snip · trained (a)", "snip · trained (b)"]
+
+
+def test_a_label_in_a_list_of_any_runs_names_what_is_not_as_usual():
+    label = split_label(replace(SNIP, seed=2, batch_norm="running"), "split-snip-0123456789")
+    parts = f"snip · {LARGE} · untrained · real · weight seed 0 · batch seed 0 · batch norm running"
+    assert set(label.split(" · ")) == {*parts.split(" · "), "seed 2", "012345"}
+    assert split_label(SNIP, "split-x") == f"snip · {LARGE} · untrained · real · seed 0 · x"
+
+
+def test_options_that_no_preset_has_are_all_named():
+    quick = PRESETS.get("quick").search
+    changed = replace(quick, learning_rate=0.5, augment=not quick.augment)
+    size = "8 channels, 1 cell, 20 epochs"
+    augment = str(not quick.augment).lower()
+    assert options_label(changed) == f"{size}, learning rate 0.5, augment {augment}"
 
 
 def test_options_are_named_by_their_preset_or_the_main_difference():

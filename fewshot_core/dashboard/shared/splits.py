@@ -14,11 +14,13 @@ from fewshot_core.dashboard.shared.controls import SEPARATOR, counted, plain
 from fewshot_core.errors import FewshotError
 from fewshot_core.metrics import METRICS
 from fewshot_core.registry import Registry
-from fewshot_core.runs import Request, SearchRequest, SplitRequest
+from fewshot_core.runs import Network, Request, SearchRequest, SplitRequest
 from fewshot_core.runs.folder import FileCache
 from fewshot_core.search import ALGORITHMS, PRESETS, SearchOptions, TrainingOptions, preset_of
-from fewshot_core.space import SubSpace
-from fewshot_core.splitting import SplitTree
+from fewshot_core.search.options import as_text
+from fewshot_core.search.records import CHECKPOINT
+from fewshot_core.space import SubSpace, edge_label
+from fewshot_core.splitting import SplitTree, TreeOptions
 from fewshot_core.splitting.files import imported_names, imported_path, read_imported
 from fewshot_core.store import Store
 
@@ -27,6 +29,7 @@ FILE = "file-"
 
 _DEMO = f"{SEPARATOR}demo"
 _CACHED = 256
+_TRAINED, _WEIGHT_SEED, _BATCH_SEED = "trained", "weight seed ", "batch seed "
 
 
 def record_label(registry: Registry[Any], name: str) -> str:
@@ -55,30 +58,84 @@ def search_label(request: SearchRequest, synthetic: bool = False) -> str:
     """Return the common label of searches that differ only by sub-space and seed."""
     parts = [record_label(ALGORITHMS, request.algorithm), options_label(request.options)]
     if request.checkpoint is not None:
-        parts.append("inherited weights")
+        parts.append(f"inherited weights ({_weights(request.checkpoint)})")
+    parts += ["compiled"] * request.compiled + [request.device] * (request.device != "cpu")
     return SEPARATOR.join([*parts, *(["synthetic"] if synthetic else [])])
 
 
+def _weights(checkpoint: str) -> str:
+    """Return the short name of a checkpoint: that of its run, or of its file."""
+    path = Path(checkpoint)
+    return path.parent.name if path.name == CHECKPOINT else path.stem
+
+
 def split_label(request: SplitRequest, run_id: str) -> str:
-    """Return the full label of a split; it ends with six characters of its run's name."""
-    network = request.network
-    parts = [record_label(METRICS, request.metric)]
-    if request.variant != "paper":
-        parts.append(request.variant)
-    parts.append(_network(network.channels, network.cells_per_stage))
-    if network.checkpoint is not None:
-        parts.append("trained")
+    """Return the label of a split in a list of any runs: it leaves out what is as by default."""
+    main, details = _parts(request)
+    seed = request.seed
+    usual = replace(request, variant="paper", batch_norm="batch", batch_size=64, batches=1)
+    usual = replace(usual, batch_seed=seed, network=Network(seed=seed), tree=TreeOptions())
+    details = [part for part in details if part not in _parts(usual)[1]]
+    return SEPARATOR.join([*main, *details, f"seed {request.seed}", _end(run_id)])
+
+
+def full_label(request: SplitRequest, run_id: str) -> str:
+    """Return all in which splits can differ; ``distinct_labels`` shortens it."""
+    main, details = _parts(request)
+    return SEPARATOR.join([*main, *details, f"seed {request.seed}", _end(run_id)])
+
+
+def _end(run_id: str) -> str:
+    return run_id.rpartition("-")[2][:6]
+
+
+def _parts(request: SplitRequest) -> tuple[list[str], list[str]]:
+    """Return the main parts of a split's label and the others, but for its seed and its end."""
+    network, tree = request.network, request.tree
+    main = [record_label(METRICS, request.metric)]
+    details = [f"variant {request.variant}"]
+    main.append(_network(network.channels, network.cells_per_stage))
+    if network.checkpoint is None:
+        main.append("untrained")
+        details.append(f"{_WEIGHT_SEED}{network.seed}")
+    else:
+        main.append(f"{_TRAINED} ({_weights(network.checkpoint)})")
     if request.needs_images:
-        parts += _synthetic(request.images)
-    return SEPARATOR.join([*parts, f"seed {request.seed}", run_id.rpartition("-")[2][:6]])
+        synthetic = _synthetic(request.images)
+        main += synthetic or [f"images {Path(request.images).name}" if request.images else "real"]
+        several = f" x {request.batches} batches" * (request.batches > 1)
+        details.append(f"batch size {request.batch_size}{several}")
+        details.append(f"{_BATCH_SEED}{request.batch_seed}")
+        details.append(f"batch norm {request.batch_norm}")
+    edges = ", ".join(map(edge_label, tree.edges))
+    details.append(f"edges {edges}" if tree.policy == "fixed" else f"{tree.policy} edges")
+    details.append(f"{len(tree.edges)} levels of {', '.join(map(str, tree.groups))} groups")
+    if tree.balanced:
+        details.append("balanced")
+    if tree.warm_up_epochs:
+        details.append(f"warm-up {tree.warm_up_epochs} epochs of {tree.warm_up_images:,} images")
+    return main, [*details, request.device]
 
 
 def options_label(options: SearchOptions | TrainingOptions) -> str:
-    """Return the preset that options are from, or their size and epochs."""
+    """Return the preset that options are from, or all that differs from the nearest one."""
     preset = preset_of(options)
     if preset is not None:
         return PRESETS.get(preset).label
-    return f"{_network(options.channels, options.cells_per_stage)}, {options.epochs} epochs"
+    of_kind = [p.search if isinstance(options, SearchOptions) else p.training for p in PRESETS]
+    changes = min((_changes(options, each) for each in of_kind), key=len)
+    parts = [_network(options.channels, options.cells_per_stage), f"{options.epochs} epochs"]
+    return ", ".join([*parts, *changes])
+
+
+def _changes(options: SearchOptions | TrainingOptions, usual: object) -> list[str]:
+    """Return the options that differ from usual ones, but for those that are named anyway."""
+    named = ("channels", "cells_per_stage", "epochs")
+    return [
+        f"{name.replace('_', ' ')} {as_text(value)}"
+        for name, value in vars(options).items()
+        if name not in named and value != getattr(usual, name)
+    ]
 
 
 def _network(channels: int, cells: int) -> str:
@@ -94,21 +151,33 @@ def distinct_labels(labels: Mapping[str, str]) -> dict[str, str]:
 
     "snip · 16 channels, 5 cells · d20ce9" becomes "snip" where it is the only split by this metric;
     of several by one metric, what they have in common is left out. The end of a run's name stays
-    only where two labels would be the same. Labels of imported splits stay as they are, and those
-    of demo splits keep their mark.
+    only where two labels would be the same. Seeds that go together are named once. Labels of
+    imported splits stay as they are, and those of demo splits keep their mark.
     """
     made = {key: label for key, label in labels.items() if not key.startswith(FILE)}
     parts = {key: label.removesuffix(_DEMO).split(SEPARATOR) for key, label in made.items()}
-    common: dict[str, set[str]] = {}
+    by_metric: dict[str, list[list[str]]] = {}
     for metric, *rest, _ in parts.values():
-        common[metric] = common.get(metric, set(rest)).intersection(rest)
+        by_metric.setdefault(metric, []).append(rest)
     short = {
-        key: SEPARATOR.join([metric, *(part for part in rest if part not in common[metric])])
+        key: SEPARATOR.join([metric, *_distinct(rest, by_metric[metric])])
         for key, (metric, *rest, _) in parts.items()
     }
     short = with_ends(short, {key: row[-1] for key, row in parts.items()})
     marked = {key: label + _DEMO * made[key].endswith(_DEMO) for key, label in short.items()}
     return {**labels, **marked}
+
+
+def _distinct(parts: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the parts of a label in which it differs from others."""
+    common = set(rows[0]).intersection(*rows)
+    found = [part for part in parts if part not in common]
+    if all(len({part.rpartition(" ")[2] for part in row if "seed " in part}) < 2 for row in rows):
+        found = [part for part in found if not part.startswith((_WEIGHT_SEED, _BATCH_SEED))]
+    trained = {part for row in rows for part in row if part.startswith(_TRAINED)}
+    if len(trained) == 1:
+        found = [_TRAINED if part in trained else part for part in found]
+    return found
 
 
 def with_ends(labels: Mapping[str, str], ends: Mapping[str, str]) -> dict[str, str]:
@@ -199,9 +268,9 @@ def _labels(
 
     demo = dict(sorted(demo.items(), key=place))
     return {
-        **{key: split_label(request, key) for key, request in own.items()},
+        **{key: full_label(request, key) for key, request in own.items()},
         **{f"{FILE}{name}": _imported_label(name, dataset) for name in imported},
-        **{key: split_label(request, key) + _DEMO for key, request in demo.items()},
+        **{key: full_label(request, key) + _DEMO for key, request in demo.items()},
     }
 
 
@@ -237,7 +306,7 @@ def _open_finished(store: Store, revision: int, key: str) -> SplitInView:
         key=key,
         leaves=tuple(tree.leaves),
         finished=float(row["finished"]),
-        label=split_label(request, key) + _DEMO * bool(row["demo"]),
+        label=full_label(request, key) + _DEMO * bool(row["demo"]),
         name=record_label(METRICS, tree.metric),
         dataset=request.dataset,
         details=tuple(str(tree.details[p]) for p in ("network", "images") if tree.details.get(p)),
