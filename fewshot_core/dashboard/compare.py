@@ -43,6 +43,7 @@ from fewshot_core.dashboard.shared.figures import (
 from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.sidebar import (
     View,
+    choose_several,
     open_page,
     show_missing_split,
     show_missing_table,
@@ -124,15 +125,8 @@ def _choose_splits(view: View) -> list[SplitInView]:
     if not labels:
         show_missing_split(view)
         return []
-    chosen = st.multiselect(
-        f"Splits of {DATASETS.label(view.dataset)}",
-        list(labels),
-        default=first_of_each_metric(labels)[:_MOST],
-        key="splits",
-        bind="query-params",
-        max_selections=_MOST,
-        format_func=distinct_labels(labels).__getitem__,
-    )
+    label, first = f"Splits of {DATASETS.label(view.dataset)}", first_of_each_metric(labels)[:_MOST]
+    chosen = choose_several(label, distinct_labels(labels), "splits", first, _MOST)
     if not chosen:
         st.info("Choose two splits or more.", icon=":material/compare_arrows:")
     return open_splits(view.workspace.store, chosen)

@@ -54,7 +54,7 @@ def show_home_page() -> None:
 
 def _show_metrics(view: View) -> None:
     dataset = DATASETS.label(view.dataset)
-    if view.split is None:
+    if view.split is None and view.missing is None:
         show_empty(
             f"**No split of {dataset} is finished yet.** Make one: `#params` takes seconds and "
             "needs no images; `gradnorm` and `gradientmatching` use a batch of them.",
@@ -64,6 +64,8 @@ def _show_metrics(view: View) -> None:
         return
     evaluator = load_evaluator(view)
     if evaluator is None:
+        if view.split is None:
+            return
         st.subheader(f"The split in view: {view.split.name} on {dataset}")
         show_figure(draw_split(view.split, None), "home_tree", wide=True)
         show_split_source(view.split, "home_source")

@@ -20,7 +20,13 @@ from fewshot_core.dashboard.shared.controls import (
     show_table,
 )
 from fewshot_core.dashboard.shared.page import SEARCH, SPLIT, Page, Workspace, link_to, show_empty
-from fewshot_core.dashboard.shared.sidebar import open_page
+from fewshot_core.dashboard.shared.sidebar import (
+    is_new,
+    is_restored,
+    open_page,
+    publish,
+    show_missing,
+)
 from fewshot_core.dashboard.shared.splits import request_label
 from fewshot_core.data_folder import demo_dir
 from fewshot_core.datasets import DATASETS
@@ -61,6 +67,7 @@ def show_runs_and_data_page() -> None:
 def _show_runs(workspace: Workspace) -> None:
     st.subheader("Runs")
     runs = workspace.runs()
+    _adopt_chosen(runs)
     if runs:
         every = REFRESH_SECONDS if any(run.active for run in runs) else IDLE_SECONDS
         st.fragment(_show_table, run_every=every)(workspace)
@@ -100,6 +107,15 @@ def _show_table(workspace: Workspace) -> None:
         )
 
 
+def _adopt_chosen(runs: Sequence[RunSummary]) -> None:
+    """Choose the runs that the URL names, where it is a new one."""
+    if is_restored() or is_new("run"):
+        names = {run.run_id for run in runs}
+        wanted = list(filter(None, st.query_params.get("run", "").split(",")))
+        st.session_state[_CHOSEN] = [name for name in wanted if name in names]
+        show_missing([name for name in wanted if name not in names], len(runs))
+
+
 def _filtered(runs: Sequence[RunSummary]) -> list[RunSummary]:
     """Draw the filters and return the runs that pass them."""
     columns = st.columns(4)
@@ -131,7 +147,7 @@ def _choose(shown: Sequence[RunSummary]) -> list[RunSummary]:
     table: a selected row number always means the run that was clicked.
     """
     names = [run.run_id for run in shown]
-    known = st.session_state.setdefault(_CHOSEN, st.query_params.get_all("run"))
+    known = st.session_state.setdefault(_CHOSEN, [])
     digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
     rows = [number for number, name in enumerate(names) if name in known]
     answer = show_table(
@@ -150,6 +166,7 @@ def _choose(shown: Sequence[RunSummary]) -> list[RunSummary]:
     )
     chosen = [shown[row] for row in answer.selection.rows if row < len(shown)]
     st.session_state[_CHOSEN] = [run.run_id for run in chosen]
+    publish({"run": ",".join(st.session_state[_CHOSEN]) or None})
     return chosen
 
 

@@ -291,6 +291,8 @@ def _show_ended(workspace: Workspace, folder: RunFolder) -> None:
 def _show_split(view: View) -> None:
     """Show the split in view: its figures, its tree, its nodes and its sub-spaces."""
     split = view.split
+    if split is None and view.missing is not None:
+        return
     if split is None:
         label = DATASETS.label(view.dataset)
         st.info(

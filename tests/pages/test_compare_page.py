@@ -7,6 +7,7 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
+from fewshot_core.runs import list_runs
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting.files import imported_names, store_splits
 from fewshot_core.splitting.tree import NamedSplit
@@ -41,6 +42,18 @@ def test_an_imported_split_stands_beside_the_others(split_data: Path, open_page:
     page.multiselect(key="splits").set_value([f"file-{name}"]).run()
     assert not page.exception
     assert len(summary(page)) == 1
+
+
+def test_links_name_the_runs_that_are_compared(split_data: Path, open_page: Open):
+    page = open_page(SCRIPT)
+    assert "splits" not in page.query_params
+    (run,) = [run.run_id for run in list_runs(split_data) if "params" in run.run_id]
+    page.multiselect(key="splits").set_value([run]).run()
+    assert page.query_params["splits"] == run
+    page = open_page(SCRIPT, splits=f"{run},split-of-nothing")
+    assert page.multiselect(key="splits").value == [run]
+    assert "This run is not in this data folder" in page.warning[0].value
+    assert "split-of-nothing" in [code.value for code in page.code]
 
 
 def test_an_empty_choice_explains_what_to_do(split_data: Path, open_page: Open):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from fewshot_core.dashboard.shared import sidebar
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import Network, SplitRequest, list_runs, start
 
@@ -67,10 +68,58 @@ def test_a_link_restores_the_choices(script: str, split_data: Path, open_page: O
 def test_a_link_that_names_nothing_known_shows_the_default(
     script: str, split_data: Path, open_page: Open
 ):
-    page = open_page(script, dataset="mnist", top="much", split="split-of-nothing", accuracy="x")
+    page = open_page(script, dataset="mnist", top="much", accuracy="x")
     assert page.sidebar.selectbox(key="dataset").value == "cifar10"
     assert page.sidebar.slider(key="top").value == 1.0
     assert page.sidebar.selectbox(key="split").value.startswith("split-")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_link_to_a_split_that_is_not_here_says_so_and_opens_no_other(
+    script: str, split_data: Path, open_page: Open
+):
+    page = open_page(script, split="split-of-nothing")
+    assert page.sidebar.selectbox(key="split").value == "split-of-nothing"
+    assert "This run is not in this data folder" in page.warning[0].value
+    assert "2 others are here" in page.warning[0].value
+    assert "split-of-nothing" in [code.value for code in page.code]
+    page.sidebar.slider(key="top").set_value(5.0).run()
+    assert "not in this data folder" in page.warning[0].value
+    page.button(key="show_other").click().run()
+    assert not any("not in this data folder" in warning.value for warning in page.warning)
+    assert page.query_params["split"] == page.sidebar.selectbox(key="split").value
+    assert page.query_params["split"] != "split-of-nothing"
+
+
+def test_a_link_to_a_split_shows_its_data_set(split_data: Path, open_page: Open, wait_for):
+    wait_for(start(SplitRequest("cifar100", "params", network=Network(2, 1)), split_data))
+    (run,) = [r.run_id for r in list_runs(split_data) if "cifar100" in r.run_id]
+    page = open_page("pages/1_Split.py", split=run)
+    assert page.sidebar.selectbox(key="dataset").value == "cifar100"
+    assert page.sidebar.selectbox(key="split").value == run
+    assert page.query_params["dataset"] == "cifar100"
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_back_restores_what_was_in_view(
+    script: str, split_data: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
+):
+    page = open_page(script)
+    page.sidebar.selectbox(key="dataset").set_value("cifar100").run()
+    page.sidebar.slider(key="top").set_value(5.0).run()
+    assert page.query_params["dataset"] == "cifar100"
+    assert "split" not in page.query_params
+    run = next(run.run_id for run in list_runs(split_data))
+    monkeypatch.setattr(sidebar, "is_restored", lambda: True)
+    page.query_params.update({"dataset": "cifar10", "split": run})
+    del page.query_params["top"]
+    page.run()
+    assert page.sidebar.selectbox(key="dataset").value == "cifar10"
+    assert page.sidebar.slider(key="top").value == 1.0
+    assert page.sidebar.selectbox(key="split").value == run
+    shown = {key: page.query_params[key] for key in ("dataset", "split")}
+    assert shown == {"dataset": "cifar10", "split": run}
+    assert "top" not in page.query_params
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -112,6 +112,7 @@ def test_a_name_in_the_url_that_is_no_run_chooses_nothing(make: Make, open_page:
     make(PARAMS)
     page = open_page(SCRIPT, run="../../../etc/passwd")
     assert "Choose a row" in texts(page)
+    assert "This run is not in this data folder" in texts(page)
 
 
 def test_configurations_of_two_runs_are_compared(make: Make, open_page: Open, empty_data: Path):

@@ -34,7 +34,15 @@ from fewshot_core.dashboard.shared.controls import (
 )
 from fewshot_core.dashboard.shared.figures import cached_figure, clicked, show_figure, show_source
 from fewshot_core.dashboard.shared.page import SEARCH, link_to, show_empty
-from fewshot_core.dashboard.shared.sidebar import View, choose_option, keep_in_url, open_page
+from fewshot_core.dashboard.shared.sidebar import (
+    View,
+    choose_option,
+    find_missing,
+    keep_in_url,
+    open_page,
+    show_missing,
+    with_missing,
+)
 from fewshot_core.errors import SelectionError
 from fewshot_core.plots import (
     alternative,
@@ -76,11 +84,12 @@ def show_halving_page() -> None:
     """Draw the page: curves with a selection applied, and the import of curves."""
     view = open_page("Halving")
     labels = list_curves(view)
-    if labels:
+    missing = find_missing("curves", labels, view.split.key if view.split else "")
+    if labels or missing:
         left, right = st.columns([3, 1], gap="large")
         curves = None
         with left, show_errors():
-            curves = _choose_curves(view, labels)
+            curves = _choose_curves(view, labels, missing)
         if curves is not None:
             with right:
                 seed = _choose_seed(curves)
@@ -98,11 +107,17 @@ def show_halving_page() -> None:
     show_curve_files(view.workspace, expanded=not labels)
 
 
-def _choose_curves(view: View, labels: Mapping[str, str]) -> CurvesInView:
+def _choose_curves(
+    view: View, labels: Mapping[str, str], missing: str | None
+) -> CurvesInView | None:
     wanted = st.session_state.pop(JUST_IMPORTED, None)
     if wanted in labels:
         st.session_state["curves"] = wanted
-    chosen = choose_option(st.selectbox, "Curves", labels, "curves", unwritten="")
+    names = with_missing(labels, missing)
+    chosen = choose_option(st.selectbox, "Curves", names, "curves", unwritten="")
+    if chosen == missing:
+        show_missing([chosen], len(labels))
+        return None
     return open_curves_in_view(view, chosen, labels[chosen])
 
 

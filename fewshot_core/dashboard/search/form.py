@@ -26,7 +26,13 @@ from fewshot_core.dashboard.shared.requests import (
     choose_source,
     show_options,
 )
-from fewshot_core.dashboard.shared.sidebar import View, choose_option
+from fewshot_core.dashboard.shared.sidebar import (
+    View,
+    choose_option,
+    find_missing,
+    show_missing,
+    with_missing,
+)
 from fewshot_core.dashboard.shared.splits import request_label
 from fewshot_core.datasets import DATASETS
 from fewshot_core.durations import duration_text
@@ -142,7 +148,12 @@ def _choose_weights(view: View, options: SearchOptions | None) -> tuple[str | No
         "In the original few-shot NAS every sub-supernet inherits the weights of the trained "
         "supernet; in the paper each one is initialised again, to avoid bias."
     )
-    chosen = choose_from("Weights", labels, "weights", help=text)
+    missing = find_missing("weights", labels, view.dataset)
+    labels = with_missing(labels, missing)
+    chosen = choose_option(st.selectbox, "Weights", labels, "weights", _RANDOM, help=text)
+    if chosen == missing:
+        show_missing([missing])
+        return None, False
     if chosen == _RANDOM:
         return None, True
     if chosen == _FILE:

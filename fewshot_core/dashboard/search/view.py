@@ -43,7 +43,16 @@ from fewshot_core.dashboard.shared.figures import (
 )
 from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.requests import show_options
-from fewshot_core.dashboard.shared.sidebar import View, choose_option, open_page, show_missing_split
+from fewshot_core.dashboard.shared.sidebar import (
+    View,
+    choose_option,
+    find_missing,
+    open_page,
+    show_missing,
+    show_missing_split,
+    with_missing,
+)
+from fewshot_core.dashboard.shared.splits import with_ends
 from fewshot_core.datasets import DATASETS
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
@@ -88,13 +97,19 @@ def _choose_shown(view: View, place: Place, wanted: SearchPlan | None) -> Search
         wanted = wanted.with_seeds_of(own)
     if st.session_state.pop(STARTED, False):
         st.session_state["plan"] = _FORM
-    if not plans:
+    labels = {family: plan.label for family, plan in plans.items()}
+    labels = {_FORM: "options of the form"} | with_ends(labels, {key: key[:6] for key in labels})
+    known = labels | ({wanted.family: ""} if own and wanted else {})
+    missing = find_missing("plan", known, str(place.split_name))
+    if missing is None and not plans:
         return wanted
-    labels = {_FORM: "options of the form"}
-    labels |= {family: plan.label for family, plan in plans.items()}
     text = "Every set of options with which a search was started in these sub-spaces."
-    first = _FORM if own else next(iter(plans))
+    first = _FORM if own or not plans else next(iter(plans))
+    labels = with_missing(labels, missing)
     chosen = choose_option(st.selectbox, "Searches", labels, "plan", first, help=text)
+    if chosen == missing:
+        show_missing([chosen], len(plans))
+        return None
     return wanted if chosen == _FORM else plans[chosen]
 
 

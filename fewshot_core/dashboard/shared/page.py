@@ -84,9 +84,19 @@ REFRESH_SECONDS = 1.0
 """How long all sessions share one reading of the data folder."""
 
 
+SHARED = "parameters of all pages"
+"""Session key: the parameters of the URL that links to other pages carry on."""
+
+
 def link_to(page: Page, label: str | None = None, query: Mapping[str, str] | None = None) -> None:
-    """Draw a link to a page, perhaps with a query; only its name where a page runs by itself."""
-    text, parameters = label or page.label, None if query is None else dict(query)
+    """Draw a link to a page with what is in view, or what a query selects.
+
+    Only its name is drawn where a page runs by itself.
+    """
+    text, shared = label or page.label, dict(st.session_state.get(SHARED, {}))
+    if query and query.get("dataset") not in (None, shared.get("dataset")):
+        shared.pop("split", None)  # it is of another data set
+    parameters = shared | dict(query or {})
     try:
         st.page_link(page.path, label=text, icon=page.icon, query_params=parameters)
     except StreamlitPageNotFoundError:

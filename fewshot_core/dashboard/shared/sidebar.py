@@ -4,17 +4,20 @@ Streamlit's own binding of a widget to the URL loses the value on the way from t
 another; these controls keep it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from fewshot_core.bench import KINDS, TableInfo, list_tables
-from fewshot_core.dashboard.shared.controls import labels_of
+from fewshot_core.dashboard.shared.controls import counted, labels_of
 from fewshot_core.dashboard.shared.page import (
     DATA,
     PAGES,
+    SHARED,
     SPLIT,
     Workspace,
     link_to,
@@ -30,7 +33,17 @@ from fewshot_core.dashboard.shared.splits import (
 from fewshot_core.datasets import DATASETS
 from fewshot_core.glossary import GLOSSARY
 
-T = TypeVar("T", str, int, float)
+T = TypeVar("T", str, int, float, list[str])
+
+_COLLECTED = "changes of the URL"
+_SHOWN = 100
+"""How much of a name in a URL is shown."""
+
+
+def is_restored() -> bool:
+    """Whether this run was started by the browser's Back or Forward."""
+    context = get_script_run_ctx()
+    return context is not None and bool(getattr(context, "is_history_navigation", False))
 
 
 def keep_in_url(
@@ -40,32 +53,140 @@ def keep_in_url(
     read: Callable[[str], T],
     valid: Callable[[T], bool],
     unwritten: T | None = None,
+    write: Callable[[T], str] = str,
 ) -> T:
     """Draw a control whose value is in the URL and the same on all pages.
 
     It has the value of the URL, else its last one; ``first``, where that is none or not valid now.
-    ``read`` makes a value of the URL's text and may raise ValueError; the value ``unwritten`` is
-    not written there.
+    After Back or Forward only the URL counts. ``read`` makes a value of the URL's text and may
+    raise ValueError, ``write`` the text of a value; the value ``unwritten`` is not written there.
     """
-    last, written = f"{key} on all pages", f"{key} in the URL"
-    value = st.session_state.get(key, st.session_state.get(last, first))
+    value = st.session_state.get(key, st.session_state.get(_last(key), first))
     text = st.query_params.get(key)
-    if text is not None and text != st.session_state.get(written):
+    if is_restored() or is_new(key):
         try:
-            value = read(text)
+            value = first if text is None else read(text)
         except ValueError:
             value = first
     # Set on every run: a page that is opened later does not show what another page had.
     st.session_state[key] = value if valid(value) else first
     draw()
     chosen: T = st.session_state[key]
-    text = None if chosen == unwritten else str(chosen)
-    st.session_state[last], st.session_state[written] = chosen, text
-    if text is not None:
-        st.query_params[key] = text
-    elif key in st.query_params:
-        del st.query_params[key]
+    st.session_state[_last(key)] = chosen
+    publish({key: None if chosen == unwritten else write(chosen)})
     return chosen
+
+
+def is_new(key: str) -> bool:
+    """Whether the URL has a value that the page did not write there."""
+    text = st.query_params.get(key)
+    return text is not None and text != st.session_state.get(_written(key))
+
+
+def _last(key: str) -> str:
+    return f"{key} on all pages"
+
+
+def _written(key: str) -> str:
+    return f"{key} in the URL"
+
+
+def publish(values: Mapping[str, str | None]) -> None:
+    """Write values into the URL, or remove those that are None."""
+    collected = st.session_state.get(_COLLECTED)
+    if collected is not None:
+        collected.update(values)
+        return
+    st.session_state.update({_written(key): text for key, text in values.items()})
+    removed = [key for key, text in values.items() if text is None and key in st.query_params]
+    changed = {
+        key: text
+        for key, text in values.items()
+        if text is not None and st.query_params.get_all(key) != [text]
+    }
+    for key in removed:
+        if changed and (context := get_script_run_ctx()) is not None:
+            # Without a message to the browser, which would make another entry of its history.
+            with context.session_state.query_params() as parameters:
+                parameters.discard_param_no_forward_msg(key)
+        else:
+            del st.query_params[key]
+    if changed:
+        st.query_params.update(changed)
+
+
+@contextmanager
+def in_one_step() -> Iterator[None]:
+    """Write into the URL at the end, so that it is one entry of the browser's history."""
+    collected: dict[str, str | None] = {}
+    st.session_state[_COLLECTED] = collected
+    try:
+        yield
+    finally:
+        del st.session_state[_COLLECTED]
+    publish(collected)
+
+
+def choose_several(
+    label: str, labels: Mapping[str, str], key: str, first: list[str], most: int
+) -> list[str]:
+    """Choose some runs by their labels; their names are in the URL, unless they are the first.
+
+    What the URL names and is not here is said on the page.
+    """
+    if is_restored() or is_new(key):
+        wanted = filter(None, st.query_params.get(key, "").split(","))
+        show_missing([name for name in wanted if name not in labels])
+    settings: Any = {"key": key, "max_selections": most, "format_func": labels.__getitem__}
+    chosen = keep_in_url(
+        lambda: st.multiselect(label, list(labels), **settings),
+        key,
+        first,
+        lambda text: [name for name in text.split(",") if name in labels][:most],
+        lambda names: set(names) <= set(labels),
+        first,
+        ",".join,
+    )
+    if chosen == first:  # there may be other first ones when the page is opened again
+        del st.session_state[_last(key)]
+    return chosen
+
+
+def find_missing(key: str, labels: Mapping[str, str], among: str = "") -> str | None:
+    """Return the name of a run in the URL that is not here, until another one is chosen.
+
+    It stays so as long as the runs are chosen ``among`` the same ones.
+    """
+    state = f"{key} that is missing"
+    if is_restored() or is_new(key):
+        wanted = st.query_params.get(key)
+    else:
+        wanted = st.session_state.get(key, st.session_state.get(_last(key)))
+        if st.session_state.get(state) != (among, wanted):
+            wanted = None
+    missing = None if wanted in labels else wanted
+    st.session_state[state] = (among, missing)
+    return missing
+
+
+def with_missing(labels: Mapping[str, str], missing: str | None) -> dict[str, str]:
+    """Return labels with one for a run that is missing, if any."""
+    return ({} if missing is None else {missing: f"{missing[:_SHOWN]} is not here"}) | dict(labels)
+
+
+def show_missing(names: Sequence[str], others: int = 0) -> None:
+    """Say that runs which a link names are not here, if any, and how many others are."""
+    if not names:
+        return
+    which = "This run is" if len(names) == 1 else "These runs are"
+    instead = f" {counted(others, 'other one is', 'others are')} here to choose from." * bool(
+        others
+    )
+    st.warning(
+        f"{which} not in this data folder. It may have been deleted, or made elsewhere.{instead}",
+        icon=":material/link_off:",
+    )
+    st.code("\n".join(name[:_SHOWN] for name in names), language=None)
 
 
 def choose_option(
@@ -97,7 +218,8 @@ def choose_option(
 class View:
     """What is in view on every page: ``kind`` is that of the benchmark accuracy.
 
-    There is no table where none has such accuracies, and no split where none is finished.
+    There is no table where none has such accuracies, and no split where none is finished, or where
+    the URL names one that is ``missing``.
     """
 
     workspace: Workspace
@@ -106,6 +228,7 @@ class View:
     table: TableInfo | None
     threshold: float
     split: SplitInView | None
+    missing: str | None = None
 
     @property
     def axis_title(self) -> str:
@@ -127,11 +250,13 @@ def open_page(title: str) -> View:
 
 def choose_view(workspace: Workspace) -> View:
     """Draw the sidebar and return what is chosen there."""
-    with st.sidebar:
-        for page in PAGES:
-            link_to(page)
+    with st.sidebar, in_one_step():
+        links = st.container()
         st.divider()
-        dataset = choose_option(st.selectbox, "Data set", labels_of(DATASETS), "dataset")
+        labels = labels_of(DATASETS)
+        _adopt_data_set(workspace)
+        # Always in the URL, as the split is: a link then means the same everywhere.
+        dataset = choose_option(st.selectbox, "Data set", labels, "dataset", unwritten="")
         kinds = {name: name for name in KINDS}
         settings: Any = {"required": True, "help": GLOSSARY["benchmark accuracy"]}
         kind = choose_option(
@@ -139,8 +264,38 @@ def choose_view(workspace: Workspace) -> View:
         )
         table = _choose_table(workspace, dataset, kind)
         percent = _choose_top()
-        split = _choose_split(workspace, dataset)
-    return View(workspace, dataset, kind, table, round(percent / 100, 4), split)
+        splits = distinct_labels(list_splits(workspace.store, dataset))
+        missing = find_missing("split", splits, dataset)
+        split = _choose_split(workspace, with_missing(splits, missing), missing)
+        shared = st.session_state[_COLLECTED]
+        st.session_state[SHARED] = {key: text for key, text in shared.items() if text is not None}
+    with links:
+        for page in PAGES:
+            link_to(page)
+    missing = None if split else missing
+    if missing is not None:
+        _show_missing_split(splits, missing)
+    return View(workspace, dataset, kind, table, round(percent / 100, 4), split, missing)
+
+
+def _adopt_data_set(workspace: Workspace) -> None:
+    """Choose the data set of the split in the URL, where the URL names no data set."""
+    if "dataset" in st.query_params or not is_new("split"):
+        return
+    wanted = st.query_params["split"]
+    for dataset in DATASETS.names():
+        if wanted in list_splits(workspace.store, dataset):
+            st.session_state["dataset"] = dataset
+
+
+def _show_missing_split(labels: Mapping[str, str], missing: str) -> None:
+    show_missing([missing], len(labels))
+    for key, label in list(labels.items())[:1]:
+        st.button(f"Show {label}", key="show_other", on_click=_show_other, args=(key,))
+
+
+def _show_other(key: str) -> None:
+    st.session_state["split"] = key
 
 
 def _choose_table(workspace: Workspace, dataset: str, kind: str) -> TableInfo | None:
@@ -171,13 +326,17 @@ def _choose_top() -> float:
     )
 
 
-def _choose_split(workspace: Workspace, dataset: str) -> SplitInView | None:
-    labels = distinct_labels(list_splits(workspace.store, dataset))
+def _choose_split(
+    workspace: Workspace, labels: Mapping[str, str], missing: str | None
+) -> SplitInView | None:
     if not labels:
         st.selectbox("Split", ["none yet"], disabled=True, key="no_split")
+        publish({"split": None})
         return None
     # Always in the URL: another split may be the first one tomorrow.
     chosen = choose_option(st.selectbox, "Split", labels, "split", unwritten="")
+    if chosen == missing:
+        return None
     split = replace(open_split(workspace.store, chosen), label=labels[chosen])
     parts = [":blue[demonstration, came with the project]"] if split.demo else []
     parts += split.details
@@ -190,7 +349,9 @@ def _choose_split(workspace: Workspace, dataset: str) -> SplitInView | None:
 
 
 def show_missing_split(view: View) -> None:
-    """Say that no split of the data set is finished, and where to make one."""
+    """Say that no split of the data set is finished, if so, and where to make one."""
+    if view.missing is not None:
+        return
     label = DATASETS.label(view.dataset)
     show_empty(
         f"No split of {label} is finished yet. A split divides the 15,625 architectures into "
