@@ -46,6 +46,7 @@ from fewshot_core.runs import (
 from fewshot_core.runs.jobs import advice
 from fewshot_core.runs.overview import DAMAGED, QUARANTINE, RunSummary, differences
 from fewshot_core.space import SubSpace
+from fewshot_core.store import Store
 
 REFRESH_SECONDS = 2.0
 IDLE_SECONDS = 10.0
@@ -88,12 +89,12 @@ def _show_runs(workspace: Workspace) -> None:
 
 def _show_table(workspace: Workspace) -> None:
     runs = workspace.runs()
-    shown = _filtered(runs)
+    shown = _filtered(workspace.store, runs)
     total = f"{len(runs):,} runs, {_size_text(runs)} on disk"
     if len(shown) < len(runs):
         total += f"; {len(shown):,} shown, {_size_text(shown)}"
     st.caption(total)
-    if chosen := _choose(shown):
+    if chosen := _choose(workspace.store, shown):
         _show_actions(workspace, chosen)
         if len(chosen) == 1:
             _show_run(workspace, chosen[0])
@@ -116,7 +117,7 @@ def _adopt_chosen(runs: Sequence[RunSummary]) -> None:
         show_missing([name for name in wanted if name not in names], len(runs))
 
 
-def _filtered(runs: Sequence[RunSummary]) -> list[RunSummary]:
+def _filtered(store: Store, runs: Sequence[RunSummary]) -> list[RunSummary]:
     """Draw the filters and return the runs that pass them."""
     columns = st.columns(4)
     options: dict[str, Any] = {"bind": "query-params", "placeholder": "any"}
@@ -136,11 +137,11 @@ def _filtered(runs: Sequence[RunSummary]) -> list[RunSummary]:
         if (not states or run.state in states)
         and (not kinds or run.kind in kinds)
         and (not datasets or (run.request is not None and run.request.dataset in datasets))
-        and text in f"{_label(run)} {run.message} {run.run_id}".lower()
+        and text in f"{_label(run, store)} {run.message} {run.run_id}".lower()
     ]
 
 
-def _choose(shown: Sequence[RunSummary]) -> list[RunSummary]:
+def _choose(store: Store, shown: Sequence[RunSummary]) -> list[RunSummary]:
     """Draw the table and return the chosen runs.
 
     The key of the table depends on the runs in it, and the chosen ones are selected again in a new
@@ -151,7 +152,7 @@ def _choose(shown: Sequence[RunSummary]) -> list[RunSummary]:
     digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
     rows = [number for number, name in enumerate(names) if name in known]
     answer = show_table(
-        pd.DataFrame([_row(run) for run in shown], columns=_COLUMNS),
+        pd.DataFrame([_row(run, store) for run in shown], columns=_COLUMNS),
         f"{len(shown)} runs with their states",
         {
             "started": DatetimeColumn(format="DD MMM YYYY, HH:mm"),
@@ -170,12 +171,12 @@ def _choose(shown: Sequence[RunSummary]) -> list[RunSummary]:
     return chosen
 
 
-def _row(run: RunSummary) -> dict[str, Any]:
+def _row(run: RunSummary, store: Store) -> dict[str, Any]:
     started = run.status.started if run.status else None
     return {
         "state": run.state,
         "kind": KINDS.label(run.kind) if run.kind else None,
-        "what": _label(run) or None,
+        "what": _label(run, store) or None,
         "data set": DATASETS.label(run.request.dataset) if run.request else None,
         "started": None if started is None else datetime.fromtimestamp(started, UTC),
         "message": run.message,
@@ -185,8 +186,8 @@ def _row(run: RunSummary) -> dict[str, Any]:
     }
 
 
-def _label(run: RunSummary) -> str:
-    return "" if run.request is None else request_label(run.request, run.run_id)
+def _label(run: RunSummary, store: Store) -> str:
+    return "" if run.request is None else request_label(run.request, run.run_id, store)
 
 
 def _size_text(runs: Sequence[RunSummary]) -> str:
@@ -249,7 +250,7 @@ def _apply(action: Callable[[RunFolder], object], runs: Sequence[RunSummary]) ->
 
 
 def _show_run(workspace: Workspace, run: RunSummary) -> None:
-    st.markdown(f"**{plain(_label(run) or 'A folder')}** `{run.run_id}`")
+    st.markdown(f"**{plain(_label(run, workspace.store) or 'A folder')}** `{run.run_id}`")
     _show_outcome(run)
     if shown_on := page_of(workspace, run):
         page, query = shown_on

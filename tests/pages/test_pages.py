@@ -209,7 +209,10 @@ def test_the_home_page_opens_on_the_informativeness_of_every_metric(
     assert " · 37 splits · " in source
     assert "run split-" not in source
     assert "demonstration, came with the project" in " ".join(c.value for c in page.caption)
-    assert page.sidebar.selectbox(key="split").options[0] == "gradientmatching · seed 0 · demo"
+    assert (
+        page.sidebar.selectbox(key="split").options[0]
+        == "gradientmatching · untrained · seed 0 · demo"
+    )
     assert sum("random ·" in name for name in page.sidebar.selectbox(key="split").options) == 3
 
 

@@ -78,6 +78,22 @@ def test_every_run_is_listed_with_its_kind_and_state(make: Make, open_page: Open
     assert "3 runs, " in texts(page)
 
 
+def test_a_search_is_listed_with_its_sub_space_and_split(
+    split_data: Path, make: Make, open_page: Open
+):
+    [split] = [run for run in list_runs(split_data) if "params" in run.run_id]
+    leaves = split.tree().leaves
+    whole = SearchRequest("cifar10", "snas", tuple(SubSpace.full().rows), SMOKE.search)
+    make(whole)
+    make(replace(whole, rows=tuple(leaves[2].rows)))
+    make(replace(whole, rows=tuple(leaves[2].keep(5, [1]).rows)))
+    page = open_page(SCRIPT, run_kind="Search")
+    table = next(frame.value for frame in page.dataframe if "run" in frame.value)
+    places = {what.split(" · ")[2] for what in table["what"]}
+    assert {"whole space", "S3 of #params"} < places
+    assert any(place.endswith("edge 5 01000") for place in places)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "kinds"),
     [

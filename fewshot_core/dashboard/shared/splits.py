@@ -43,15 +43,31 @@ def metric_option(name: str) -> str:
     return f"{info.label} (baseline)" if info.score is None else info.label
 
 
-def request_label(request: Request, run_id: str) -> str:
-    """Return the label of any request."""
+def request_label(request: Request, run_id: str, store: Store | None = None) -> str:
+    """Return the label of any request; a store names the sub-space of a search."""
     if isinstance(request, SplitRequest):
         return split_label(request, run_id)
     if isinstance(request, SearchRequest):
-        parts = [search_label(request), f"{request.sub_space.size:,} architectures"]
+        where = _place(store, store.revision, request) if store else ""
+        parts = [search_label(request), where or f"{request.sub_space.size:,} architectures"]
     else:
         parts = ["Supernet", options_label(request.options)]
     return SEPARATOR.join([*parts, f"seed {request.seed}", *_synthetic(request.images)])
+
+
+@lru_cache(maxsize=20_000)
+def _place(store: Store, revision: int, request: SearchRequest) -> str:
+    """Return the sub-space of a search in a word, with the split that it is from."""
+    space = request.sub_space
+    if space == SubSpace.full():
+        return "whole space"
+    key = store.split_with(request.dataset, space)
+    if key is None:
+        kept = zip(space.rows, SubSpace.full().rows, strict=True)
+        masks = [f"edge {number} {row}" for number, (row, whole) in enumerate(kept) if row != whole]
+        return ", ".join(masks)
+    label = distinct_labels(list_splits(store, request.dataset))[key]
+    return f"S{open_split(store, key).leaves.index(space) + 1} of {label}"
 
 
 def search_label(request: SearchRequest, synthetic: bool = False) -> str:
