@@ -141,7 +141,7 @@ def _choose_requests(view: View) -> list[SplitRequest]:
 def _show_metric_help(name: str) -> None:
     info = METRICS.get(name)
     st.caption(info.description)
-    with st.expander("Equation, source and cost", icon=":material/function:"):
+    with st.expander("Equation, source and cost", icon=":material/function:", key="metric_panel"):
         st.latex(info.equation)
         st.markdown(f"**Source**: {info.source}")
         st.markdown(f"**Cost**: {info.cost}")
@@ -318,7 +318,9 @@ def _show_split(view: View) -> None:
         show_missing_table(view)
         return
     st.subheader("Sub-spaces")
-    show_sub_spaces(describe(split.leaves, evaluator), view.top_label, "split_sub_spaces")
+    show_sub_spaces(
+        describe(split.leaves, evaluator), view.top_label, "split_sub_spaces", narrow=True
+    )
     show_view_source(view, "sub_space_source")
     link_to(DISTRIBUTIONS, "See the distributions of their accuracies")
 

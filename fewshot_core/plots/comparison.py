@@ -30,6 +30,7 @@ _FOOT = -1.2
 _SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star", "hexagon", "hash")
 _HEAT = ((0.0, "#E6ECF3"), (1.0, "#7FA8DE"))
 _CELL_FONT_SIZE, _FEW_COLUMNS = 11, 9
+_LETTER = 7
 
 
 def informativeness_figure(
@@ -205,10 +206,10 @@ def keep_figure(
 def agreement_figure(matrix: pd.DataFrame) -> go.Figure:
     """Draw the adjusted Rand index of all pairs, of ``fewshot_core.analysis.agreement_matrix``."""
     title = "Agreement of splits"
-    height = 130 + 34 * max(len(matrix), 2)
     if len(matrix) < 2:
-        return empty_figure(title, "agreement needs at least two splits", height)
+        return empty_figure(title, "agreement needs at least two splits")
     names = [str(name) for name in matrix.index]
+    height = 80 + 34 * len(names) + _LETTER * max(map(len, names))  # names stand under the columns
     values = matrix.to_numpy()
     pairs = np.where(np.eye(len(names), dtype=bool), -np.inf, values)
     row, column = divmod(int(pairs.argmax()), len(names))

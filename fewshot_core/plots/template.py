@@ -64,7 +64,11 @@ _AXIS = {
     "title": {"font": {"size": FONT_SIZE}},
 }
 
+# A click on a point selects it, and would fade all others.
+_CLICKED = [{"unselected": {"marker": {"opacity": 1}}}]
+
 TEMPLATE = go.layout.Template(
+    data={"bar": _CLICKED, "scatter": _CLICKED},
     layout={
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
@@ -83,7 +87,7 @@ TEMPLATE = go.layout.Template(
             "font": {"size": 15},
         },
         "legend": {"orientation": "v", "x": 1.01, "y": 1, "bgcolor": "rgba(0,0,0,0)"},
-    }
+    },
 )
 
 

@@ -140,6 +140,38 @@ def test_the_form_is_usable_by_keyboard(visit: Visit):
     page.locator(".st-key-start").get_by_text("Show").wait_for(timeout=SECONDS)
 
 
+def test_panels_of_the_form_stay_open_when_the_metric_changes(visit: Visit):
+    page = visit("/Split")
+    panel = page.locator("details").filter(has_text="Channels")
+    page.locator("summary").filter(has_text="Network").click()
+    expect(panel).to_have_attribute("open", "")
+    page.locator(".st-key-metric input").fill("params")
+    page.locator(".st-key-metric input").press("Enter")
+    expect(page.get_by_text("Seed of batch sampling")).to_have_count(0)
+    expect(panel).to_have_attribute("open", "")
+
+
+def test_nothing_is_cut_at_any_width(visit: Visit, screenshot: Screenshot):
+    page = visit("/Split")
+    page.set_viewport_size({"width": 1280, "height": 3000})
+    table = page.locator(".st-key-split_sub_spaces .dvn-scroller")
+    expect(table).to_have_js_property("scrollWidth", table.evaluate("table => table.clientWidth"))
+    page.set_viewport_size({"width": 960, "height": 540})  # 200% of 1920
+    page.wait_for_timeout(1000)
+    screenshot(page, "split-zoomed")
+    tree = page.locator(".st-key-tree_chart").bounding_box()
+    assert tree is not None and tree["width"] >= 560
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator(".modebar").first.wait_for(state="attached")
+    expect(page.locator(".modebar").first).to_be_hidden()
+    page.goto(page.url.replace("Split", "Halving"))
+    page.set_viewport_size({"width": 960, "height": 540})
+    numbers = page.locator("[data-testid=stMetricValue] > *")
+    numbers.first.wait_for()
+    cut = "all => all.filter(number => number.scrollWidth > number.clientWidth).length"
+    assert numbers.evaluate_all(cut) == 0
+
+
 def test_every_chart_has_a_text_alternative(visit: Visit):
     page = visit("/Distributions")
     page.locator(".js-plotly-plot .main-svg").nth(3).wait_for()

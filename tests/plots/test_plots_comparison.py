@@ -130,6 +130,12 @@ def test_agreement_names_the_closest_pair():
     assert "1.00" in alternative(figure)
 
 
+def test_names_under_an_agreement_of_two_splits_have_room():
+    name = "gradientmatching · 16 channels, 5 cells · seed 0"
+    matrix = pd.DataFrame(np.eye(2), index=[name, "b"], columns=[name, "b"])
+    assert agreement_figure(matrix).layout.height > 7 * len(name) + 100
+
+
 @pytest.mark.parametrize(
     "figure",
     [

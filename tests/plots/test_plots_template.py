@@ -15,6 +15,7 @@ from fewshot_core.plots.template import (
     OPERATION_GLYPHS,
     SMALL_FONT_SIZE,
     SUB_SPACE_COLOURS,
+    TEMPLATE,
     base_figure,
     empty_figure,
     number_text,
@@ -81,6 +82,11 @@ def test_the_template_is_transparent_and_large_enough():
     assert layout.template.layout.paper_bgcolor == "rgba(0,0,0,0)"
     assert layout.template.layout.plot_bgcolor == "rgba(0,0,0,0)"
     assert min(FONT_SIZE, SMALL_FONT_SIZE) >= 12
+
+
+@pytest.mark.parametrize("kind", ["bar", "scatter"])
+def test_a_click_on_one_point_fades_no_other(kind):
+    assert TEMPLATE.data[kind][0].unselected.marker.opacity == 1
 
 
 def test_long_notes_are_on_lines_of_their_own():

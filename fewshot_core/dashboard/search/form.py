@@ -181,7 +181,7 @@ def _choose_weights(view: View, options: SearchOptions | None) -> tuple[str | No
 
 
 def _choose_compute(device: str) -> dict[str, Any]:
-    with st.expander("Compute", icon=":material/memory:"):
+    with st.expander("Compute", icon=":material/memory:", key="compute_panel"):
         text = "torch.compile: slow to begin, faster in long searches."
         compiled = st.toggle("Compile the network", key="compiled", bind="query-params", help=text)
         full = st.toggle(

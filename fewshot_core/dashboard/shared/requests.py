@@ -92,7 +92,7 @@ def choose_images(view: View) -> dict[str, Any]:
     size = choose_number("Batch size", "batch_size", 64, 1, 4096, left, help=text)
     text = "Scores are averaged over this many batches."
     batches = choose_number("Batches", "batches", 1, 1, 64, right, help=text)
-    with st.expander("Batch norm and batch sampling"):
+    with st.expander("Batch norm and batch sampling", key="sampling_panel"):
         norm = choose_one("Batch norm", BATCH_NORM_MODES, "batch_norm", default="batch")
         batch_seed = choose_number("Seed of batch sampling", "batch_seed", 0)
     return {
@@ -106,7 +106,7 @@ def choose_images(view: View) -> dict[str, Any]:
 
 def choose_network() -> Network | None:
     """Choose the supernet to score; None where its checkpoint is missing."""
-    with st.expander("Network", icon=":material/lan:"), show_errors():
+    with st.expander("Network", icon=":material/lan:", key="network_panel"), show_errors():
         left, right = st.columns(2)
         text = "Of the first stage; 16 in the paper."
         channels = choose_number("Channels", "channels", 16, 1, 256, left, help=text)
@@ -151,7 +151,7 @@ def choose_device() -> str:
 
 def choose_tree() -> tuple[TreeOptions | None, int]:
     """Choose the shape of the tree and the random seed; None where there is no such tree."""
-    with st.expander("Tree", icon=":material/account_tree:"):
+    with st.expander("Tree", icon=":material/account_tree:", key="tree_panel"):
         names = {name: name for name in EDGE_POLICIES}
         policy = choose_from("Edges are", names, "policy", help=listed(EDGE_POLICIES))
         if policy == "fixed":
@@ -211,7 +211,7 @@ def choose_options(preset: str) -> SearchOptions | None:
     """Override options of a preset; None where they are impossible."""
     usual = PRESETS.get(preset).search
     changes: dict[str, Any] = {}
-    with st.expander("Override options", icon=":material/tune:"):
+    with st.expander("Override options", icon=":material/tune:", key="override_panel"):
         for column, (name, (label, least, step)) in in_columns(_NUMBERS.items(), 2):
             # Each preset has its own controls, so that another one shows its values.
             key, value = f"{preset}_{name}", getattr(usual, name)

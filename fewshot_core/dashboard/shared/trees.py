@@ -160,37 +160,45 @@ def _gap_text(cuts: list[float]) -> str:
 
 
 def show_sub_spaces(
-    described: pd.DataFrame, top_label: str, key: str, link: str | None = None
+    described: pd.DataFrame,
+    top_label: str,
+    key: str,
+    link: str | None = None,
+    narrow: bool = False,
 ) -> int | None:
     """Draw what ``describe_sub_spaces`` returns; return the position of the chosen row, if any.
 
-    ``link`` is the parameter of the URL for the chosen sub-space.
+    ``link`` is the parameter of the URL for the chosen sub-space. A narrow table lacks columns that
+    follow from others.
     """
     wanted = st.query_params.get(link) if link else None
     of_top = 100 * described["top_share"]
     enrichment = "Share of the top over share of the space; 1 for a random sub-space"
     bar = ProgressColumn(
         format="%.1f%%",
-        width=130,
+        width=90 if narrow else 130,
         min_value=0,
         max_value=max(1.0, float(of_top.max(skipna=True) or 0.0)),
         help=f"Share of the {top_label} that is in this sub-space",
     )
     top, share = f"Architectures of the {top_label}", "Share of all 15,625 architectures"
     rank = "Rank of its best in the whole space"
+    columns: dict[str, Any] = {
+        "sub-space": (described["sub_space"], TextColumn(width=70)),
+        "size": (described["size"], numbers("localized", "Architectures in it", 60)),
+        "top": (described["top_count"], numbers("%d", top, 60, top_label)),
+        "of the top": (of_top, bar),
+        "share": (100 * described["share"], numbers("%.1f%%", share)),
+        "enrichment": (described["enrichment"], numbers("%.2f", enrichment, 78)),
+        "best %": (described["best"], numbers("%.2f", width=55)),
+        "mean %": (described["mean"], numbers("%.2f", width=60)),
+        "median %": (described["median"], numbers("%.2f")),
+        "best rank": (described["best_rank"], numbers("localized", rank, 65)),
+    }
+    for name in ("share", "median %") if narrow else ():
+        del columns[name]
     event = show_columns(
-        {
-            "sub-space": (described["sub_space"], TextColumn(width=70)),
-            "size": (described["size"], numbers("localized", "Architectures in it", 60)),
-            "top": (described["top_count"], numbers("%d", top, 60, top_label)),
-            "of the top": (of_top, bar),
-            "share": (100 * described["share"], numbers("%.1f%%", share)),
-            "enrichment": (described["enrichment"], numbers("%.2f", enrichment)),
-            "best %": (described["best"], numbers("%.2f")),
-            "mean %": (described["mean"], numbers("%.2f")),
-            "median %": (described["median"], numbers("%.2f")),
-            "best rank": (described["best_rank"], numbers("localized", rank)),
-        },
+        columns,
         f"{len(described)} sub-spaces with their sizes, their share of the {top_label} and their "
         "accuracies",
         key=key,
