@@ -140,6 +140,20 @@ def test_the_form_is_usable_by_keyboard(visit: Visit):
     page.locator(".st-key-start").get_by_text("Show").wait_for(timeout=SECONDS)
 
 
+def test_the_slider_of_the_top_keeps_every_key_press(visit: Visit):
+    page = visit("/Distributions")
+    page.locator(".js-plotly-plot .main-svg").nth(3).wait_for()
+    handle = page.locator(".st-key-top").get_by_role("slider")
+    handle.focus()
+    for _ in range(10):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(150)
+    page.wait_for_url("**top=2.0*")
+    page.get_by_role("link", name="Compare").first.click()
+    page.get_by_role("heading", name="Compare", level=1).wait_for()
+    page.wait_for_url("**/Compare?*top=2.0*")
+
+
 def test_panels_of_the_form_stay_open_when_the_metric_changes(visit: Visit):
     page = visit("/Split")
     panel = page.locator("details").filter(has_text="Channels")

@@ -36,6 +36,7 @@ from fewshot_core.glossary import GLOSSARY
 T = TypeVar("T", str, int, float, list[str])
 
 _COLLECTED = "changes of the URL"
+_PAGE = "page of the steady control"
 _SHOWN = 100
 """How much of a name in a URL is shown."""
 
@@ -54,22 +55,32 @@ def keep_in_url(
     valid: Callable[[T], bool],
     unwritten: T | None = None,
     write: Callable[[T], str] = str,
+    steady: bool = False,
 ) -> T:
     """Draw a control whose value is in the URL and the same on all pages.
 
     It has the value of the URL, else its last one; ``first``, where that is none or not valid now.
     After Back or Forward only the URL counts. ``read`` makes a value of the URL's text and may
     raise ValueError, ``write`` the text of a value; the value ``unwritten`` is not written there.
+    A steady control always has the same settings, and no link changes its value: what is changed
+    in it during a run is not lost.
     """
     value = st.session_state.get(key, st.session_state.get(_last(key), first))
     text = st.query_params.get(key)
-    if is_restored() or is_new(key):
+    # A steady one that changed again before the browser got the URL is newer than the URL.
+    if is_restored() or (is_new(key) and not (steady and _last(key) in st.session_state)):
         try:
             value = first if text is None else read(text)
         except ValueError:
             value = first
-    # Set on every run: a page that is opened later does not show what another page had.
-    st.session_state[key] = value if valid(value) else first
+    value = value if valid(value) else first
+    context = get_script_run_ctx()
+    page = f"{key} on the page {context.page_script_hash if context else None}"
+    # Set on every run: a control of other options, or of another page, does not keep a value.
+    if not (steady and st.session_state.get(key) == value and st.session_state.get(_PAGE) == page):
+        st.session_state[key] = value
+    if steady:
+        st.session_state[_PAGE] = page
     draw()
     chosen: T = st.session_state[key]
     st.session_state[_last(key)] = chosen
@@ -323,6 +334,7 @@ def _choose_top() -> float:
         float,
         lambda value: low <= value <= high,
         first,
+        steady=True,
     )
 
 
