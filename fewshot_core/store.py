@@ -220,14 +220,8 @@ class Store:
             "WHERE $dataset IS NULL OR dataset = $dataset ORDER BY demo, finished DESC, run_id",
             dataset=dataset,
         )
-        firsts = found.drop_duplicates(["family", "synthetic"])
-        keys = zip(firsts["family"], firsts["synthetic"], strict=True)
-        values = [_evidence("search", text) for text in firsts["request"]]
-        known = dict(zip(keys, values, strict=True))
-        found["evidence"] = [
-            known[k] for k in zip(found["family"], found["synthetic"], strict=True)
-        ]
-        return found
+        families = found.groupby(["family", "synthetic"])["request"].transform("first")
+        return found.assign(evidence=families.map(partial(_evidence, "search")))
 
     def search_records(self, run_ids: Sequence[str]) -> pd.DataFrame:
         """List the epochs of finished searches and trainings, by run and epoch.

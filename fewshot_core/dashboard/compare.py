@@ -11,7 +11,6 @@ from fewshot_core.analysis import (
     KEEP_STRATEGIES,
     SplitEvaluator,
     agreement_matrix,
-    conclusion,
     keep_k,
     seed_uncertainty,
 )
@@ -25,6 +24,7 @@ from fewshot_core.dashboard.shared.controls import (
     show_errors,
     show_table,
 )
+from fewshot_core.dashboard.shared.evidence import choose_evidence, split_groups, verdict
 from fewshot_core.dashboard.shared.figures import (
     Leaves,
     Named,
@@ -34,6 +34,7 @@ from fewshot_core.dashboard.shared.figures import (
     in_columns,
     load_evaluator,
     named,
+    noted_reports,
     reports,
     show_figure,
     show_informativeness,
@@ -44,6 +45,7 @@ from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.sidebar import (
     View,
     choose_several,
+    is_new,
     open_page,
     show_missing_split,
     show_missing_table,
@@ -87,7 +89,16 @@ def show_compare_page() -> None:
 
 
 def _show_comparison(view: View) -> None:
-    splits = _choose_splits(view)
+    groups = split_groups(view)
+    if not groups:
+        show_missing_split(view)
+        return
+    if is_new("splits") and "evidence" not in st.query_params:  # what the link's splits rest on
+        wanted = set(st.query_params["splits"].split(","))
+        shown = max(groups, key=lambda group: len(wanted.intersection(groups[group])))
+        st.session_state["evidence"] = shown.key
+    evidence = choose_evidence(groups, "split")
+    splits = _choose_splits(view, groups[evidence])
     if not splits:
         return
     evaluator = load_evaluator(view)
@@ -96,9 +107,9 @@ def _show_comparison(view: View) -> None:
         return
     chosen = named(splits)
     table = reports(chosen, evaluator)
-    st.markdown(f"**{conclusion(table)}**")
+    st.markdown(f"**{verdict(evidence, splits, table)}**")
     show_informativeness(view, evaluator, splits, "compare_gains")
-    _show_summary(table, splits)
+    _show_summary(noted_reports(splits, evaluator), splits)
     st.subheader("Distributions")
     style = choose_style("compare_style")
     for column, split in in_columns(splits):
@@ -115,16 +126,15 @@ def _show_comparison(view: View) -> None:
         strategy = choose_from("Sub-spaces kept", KEEP_STRATEGIES, "keep", **settings)
         figure = _draw_keeping(chosen, evaluator, strategy, f"best {view.axis_title}")
         show_figure(figure, "compare_keep")
-    show_splits_source(view, splits, "compare_source")
+    show_splits_source(view, evaluator, splits, "compare_source")
     _show_other_data_sets(view, splits)
     _show_uncertainty(view, splits)
 
 
-def _choose_splits(view: View) -> list[SplitInView]:
+def _choose_splits(view: View, keys: list[str]) -> list[SplitInView]:
+    """Choose some of the splits that rest on the same."""
     labels = list_splits(view.workspace.store, view.dataset)
-    if not labels:
-        show_missing_split(view)
-        return []
+    labels = {key: labels[key] for key in keys}
     label, first = f"Splits of {DATASETS.label(view.dataset)}", first_of_each_metric(labels)[:_MOST]
     chosen = choose_several(label, distinct_labels(labels), "splits", first, _MOST)
     if not chosen:
@@ -170,6 +180,8 @@ def _show_summary(reports: pd.DataFrame, splits: list[SplitInView]) -> None:
             "best mean in": reports["best_mean"].map(", ".join),
             "the same": (reports["optimum_in_best_mean"], CheckboxColumn(help=the_same)),
             "tied nodes": (reports["split"].map(ties), numbers("%d", GLOSSARY["tie"])),
+            "notes": reports["notes"],
+            "evidence": reports["evidence"],
         },
         f"{len(reports)} splits, the most informative first",
     )

@@ -1,5 +1,6 @@
 """The Distributions page: accuracies in the sub-spaces of one split, or of all metrics."""
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ from fewshot_core.analysis import (
     top_mask,
 )
 from fewshot_core.dashboard.shared.controls import SEPARATOR, choose_one, numbers, show_table
+from fewshot_core.dashboard.shared.evidence import choose_evidence, split_evidence
 from fewshot_core.dashboard.shared.figures import (
     LOWEST,
     Leaves,
@@ -49,6 +51,7 @@ from fewshot_core.dashboard.shared.splits import (
 )
 from fewshot_core.dashboard.shared.trees import show_sub_spaces
 from fewshot_core.datasets import DATASETS
+from fewshot_core.evidence import group_by_evidence
 from fewshot_core.plots import top_figure
 from fewshot_core.space import Architecture
 
@@ -98,10 +101,10 @@ def _show_split(view: View, split: SplitInView, evaluator: SplitEvaluator) -> No
     with figures:
         lowest = 0.0 if whole_axis else LOWEST
         table_name = f"table {view.table.label}" if view.table else ""
-        images = "split with synthetic images" * split.synthetic
+        notes = ", ".join(split.evidence.notes(split.demo))
         # The caption stays with a figure that is saved.
         look = {"highlight": highlight, "axis_title": view.axis_title}
-        caption = tuple(filter(None, [table_name, images]))
+        caption = tuple(filter(None, [table_name, notes]))
         title = f"All architectures, split by {split.name}"
         figure = draw_distributions(
             leaves, evaluator, style, lowest, caption=caption, title=title, **look
@@ -175,14 +178,21 @@ def _show_small_multiples(view: View) -> None:
     if view.table is None:
         show_missing_table(view)
         return
+    groups = group_by_evidence(
+        ((dataset, key), replace(evidence, dataset=""))
+        for dataset in DATASETS.names()
+        for key, evidence in split_evidence(view, dataset)
+    )
+    if not groups:
+        show_missing_split(view)
+        return
+    shown = groups[choose_evidence(groups, "split")]
     cells: Cells = {}
     for dataset in DATASETS.names():
         labels = list_splits(view.workspace.store, dataset)
+        labels = {key: label for key, label in labels.items() if (dataset, key) in shown}
         for key in first_of_each_metric(labels):
             cells.setdefault(labels[key].partition(SEPARATOR)[0], {})[dataset] = key
-    if not cells:
-        show_missing_split(view)
-        return
     datasets = [name for name in DATASETS.names() if view.table.find(name, view.kind)]
     drawn = [name for name in datasets if any(name in keys for keys in cells.values())]
     if len(drawn) == 1:

@@ -5,8 +5,8 @@ from typing import Any
 
 import streamlit as st
 
-from fewshot_core.analysis import conclusion
 from fewshot_core.dashboard.shared.controls import plain, show_tiles
+from fewshot_core.dashboard.shared.evidence import choose_evidence, split_groups, verdict
 from fewshot_core.dashboard.shared.figures import (
     load_evaluator,
     named,
@@ -70,13 +70,17 @@ def _show_metrics(view: View) -> None:
         show_figure(draw_split(view.split, None), "home_tree", wide=True)
         show_split_source(view.split, "home_source")
         return
+    groups = split_groups(view)
+    evidence = choose_evidence(groups, "split")
     labels = list_splits(view.workspace.store, view.dataset)
+    labels = {key: labels[key] for key in groups[evidence]}
     first = open_splits(view.workspace.store, first_of_each_metric(labels))
     splits = open_splits(view.workspace.store, first_of_each_metric(labels, _MOST_OF_EACH))
     which = ", the first split of each metric" if len(splits) > len(first) else ""
-    st.markdown(f"**On {dataset}**{which}: {conclusion(reports(named(first), evaluator))}")
+    found = verdict(evidence, first, reports(named(first), evaluator))
+    st.markdown(f"**On {dataset}**{which}: {found}")
     show_informativeness(view, evaluator, splits, "home_metrics", by_metric=True)
-    show_splits_source(view, splits, "home_source")
+    show_splits_source(view, evaluator, splits, "home_source")
 
 
 def _show_status(found: dict[str, Any]) -> None:

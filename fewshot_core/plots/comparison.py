@@ -43,7 +43,8 @@ def informativeness_figure(
     """Draw the information gain of splits between random trees and the best tree, all in bits.
 
     ``reports`` is what ``fewshot_core.analysis.report_frame`` returns, optionally with the columns
-    ``row``, the label at the left that several splits may share, and ``hollow``.
+    ``row``, the label at the left that several splits may share, ``symbol`` of its marker, and
+    ``notes`` for the reader.
     """
     if reports.empty:
         return empty_figure(title, "no split to compare", 210)
@@ -72,17 +73,20 @@ def informativeness_figure(
         _add_line(figure, mean, rows, text, "random trees", "dot")
     if best_bits is not None:
         _add_line(figure, best_bits, rows, f"best tree: {best_bits:.4f} bits", "best tree", "dash")
-    hollow = list(reports.get("hollow", [False] * len(reports)))
+    symbols = list(reports.get("symbol", ["circle"] * len(reports)))
     figure.add_scatter(
         x=reports["gain_bits"],
         y=[rows - 1 - names.index(label) for label in labels],
         mode="markers",
         marker={
             "size": 12,
-            "symbol": ["circle-open" if empty else "circle" for empty in hollow],
+            "symbol": symbols,
             "color": ACTIVE_COLOUR,
             "opacity": 1.0 if rows == len(reports) else 0.8,
-            "line": {"width": [2.5 if empty else 1 for empty in hollow], "color": INK},
+            "line": {
+                "width": [2.5 if symbol.endswith("-open") else 1 for symbol in symbols],
+                "color": INK,
+            },
         },
         hovertext=[_report_hover(row) for row in reports.to_dict("records")],
         hoverinfo="text",
@@ -125,6 +129,8 @@ def _report_hover(row: Row) -> str:
             f"percentile {row['percentile']:.1f} of random trees "
             f"({row['percentile_low']:.1f} to {row['percentile_high']:.1f})"
         )
+    if row.get("notes"):
+        lines.append(escape(str(row["notes"])))
     return "<br>".join(lines)
 
 

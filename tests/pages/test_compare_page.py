@@ -30,18 +30,27 @@ def test_one_split_of_each_metric_is_compared(split_data: Path, open_page: Open)
     assert table["gain, bits"].is_monotonic_decreasing
     assert table["split"].iloc[0].startswith("#params")
     assert table["of the best tree"].between(0, 100.0001).all()
-    assert any("of 2 splits" in text.value.lower() for text in page.markdown)
+    assert any("there is no verdict" in text.value for text in page.markdown)
+    assert set(table["notes"]) == {"smoke test, synthetic, one seed", "smoke test, one seed"}
 
 
-def test_an_imported_split_stands_beside_the_others(split_data: Path, open_page: Open):
+def test_imported_splits_are_compared_by_themselves(split_data: Path, open_page: Open):
     (name,) = store_splits([BY_HAND], "mine.json", split_data)
     page = open_page(SCRIPT)
-    assert f"file-{name}" in page.multiselect(key="splits").value
-    table = summary(page)
-    assert "byhand · mine" in set(table["split"])
-    page.multiselect(key="splits").set_value([f"file-{name}"]).run()
+    assert page.selectbox(key="evidence").options == [
+        "imported, network unknown (1 split)",
+        "2 channels, 1 cell · synthetic images · untrained (2 splits)",
+    ]
+    assert page.multiselect(key="splits").value == [f"file-{name}"]
+    assert list(summary(page)["split"]) == ["byhand · mine"]
+    assert list(summary(page)["notes"]) == ["network unknown, one seed"]
+    page.selectbox(key="evidence").set_value("2x1-synthetic-untrained").run()
     assert not page.exception
-    assert len(summary(page)) == 1
+    assert len(summary(page)) == 2
+    own = next(key for key in page.multiselect(key="splits").value if "gradnorm" in key)
+    page = open_page(SCRIPT, splits=own)
+    assert page.multiselect(key="splits").value == [own]
+    assert page.query_params["evidence"] == "2x1-synthetic-untrained"
 
 
 def test_links_name_the_runs_that_are_compared(split_data: Path, open_page: Open):
@@ -119,14 +128,18 @@ def test_all_splits_are_small_multiples_with_missing_ones_counted(
 
 
 def test_a_metric_has_a_row_where_several_data_sets_have_splits(split_data: Path, open_page: Open):
-    store_splits([replace(BY_HAND, dataset="cifar100")], "mine.json", split_data)
+    others = [replace(BY_HAND, name=name, dataset="cifar100") for name in ("byhand", "other")]
+    store_splits([BY_HAND, *others], "mine.json", split_data)
     page = open_page("pages/2_Distributions.py", show="All metrics and data sets")
     rows = [text.value for text in page.markdown if text.value.startswith("**")]
-    assert rows == ["**gradnorm**", "**#params**", "**byhand**"]
+    assert rows == ["**byhand**", "**other**"]
     said = [caption.value for caption in page.caption]
     assert said.count("No split of CIFAR-10 yet.") == 1
-    assert said.count("No split of CIFAR-100 yet.") == 2
+    assert said.count("No split of CIFAR-100 yet.") == 0
     assert said.count("No split of ImageNet16-120 yet.") == 1
+    page.selectbox(key="evidence").set_value("2x1-synthetic-untrained").run()
+    rows = [text.value for text in page.markdown if text.value.startswith("**")]
+    assert rows == ["**CIFAR-10**"]
 
 
 def test_resampled_trainings_say_how_sure_the_numbers_are(split_data: Path, open_page: Open):

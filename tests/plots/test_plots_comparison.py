@@ -59,13 +59,14 @@ def test_splits_by_one_metric_may_share_a_row(reports):
     more = reports.assign(split=["pool, seed 1", "a, seed 1"], gain_bits=0.001)
     frame = pd.concat([reports, more], ignore_index=True)
     frame["row"] = ["a", "pool", "pool", "a"]
-    frame["hollow"] = [False, False, False, True]
+    frame["symbol"] = ["circle", "circle", "diamond", "circle-open"]
+    frame["notes"] = ["", "", "demo", "trained weights"]
     figure = informativeness_figure(frame, [0.0, 0.01], 0.05)
     points = figure.data[-1]
     assert list(figure.layout.yaxis.ticktext) == ["a", "pool"]
     assert list(points.y) == [1, 0, 0, 1]
-    assert list(points.marker.symbol) == ["circle", "circle", "circle", "circle-open"]
-    assert "a, seed 1" in points.hovertext[3]
+    assert list(points.marker.symbol) == ["circle", "circle", "diamond", "circle-open"]
+    assert "a, seed 1" in points.hovertext[3] and "trained weights" in points.hovertext[3]
     assert figure.layout.height == informativeness_figure(reports, [0.0, 0.01], 0.05).layout.height
 
 

@@ -28,6 +28,7 @@ from fewshot_core.analysis import (
 )
 from fewshot_core.bench import TableInfo
 from fewshot_core.dashboard.shared.controls import SEPARATOR, choose_one, offer_download
+from fewshot_core.dashboard.shared.evidence import split_notes
 from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.sidebar import View
 from fewshot_core.dashboard.shared.splits import FILE, SplitInView
@@ -279,15 +280,36 @@ def show_informativeness(
     row.
     """
     source = tuple(accuracy_source(view)[:2])
-    rows = tuple((split.name, split.trained) for split in splits) if by_metric else ()
-    show_figure(_draw_gains(named(splits), evaluator, source, view.top_label, rows), key)
+    mixed = len({split.demo for split in splits}) > 1
+    points = tuple(
+        (
+            split.name if by_metric else split.label,
+            notes,
+            bool(split.evidence.badges),
+            mixed and split.demo,
+        )
+        for split, notes in zip(splits, split_notes(splits), strict=True)
+    )
+    show_figure(_draw_gains(named(splits), evaluator, source, view.top_label, points), key)
 
 
-def show_splits_source(view: View, splits: Sequence[SplitInView], key: str) -> None:
-    """Write the muted line under a figure of several splits."""
+def noted_reports(splits: Sequence[SplitInView], evaluator: SplitEvaluator) -> pd.DataFrame:
+    """Return the reports of several splits with what they rest on, in two columns."""
+    rows = [
+        (split.evidence.label, ", ".join(notes))
+        for split, notes in zip(splits, split_notes(splits), strict=True)
+    ]
+    known = pd.DataFrame(rows, [split.label for split in splits], ["evidence", "notes"])
+    return reports(named(splits), evaluator).join(known, on="split")
+
+
+def show_splits_source(
+    view: View, evaluator: SplitEvaluator, splits: Sequence[SplitInView], key: str
+) -> None:
+    """Write the muted line under a figure of several splits, with their reports as a download."""
     commands = [analyse_command(view, split) for split in splits]
     parts = [*accuracy_source(view), f"{len(splits)} splits", "10,000 random trees, seed 0"]
-    show_source(parts, "\n".join(commands), key)
+    show_source(parts, "\n".join(commands), key, noted_reports(splits, evaluator))
 
 
 @cached_figure
@@ -296,17 +318,28 @@ def _draw_gains(
     evaluator: SplitEvaluator,
     source: tuple[str, ...],
     top_label: str,
-    rows: tuple[tuple[str, bool], ...],
+    points: tuple[tuple[str, tuple[str, ...], bool, bool], ...],
 ) -> go.Figure:
-    """Draw the informativeness; ``rows`` holds the row of each split and whether it is hollow."""
+    """Draw the informativeness; ``points``: row, notes, whether hollow and whether a diamond."""
     caption = list(source)
     title = f"Information gain about the {top_label}"
-    table = reports(named, evaluator)
-    if rows:
-        points = pd.DataFrame(rows, [label for label, _ in named], ["row", "hollow"])
-        table = table.join(points, on="split")
-        trained = ", hollow: trained weights" * bool(table["hollow"].any())
-        caption.append(f"one point per split{trained}")
+    looks = pd.DataFrame(
+        [
+            (row, ", ".join(notes), ("diamond" if demo else "circle") + "-open" * hollow)
+            for row, notes, hollow, demo in points
+        ],
+        [label for label, _ in named],
+        ["row", "notes", "symbol"],
+    )
+    table = reports(named, evaluator).join(looks, on="split")
+    if len(set(looks["row"])) < len(looks):
+        caption.append("one point per split")
+    hollow = {notes for _, notes, is_hollow, _ in points if is_hollow}
+    if hollow:
+        common = [note for note in next(iter(hollow)) if all(note in notes for notes in hollow)]
+        caption.append(f"hollow: {', '.join(common)}")
+    if any(demo for *_, demo in points):
+        caption.append("diamond: demo")
     shapes = [shape for _, leaves in named if (shape := tree_shape(leaves)) is not None]
     if not shapes:
         return informativeness_figure(table, [], None, title, caption)

@@ -12,6 +12,7 @@ import streamlit as st
 
 from fewshot_core.dashboard.shared.controls import SEPARATOR, counted, plain
 from fewshot_core.errors import FewshotError
+from fewshot_core.evidence import Evidence
 from fewshot_core.metrics import METRICS
 from fewshot_core.registry import Registry
 from fewshot_core.runs import Network, Request, SearchRequest, SplitRequest
@@ -235,14 +236,14 @@ class SplitInView:
     demo: bool = field(default=False, compare=False)
 
     @property
+    def evidence(self) -> Evidence:
+        """What it rests on; an imported one on a network that is not known."""
+        return self.request.evidence if self.request else Evidence(self.dataset)
+
+    @property
     def synthetic(self) -> bool:
         """Whether it was made with synthetic images."""
         return self.tree is not None and bool(self.tree.details.get("synthetic"))
-
-    @property
-    def trained(self) -> bool:
-        """Whether it was made from trained weights."""
-        return self.request is not None and self.request.network.checkpoint is not None
 
     @property
     def ties(self) -> int:
