@@ -2,23 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from string import Formatter
 from textwrap import fill
+from typing import Any
 
 import pandas as pd
 
 from fewshot_core.analysis import RANDOM_TREES
 from fewshot_core.analysis.results import markdown_table
-from fewshot_core.reproduction.claims import SHARE_RULE, Claim, Finding, Row, Verdict
-from fewshot_core.reproduction.evidence import Material, Source
-from fewshot_core.reproduction.selection_claims import HALVING_CLAIMS, PROXY_CLAIMS
-from fewshot_core.reproduction.splitting_claims import (
-    CONTENT_CLAIMS,
-    IMPACT_CLAIMS,
-    INFORMATIVE_CLAIM,
-)
-
-CLAIMS = (*IMPACT_CLAIMS, *CONTENT_CLAIMS, *PROXY_CLAIMS, *HALVING_CLAIMS, INFORMATIVE_CLAIM)
-"""All claims of Section 4 in its order, and the questions beyond it."""
+from fewshot_core.reproduction.claims import CLAIMS
+from fewshot_core.reproduction.material import Group, Material, Row
+from fewshot_core.reproduction.rules import SHARE_RULE, Claim, Finding, Verdict
 
 _HEAD = """\
 # Reproduction: Section 4 of the paper, claim by claim
@@ -31,20 +25,32 @@ Every number and every verdict is computed from them; the same runs give the sam
 "Analyzing Few-Shot Neural Architecture Search in a Metric-Driven Framework" (AutoML 2024).
 
 A claim *holds*, *does not hold* or is *inconclusive* by the rule stated with it, which uses only
-the numbers below it. All intervals are 95% confidence intervals. Most claims use the *share rule*:
-cases are counted, and {share_rule} (to hold takes four of four, or seven of eight). Cases that
-share a split, sub-spaces or a table are not independent; their intervals are too narrow.
+the numbers on this page; those of each case are in [the numbers](#the-numbers). All intervals are
+95% confidence intervals. Most claims use the *share rule*: cases are counted, and {share_rule} (to
+hold takes four of four, or seven of eight). Cases that share a split, sub-spaces or a table are not
+independent; their intervals are too narrow.
 
 Splits and searches of different scale are never counted together, and results at a reduced scale
-need not transfer to the paper's. Accuracies of architectures are looked up in a table, in percent.
-{accuracies}"Seed" is the random seed of the metric, the batch and the weights; "ties" is the number
-of nodes of a tree whose grouping is an arbitrary choice among equal ones.
+need not transfer to the paper's. Searches hold out half of their images to choose architectures.
+Accuracies of architectures are looked up in a table, in percent. {accuracies}"Seed" is the random
+seed of the metric, the batch and the weights; "ties" is the number of nodes of a tree whose
+grouping is an arbitrary choice among equal ones.
 """
 
 _VALIDATION = (
     "The paper reports test accuracies; those looked up here are validation accuracies, on another "
     "scale: counts and orders are comparable, accuracies are not. "
 )
+
+_NUMBERS = """\
+A row is a case. Of a split: the sizes of its sub-spaces S1 to S8 and the top 1% of the
+architectures in each; the sub-spaces with some of the top, and the smallest number with 90% of it;
+Kendall's tau between sizes and top. Of a searched split: what its sub-supernets found; the leader
+by validation accuracy at the end, with its rank by what all found; the share of epochs at which
+another one than the leader is the best; Kendall's tau between validation accuracy and the final
+result; and what halving at these milestones chose, where it discarded the best, and how probable
+that is at random.
+"""
 
 _TAIL = """\
 See also: [reproducing the paper itself](results.md#reproducing-the-paper-itself);
@@ -53,14 +59,62 @@ weights and images; [informativeness of splits](analysis.md);
 [selecting a sub-supernet](halving.md); [the paper's tables](results.md).
 """
 
-_Evidence = Sequence[tuple[Finding, Source]]
+_SPLIT_COLUMNS = {
+    "metric": "{metric}",
+    "data set": "{dataset}",
+    "seed": "{seeds}",
+    "ties": "{ties}",
+    "sizes, S1 to S8": "{sizes}",
+    "largest": "{largest:.1%}",
+    "shape": "{shape}",
+    "top 1%, S1 to S8": "{tops}",
+    "sub-spaces with some": "{with_top}",
+    "with 90% of it": "{for_most}",
+    "most in one": "{richest:.0%}",
+    "tau of size and top": "{tau:.2f}",
+    "of the top in the largest": "{top_in_largest:.0%}",
+}
+_SEARCH_COLUMNS = {
+    "metric": "{metric}",
+    "seed": "{seed}",
+    "best found, %": "{best:.2f}",
+    "in": "{best_in}",
+    "without splitting, %": "{whole:.2f}",
+    "difference": "{gain:+.2f}",
+    "mean of all found, %": "{mean:.2f}",
+    "lowest found, %": "{lowest:.2f}",
+    "leader at the end": "{leader.winner}: {leader.test_accuracy:.2f}%",
+    "its rank": "{leader_rank} of {count}",
+    "its regret, points": "{leader_regret:.2f}",
+    "epochs with another best": "{wrong:.0%} (one at random: {drawn:.0%})",
+    "tau at the first milestone": "{early:.2f}",
+    "tau at the end": "{late:.2f}",
+    "milestones": "{milestones}",
+    "halving chose": "{halving.winner}: {halving.test_accuracy:.2f}%",
+    "of rank": "{halving_rank} of {count}",
+    "regret, points": "{regret:.2f}",
+    "cost, runs": "{cost:.2f}",
+    "best discarded": "{discarded} (at random: {lost_at_random:.0%})",
+}
+
+
+class _Cells(Formatter):
+    """Formats a missing number as a dash, and several values with commas."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if isinstance(value, tuple):
+            return ", ".join(map(str, value)) or "–"
+        return "–" if pd.isna(value) else str(super().format_field(value, format_spec))
+
+
+_Evidence = Sequence[tuple[Finding, Group]]
 _Evaluated = Sequence[tuple[Claim, _Evidence]]
 
 
 def report_markdown(material: Material, command: str, claims: Sequence[Claim] = CLAIMS) -> str:
     """Evaluate claims and write the page, which names the command that generates it."""
     evaluated = [(claim, list(claim.evidence(material))) for claim in claims]
-    sets = dict.fromkeys(source.runs for _, evidence in evaluated for _, source in evidence)
+    sets = dict.fromkeys(group.runs for _, evidence in evaluated for _, group in evidence)
     names = {runs: f"R{number}" for number, runs in enumerate(filter(None, sets), start=1)}
     run_lines = [f"* {name}: {', '.join(f'`{r}`' for r in runs)}" for runs, name in names.items()]
     validation = any(one.kind == "validation" for one in material.accuracies.values())
@@ -77,6 +131,10 @@ def report_markdown(material: Material, command: str, claims: Sequence[Claim] = 
         f"groups (exact), and {RANDOM_TREES:,} random trees of that shape.",
         _table(one.facts() for one in material.accuracies.values()),
         *(part for claim, found in evaluated for part in _claim(claim, found, material, names)),
+        "## The numbers",
+        _NUMBERS,
+        *_numbers(material.split_groups, _SPLIT_COLUMNS),
+        *_numbers(material.search_groups, _SEARCH_COLUMNS),
         _TAIL,
         "## Runs",
         "\n".join(run_lines) or "Nothing was measured in runs.",
@@ -90,12 +148,12 @@ def _table(rows: Iterable[Row]) -> str:
 
 def _summary(evaluated: _Evaluated) -> Iterator[Row]:
     for claim, evidence in evaluated:
-        verdicts = [(source.material, f"**{one.decision.verdict}**") for one, source in evidence]
+        verdicts = [(group.title, f"**{one.verdict}**") for one, group in evidence]
         if not _measured(evidence):
             verdicts.insert(0, ("runs of this data folder", Verdict.MISSING.value))
-        title, section = _link(claim), claim.section
-        for material, verdict in verdicts:
-            yield {"claim": title, "section": section, "evidence": material, "verdict": verdict}
+        title, section = _link(claim.title, claim.title), claim.section
+        for group, verdict in verdicts:
+            yield {"claim": title, "section": section, "evidence": group, "verdict": verdict}
             title = section = ""
 
 
@@ -105,10 +163,8 @@ def _inventory(material: Material) -> Iterator[str]:
         for one in material.accuracies.values()
     )
     yield f"Accuracy tables: {'; '.join(tables)}"
-    for group in material.groups():
-        yield f"{group.material}: {group.scale}"
-    for kind, cells in material.searched_by_kind().items():
-        yield f"{len(cells)} searched splits on {kind.dataset}: {kind.scale}"
+    for group in (*material.split_groups, *material.search_groups):
+        yield f"{_links(group)}: {group.title}: {group.scale}"
     if not material.searched:
         yield "No split with a finished search in every sub-space"
     for text in material.incomplete:
@@ -116,20 +172,21 @@ def _inventory(material: Material) -> Iterator[str]:
 
 
 def _claim(
-    claim: Claim,
-    evidence: _Evidence,
-    material: Material,
-    names: Mapping[tuple[str, ...], str],
+    claim: Claim, evidence: _Evidence, material: Material, names: Mapping[tuple[str, ...], str]
 ) -> Iterator[str]:
     yield f"## {claim.title}"
     numbered = claim.section[0].isdigit()
     place = f"Section {claim.section}" if numbered else _capital(claim.section)
     yield f"*{place}.* {claim.statement}"
     yield f"*Rule.* {claim.rule}"
-    for (measured, (verdict, reason), table), (text, scale, runs) in evidence:
-        suffix = f" Runs: [{names[runs]}](#runs) ({len(runs)})." if runs else ""
-        yield f"**{_capital(text)}: {verdict}.** {measured}"
-        yield f"Reason: {reason}. Scale: {scale}.{suffix}"
+    for (measured, verdict, reason, table), group in evidence:
+        text = f"**{_capital(group.title)}: {verdict}.** {measured}\nReason: {reason}."
+        text += f" Scale: {group.scale}."
+        if group.tables:
+            text += f"\nNumbers: {_links(group)}."
+        if group.runs:
+            text += f" Runs: [{names[group.runs]}](#runs) ({len(group.runs)})."
+        yield text
         if table:
             yield _table(table)
     if not _measured(evidence):
@@ -137,14 +194,30 @@ def _claim(
         yield f"    {claim.command.format(**material.commands())}"
 
 
+def _numbers(groups: Iterable[Group], columns: Mapping[str, str]) -> Iterator[str]:
+    cells = _Cells()
+    for group in groups:
+        rows: list[Any] = group.cases.to_dict("records")
+        yield f"### {', '.join(group.tables)}"
+        yield f"{_capital(group.title)}. Scale: {group.scale}."
+        yield _table(
+            {heading: cells.format(form, **row) for heading, form in columns.items()}
+            for row in rows
+        )
+
+
 def _measured(evidence: _Evidence) -> bool:
     """Whether any of it is based on runs."""
-    return any(source.runs for _, source in evidence)
+    return any(group.runs for _, group in evidence)
 
 
-def _link(claim: Claim) -> str:
-    letters = [letter for letter in claim.title.lower() if letter.isalnum() or letter in " -"]
-    return f"[{claim.title}](#{''.join(letters).replace(' ', '-')})"
+def _links(group: Group) -> str:
+    return ", ".join(_link(name, name) for name in group.tables)
+
+
+def _link(text: str, heading: str) -> str:
+    letters = [letter for letter in heading.lower() if letter.isalnum() or letter in " -"]
+    return f"[{text}](#{''.join(letters).replace(' ', '-')})"
 
 
 def _capital(text: str) -> str:

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from fewshot_core.analysis import SplitEvaluator
+from fewshot_core.evidence import Evidence
 from fewshot_core.reproduction import Material, Split
-from fewshot_core.reproduction.evidence import Accuracies, SearchedSplit, SearchKind
+from fewshot_core.reproduction.material import Accuracies, SearchedSplit, SearchKind
 from fewshot_core.space import ARCHITECTURE_COUNT, SubSpace
 
 KIND = SearchKind("cifar10", "snas", "f", "SNAS, generated", "fewshot search --no-splitting")
@@ -53,10 +54,16 @@ def trees() -> dict[str, tuple[SubSpace, ...]]:
 
 @pytest.fixture
 def split() -> Callable[..., Split]:
-    def make(metric: str, leaves: tuple[SubSpace, ...] = ALONE, seed: int = 0) -> Split:
-        seeds = (seed, seed, seed)
+    def make(
+        metric: str,
+        leaves: tuple[SubSpace, ...] = ALONE,
+        seed: int = 0,
+        channels: int = 16,
+        batch: str = "batch of 64",
+    ) -> Split:
+        evidence = Evidence("", channels, 5, "real" if batch else "", "untrained")
         run = f"split-{metric}-{seed}"
-        return Split(metric, "cifar10", leaves, run, "16 channels", "64 real images", seeds, 0)
+        return Split(metric, "cifar10", leaves, run, (seed,), 0, evidence, batch)
 
     return make
 

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 
 from fewshot_core.reproduction import Verdict, report_markdown
-from fewshot_core.reproduction.selection_claims import HALVING_CLAIMS, PROXY_CLAIMS, Replay
-from fewshot_core.reproduction.splitting_claims import IMPACT_CLAIMS
+from fewshot_core.reproduction.claims import HALVING_CLAIMS, IMPACT_CLAIMS, PROXY_CLAIMS
 
 FOUND = (90.0, 91.0, 92.0, 93.0, 94.0, 88.0, 87.0, 86.0)
 RISING = tuple(10.0 + value - 80 for value in FOUND)
@@ -41,7 +40,7 @@ def first(claims, material):
 
 
 def verdicts(claims, material):
-    return [[one.decision.verdict for one, _ in claim.evidence(material)] for claim in claims]
+    return [[one.verdict for one, _ in claim.evidence(material)] for claim in claims]
 
 
 def test_where_validation_accuracy_orders_the_other_way_round(material, cases):
@@ -51,8 +50,7 @@ def test_where_validation_accuracy_orders_the_other_way_round(material, cases):
     assert "-1.00 (interval -1.00 to -1.00)" in useless.measured
     assert early.measured.startswith("Lower in 0 of 4")
     assert verdicts(HALVING_CLAIMS, there) == [[Verdict.HOLDS], [Verdict.HOLDS], [Verdict.FAILS]]
-    discarded = first(HALVING_CLAIMS, there)[0]
-    assert {row["discarded"] for row in discarded.table} == {"epoch 3"}
+    assert set(there.search_groups[0].cases["discarded"]) == {"epoch 3"}
 
 
 def test_where_it_orders_as_they_find(material, cases):
@@ -65,8 +63,9 @@ def test_a_proxy_that_is_bad_early_and_good_late(material, searched):
     valid = {epoch: FALLING if epoch < 30 else RISING for epoch in EPOCHS}
     there = material(searched=tuple(searched(valid, FOUND, name) for name in METRICS))
     early = first(PROXY_CLAIMS, there)[3]
-    assert early.decision.verdict is Verdict.HOLDS
-    assert list(early.table[0].values())[2:] == [3, "-1.00", "1.00"]
+    assert early.verdict is Verdict.HOLDS
+    row = there.search_groups[0].cases.iloc[0]
+    assert (row["milestones"][0], row["early"], row["late"]) == (3, -1, 1)
 
 
 def test_one_searched_split_is_inconclusive(material, cases):
@@ -75,12 +74,12 @@ def test_one_searched_split_is_inconclusive(material, cases):
 
 
 def test_choice_and_cost_of_halving(cases):
-    one = Replay(cases(RISING)[0])
-    assert (one.result.winner, one.rank(one.result), one.result.regret) == ("S5", "1 of 8", 0.0)
-    assert one.result.milestones == (3, 10)
-    assert one.result.cost == pytest.approx((8 * 3 + 4 * 7 + 2 * 50) / 60)
-    assert one.random_regret == pytest.approx(94 - sum(FOUND) / 8)
-    assert one.lost_at_random == pytest.approx(6 / 8)
+    one = cases(RISING)[0].numbers()
+    assert (one["halving"].winner, one["halving_rank"], one["regret"]) == ("S5", 1, 0.0)
+    assert one["milestones"] == (3, 10)
+    assert one["cost"] == pytest.approx((8 * 3 + 4 * 7 + 2 * 50) / 60)
+    assert one["random_regret"] == pytest.approx(94 - sum(FOUND) / 8)
+    assert one["lost_at_random"] == pytest.approx(6 / 8)
 
 
 def test_schedules_name_the_papers_epochs_where_there_are_any(material, cases):
@@ -100,9 +99,10 @@ def test_splits_against_the_whole_space(material, cases, whole):
     there = material(searched=cases(RISING), whole=whole(0))
     better, seldom = first(IMPACT_CLAIMS[:2], there)
     [(_, source), _] = IMPACT_CLAIMS[0].evidence(there)
-    assert better.decision.verdict is seldom.decision.verdict is Verdict.HOLDS
+    assert better.verdict is seldom.verdict is Verdict.HOLDS
     assert "search-whole" in source.runs
-    assert {row["difference"] for row in better.table} == {"+0.50"}
+    assert set(source.cases["gain"]) == {0.5}
+    assert "| +0.50 |" in report_markdown(there, "fewshot reproduce")
     [(_, printed)] = IMPACT_CLAIMS[0].evidence(material(searched=cases(RISING), whole=whole(1)))
     assert printed.runs == ()
 
@@ -111,7 +111,7 @@ def test_random_against_metrics(material, cases, searched):
     worse = (*cases(RISING)[:3], searched({0: RISING, 60: RISING}, (80.0,) * 8, "random"))
     more = (searched({0: RISING, 60: RISING}, FOUND, "snip as published"),)
     [found] = first(IMPACT_CLAIMS[2:3], material(searched=worse + more))
-    assert found.decision.verdict is Verdict.FAILS
+    assert found.verdict is Verdict.FAILS
     assert "0 of 4" in found.measured
     alone = list(IMPACT_CLAIMS[2].evidence(material(searched=cases(RISING)[:3])))
     assert all(not source.runs for _, source in alone)

@@ -4,22 +4,23 @@ import json
 import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from fewshot_core.analysis import published_results
-from fewshot_core.reproduction import CLAIMS, Material, Split, Verdict
-from fewshot_core.reproduction.claims import Mean, Tally
-from fewshot_core.reproduction.evidence import read_published
-from fewshot_core.reproduction.splitting_claims import (
+from fewshot_core.reproduction import CLAIMS, Material, Split, Verdict, report_markdown
+from fewshot_core.reproduction.claims import (
     BALANCED,
     CONTENT_CLAIMS,
     IMBALANCED,
     IMPACT_CLAIMS,
     INFORMATIVE_CLAIM,
-    Contents,
     best_metrics,
     printed_deviation,
 )
+from fewshot_core.reproduction.material import extreme_shares
+from fewshot_core.reproduction.reading import read_published
+from fewshot_core.reproduction.rules import Mean, by_share
 from fewshot_core.space import SubSpace
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -38,15 +39,20 @@ SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
     ],
 )
 def test_a_share_against_one_half(yes, of, verdict):
-    tally = Tally(yes, of)
-    assert tally.decision.verdict is verdict
-    assert str(tally).startswith(f"{yes} of {of}")
+    found = share(yes, of)
+    assert found.verdict is verdict
+    assert found.measured.startswith(f"{yes} of {of}")
 
 
-def test_a_tally_gives_a_reason():
-    assert Tally.count([True] * 4).decision.reason.endswith("lies above one half")
-    assert Tally.count([False] * 4).decision.reason.endswith("lies below one half")
-    assert "3 cases are too few" in Tally.count([True] * 3).decision.reason
+def share(yes, of):
+    cases = pd.DataFrame({"value": [1.0] * yes + [0.0] * (of - yes)})
+    return by_share("value > 0", "{share}")(cases)
+
+
+def test_a_share_gives_a_reason():
+    assert share(4, 4).reason.endswith("lies above one half")
+    assert share(0, 4).reason.endswith("lies below one half")
+    assert "3 cases are too few" in share(3, 3).reason
 
 
 def test_a_mean_has_students_interval():
@@ -68,16 +74,14 @@ def test_a_mean_has_students_interval():
 )
 def test_a_mean_against_a_limit(values, limit, above, below):
     mean = Mean.over(values)
-    assert (mean.compare(limit).verdict, mean.compare(limit, holds_above=False).verdict) == (
-        above,
-        below,
-    )
+    assert mean.compare(limit)[0] is above
+    assert mean.compare(limit, holds_above=False)[0] is below
 
 
 def test_a_single_measurement_has_no_interval():
     mean = Mean.over([7.0])
     assert str(mean) == "7.00 (one measurement, no interval)"
-    assert "repeat" in mean.compare(5.0).reason
+    assert "repeat" in mean.compare(5.0)[1]
 
 
 def printed(claim):
@@ -102,7 +106,7 @@ def test_splitting_is_counted_against_the_same_column():
     assert len(better) == 120
     evidence = printed(IMPACT_CLAIMS[0])
     assert f"{sum(better)} of 120" in evidence.measured
-    assert evidence.decision.verdict is Verdict.HOLDS
+    assert evidence.verdict is Verdict.HOLDS
 
 
 def test_snas_is_counted_separately():
@@ -143,19 +147,23 @@ def test_deviations_and_the_best_are_those_printed():
 
 @pytest.mark.parametrize(("tree", "shape"), [("alone", "imbalanced"), ("even", "balanced")])
 def test_a_split_is_imbalanced_by_its_largest_sub_space(material, split, trees, tree, shape):
-    found = Contents(split("params", trees[tree]), material())
-    assert found.shape == shape
-    assert found.extreme_shares == pytest.approx((27 / 125, 64 / 125))
-    assert sum(found.sizes) == 15_625
-    assert sum(found.tops) == 157
+    found = contents(split("params", trees[tree]), material)
+    assert found["shape"] == shape
+    assert extreme_shares(trees[tree]) == pytest.approx((27 / 125, 64 / 125))
+    assert sum(found["sizes"]) == 15_625
+    assert sum(found["tops"]) == 157
+
+
+def contents(split, material):
+    return split.numbers(material().accuracies["cifar10"].evaluator)
 
 
 def test_the_top_is_where_the_last_operations_are(material, split, trees):
-    found = Contents(split("params", trees["even"]), material())
+    found = contents(split("params", trees["even"]), material)
     # Accuracy grows with the index, and 157 is 125 with 4, 4, 4 on the edges and 32 with 4, 4, 3.
-    assert found.tops == (0, 0, 0, 0, 0, 0, 32, 125)
-    assert (found.with_top, found.for_most, found.largest_has_most) == (2, 2, True)
-    assert found.richest_share == 125 / 157
+    assert found["tops"] == (0, 0, 0, 0, 0, 0, 32, 125)
+    assert (found["with_top"], found["for_most"], found["largest_has_most"]) == (2, 2, True)
+    assert found["richest"] == 125 / 157
 
 
 def evidence(claim, material):
@@ -170,7 +178,7 @@ def test_the_two_behaviours_hold_where_every_metric_behaves_so(material, split, 
     splits = tuple(split(name, trees["even"]) for name in BALANCED)
     splits += tuple(split(name, trees["alone"]) for name in IMBALANCED)
     [five], [four] = (evidence(claim, material(splits=splits)) for claim in CONTENT_CLAIMS[:2])
-    assert five.decision.verdict is four.decision.verdict is Verdict.HOLDS
+    assert five.verdict is four.verdict is Verdict.HOLDS
     [source] = sources(CONTENT_CLAIMS[0], material(splits=splits))
     assert len(source.runs) == 5
     assert "5 of 5" in five.measured
@@ -180,23 +188,29 @@ def test_they_do_not_hold_the_other_way_round(material, split, trees):
     splits = tuple(split(name, trees["alone"]) for name in BALANCED)
     splits += tuple(split(name, trees["even"]) for name in IMBALANCED)
     [five], [four] = (evidence(claim, material(splits=splits)) for claim in CONTENT_CLAIMS[:2])
-    assert five.decision.verdict is four.decision.verdict is Verdict.FAILS
+    assert five.verdict is four.verdict is Verdict.FAILS
     assert "Otherwise: gradnorm" in five.measured
 
 
 def test_one_metric_is_inconclusive_and_random_is_not_counted(material, split, trees):
     splits = (split("params"), *(split("random", trees["even"], seed) for seed in range(5)))
-    [found] = evidence(CONTENT_CLAIMS[2], material(splits=splits))
-    assert found.decision.verdict is Verdict.UNKNOWN
+    there = material(splits=splits)
+    [found] = evidence(CONTENT_CLAIMS[2], there)
+    assert found.verdict is Verdict.UNKNOWN
     assert "1 of 1" in found.measured
-    assert len(found.table) == 6
+    assert len(there.split_groups[0].cases) == 6
 
 
 def test_scales_are_reported_separately(material, split, trees):
-    leaves = trees["even"]
-    small = Split("snip", "cifar10", leaves, "split-snip", "2 channels", "8 real images", (0,), 0)
-    found = sources(CONTENT_CLAIMS[2], material(splits=(split("snip"), small)))
-    assert [source.runs for source in found] == [("split-snip-0",), ("split-snip",)]
+    small = split("snip", trees["even"], 1, channels=2)
+    few = split("snip", trees["even"], 2, batch="batch of 8")
+    plain = split("params", trees["even"], 3, batch="")
+    found = sources(CONTENT_CLAIMS[2], material(splits=(small, split("snip"), few, plain)))
+    assert [source.runs for source in found] == [
+        ("split-snip-0", "split-params-3"),
+        ("split-snip-2", "split-params-3"),
+        ("split-snip-1",),
+    ]
 
 
 def test_nothing_is_measured_without_runs(material):
@@ -233,9 +247,10 @@ def test_published_random_splits_have_their_seed_in_their_name(tmp_path, materia
         ("random", (888,)),
         ("own_5", ()),
     ]
-    [several] = evidence(CONTENT_CLAIMS[2], material(published=splits))
-    assert "2 of 2" in several.measured and len(several.table) == 4
-    assert list(several.table[1].values())[:4] == ["random", "cifar10", "777", "–"]
+    there = material(published=splits)
+    [several] = evidence(CONTENT_CLAIMS[2], there)
+    assert "2 of 2" in several.measured and len(there.split_groups[0].cases) == 4
+    assert "| random | cifar10 | 777 | – |" in report_markdown(there, "fewshot reproduce")
     [informative] = evidence(INFORMATIVE_CLAIM, material(published=splits))
     assert [(row["metric"], row["seeds"]) for row in informative.table] == [
         ("linear_regions", 1),
@@ -259,8 +274,7 @@ def test_the_published_splits_as_they_are_known(material, name, metrics, random)
     rows = masks["gradientmatching"]["ImageNet16-120"]
     leaves = tuple(SubSpace.from_rows(one) for one in rows)
     published = Split("gradientmatching", "cifar10", leaves)
-    found = Contents(published, material(published=(published,)))
-    assert found.sizes == (125, 500, 500, 2000, 500, 2000, 2000, 8000)
+    assert contents(published, material)["sizes"] == (125, 500, 500, 2000, 500, 2000, 2000, 8000)
     [source] = sources(CONTENT_CLAIMS[1], material(published=(published,)))
-    assert source.material == "1 of the 1 published splits"
+    assert source.title == "1 published split"
     assert source.runs == ()

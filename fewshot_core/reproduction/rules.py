@@ -1,0 +1,173 @@
+"""The form of a claim, and the two rules that turn numbers into a verdict."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from fewshot_core.analysis import CONFIDENCE, wilson_interval
+from fewshot_core.reproduction.material import Group, Material, Row
+
+SHARE_RULE = (
+    "the claim holds if Wilson's interval of the share lies above one half, does not hold if it "
+    "lies below, and is inconclusive otherwise"
+)
+"""Stated once on the page; claims refer to it as the share rule."""
+
+PRINTED = Group("the paper's Tables 1 to 3, as printed", "counted, not measured here")
+
+
+class Verdict(StrEnum):
+    """What the evidence says about a claim."""
+
+    HOLDS = "holds"
+    FAILS = "does not hold"
+    UNKNOWN = "inconclusive"
+    MISSING = "not measured"
+
+
+class Finding(NamedTuple):
+    """What is measured, in sentences, and the verdict by the rule with its reason.
+
+    The table has numbers that are not of a single case.
+    """
+
+    measured: str
+    verdict: Verdict
+    reason: str
+    table: Sequence[Row] = ()
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the paper or a question beyond it, and the rule of its verdict.
+
+    Attributes:
+        title: The claim in a few words.
+        section: Its place: "4.2, Figure 3", or "beyond the paper".
+        statement: What the paper says, in our words.
+        rule: How the verdict follows from what is measured.
+        groups: Selects the cases, by group; none where no run is suitable.
+        evaluate: Applies the rule to the cases of a group.
+        command: The command that makes the missing runs, with a placeholder of
+            ``Material.commands``.
+        printed: Applies the rule to the tables of the paper.
+    """
+
+    title: str
+    section: str
+    statement: str
+    rule: str
+    groups: Callable[[Material], Iterable[Group]]
+    evaluate: Callable[[pd.DataFrame], Finding]
+    command: str
+    printed: Callable[[], Finding] | None = None
+
+    def evidence(self, material: Material) -> Iterator[tuple[Finding, Group]]:
+        """Evaluate the claim on each group."""
+        for group in self.groups(material):
+            yield self.evaluate(group.cases), group
+        if self.printed is not None:
+            yield self.printed(), PRINTED
+
+
+def share_of(cases: Iterable[bool]) -> tuple[str, tuple[float, float]]:
+    """Count the cases that are true: "4 of 4 (100%, interval 51% to 100%)", and Wilson's interval.
+
+    There is at least one case.
+    """
+    known = list(cases)
+    share = sum(known) / len(known)
+    low, high = wilson_interval(share, len(known))
+    text = f"{sum(known)} of {len(known)} ({share:.0%}, interval {low:.0%} to {high:.0%})"
+    return text, (low, high)
+
+
+def satisfies(cases: pd.DataFrame, condition: str) -> "pd.Series[bool]":
+    """Evaluate a condition on the columns of cases."""
+    return pd.Series(cases.eval(condition), index=cases.index, dtype=bool)
+
+
+def by_share(condition: str, text: str) -> Callable[[pd.DataFrame], Finding]:
+    """Build the evaluation of a claim by ``SHARE_RULE``.
+
+    The condition is an expression of the columns of cases; the text refers to the number of cases
+    that satisfy it as ``{share}``, and to the mean of a column by its name.
+    """
+
+    def evaluate(cases: pd.DataFrame) -> Finding:
+        if cases.empty:
+            return Finding(text.format(share="0 of 0"), Verdict.MISSING, "there are no cases")
+        means = {str(name): Mean.over(cases[name]) for name in cases.select_dtypes("number")}
+        share, (low, high) = share_of(satisfies(cases, condition))
+        verdict, reason = _compare((low, high), 0.5, f"share, {low:.0%} to {high:.0%}", "one half")
+        if verdict is Verdict.UNKNOWN:
+            reason += f": {len(cases)} cases are too few or too divided"
+        return Finding(text.format(share=share, **means), verdict, reason)
+
+    return evaluate
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean with Student's interval, which is None for a single measurement."""
+
+    value: float
+    interval: tuple[float, float] | None
+
+    @classmethod
+    def over(
+        cls, values: Iterable[float], within: tuple[float, float] = (-math.inf, math.inf)
+    ) -> "Mean":
+        """Compute the mean of at least one value, its interval clipped to the possible range."""
+        known = list(values)
+        mean = float(np.mean(known))
+        if len(known) < 2:
+            return cls(mean, None)
+        reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(known) - 1) * stats.sem(known))
+        return cls(mean, (max(mean - reach, within[0]), min(mean + reach, within[1])))
+
+    def compare(
+        self, limit: float, digits: int = 2, holds_above: bool = True
+    ) -> tuple[Verdict, str]:
+        """Compare the interval with a limit, above (or below) which the claim holds."""
+        if self.interval is None:
+            reason = "a single measurement has no interval: repeat with other seeds or splits"
+            return Verdict.UNKNOWN, reason
+        ends = f"mean, {self.ends(digits)}"
+        return _compare(self.interval, limit, ends, f"{limit:g}", holds_above)
+
+    def ends(self, digits: int = 2) -> str:
+        """Format the interval: "-0.10 to 0.52"."""
+        if self.interval is None:
+            return "–"
+        low, high = self.interval
+        return f"{low:.{digits}f} to {high:.{digits}f}"
+
+    def text(self, digits: int = 2) -> str:
+        """Format the mean with its interval: "0.21 (interval -0.10 to 0.52)"."""
+        none = self.interval is None
+        interval = "one measurement, no interval" if none else f"interval {self.ends(digits)}"
+        return f"{self.value:.{digits}f} ({interval})"
+
+    def __format__(self, form: str) -> str:
+        return format(self.value, form) if form else self.text()
+
+    __str__ = text
+
+
+def _compare(
+    interval: tuple[float, float], limit: float, ends: str, name: str, holds_above: bool = True
+) -> tuple[Verdict, str]:
+    low, high = interval
+    if low <= limit <= high:
+        return Verdict.UNKNOWN, f"the interval of the {ends}, contains {name}"
+    above = low > limit
+    verdict = Verdict.HOLDS if above == holds_above else Verdict.FAILS
+    side = "above" if above else "below"
+    return verdict, f"the interval of the {ends}, lies {side} {name}"
