@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "data" / "demo"
 CIFAR10 = ROOT.parent / "shared" / "data" / "cifar10"
 RUNS = list_runs(DEMO)
-SPLITS = [run for run in RUNS if run.kind().name == "split"]
-SEARCHES = [run for run in RUNS if run.kind().name == "search"]
+SPLITS = [run for run in RUNS if run.request().kind == "split"]
+SEARCHES = [run for run in RUNS if run.request().kind == "search"]
 EPOCHS = 50
 
 

@@ -190,7 +190,7 @@ def test_modules_are_named_in_full(source, modules):
 
 
 ORDER = (
-    "errors registry documents data_folder durations glossary resolve safe_pickle csv_text",
+    "errors registry documents data_folder durations evidence glossary safe_pickle csv_text",
     "space datasets networks",
     "bench images nets",
     "metrics",

@@ -70,6 +70,6 @@ def test_a_plan_is_started_watched_stopped_and_resumed(
     expect(page.get_by_role("heading", name="S2, seed 777")).to_be_visible()
     page.wait_for_timeout(1500)
     screenshot(page, "search-done")
-    searches = [run for run in list_runs(data_folder) if run.kind().name == "search"]
+    searches = [run for run in list_runs(data_folder) if run.request().kind == "search"]
     assert [len(run.records()) for run in searches] == [EPOCHS + 1] * 2
     assert any("resuming after epoch" in run.log_tail(10_000) for run in searches)

@@ -94,7 +94,7 @@ def only_splits(monkeypatch, tmp_path):
 
 
 def first_splits():
-    splits = [run for run in list_runs(DEMO) if run.kind().name == "split"]
+    splits = [run for run in list_runs(DEMO) if run.request().kind == "split"]
     requests = [(run, run.split_request()) for run in splits]
     return [run for run, one in requests if one.seed == 0 and one.network.checkpoint is None]
 

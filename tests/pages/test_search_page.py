@@ -195,7 +195,7 @@ def test_a_search_in_the_whole_space_runs_to_its_end(
 def test_a_plan_is_stopped_and_resumed(quiet: Path, open_page: Open, wait_for: Wait):
     page = open_search(open_page, smoke_epochs="400")
     page.button(key="start").click().run()
-    runs = [folder for folder in list_runs(quiet) if folder.kind().name == "search"]
+    runs = [folder for folder in list_runs(quiet) if folder.request().kind == "search"]
     assert len(runs) == 8
     states = frame(page, "supernet")["state"]
     assert set(states) <= {"waiting", "running"}
@@ -315,7 +315,7 @@ def test_a_trained_supernet_can_be_inherited(empty_data: Path, open_page: Open, 
     page.selectbox(key="weights").set_value(training.run_id).run()
     assert not page.error
     page.button(key="start").click().run()
-    search = next(folder for folder in list_runs(empty_data) if folder.kind().name == "search")
+    search = next(folder for folder in list_runs(empty_data) if folder.request().kind == "search")
     assert Path(str(search.request().checkpoint)).parent == training.path
     wait_for(search)
     assert search.status().state is State.DONE
