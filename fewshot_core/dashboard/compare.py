@@ -17,6 +17,8 @@ from fewshot_core.analysis import (
 from fewshot_core.bench import TableInfo, load_seeds
 from fewshot_core.dashboard.shared.controls import (
     choose_from,
+    counted,
+    notify,
     numbers,
     offer_download,
     plain,
@@ -276,7 +278,7 @@ def _show_import(workspace: Workspace) -> None:
             texts = {file.name: file.getvalue().decode("utf-8") for file in files}
             splits = parse_splits(texts, files[0].name)
             names = store_splits(splits, files[0].name, workspace.data_dir)
-            st.toast(f"Imported {len(names)} splits", icon=":material/check:")
+            notify(f"Imported {counted(len(names), 'split')}: {plain(', '.join(names))}")
             st.rerun()
 
 
@@ -305,4 +307,5 @@ def _show_export(view: View) -> None:
     )
     if split.key.startswith(FILE) and st.button("Remove this split", key="remove_split"):
         remove_imported(split.key.removeprefix(FILE), view.workspace.data_dir)
+        notify(f"Removed {plain(split.label)}", ":material/delete:")
         st.rerun()

@@ -23,6 +23,7 @@ from fewshot_core.bench import (
     remove_table,
 )
 from fewshot_core.dashboard.shared.controls import (
+    notify,
     numbers,
     offer_removal,
     plain,
@@ -32,9 +33,12 @@ from fewshot_core.dashboard.shared.controls import (
 )
 from fewshot_core.dashboard.shared.figures import in_columns
 from fewshot_core.dashboard.shared.page import Workspace
+from fewshot_core.dashboard.shared.requests import seen_images
 from fewshot_core.datasets import DATASETS
+from fewshot_core.errors import ImagesError
 from fewshot_core.images import (
     SYNTHETIC,
+    ImageSource,
     download,
     list_sources,
     register_source,
@@ -111,7 +115,7 @@ def _show_import(data_dir: Path) -> None:
         with show_errors("Nothing was imported. "):
             with st.spinner("Checking and storing every row"):
                 info = import_table(path, name, None, mapping, replace=replace, data_dir=data_dir)
-            st.toast(f"Imported {info.name}", icon=":material/check:")
+            notify(f"Imported the table {plain(info.name)}")
             st.rerun()
 
 
@@ -212,10 +216,13 @@ def _show_adding(data_dir: Path) -> None:
         help="The official Python archive or its folder, or train-*.parquet files. Only the path "
         "is stored; nothing is copied.",
     ).strip()
-    if right.button("Add", key="add_images", disabled=not typed, width="stretch"):
+    # Never disabled: the click that ends the typing is the one that adds them.
+    if right.button("Add", key="add_images", width="stretch"):
         with show_errors():
+            if not typed:
+                raise ImagesError("Expected the path of a folder or archive: type one.")
             source = register_source(dataset, Path(typed).expanduser(), data_dir=data_dir)
-            st.toast(f"Added {source.name}: {source.label}", icon=":material/check:")
+            _select(source, data_dir)
             st.rerun()
     if dataset == "ImageNet16-120":
         st.caption(
@@ -227,10 +234,18 @@ def _show_adding(data_dir: Path) -> None:
     if st.button(label, key="download", icon=":material/download:"):
         bar = _ProgressBar()
         with show_errors():
-            source = download(dataset, data_dir, bar)
-            st.toast(f"Downloaded {source.label}", icon=":material/check:")
+            _select(download(dataset, data_dir, bar), data_dir)
             st.rerun()
         bar.close()
+
+
+def _select(source: ImageSource, data_dir: Path) -> None:
+    """Choose new images in the forms, and say so."""
+    others = [each.name for each in list_sources(source.dataset, data_dir)]
+    others.remove(source.name)
+    st.session_state[seen_images(source.dataset)] = others
+    label = DATASETS.label(source.dataset)
+    notify(f"Added images of {label}: {plain(source.name)}. New splits and searches use them.")
 
 
 class _ProgressBar:

@@ -105,7 +105,7 @@ def _choose(found: pd.DataFrame) -> tuple[str | None, str]:
         help="Only searches with the same settings can be compared. With all of them, a cell that "
         "mixes several is marked.",
     )
-    show = choose_one("Cells show", _SHOWN, "cells", right, format_func=_SHOWN.__getitem__)
+    show = choose_one("Cells show", _SHOWN, "cells_show", right, format_func=_SHOWN.__getitem__)
     return None if preset == _ALL else str(preset), show
 
 

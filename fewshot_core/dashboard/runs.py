@@ -10,7 +10,10 @@ import streamlit as st
 from streamlit.column_config import DatetimeColumn, TextColumn
 
 from fewshot_core.dashboard.data import show_images, show_tables
+from fewshot_core.dashboard.shared.activity import page_of
 from fewshot_core.dashboard.shared.controls import (
+    counted,
+    notify,
     numbers,
     plain,
     selected_rows,
@@ -19,7 +22,7 @@ from fewshot_core.dashboard.shared.controls import (
     show_progress,
     show_table,
 )
-from fewshot_core.dashboard.shared.page import SEARCH, SPLIT, Page, Workspace, link_to, show_empty
+from fewshot_core.dashboard.shared.page import SPLIT, Workspace, link_to, show_empty
 from fewshot_core.dashboard.shared.sidebar import (
     is_new,
     is_restored,
@@ -30,11 +33,10 @@ from fewshot_core.dashboard.shared.sidebar import (
 from fewshot_core.dashboard.shared.splits import request_label
 from fewshot_core.data_folder import demo_dir
 from fewshot_core.datasets import DATASETS
+from fewshot_core.durations import duration_text
 from fewshot_core.runs import (
     KINDS,
     RunFolder,
-    SearchRequest,
-    SplitRequest,
     State,
     cancel,
     command,
@@ -45,7 +47,6 @@ from fewshot_core.runs import (
 )
 from fewshot_core.runs.jobs import advice
 from fewshot_core.runs.overview import DAMAGED, QUARANTINE, RunSummary, differences
-from fewshot_core.space import SubSpace
 from fewshot_core.store import Store
 
 REFRESH_SECONDS = 2.0
@@ -53,8 +54,9 @@ IDLE_SECONDS = 10.0
 
 _STATES = [state.value for state in State] + [DAMAGED]
 _CHOSEN = "chosen_runs"
-_COLUMNS = ["state", "kind", "what", "data set", "started", "seconds", "message", "size", "run"]
+_COLUMNS = ["state", "kind", "what", "data set", "started", "took", "message", "size", "run"]
 _MOST_NAMES = 10
+_DONE = {"Cancel": "Cancelled", "Restart": "Restarted", "Quarantine": "Moved to quarantine:"}
 
 
 def show_runs_and_data_page() -> None:
@@ -156,7 +158,7 @@ def _choose(store: Store, shown: Sequence[RunSummary]) -> list[RunSummary]:
         f"{len(shown)} runs with their states",
         {
             "started": DatetimeColumn(format="DD MMM YYYY, HH:mm"),
-            "seconds": numbers("%.1f"),
+            "took": TextColumn(help="Working time, without waiting and loading"),
             "size": numbers("bytes"),
             "message": TextColumn(width="medium"),
         },
@@ -180,7 +182,7 @@ def _row(run: RunSummary, store: Store) -> dict[str, Any]:
         "data set": DATASETS.label(run.request.dataset) if run.request else None,
         "started": None if started is None else datetime.fromtimestamp(started, UTC),
         "message": run.message,
-        "seconds": run.seconds,
+        "took": None if run.seconds is None else duration_text(run.seconds),
         "size": run.size,
         "run": run.run_id,
     }
@@ -222,7 +224,7 @@ def _show_actions(workspace: Workspace, chosen: Sequence[RunSummary]) -> None:
                 names.append(f"and {len(ended) - len(names)} more")
             st.code("\n".join(names), language=None)
             if st.button("Delete", type="primary", key="delete_runs"):
-                _apply(delete, ended)
+                _apply(delete, ended, "Deleted")
 
 
 def _offer(
@@ -235,10 +237,10 @@ def _offer(
     """Draw a button that applies an action to some runs."""
     key, icon = f"{label.lower()}_runs", f":material/{icon}:"
     if st.button(f"{label} {len(runs)}", key, text, icon=icon, disabled=not runs):
-        _apply(action, runs)
+        _apply(action, runs, _DONE[label])
 
 
-def _apply(action: Callable[[RunFolder], object], runs: Sequence[RunSummary]) -> None:
+def _apply(action: Callable[[RunFolder], object], runs: Sequence[RunSummary], verb: str) -> None:
     """Apply an action to each run, show failures, and run the page again if there are none."""
     done = 0
     for run in runs:
@@ -246,6 +248,7 @@ def _apply(action: Callable[[RunFolder], object], runs: Sequence[RunSummary]) ->
             action(run.folder)
             done += 1
     if done == len(runs):
+        notify(f"{verb} {counted(done, 'run')}")
         st.rerun()
 
 
@@ -283,25 +286,6 @@ def _show_outcome(run: RunSummary) -> None:
         show_progress(status)
     else:
         st.markdown(f":material/check: {plain(status.message)}")
-
-
-def page_of(workspace: Workspace, run: RunSummary) -> tuple[Page, dict[str, str]] | None:
-    """Return the page that shows a run, with the query that selects it; None for a damaged one."""
-    request, status = run.request, run.status
-    if request is None or status is None:
-        return None
-    query = {"dataset": request.dataset}
-    if isinstance(request, SplitRequest):
-        if status.state is State.DONE and run.problem is None:
-            query["split"] = run.run_id
-        return SPLIT, query
-    if isinstance(request, SearchRequest):
-        query["plan"] = request.family(run.folder.manifest().get("fingerprints", {}))
-        if request.rows == tuple(SubSpace.full().rows):
-            query["where"] = "whole"
-        elif split := workspace.store.split_with(request.dataset, request.sub_space):
-            query["split"] = split
-    return SEARCH, query
 
 
 def _show_differences(readable: Sequence[RunSummary], count: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from fewshot_core.analysis import SplitReport
+from fewshot_core.analysis import SplitEvaluator, SplitReport
 from fewshot_core.analysis.agreement import score_spread, stability
 from fewshot_core.dashboard.shared.controls import (
     choose_from,
@@ -68,7 +68,13 @@ from fewshot_core.runs import (
     run_folder,
     start,
 )
-from fewshot_core.space import OPERATION_LABELS, edge_label, operation_set_label
+from fewshot_core.space import (
+    OPERATION_LABELS,
+    OPERATIONS,
+    SubSpace,
+    edge_label,
+    operation_set_label,
+)
 from fewshot_core.splitting import SplitNode, SplitTree
 
 _ALL = "all"
@@ -86,9 +92,12 @@ def show_split_page() -> None:
     st.title("Split")
     left, right = st.columns([1, 2], gap="large")
     with left:
-        _show_start(workspace, _choose_requests(view))
+        requests = _choose_requests(view)
+        _show_progress(workspace)  # where the button was that started it
+        _show_start(workspace, requests)
     with right:
-        _show_progress(workspace)
+        for folder in _running(workspace)[:_MOST_SHOWN]:
+            _show_growing(folder)
         _show_split(view)
 
 
@@ -230,13 +239,12 @@ def _adopt_finished(workspace: Workspace) -> None:
 
 def _show_progress(workspace: Workspace) -> None:
     """Show the running splits, and one that was waited for and did not finish."""
-    active = workspace.active_runs("split")
-    active.sort(key=lambda folder: folder.status().started or 0.0)
+    active = _running(workspace)
     for folder in active[:_MOST_SHOWN]:
         request = folder.split_request()
         label = record_label(METRICS, request.metric)
         title = f"**{label}** on {DATASETS.label(request.dataset)}"
-        show_running(folder, title, _progress_details, _show_growing)
+        show_running(folder, title, _progress_details)
     if len(active) > _MOST_SHOWN:
         st.caption(f"{len(active) - _MOST_SHOWN} more splits are queued; see *Runs and data*.")
     watched = _watched(workspace)
@@ -244,12 +252,20 @@ def _show_progress(workspace: Workspace) -> None:
         _show_ended(workspace, watched)
 
 
+def _running(workspace: Workspace) -> list[RunFolder]:
+    """Return the active splits, the one that was started first before the others."""
+    active = workspace.active_runs("split")
+    return sorted(active, key=lambda folder: folder.status().started or 0.0)
+
+
 def _progress_details(folder: RunFolder) -> list[str]:
     status = folder.status()
     return [f"{status.done} of {status.total}"] if status.total else []
 
 
+@st.fragment(run_every=_POLL_SECONDS)
 def _show_growing(folder: RunFolder) -> None:
+    """Draw the tree of a running split as far as it has grown."""
     stamp = None
     with suppress(OSError):  # there is no tree yet
         found = folder.tree_path.stat()
@@ -305,24 +321,56 @@ def _show_split(view: View) -> None:
     _warn(split)
     evaluator = load_evaluator(view)
     _show_tiles(split, evaluator.report(split.leaves) if evaluator else None)
+    above, chosen = st.container(), None
+    if evaluator is not None:
+        chosen = _show_sub_spaces(view, split, evaluator)
+    with above:
+        _show_figures(view, split, evaluator, chosen)
+    if evaluator is None:
+        show_missing_table(view)
+
+
+def _show_figures(
+    view: View, split: SplitInView, evaluator: SplitEvaluator | None, chosen: int | None
+) -> None:
+    """Draw the tree, with a chosen sub-space highlighted, and one of its nodes."""
     if split.tree is None:
-        show_figure(draw_split(split, evaluator), "imported_tree", wide=True)
+        show_figure(draw_split(split, evaluator, chosen), "imported_tree", wide=True)
     else:
-        node = show_tree(split, split.tree, evaluator)
+        node = show_tree(split, split.tree, evaluator, chosen)
         trees = [split.tree, *_repeats(view.workspace, split)]
         show_node(split.tree, node, "node")
         _show_spread(trees, node)
         _show_stability(trees)
     show_split_source(split, "split_source")
-    if evaluator is None:
-        show_missing_table(view)
-        return
+
+
+def _show_sub_spaces(view: View, split: SplitInView, evaluator: SplitEvaluator) -> int | None:
+    """List the sub-spaces; return the position of the chosen one, if any."""
     st.subheader("Sub-spaces")
-    show_sub_spaces(
-        describe(split.leaves, evaluator), view.top_label, "split_sub_spaces", narrow=True
-    )
+    described = describe(split.leaves, evaluator)
+    key = f"split_sub_spaces_{split.key}"
+    chosen = show_sub_spaces(described, view.top_label, key, link="sub_space", narrow=True)
+    query = {}
+    if chosen is None:
+        st.caption("Choose a row to highlight a sub-space in the tree.")
+    else:
+        name = str(described["sub_space"].iloc[chosen])
+        query = {"sub_space": name}
+        st.markdown(f"**{name}**, highlighted in the tree: {_kept_text(split.leaves[chosen])}.")
     show_view_source(view, "sub_space_source")
-    link_to(DISTRIBUTIONS, "See the distributions of their accuracies")
+    link_to(DISTRIBUTIONS, "See the distributions of their accuracies", query)
+    return chosen
+
+
+def _kept_text(space: SubSpace) -> str:
+    """Name the operations of a sub-space on the edges that do not have all of them."""
+    parts = [
+        f"{operation_set_label(operations)} on edge {edge_label(number)}"
+        for number, operations in enumerate(space.enabled)
+        if len(operations) < len(OPERATIONS)
+    ]
+    return plain("; ".join(parts) or "all operations")
 
 
 def _warn(split: SplitInView) -> None:
@@ -354,7 +402,7 @@ def _show_tiles(split: SplitInView, report: SplitReport | None) -> None:
     if split.tree is not None:
         tiles["Tied nodes"] = f"{split.ties} of {len(split.tree.nodes)}", GLOSSARY["tie"]
     if split.seconds is not None:
-        tiles["Scored in"] = duration_text(split.seconds), None
+        tiles["Made in"] = duration_text(split.seconds), "Working time, without loading"
     show_tiles(tiles)
 
 

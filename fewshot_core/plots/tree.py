@@ -60,12 +60,14 @@ class TreeDrawing:
 
     A level is one unit wide and a row one unit high; the first leaf is on top. ``leaves`` is what
     ``fewshot_core.analysis.describe_sub_spaces`` returns for the leaves in tree order, if known;
-    ``levels`` is how many levels of splits a growing tree will have.
+    ``levels`` is how many levels of splits a growing tree will have; the leaf at the position
+    ``chosen`` is highlighted.
     """
 
     branches: tuple[TreeBranch, ...]
     leaves: pd.DataFrame | None = None
     levels: int = 1
+    chosen: int | None = None
 
     @cached_property
     def ordered(self) -> list[TreeBranch]:
@@ -134,6 +136,8 @@ def tree_figure(tree: TreeDrawing) -> go.Figure:
     figure = base_figure("", height, _alternative(tree))
     for arbitrary in (False, True):
         _add_branches(figure, tree, arbitrary)
+    if tree.chosen is not None:
+        _add_chosen(figure, tree, tree.chosen)
     if tree.described is not None:
         _add_leaves(figure, tree, tree.described)
     _add_nodes(figure, tree)
@@ -169,6 +173,19 @@ def _add_branches(figure: go.Figure, tree: TreeDrawing, arbitrary: bool) -> None
             bend = [(start + _BEND, row), (start + _BEND, below)]
             lines.append([(start, row), *bend, (start + 1, below)])
     _add_lines(figure, lines, *((DEGENERATE_COLOUR, "dot") if arbitrary else (INK, "solid")))
+
+
+def _add_chosen(figure: go.Figure, tree: TreeDrawing, position: int) -> None:
+    """Draw the way to a leaf as a broad line in its colour."""
+    end = tree.ends[position].path
+    points = [(0.0, tree.rows[()])]
+    for level in range(len(end)):
+        row, below = tree.rows[end[:level]], tree.rows[end[: level + 1]]
+        points += [(level + _BEND, row), (level + _BEND, below), (level + 1.0, below)]
+    points.append((tree.leaf_x(0.03), points[-1][1]))
+    x, y = zip(*points, strict=True)
+    look = {"color": translucent(sub_space_look(position).colour, 0.7), "width": 9}
+    figure.add_scatter(x=x, y=y, mode="lines", line=look, hoverinfo="skip", name="chosen")
 
 
 def _add_leaves(figure: go.Figure, tree: TreeDrawing, leaves: pd.DataFrame) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from fewshot_core.images import find_source
 from fewshot_core.images.batches import open_reader
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs.devices import with_threads
+from fewshot_core.runs.folder import Status
 from fewshot_core.runs.requests import Request, SearchRequest, SplitRequest, TrainingRequest
 from fewshot_core.search.options import SearchError
 from fewshot_core.space import OPERATIONS
@@ -36,12 +37,13 @@ _FIXED = 10.0
 def estimate_seconds(data_dir: Path, request: Request) -> float | None:
     """Estimate the seconds of a run, or None before one of its kind was measured here.
 
-    The measured pace is scaled by the work of the request: images, pixels, cells, the square of the
-    channels and, for a search, the operations of its sub-space. A warm-up between the levels of a
-    tree has its own pace. Raises ImagesError if the images of a search on all of them are missing.
+    The pace of a run of the same size, or else of the last run, is scaled by the work of the
+    request: images, pixels, cells, the square of the channels and, for a search, the operations of
+    its sub-space. A warm-up between the levels of a tree has its own pace. Raises
+    ImagesError if the images of a search on all of them are missing.
     """
     paces = _read(data_dir)
-    pace, warm_up = paces.get(_key(request)), 0.0
+    pace, warm_up = paces.get(_exact_key(request), paces.get(_key(request))), 0.0
     if isinstance(request, SplitRequest):
         if METRICS.get(request.metric).baseline:  # a split at random takes no time
             pace = 0.0
@@ -55,9 +57,38 @@ def estimate_seconds(data_dir: Path, request: Request) -> float | None:
     return pace * _work(request) * _times(request, data_dir) + warm_up
 
 
+def total_left(data_dir: Path, runs: Iterable[tuple[Request, Status | None, int]]) -> float | None:
+    """Estimate the seconds that some runs will still take, or None where one cannot be estimated.
+
+    A run that has measured its own pace corrects the estimates of the others of its kind where they
+    were wrong by more than half. Raises as ``estimate_seconds``.
+
+    Args:
+        data_dir: The data folder.
+        runs: Their requests, status (None before they are started) and epochs done.
+    """
+    total, corrections = 0.0, dict[str, float]()
+    waiting: list[tuple[str, float]] = []
+    for request, status, epochs in runs:
+        estimate = estimate_seconds(data_dir, request)
+        left = status.seconds_left if status is not None else None
+        if status is not None and left is not None:
+            total += left
+            measured = (status.seconds or 0.0) / (status.done - status.first_step) * status.total
+            if estimate and abs(measured - estimate) > estimate / 2:
+                corrections[_key(request)] = measured / estimate
+        elif estimate is None:
+            return None
+        else:
+            share = 0 if isinstance(request, SplitRequest) else epochs / request.options.epochs
+            waiting.append((_key(request), estimate * (1 - share)))
+    return total + sum(seconds * corrections.get(key, 1.0) for key, seconds in waiting)
+
+
 def record_pace(data_dir: Path, request: Request, seconds: float) -> None:
     """Store the seconds of one scored operation or, for a search, of one image."""
-    paces = _read(data_dir) | {_key(request): seconds / _work(request)}
+    pace = seconds / _work(request)
+    paces = _read(data_dir) | {_key(request): pace, _exact_key(request): pace}
     write_json(data_dir / _FILE, paces)
 
 
@@ -127,6 +158,15 @@ def _key(request: Request) -> str:
     options = request.options
     size = f"{options.channels}x{options.cells_per_stage}x{options.batch_size}"
     return f"{name}/{size}/{request.device}{compiled}"
+
+
+def _exact_key(request: Request) -> str:
+    """Return the key of the pace of requests of the same size, whose work is not only scaled."""
+    if not isinstance(request, SplitRequest):
+        return f"{_key(request)}/{request.dataset}/{_work(request):.4g}"
+    network = request.network
+    size = f"{network.channels}x{network.cells_per_stage}x{request.batch_size}"
+    return f"{_key(request)}/{request.dataset}/{size}"
 
 
 def _work(request: Request) -> float:

@@ -70,15 +70,19 @@ class Status:
     first_step: int = 0
 
     @property
+    def seconds(self) -> float | None:
+        """Working time of its last process, without waiting and loading, or None before it."""
+        if self.step_started is None or self.updated is None:
+            return None
+        return max(0.0, self.updated - self.step_started)
+
+    @property
     def seconds_left(self) -> float | None:
         """Time left at the pace of the steps so far, or None before the first is done."""
-        if self.step_started is None or self.updated is None or not self.total:
-            return None
         steps = self.done - self.first_step
-        if steps < 1:
+        if self.seconds is None or not self.total or steps < 1:
             return None
-        pace = (self.updated - self.step_started) / steps
-        return max(0.0, pace * (self.total - self.done))
+        return max(0.0, self.seconds / steps * (self.total - self.done))
 
     def process_alive(self) -> bool:
         """Whether the process that was recorded still runs."""

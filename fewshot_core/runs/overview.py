@@ -209,11 +209,8 @@ class RunSummary:
 
     @property
     def seconds(self) -> float | None:
-        """How long its last process has worked or waited, or None where unknown."""
-        status = self.status
-        if status is None or status.started is None or status.updated is None:
-            return None
-        return max(0.0, status.updated - status.started)
+        """Working time of its last process, or None where unknown."""
+        return self.status.seconds if self.status is not None else None
 
     @property
     def active(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from fewshot_core.datasets import DATASETS
+from fewshot_core.durations import duration_text
 from fewshot_core.errors import RunError
 from fewshot_core.images.batches import Batch, load_batch
 from fewshot_core.metrics import ScoreCache
@@ -65,7 +66,8 @@ class Reporter:
 
     def finish(self, total: int) -> None:
         """Report the end, after so many steps in all."""
-        message = f"done in {self.seconds:.1f} s with {peak_memory() / 1e9:.1f} GB of memory"
+        memory = f"{peak_memory() / 1e9:.1f} GB of memory"
+        message = f"done in {duration_text(self.seconds)} with {memory}"
         self._write(state=State.DONE, done=total, total=total, message=message)
 
     def _write(self, **changes: object) -> None:

@@ -102,7 +102,17 @@ def test_an_imported_split_can_be_removed(split_data: Path, open_page: Open):
     page = open_page(SCRIPT, split=f"file-{name}")
     page.button(key="remove_split").click().run()
     assert imported_names(split_data) == []
+    assert "Removed" in page.toast[0].value
     assert not page.exception
+
+
+def test_an_import_of_splits_is_confirmed(split_data: Path, open_page: Open):
+    masks = [FULL.keep(0, [3]).rows, FULL.keep(0, [0, 1, 2, 4]).rows]
+    content = json.dumps({"splits": {"own": {"cifar10": masks}}}).encode()
+    page = open_page(SCRIPT)
+    page.file_uploader(key="split_files").upload("own.json", content, "application/json").run()
+    page.button(key="import_splits").click().run()
+    assert page.toast[0].value.startswith("Imported 1 split: ")
 
 
 def test_files_that_overlap_are_refused_with_a_count(split_data: Path, open_page: Open):

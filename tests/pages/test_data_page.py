@@ -49,6 +49,7 @@ def test_a_table_is_imported_after_its_columns_are_confirmed(
     page.button(key="import_table").click().run()
     assert not page.exception
     assert [info.name for info in list_tables(empty_data)][1:] == ["mine"]
+    assert [toast.value for toast in page.toast] == ["Imported the table mine"]
     known = load_accuracy("cifar100", "test", "mine", empty_data)
     assert known["accuracy_mean"].iloc[0] == float(csv_lines[1].rpartition(",")[2])
 
@@ -136,6 +137,32 @@ def test_images_are_added_by_their_path_and_removed(
     page.button(key="remove_images").click().run()
     assert [source.name for source in list_sources("cifar10", empty_data)] == ["synthetic"]
     assert (cifar10 / "test_batch").exists()
+
+
+def test_images_that_are_added_are_chosen(empty_data: Path, cifar10: Path, open_page: Open):
+    form = open_page("app.py").switch_page("pages/1_Split.py")
+    form.query_params["metric"] = "gradnorm"
+    form.run()
+    assert form.selectbox(key="images_cifar10").value == "synthetic"
+    form.switch_page("pages/9_Runs_and_data.py").run()
+    form.button(key="add_images").click().run()
+    assert "type one" in errors(form)
+    form.text_input(key="images_path").set_value(str(cifar10))
+    form.button(key="add_images").click().run()
+    assert "Added images of CIFAR-10" in form.toast[0].value
+    form.switch_page("pages/1_Split.py").run()
+    assert form.selectbox(key="images_cifar10").value == cifar10.name
+    form.selectbox(key="images_cifar10").set_value("synthetic").run()
+    assert form.selectbox(key="images_cifar10").value == "synthetic"
+
+
+def test_images_that_were_added_elsewhere_are_chosen_in_an_open_form(
+    empty_data: Path, cifar10: Path, open_page: Open
+):
+    form = open_page("pages/1_Split.py", metric="gradnorm")
+    form.selectbox(key="images_cifar10").set_value("synthetic").run()
+    register_source("cifar10", cifar10, data_dir=empty_data)
+    assert form.run().selectbox(key="images_cifar10").value == cifar10.name
 
 
 def test_missing_images_are_reported(empty_data: Path, cifar10: Path, open_page: Open):

@@ -146,14 +146,14 @@ def test_tables_are_exported(searched: Path, open_page: Open):
 
 
 def test_cells_show_measured_or_published_results(searched: Path, open_page: Open):
-    assert list(open_page(SCRIPT, cells="Measured").dataframe[0].value.columns) == [
+    assert list(open_page(SCRIPT, cells_show="Measured").dataframe[0].value.columns) == [
         "metric",
         "DARTS-1st",
         "DARTS-2nd",
         "SNAS",
         "DSNAS",
     ]
-    published = grid(open_page(SCRIPT, cells="Published"))
+    published = grid(open_page(SCRIPT, cells_show="Published"))
     assert published.loc["grasp", "DARTS-1st"] == "92.17"
 
 

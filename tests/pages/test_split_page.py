@@ -1,18 +1,21 @@
 """Requesting a split on the Split page, watching it, and exploring it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from fewshot_core import runs
 from fewshot_core.metrics import list_metrics
-from fewshot_core.runs import RunFolder, State, cancel, list_runs
+from fewshot_core.runs import Network, RunFolder, SplitRequest, State, cancel, list_runs
 
 Open = Callable[..., AppTest]
 Wait = Callable[[RunFolder], RunFolder]
 
 SCRIPT = "pages/1_Split.py"
+PARAMS = SplitRequest("cifar10", "params")
 
 
 def small(open_page: Open, metric: str, **query: str) -> AppTest:
@@ -37,6 +40,70 @@ def test_a_split_is_made_and_comes_into_view(empty_data: Path, open_page: Open, 
     assert tiles["Information gain"].endswith(" bits")
     assert page.button(key="start").label == "Show"
     assert "16.0" not in page.caption[0].value
+
+
+def toasts(page: AppTest) -> str:
+    return "\n".join(toast.value for toast in page.toast)
+
+
+def links(page: AppTest) -> list[tuple[str, str]]:
+    """Return the labels of the links in the sidebar, with their queries."""
+    found = page.sidebar.get("page_link")
+    return [(link.proto.label, link.proto.query_string) for link in found]
+
+
+def test_a_run_is_counted_on_every_page_and_its_end_is_said(
+    empty_data: Path, open_page: Open, wait_for: Wait
+):
+    request = replace(PARAMS, network=Network(1, 1))
+    folder = runs.start(request, empty_data)
+    page = open_page("pages/6_Results.py")
+    shown = "\n".join(text.value for text in page.sidebar.markdown)
+    assert "Running (1)" in shown + str(links(page))
+    wait_for(folder)
+    page.run()
+    assert "#params on CIFAR-10: done in" in toasts(page).replace("\\", "")
+    page.run()
+    assert not toasts(page)
+
+
+def test_a_cancelled_run_is_said_to_be(empty_data: Path, open_page: Open):
+    page = start(small(open_page, "gradnorm", batches="60"))
+    (folder,) = list_runs(empty_data)
+    page.button(key=f"cancel_{folder.run_id}").click().run()
+    assert "gradnorm on CIFAR-10 was cancelled" in toasts(page)
+
+
+def test_the_card_of_a_started_run_is_where_the_button_is(
+    empty_data: Path, open_page: Open, wait_for: Wait
+):
+    page = start(small(open_page, "gradnorm", batches="60"))
+    (folder,) = list_runs(empty_data)
+    left, _ = page.main.columns[0], page.main.columns[-1]
+    assert f"cancel_{folder.run_id}" in [button.key for button in left.button]
+    cancel(folder)
+
+
+def test_a_chosen_sub_space_is_highlighted_in_the_tree(split_data: Path, open_page: Open):
+    page = open_page(SCRIPT)
+    specs = [chart.proto.spec for chart in page.get("plotly_chart")]
+    assert not any('"chosen"' in spec for spec in specs)
+    page = open_page(SCRIPT, sub_space="S3")
+    specs = [chart.proto.spec for chart in page.get("plotly_chart")]
+    assert any('"chosen"' in spec for spec in specs)
+    assert any(text.value.startswith("**S3**, highlighted") for text in page.markdown)
+    assert page.query_params["sub_space"] == "S3"
+
+
+def test_a_run_has_one_duration(split_data: Path, open_page: Open):
+    [run] = [run for run in list_runs(split_data) if "params" in run.run_id]
+    page = open_page(SCRIPT, split=run.run_id)
+    tiles = {metric.label: metric.value for metric in page.metric}
+    assert run.status().message.startswith(f"done in {tiles['Made in']} with ")
+    page = open_page("pages/9_Runs_and_data.py")
+    table = next(frame.value for frame in page.dataframe if "took" in frame.value)
+    took = dict(zip(table["run"], table["took"], strict=True))
+    assert took[run.run_id] == tiles["Made in"]
 
 
 def test_a_cached_split_opens_without_another_run(split_data: Path, open_page: Open):

@@ -11,7 +11,14 @@ from fewshot_core.runs import (
     estimate_seconds,
     search_job,
 )
-from fewshot_core.runs.estimate import count_images, record_epochs, record_pace, record_warm_up
+from fewshot_core.runs.estimate import (
+    count_images,
+    record_epochs,
+    record_pace,
+    record_warm_up,
+    total_left,
+)
+from fewshot_core.runs.folder import State, Status
 from fewshot_core.runs.search_job import seconds_per_image
 from fewshot_core.search import PRESETS, SearchError, list_algorithms
 from fewshot_core.space import SubSpace
@@ -186,3 +193,41 @@ def test_a_missing_device_is_an_error():
 
 def test_images_are_counted_without_reading_them():
     assert count_images("cifar10", "synthetic") == 10_000
+
+
+def test_a_size_that_was_measured_is_not_scaled_from_another(tmp_path):
+    small = replace(REQUEST, network=Network(4, 1))
+    record_pace(tmp_path, REQUEST, 0.5)
+    record_pace(tmp_path, small, 0.1)
+    assert estimate_seconds(tmp_path, REQUEST) == pytest.approx(0.5 * 35)
+    assert estimate_seconds(tmp_path, small) == pytest.approx(0.1 * 35)
+    other = estimate_seconds(tmp_path, replace(REQUEST, network=Network(8, 1)))
+    assert other == pytest.approx(0.4 * 35)
+
+
+def running(seconds: float, done: int, total: int = 10) -> Status:
+    return Status(
+        State.RUNNING,
+        done=done,
+        total=total,
+        started=1.0,
+        step_started=100.0,
+        updated=100 + seconds,
+    )
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(4, 16 + 20), (16, 64 + 100), (32, 128 + 160)])
+def test_an_estimate_wrong_by_more_than_half_is_corrected_by_what_runs(tmp_path, seconds, expected):
+    record_epochs(tmp_path, SEARCH, EPOCHS)  # 100 seconds for all epochs
+    waiting = SEARCH, Status(State.QUEUED), 0
+    assert total_left(tmp_path, [waiting, (SEARCH, running(seconds, 2), 2)]) == pytest.approx(
+        expected
+    )
+
+
+def test_work_that_is_done_takes_no_time_again(tmp_path):
+    record_epochs(tmp_path, SEARCH, EPOCHS)
+    half = QUICK.search.epochs // 2
+    assert total_left(tmp_path, [(SEARCH, None, half)]) == pytest.approx(50)
+    assert total_left(tmp_path, [(PARAMS, None, 0)]) is None
+    assert total_left(tmp_path, []) == 0

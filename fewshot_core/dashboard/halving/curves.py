@@ -10,7 +10,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from fewshot_core.dashboard.shared.controls import offer_removal, show_errors, stored_upload
+from fewshot_core.dashboard.shared.controls import (
+    notify,
+    offer_removal,
+    plain,
+    show_errors,
+    stored_upload,
+)
 from fewshot_core.dashboard.shared.figures import accuracy_source, load_accuracy
 from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.sidebar import View
@@ -165,5 +171,5 @@ def _show_import(workspace: Workspace) -> None:
     with show_errors("Nothing was imported. "):
         about = store_curves(stored_upload(file), workspace.data_dir)
         st.session_state[JUST_IMPORTED] = f"{_FILE}{about.name}"
-        st.toast(f"Imported {about.name}", icon=":material/check:")
+        notify(f"Imported the curves {plain(about.name)}")
         st.rerun()

@@ -13,6 +13,7 @@ from fewshot_core.dashboard.shared.controls import (
     choose_one,
     counted,
     labels_of,
+    notify,
     offer_start,
     show_errors,
     show_running,
@@ -45,6 +46,7 @@ from fewshot_core.runs import (
     run_folder,
     start,
 )
+from fewshot_core.runs.estimate import total_left
 from fewshot_core.search import (
     ALGORITHMS,
     PRESETS,
@@ -218,6 +220,7 @@ def start_missing(workspace: Workspace, plan: SearchPlan) -> None:
         with st.spinner(f"Starting {counted(len(requests), 'search', 'searches')}"):
             for request in requests:
                 start(request, workspace.data_dir)
+        notify(f"Started {counted(len(requests), 'search', 'searches')}")
         st.rerun()
 
 
@@ -227,17 +230,10 @@ def seconds_left(workspace: Workspace, searches: list[PlannedSearch]) -> float |
     Raises:
         ImagesError: If their images are missing.
     """
-    total = 0.0
-    for search in searches:
-        left = search.status.seconds_left if search.status else None
-        if left is None:
-            seconds = estimate_seconds(workspace.data_dir, search.request)
-            if seconds is None:
-                return None
-            done = max(0, len(search.records()) - 1)
-            left = seconds * (1 - done / search.request.options.epochs)
-        total += left
-    return total
+    return total_left(
+        workspace.data_dir,
+        [(each.request, each.status, max(0, len(each.records()) - 1)) for each in searches],
+    )
 
 
 def _show_cost(workspace: Workspace, plan: SearchPlan, searches: list[PlannedSearch]) -> None:

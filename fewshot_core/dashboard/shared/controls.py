@@ -26,12 +26,24 @@ POLL_SECONDS = 1.0
 T = TypeVar("T")
 
 _UPLOADS = "uploaded_files"
+_NOTICES = "notices"
 _SHOWN_ROWS = 12
 
 
 def plain(text: object) -> str:
     """Escape a text, such as the content of a file, that is shown where Markdown is rendered."""
     return re.sub(r"([\\`*_~\[\]<>#$|&])", r"\\\1", str(text))
+
+
+def notify(text: str, icon: str = ":material/check:") -> None:
+    """Say something when the page is drawn next, also after ``st.rerun``; the text is Markdown."""
+    st.session_state.setdefault(_NOTICES, []).append((text, icon))
+
+
+def show_notices() -> None:
+    """Show what was to be said."""
+    for text, icon in st.session_state.pop(_NOTICES, []):
+        st.toast(text, icon=icon, duration="long")
 
 
 @contextmanager
@@ -203,9 +215,8 @@ def show_running(
     folder: RunFolder,
     title: str,
     details: Callable[[RunFolder], Sequence[str]],
-    draw: Callable[[RunFolder], object] = lambda folder: None,
 ) -> None:
-    """Show the progress of a run with some details, and a drawing of it, until it ends."""
+    """Show the progress of a run with some details until it ends."""
     if not is_active(folder):
         st.rerun()
     with st.container(border=True):
@@ -216,7 +227,6 @@ def show_running(
                 cancel(folder)
                 st.rerun()
         show_progress(folder.status(), details(folder))
-        draw(folder)
 
 
 def show_log(text: str, **settings: Any) -> None:
@@ -239,4 +249,5 @@ def offer_removal(
         if st.button("Remove", type="primary", key=f"remove_{key}"):
             with show_errors():
                 remove(chosen)
+                notify(f"Removed {plain(label(chosen))}", ":material/delete:")
                 st.rerun()

@@ -64,8 +64,16 @@ def readers_of(name: str) -> tuple[str, ...]:
 _DEVICES = {"cpu": "CPU", "cuda": "CUDA", "mps": "Apple GPU"}
 
 
+def seen_images(dataset: str) -> str:
+    """Return the session key of the sources that were there when one was chosen last."""
+    return f"images of {dataset} that were seen"
+
+
 def choose_source(view: View) -> str:
-    """Choose the source of a data set's images; a warning names synthetic ones."""
+    """Choose the source of a data set's images; a warning names synthetic ones.
+
+    One that is new since a source was chosen last, here or elsewhere, is chosen.
+    """
     sources = {
         source.name: source
         for source in list_sources(view.dataset, view.workspace.data_dir)
@@ -76,7 +84,11 @@ def choose_source(view: View) -> str:
         for name, source in sources.items()
     }
     settings = {"bind": None, "persist_state": "session", "help": GLOSSARY["synthetic images"]}
-    chosen = choose_from("Images", labels, f"images_{view.dataset}", **settings)
+    key, seen = f"images_{view.dataset}", seen_images(view.dataset)
+    if new := [name for name in sources if name not in st.session_state.get(seen, sources)]:
+        st.session_state[key] = new[-1]
+    st.session_state[seen] = list(sources)
+    chosen = choose_from("Images", labels, key, **settings)
     if sources[chosen].synthetic:
         label = DATASETS.label(view.dataset)
         st.warning(f"Synthetic images, not {label}.", icon=":material/casino:")

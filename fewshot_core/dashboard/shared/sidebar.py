@@ -13,6 +13,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from fewshot_core.bench import KINDS, TableInfo, list_tables
+from fewshot_core.dashboard.shared.activity import show_activity
 from fewshot_core.dashboard.shared.controls import counted, labels_of
 from fewshot_core.dashboard.shared.page import (
     DATA,
@@ -262,7 +263,7 @@ def open_page(title: str) -> View:
 def choose_view(workspace: Workspace) -> View:
     """Draw the sidebar and return what is chosen there."""
     with st.sidebar, in_one_step():
-        links = st.container()
+        links, activity = st.container(), st.container()
         st.divider()
         labels = labels_of(DATASETS)
         _adopt_data_set(workspace)
@@ -283,6 +284,8 @@ def choose_view(workspace: Workspace) -> View:
     with links:
         for page in PAGES:
             link_to(page)
+    with activity:
+        show_activity(workspace)
     missing = None if split else missing
     if missing is not None:
         _show_missing_split(splits, missing)

@@ -16,7 +16,7 @@ from fewshot_core.evidence import Evidence
 from fewshot_core.metrics import METRICS
 from fewshot_core.registry import Registry
 from fewshot_core.runs import Network, Request, SearchRequest, SplitRequest
-from fewshot_core.runs.folder import FileCache
+from fewshot_core.runs.folder import FileCache, find_run
 from fewshot_core.search import ALGORITHMS, PRESETS, SearchOptions, TrainingOptions, preset_of
 from fewshot_core.search.options import as_text
 from fewshot_core.search.records import CHECKPOINT
@@ -329,7 +329,7 @@ def _open_finished(store: Store, revision: int, key: str) -> SplitInView:
         details=tuple(str(tree.details[p]) for p in ("network", "images") if tree.details.get(p)),
         tree=tree,
         request=request,
-        seconds=float(row["seconds"]),
+        seconds=find_run(key, store.data_dir).status().seconds,
         demo=bool(row["demo"]),
     )
 

@@ -1,6 +1,7 @@
 """A splitting tree, its nodes and its sub-spaces on a page."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from fewshot_core.dashboard.shared.controls import (
     table_height,
 )
 from fewshot_core.dashboard.shared.figures import cached_figure, clicked, describe, show_figure
+from fewshot_core.dashboard.shared.sidebar import is_restored
 from fewshot_core.dashboard.shared.splits import SplitInView, record_label
 from fewshot_core.metrics import METRICS
 from fewshot_core.plots import (
@@ -35,6 +37,7 @@ Path = tuple[int, ...]
 
 _CHART = "tree_chart"
 _NODE = "node"
+_RESTORED = "tables restored"
 
 _draw_scores = cached_figure(scores_figure)
 _draw_similarity = cached_figure(similarity_figure)
@@ -64,11 +67,16 @@ def tree_drawing(
 
 
 @cached_figure
-def draw_split(split: SplitInView, evaluator: SplitEvaluator | None) -> go.Figure:
-    """Draw any split, with the description of its sub-spaces by an evaluator."""
+def draw_split(
+    split: SplitInView, evaluator: SplitEvaluator | None, chosen: int | None = None
+) -> go.Figure:
+    """Draw any split, with the description of its sub-spaces by an evaluator.
+
+    The sub-space at the position ``chosen`` is highlighted.
+    """
     leaves = None if evaluator is None else describe(split.leaves, evaluator)
     if split.tree is not None:
-        return tree_figure(tree_drawing(split.tree, leaves))
+        return tree_figure(replace(tree_drawing(split.tree, leaves), chosen=chosen))
     found = branchings(split.leaves) or []
     edges = {node.path: edge_label(node.edge) for node in found}
     branches = [TreeBranch((), (), edges.get(()))]
@@ -78,14 +86,19 @@ def draw_split(split: SplitInView, evaluator: SplitEvaluator | None) -> go.Figur
         for number, group in enumerate(node.groups):
             path = (*node.path, number)
             branches.append(TreeBranch(path, group, edges.get(path)))
-    return tree_figure(TreeDrawing(tuple(branches), leaves))
+    return tree_figure(TreeDrawing(tuple(branches), leaves, chosen=chosen))
 
 
-def show_tree(split: SplitInView, tree: SplitTree, evaluator: SplitEvaluator | None) -> SplitNode:
+def show_tree(
+    split: SplitInView,
+    tree: SplitTree,
+    evaluator: SplitEvaluator | None,
+    chosen_leaf: int | None = None,
+) -> SplitNode:
     """Draw a split's tree and return the node chosen, by a click on it or from the list."""
     nodes = {"-".join(map(str, node.path)): node for node in tree.nodes}
     names = {text: _node_name(tree, node) for text, node in nodes.items()}
-    figure = draw_split(split, evaluator)
+    figure = draw_split(split, evaluator, chosen_leaf)
     show_figure(figure, _CHART, on_select=lambda: _choose_clicked(names), wide=True)
     text = "Choose one here, or click it in the tree."
     listed = list(names.values())
@@ -172,6 +185,9 @@ def show_sub_spaces(
     follow from others.
     """
     wanted = st.query_params.get(link) if link else None
+    if link and is_restored():  # another table, which begins with the row of the URL
+        st.session_state[_RESTORED] = st.session_state.get(_RESTORED, 0) + 1
+    key = f"{key}_{st.session_state.get(_RESTORED, 0)}"
     of_top = 100 * described["top_share"]
     enrichment = "Share of the top over share of the space; 1 for a random sub-space"
     bar = ProgressColumn(
