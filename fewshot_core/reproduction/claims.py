@@ -212,16 +212,15 @@ def _correlated(cases: pd.DataFrame) -> Finding:
 
 
 def _tau_row(epoch: int, correlations: pd.DataFrame) -> Row:
-    if correlations.empty:
-        return {"epoch": epoch} | dict.fromkeys(_TAU_COLUMNS, "–")
     taus = correlations["kendall"]
-    mean = Mean.over(taus, (-1, 1))
-    numbers = (mean.value, taus.min(), taus.max(), correlations["spearman"].mean())
-    value, *others = (f"{number:.2f}" for number in numbers)
-    return {"epoch": epoch} | dict(zip(_TAU_COLUMNS, (value, mean.ends(), *others), strict=True))
-
-
-_TAU_COLUMNS = ("mean tau", "interval", "lowest", "highest", "mean rho")
+    return {
+        "epoch": epoch,
+        "mean tau": taus.mean(),
+        "interval": Mean.over(taus, (-1, 1)).ends() if len(taus) else "–",
+        "lowest": taus.min(),
+        "highest": taus.max(),
+        "mean rho": correlations["spearman"].mean(),
+    }
 
 
 def _shown_epochs(cases: pd.DataFrame) -> list[int]:
@@ -249,18 +248,20 @@ def _against_random(cases: pd.DataFrame) -> Finding:
 
 
 def _schedule_row(name: str, cases: pd.DataFrame) -> Row:
-    able = [schedules for schedules in cases["schedules"] if name in schedules]
-    results = [schedules[name] for schedules in able]
-    gains = [schedules[ONE_AT_RANDOM].regret - schedules[name].regret for schedules in able]
-    lost = sum(result.regret > 0 for result in results)
+    results = pd.DataFrame(
+        vars(schedules[name]) | {"gain": schedules[ONE_AT_RANDOM].regret - schedules[name].regret}
+        for schedules in cases["schedules"]
+        if name in schedules
+    )
     expected = name == ONE_AT_RANDOM
+    lost = f"{(results['regret'] > 0).sum()} of {len(results)}"
     return {
         "schedule": name,
         "searched splits": len(results),
-        "cost, runs": f"{np.mean([result.cost for result in results]):.2f}",
-        "mean regret, points": f"{np.mean([result.regret for result in results]):.2f}",
-        "less than random by": "–" if expected else Mean.over(gains),
-        "loses the best": "–" if expected else f"{lost} of {len(results)}",
+        "cost, runs": results["cost"].mean(),
+        "mean regret, points": results["regret"].mean(),
+        "less than random by": "–" if expected else Mean.over(results["gain"]),
+        "loses the best": "–" if expected else lost,
     }
 
 
@@ -285,7 +286,7 @@ def _informativeness(cases: pd.DataFrame) -> Finding:
     for metric, found in cases.groupby("metric", sort=False):
         first = found.iloc[0]
         mean = interval = Mean.over(found["percentile"], (0, 100))
-        if len(found) == 1 and (metric == _SEEDLESS or not first["recorded"]):
+        if len(found) == 1 and (metric == _SEEDLESS or not first["runs"]):
             interval = Mean(mean.value, (first["percentile_low"], first["percentile_high"]))
         verdict, _ = interval.compare(50)
         if metric != RANDOM:
@@ -329,7 +330,9 @@ def _size_rule(shape: str) -> str:
     )
 
 
-IMPACT_CLAIMS = (
+_search_claim = partial(Claim, groups=attrgetter("search_groups"), command="{searches}")
+
+CLAIMS = (
     Claim(
         "Splitting finds better architectures, whatever the metric",
         "4.1, Tables 1 to 3",
@@ -389,9 +392,6 @@ IMPACT_CLAIMS = (
         _GRID,
         lambda: _varies(best_metrics()),
     ),
-)
-
-CONTENT_CLAIMS = (
     Claim(
         "Five metrics split into sub-spaces of similar sizes",
         "4.2, Figure 3 and Appendix D",
@@ -431,13 +431,7 @@ CONTENT_CLAIMS = (
         _larger_hold_more,
         _SPLIT,
     ),
-)
-
-
-_claim = partial(Claim, groups=attrgetter("search_groups"), command="{searches}")
-
-PROXY_CLAIMS = (
-    _claim(
+    _search_claim(
         "At the end, the leader by validation accuracy is not the best sub-supernet",
         "4.3, Figures 4 to 8",
         "After the last epoch, the sub-supernet with the highest validation accuracy is not the "
@@ -450,7 +444,7 @@ PROXY_CLAIMS = (
             "Not the best in {share}; mean regret of the leader {leader_regret} points.",
         ),
     ),
-    _claim(
+    _search_claim(
         "For most of the training the leader is not the best",
         "4.3, Figure 4 (left)",
         "At most epochs, the sub-supernet with the highest validation accuracy is not the one that "
@@ -463,7 +457,7 @@ PROXY_CLAIMS = (
             "for a random choice.",
         ),
     ),
-    _claim(
+    _search_claim(
         "Validation accuracy is no suitable proxy",
         "4.3",
         "The validation accuracy of sub-supernets does not predict the quality of the "
@@ -474,7 +468,7 @@ PROXY_CLAIMS = (
         "does not hold if it lies above, and is inconclusive otherwise.",
         evaluate=_correlated,
     ),
-    _claim(
+    _search_claim(
         "Validation accuracy is worst as a proxy early in training",
         "4.3, Figure 4 (right)",
         "Supernet accuracy is especially inaccurate as a proxy in the early stages.",
@@ -482,10 +476,7 @@ PROXY_CLAIMS = (
         "is lower at the first milestone than at the end. Share rule.",
         evaluate=_early,
     ),
-)
-
-HALVING_CLAIMS = (
-    _claim(
+    _search_claim(
         "Successive halving discards the best sub-supernet early",
         "4.3, Figure 4 (right)",
         "If the lower half by validation accuracy is discarded at epochs 30 and 100 of 600, the "
@@ -500,7 +491,7 @@ HALVING_CLAIMS = (
             "Discarded in {share}; random discarding loses the best in {lost_at_random:.0%}.",
         ),
     ),
-    _claim(
+    _search_claim(
         "Selection by validation accuracy degrades what is found",
         "4.3",
         "A sub-supernet chosen by validation accuracy finds less than all of them together.",
@@ -512,7 +503,7 @@ HALVING_CLAIMS = (
             "{count:.0f}.",
         ),
     ),
-    _claim(
+    _search_claim(
         "Halving by validation accuracy is better than one at random",
         "beyond the paper",
         "The paper leaves open: halving costs 2.5 runs, and training one sub-supernet at random "
@@ -522,24 +513,21 @@ HALVING_CLAIMS = (
         "above 0, does not hold if it lies below, and is inconclusive otherwise.",
         evaluate=_against_random,
     ),
+    Claim(
+        "Metrics, computed as defined, are informative about the top 1%",
+        "beyond the paper",
+        "For every metric: is its split more informative about the place of the top 1% than random "
+        "trees of the same shape? For many seeds of one metric see "
+        "[the published splits](published-splits.md).",
+        "A metric is informative if its percentile among random trees (the share of them with a "
+        "lower information gain) lies above 50 with all of its 95% interval: Student's over seeds; "
+        "Wilson's over random trees where no seed can change the split (params, and published "
+        "splits as they are); a single seed of any other metric is inconclusive. For all metrics "
+        "together (one mean percentile each, without random; metrics with the same splits count "
+        "once) the claim holds if Student's interval over metrics lies above 50, does not hold if "
+        "it lies below, and is inconclusive otherwise.",
+        _by_dataset,
+        _informativeness,
+        f"{_SPLIT} --repeats 5",
+    ),
 )
-
-INFORMATIVE_CLAIM = Claim(
-    "Metrics, computed as defined, are informative about the top 1%",
-    "beyond the paper",
-    "For every metric: is its split more informative about the place of the top 1% than random "
-    "trees of the same shape? For many seeds of one metric see "
-    "[the published splits](published-splits.md).",
-    "A metric is informative if its percentile among random trees (the share of them with a lower "
-    "information gain) lies above 50 with all of its 95% interval: Student's over seeds; Wilson's "
-    "over random trees where no seed can change the split (params, and published splits as they "
-    "are); a single seed of any other metric is inconclusive. For all metrics together (one mean "
-    "percentile each, without random; metrics with the same splits count once) the claim holds if "
-    "Student's interval over metrics lies above 50, does not hold if it lies below, and is "
-    "inconclusive otherwise.",
-    _by_dataset,
-    _informativeness,
-    f"{_SPLIT} --repeats 5",
-)
-
-CLAIMS = (*IMPACT_CLAIMS, *CONTENT_CLAIMS, *PROXY_CLAIMS, *HALVING_CLAIMS, INFORMATIVE_CLAIM)

@@ -101,12 +101,10 @@ class Split:
         """Compute what its sub-spaces contain, and its informativeness.
 
         Returns:
-            Among others, shape ("imbalanced" if the largest share of the space is closer to that of
-            a tree with one operation set apart at all nodes than to that of even groups, else
-            "balanced"), with_top (the number of sub-spaces with some of the top 1%), for_most (the
-            smallest number of sub-spaces with nine tenths of it), tau (Kendall's, of sizes and
-            counts of the top; NaN if one is constant) and top_in_largest (the most architectures of
-            the top in one of the largest size).
+            Among others, shape (see ``extreme_shares``), for_most (the smallest number of
+            sub-spaces with nine tenths of the top 1%), tau (Kendall's, of sizes and counts of the
+            top; NaN if one is constant) and top_in_largest (the most of the top in one of the
+            largest size, as a share).
         """
         table = describe_sub_spaces(self.leaves, evaluator.accuracy)
         sizes, tops = (table[name].to_numpy() for name in ("size", "top_count"))
@@ -121,7 +119,6 @@ class Split:
             "seeds": self.seeds,
             "ties": self.ties,
             "random": self.metric == RANDOM,
-            "recorded": bool(self.run_id),
             "runs": (self.run_id,) if self.run_id else (),
             "leaves": self.leaves,
             "sizes": tuple(sizes.tolist()),
@@ -143,9 +140,9 @@ class Split:
 
 
 def extreme_shares(leaves: Iterable[SubSpace]) -> tuple[float, float]:
-    """Compute the share of the largest sub-space if all groupings of a split's edges are even.
+    """Compute the share of the largest sub-space of a balanced and of an imbalanced split.
 
-    The second value is the share if one operation is set apart at all nodes.
+    All its groupings are even, or set one operation apart.
     """
     count = len(OPERATIONS)
     enabled = np.array([[len(edge) for edge in leaf.enabled] for leaf in leaves])
@@ -205,6 +202,7 @@ class SearchedSplit:
         alone = float(whole.found.max()) if whole else np.nan
         schedules = self._schedules()
         halving, leader = schedules[HALVING], schedules[TRAIN_ALL]
+        lost_at = halving.discarded_at
         taus = proxy_correlation(self.curves).set_index("epoch")
         first = halving.milestones[0] if halving.milestones else None
         early, late = (taus["kendall"].reindex([epoch]).iloc[0] for epoch in (first, self.end))
@@ -232,7 +230,6 @@ class SearchedSplit:
             "wrong": wrong,
             "drawn": drawn,
             "taus": taus,
-            "end": self.end,
             "early": early,
             "late": late,
             "milestones": halving.milestones,
@@ -241,9 +238,7 @@ class SearchedSplit:
             "regret": halving.regret,
             "cost": halving.cost,
             "random_regret": schedules[ONE_AT_RANDOM].regret,
-            "discarded": "kept"
-            if halving.discarded_at is None
-            else f"epoch {halving.discarded_at}",
+            "discarded": "kept" if lost_at is None else f"epoch {lost_at}",
             "lost_at_random": comb(total - equal, left[-1]) / comb(total, left[-1]),
         }
 

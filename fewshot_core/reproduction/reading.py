@@ -27,7 +27,7 @@ from fewshot_core.splitting import TreeOptions
 from fewshot_core.splitting.files import read_splits
 from fewshot_core.store import Store
 
-_WHOLE = ("whole space",)
+_WHOLE = "whole space"
 
 
 def read_material(
@@ -60,8 +60,8 @@ def read_material(
         accuracies,
         splits,
         published_splits,
-        searched=tuple(cell for cell in searched if cell.metrics != _WHOLE),
-        whole=tuple(cell for cell in searched if cell.metrics == _WHOLE),
+        searched=tuple(cell for cell in searched if cell.metrics != (_WHOLE,)),
+        whole=tuple(cell for cell in searched if cell.metrics == (_WHOLE,)),
         incomplete=tuple(incomplete),
     )
 
@@ -141,7 +141,13 @@ def _searches(
     records = store.search_records(list(rows["run_id"]))
     families = {str(name): part for name, part in rows.groupby("family")}
     kinds = {name: _kind(name, part) for name, part in families.items()}
-    for leaves, metrics in _distinct_splits(splits, accuracies.dataset).items():
+    distinct: dict[tuple[SubSpace, ...], dict[str, None]] = {}
+    for split in splits:
+        if split.dataset == accuracies.dataset:
+            metric = split.metric if split.run_id else f"{split.metric} as published"
+            distinct.setdefault(split.leaves, {})[metric] = None
+    distinct[(SubSpace.full(),)] = {_WHOLE: None}
+    for leaves, metrics in distinct.items():
         for family in search_families(leaves, rows).to_dict("records"):
             part, kind = families[family["family"]], kinds[family["family"]]
             joined = recorded_curves(leaves, part, records, accuracies.evaluator.accuracy)
@@ -155,21 +161,7 @@ def _searches(
                 problem = f"not searched: {', '.join(missing)}" if missing else ""
                 if not missing and last["test_accuracy"].isna().any():
                     problem = "no accuracies"
-                yield SearchedSplit(metrics, kind, seed, curves, tuple(map(str, own))), problem
-
-
-def _distinct_splits(
-    splits: Sequence[Split], dataset: str
-) -> dict[tuple[SubSpace, ...], tuple[str, ...]]:
-    """Collect the distinct splits of a data set with the metrics that give each, and no split."""
-    found: dict[tuple[SubSpace, ...], dict[str, None]] = {}
-    for split in splits:
-        if split.dataset == dataset:
-            own = split.metric if split.run_id else f"{split.metric} as published"
-            found.setdefault(split.leaves, {})[own] = None
-    return {leaves: tuple(metrics) for leaves, metrics in found.items()} | {
-        (SubSpace.full(),): _WHOLE
-    }
+                yield SearchedSplit((*metrics,), kind, seed, curves, tuple(map(str, own))), problem
 
 
 def _kind(family: str, rows: pd.DataFrame) -> SearchKind:

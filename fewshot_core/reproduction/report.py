@@ -143,7 +143,8 @@ def report_markdown(material: Material, command: str, claims: Sequence[Claim] = 
 
 
 def _table(rows: Iterable[Row]) -> str:
-    return markdown_table(pd.DataFrame(rows), "---")
+    text = pd.DataFrame(rows).map(lambda cell: f"{cell:.2f}" if isinstance(cell, float) else cell)
+    return markdown_table(text.replace("nan", "–"), "---")
 
 
 def _summary(evaluated: _Evaluated) -> Iterator[Row]:

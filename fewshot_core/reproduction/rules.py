@@ -48,10 +48,8 @@ class Claim:
     """A claim of the paper or a question beyond it, and the rule of its verdict.
 
     Attributes:
-        title: The claim in a few words.
         section: Its place: "4.2, Figure 3", or "beyond the paper".
         statement: What the paper says, in our words.
-        rule: How the verdict follows from what is measured.
         groups: Selects the cases, by group; none where no run is suitable.
         evaluate: Applies the rule to the cases of a group.
         command: The command that makes the missing runs, with a placeholder of

@@ -11,10 +11,7 @@ from fewshot_core.analysis import published_results
 from fewshot_core.reproduction import CLAIMS, Material, Split, Verdict, report_markdown
 from fewshot_core.reproduction.claims import (
     BALANCED,
-    CONTENT_CLAIMS,
     IMBALANCED,
-    IMPACT_CLAIMS,
-    INFORMATIVE_CLAIM,
     best_metrics,
     printed_deviation,
 )
@@ -23,6 +20,7 @@ from fewshot_core.reproduction.reading import read_published
 from fewshot_core.reproduction.rules import Mean, by_share
 from fewshot_core.space import SubSpace
 
+IMPACT_CLAIMS, CONTENT_CLAIMS, INFORMATIVE_CLAIM = CLAIMS[:4], CLAIMS[4:8], CLAIMS[-1]
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
 
