@@ -54,6 +54,17 @@ def demo_dir() -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def safe_name(text: str, default: str, length: int = 90) -> str:
+    """Make a name of a file or folder from a text; ``default`` where nothing of it is left."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")[:length] or default
+
+
+def natural_order(name: str) -> list[tuple[int, str]]:
+    """Sort key that compares numbers inside names as numbers: S2 before S10."""
+    parts = re.split(r"(\d+)", name)
+    return [(int(part) if part.isdecimal() else -1, part) for part in parts]
+
+
 def canonical_json(value: Any) -> str:
     """JSON text that is the same for equal values: sorted keys, no spaces."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -21,9 +21,9 @@ class Dataset:
     std: tuple[float, float, float]
 
 
-DATASETS: Registry[Dataset] = Registry("data set")
 # Channel statistics as NAS-Bench-201 uses them to normalise (Section 2.2 of Dong and Yang, 2020).
-for _dataset in (
+DATASETS = Registry(
+    "data set",
     Dataset("cifar10", "CIFAR-10", 10, 32, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
     Dataset("cifar100", "CIFAR-100", 100, 32, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
     Dataset(
@@ -34,5 +34,4 @@ for _dataset in (
         mean=(0.4811, 0.4575, 0.4078),
         std=(0.2633, 0.2565, 0.2683),
     ),
-):
-    DATASETS.add(_dataset)
+)

@@ -19,8 +19,7 @@ LARGEST = 2_000_000_000
 def check_checkpoint(path: Path) -> None:
     """Check that a checkpoint is there, and not so large that it cannot be one of a supernet.
 
-    Raises:
-        CheckpointError: If it is not a file, or too large.
+    Raises CheckpointError if it is not a file, or too large.
     """
     if not path.is_file():
         raise CheckpointError(f"expected a checkpoint file, found none at {path}")
@@ -33,8 +32,7 @@ def check_checkpoint(path: Path) -> None:
 def checkpoint_fingerprint(checkpoint: str | None) -> str | None:
     """Return the SHA-256 of a request's checkpoint, or None where it has none.
 
-    Raises:
-        CheckpointError: As ``check_checkpoint``.
+    Raises CheckpointError as ``check_checkpoint``.
     """
     if checkpoint is None:
         return None

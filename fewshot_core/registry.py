@@ -38,9 +38,11 @@ T = TypeVar("T", bound=Named)
 class Registry(Generic[T]):
     """Frozen info records of a kind ("metric") by name, in the order they were added."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, *records: T) -> None:
         self.kind = kind
         self._records: dict[str, T] = {}
+        for record in records:
+            self.add(record)
 
     def add(self, record: T) -> T:
         """Add a record; raises ValueError if the name is taken."""

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache, partial
@@ -154,10 +154,6 @@ class Store:
         """Count the finished runs of each kind."""
         found = self._query("SELECT kind, count(*) AS runs FROM runs GROUP BY kind ORDER BY kind")
         return {str(kind): int(runs) for kind, runs in found.itertuples(index=False)}
-
-    def table_names(self) -> list[str]:
-        """List the names of the accuracy tables."""
-        return list(self._query("SELECT name FROM tables ORDER BY created, name")["name"])
 
     def splits(self, dataset: str | None = None, run_id: str | None = None) -> pd.DataFrame:
         """List the finished splits: the user's, latest first, then the demonstration results.
@@ -628,13 +624,11 @@ def rebuild(data_dir: Path) -> Rebuilt:
             file.unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(f"the cache {path} cannot be deleted: {error}") from error
-    store = Store(data_dir)
-    try:
+    with closing(Store(data_dir)) as store:
         store.sync()
-        runs, tables = store.run_counts(), tuple(store.table_names())
-    finally:
-        store.close()
-    return Rebuilt(runs, tables, _unfinished(data_dir) | store.problems)
+        rows = store._fetch("SELECT name FROM tables ORDER BY created, name")
+        left_out = _unfinished(data_dir) | store.problems
+        return Rebuilt(store.run_counts(), tuple(name for (name,) in rows), left_out)
 
 
 def _unfinished(data_dir: Path) -> dict[str, str]:
@@ -679,8 +673,7 @@ def verify(data_dir: Path, demo: Path | None = None) -> Verified:
     own = [*list_runs(data_dir), *unknown_folders(data_dir)]
     names = {folder.run_id for folder in own}
     given = [folder for folder in list_runs(demo) if folder.run_id not in names] if demo else []
-    store = Store(data_dir, in_memory=True, demo=demo)
-    try:
+    with closing(Store(data_dir, in_memory=True, demo=demo)) as store:
         store.sync()
         damaged = _damage(own, store.problems)
         of_given = _damage(given, store.problems)
@@ -694,8 +687,6 @@ def verify(data_dir: Path, demo: Path | None = None) -> Verified:
         except StoreError as error:
             note = str(error)
         [(finished,)] = store._fetch("SELECT count(*) FROM runs WHERE NOT demo")
-    finally:
-        store.close()
     return Verified(len(own), finished, len(given), compared, note, damaged, problems)
 
 

@@ -41,8 +41,7 @@ def _pairs(sizes: npt.NDArray[np.int64]) -> int:
 def agreement(leaves_a: Sequence[SubSpace], leaves_b: Sequence[SubSpace]) -> float:
     """Compute the adjusted Rand index of two splits over all 15,625 architectures.
 
-    Raises:
-        SpaceError: If the sub-spaces of a split overlap or leave architectures out.
+    Raises SpaceError if the sub-spaces of a split overlap or leave architectures out.
     """
     check_partition(leaves_a)
     check_partition(leaves_b)

@@ -289,10 +289,8 @@ def conclusion(reports: pd.DataFrame) -> str:
 
     A split is called more, or less, informative than most random trees only where all of the
     confidence interval of its percentile is above 50, or below. The reports are rows of
-    ``report_frame``; with a column dataset there is one sentence for each data set.
-
-    Raises:
-        TableError: If splits of different thresholds are compared: each has another top.
+    ``report_frame``; with a column dataset there is one sentence for each data set. Raises
+    TableError if splits of different thresholds are compared: each has another top.
     """
     if reports.empty:
         return "There are no splits to compare."

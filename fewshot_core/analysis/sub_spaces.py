@@ -31,11 +31,9 @@ _COLUMNS = [
 def top_threshold(accuracy: npt.ArrayLike, share: float = 0.01) -> float:
     """Compute the smallest accuracy in the top, in percent.
 
-    It is the accuracy of rank ceil(share * n), the best being rank 1: rank 157 for 1% of all
-    15,625 architectures. Missing accuracies (NaN) do not count.
-
-    Raises:
-        TableError: If there is no accuracy, or the share is out of range.
+    It is the accuracy of rank ceil(share * n), the best being rank 1: rank 157 for 1% of all 15,625
+    architectures. Missing accuracies (NaN) do not count. Raises TableError if there is no accuracy,
+    or the share is out of range.
     """
     values = np.asarray(accuracy, dtype=np.float64)
     known = values[~np.isnan(values)]

@@ -212,10 +212,7 @@ def best_tree(
     not depend on the rest, and dynamic programming over the groups finds it: in milliseconds for
     three levels, half a second for five, and 15 seconds for six. In a tie, every node has the first
     grouping in the order of ``set_partitions``. The number of groups is that of all levels or of
-    each.
-
-    Raises:
-        SplittingError: If edges and groups are no shape of a tree.
+    each. Raises SplittingError if edges and groups are no shape of a tree.
     """
     shape = TreeOptions.create(edges, groups)
     return best_of_counts(count_table(accuracy, shape.edges, threshold), shape)
@@ -278,9 +275,7 @@ def random_trees(
     """Compute the information gains of random trees in bits, shape (count,).
 
     The grouping of each node is sampled independently and uniformly: one of 15 for two groups.
-
-    Raises:
-        SplittingError: If edges and groups are no shape of a tree, or ``count`` is below 1.
+    Raises SplittingError if edges and groups are no shape of a tree, or ``count`` is below 1.
     """
     shape = TreeOptions.create(edges, groups)
     return random_of_counts(count_table(accuracy, shape.edges, threshold), shape, count, seed)
@@ -335,10 +330,8 @@ def random_percentile(
 ) -> Percentile:
     """Compute the share of random trees with a smaller gain, and Wilson's interval of it.
 
-    Ties (within 1e-12 bits) count half, so that a typical random split has percentile 50.
-
-    Raises:
-        SplittingError: If there is no random tree, or the confidence is not between 0 and 1.
+    Ties (within 1e-12 bits) count half, so that a typical random split has percentile 50. Raises
+    SplittingError if there is no random tree, or the confidence is not between 0 and 1.
     """
     among = np.asarray(gains, dtype=np.float64)
     if among.size == 0 or not 0 < confidence < 1:

@@ -77,11 +77,8 @@ def read_nasbench201_file(path: Path) -> TablePreview:
     """Read a file of NAS-Bench-201, with as many architectures as it has.
 
     The package's ``NASBench201API`` would copy the whole file in memory, several gigabytes;
-    ``ArchResults`` is made for one architecture at a time.
-
-    Raises:
-        TableError: If the file is damaged, too large, holds something else, or names something
-            that could run code.
+    ``ArchResults`` is made for one architecture at a time. Raises TableError if the file is
+    damaged, too large, holds something else, or names something that could run code.
     """
     names, records = _meta_and_records(path)
     places = {number: f"{path.name}, architecture {number}" for number in sorted(records)}
@@ -95,8 +92,7 @@ def read_nasbench201_file(path: Path) -> TablePreview:
 def read_nats_folder(path: Path) -> TablePreview:
     """Read a folder of NATS-Bench, with as many of its files like ``000011.pickle.pbz2`` as it has.
 
-    Raises:
-        TableError: If the folder has no such file, or one is damaged; the message names it.
+    Raises TableError if the folder has no such file, or one is damaged; the message names it.
     """
     names = _nats_names(path / _META)
     results = (

@@ -97,10 +97,7 @@ def read_csv(path: Path, mapping: ColumnMapping | None = None) -> TablePreview:
     """Read a CSV file, plain or compressed with gzip.
 
     Without a mapping and a known header the mapping is a proposal, and ``problem`` says how to
-    confirm it.
-
-    Raises:
-        TableError: If the file is not a table at all; the message names the line.
+    confirm it. Raises TableError if the file is not a table at all; the message names the line.
     """
     text = read_csv_text(path, LARGEST, TableError)
     _check_header(text)

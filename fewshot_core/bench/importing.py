@@ -20,7 +20,7 @@ from fewshot_core.bench.table import (
     TablePreview,
     fingerprint_input,
 )
-from fewshot_core.data_folder import locked
+from fewshot_core.data_folder import locked, safe_name
 from fewshot_core.errors import TableError
 from fewshot_core.registry import Registry
 
@@ -42,8 +42,8 @@ class Importer:
     takes_mapping: bool = False
 
 
-IMPORTERS: Registry[Importer] = Registry("importer")
-IMPORTERS.add(
+IMPORTERS = Registry(
+    "importer",
     Importer(
         name="csv",
         label="CSV file",
@@ -51,25 +51,21 @@ IMPORTERS.add(
         read=read_csv,
         recognises=lambda path: path.is_file() and path.name.lower().endswith((".csv", ".csv.gz")),
         takes_mapping=True,
-    )
-)
-IMPORTERS.add(
+    ),
     Importer(
         name="nats-folder",
         label="NATS-Bench folder",
         description="a folder of NATS-Bench's topology archive, with files like 000011.pickle.pbz2",
         read=lambda path, mapping: read_nats_folder(path),
         recognises=lambda path: path.is_dir() and any(path.glob("*.pickle.pbz2")),
-    )
-)
-IMPORTERS.add(
+    ),
     Importer(
         name="nasbench201-pth",
         label="NAS-Bench-201 file",
         description="a .pth file of NAS-Bench-201, like NAS-Bench-201-v1_1-096897.pth",
         read=lambda path, mapping: read_nasbench201_file(path),
         recognises=lambda path: path.is_file() and path.suffix == ".pth",
-    )
+    ),
 )
 
 
@@ -141,8 +137,7 @@ def import_table(
 
 
 def _suggest_name(path: Path) -> str:
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", _ENDINGS.sub("", path.resolve().name))
-    return name.strip("._-") or "table"
+    return safe_name(_ENDINGS.sub("", path.resolve().name), "table", length=255)
 
 
 def _check_name(root: Path, name: str, replace: bool) -> None:

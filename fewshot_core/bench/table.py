@@ -264,11 +264,9 @@ def make_content(
     """Check accuracies and make the content of a table of them.
 
     Rows have columns dataset, kind, architecture, accuracy and place (where the row was found, for
-    messages); also seed, where an architecture has one accuracy for each.
-
-    Raises:
-        TableError: If there are none, one is not from 0 to 100, or one is there twice. The message
-            names the place and the architecture of the first, or both places.
+    messages); also seed, where an architecture has one accuracy for each. Raises TableError if
+    there are none, one is not from 0 to 100, or one is there twice. The message names the place and
+    the architecture of the first, or both places.
     """
     if rows.empty:
         raise TableError("expected at least one architecture with an accuracy, got none")

@@ -181,10 +181,8 @@ def named_splits(
 ) -> list[NamedSplit]:
     """Read the splits of a file or folder, of a finished run, or of an imported split.
 
-    ``option`` is the name of the command's option for ``run``.
-
-    Raises:
-        FewshotError: If not exactly one of the two is given, or it cannot be read.
+    ``option`` is the name of the command's option for ``run``. Raises FewshotError if not exactly
+    one of the two is given, or it cannot be read.
     """
     if (masks is None) == (run is None):
         raise FewshotError(f"expected either --masks FILE or {option}")
@@ -204,9 +202,8 @@ def one_split(
 ) -> tuple[NamedSplit, str]:
     """Select the only split with a name and data set, and the data set.
 
-    Raises:
-        FewshotError: If there is none, or more than one; the message names them. If the data set
-            is not known.
+    Raises FewshotError if there is none, or more than one; the message names them. If the data set
+    is not known.
     """
     matching = [
         split

@@ -87,10 +87,8 @@ def load_batch(
 ) -> Batch:
     """Load training images, drawn without replacement, normalised by the channels' statistics.
 
-    ``source`` is the name of an image source, a path, or None for the first real one.
-
-    Raises:
-        ImagesError: If there are no such images, or too few.
+    ``source`` is the name of an image source, a path, or None for the first real one. Raises
+    ImagesError if there are no such images, or too few.
     """
     import torch
 

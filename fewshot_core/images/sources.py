@@ -82,27 +82,23 @@ def _shards(folder: Path, split: str) -> list[Path]:
     return sorted(folder.glob(f"{split}*.parquet"))
 
 
-FORMATS: Registry[ImageFormat] = Registry("image format")
-FORMATS.add(
-    ImageFormat("archive", "official archive", pickles.locate, pickles.files, pickles.open_split)
-)
-FORMATS.add(
+FORMATS = Registry(
+    "image format",
+    ImageFormat("archive", "official archive", pickles.locate, pickles.files, pickles.open_split),
     ImageFormat(
         "parquet",
         "Parquet files",
         _locate_parquet,
         lambda dataset, place: _shards(place, "train"),
         _open_parquet,
-    )
-)
-FORMATS.add(
+    ),
     ImageFormat(
         SYNTHETIC,
         "synthetic images",
         lambda dataset, place: None,
         lambda dataset, place: [],
         lambda dataset, place, split: SyntheticReader(dataset, split),
-    )
+    ),
 )
 
 
@@ -234,11 +230,8 @@ def download(
 ) -> ImageSource:
     """Download the official archive of CIFAR-10 or CIFAR-100 into the data folder.
 
-    ``progress`` is a progress bar as pooch takes it, or False for none.
-
-    Raises:
-        ImagesError: If the archive cannot be fetched, its checksum is wrong, or the data set
-            cannot be downloaded freely.
+    ``progress`` is a progress bar as pooch takes it, or False for none. Raises ImagesError if the
+    archive cannot be fetched, its checksum is wrong, or the data set cannot be downloaded freely.
     """
     import pooch
     import requests

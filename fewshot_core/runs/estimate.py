@@ -29,8 +29,13 @@ print(seconds_per_image(read_request(*json.load(sys.stdin))))
 """
 
 # Rough shares of the operations in the time of a cell, and of the rest of the network.
-_COST = {"none": 0.0, "skip_connect": 0.5, "nor_conv_1x1": 2.0, "nor_conv_3x3": 6.0}
-_POOLING = 1.5
+_COST = {
+    "none": 0.0,
+    "skip_connect": 0.5,
+    "nor_conv_1x1": 2.0,
+    "nor_conv_3x3": 6.0,
+    "avg_pool_3x3": 1.5,
+}
 _FIXED = 10.0
 
 
@@ -87,15 +92,16 @@ def total_left(data_dir: Path, runs: Iterable[tuple[Request, Status | None, int]
 
 def record_pace(data_dir: Path, request: Request, seconds: float) -> None:
     """Store the seconds of one scored operation or, for a search, of one image."""
-    pace = seconds / _work(request)
-    paces = _read(data_dir) | {_key(request): pace, _exact_key(request): pace}
-    write_json(data_dir / _FILE, paces)
+    _store(data_dir, seconds / _work(request), _key(request), _exact_key(request))
 
 
 def record_warm_up(data_dir: Path, request: SplitRequest, seconds: float) -> None:
     """Store the seconds of the warm-up of one sub-supernet."""
-    paces = _read(data_dir) | {_warm_up_key(request): seconds / _warm_up_work(request)}
-    write_json(data_dir / _FILE, paces)
+    _store(data_dir, seconds / _warm_up_work(request), _warm_up_key(request))
+
+
+def _store(data_dir: Path, pace: float, *keys: str) -> None:
+    write_json(data_dir / _FILE, _read(data_dir) | dict.fromkeys(keys, pace))
 
 
 def _warm_up_key(request: SplitRequest) -> str:
@@ -178,11 +184,7 @@ def _work(request: Request) -> float:
         images = request.batch_size * request.batches
         return float(images * pixels * network.cells_per_stage * network.channels**2)
     enabled = request.sub_space.enabled
-    return pixels * (_FIXED + sum(_cost(number) for edge in enabled for number in edge))
-
-
-def _cost(operation: int) -> float:
-    return _COST.get(OPERATIONS[operation], _POOLING)
+    return pixels * (_FIXED + sum(_COST[OPERATIONS[number]] for edge in enabled for number in edge))
 
 
 def _times(request: Request, data_dir: Path) -> float:

@@ -40,8 +40,7 @@ class Compute:
     ) -> "Compute":
         """Create from options; mixed precision only on CUDA.
 
-        Raises:
-            SearchError: If the device cannot be used here.
+        Raises SearchError if the device cannot be used here.
         """
         try:
             found = torch.device(device)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ from fewshot_core.search.data import (
 from fewshot_core.search.evaluation import Score, Tally, evaluate
 from fewshot_core.search.network import Alphas, EdgeWeights, Network, WeightedSupernet
 from fewshot_core.search.options import SearchError, SearchOptions
-from fewshot_core.search.records import EpochRecord, StepProgress, ignore
+from fewshot_core.search.records import EpochRecord, StepProgress, TrainingRecord, ignore
 from fewshot_core.space import SubSpace
 
 
@@ -93,8 +93,7 @@ class SearchState:
     def load(cls, path: Path) -> "SearchState":
         """Read a state on the CPU, without running code in the file.
 
-        Raises:
-            SearchError: If the file is missing, damaged or of another format.
+        Raises SearchError if the file is missing, damaged or of another format.
         """
         if not path.is_file():
             raise SearchError(f"expected the state of a search, found no file at {path}")
@@ -123,6 +122,30 @@ class SearchState:
             )
 
 
+class Resumable:
+    """A search or training that goes on from a state, with the parts that the state holds."""
+
+    identity: Mapping[str, Any]
+    supernet: Supernet
+    records: list[Any]
+    record_type: ClassVar[type[EpochRecord | TrainingRecord]]
+    _parts: Mapping[str, Any]
+
+    def state(self) -> SearchState:
+        """Everything that the next epoch depends on."""
+        rest = {name: part.state_dict() for name, part in self._parts.items()}
+        rest["records"] = [record.to_dict() for record in self.records]
+        return SearchState(self.identity, deepcopy(self.supernet.state_dict()), deepcopy(rest))
+
+    def restore(self, state: SearchState) -> None:
+        """Continue from a state; raises SearchError if it is of something else."""
+        state.check(self.identity)
+        self.supernet.load_state_dict(state.supernet)
+        for name, part in self._parts.items():
+            part.load_state_dict(state.rest[name])
+        self.records = [self.record_type.from_dict(record) for record in state.rest["records"]]
+
+
 @dataclass(frozen=True)
 class Start:
     """A network to search in, and the SHA-256 of the checkpoint its weights are from, if any."""
@@ -141,10 +164,8 @@ def make_start(
     """Create the network that a search starts with.
 
     It is initialised at random, as in the paper, or inherits its weights from the checkpoint of a
-    trained supernet of the full space (Zhao et al., 2021).
-
-    Raises:
-        CheckpointError: If the checkpoint is missing, damaged or of another shape.
+    trained supernet of the full space (Zhao et al., 2021). Raises CheckpointError if the checkpoint
+    is missing, damaged or of another shape.
     """
     sizes = (classes, options.channels, options.cells_per_stage, seed)
     if checkpoint is None:
@@ -184,11 +205,13 @@ def prepare_search(
 _PURPOSES = ("train batches", "valid batches", "architecture", "evaluation")
 
 
-class Search:
+class Search(Resumable):
     """A one-shot search in a sub-space, epoch by epoch.
 
     The seed is that of everything sampled: first logits, batches, crops, mixtures, paths.
     """
+
+    record_type = EpochRecord
 
     def __init__(
         self,
@@ -230,6 +253,12 @@ class Search:
             raise SearchError(f"the algorithm {algorithm} cannot be imported: {error}") from error
         self._weight_optimiser = weight_optimiser(self.network, options)
         self._architecture_optimiser = architecture_optimiser(self.alphas, options)
+        self._parts = {
+            "alphas": self.alphas,
+            "weight optimiser": self._weight_optimiser,
+            "architecture optimiser": self._architecture_optimiser,
+            "random": self._random,
+        }
 
     @property
     def steps(self) -> int:
@@ -329,24 +358,3 @@ class Search:
 
     def _report(self, epoch: int, step: int) -> None:
         self._progress(StepProgress(epoch, self.options.epochs, step, self.steps))
-
-    def state(self) -> SearchState:
-        """Everything that the next epoch depends on."""
-        rest = {
-            "records": [record.to_dict() for record in self.records],
-            "alphas": self.alphas.state_dict(),
-            "weight optimiser": self._weight_optimiser.state_dict(),
-            "architecture optimiser": self._architecture_optimiser.state_dict(),
-            "random": self._random.state_dict(),
-        }
-        return SearchState(self.identity, deepcopy(self.supernet.state_dict()), deepcopy(rest))
-
-    def restore(self, state: SearchState) -> None:
-        """Continue from a state; raises SearchError if it is of another search."""
-        state.check(self.identity)
-        self.supernet.load_state_dict(state.supernet)
-        self.alphas.load_state_dict(state.rest["alphas"])
-        self._weight_optimiser.load_state_dict(state.rest["weight optimiser"])
-        self._architecture_optimiser.load_state_dict(state.rest["architecture optimiser"])
-        self._random.load_state_dict(state.rest["random"])
-        self.records = [EpochRecord.from_dict(record) for record in state.rest["records"]]

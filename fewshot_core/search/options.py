@@ -203,19 +203,24 @@ class Preset:
     training: TrainingOptions
 
 
-PRESETS: Registry[Preset] = Registry("preset")
+_SMALL: dict[str, Any] = {"channels": 8, "cells_per_stage": 1, "images": 3_200}
+_TINY: dict[str, Any] = {
+    "epochs": 2,
+    "batch_size": 16,
+    "channels": 2,
+    "cells_per_stage": 1,
+    "images": 64,
+}
 
-PRESETS.add(
+PRESETS = Registry(
+    "preset",
     Preset(
         name="paper",
         label="Paper",
         description="Exactly Appendix A of the paper: for a GPU.",
         search=SearchOptions(),
         training=TrainingOptions(),
-    )
-)
-_SMALL: dict[str, Any] = {"channels": 8, "cells_per_stage": 1, "images": 3_200}
-PRESETS.add(
+    ),
     Preset(
         name="quick",
         label="Quick",
@@ -224,23 +229,14 @@ PRESETS.add(
         "move as far in fewer steps.",
         search=SearchOptions(epochs=20, architecture_learning_rate=0.01, **_SMALL),
         training=TrainingOptions(epochs=20, batch_size=64, **_SMALL),
-    )
-)
-_TINY: dict[str, Any] = {
-    "epochs": 2,
-    "batch_size": 16,
-    "channels": 2,
-    "cells_per_stage": 1,
-    "images": 64,
-}
-PRESETS.add(
+    ),
     Preset(
         name="smoke",
         label="Smoke test",
         description="A test that everything works, in seconds; its results mean nothing.",
         search=SearchOptions(architecture_learning_rate=0.01, **_TINY),
         training=TrainingOptions(**_TINY),
-    )
+    ),
 )
 
 
@@ -282,9 +278,7 @@ def override(options: Options, texts: Iterable[str]) -> Options:
     """Replace some values of options, given by texts ``"name=value"``.
 
     A value is a number, ``true``, ``false``, ``none``, or several numbers separated by commas.
-
-    Raises:
-        SearchError: If there is no such option, or its value is of another type or out of range.
+    Raises SearchError if there is no such option, or its value is of another type or out of range.
     """
     values = asdict(options)
     changes: dict[str, Any] = {}

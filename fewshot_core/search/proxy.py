@@ -49,10 +49,8 @@ def rank_correlation(first: npt.ArrayLike, second: npt.ArrayLike) -> RankCorrela
 
     The intervals go through Fisher's transformation with the variances of Fieller, Hartley and
     Pearson (1957) for tau, 0.437 / (n - 4), and of Bonett and Wright (2000) for rho,
-    (1 + rho^2 / 2) / (n - 3). They assume pairs drawn independently.
-
-    Raises:
-        SearchError: If there are not two rankings of the same two or more finite numbers.
+    (1 + rho^2 / 2) / (n - 3). They assume pairs drawn independently. Raises SearchError if there
+    are not two rankings of the same two or more finite numbers.
     """
     one, two = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if one.ndim != 1 or one.shape != two.shape or len(one) < 2:

@@ -43,7 +43,19 @@ def ignore(progress: StepProgress) -> None:
 
 
 @dataclass(frozen=True)
-class EpochRecord:
+class _Record:
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Read what ``to_dict`` returns; raises SearchError if it is something else."""
+        return read_dataclass(cls, document, "the record of an epoch", SearchError)
+
+
+@dataclass(frozen=True)
+class EpochRecord(_Record):
     """One epoch of a search.
 
     Attributes:
@@ -73,14 +85,10 @@ class EpochRecord:
     temperature: float | None
     seconds: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """Convert to plain values."""
-        return asdict(self)
-
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
         """Read what ``to_dict`` returns; raises SearchError if it is something else."""
-        record = read_dataclass(cls, document, "the record of an epoch", SearchError)
+        record = super().from_dict(document)
         shape = [len(row) for row in record.probabilities]
         if shape != [len(OPERATIONS)] * len(EDGES) or len(record.entropy) != len(EDGES):
             raise SearchError(
@@ -91,7 +99,7 @@ class EpochRecord:
 
 
 @dataclass(frozen=True)
-class TrainingRecord:
+class TrainingRecord(_Record):
     """One epoch of a supernet's training.
 
     Attributes:
@@ -108,15 +116,6 @@ class TrainingRecord:
     valid_accuracy: float | None
     learning_rate: float
     seconds: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Convert to plain values."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """Read what ``to_dict`` returns; raises SearchError if it is something else."""
-        return read_dataclass(cls, document, "the record of an epoch", SearchError)
 
 
 def append_record(path: Path, record: Mapping[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from dataclasses import asdict
 
 import torch
@@ -18,7 +17,7 @@ from fewshot_core.search.compute import (
 )
 from fewshot_core.search.data import Examples, SearchData, training_batches
 from fewshot_core.search.evaluation import Score, Tally, evaluate, store_statistics
-from fewshot_core.search.loop import SearchState, weight_step
+from fewshot_core.search.loop import Resumable, weight_step
 from fewshot_core.search.network import EdgeWeights, WeightedSupernet, path_weights
 from fewshot_core.search.options import TrainingOptions
 from fewshot_core.search.records import StepProgress, TrainingRecord, ignore
@@ -27,12 +26,14 @@ from fewshot_core.space import SubSpace
 _PURPOSES = ("batches", "paths", "evaluation")
 
 
-class SupernetTraining:
+class SupernetTraining(Resumable):
     """The training of a supernet, epoch by epoch.
 
     After the last one the statistics of batch norm are stored, too. The seed is that of the
     initial weights and of everything sampled; the sub-space is the full space by default.
     """
+
+    record_type = TrainingRecord
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class SupernetTraining:
         self._progress = progress
         self._random = Randomness(seed, _PURPOSES)
         self._optimiser = weight_optimiser(self.network, options)
+        self._parts = {"optimiser": self._optimiser, "random": self._random}
 
     @property
     def steps(self) -> int:
@@ -123,23 +125,6 @@ class SupernetTraining:
             lambda: self._weights("evaluation"),
         )
 
-    def state(self) -> SearchState:
-        """Everything that the next epoch depends on."""
-        rest = {
-            "records": [record.to_dict() for record in self.records],
-            "optimiser": self._optimiser.state_dict(),
-            "random": self._random.state_dict(),
-        }
-        return SearchState(self.identity, deepcopy(self.supernet.state_dict()), deepcopy(rest))
-
-    def restore(self, state: SearchState) -> None:
-        """Continue from a state; raises SearchError if it is of something else."""
-        state.check(self.identity)
-        self.supernet.load_state_dict(state.supernet)
-        self._optimiser.load_state_dict(state.rest["optimiser"])
-        self._random.load_state_dict(state.rest["random"])
-        self.records = [TrainingRecord.from_dict(record) for record in state.rest["records"]]
-
 
 def uniform_path(supernet: Supernet, generator: torch.Generator) -> EdgeWeights:
     """Sample one operation for each edge uniformly."""
@@ -176,6 +161,7 @@ class WarmUp:
     def __call__(self, supernet: Supernet) -> None:
         """Train a sub-supernet in place; nothing else may share its weights."""
         started = time.perf_counter()
+        rows = "/".join(supernet.sub_space.rows)
         options = TrainingOptions(
             epochs=self._epochs,
             trained_on="all",
@@ -185,7 +171,7 @@ class WarmUp:
         training = SupernetTraining(
             self._data,
             options,
-            self._seed_of(supernet),
+            int(text_fingerprint(f"warm-up/{self._seed}/{rows}")[:15], 16),
             self._compute,
             supernet.sub_space,
             self._progress,
@@ -196,8 +182,3 @@ class WarmUp:
         supernet.load_state_dict(training.supernet.state_dict())
         self.trained += 1
         self.seconds += time.perf_counter() - started
-
-    def _seed_of(self, supernet: Supernet) -> int:
-        """A seed that depends only on the sub-space."""
-        rows = "/".join(supernet.sub_space.rows)
-        return int(text_fingerprint(f"warm-up/{self._seed}/{rows}")[:15], 16)

@@ -5,7 +5,6 @@ epoch 0 is the state before, with the weights copied from the supernet.
 """
 
 import operator
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fewshot_core.data_folder import natural_order
 from fewshot_core.errors import SelectionError
 from fewshot_core.space import SubSpace
 
@@ -32,15 +32,6 @@ MEASURES = {
 Floats = npt.NDArray[np.float64]
 
 _NAMED = 4
-
-
-def natural_order(name: str) -> list[tuple[int, int, str]]:
-    """Sort key that compares numbers inside names as numbers: S2 before S10."""
-    return [
-        (0, int(part), "") if part.isdigit() else (1, 0, part)
-        for part in re.split(r"(\d+)", name)
-        if part
-    ]
 
 
 def check_frame(frame: pd.DataFrame) -> pd.DataFrame:
@@ -184,8 +175,7 @@ class Curves:
 def read_frame(frame: pd.DataFrame) -> Curves:
     """Convert a DataFrame of one search per sub-space, in any order, to curves.
 
-    Raises:
-        SelectionError: If there is more than one seed, or a row is invalid; see ``check_frame``.
+    Raises SelectionError if there is more than one seed, or a row is invalid; see ``check_frame``.
     """
     rows = check_frame(frame)
     seeds = set(rows["seed"]) if "seed" in rows else set()

@@ -20,6 +20,7 @@ from fewshot_core.data_folder import (
     file_fingerprint,
     locked,
     remove_folder,
+    safe_name,
     write_json,
 )
 from fewshot_core.errors import SelectionError, UnknownNameError
@@ -33,7 +34,6 @@ LARGEST = 50_000_000
 
 _CURVES, _ABOUT = "curves.csv", "about.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_SLUG_LENGTH = 90
 
 
 def read_curves(path: Path) -> pd.DataFrame:
@@ -41,12 +41,9 @@ def read_curves(path: Path) -> pd.DataFrame:
 
     It has the columns sub_space, epoch, valid_accuracy and test_accuracy (percent), and optionally
     those of ``OPTIONAL_COLUMNS``. An empty cell is an unknown value, which only accuracies, losses
-    and architectures may be.
-
-    Raises:
-        SelectionError: If the file cannot be read or is too large, a column is missing or unknown,
-            a cell is no number or out of range, or a row is there twice; the message names the
-            line.
+    and architectures may be. Raises SelectionError if the file cannot be read or is too large, a
+    column is missing or unknown, a cell is no number or out of range, or a row is there twice; the
+    message names the line.
     """
     text = read_csv_text(path, LARGEST, SelectionError)
     missing = [column for column in COLUMNS if column not in text.header]
@@ -135,10 +132,8 @@ def store_curves(path: Path, data_dir: Path, name: str | None = None) -> Importe
     """Check a file of curves and store a copy of it.
 
     The same file under the same name is stored once; another file without a given name is named
-    after the file, with a number where that is taken.
-
-    Raises:
-        SelectionError: If the file is invalid, naming the line, or other curves have the name.
+    after the file, with a number where that is taken. Raises SelectionError if the file is invalid,
+    naming the line, or other curves have the name.
     """
     frame = read_curves(path)
     fingerprint = file_fingerprint(path)
@@ -201,8 +196,7 @@ def _free_name(
         raise SelectionError(
             f"expected a name of letters, digits, dots, dashes and underscores, got {name!r}"
         )
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("._-")[:_SLUG_LENGTH]
-    wanted = name or slug or "curves"
+    wanted = name or safe_name(path.stem, "curves")
     number = 1
     while True:
         chosen = wanted if number == 1 else f"{wanted}-{number}"

@@ -40,9 +40,6 @@ class Ranking:
     begins: Callable[[int, int, int], int]
 
 
-RANKINGS: Registry[Ranking] = Registry("ranking")
-
-
 def _mean(values: Floats) -> float:
     # Rounded, so that equal values in another order remain equal.
     return round(float(values.mean()), _DIGITS)
@@ -54,7 +51,8 @@ def _exponential(values: Floats) -> float:
     return round(float(weights @ values / weights.sum()), _DIGITS)
 
 
-for _ranking in (
+RANKINGS = Registry(
+    "ranking",
     Ranking(
         "valid_accuracy",
         "validation accuracy",
@@ -96,8 +94,7 @@ for _ranking in (
         score=_exponential,
         begins=lambda epoch, previous, window: previous,
     ),
-):
-    RANKINGS.add(_ranking)
+)
 
 
 def rank_scores(
@@ -111,11 +108,9 @@ def rank_scores(
     """Score each remaining sub-supernet at an epoch, higher being better.
 
     Epochs that a curve does not have are left out of averages, but it must have the milestone. The
-    previous milestone is -1 at the first.
-
-    Raises:
-        SelectionError: If the window is shorter than one epoch, a curve has nothing at the epoch,
-            or a missing value among those that count; the message names sub-space and epoch.
+    previous milestone is -1 at the first. Raises SelectionError if the window is shorter than one
+    epoch, a curve has nothing at the epoch, or a missing value among those that count; the message
+    names sub-space and epoch.
     """
     ranking = RANKINGS.get(rank_by)
     if window < 1:

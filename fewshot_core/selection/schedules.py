@@ -29,9 +29,7 @@ def proportional_schedule(end: int) -> tuple[int, ...]:
 
     They are at 5% and 16.7% of the end, rounded to whole epochs, halves upwards: different epochs
     of at least 1 before the end, (30, 100) for 600 epochs, and fewer for very short searches.
-
-    Raises:
-        SelectionError: If ``end`` is below 1.
+    Raises SelectionError if ``end`` is below 1.
     """
     last = operator.index(end)
     if last < 1:
@@ -58,8 +56,7 @@ def paper_milestones(curves: Curves, end: int | None = None) -> tuple[int, ...]:
 def parse_milestones(text: str) -> tuple[int, ...]:
     """Parse epochs like "30, 100", ascending; "none" or an empty text is no milestone.
 
-    Raises:
-        SelectionError: If a part of it is no whole number, or is there twice.
+    Raises SelectionError if a part of it is no whole number, or is there twice.
     """
     words = text.replace(",", " ").split()
     if words in ([], ["none"]):

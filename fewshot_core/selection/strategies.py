@@ -101,8 +101,6 @@ def mark_of(choice: Choice, end: int) -> str:
 
 _REFERENCES = {"train_all": "ceiling", "one_at_random": "chance", "oracle": "oracle"}
 
-STRATEGIES: Registry[Strategy] = Registry("strategy")
-
 
 def _ranking_text(choice: Choice) -> str:
     label = RANKINGS.get(choice.rank_by).label
@@ -116,7 +114,8 @@ def _halving_text(choice: Choice) -> str:
     return f"keep {choice.keep:g} at {milestones} by {_ranking_text(choice)}"
 
 
-for _strategy in (
+STRATEGIES = Registry(
+    "strategy",
     Strategy(
         "halving",
         "Successive halving",
@@ -156,8 +155,7 @@ for _strategy in (
         lambda choice, curves, end: oracle(curves, end),
         lambda choice: "only the best, if it were known",
     ),
-):
-    STRATEGIES.add(_strategy)
+)
 
 
 def default_choices(curves: pd.DataFrame, end: int | None = None) -> list[Choice]:

@@ -58,8 +58,7 @@ class Architecture:
     def from_string(cls, text: str) -> "Architecture":
         """Read an architecture string of NAS-Bench-201.
 
-        Raises:
-            SpaceError: If the string is not of the form of the example in the message.
+        Raises SpaceError if the string is not of the form of the example in the message.
         """
         if not isinstance(text, str):
             raise SpaceError(f"expected an architecture string like {_EXAMPLE!r}, got {text!r}")
@@ -69,8 +68,7 @@ class Architecture:
     def from_index(cls, index: int) -> "Architecture":
         """Return the architecture of an index from 0 to 15,624.
 
-        Raises:
-            SpaceError: If the index is out of range.
+        Raises SpaceError if the index is out of range.
         """
         if not 0 <= index < ARCHITECTURE_COUNT:
             raise SpaceError(

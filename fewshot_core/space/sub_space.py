@@ -54,8 +54,7 @@ class SubSpace:
     def from_rows(cls, rows: Sequence[str]) -> "SubSpace":
         """Read six strings, one per edge; character j is 1 where operation j is enabled.
 
-        Raises:
-            SpaceError: If there are not six rows of five characters 0 or 1, or one is all 0.
+        Raises SpaceError if there are not six rows of five characters 0 or 1, or one is all 0.
         """
         if isinstance(rows, str) or not isinstance(rows, Sequence) or len(rows) != len(EDGES):
             raise SpaceError(
@@ -79,9 +78,8 @@ class SubSpace:
     def keep(self, edge: int, operations: Iterable[int]) -> "SubSpace":
         """Return the sub-space in which ``edge`` keeps only the given operations.
 
-        Raises:
-            SpaceError: If the edge does not exist, no operation is given, or one of them is not
-                enabled here.
+        Raises SpaceError if the edge does not exist, no operation is given, or one of them is not
+        enabled here.
         """
         if edge not in range(len(EDGES)):
             raise SpaceError(f"expected an edge from 0 to {len(EDGES) - 1}, got {edge!r}")

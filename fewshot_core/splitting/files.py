@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path, PurePath
 from typing import Any
 
-from fewshot_core.data_folder import locked, read_limited, write_json
+from fewshot_core.data_folder import locked, read_limited, safe_name, write_json
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import SpaceError, SplittingError, UnknownNameError
 from fewshot_core.space import EDGES, OPERATIONS, SubSpace, edge_label
@@ -56,8 +56,7 @@ def splits_from_masks(document: Any) -> list[NamedSplit]:
 def masks_of_splits(splits: Iterable[NamedSplit]) -> dict[str, Any]:
     """Make the document of masks of some splits.
 
-    Raises:
-        SplittingError: If a split has no data set, or two have the same name and data set.
+    Raises SplittingError if a split has no data set, or two have the same name and data set.
     """
     written: dict[str, dict[str, list[list[str]]]] = {}
     for split in splits:
@@ -79,11 +78,9 @@ def read_splits(path: Path) -> list[NamedSplit]:
 
     It is a JSON file of masks (see ``splits_from_masks``) or of a splitting tree (see
     ``SplitTree.to_json``), or a folder of YAML search configurations, which are one split; other
-    files in the folder are ignored.
-
-    Raises:
-        SplittingError: If it cannot be read, is none of these, or a split does not cover all
-            architectures once. The message names the file and counts the architectures.
+    files in the folder are ignored. Raises SplittingError if it cannot be read, is none of these,
+    or a split does not cover all architectures once. The message names the file and counts the
+    architectures.
     """
     try:
         if not path.is_dir():
@@ -157,10 +154,8 @@ def store_splits(splits: list[NamedSplit], source: str, data_dir: Path) -> list[
     """Import splits into the data folder, one file each; return their names.
 
     A split that was imported already, under the same name and with the same sub-spaces, is left as
-    it is; another one under that name gets a number. ``source`` becomes part of their names.
-
-    Raises:
-        SplittingError: If a split is of no known data set.
+    it is; another one under that name gets a number. ``source`` becomes part of their names. Raises
+    SplittingError if a split is of no known data set.
     """
     unknown = [split.name for split in splits if split.dataset not in DATASETS.names()]
     if unknown:
@@ -174,7 +169,7 @@ def store_splits(splits: list[NamedSplit], source: str, data_dir: Path) -> list[
 
 
 def _store(split: NamedSplit, source: str, data_dir: Path) -> str:
-    parts = _safe(split.name) or "split", split.dataset, _safe(Path(source).stem) or "file"
+    parts = safe_name(split.name, "split"), split.dataset, safe_name(Path(source).stem, "file")
     wanted = name = "-".join(map(str, parts))[:90]
     for number in count(2):
         path = _folder(data_dir) / f"{name}.json"
@@ -185,10 +180,6 @@ def _store(split: NamedSplit, source: str, data_dir: Path) -> str:
             break
         name = f"{wanted}-{number}"
     return name
-
-
-def _safe(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")
 
 
 def imported_names(data_dir: Path) -> list[str]:

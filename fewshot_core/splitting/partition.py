@@ -88,10 +88,8 @@ def set_partitions(count: int, groups: int, balanced: bool = False) -> tuple[Gro
     """Return all partitions of 0 to count - 1 into non-empty groups: 15 for five into two.
 
     Within each, smaller groups come first, then those with the smaller first member. In
-    ``balanced`` ones, group sizes differ by at most one.
-
-    Raises:
-        SplittingError: If there are fewer items than groups, or no group.
+    ``balanced`` ones, group sizes differ by at most one. Raises SplittingError if there are fewer
+    items than groups, or no group.
     """
     if not 1 <= groups <= count:
         raise SplittingError(f"expected 1 to {count} groups for {count} operations, got {groups}")

@@ -15,6 +15,7 @@ from typing import Any, TypeGuard
 
 import yaml
 
+from fewshot_core.data_folder import natural_order
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import SpaceError, SplittingError
 from fewshot_core.space import EDGES, OPERATIONS, SubSpace
@@ -78,13 +79,11 @@ def split_from_search_configs(files: Mapping[str, str], name: str) -> NamedSplit
     """Read the search configurations of one split: the content of each YAML file by its name.
 
     S1, S2, ... follow the files' names, with numbers in them in the order of their values. ``name``
-    is for a split whose files do not say its own, as those of the authors.
-
-    Raises:
-        SplittingError: If a file is no search configuration, they disagree on what they belong to,
-            or the sub-spaces do not cover all architectures once.
+    is for a split whose files do not say its own, as those of the authors. Raises SplittingError if
+    a file is no search configuration, they disagree on what they belong to, or the sub-spaces do
+    not cover all architectures once.
     """
-    documents = {file: _load(file, files[file]) for file in sorted(files, key=_natural)}
+    documents = {file: _load(file, files[file]) for file in sorted(files, key=natural_order)}
     leaves = tuple(_sub_space(file, document) for file, document in documents.items())
     names = {_text(document.get("metric")) for document in documents.values()}
     datasets = {  # the authors have the data set in either place
@@ -174,12 +173,6 @@ def _is_matrix(matrix: Any) -> TypeGuard[list[list[float]]]:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
-
-
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    """Sort key that orders numbers in names by their values: 2 before 10."""
-    parts = re.split(r"(\d+)", name)
-    return [(1, int(part), part) if part.isdecimal() else (0, 0, part) for part in parts]
 
 
 def _shown(value: Any) -> str:

@@ -198,8 +198,7 @@ class SplitTree:
     def from_json(cls, text: str) -> SplitTree:
         """Read a tree written by ``to_json``.
 
-        Raises:
-            SplittingError: If the text is not a tree, or contradicts itself.
+        Raises SplittingError if the text is not a tree, or contradicts itself.
         """
         try:
             document = json.loads(text, parse_constant=_refuse_constant)
@@ -300,9 +299,8 @@ def _groups_in(groups: Sequence[Sequence[int]]) -> Groups:
 class NamedSplit:
     """A split of the whole space. Its name is its metric or, if that is not known, of its file.
 
-    Raises:
-        SplittingError: If the sub-spaces overlap or leave architectures out; the message counts
-            them.
+    Raises SplittingError if the sub-spaces overlap or leave architectures out; the message counts
+    them.
     """
 
     name: str

@@ -5,6 +5,7 @@ from recorded_searches import keep_search, keep_searches
 from textbook_selection import hand_curves, random_curves
 
 from fewshot_core.bench import load_accuracy
+from fewshot_core.data_folder import natural_order
 from fewshot_core.errors import SelectionError
 from fewshot_core.selection import (
     comparable,
@@ -15,7 +16,6 @@ from fewshot_core.selection import (
     search_families,
     successive_halving,
 )
-from fewshot_core.selection.curves import natural_order
 from fewshot_core.space import SubSpace
 from fewshot_core.store import Store
 
