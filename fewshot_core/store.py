@@ -112,12 +112,9 @@ class Store:
     results are included from the folder ``demo``; a run that is also among the user's own counts as
     theirs.
 
-    Attributes:
-        problems: Runs and tables that the last ``sync`` could not read, by name, with the reason.
-        revision: A number that grows whenever the contents of the cache change.
-
-    Raises:
-        StoreError: If another process has the cache open, or the disk refuses.
+    ``problems`` are runs and tables that the last ``sync`` could not read, by name, with the
+    reason; ``revision`` grows whenever the contents change. Raises StoreError if another process
+    has the cache open, or the disk refuses.
     """
 
     def __init__(self, data_dir: Path, in_memory: bool = False, demo: Path | None = None) -> None:

@@ -46,15 +46,10 @@ def distribution_frame(
     points: int = POINTS,
     bandwidth: float | None = None,
 ) -> pd.DataFrame:
-    """Compute the density of the whole space and of each sub-space.
+    """Compute the density of the whole space and of each sub-space; bandwidth as for ``density``.
 
-    Args:
-        leaves: The sub-spaces.
-        accuracy: An accuracy table.
-        limits: The ends of the grid; by default ``default_limits``. Ends that are less than 0.02
-            apart are moved outwards by 0.01.
-        points: Size of the grid.
-        bandwidth: As for ``density``.
+    The ends of the grid are by default ``default_limits``; those that are less than 0.02 apart are
+    moved outwards by 0.01.
 
     Returns:
         Columns sub_space, accuracy (percent), density (per percent, integrating to the share

@@ -14,10 +14,8 @@ def importance(accuracy: pd.DataFrame) -> pd.DataFrame:
     """Decompose the variance of accuracy into main effects and interactions of edges.
 
     This is the functional analysis of variance over the uniform distribution of architectures
-    (Hooker, 2007; Hutter et al., 2014), computed exactly: no surrogate model and no sampling.
-
-    Args:
-        accuracy: Columns architecture (index) and accuracy_mean (percent), all architectures.
+    (Hooker, 2007; Hutter et al., 2014), computed exactly: no surrogate model and no sampling. The
+    table has the columns architecture (index) and accuracy_mean (percent) of all architectures.
 
     Returns:
         One row per edge and per pair of edges, the largest share first: first and second (edge
@@ -42,11 +40,7 @@ def importance(accuracy: pd.DataFrame) -> pd.DataFrame:
 
 
 def operation_effects(accuracy: pd.DataFrame, threshold: float = 0.01) -> pd.DataFrame:
-    """Compute the main effect of every operation on every edge.
-
-    Args:
-        accuracy: As for ``importance``.
-        threshold: Share of all architectures that counts as top.
+    """Compute the main effect of every operation on every edge; the table is as for ``importance``.
 
     Returns:
         One row per edge and operation: edge, operation (numbers), mean (accuracy of the

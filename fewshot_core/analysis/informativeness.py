@@ -115,13 +115,9 @@ class RandomBaseline:
 class BaselineComparison:
     """A split compared with the trees of its shape.
 
-    Attributes:
-        best_bits: Information gain of the best tree.
-        share_of_best: The split's gain over that of the best tree; None where that is zero.
-        random_mean_bits: Mean gain of random trees.
-        random_trees: Number of random trees.
-        percentile: Share of less informative random trees, in percent, and its 95% interval; see
-            ``random_percentile``.
+    ``share_of_best`` is the split's gain over that of the best tree, None where that is zero; the
+    percentile is the share of less informative random trees, in percent, and its 95% interval; see
+    ``random_percentile``.
     """
 
     best_bits: float

@@ -59,12 +59,9 @@ def distributions_figure(
 
     Densities of all sub-spaces have the same area, and so has the grey one behind them.
 
-    Args:
-        frame: What ``fewshot_core.analysis.DISTRIBUTION_FRAMES[style]`` returns.
-        sub_spaces: What ``fewshot_core.analysis.describe_sub_spaces`` returns.
-        style: One of ``STYLES``.
-        highlight: The name of the sub-space to highlight, or None.
-        compact: Whether to leave out the muted lines; ``cut_notes`` says what is not shown.
+    ``frame`` is what ``fewshot_core.analysis.DISTRIBUTION_FRAMES[style]`` returns, and
+    ``sub_spaces`` what ``describe_sub_spaces`` there returns; one of them may be highlighted. A
+    compact figure has no muted lines; ``cut_notes`` says what is not shown.
     """
     label = STYLES[style]
     height = _CURVES_HEIGHT if style in _CURVES else _rows_height(len(sub_spaces))

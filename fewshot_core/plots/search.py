@@ -235,14 +235,10 @@ def epochs_figure(
 ) -> go.Figure:
     """Draw one measure of some searches over the epochs that are done.
 
-    Args:
-        frame: Columns sub_space, epoch and the measure, a row for each epoch that is done; of one
-            seed, or of means.
-        measure: One of ``EPOCH_MEASURES``.
-        end: The last epoch of a complete search, where the axis ends.
-        running: The sub-spaces whose searches are running: their curves end in a dot.
-        random_accuracy: The accuracy of random guessing, in percent, or None not to show it.
-        axis_title: The title of the axis, if not the measure's.
+    ``frame`` has the columns sub_space, epoch and the measure (one of ``EPOCH_MEASURES``), of one
+    seed or of means. The axis ends at ``end``, the last epoch of a complete search. Curves of
+    sub-spaces whose searches are running end in a dot. The accuracy of random guessing, in percent,
+    is drawn if given.
     """
     info = EPOCH_MEASURES[measure]
     known = frame.dropna(subset=[measure])

@@ -67,18 +67,14 @@ def search(
 
     Args:
         algorithm: One of ``list_algorithms``.
-        sub_space: The operations to choose from.
-        dataset: One of cifar10, cifar100 and ImageNet16-120.
         options: Hyperparameters, by default those of the paper. Those of a preset are
             ``PRESETS.get(name).search``.
         seed: Random seed of weights, batches and samples.
         images: Name of an image source, a path, or None for the first real one.
-        data_dir: The data folder.
         checkpoint: The file of a trained supernet whose weights are inherited.
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
         mixed_precision: Whether bfloat16 is used where the device is CUDA.
         compiled: Whether the network goes through ``torch.compile``.
-        progress: Called before each step.
 
     Raises:
         ImagesError: If there are no such images.

@@ -24,10 +24,8 @@ from fewshot_core.search.options import (
 class Compute:
     """A device and how to use it.
 
-    Attributes:
-        mixed_precision: Whether forward passes use bfloat16 where that is safe. Only on CUDA;
-            its range is that of float32, so that losses need no scaling.
-        compiled: Whether the network goes through ``torch.compile``.
+    Forward passes in mixed precision use bfloat16 where that is safe, only on CUDA; its range is
+    that of float32, so that losses need no scaling. A compiled network is one of ``torch.compile``.
     """
 
     device: torch.device

@@ -72,17 +72,9 @@ def load_data(
 ) -> SearchData:
     """Load training images, normalise them, and hold out half of them.
 
-    Args:
-        dataset: Name of the data set.
-        count: Number of images, sampled without replacement; None for all.
-        split_seed: Random seed of the sample and of the half held out.
-        source: Name of an image source, a path, or None for the first real one.
-        data_dir: The data folder.
-        device: The device the images are moved to.
-
-    Raises:
-        ImagesError: If there are no such images.
-        SearchError: If there are too few.
+    ``count`` images are sampled without replacement, by default all of a source, which is as for
+    ``load_batch``; ``split_seed`` is also that of the half held out. Raises ImagesError if there
+    are no such images, and SearchError if there are too few.
     """
     info = DATASETS.get(dataset)
     found = find_source(dataset, source, data_dir)

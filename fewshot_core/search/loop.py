@@ -70,12 +70,9 @@ _DAMAGE = (*DAMAGE, RuntimeError, AssertionError, struct.error, KeyError, TypeEr
 class SearchState:
     """A search or training between two epochs.
 
-    The file is also a checkpoint for ``fewshot_core.nets.load_checkpoint``.
-
-    Attributes:
-        identity: What is computed, as plain values; a state fits only the same.
-        supernet: The network's weights and stored statistics, by name.
-        rest: Everything else that the next epoch depends on: plain values and tensors.
+    The file is also a checkpoint for ``fewshot_core.nets.load_checkpoint``. A state fits only what
+    has the same identity, plain values; ``rest`` is all that the next epoch depends on besides the
+    weights and stored statistics of the supernet.
     """
 
     identity: Mapping[str, Any]

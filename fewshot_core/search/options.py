@@ -251,13 +251,8 @@ _IN_WORDS = ("channels", "cells_per_stage", "epochs", "images")
 def protocol_label(options: SearchOptions | TrainingOptions, unused: Iterable[str] = ()) -> str:
     """Describe all options but the network's size; those that differ have different labels.
 
-    Args:
-        options: The options.
-        unused: Options that cannot change the result.
-
-    Returns:
-        The label of their preset, or the epochs and images, with whatever else differs from the
-        preset Paper, or Quick where only some images are used.
+    It is the label of their preset, or the epochs and images, with whatever else differs from the
+    preset Paper, or Quick where only some images are used; ``unused`` cannot change the result.
     """
     near = PRESETS.get("paper" if options.images is None else "quick")
     usual: Any = near.search if isinstance(options, SearchOptions) else near.training

@@ -87,15 +87,10 @@ FILE = "shared_accuracies.json"
 
 @dataclass(frozen=True)
 class SharedAccuracies:
-    """Accuracies with shared weights, of a random sample.
+    """Accuracies with shared weights, in percent, of a random sample of architectures (indices).
 
-    Attributes:
-        epoch: The last epoch of the search or training when they were measured.
-        seed: Random seed of the sample.
-        images: Number of images.
-        held_out: Whether the weights were not trained on these images.
-        architectures: Indices, ascending.
-        accuracies: In percent, in the same order.
+    They were measured after ``epoch`` epochs, on a number of images that the weights were not
+    trained on if they were ``held_out``.
     """
 
     epoch: int

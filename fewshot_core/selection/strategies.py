@@ -34,13 +34,8 @@ _MEASURED = ("cost", "test_accuracy", "regret")
 class Choice:
     """A strategy with its settings, of which some strategies ignore a part.
 
-    Attributes:
-        strategy: One of ``STRATEGIES``.
-        milestones: Epochs at which sub-supernets are discarded.
-        keep: Share kept at each of them.
-        k: Number kept by top-k.
-        epoch: Epoch at which they are chosen.
-        rank_by: One of ``RANKINGS``, with the window of a moving average in epochs.
+    Halving keeps the share ``keep`` at each of its milestones, and top-k the best ``k`` of an
+    epoch; both rank by one of ``RANKINGS``. The window of a moving average is in epochs.
     """
 
     strategy: str = "halving"

@@ -33,13 +33,9 @@ _EXAMPLE = "|nor_conv_3x3~0|+|skip_connect~0|none~1|+|avg_pool_3x3~0|nor_conv_1x
 
 @dataclass(frozen=True, order=True)
 class Architecture:
-    """An architecture: one operation number for each of the six edges.
+    """An architecture: a number into ``OPERATIONS`` for each of the six ``EDGES``, in their order.
 
-    Attributes:
-        operations: Six numbers into ``OPERATIONS``, in the order of ``EDGES``.
-
-    Raises:
-        SpaceError: If there are not six numbers from 0 to 4.
+    Raises SpaceError if there are not six numbers from 0 to 4.
     """
 
     operations: tuple[int, ...]

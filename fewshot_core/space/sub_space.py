@@ -23,11 +23,8 @@ _FULL = tuple(range(len(OPERATIONS)))
 class SubSpace:
     """The architectures that use only enabled operations on every edge.
 
-    Attributes:
-        enabled: For each of the six edges, the enabled operation numbers in ascending order.
-
-    Raises:
-        SpaceError: If an edge has no operation, or the numbers are not valid.
+    Those of each of the six edges are in ascending order. Raises SpaceError if an edge has none, or
+    the numbers are not valid.
     """
 
     enabled: tuple[tuple[int, ...], ...]

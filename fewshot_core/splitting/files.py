@@ -94,11 +94,9 @@ def read_splits(path: Path) -> list[NamedSplit]:
 
 
 def parse_splits(files: Mapping[str, str], source: str) -> list[NamedSplit]:
-    """Read the splits of files that are in memory; raises as ``read_splits``.
+    """Read the splits of one JSON file or of search configurations, given as contents by name.
 
-    Args:
-        files: The content of each file by its name: one JSON file, or search configurations.
-        source: What they are together: a folder's name, or how messages call the JSON file.
+    ``source`` is the folder's name, or how messages call the JSON file. Raises as ``read_splits``.
     """
     suffixes = {PurePath(name).suffix.lower() for name in files}
     if files and suffixes <= set(_YAML):

@@ -21,13 +21,11 @@ similarities of both signs may be close to zero, and then two sums differ only b
 
 @dataclass(frozen=True)
 class Partition:
-    """The grouping with the smallest cut.
+    """The grouping with the smallest cut, and others with the same within ``TIE_TOLERANCE``.
 
-    Attributes:
-        groups: Row numbers of the similarity matrix; smaller groups first, then by first member.
-        cut: The sum of the similarities between members of different groups; not a number where
-            a similarity is not finite.
-        ties: The other groupings that attain the same cut, within ``TIE_TOLERANCE``.
+    Groups hold row numbers of the similarity matrix, smaller groups first, then by first member.
+    The cut is the sum of the similarities between members of different groups; it is not a number
+    where a similarity is not finite.
     """
 
     groups: Groups
@@ -51,16 +49,9 @@ def partition(similarity: npt.ArrayLike, groups: int = 2, balanced: bool = False
     in GM-NAS, what is summed here is a similarity.
 
     Among equals the first in the order of ``set_partitions`` is chosen. A similarity that is not
-    finite makes all groupings equal.
-
-    Args:
-        similarity: Symmetric, shape (n, n). The diagonal does not count.
-        groups: How many non-empty groups to form.
-        balanced: Whether group sizes may differ by at most one (GM-NAS).
-
-    Raises:
-        SplittingError: If the matrix is not square and symmetric, or has fewer than ``groups``
-            rows.
+    finite makes all groupings equal. Groups are not empty; in ``balanced`` ones, sizes differ by at
+    most one (GM-NAS). The similarity has the shape (n, n), and its diagonal does not count. Raises
+    SplittingError if it is not symmetric, or has fewer than ``groups`` rows.
     """
     best, *others = rank_candidates(similarity, groups, balanced)
     magnitude = float(np.abs(np.triu(_check(similarity), 1)).sum())

@@ -66,7 +66,6 @@ def split(
 
     Args:
         metric: The name of a metric, or ``random``: groups drawn at random, the baseline.
-        supernet: The supernet of the full space.
         batch, variant, batch_norm, image_size, cache: See ``score_operations``.
         edges: The edge to split at each level; their number is the depth.
         groups: Into how many groups, at every level or for each level.
@@ -74,7 +73,6 @@ def split(
         balanced: Whether group sizes may differ by at most one (GM-NAS).
         policy: How edges are chosen; see ``EDGE_POLICIES``. Other policies than ``fixed`` take
             from ``edges`` only the depth.
-        details: More details to store in the tree.
         progress: Called before each operation is scored.
         warm_up: Trains a sub-supernet in place before it is split further, such as a
             ``fewshot_core.search.training.WarmUp``; it is given its own weights, copies of those

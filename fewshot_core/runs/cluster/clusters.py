@@ -34,16 +34,12 @@ _ENVIRONMENT = THREADS_ENVIRONMENT | {"DASK_LOGGING__DISTRIBUTED": "error"}
 
 @dataclass(frozen=True)
 class ClusterOptions:
-    """Where a grid is computed.
+    """Where a grid is computed; raises RunError for an unknown kind or a number out of range.
 
-    Attributes:
-        kind: ``"local"``, ``"slurm"``, or the address of a running scheduler ("tcp://host:8786").
-        workers: Worker processes on this machine, or SLURM jobs; None for one per GPU, or one.
-        threads: Threads of PyTorch in each worker; None for an equal share of the cores.
-        slurm: What ``dask_jobqueue.SLURMCluster`` is made with: queue, cores, memory, walltime.
-
-    Raises:
-        RunError: If a number is out of range, or the kind is unknown.
+    The kind is ``"local"``, ``"slurm"``, or the address of a running scheduler
+    ("tcp://host:8786"). Workers are processes on this machine, by default one for each GPU, or
+    SLURM jobs; each has some threads of PyTorch, by default an equal share of the cores. ``slurm``
+    is what ``dask_jobqueue.SLURMCluster`` is made with: queue, cores, memory, walltime.
     """
 
     kind: str = LOCAL

@@ -30,14 +30,10 @@ from fewshot_core.search.options import SearchOptions
 
 @dataclass(frozen=True)
 class ArchitectureStep:
-    """What an architecture step works with.
+    """What an architecture step works with; the network's weights are the same after it as before.
 
-    Attributes:
-        network: The network; its weights are the same after the step as before.
-        train: The batch of the weight step that follows.
-        valid: A batch of held-out images.
-        optimiser: The optimiser of the weights.
-        generator: For the random numbers of the algorithm.
+    ``train`` is the batch of the weight step that follows, ``valid`` a batch of held-out images,
+    and ``optimiser`` that of the weights.
     """
 
     network: Network
