@@ -128,7 +128,9 @@ class PluginRegistry(Registry[T]):
             if self._discovered:
                 return
             self._discovered = True  # first, for a record's module may use this registry
-            for point in sorted(entry_points(group=self.group), key=_order):
+            # Which of two records of one name counts never depends on the order of folders.
+            found = entry_points(group=self.group)
+            for point in sorted(found, key=lambda p: (_package(p), p.name, p.value)):
                 try:
                     record = self.add(self._record(point))
                     version = point.dist.version if point.dist else "of an unknown version"
@@ -167,8 +169,3 @@ class PluginRegistry(Registry[T]):
 
 def _package(point: EntryPoint) -> str:
     return point.dist.name if point.dist else "an unknown package"
-
-
-def _order(point: EntryPoint) -> tuple[str, str, str]:
-    """Sort key that decides which of two records of one name counts: never the order of folders."""
-    return _package(point), point.name, point.value

@@ -26,6 +26,7 @@ from fewshot_core.analysis.trees import (
     tree_shape,
 )
 from fewshot_core.errors import TableError
+from fewshot_core.selection.halving import listed
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting.tree import TreeOptions
 
@@ -313,14 +314,14 @@ def _sentence(reports: pd.DataFrame, place: str) -> str:
     for name, text in _PLACES.items():
         of = others[[found == name for found in places]]
         if len(of):
-            listed = [f"{row['split']} ({row['gain_bits']:.4f})" for row in of.to_dict("records")]
-            clauses.append(f"{_listing(listed)} {'is' if len(of) == 1 else 'are'} {text}")
+            gains = [f"{row['split']} ({row['gain_bits']:.4f})" for row in of.to_dict("records")]
+            clauses.append(f"{listed(gains)} {'is' if len(of) == 1 else 'are'} {text}")
     return _capital("; ".join(clauses) + ".")
 
 
 def _lead(leaders: pd.DataFrame, count: int, top: str) -> str:
     """Describe the splits with the largest gain."""
-    names, gain = _listing(list(leaders["split"])), f"{leaders['gain_bits'].iloc[0]:.4f} bits"
+    names, gain = listed(list(leaders["split"])), f"{leaders['gain_bits'].iloc[0]:.4f} bits"
     compared = _compared(leaders)
     if count == 1:
         return f"{names} has an information gain of {gain} {top}{compared}"
@@ -366,12 +367,6 @@ def _place(row: Mapping[Any, Any]) -> str:
     if row["percentile_low"] > 50:
         return "more"
     return "less" if row["percentile_high"] < 50 else "middle"
-
-
-def _listing(names: Sequence[str]) -> str:
-    """Join names by commas and an "and"."""
-    *before, last = names
-    return f"{', '.join(before)} and {last}" if before else last
 
 
 def _capital(sentence: str) -> str:

@@ -8,7 +8,6 @@ import bz2
 import math
 import re
 import struct
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy._core import multiarray
 
 from fewshot_core.bench.table import (
     PARTS,
@@ -56,13 +54,8 @@ _SETS = (
 )
 
 _ALLOWED: list[Any] = [
-    OrderedDict,
-    np.dtype,
-    type(np.dtype(np.float64)),
-    type(np.dtype(np.float32)),
-    type(np.dtype(np.int64)),
-    (multiarray.scalar, "numpy.core.multiarray.scalar"),  # as NumPy 1 wrote it
-    (multiarray.scalar, "numpy._core.multiarray.scalar"),
+    *((value, ".".join(name)) for name, value in NUMPY_SCALARS.items()),
+    *(type(np.dtype(kind)) for kind in ("float64", "float32", "int64")),
 ]
 """Names that a PyTorch file may contain in addition to plain values and tensors."""
 

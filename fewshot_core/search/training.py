@@ -161,7 +161,6 @@ class WarmUp:
     def __call__(self, supernet: Supernet) -> None:
         """Train a sub-supernet in place; nothing else may share its weights."""
         started = time.perf_counter()
-        rows = "/".join(supernet.sub_space.rows)
         options = TrainingOptions(
             epochs=self._epochs,
             trained_on="all",
@@ -171,7 +170,7 @@ class WarmUp:
         training = SupernetTraining(
             self._data,
             options,
-            int(text_fingerprint(f"warm-up/{self._seed}/{rows}")[:15], 16),
+            self._seed_of(supernet),
             self._compute,
             supernet.sub_space,
             self._progress,
@@ -182,3 +181,8 @@ class WarmUp:
         supernet.load_state_dict(training.supernet.state_dict())
         self.trained += 1
         self.seconds += time.perf_counter() - started
+
+    def _seed_of(self, supernet: Supernet) -> int:
+        """A seed that depends only on the sub-space."""
+        rows = "/".join(supernet.sub_space.rows)
+        return int(text_fingerprint(f"warm-up/{self._seed}/{rows}")[:15], 16)

@@ -23,8 +23,8 @@ _FULL = tuple(range(len(OPERATIONS)))
 class SubSpace:
     """The architectures that use only enabled operations on every edge.
 
-    Those of each of the six edges are in ascending order. Raises SpaceError if an edge has none, or
-    the numbers are not valid.
+    ``enabled`` has their numbers for each of the six edges, ascending. Raises SpaceError if an edge
+    has none, or the numbers are not valid.
     """
 
     enabled: tuple[tuple[int, ...], ...]

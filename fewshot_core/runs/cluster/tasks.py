@@ -65,7 +65,12 @@ def place_inputs(
     name = f"fewshot-inputs-{fingerprints.get('images')}-{fingerprints.get('checkpoint')}"
     folder = Path(tempfile.gettempdir()) / name
     if not folder.is_dir():
-        _unpack(sent, folder)
+        with atomic_folder(folder) as temporary:
+            for path, content in sent.images.items():
+                (temporary / "images" / path).parent.mkdir(parents=True, exist_ok=True)
+                (temporary / "images" / path).write_bytes(content)
+            if sent.checkpoint is not None:
+                (temporary / "checkpoint.pt").write_bytes(sent.checkpoint)
     placed = request
     if sent.images:
         placed = replace(placed, images=str(folder / "images" / sent.root))
@@ -92,16 +97,6 @@ def _sees(request: Request, fingerprints: Fingerprints, data_dir: Path) -> bool:
     except (FewshotError, OSError):
         return False
     return found == fingerprints.get("images")
-
-
-def _unpack(sent: Sent, folder: Path) -> None:
-    with atomic_folder(folder) as temporary:
-        for name, content in sent.images.items():
-            path = temporary / "images" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        if sent.checkpoint is not None:
-            (temporary / "checkpoint.pt").write_bytes(sent.checkpoint)
 
 
 _RESULTS = {
