@@ -10,7 +10,7 @@ from fewshot_core.plots.comparison import (
     top_map_figure,
 )
 from fewshot_core.plots.distributions import STYLES, cut_notes, distributions_figure, top_figure
-from fewshot_core.plots.halving import proxy_figure, replay_figure, schedules_figure
+from fewshot_core.plots.halving import cursor_stops, proxy_figure, replay_figure, schedules_figure
 from fewshot_core.plots.operations import cell_figure, scores_figure, similarity_figure
 from fewshot_core.plots.search import (
     EPOCH_MEASURES,
@@ -31,6 +31,7 @@ __all__ = [
     "agreement_figure",
     "alternative",
     "cell_figure",
+    "cursor_stops",
     "cut_notes",
     "distributions_figure",
     "epochs_figure",

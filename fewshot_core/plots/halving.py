@@ -1,8 +1,7 @@
 """Figures of selections: replay, cost against regret, and the rank correlation of the proxy.
 
 In the replay, what is found is above the validation accuracies with milestones, which reads well at
-any width. The curves are drawn once. Playing, pausing and scrubbing happen in the browser, without
-the server, and move only a cursor: one small trace in each panel.
+any width. A cursor, one small trace in each panel, is at the epoch that is shown.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fewshot_core.plots.search import (
+    FADED,
     FOUND_AXIS,
     LEADER_COLOUR,
     LEADER_NOTE,
@@ -29,7 +29,6 @@ from fewshot_core.plots.search import (
 from fewshot_core.plots.template import (
     ACTIVE_COLOUR,
     DEGENERATE_COLOUR,
-    GRID,
     INK,
     SILENT,
     SMALL_FONT_SIZE,
@@ -57,14 +56,12 @@ from fewshot_core.selection import (
 STOPS = 60
 """At how many epochs the cursor stops, at most, besides milestones and both ends."""
 
+_LIVING_NOTE = f"{LEADER_NOTE} of those left"
 _ENDS_NOTE = "cross: discarded, ring: chosen"
-_HEIGHT = 600
+_HEIGHT = 510
 _LOWER = {"xaxis": "x2", "yaxis": "y2"}
 _DOMAINS = ([0.53, 0.95], [0, 0.42])
-_FADED = 0.45
 _CROSS, _RING = {"symbol": "x-thin", "size": 7}, {"symbol": "circle-open", "size": 13}
-_SECONDS = 12
-_TIMELINE_TOP = 44
 _NICE = (1, 2, 5)
 _NO_STEP = 1e-9  # Plotly takes a step of 0 for none at all, and uses 1.
 
@@ -91,23 +88,27 @@ _PUBLISHED = {"paper": (34, -34), "GM-NAS": (34, 34)}
 def replay_figure(
     curves: Curves, result: HalvingResult, cursor: int | None = None, found_axis: str = FOUND_AXIS
 ) -> go.Figure:
-    """Draw the curves of ``search_curves_figure`` above those of a selection, with a timeline.
+    """Draw the curves of ``search_curves_figure`` above those of a selection, with a cursor.
 
     In the lower panel a curve that ends early is faded and ends in a cross; milestones are dotted
     lines with the number of sub-supernets left; the chosen one ends in a ring.
 
-    The cursor starts at the stop next to the epoch ``cursor``, by default at the first. Curves are
-    drawn in full.
+    The cursor is at the epoch ``cursor``, by default the first. Curves are drawn in full, faded
+    where the selection discards them; the leader is the best of those left.
     """
-    epochs = cursor_stops(curves, result)
+    trained = result.trained if result.winner else None
     lines = _lines(curves, result)
     test = curves.values["test_accuracy"]
     found_range = accuracy_range(test)
     valid_range = accuracy_range(np.concatenate(list(lines.values())))
-    notes = [LEADER_NOTE, _ENDS_NOTE, *cut_note(test, found_range[0])]
-    alt = f"{search_alternative(curves)} {_alternative(result)}"
+    notes = [
+        LEADER_NOTE if trained is None else _LIVING_NOTE,
+        _ENDS_NOTE,
+        *cut_note(test, found_range[0]),
+    ]
+    alt = f"{search_alternative(curves, trained)} {_alternative(result)}"
     figure = base_figure("", _HEIGHT, alt, notes)
-    add_search_curves(figure, curves)
+    add_search_curves(figure, curves, trained)
     positions = dict(zip(curves.sub_spaces, positions_of(curves.sub_spaces), strict=True))
     _add_selection(figure, lines, positions, result, valid_range)
     upper, lower = _DOMAINS
@@ -122,11 +123,12 @@ def replay_figure(
             *_milestone_notes(result),
         ],
     )
-    frames = _cursor_frames(curves, lines, epochs, (found_range, valid_range), len(figure.data))
-    start = 0 if cursor is None else int(np.abs(np.array(epochs) - cursor).argmin())
-    _add_cursors(figure, list(positions.values()), frames[start])
-    figure.frames = frames
-    _add_timeline(figure, epochs, start)
+    epoch = int(curves.epochs[0]) if cursor is None else cursor
+    lead = leaders(curves, trained).set_index("epoch")["test_accuracy"]
+    inside: list[Any] = [lines.get(name, {}) for name in curves.sub_spaces]
+    colours = [sub_space_look(position).colour for position in positions.values()]
+    _add_cursor(figure, epoch, [lead], found_range, [LEADER_COLOUR], size=11)
+    _add_cursor(figure, epoch, inside, valid_range, colours, size=9, **_LOWER)
     put_legend_above(figure)
     return figure
 
@@ -155,7 +157,7 @@ def _add_selection(
     for name, line in lines.items():
         look: dict[str, Any] = {**_LOWER, "showlegend": False}
         if name in result.discarded:
-            look["opacity"] = _FADED
+            look["opacity"] = FADED
         values = np.asarray(line, dtype=np.float64)
         add_search_line(figure, name, positions[name], line.index.to_numpy(), values, **look)
     dotted = {"color": INK, "width": 1.2, "dash": "dot"}
@@ -227,112 +229,39 @@ def cursor_stops(curves: Curves, result: HalvingResult, stops: int = STOPS) -> l
     return sorted({int(known[0]), *even.tolist(), *result.milestones, result.end})
 
 
-def _cursor_frames(
-    curves: Curves,
-    lines: Lines,
-    epochs: Sequence[int],
-    ranges: tuple[Range, Range],
-    first_trace: int,
-) -> list[go.Frame]:
-    """Make a frame for each epoch, named after it, that moves only the two cursors.
-
-    A cursor is one trace: a vertical line over the range of its axis, through a dot on each curve
-    that goes on. They are the traces from ``first_trace`` on.
-    """
-    lead = leaders(curves).set_index("epoch")["test_accuracy"]
-    followed: Any = [lead], [lines.get(name, {}) for name in curves.sub_spaces]
-    frames = []
-    for epoch in epochs:
-        moves = [
-            {
-                "type": "scatter",
-                "x0": epoch,
-                "y": [round(low, 2), *(_dot(line.get(epoch)) for line in inside), round(high, 2)],
-            }
-            for (low, high), inside in zip(ranges, followed, strict=True)
-        ]
-        frames.append(go.Frame(name=str(epoch), traces=[first_trace, first_trace + 1], data=moves))
-    return frames
-
-
 def _dot(value: float | None) -> float | None:
     """Round to what can be seen of a dot; None if there is no value."""
     return None if value is None or np.isnan(value) else round(float(value), 2)
 
 
-def _add_cursors(figure: go.Figure, positions: Sequence[int], frame: go.Frame) -> None:
-    """Draw the cursors at their places in a frame."""
-    colours = [sub_space_look(position).colour for position in positions]
-    looks: Any = ({}, [LEADER_COLOUR], 11), (_LOWER, colours, 9)
+def _add_cursor(
+    figure: go.Figure,
+    epoch: int,
+    lines: Sequence[Any],
+    ends: Range,
+    colours: Sequence[str],
+    size: int,
+    **axes: Any,
+) -> None:
+    """Draw a vertical line over a panel, through a dot on each of some lines that goes on."""
     line = {"color": INK, "width": 1.4}
-    for (axes, inside, size), place in zip(looks, frame.data, strict=True):
-        figure.add_scatter(
-            x0=place.x0,
-            dx=_NO_STEP,
-            y=list(place.y),
-            **axes,
-            mode="lines+markers",
-            connectgaps=True,
-            line=line,
-            marker={
-                "color": [INK, *inside, INK],
-                "size": [0, *[size] * len(inside), 0],
-                "line": line,
-                "opacity": 1,
-            },
-            **SILENT,
-        )
-
-
-def _add_timeline(figure: go.Figure, epochs: Sequence[int], active: int) -> None:
-    """Add buttons and a slider under the axes; frames are named after the epochs."""
-    play = {"fromcurrent": True, **_motion(round(1000 * _SECONDS / len(epochs)))}
-    buttons = [
-        {"label": "Play", "method": "animate", "args": [None, play]},
-        {"label": "Pause", "method": "animate", "args": [[None], _motion(0)]},
-    ]
-    place = {"x": 0, "y": 0, "bordercolor": INK}
-    menu = {
-        **place,
-        "type": "buttons",
-        "direction": "left",
-        "showactive": False,
-        "buttons": buttons,
-        "xanchor": "left",
-        "yanchor": "top",
-        "font": {"color": INK},
-        "bgcolor": "rgba(0,0,0,0)",
-        "pad": {"t": _TIMELINE_TOP, "l": 0},
-    }
-    steps = [
-        {"args": [[str(epoch)], _motion(0)], "label": str(epoch), "method": "animate"}
-        for epoch in epochs
-    ]
-    slider = {
-        **place,
-        "active": active,
-        "steps": steps,
-        "currentvalue": {
-            "prefix": "epoch ",
-            "xanchor": "right",
-            "offset": 26,
-            "font": {"color": INK},
+    dots = [_dot(values.get(epoch)) for values in lines]
+    figure.add_scatter(
+        x0=epoch,
+        dx=_NO_STEP,
+        y=[round(ends[0], 2), *dots, round(ends[1], 2)],
+        **axes,
+        mode="lines+markers",
+        connectgaps=True,
+        line=line,
+        marker={
+            "color": [INK, *colours, INK],
+            "size": [0, *[size] * len(dots), 0],
+            "line": line,
+            "opacity": 1,
         },
-        "len": 1,
-        "bgcolor": GRID,
-        "activebgcolor": INK,
-        "tickcolor": INK,
-        "font": {"color": INK, "size": SMALL_FONT_SIZE},
-        "pad": {"t": _TIMELINE_TOP, "b": 4},
-    }
-    figure.update_layout(updatemenus=[menu], sliders=[slider])
-
-
-def _motion(milliseconds: int) -> dict[str, Any]:
-    """Options of an animation that shows each frame for so long and only moves traces."""
-    motion = {"mode": "immediate", "frame": {"duration": milliseconds, "redraw": False}}
-    # A transition is never longer than its frame: without a duration there is none.
-    return motion | ({"transition": {"duration": 0}} if milliseconds else {})
+        **SILENT,
+    )
 
 
 def proxy_figure(frame: pd.DataFrame, milestones: Sequence[int] = ()) -> go.Figure:

@@ -29,6 +29,7 @@ from fewshot_core.selection import Curves, leaders
 from fewshot_core.space import OPERATION_LABELS, SubSpace, edge_label
 
 LEADER_COLOUR = "#E3001B"
+FADED = 0.45
 LEADER_NOTE = "red: leader (highest validation accuracy)"
 FOUND_AXIS = "test accuracy of the architecture found, %"
 VALID_AXIS = "validation accuracy of the supernet, %"
@@ -159,14 +160,21 @@ def search_curves_figure(curves: Curves, axis_title: str = FOUND_AXIS) -> go.Fig
     return figure
 
 
-def add_search_curves(figure: go.Figure, curves: Curves) -> None:
-    """Draw the curves and the dots of ``search_curves_figure``."""
+def add_search_curves(
+    figure: go.Figure, curves: Curves, trained: Mapping[str, int] | None = None
+) -> None:
+    """Draw the curves and the dots of ``search_curves_figure``; see ``leaders``.
+
+    A curve of which not all is trained is faded.
+    """
     test = curves.values["test_accuracy"]
     for i, position in enumerate(positions_of(curves.sub_spaces)):
         own = curves.recorded[i]
         name = curves.sub_spaces[i]
-        add_search_line(figure, name, position, curves.epochs[own], test[i, own])
-    rows = leaders(curves)
+        ends_early = trained is not None and trained.get(name, -1) < max(trained.values())
+        look: dict[str, Any] = {"opacity": FADED} if ends_early else {}
+        add_search_line(figure, name, position, curves.epochs[own], test[i, own], **look)
+    rows = leaders(curves, trained)
     figure.add_scatter(
         **epoch_points(rows["epoch"].to_numpy(dtype=np.int64)),
         y=rows["test_accuracy"].to_numpy(dtype=np.float32),
@@ -178,10 +186,10 @@ def add_search_curves(figure: go.Figure, curves: Curves) -> None:
     )
 
 
-def search_alternative(curves: Curves) -> str:
-    """Text alternative: whether the leader finds the best architecture."""
+def search_alternative(curves: Curves, trained: Mapping[str, int] | None = None) -> str:
+    """Text alternative: whether the leader finds the best architecture; see ``leaders``."""
     count = len(curves.sub_spaces)
-    lead = leaders(curves).dropna(subset=["test_accuracy"])
+    lead = leaders(curves, trained).dropna(subset=["test_accuracy"])
     if lead.empty:
         return f"Curves of {count} sub-supernets; what they find is not known."
     columns = np.searchsorted(curves.epochs, lead["epoch"].to_numpy())

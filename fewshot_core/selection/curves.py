@@ -270,8 +270,12 @@ def _arrange(rows: pd.DataFrame) -> Curves:
     return Curves(names, epochs, values, recorded, architectures)
 
 
-def leaders(curves: pd.DataFrame | Curves) -> pd.DataFrame:
+def leaders(
+    curves: pd.DataFrame | Curves, trained: Mapping[str, int] | None = None
+) -> pd.DataFrame:
     """Find the sub-supernet with the highest validation accuracy at each epoch (red in Fig. 4).
+
+    With ``trained``, the last epoch of each sub-supernet that is trained, only among these.
 
     Returns:
         One row for each epoch with a validation accuracy: epoch, sub_space (the first in tree order
@@ -280,6 +284,9 @@ def leaders(curves: pd.DataFrame | Curves) -> pd.DataFrame:
     """
     table = as_curves(curves)
     valid, test = table.values["valid_accuracy"], table.values["test_accuracy"]
+    if trained is not None:
+        last = np.array([trained.get(name, -1) for name in table.sub_spaces])
+        valid = np.where(table.epochs <= last[:, None], valid, np.nan)
     known = ~np.isnan(valid).all(axis=0)
     valid, test = valid[:, known], test[:, known]
     filled = np.where(np.isnan(valid), -np.inf, valid)

@@ -212,15 +212,34 @@ def test_the_command_under_the_figure_gives_the_same_verdict(curves_data: Path, 
 
 def test_the_table_shows_every_state_at_an_epoch(curves_data: Path, open_page: Open):
     page = open_page(SCRIPT, milestones="1, 3")
-    page.number_input(key="epoch").set_value(3).run()
+    page.slider(key="epoch").set_value(3).run()
     table = next(frame.value for frame in page.dataframe if "would find" in frame.value)
     assert dict(zip(table["sub-space"], table["state"], strict=True)) == {
         "S1": "discarded here",
-        "S2": "selected" if expected(Choice(milestones=(1, 3))).winner == "S1" else "continues",
-        "S3": "discarded at 1, would lead",
+        "S2": "continues, leads",
+        "S3": "discarded at 1",
         "S4": "discarded at 1",
     }
     assert list(table["validation"]) == [40, 41, 60, 7]
+
+
+def test_the_replay_is_played_to_its_end(curves_data: Path, open_page: Open):
+    page = open_page(SCRIPT)
+    page.button(key="play").click().run()
+    assert page.button(key="play").label == "Pause"
+    for _ in range(10):
+        page.run()
+    assert page.button(key="play").label == "Play"
+    assert page.slider(key="epoch").value == 5
+    page.button(key="play").click().run()
+    assert page.slider(key="epoch").value < 5
+
+
+def test_a_missing_test_table_is_named(split_data: Path, open_page: Open):
+    page = open_page(SCRIPT, accuracy="test")
+    texts = [text.value for text in page.markdown]
+    assert any(text.startswith("No accuracy table has the test accuracies") for text in texts)
+    assert not any("No curves yet" in text for text in texts)
 
 
 def test_all_schedules_are_listed(curves_data: Path, open_page: Open):

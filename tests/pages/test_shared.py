@@ -24,6 +24,23 @@ from fewshot_core.splitting import TreeOptions
 LARGE, SMALL = "16 channels, 5 cells", "4 channels, 1 cell"
 
 
+def _number() -> None:
+    import streamlit as st
+
+    from fewshot_core.dashboard.shared.controls import choose_number
+
+    if st.button("Load"):
+        st.session_state["count"] = 7
+    st.text(choose_number("Count", "count", 3, 0, 9))
+
+
+def test_a_number_that_the_page_sets_has_no_default_besides():
+    page = AppTest.from_function(_number).run()
+    assert page.text[0].value == "3" and page.number_input[0].proto.HasField("default")
+    page.button[0].click().run()
+    assert page.text[0].value == "7" and not page.number_input[0].proto.HasField("default")
+
+
 def test_nothing_in_a_plain_text_is_markdown():
     assert plain("|none~0|+|*x*| :red[$a$] <b> a_b &lt;") == (
         r"\|none\~0\|+\|\*x\*\| :red\[\$a\$\] \<b\> a\_b \&lt;"

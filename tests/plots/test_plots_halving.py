@@ -95,29 +95,30 @@ def test_one_sub_supernet_of_one_epoch(synthetic_search):
     assert list(selection(figure)["chosen"].x) == [1]
 
 
-def test_frames_move_the_two_cursors_and_nothing_else(figure):
-    cursors = [len(figure.data) - 2, len(figure.data) - 1]
-    for frame in figure.frames:
-        assert list(frame.traces) == cursors
-        assert frame.layout.to_plotly_json() == {}
-        for trace in frame.data:
-            assert set(trace.to_plotly_json()) == {"type", "x0", "y"}
-            assert trace.x0 == int(frame.name)
-
-
-def test_a_cursor_has_a_dot_on_every_remaining_curve(figure, curves, result):
-    at = {frame.name: frame.data for frame in figure.frames}
+def test_a_cursor_has_a_dot_on_every_remaining_curve(curves, result):
     for epoch in (0, 30, 103, 600):
-        left, right = at[str(epoch)]
-        lead = leaders(curves).set_index("epoch").loc[epoch]
+        figure = replay_figure(curves, result, epoch)
+        left, right = figure.data[-2:]
+        lead = leaders(curves, result.trained).set_index("epoch").loc[epoch]
+        assert result.trained[lead["sub_space"]] >= epoch
         assert left.y[1] == round(lead["test_accuracy"], 2)
         for position, name in enumerate(curves.sub_spaces):
             value = curves.value("valid_accuracy", position, epoch)
             dot = right.y[position + 1]
             assert dot == (round(value, 2) if epoch <= result.trained[name] else None)
-    low, high = figure.layout.yaxis2.range
-    assert right.y[0] == pytest.approx(low, abs=0.01)
-    assert right.y[-1] == pytest.approx(high, abs=0.01)
+        low, high = figure.layout.yaxis2.range
+        assert right.y[0] == pytest.approx(low, abs=0.01)
+        assert right.y[-1] == pytest.approx(high, abs=0.01)
+
+
+def test_no_discarded_sub_supernet_leads_and_its_curves_are_faded(curves, result):
+    figure = replay_figure(curves, result)
+    upper = [trace for trace in figure.data if trace.yaxis != "y2"]
+    living = leaders(curves, result.trained)["test_accuracy"]
+    (dots,) = [trace for trace in upper if trace.name == "leader"]
+    assert list(dots.y) == pytest.approx(list(living), abs=1e-4)
+    faded = {trace.name for trace in upper if trace.opacity is not None and trace.opacity < 1}
+    assert faded - {None} == set(result.discarded)
 
 
 def test_a_cursor_is_upright(figure):
@@ -140,26 +141,9 @@ def test_it_stops_at_even_epochs_milestones_and_ends(curves, result, synthetic_s
     assert {4, 32, 600} <= set(stops)
 
 
-def test_the_slider_has_a_step_for_every_frame(figure):
-    (slider,) = figure.layout.sliders
-    names = [frame.name for frame in figure.frames]
-    assert [step.label for step in slider.steps] == names
-    assert [list(step.args[0]) for step in slider.steps] == [[name] for name in names]
-    assert {step.method for step in slider.steps} == {"animate"}
-    assert all(step.args[1]["frame"] == {"duration": 0, "redraw": False} for step in slider.steps)
-    play, pause = figure.layout.updatemenus[0].buttons
-    assert (play.label, pause.label) == ("Play", "Pause")
-    assert play.args[0] is None
-    assert play.args[1]["frame"]["duration"] * len(names) == pytest.approx(12_000, rel=0.01)
-    assert list(pause.args[0]) == [None]
-
-
 def test_the_cursor_starts_at_the_given_epoch(curves, result):
     figure = replay_figure(curves, result, cursor=98)
-    at = figure.layout.sliders[0].active
-    assert figure.frames[at].name == "100"
-    assert [trace.x0 for trace in figure.data[-2:]] == [100, 100]
-    assert list(figure.data[-1].y) == list(figure.frames[at].data[1].y)
+    assert [trace.x0 for trace in figure.data[-2:]] == [98, 98]
     assert replay_figure(curves, result).data[-1].x0 == 0
 
 
@@ -170,10 +154,8 @@ def test_moving_the_cursor_changes_no_curve(curves, result):
 
 
 def test_it_is_small_and_deterministic(figure, curves, result):
-    assert len(figure.to_json()) < 61_000
+    assert len(figure.to_json()) < 46_000
     assert figure.to_json() == replay_figure(curves, result).to_json()
-    frames = [frame.to_plotly_json() for frame in figure.frames]
-    assert len(json.dumps(frames, separators=(",", ":"))) < 15_000
 
 
 def test_each_sub_space_is_once_in_the_legend(figure, curves):
@@ -202,8 +184,8 @@ def test_one_panel_is_above_the_other_over_the_same_epochs(figure):
 @pytest.mark.parametrize("strategy", [random_sub_supernet, oracle, lambda c: top_k(c, 2)])
 def test_dots_of_other_strategies(strategy, curves):
     selected = strategy(curves)
-    figure = replay_figure(curves, selected)
-    dots = [value for value in figure.frames[-1].data[1].y[1:-1] if value is not None]
+    figure = replay_figure(curves, selected, 600)
+    dots = [value for value in figure.data[-1].y[1:-1] if value is not None]
     expected = {"one_at_random": 8, "oracle": 1, "top_k": 2}[selected.strategy]
     assert len(dots) == expected
 
@@ -211,7 +193,7 @@ def test_dots_of_other_strategies(strategy, curves):
 def test_gaps_have_no_dots(synthetic_search):
     frame = synthetic_search(epochs=20).query("sub_space != 'S2' or epoch != 10")
     frame = frame.assign(test_accuracy=frame["test_accuracy"].where(frame["epoch"] != 4, np.nan))
-    figure = replay_figure(read_frame(frame), successive_halving(frame, []))
-    at = {frame.name: frame.data for frame in figure.frames}
-    assert at["10"][1].y[2] is None
-    assert at["4"][0].y[1] is None
+    data = read_frame(frame)
+    result = successive_halving(frame, [])
+    assert replay_figure(data, result, 10).data[-1].y[2] is None
+    assert replay_figure(data, result, 4).data[-2].y[1] is None

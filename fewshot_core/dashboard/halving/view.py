@@ -23,6 +23,7 @@ from fewshot_core.dashboard.halving.curves import (
 from fewshot_core.dashboard.shared.controls import (
     choose_from,
     choose_number,
+    drop_outside,
     labels_of,
     listed,
     numbers,
@@ -41,11 +42,13 @@ from fewshot_core.dashboard.shared.sidebar import (
     keep_in_url,
     open_page,
     show_missing,
+    show_missing_table,
     with_missing,
 )
 from fewshot_core.errors import SelectionError
 from fewshot_core.plots import (
     alternative,
+    cursor_stops,
     proxy_figure,
     replay_figure,
     schedules_figure,
@@ -74,10 +77,11 @@ _CHART, _TABLE = "schedules_chart", "schedules_table"
 _CACHED = 256
 
 _draw_searches = cached_figure(search_curves_figure)
-_leaders = lru_cache(_CACHED)(leaders)
 _select = lru_cache(_CACHED)(Choice.apply)
 _MILESTONES = "milestones"
 _HANDLES = "milestone_handles"
+_EPOCH, _PLAYING = "epoch", "halving_is_played"
+_STEP_SECONDS = 0.4
 
 
 def show_halving_page() -> None:
@@ -95,6 +99,8 @@ def show_halving_page() -> None:
                 seed = _choose_seed(curves)
             _show_missing(curves, seed)
             _show_selection(curves, seed)
+    elif view.table is None:
+        show_missing_table(view)
     else:
         show_empty(
             "**No curves yet.** This page shows which sub-supernet a selection by validation "
@@ -168,21 +174,47 @@ def _show_selection(curves: CurvesInView, seed: int) -> None:
     with summary:
         _show_verdict(table, result)
     with picture:
-        figure = st.container()
-        steps, handles = st.columns([1, 3], gap="large")
-        with steps:
-            cursor = _choose_cursor(table, end)
-        with handles:
-            if choice.strategy == "halving":
-                _drag_milestones(table, end, result.milestones)
-        with figure:
-            drawn = _draw_replay(table, choice, end, cursor, curves.found_title)
-            show_figure(drawn, "halving_replay")
+        every = _STEP_SECONDS if st.session_state.get(_PLAYING) else None
+        st.fragment(_show_replay, run_every=every)(table, choice, end, curves.found_title)
+        if choice.strategy == "halving":
+            _drag_milestones(table, end, result.milestones)
         parts = [*curves.source, f"seed {seed}"]
         show_source(parts, _command(curves, seed, choice, end), "halving_source")
-        _show_epoch(table, result, cursor)
     _show_schedules(curves, choice, end)
     _show_proxy(curves, end, result.milestones)
+
+
+def _show_replay(table: Curves, choice: Choice, end: int, found_title: str) -> None:
+    """Draw the replay, its table, and the epoch that both show; played, it moves on by itself."""
+    result = _select(choice, table, end)
+    stops = cursor_stops(table, result)
+    playing = bool(st.session_state.get(_PLAYING))
+    if playing:
+        later = [stop for stop in stops if stop > st.session_state.get(_EPOCH, stops[0])]
+        st.session_state[_EPOCH] = later[0] if later else stops[-1]
+        if not later:
+            _play(stops)
+            st.rerun()
+    figure = st.container()
+    button, slider = st.columns([1, 5], vertical_alignment="bottom")
+    label, icon = ("Pause", "pause") if playing else ("Play", "play_arrow")
+    if button.button(label, key="play", icon=f":material/{icon}:", width="stretch"):
+        _play(stops)
+        st.rerun()
+    drop_outside(_EPOCH, stops[0], end)
+    epoch = stops[0]
+    if epoch < end:
+        epoch = slider.slider("Epoch", epoch, end, key=_EPOCH, bind="query-params")
+    with figure:
+        show_figure(_draw_replay(table, choice, end, epoch, found_title), "halving_replay")
+    _show_epoch(table, choice, end, epoch)
+
+
+def _play(stops: Sequence[int]) -> None:
+    """Play or pause the replay; at its end it begins again."""
+    st.session_state[_PLAYING] = not st.session_state.get(_PLAYING)
+    if st.session_state[_PLAYING] and st.session_state.get(_EPOCH) == stops[-1]:
+        del st.session_state[_EPOCH]
 
 
 @cached_figure
@@ -227,22 +259,16 @@ def _command(curves: CurvesInView, seed: int, choice: Choice, end: int) -> str:
     return f"{command} --end {end}"
 
 
-def _choose_cursor(curves: Curves, end: int) -> int:
-    first = int(curves.epochs[0])
-    text = "The epoch that is shown. Play, pause and move along the epochs under the figure."
-    return int(choose_number("Epoch", "epoch", first, first, end, width=180, help=text))
-
-
-def _show_epoch(curves: Curves, result: HalvingResult, epoch: int) -> None:
+def _show_epoch(curves: Curves, choice: Choice, end: int, epoch: int) -> None:
     """Show the state of every sub-supernet at an epoch, and what each would find."""
     found = np.flatnonzero(curves.epochs == epoch)
     if not found.size:
         st.caption(f"Nothing was recorded at epoch {epoch}.")
         return
-    lead = _leaders(curves)
+    result, lead = _select(choice, curves, end), _leaders(curves, choice, end)
     leading = lead[lead["epoch"] == epoch]["sub_space"].tolist()
     states = [_state(result, name, epoch, name in leading) for name in curves.sub_spaces]
-    leads = "The one with the best validation accuracy of the epoch leads"
+    leads = "Among those left, the one with the best validation accuracy leads"
     at = found[0]
     show_columns(
         {
@@ -261,12 +287,14 @@ def _show_epoch(curves: Curves, result: HalvingResult, epoch: int) -> None:
     )
 
 
+@lru_cache(_CACHED)
+def _leaders(curves: Curves, choice: Choice, end: int) -> pd.DataFrame:
+    result = _select(choice, curves, end)
+    return leaders(curves, result.trained if result.winner else None)
+
+
 def _state(result: HalvingResult, name: str, epoch: int, leads: bool) -> str:
-    state = _state_in_selection(result, name, epoch)
-    if not leads:
-        return state
-    trained = result.winner is None or result.trained.get(name, -1) >= epoch
-    return f"{state}, {'leads' if trained else 'would lead'}"
+    return _state_in_selection(result, name, epoch) + ", leads" * leads
 
 
 def _state_in_selection(result: HalvingResult, name: str, epoch: int) -> str:

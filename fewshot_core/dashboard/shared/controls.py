@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import pandas as pd
 import streamlit as st
 from streamlit.column_config import NumberColumn
+from streamlit.runtime.state import get_session_state
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from fewshot_core.durations import duration_text
@@ -69,8 +70,11 @@ def choose_number(
     Settings are those of ``st.number_input``.
     """
     drop_outside(key, least, most)
-    settings |= {"value": usual, "min_value": least, "max_value": most, "key": key}
-    return place.number_input(label, bind="query-params", **settings)
+    # A value that the page has just set comes without a default: Streamlit warns of both.
+    value = None if get_session_state().is_new_state_value(key) else usual
+    settings |= {"value": value, "min_value": least, "max_value": most, "key": key}
+    chosen = place.number_input(label, bind="query-params", **settings)
+    return usual if chosen is None else chosen
 
 
 def choose_one(
