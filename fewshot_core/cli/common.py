@@ -42,6 +42,10 @@ Masks = Annotated[
     Path | None, typer.Option(help="A JSON file of masks or of a tree, or a folder of YAML files.")
 ]
 SplitRun = Annotated[str | None, typer.Option(help="The run of a split, or an imported split.")]
+SplitRuns = Annotated[
+    list[str] | None,
+    typer.Option("--run", help="The run of a split, or an imported split; repeatable."),
+]
 SplitName = Annotated[str | None, typer.Option(help="The split to use from a file of several.")]
 SplitDataset = Annotated[
     str | None, typer.Option(help="The data set; by default that of the split.")

@@ -1,7 +1,7 @@
 """The commands ``fewshot analyse``, ``fewshot results`` and ``fewshot reproduce``."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +12,7 @@ from rich.table import Table
 from fewshot_core.analysis import (
     SplitEvaluator,
     recorded_results,
+    report_frame,
     results_csv,
     results_latex,
     results_markdown,
@@ -26,7 +27,7 @@ from fewshot_core.cli.common import (
     DataDir,
     Dataset,
     Masks,
-    SplitRun,
+    SplitRuns,
     err,
     named_splits,
     preferred_accuracy,
@@ -46,11 +47,14 @@ FORMATS = ("markdown", "csv", "latex")
 
 def run_analyse(
     masks: Masks = None,
-    run: SplitRun = None,
+    run: SplitRuns = None,
     dataset: Annotated[str | None, typer.Option(help="Only this data set.")] = None,
     accuracy: Annotated[str, typer.Option(help=f"One of {', '.join(KINDS)}.")] = "validation",
     table: AccuracyTable = None,
     threshold: Annotated[float, typer.Option(help="The share that counts as top.")] = 0.01,
+    figure: Annotated[
+        Path | None, typer.Option(help="Write the figure of their information gain, as HTML.")
+    ] = None,
     folder: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -65,10 +69,39 @@ def run_analyse(
         return source, SplitEvaluator(load_accuracy(dataset, accuracy, table, place), threshold)
 
     reports = []
-    for metric, name, leaves in _wanted_splits(masks, run, dataset, place):
+    runs: list[str | None] = list(run) if run else [None]
+    wanted = [split for name in runs for split in _wanted_splits(masks, name, dataset, place)]
+    for metric, name, leaves in wanted:
         source, evaluator = evaluator_of(name)
         reports.append(report_split(metric, name, accuracy, source, leaves, evaluator))
+    if figure is not None:
+        _write_figure(figure, wanted, evaluator_of, f"top {100 * threshold:.3g}%")
     show(as_json, {"splits": reports}, *map(_report, reports))
+
+
+def _write_figure(
+    path: Path,
+    wanted: Sequence[tuple[str, str, Sequence[SubSpace]]],
+    evaluator_of: Callable[[str], tuple[str, SplitEvaluator]],
+    top: str,
+) -> None:
+    """Write the figure of the information gain of splits of one data set."""
+    from fewshot_core.plots import gains_figure
+
+    names = {name for _, name, _ in wanted}
+    if len(names) > 1:
+        raise FewshotError(f"expected splits of one data set, got {', '.join(sorted(names))}")
+    metrics = [metric for metric, _, _ in wanted]
+    splits = {
+        metric if metrics.count(metric) == 1 else f"{metric} ({number})": leaves
+        for number, (metric, _, leaves) in enumerate(wanted, start=1)
+    }
+    table, evaluator = evaluator_of(names.pop())
+    reports = report_frame(splits, evaluator)
+    title = f"Information gain about the {top}"
+    drawn = gains_figure(reports, splits, evaluator, title, [f"table {table}"])
+    write_text(path, drawn.to_html(include_plotlyjs=True))
+    err.print(f"wrote {path}")
 
 
 def _wanted_splits(

@@ -41,6 +41,7 @@ from fewshot_core.runs import (
     cancel,
     command,
     delete,
+    in_data_folder,
     list_runs,
     quarantine,
     start,
@@ -260,7 +261,9 @@ def _show_run(workspace: Workspace, run: RunSummary) -> None:
         link_to(page, f"Open on the page {page.label}", query)
     if run.request is not None:
         st.caption("Reproduce it with")
-        st.code(command(run.request), language="sh", wrap_lines=True)
+        st.code(
+            in_data_folder(command(run.request), workspace.data_dir), language="sh", wrap_lines=True
+        )
     place = st.expander("Manifest", icon=":material/description:", key="run_manifest")
     with place, show_errors():
         st.json(run.folder.manifest())

@@ -5,6 +5,7 @@ Most take a ``title`` and a ``caption``: parts of the muted lines under the titl
 
 from fewshot_core.plots.comparison import (
     agreement_figure,
+    gains_figure,
     informativeness_figure,
     keep_figure,
     top_map_figure,
@@ -35,6 +36,7 @@ __all__ = [
     "cut_notes",
     "distributions_figure",
     "epochs_figure",
+    "gains_figure",
     "informativeness_figure",
     "keep_figure",
     "probabilities_figure",

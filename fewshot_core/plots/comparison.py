@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
+from fewshot_core.analysis import SplitEvaluator, tree_shape
 from fewshot_core.analysis.distributions import density
 from fewshot_core.plots.template import (
     ACTIVE_COLOUR,
@@ -24,6 +25,7 @@ from fewshot_core.plots.template import (
     sub_space_look,
     translucent,
 )
+from fewshot_core.space import SubSpace
 
 _DENSITY_POINTS = 200
 _FOOT = -1.2
@@ -31,6 +33,23 @@ _SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star", 
 _HEAT = ((0.0, "#E6ECF3"), (1.0, "#7FA8DE"))
 _CELL_FONT_SIZE, _FEW_COLUMNS = 11, 9
 _LETTER = 7
+
+
+def gains_figure(
+    reports: pd.DataFrame,
+    splits: Mapping[str, Sequence[SubSpace]],
+    evaluator: SplitEvaluator,
+    title: str,
+    caption: Sequence[str] = (),
+) -> go.Figure:
+    """Draw ``informativeness_figure`` with random and best trees of the most frequent shape."""
+    shapes = [shape for leaves in splits.values() if (shape := tree_shape(leaves)) is not None]
+    if not shapes:
+        return informativeness_figure(reports, [], None, title, caption)
+    if len(set(shapes)) > 1:
+        caption = [*caption, "random and best trees are of the most frequent shape"]
+    baseline = evaluator.baseline(max(shapes, key=shapes.count))
+    return informativeness_figure(reports, baseline.gains, baseline.best.gain_bits, title, caption)
 
 
 def informativeness_figure(

@@ -1,6 +1,6 @@
 """Runs: requests, run folders, and the processes that do the work."""
 
-from fewshot_core.runs.commands import command, plan_command, split_command
+from fewshot_core.runs.commands import command, in_data_folder, plan_command, split_command
 from fewshot_core.runs.devices import available_devices
 from fewshot_core.runs.estimate import estimate_seconds, measure
 from fewshot_core.runs.folder import (
@@ -41,6 +41,7 @@ __all__ = [
     "estimate_seconds",
     "find_finished",
     "find_run",
+    "in_data_folder",
     "is_active",
     "list_runs",
     "measure",

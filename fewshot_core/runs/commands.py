@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from operator import attrgetter
+from pathlib import Path
 
 from fewshot_core.runs.requests import Request, SearchRequest, SplitRequest, TrainingRequest
 from fewshot_core.search import PRESETS, preset_of
@@ -29,6 +30,12 @@ _SPLIT_OPTIONS = {
     "warm-up-images": "tree.warm_up_images",
 }
 """Options of ``fewshot split``, and the fields of a request that they set."""
+
+
+def in_data_folder(commands: str, folder: Path) -> str:
+    """Add the data folder to commands, one a line, so that they run anywhere."""
+    option = shlex.join(["--data-dir", str(folder.absolute())])
+    return "\n".join(f"{line} {option}" for line in commands.splitlines())
 
 
 def split_command(request: SplitRequest) -> str:

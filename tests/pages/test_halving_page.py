@@ -200,7 +200,7 @@ def test_a_ranking_that_other_curves_lack_gives_way(
 
 def test_the_command_under_the_figure_gives_the_same_verdict(curves_data: Path, open_page: Open):
     page = open_page(SCRIPT, milestones="1, 4", seed="8")
-    commands = [code.value for code in page.code]
+    commands = "\n".join(code.value for code in page.code)
     assert (
         "fewshot halve --curves mine --seed 8 --strategy halving --milestones 1,4 --keep 0.5 "
         "--rank-by valid_accuracy --end 5"

@@ -131,7 +131,7 @@ def test_test_accuracies_have_a_difference(searched: Path, open_page: Open, tmp_
     measured = float(table.loc["#params", "SNAS"].split()[0])
     assert table.loc["#params", "Δ SNAS"] == f"{measured - 93.91:+.2f}".replace("-", "−")
     assert not [text for text in page.warning if "another scale" in text.value]
-    commands = [code.value for code in page.code]
+    commands = "\n".join(code.value for code in page.code)
     assert (
         "fewshot results --dataset cifar10 --accuracy test --table made "
         '--preset "smoke on synthetic images"'

@@ -268,7 +268,7 @@ def test_how_well_shared_weights_rank_is_shown_where_it_was_measured(
     drawn = [json.loads(chart.proto.spec)["layout"] for chart in page.get("plotly_chart")]
     assert any("6 architectures" in layout["meta"]["alt"] for layout in drawn)
     command = f"fewshot proxy {run_id} --sample 6 --seed 3 --accuracy validation"
-    assert command in [code.value for code in page.code]
+    assert any(code.value.startswith(command) for code in page.code)
 
 
 def test_without_a_table_searches_are_still_shown(searched: Path, open_page: Open):

@@ -214,7 +214,7 @@ def _play(stops: Sequence[int]) -> None:
     """Play or pause the replay; at its end it begins again."""
     st.session_state[_PLAYING] = not st.session_state.get(_PLAYING)
     if st.session_state[_PLAYING] and st.session_state.get(_EPOCH) == stops[-1]:
-        del st.session_state[_EPOCH]
+        st.session_state[_EPOCH] = stops[0]
 
 
 @cached_figure

@@ -5,6 +5,7 @@ A figure is drawn in three steps: compute a table, draw it by a function of ``fe
 shared by all sessions: it must not be changed.
 """
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, partial, wraps
@@ -24,7 +25,6 @@ from fewshot_core.analysis import (
     default_limits,
     describe_sub_spaces,
     report_frame,
-    tree_shape,
 )
 from fewshot_core.bench import TableInfo
 from fewshot_core.dashboard.shared.controls import SEPARATOR, choose_one, offer_download
@@ -32,15 +32,16 @@ from fewshot_core.dashboard.shared.evidence import split_notes
 from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.sidebar import View
 from fewshot_core.dashboard.shared.splits import FILE, SplitInView
+from fewshot_core.data_folder import data_dir
 from fewshot_core.plots import (
     STYLES,
     alternative,
     cell_figure,
     cut_notes,
     distributions_figure,
-    informativeness_figure,
+    gains_figure,
 )
-from fewshot_core.runs import split_command
+from fewshot_core.runs import in_data_folder, split_command
 from fewshot_core.space import Architecture, SubSpace
 
 Leaves = tuple[SubSpace, ...]
@@ -186,7 +187,7 @@ def show_source(
     line.caption(SEPARATOR.join(parts))
     with button.popover("", icon=":material/terminal:", help="Reproduce this"):
         st.caption("Reproduce it with:")
-        st.code(command, language="bash", wrap_lines=True)
+        st.code(in_data_folder(command, data_dir()), language="bash", wrap_lines=True)
         if frame is not None:
             label = "The figure's numbers (CSV)"
             offer_download(label, partial(frame.to_csv, index=False), f"{key}.csv", f"{key}_csv")
@@ -239,13 +240,13 @@ def analyse_command(view: View, split: SplitInView | None) -> str:
     """Return the command that prints the numbers of a split by the accuracies in view."""
     if split is None or view.table is None:
         return "fewshot doctor"
-    source = f"--run {split.key}"
-    if split.request is None:
-        source = f"--masks data/splits/{split.key.removeprefix(FILE)}.json"
-    return (
-        f"fewshot analyse {source} --dataset {view.dataset} "
-        f"--accuracy {view.kind} --table {view.table.name} --threshold {view.threshold:g}"
-    )
+    return _analyse(view, view.table, [split])
+
+
+def _analyse(view: View, table: TableInfo, splits: Sequence[SplitInView]) -> str:
+    runs = [part for split in splits for part in ("--run", split.key.removeprefix(FILE))]
+    options = ["--dataset", view.dataset, "--accuracy", view.kind, "--table", table.name]
+    return shlex.join(["fewshot", "analyse", *runs, *options, "--threshold", f"{view.threshold:g}"])
 
 
 def show_split_source(split: SplitInView, key: str) -> None:
@@ -307,9 +308,11 @@ def show_splits_source(
     view: View, evaluator: SplitEvaluator, splits: Sequence[SplitInView], key: str
 ) -> None:
     """Write the muted line under a figure of several splits, with their reports as a download."""
-    commands = [analyse_command(view, split) for split in splits]
+    command = "fewshot doctor"
+    if view.table is not None:
+        command = f"{_analyse(view, view.table, splits)} --figure information-gain.html"
     parts = [*accuracy_source(view), f"{len(splits)} splits", "10,000 random trees, seed 0"]
-    show_source(parts, "\n".join(commands), key, noted_reports(splits, evaluator))
+    show_source(parts, command, key, noted_reports(splits, evaluator))
 
 
 @cached_figure
@@ -340,14 +343,7 @@ def _draw_gains(
         caption.append(f"hollow: {', '.join(common)}")
     if any(demo for *_, demo in points):
         caption.append("diamond: demo")
-    shapes = [shape for _, leaves in named if (shape := tree_shape(leaves)) is not None]
-    if not shapes:
-        return informativeness_figure(table, [], None, title, caption)
-    shape = max(shapes, key=shapes.count)
-    if len(set(shapes)) > 1:
-        caption.append("random and best trees are of the most frequent shape")
-    baseline = evaluator.baseline(shape)
-    return informativeness_figure(table, baseline.gains, baseline.best.gain_bits, title, caption)
+    return gains_figure(table, dict(named), evaluator, title, caption)
 
 
 def show_small_distributions(
