@@ -1,4 +1,4 @@
-"""The command line, run like a new_process would or, where that is too slow, in this process."""
+"""The command line, run as a new process or, where that is too slow, in this process."""
 
 import errno
 import json

@@ -150,9 +150,7 @@ def test_a_status_with_a_wrong_field_is_damaged(own_folder, damage):
         own_folder.status()
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(
     st.dictionaries(st.sampled_from(sorted(asdict(Status(State.DONE)))), _json),
     st.sampled_from(["done", "running", "lost"]),

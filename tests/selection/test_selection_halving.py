@@ -205,7 +205,7 @@ def test_copied_weights_that_were_not_recorded():
         top_k(frame, 2)
 
 
-unhurried = settings(deadline=None, max_examples=40)
+unhurried = settings(max_examples=40)
 searches = st.tuples(
     st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(2, 12), st.sampled_from([3, 20, 1000])
 )

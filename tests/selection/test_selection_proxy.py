@@ -12,7 +12,7 @@ from fewshot_core.errors import SelectionError
 from fewshot_core.selection import proxy_correlation, random_kendall_interval
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 9), st.sampled_from([2, 4, 1000]))
 def test_it_equals_scipy(seed, sub_spaces, levels):
     frame = random_curves(seed, sub_spaces, 5, levels)

@@ -10,7 +10,7 @@ from fewshot_core.errors import UnknownNameError
 from fewshot_core.selection import successive_halving
 from fewshot_core.selection.halving import Tie
 
-unhurried = settings(deadline=None, max_examples=40)
+unhurried = settings(max_examples=40)
 
 
 def with_loss(losses):
