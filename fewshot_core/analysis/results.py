@@ -2,11 +2,12 @@
 
 A result is the test accuracy of the best architecture found by the searches in all sub-spaces of
 a split together, for one seed; an incomplete set of searches is no result. A search belongs to
-every split that contains its sub-space.
+every split that contains its sub-space. A table is of searches with the same evidence, and the mean
+in a cell is over seeds only: of one split.
 """
 
-import json
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import as_file, files
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ import pandas as pd
 
 from fewshot_core.analysis.sub_spaces import sub_space_names
 from fewshot_core.errors import TableError, UnknownNameError
+from fewshot_core.evidence import Evidence, group_by_evidence
 from fewshot_core.space import SubSpace
 
 ALGORITHM_LABELS = {
@@ -45,23 +47,22 @@ SEEDS = {"darts-1st": PAPER_SEEDS[:1], "darts-2nd": PAPER_SEEDS[:1]}
 SUB_SPACES = 8
 """Number of sub-spaces of a split, unless a search says otherwise."""
 
-_KEYS = ["dataset", "metric", "algorithm", "seed", "preset", "sub_space"]
+_KEYS = ["dataset", "metric", "algorithm", "seed", "evidence", "sub_space"]
 
 REQUIRED = (*_KEYS, "test_accuracy")
 """The columns that recorded searches must have."""
 
 COLUMNS = (
-    *("dataset", "metric", "label", "algorithm", "mean", "std", "seeds", "best", "presets"),
-    *("mixed", "missing", "missing_seeds"),
+    *("dataset", "metric", "label", "algorithm", "mean", "std", "seeds", "best", "evidence"),
+    *("notes", "split", "other_splits", "missing", "missing_seeds"),
     *("published_mean", "published_std", "published_best", "difference"),
 )
 """The columns of a table of results."""
 
-_RECORDED = (*REQUIRED, "split", "sub_spaces", "run_id")
-_FAMILY_DIGITS = 6
+_OPTIONAL: dict[str, Any] = {"split": "", "split_evidence": None, "demo": False}
+_RECORDED = (*REQUIRED, *_OPTIONAL, "sub_spaces", "run_id")
 
 NO_RESULT = "–"
-MIXED = "†"
 
 SHOWN = {
     "measured": "measured here",
@@ -110,39 +111,42 @@ def are_best(means: "pd.Series[float]") -> "pd.Series[bool]":
 def results_table(
     searches: pd.DataFrame,
     dataset: str,
-    preset: str | None = None,
+    evidence: Evidence | None = None,
     accuracy: str = "test",
 ) -> pd.DataFrame:
     """Arrange recorded searches of one data set as in the paper, beside the published results.
 
     Args:
         searches: One row for each finished search: dataset, metric (``"no splitting"`` for the
-            whole space), algorithm, seed, preset, sub_space (S1, ...) and test_accuracy (percent)
-            of the architecture found; optionally split (an identifier that distinguishes different
-            splits of one metric) and sub_spaces (their number; 8 by default). Searches without
-            accuracy do not count.
+            whole space), algorithm, seed, evidence (of the search), sub_space (S1, ...) and
+            test_accuracy (percent) of the architecture found; optionally split (an identifier that
+            distinguishes different splits of one metric), split_evidence, demo and sub_spaces
+            (their number; 8 by default). Searches without accuracy do not count.
         dataset: The data set.
-        preset: The preset to show, or None for all; a cell with several is marked as mixed.
+        evidence: Only searches with this evidence; by default the strongest there is.
         accuracy: Kind of the accuracies in test_accuracy. Validation accuracies are on another
             scale than the published ones and get no difference.
 
     Returns:
         One row for each cell, by metric and algorithm in the order of the paper, others after
-        them: dataset, metric, label, algorithm; mean and std (percent) over all complete results,
-        std being missing for a single one; seeds (number of different ones); best (the highest of
-        the algorithm, in the digits shown); presets (all that are included); mixed (several presets
-        or splits); missing (searches still to run, in words, or empty) and missing_seeds;
-        published_mean, published_std, published_best; and difference (mean minus published_mean,
-        in percentage points). The deviation is divided by the number of results: most of the
-        published ones can only be obtained from accuracies in the benchmark this way.
+        them: dataset, metric, label, algorithm; mean and std (percent) over the seeds of one split,
+        std being missing for a single one; seeds (their number); best; evidence (in words) and
+        notes (what a reader must know, in words); split (the one with the strongest evidence, then
+        the most seeds) and other_splits (number of those with results besides); missing (searches
+        still to run, in words, or empty) and missing_seeds; published_mean, published_std,
+        published_best; and difference (mean minus published_mean, in percentage points). The
+        deviation is divided by the number of results: most of the published ones can only be
+        obtained from accuracies in the benchmark this way. The best of an algorithm is only sought
+        among cells with the same evidence and as many seeds as any, and not in a smoke test.
 
     Raises:
         TableError: If a column is missing or a search is there twice.
     """
     rows = _checked(searches)
     rows = rows[(rows["dataset"] == dataset) & rows["test_accuracy"].notna()]
-    if preset is not None:
-        rows = rows[rows["preset"] == preset]
+    if evidence is None:
+        evidence = next(iter(group_by_evidence((None, one) for one in rows["evidence"])), None)
+    rows = rows[pd.Series([one == evidence for one in rows["evidence"]], rows.index, dtype=bool)]
     known = published_results()
     published = known[known["dataset"] == dataset].set_index(["metric", "algorithm"])
     metrics = _with_others(known["metric"], rows["metric"])
@@ -152,29 +156,51 @@ def results_table(
         for algorithm in algorithms:
             inside = rows[(rows["metric"] == metric) & (rows["algorithm"] == algorithm)]
             cell = {"dataset": dataset, "metric": metric, "algorithm": algorithm}
-            cell |= _measured(inside, metric, SEEDS.get(algorithm, PAPER_SEEDS))
+            cell |= _measured(inside, metric, SEEDS.get(algorithm, PAPER_SEEDS), evidence)
             cells.append(cell)
     table = pd.DataFrame(cells)
     beside = published[["mean", "std", "best"]].add_prefix("published_")
     table = table.join(beside, on=["metric", "algorithm"])
     table["published_best"] = table["published_best"].eq(True)
-    table["best"] = table.groupby("algorithm")["mean"].transform(are_best).astype(bool)
+    table["best"] = False
+    if evidence is not None and evidence.conclusive:
+        for _, column in table.groupby("algorithm"):
+            compared = _comparable(column)
+            table.loc[compared.index, "best"] = are_best(compared["mean"])
     difference = (table["mean"] - table["published_mean"]).round(DIGITS + 2)
     table["difference"] = difference if accuracy == "test" else float("nan")
     return table[list(COLUMNS)]
 
 
+def _comparable(column: pd.DataFrame) -> pd.DataFrame:
+    """Select the cells among which the best may be sought: two or more, or none."""
+    most: pd.DataFrame = column[(column["seeds"] > 0) & (column["seeds"] == column["seeds"].max())]
+    whole = most["metric"] == NO_SPLITTING
+    for badges in sorted(set(most.loc[~whole, "badges"]), key=len):
+        alike: pd.DataFrame = most[whole | (most["badges"] == badges)]
+        if len(alike) > 1 and _SMOKE not in badges:
+            return alike
+    return most[:0]
+
+
+_SMOKE = "split: smoke test"
+
+
 def _checked(searches: pd.DataFrame) -> pd.DataFrame:
     if searches.empty:
-        return pd.DataFrame(columns=[*REQUIRED, "split"])
+        return pd.DataFrame(columns=[*REQUIRED, *_OPTIONAL])
     missing = [column for column in REQUIRED if column not in searches]
     if missing:
         got = ", ".join(map(str, searches.columns)) or "none"
         raise TableError(f"expected searches with a column {missing[0]!r}, got {got}")
-    rows = searches.assign(split=searches["split"].fillna("") if "split" in searches else "")
+    rows = searches.assign(
+        **{name: usual for name, usual in _OPTIONAL.items() if name not in searches}
+    )
+    rows["split"] = rows["split"].fillna("")
     repeated = rows[rows.duplicated([*_KEYS, "split"])]
     if len(repeated):
-        search = ", ".join(str(repeated[key].iloc[0]) for key in _KEYS)
+        first = repeated.iloc[0]
+        search = ", ".join(str(first[key]) for key in _KEYS if key != "evidence")
         raise TableError(
             f"expected every search once, got two of {search}; remove one, or name their splits in "
             "a column 'split'"
@@ -188,29 +214,57 @@ def _with_others(known: Iterable[str], found: Iterable[str]) -> list[str]:
     return [*first, *sorted(set(found) - set(first))]
 
 
-def _measured(rows: pd.DataFrame, metric: str, seeds: tuple[int, ...]) -> dict[str, Any]:
-    """Compute the measured part of a cell."""
-    complete: list[tuple[str, str, int, float]] = []
-    begun: dict[int, str] = {}
-    for (preset, split, seed), part in rows.groupby(["preset", "split", "seed"], sort=True):
+@dataclass
+class _Seeds:
+    """The searches of one cell in one split: the best of complete seeds, and seeds begun."""
+
+    split: str
+    badges: tuple[str, ...]
+    rank: tuple[int, ...]
+    demo: bool
+    best: dict[int, float] = field(default_factory=dict)
+    begun: dict[int, str] = field(default_factory=dict)
+
+
+def _seeds(split: str, rows: pd.DataFrame, metric: str) -> _Seeds:
+    evidence = rows["split_evidence"].iloc[0]
+    is_known = isinstance(evidence, Evidence)
+    badges = tuple(f"split: {badge}" for badge in evidence.badges) if is_known else ()
+    rank = evidence.rank if is_known else ()
+    found = _Seeds(split, badges, rank, bool(rows["demo"].any()))
+    for seed, part in rows.groupby("seed", sort=True):
         missing = _missing_sub_spaces(part, metric)
         if missing:
-            begun[int(str(seed))] = f"seed {seed}: {', '.join(missing)} to be searched"
+            found.begun[int(str(seed))] = f"seed {seed}: {', '.join(missing)} to be searched"
         else:
-            best = float(part["test_accuracy"].max())
-            complete.append((str(preset), str(split), int(str(seed)), best))
-    highest = pd.Series([accuracy for *_, accuracy in complete], dtype="float64")
-    done = {seed for _, _, seed, _ in complete}
+            found.best[int(str(seed))] = float(part["test_accuracy"].max())
+    return found
+
+
+def _measured(
+    rows: pd.DataFrame, metric: str, seeds: tuple[int, ...], evidence: Evidence | None
+) -> dict[str, Any]:
+    """Compute the measured part of a cell: of the split with results and the best evidence."""
+    splits = [_seeds(str(split), part, metric) for split, part in rows.groupby("split", sort=False)]
+    splits.sort(key=lambda one: (not one.best, one.rank, -len(one.best), -len(one.begun)))
+    chosen = splits[0] if splits else _Seeds("", (), (), False)
+    highest = pd.Series(list(chosen.best.values()), dtype="float64")
     # Any other seed is as good as one that is wanted.
-    wanted = [seed for seed in seeds if seed not in done][: max(0, len(seeds) - len(done))]
+    wanted = [seed for seed in seeds if seed not in chosen.best]
+    wanted = wanted[: max(0, len(seeds) - len(chosen.best))]
+    badges = chosen.badges if chosen.best else ()
+    notes = evidence.notes(chosen.demo) if evidence is not None and chosen.best else ()
     return {
         "label": METRIC_LABELS.get(metric, metric),
         "mean": highest.mean(),
         "std": highest.std(ddof=0) if len(highest) > 1 else float("nan"),
-        "seeds": len(done),
-        "presets": ", ".join(sorted({preset for preset, *_ in complete})),
-        "mixed": len({(preset, split) for preset, split, *_ in complete}) > 1,
-        "missing": "; ".join(_to_run(wanted, begun, metric)),
+        "seeds": len(highest),
+        "evidence": "" if evidence is None else evidence.label,
+        "badges": badges,
+        "notes": ", ".join([*notes, *badges]),
+        "split": chosen.split,
+        "other_splits": sum(bool(one.best) for one in splits[1:]),
+        "missing": "; ".join(_to_run(wanted, chosen.begun, metric)),
         "missing_seeds": tuple(wanted),
     }
 
@@ -236,7 +290,15 @@ def _to_run(wanted: Sequence[int], begun: Mapping[int, str], metric: str) -> lis
 
 
 class Split(Protocol):
-    """A split and the metric that made it."""
+    """A split, the metric that made it, and what it rests on."""
+
+    @property
+    def key(self) -> str:
+        """Its name."""
+
+    @property
+    def evidence(self) -> Evidence:
+        """What it rests on."""
 
     @property
     def metric(self) -> str:
@@ -256,40 +318,43 @@ def recorded_results(
     """Join splits, finished searches and the accuracies of the architectures found.
 
     All are of one data set: searches from ``Store.searches``, their records from
-    ``Store.search_records``. The same sub-spaces by the same metric count once.
+    ``Store.search_records``. The same sub-spaces by the same metric count once, for the split with
+    the strongest evidence; the same search on other devices or image files counts once.
 
     Returns:
         The columns of ``results_table`` (test_accuracy being that of the given table, in percent,
-        missing where unknown), with the split's number among those of its metric, its number of
-        sub-spaces, and the run. Names of presets include what else differs: synthetic images,
-        inherited weights and, where that is not enough, the family of the searches.
+        missing where unknown), split being the split's key, and the run.
     """
     ends = records.merge(searches[["run_id", "epochs"]], on="run_id")
     ends = ends[ends["epoch"] == ends["epochs"]]
     means = accuracy.set_index("architecture")["accuracy_mean"]
     found = ends.set_index("run_id")["architecture"].map(means)
-    rows = searches.assign(
-        preset=_preset_names(searches), test_accuracy=searches["run_id"].map(found)
-    )
-    parts = [_of_split(rows, NO_SPLITTING, "", [SubSpace.full()])]
+    rows = searches.assign(test_accuracy=searches["run_id"].map(found))
+    parts = [_of_split(rows, NO_SPLITTING, "", None, [SubSpace.full()])]
     known: dict[str, list[list[str]]] = {}
-    for split in splits:
+    for split in sorted(splits, key=lambda split: split.evidence.rank):
         others = known.setdefault(split.metric, [])
         content = [_rows(leaf) for leaf in split.leaves]
         if content not in others:
             others.append(content)
-            parts.append(_of_split(rows, split.metric, str(len(others)), split.leaves))
-    return pd.concat(parts, ignore_index=True)[list(_RECORDED)]
+            parts.append(_of_split(rows, split.metric, split.key, split.evidence, split.leaves))
+    joined = pd.concat(parts, ignore_index=True)[list(_RECORDED)]
+    return joined.drop_duplicates([*_KEYS, "split"], ignore_index=True)
 
 
 def _of_split(
-    searches: pd.DataFrame, metric: str, number: str, leaves: Sequence[SubSpace]
+    searches: pd.DataFrame,
+    metric: str,
+    key: str,
+    evidence: Evidence | None,
+    leaves: Sequence[SubSpace],
 ) -> pd.DataFrame:
     names = dict(zip(map(_rows, leaves), sub_space_names(len(leaves)), strict=True))
     inside = searches[searches["sub_space"].isin(list(names))]
     return inside.assign(
         metric=metric,
-        split=number,
+        split=key,
+        split_evidence=pd.Series([evidence] * len(inside), inside.index, dtype="object"),
         sub_spaces=len(leaves),
         sub_space=inside["sub_space"].map(names),
     )
@@ -297,22 +362,6 @@ def _of_split(
 
 def _rows(leaf: SubSpace) -> str:
     return " ".join(leaf.rows)
-
-
-def _preset_names(searches: pd.DataFrame) -> "list[str] | pd.Series[str]":
-    """Name the preset of each search, with its family where the name is ambiguous."""
-    if searches.empty:
-        return []
-    names = searches.apply(_preset_name, axis=1)
-    kinds = searches["family"].groupby([searches["algorithm"], names]).transform("nunique")
-    return names.where(kinds == 1, names + " " + searches["family"].str[:_FAMILY_DIGITS])
-
-
-def _preset_name(row: "pd.Series[Any]") -> str:
-    name = row["preset"] if isinstance(row["preset"], str) else f"{row['epochs']} epochs"
-    images = " on synthetic images" if row["synthetic"] else ""
-    weights = " with inherited weights" if json.loads(row["request"]).get("checkpoint") else ""
-    return f"{name}{images}{weights}"
 
 
 def results_csv(table: pd.DataFrame) -> str:
@@ -336,8 +385,8 @@ def results_latex(table: pd.DataFrame, show: str = "both", accuracy: str = "test
     wide = _arrange(table, show, _escape_latex, r"\textbf{{{}}}".format)
     columns = "l" + "r" * (wide.shape[1] - 1)
     text = wide.style.hide(axis="index").to_latex(column_format=columns, hrules=True)
-    notes = "".join(f"% {note}\n" for note in _notes(table, show, accuracy))
-    return f"{notes}{text}"
+    notes = _escape_latex(" ".join(_notes(table, show, accuracy)))
+    return f"{text}\n\\smallskip\n{{\\footnotesize {notes}\\par}}\n"
 
 
 def markdown_table(frame: pd.DataFrame, align: str = "---:") -> str:
@@ -356,8 +405,18 @@ def cell_text(mean: float, std: float) -> str:
     return f"{mean:.{DIGITS}f}{deviation}"
 
 
+def support_text(row: Mapping[Hashable, Any]) -> str:
+    """Say what a measured result rests on: "[1 of 3 seeds, reduced scale]"; empty without one."""
+    if not row["seeds"]:
+        return ""
+    wanted = row["seeds"] + len(row["missing_seeds"])
+    seeds = f"{row['seeds']} of {wanted}" if row["missing_seeds"] else str(wanted)
+    parts = [f"{seeds} seed{'s' * (wanted != 1)}", row["notes"]]
+    return f" [{', '.join(filter(None, parts))}]"
+
+
 _ESCAPED = {"#": r"\#", "_": r"\_", "%": r"\%", "&": r"\&", "±": r"$\pm$", "−": "$-$", "–": "--"}
-_ESCAPED |= {MIXED: r"\dag{}"}
+_ESCAPED |= {"·": r"$\cdot$"}
 
 
 def _escape_latex(text: str) -> str:
@@ -376,7 +435,7 @@ def _arrange(
         return bold(text) if row[f"{prefix}best"] else text
 
     def cell(row: Mapping[Hashable, Any]) -> str:
-        measured = number(row, "") + (escape(MIXED) if row["mixed"] else "")
+        measured = number(row, "") + escape(support_text(row))
         published = number(row, "published_")
         if show != "both":
             return measured if show == "measured" else published
@@ -393,7 +452,7 @@ def _arrange(
 
 
 def _notes(table: pd.DataFrame, show: str, accuracy: str) -> list[str]:
-    """Explain the cells, the presets, and the cells with several presets or few seeds."""
+    """Explain the cells, what they rest on, and those with several splits or few seeds."""
     kind = "test" if show == "published" else accuracy
     notes = [f"{kind.title()} accuracy in percent of the best architecture found: {SHOWN[show]}."]
     if show != "measured":
@@ -401,12 +460,12 @@ def _notes(table: pd.DataFrame, show: str, accuracy: str) -> list[str]:
         notes.append(f"Published: {SOURCE}{unlike}.")
     if show == "published":
         return notes
-    presets = sorted({name for names in table["presets"] for name in names.split(", ") if name})
-    if presets:
-        notes.append(f"Presets: {', '.join(presets)}.")
-    mixed = table[table["mixed"]]
-    if len(mixed):
-        notes.append(f"{MIXED} mixes presets or splits: {_listed(mixed)}.")
+    rests_on = next(filter(None, table["evidence"]), None)
+    if rests_on:
+        notes.append(f"Searches: {rests_on}.")
+    several = table[table["other_splits"] > 0]
+    if len(several):
+        notes.append(f"One of several searched splits by the metric: {_listed(several)}.")
     few = table[(table["seeds"] > 0) & (table["missing"] != "")]
     if len(few):
         notes.append(f"Fewer seeds than in the paper: {_listed(few)}.")
@@ -416,6 +475,6 @@ def _notes(table: pd.DataFrame, show: str, accuracy: str) -> list[str]:
 def _listed(rows: pd.DataFrame) -> str:
     return "; ".join(
         f"{row['label']} with {ALGORITHM_LABELS.get(str(row['algorithm']), row['algorithm'])} "
-        f"({row['presets']}, {row['seeds']} seed{'s' * (row['seeds'] != 1)})"
+        f"({row['seeds']} seed{'s' * (row['seeds'] != 1)})"
         for row in rows.to_dict("records")
     )

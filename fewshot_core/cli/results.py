@@ -39,10 +39,17 @@ from fewshot_core.cli.common import (
 from fewshot_core.data_folder import data_dir, write_text
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import FewshotError, UnknownNameError
+from fewshot_core.evidence import Evidence, find_evidence, group_by_evidence
+from fewshot_core.runs import find_run
 from fewshot_core.space import SubSpace
+from fewshot_core.splitting.files import imported_names
 from fewshot_core.store import known_splits
 
 FORMATS = ("markdown", "csv", "latex")
+
+
+_Wanted = tuple[str, str, Sequence[SubSpace], Evidence]
+"""Metric, data set, sub-spaces of a split, and what it rests on."""
 
 
 def run_analyse(
@@ -71,9 +78,10 @@ def run_analyse(
     reports = []
     runs: list[str | None] = list(run) if run else [None]
     wanted = [split for name in runs for split in _wanted_splits(masks, name, dataset, place)]
-    for metric, name, leaves in wanted:
+    for metric, name, leaves, evidence in wanted:
         source, evaluator = evaluator_of(name)
-        reports.append(report_split(metric, name, accuracy, source, leaves, evaluator))
+        report = report_split(metric, name, accuracy, source, leaves, evaluator)
+        reports.append(report | {"evidence": evidence.key, "notes": list(evidence.badges)})
     if figure is not None:
         _write_figure(figure, wanted, evaluator_of, f"top {100 * threshold:.3g}%")
     show(as_json, {"splits": reports}, *map(_report, reports))
@@ -81,40 +89,55 @@ def run_analyse(
 
 def _write_figure(
     path: Path,
-    wanted: Sequence[tuple[str, str, Sequence[SubSpace]]],
+    wanted: Sequence[_Wanted],
     evaluator_of: Callable[[str], tuple[str, SplitEvaluator]],
     top: str,
 ) -> None:
-    """Write the figure of the information gain of splits of one data set."""
+    """Write the figure of the information gain of splits of one data set and equal evidence."""
     from fewshot_core.plots import gains_figure
 
-    names = {name for _, name, _ in wanted}
+    names = {name for _, name, *_ in wanted}
     if len(names) > 1:
         raise FewshotError(f"expected splits of one data set, got {', '.join(sorted(names))}")
-    metrics = [metric for metric, _, _ in wanted]
+    groups = group_by_evidence((metric, evidence) for metric, *_, evidence in wanted)
+    if len(groups) > 1:
+        keys = ", ".join(evidence.key for evidence in groups)
+        raise FewshotError(f"expected splits with equal evidence in one figure, got {keys}")
+    [rests_on] = groups
+    metrics = [metric for metric, *_ in wanted]
     splits = {
         metric if metrics.count(metric) == 1 else f"{metric} ({number})": leaves
-        for number, (metric, _, leaves) in enumerate(wanted, start=1)
+        for number, (metric, _, leaves, _) in enumerate(wanted, start=1)
     }
     table, evaluator = evaluator_of(names.pop())
     reports = report_frame(splits, evaluator)
     title = f"Information gain about the {top}"
-    drawn = gains_figure(reports, splits, evaluator, title, [f"table {table}"])
+    drawn = gains_figure(
+        reports, splits, evaluator, title, [f"table {table}", rests_on.label, *rests_on.badges]
+    )
     write_text(path, drawn.to_html(include_plotlyjs=True))
     err.print(f"wrote {path}")
 
 
+def _evidence(run: str, dataset: str, place: Path) -> Evidence:
+    """Find what a split rests on; the network of an imported one is not known."""
+    if run in imported_names(place):
+        return Evidence(dataset)
+    return find_run(run, place).split_request().evidence
+
+
 def _wanted_splits(
     masks: Path | None, run: str | None, dataset: str | None, place: Path
-) -> list[tuple[str, str, Sequence[SubSpace]]]:
-    """Collect metric, data set and sub-spaces of the selected splits."""
-    wanted: list[tuple[str, str, Sequence[SubSpace]]] = []
+) -> list[_Wanted]:
+    """Collect metric, data set, sub-spaces and evidence of the selected splits."""
+    wanted: list[_Wanted] = []
     for split in named_splits(masks, run, place):
         name = (dataset if run is not None else None) or split.dataset or dataset
         if name is None:
             raise FewshotError(f"{masks} does not say its data set: name it with --dataset")
         if dataset in (None, name):
-            wanted.append((split.name, name, split.leaves))
+            evidence = Evidence(name) if run is None else _evidence(run, name, place)
+            wanted.append((split.name, name, split.leaves, evidence))
     if not wanted:
         raise FewshotError(f"{masks} has no split for {dataset}: choose another --dataset")
     return wanted
@@ -128,6 +151,7 @@ def _report(report: dict[str, Any]) -> Table:
         worth += f", {gain / best:.1%} of the best tree"
     if report["random_percentile"] is not None:
         worth += f", percentile {report['random_percentile']:.1f} of random trees"
+    worth += f"; {', '.join([report['evidence'], *report['notes']])}"
     return table_of(
         ("sub-space", "size", f"top {report['threshold']:.3%}", "best %", "mean %"),
         (
@@ -148,8 +172,9 @@ def _report(report: dict[str, Any]) -> Table:
 
 def run_results(
     dataset: Dataset = "cifar10",
-    preset: Annotated[
-        str | None, typer.Option(help="Only searches with this preset; all by default.")
+    evidence: Annotated[
+        str | None,
+        typer.Option(help="Only searches with this evidence; by default the strongest there is."),
     ] = None,
     accuracy: Accuracy = None,
     table: AccuracyTable = None,
@@ -171,10 +196,20 @@ def run_results(
         searches = store.searches(dataset)
         records = store.search_records(list(searches["run_id"]))
     found = recorded_results(splits, searches, records, load_accuracy(dataset, kind, table, place))
-    results = results_table(found, dataset, preset, accuracy=kind)
+    runs = found.drop_duplicates("run_id")
+    groups = group_by_evidence(zip(runs["run_id"], runs["evidence"], strict=True))
+    chosen = find_evidence(groups, evidence)
+    others = [key.key for key in groups if key != chosen]
+    if others and evidence is None and chosen is not None:
+        err.print(
+            f"searches with evidence {chosen.key}; choose with --evidence: {', '.join(others)}"
+        )
+    results = results_table(found, dataset, chosen, accuracy=kind)
     if as_json:
         rows = results.astype(object).where(results.notna(), None).to_dict("records")
-        show(True, {"dataset": dataset, "accuracy": kind, "table": name, "cells": rows})
+        key = None if chosen is None else chosen.key
+        known = {"dataset": dataset, "accuracy": kind, "table": name, "evidence": key}
+        show(True, {**known, "cells": rows})
     elif form == "csv":
         typer.echo(results_csv(results), nl=False)
     elif form == "latex":

@@ -1,7 +1,8 @@
 """The Results page: search results in the form of the paper's tables."""
 
-from collections import Counter
-from collections.abc import Hashable, Mapping
+import json
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -12,38 +13,43 @@ from fewshot_core.analysis import recorded_results, results_csv, results_latex, 
 from fewshot_core.analysis.results import (
     ALGORITHM_LABELS,
     DIGITS,
-    MIXED,
     NO_RESULT,
     NO_SPLITTING,
     cell_text,
     results_table,
+    support_text,
 )
 from fewshot_core.dashboard.search.form import show_start
 from fewshot_core.dashboard.search.plans import Place, make_plan
 from fewshot_core.dashboard.shared.controls import (
+    SEPARATOR,
     choose_one,
     counted,
     offer_download,
     show_table,
     show_tiles,
 )
+from fewshot_core.dashboard.shared.evidence import choose_evidence
 from fewshot_core.dashboard.shared.figures import accuracy_source, load_accuracy, show_source
 from fewshot_core.dashboard.shared.page import SEARCH, SPLIT, link_to
 from fewshot_core.dashboard.shared.requests import choose_device, choose_preset, choose_source
 from fewshot_core.dashboard.shared.sidebar import View, open_page, show_missing_table
 from fewshot_core.dashboard.shared.splits import (
+    distinct_labels,
     list_splits,
     metric_option,
     open_split,
     record_label,
 )
 from fewshot_core.datasets import DATASETS
+from fewshot_core.evidence import Evidence, group_by_evidence
 from fewshot_core.metrics import METRICS
+from fewshot_core.runs import SearchRequest
 from fewshot_core.search import ALGORITHMS, PRESETS
+from fewshot_core.space import SubSpace
 from fewshot_core.splitting.files import imported_names
 from fewshot_core.store import KnownSplit, known_splits
 
-_ALL = "all"
 _CELL, _BETWEEN = "cell", "/"
 _SHOWN = {"both": "Measured and published", "measured": "Measured", "published": "Published"}
 
@@ -58,55 +64,53 @@ def show_results_page() -> None:
         return
     imported = imported_names(view.workspace.data_dir)
     stamp = repr((view.workspace.data_dir, view.workspace.store.revision, imported, view.table))
-    splits, found = _read(view, stamp, view.dataset, view.kind)
+    splits, templates, found = _read(view, stamp, view.dataset, view.kind)
     number = DATASETS.names().index(view.dataset) + 1
     st.subheader(f"Table {number} of the paper: {DATASETS.label(view.dataset)}")
-    preset, show = _choose(found)
-    table = _table(found, stamp, view.dataset, preset, view.kind)
+    evidence, show = _choose(found)
+    table = _table(found, stamp, view.dataset, evidence, view.kind)
     _show_notes(view, table)
     chosen = _show_grid(table, show)
-    _show_source(view, table, preset)
+    _show_source(view, evidence)
     _show_exports(view, table, show)
     if chosen is not None:
-        _show_cell(view, table, *chosen, splits)
+        template = None if evidence is None else templates[evidence]
+        _show_cell(view, table, *chosen, splits, template)
 
 
 @st.cache_resource(show_spinner="Reading recorded searches", max_entries=16)
 def _read(
     _view: View, stamp: str, dataset: str, kind: str
-) -> tuple[list[KnownSplit], pd.DataFrame]:
-    """Return the splits of the data set in view, and the results of searches in them."""
+) -> tuple[list[KnownSplit], dict[Evidence, SearchRequest], pd.DataFrame]:
+    """Return the splits of the data set in view, a search of each evidence, and all results."""
     store = _view.workspace.store
     splits = known_splits(store, _view.workspace.data_dir, dataset)
     searches = store.searches(dataset)
     records = store.search_records(list(searches["run_id"]))
-    return splits, recorded_results(splits, searches, records, load_accuracy(_view))
+    firsts = searches.drop_duplicates("evidence")["request"]
+    requests = [SearchRequest.from_dict(json.loads(text)) for text in firsts]
+    templates = {request.evidence: request for request in requests}
+    return splits, templates, recorded_results(splits, searches, records, load_accuracy(_view))
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
 def _table(
-    _found: pd.DataFrame, stamp: str, dataset: str, preset: str | None, kind: str
+    _found: pd.DataFrame, stamp: str, dataset: str, evidence: Evidence | None, kind: str
 ) -> pd.DataFrame:
-    return results_table(_found, dataset, preset, accuracy=kind)
+    return results_table(_found, dataset, evidence, accuracy=kind)
 
 
-def _choose(found: pd.DataFrame) -> tuple[str | None, str]:
-    """Choose which presets count, and what the cells show."""
-    counts = Counter(found.drop_duplicates("run_id")["preset"])
-    names = [*sorted(counts, key=lambda name: (-counts[name], name)), _ALL]
-    left, right = st.columns(2)
-    if st.session_state.get("results_preset") not in names:
-        st.session_state.pop("results_preset", None)
-    preset = left.selectbox(
-        "Searches with the preset",
-        names,
-        key="results_preset",
-        bind="query-params",
-        help="Only searches with the same settings can be compared. With all of them, a cell that "
-        "mixes several is marked.",
-    )
+def _choose(found: pd.DataFrame) -> tuple[Evidence | None, str]:
+    """Choose which searches are shown, and what the cells show."""
+    left, right = st.columns([2, 1])
+    runs = found.drop_duplicates("run_id")
+    groups = group_by_evidence(zip(runs["run_id"], runs["evidence"], strict=True))
+    with left:
+        evidence = choose_evidence(groups, "search", "searches", key="protocol") if groups else None
+        if evidence is not None:
+            st.caption(SEPARATOR.join([evidence.label, *evidence.badges]))
     show = choose_one("Cells show", _SHOWN, "cells_show", right, format_func=_SHOWN.__getitem__)
-    return None if preset == _ALL else str(preset), show
+    return evidence, show
 
 
 def _show_notes(view: View, table: pd.DataFrame) -> None:
@@ -181,11 +185,9 @@ def _algorithm_label(name: str) -> str:
 
 
 def _measured(row: Row) -> str:
-    missing = len(row["missing_seeds"])
-    if pd.isna(row["mean"]):
-        return f"{NO_RESULT} run {counted(missing, 'seed')}"
-    text = cell_text(row["mean"], row["std"]) + (MIXED if row["mixed"] else "")
-    return text + (f" ({row['seeds']} of {row['seeds'] + missing} seeds)" if missing else "")
+    if not row["seeds"]:
+        return f"{NO_RESULT} run {counted(len(row['missing_seeds']), 'seed')}"
+    return cell_text(row["mean"], row["std"]) + support_text(row)
 
 
 def _signed(difference: float) -> str:
@@ -203,14 +205,11 @@ def _summary(table: pd.DataFrame) -> str:
     return f"{start} {'; '.join(best)}." if best else start
 
 
-def _show_source(view: View, table: pd.DataFrame, preset: str | None) -> None:
-    presets = sorted({name for names in table["presets"] for name in names.split(", ") if name})
-    parts = [*accuracy_source(view), f"presets {', '.join(presets) or 'none'}"]
-    if table["mixed"].any():
-        parts.append("† mixes presets or splits")
+def _show_source(view: View, evidence: Evidence | None) -> None:
+    parts = [*accuracy_source(view), evidence.label if evidence else "no searches"]
     command = f"fewshot results --dataset {view.dataset} --accuracy {view.kind}"
     command += f" --table {view.table.name}" if view.table else ""
-    command += f' --preset "{preset}"' if preset else ""
+    command += f" --evidence {evidence.key}" if evidence else ""
     show_source(parts, command, "results_source")
 
 
@@ -227,8 +226,14 @@ def _show_exports(view: View, table: pd.DataFrame, show: str) -> None:
 
 
 def _show_cell(
-    view: View, table: pd.DataFrame, metric: str, algorithm: str, splits: list[KnownSplit]
+    view: View,
+    table: pd.DataFrame,
+    metric: str,
+    algorithm: str,
+    splits: list[KnownSplit],
+    template: SearchRequest | None,
 ) -> None:
+    """Show a cell, and start what it lacks like the other searches of the table."""
     here = (table["metric"] == metric) & (table["algorithm"] == algorithm)
     row = table[here].to_dict("records")[0]
     label = _algorithm_label(algorithm)
@@ -238,23 +243,28 @@ def _show_cell(
         return
     st.markdown(f"**To be run**: {row['missing']}.")
     left, right = st.columns(2, gap="large")
+    with right:
+        if template is None:
+            options, images = PRESETS.get(choose_preset()).search, choose_source(view)
+            template = SearchRequest(
+                view.dataset, algorithm, tuple(SubSpace.full().rows), options, images=images
+            )
+        else:
+            template = replace(template, algorithm=algorithm)
+            st.caption(f"Like the other searches of this table: {template.evidence.label}")
+        device = choose_device()
     with left:
-        place = _choose_place(view, metric, splits)
+        place = _choose_place(view, row, splits, template.evidence)
     if place is None:
         return
-    with right:
-        plan = make_plan(
-            view.workspace,
-            place,
-            row["missing_seeds"],
-            dataset=view.dataset,
-            algorithm=algorithm,
-            options=PRESETS.get(choose_preset()).search,
-            images=choose_source(view),
-            device=choose_device(),
-        )
+    names = ("options", "images", "checkpoint", "mixed_precision", "compiled")
+    settings = {name: getattr(template, name) for name in names}
+    settings |= {"dataset": view.dataset, "algorithm": algorithm, "device": device}
     with left:
-        show_start(view.workspace, plan)
+        show_start(
+            view.workspace,
+            make_plan(view.workspace, place, row["missing_seeds"], **settings),
+        )
         link_to(SEARCH, "Watch searches", {"algorithm": label})
 
 
@@ -266,24 +276,37 @@ def _show_numbers(row: Row) -> None:
         "Difference": (_signed(row["difference"]) or NO_RESULT, None),
     }
     show_tiles(tiles, 3)
-    if row["mixed"]:
-        st.warning(
-            f"This mean mixes different presets ({row['presets']}) or different splits of this "
-            "metric: choose one preset above.",
-            icon=":material/blender:",
-        )
-    elif row["presets"]:
-        st.caption(f"Preset: {row['presets']}")
+    notes = [row["notes"]] if row["notes"] else []
+    if row["other_splits"]:
+        others = counted(row["other_splits"], "other split")
+        notes.append(f"{others} by this metric searched as well: a mean is of one split only")
+    if notes:
+        st.caption(SEPARATOR.join(notes))
 
 
-def _choose_place(view: View, metric: str, splits: list[KnownSplit]) -> Place | None:
-    """Choose the split of a metric to search in; None where there is none yet."""
+def _choose_place(
+    view: View, row: Row, splits: Sequence[KnownSplit], evidence: Evidence
+) -> Place | None:
+    """Choose the split to search in, the one of the cell's results if any; None without one.
+
+    Splits made with synthetic images or in a smoke test are only for searches that were, too.
+    """
+    metric = row["metric"]
     if metric == NO_SPLITTING:
         return Place()
-    labels = list_splits(view.workspace.store, view.dataset)
-    keys = [split.key for split in splits if split.metric == metric and split.key in labels]
+    labels = distinct_labels(list_splits(view.workspace.store, view.dataset))
+    known = [split for split in splits if split.metric == metric and split.key in labels]
+    keys = [
+        split.key
+        for split in sorted(known, key=lambda split: split.evidence.rank)
+        if split.evidence.images in ("real", "", "unknown", evidence.images)
+        and (split.evidence.conclusive or not evidence.conclusive)
+    ]
+    if row["seeds"]:
+        keys = [key for key in keys if key == row["split"]]
     if not keys:
-        st.markdown(f"There is no split of {DATASETS.label(view.dataset)} by {metric} yet.")
+        which = "that these searches may fill the cell with" if known else "yet"
+        st.markdown(f"There is no split of {DATASETS.label(view.dataset)} by {metric} {which}.")
         if metric in METRICS:
             link_to(SPLIT, "Make this split", {"metric": metric_option(metric)})
         return None

@@ -30,7 +30,13 @@ from fewshot_core.store import KnownSplit, Store
 TABLES = Path(__file__).resolve().parents[2].parent / "shared" / "paper" / "tables.csv"
 
 
-def searches(metric, algorithm, found, preset="paper", **columns):
+REAL = Evidence("cifar10", 16, 5, "real", "untrained")
+PAPER = Evidence("cifar10", 16, 5, "real", "untrained", "Paper")
+QUICK = Evidence("cifar10", 8, 1, "real", "untrained", "Quick", reduced=True)
+SMOKE = Evidence("cifar10", 2, 1, "real", "untrained", "Smoke test", reduced=True)
+
+
+def searches(metric, algorithm, found, evidence=PAPER, **columns):
     """Return searches of one metric: for each seed, what was found in each sub-space."""
     rows = [
         {
@@ -38,7 +44,7 @@ def searches(metric, algorithm, found, preset="paper", **columns):
             "metric": metric,
             "algorithm": algorithm,
             "seed": seed,
-            "preset": preset,
+            "evidence": evidence,
             "sub_space": f"S{number}",
             "test_accuracy": accuracy,
         }
@@ -64,7 +70,7 @@ def recorded():
             searches("params", "snas", {777: eight(94.0), 888: eight(94.3), 999: eight(94.3)}),
             searches("gradnorm", "snas", {777: eight(93.0), 888: eight(93.5)[:5]}),
             searches(NO_SPLITTING, "snas", {777: [94.2], 888: [94.2], 999: [94.2]}),
-            searches("snip", "darts-1st", {777: eight(92.0)}, "quick"),
+            searches("snip", "darts-1st", {777: eight(92.0)}),
         ],
         ignore_index=True,
     )
@@ -110,7 +116,8 @@ def test_a_result_is_the_best_of_all_sub_spaces(recorded):
     assert found["std"] == pytest.approx(np.std([94.0, 94.3, 94.3]))
     assert found["seeds"] == 3
     assert (found["missing"], found["missing_seeds"]) == ("", ())
-    assert (found["presets"], found["mixed"]) == ("paper", False)
+    assert found["evidence"] == "16 channels, 5 cells · real images · Paper"
+    assert found["notes"] == ""
     assert (found["published_mean"], found["published_std"]) == (93.91, 0.32)
     assert found["difference"] == pytest.approx(0.29)
     assert found["label"] == "#params"
@@ -121,9 +128,35 @@ def test_the_best_are_equal_in_the_digits_shown(recorded):
     best = table[table["best"]]
     assert list(zip(best["metric"], best["algorithm"], strict=True)) == [
         (NO_SPLITTING, "snas"),
-        ("snip", "darts-1st"),
         ("params", "snas"),
     ]
+
+
+def test_a_single_seed_is_never_the_best_beside_means():
+    one = searches("ntk", "snas", {777: eight(95.0)})
+    two = [searches(name, "snas", {1: eight(90.0), 2: eight(91.0)}) for name in ("snip", "grasp")]
+    best = results_table(pd.concat([one, *two]), "cifar10").query("best")
+    assert list(best["metric"]) == ["snip", "grasp"]
+    best = results_table(pd.concat([one, two[0]]), "cifar10").query("best")
+    assert best.empty
+
+
+def test_the_best_are_among_splits_of_equal_evidence_and_never_in_a_smoke_test():
+    real = Evidence("cifar10", 16, 5, "real", "untrained")
+    toy = Evidence("cifar10", 16, 5, "synthetic", "untrained")
+    one = {777: eight(93.0)}
+    rows = [
+        searches("ntk", "snas", {777: eight(95.0)}, split="a", split_evidence=toy),
+        searches("snip", "snas", one, split="b", split_evidence=real),
+        searches("grasp", "snas", {777: eight(92.0)}, split="c", split_evidence=real),
+    ]
+    table = results_table(pd.concat(rows), "cifar10")
+    assert list(table.query("best")["metric"]) == ["snip"]
+    assert cell(table, "ntk", "snas")["notes"] == "split: synthetic"
+    smoke = [searches(name, "snas", one, SMOKE) for name in ("ntk", "snip")]
+    table = results_table(pd.concat(smoke), "cifar10")
+    assert table.query("best").empty
+    assert cell(table, "ntk", "snas")["notes"] == "smoke test"
 
 
 def test_an_incomplete_seed_is_no_result(recorded):
@@ -160,33 +193,40 @@ def test_any_other_seeds_are_as_good():
     assert cell(table, "ntk", "dsnas")["missing_seeds"] == PAPER_SEEDS
 
 
-def test_presets_are_not_mixed_silently():
+def test_searches_with_different_evidence_are_never_in_one_table():
     both = pd.concat(
         [
+            searches("ntk", "snas", {777: eight(91.0), 888: eight(91.0)}, QUICK, demo=True),
             searches("ntk", "snas", {777: eight(93.0)}),
-            searches("ntk", "snas", {777: eight(91.0), 888: eight(91.0)}, "quick"),
         ]
     )
-    mixed = cell(results_table(both, "cifar10"), "ntk", "snas")
-    assert (mixed["presets"], mixed["mixed"], mixed["seeds"]) == ("paper, quick", True, 2)
-    single = cell(results_table(both, "cifar10", preset="quick"), "ntk", "snas")
-    assert (single["presets"], single["mixed"], single["mean"]) == ("quick", False, 91.0)
-    assert single["missing_seeds"] == (999,)
-    table = results_table(both, "cifar10")
-    assert "93.00" not in results_markdown(table)
-    assert "**91.67 ± 0.94**†" in results_markdown(table)
-    assert "† mixes presets or splits: ntk with SNAS (paper, quick, 2 seeds)." in results_markdown(
-        table
-    )
-    assert r"91.67 $\pm$ 0.94}\dag{}" in results_latex(table)
+    strongest = cell(results_table(both, "cifar10"), "ntk", "snas")
+    assert (strongest["mean"], strongest["seeds"]) == (93.0, 1)
+    table = results_table(both, "cifar10", QUICK)
+    quick = cell(table, "ntk", "snas")
+    assert (quick["mean"], quick["std"], quick["seeds"]) == (91.0, 0.0, 2)
+    assert quick["missing_seeds"] == (999,)
+    assert quick["notes"] == "reduced scale, demo"
+    text = results_markdown(table)
+    assert "91.00 ± 0.00 [2 of 3 seeds, reduced scale, demo] (93.71" in text
+    assert "Searches: 8 channels, 1 cell · real images · Quick." in text
+    latex = results_latex(table)
+    assert r"Searches: 8 channels, 1 cell $\cdot$ real images $\cdot$ Quick." in latex
+    assert "reduced scale, demo" in latex and "reduced scale, demo" in results_csv(table)
 
 
-def test_splits_of_one_metric_are_distinguished():
+def test_a_mean_is_over_the_seeds_of_one_split():
     first = searches("ntk", "snas", {777: eight(93.0)}, split="a")
-    second = searches("ntk", "snas", {777: eight(92.0)}, split="b")
+    second = searches("ntk", "snas", {777: eight(92.0), 888: eight(92.0)}, split="b")
     found = cell(results_table(pd.concat([first, second]), "cifar10"), "ntk", "snas")
-    assert (found["mean"], found["seeds"], found["mixed"]) == (92.5, 1, True)
-    unknown = pd.concat([first.iloc[:4], second.iloc[4:]])
+    assert (found["mean"], found["std"], found["seeds"]) == (92.0, 0.0, 2)
+    assert (found["split"], found["other_splits"]) == ("b", 1)
+    toy = Evidence("cifar10", 4, 1, "synthetic", "untrained")
+    better = first.assign(split_evidence=[REAL] * len(first))
+    worse = second.assign(split_evidence=[toy] * len(second))
+    found = cell(results_table(pd.concat([worse, better]), "cifar10"), "ntk", "snas")
+    assert (found["mean"], found["split"]) == (93.0, "a")
+    unknown = pd.concat([first.iloc[:4], second.iloc[4:8]])
     found = cell(results_table(unknown, "cifar10"), "ntk", "snas")
     assert found["seeds"] == 0
 
@@ -227,10 +267,10 @@ def test_another_data_set_is_another_table(recorded):
 
 
 def test_damaged_searches(recorded):
-    with pytest.raises(TableError, match="a column 'preset', got dataset"):
-        results_table(recorded.drop(columns="preset"), "cifar10")
+    with pytest.raises(TableError, match="a column 'evidence', got dataset"):
+        results_table(recorded.drop(columns="evidence"), "cifar10")
     twice = pd.concat([recorded, recorded.iloc[[3]]])
-    with pytest.raises(TableError, match="got two of cifar10, params, snas, 777, paper, S4"):
+    with pytest.raises(TableError, match="got two of cifar10, params, snas, 777, S4"):
         results_table(twice, "cifar10")
 
 
@@ -240,12 +280,12 @@ def test_markdown(recorded):
     assert lines[0] == "| Metric | DARTS-1st | DARTS-2nd | SNAS | DSNAS |"
     assert lines[1] == "| --- | ---: | ---: | ---: | ---: |"
     params = next(line for line in lines if line.startswith("| #params"))
-    assert "**94.20 ± 0.14** (93.91 ± 0.32, +0.29)" in params
+    assert "**94.20 ± 0.14** [3 seeds] (93.91 ± 0.32, +0.29)" in params
     assert "– (94.30 ± 0.09)" in params
     snip = next(line for line in lines if line.startswith("| snip"))
-    assert "**92.00** (**92.17**, −0.17)" in snip
-    assert "Presets: paper, quick." in text
-    assert "Fewer seeds than in the paper: gradnorm with SNAS (paper, 1 seed)." in text
+    assert "92.00 [1 seed] (**92.17**, −0.17)" in snip
+    assert "Searches: 16 channels, 5 cells · real images · Paper." in text
+    assert "Fewer seeds than in the paper: gradnorm with SNAS (1 seed)." in text
     assert "CC BY 4.0" in text
     assert text.endswith("\n")
 
@@ -253,11 +293,11 @@ def test_markdown(recorded):
 def test_contents_of_cells(recorded):
     table = results_table(recorded, "cifar10")
     measured = results_markdown(table, "measured")
-    assert "| #params | – | – | **94.20 ± 0.14** | – |" in measured
+    assert "| #params | – | – | **94.20 ± 0.14** [3 seeds] | – |" in measured
     assert "Published" not in measured
     published = results_markdown(table, "published")
     assert "| #params | 91.88 | 92.71 | 93.91 ± 0.32 | 94.30 ± 0.09 |" in published
-    assert "Presets" not in published
+    assert "Searches:" not in published
     with pytest.raises(UnknownNameError, match="expected one of measured, published, both"):
         results_markdown(table, "none")
 
@@ -266,8 +306,8 @@ def test_latex(recorded):
     text = results_latex(results_table(recorded, "cifar10"))
     assert r"\begin{tabular}{lrrrr}" in text
     assert r"Metric & DARTS-1st & DARTS-2nd & SNAS & DSNAS \\" in text
-    assert r"\textbf{94.20 $\pm$ 0.14} (93.91 $\pm$ 0.32, +0.29)" in text
-    assert r"\textbf{92.00} (\textbf{92.17}, $-$0.17)" in text
+    assert r"\textbf{94.20 $\pm$ 0.14} [3 seeds] (93.91 $\pm$ 0.32, +0.29)" in text
+    assert r"92.00 [1 seed] (\textbf{92.17}, $-$0.17)" in text
     assert r"\#lr &" in text
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert len(rows) == 12
@@ -327,7 +367,7 @@ def test_a_result_is_the_architecture_found_at_the_end(tmp_path, collect):
     table = results_table(frame, "cifar10")
     cell = table[(table["metric"] == "params") & (table["algorithm"] == "snas")].iloc[0]
     assert cell["mean"] == frame["test_accuracy"].max()
-    assert (cell["seeds"], cell["mixed"], cell["missing_seeds"]) == (1, False, (888, 999))
+    assert (cell["seeds"], cell["split"], cell["missing_seeds"]) == (1, "a", (888, 999))
 
 
 def test_a_search_counts_for_every_split_with_its_sub_space(tmp_path, collect):
@@ -346,29 +386,24 @@ def test_the_same_split_counts_once_and_others_are_distinguished(tmp_path, colle
         known("b", "random", HALVES),
         known("c", "random", OTHERS),
     )
-    assert sorted(frame["split"]) == ["1", "1", "2", "2"]
+    assert sorted(frame["split"]) == ["a", "a", "c", "c"]
     table = results_table(frame, "cifar10")
-    assert table[(table["metric"] == "random") & (table["algorithm"] == "snas")]["mixed"].all()
+    row = table[(table["metric"] == "random") & (table["algorithm"] == "snas")].iloc[0]
+    assert (row["other_splits"], row["seeds"]) == (1, 1)
 
 
-def test_names_of_presets_contain_what_else_differs(tmp_path, collect):
+def test_the_evidence_of_searches_contains_all_that_differs(tmp_path, collect):
     keep_search(tmp_path, FULL)
     keep_search(tmp_path, FULL, epochs=3)
-    keep_search(tmp_path, FULL, preset="quick")
-    assert sorted(collect()["preset"]) == [
-        "3 epochs on synthetic images",
-        "quick on synthetic images",
-        "smoke on synthetic images",
-    ]
-
-
-def test_settings_of_one_name_are_distinguished_by_their_family(tmp_path, collect):
-    keep_search(tmp_path, FULL, epochs=3)
     keep_search(tmp_path, FULL, epochs=3, preset="quick")
-    names = sorted(collect()["preset"])
-    assert len(set(names)) == 2
-    assert all(name.startswith("3 epochs on synthetic images ") for name in names)
-    results_table(collect(), "cifar10")
+    keep_search(tmp_path, FULL, preset="quick", synthetic=False)
+    assert sorted(one.label for one in collect()["evidence"]) == [
+        "2 channels, 1 cell · synthetic images · 3 epochs, 64 images, batch size 16",
+        "2 channels, 1 cell · synthetic images · Smoke test",
+        "8 channels, 1 cell · real images · Quick",
+        "8 channels, 1 cell · synthetic images · 3 epochs, 3,200 images",
+    ]
+    assert results_table(collect(), "cifar10")["evidence"].iloc[0].endswith("· Quick")
 
 
 def test_without_searches_all_cells_are_empty(collect):

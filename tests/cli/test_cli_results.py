@@ -51,14 +51,27 @@ def test_forms(fewshot, searched):
     assert r"\begin{tabular}{lrrrr}" in fewshot("results", "--format", "latex").out
     rows = list(csv.DictReader(io.StringIO(fewshot("results", "--format", "csv").out)))
     assert len(rows) == 44
-    assert [row["presets"] for row in rows if row["seeds"] == "1"] == [
-        "smoke on synthetic images"
-    ] * 2
+    measured = [row for row in rows if row["seeds"] == "1"]
+    assert {row["evidence"] for row in measured} == {
+        "2 channels, 1 cell · synthetic images · Smoke test"
+    }
+    assert [row["notes"] for row in measured] == [
+        "smoke test, synthetic",
+        "smoke test, synthetic, split: network unknown",
+    ]
+    assert {row["best"] for row in rows} == {"False"}
 
 
-def test_a_preset_without_searches_leaves_all_cells_empty(fewshot, searched):
-    cells = fewshot("results", "--preset", "paper", "--json").document["cells"]
-    assert {cell["mean"] for cell in cells} == {None}
+def test_one_kind_of_evidence_is_shown_and_the_others_named(fewshot, searched, data_folder):
+    keep_search(data_folder, FULL, preset="quick", synthetic=False)
+    result = fewshot("results", "--json")
+    assert result.document["evidence"] == "8x1-real-untrained-quick"
+    assert [cell["metric"] for cell in result.document["cells"] if cell["seeds"]] == [
+        "no splitting"
+    ]
+    smoke = "2x1-synthetic-untrained-smoke-test"
+    cells = fewshot("results", "--json", "--evidence", smoke).document["cells"]
+    assert sum(cell["seeds"] for cell in cells) == 2
 
 
 @pytest.mark.parametrize(
@@ -69,6 +82,7 @@ def test_a_preset_without_searches_leaves_all_cells_empty(fewshot, searched):
         (["--show", "all"], "expected one of measured, published, both"),
         (["--accuracy", "test"], "test"),
         (["--table", "nowhere"], "nowhere"),
+        (["--evidence", "all"], "expected one of none, as nothing was recorded"),
     ],
 )
 def test_errors_are_reported_in_one_line(fewshot, arguments, words):
@@ -91,6 +105,19 @@ def only_splits(monkeypatch, tmp_path):
     for run in first_splits():
         shutil.copytree(run.path, tmp_path / "demo" / "runs" / run.run_id)
     monkeypatch.setenv("FEWSHOT_DEMO_DIR", str(tmp_path / "demo"))
+
+
+def test_splits_with_different_evidence_are_in_no_figure_together(fewshot, demo, tmp_path):
+    splits = [run for run in list_runs(DEMO) if run.run_id.startswith("split-snip")]
+    trained = next(run for run in splits if run.request().network.checkpoint)
+    untrained = next(run for run in splits if not run.request().network.checkpoint)
+    runs = ["--run", untrained.run_id, "--run", trained.run_id]
+    figure = ["--figure", tmp_path / "gains.html"]
+    said = fewshot("analyse", *runs, *figure).complaint
+    assert "equal evidence in one figure, got 16x5-real-untrained, 16x5-real-trained" in said
+    assert not (tmp_path / "gains.html").exists()
+    document = fewshot("analyse", *runs, "--json").document
+    assert [split["notes"] for split in document["splits"]] == [[], ["trained weights"]]
 
 
 def first_splits():

@@ -58,29 +58,43 @@ def test_results_are_next_to_the_published_ones(searched: Path, open_page: Open)
         for run in list_runs(searched)
         if run.run_id.startswith("search")
     ]
-    assert table.loc["#params", "SNAS"] == f"{means[ends].max():.2f} (1 of 3 seeds)"
+    notes = "[1 of 3 seeds, smoke test, synthetic, split: smoke test]"
+    assert table.loc["#params", "SNAS"] == f"{means[ends].max():.2f} {notes}"
     assert table.loc["#params", "SNAS paper"] == "93.91 ± 0.32"
     assert "Δ SNAS" not in table
     assert any("another scale" in text.value for text in page.warning)
-    assert page.selectbox(key="results_preset").value == "smoke on synthetic images"
+    shown = "2 channels, 1 cell · synthetic images · Smoke test · smoke test · synthetic"
+    assert shown in [caption.value for caption in page.caption]
 
 
-def test_presets_are_distinguished(searched: Path, open_page: Open):
+def test_searches_with_equal_evidence_are_shown_at_a_time(searched: Path, open_page: Open):
     tree = folder_of(searched, "params").tree()
     assert tree is not None
-    keep_searches(searched, tree.leaves, 888, epochs=3)
+    keep_searches(searched, tree.leaves, 888, epochs=3, preset="quick", synthetic=False)
     page = open_page(SCRIPT)
-    assert page.selectbox(key="results_preset").options == [
-        "3 epochs on synthetic images",
-        "smoke on synthetic images",
-        "all",
+    chooser = page.selectbox(key="protocol")
+    assert chooser.options == [
+        "8 channels, 1 cell · real images · 3 epochs, 3,200 images (8 searches)",
+        "2 channels, 1 cell · synthetic images · Smoke test (8 searches)",
     ]
-    assert "(1 of 3 seeds)" in grid(page).loc["#params", "SNAS"]
-    page.selectbox(key="results_preset").set_value("all").run()
-    assert "† (2 of 3 seeds)" in grid(page).loc["#params", "SNAS"]
-    assert any("† mixes presets or splits" in text.value for text in page.caption)
-    page = open_page(SCRIPT, results_preset="all", cell="params/snas")
-    assert any("mixes different presets" in text.value for text in page.warning)
+    assert "[1 of 3 seeds, reduced scale, split: smoke test]" in grid(page).loc["#params", "SNAS"]
+    chooser.set_value("2x1-synthetic-untrained-smoke-test").run()
+    assert "[1 of 3 seeds, smoke test, synthetic" in grid(page).loc["#params", "SNAS"]
+    assert page.query_params["protocol"] == "2x1-synthetic-untrained-smoke-test"
+
+
+def test_a_synthetic_split_or_another_preset_fills_no_cell(
+    split_data: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
+):
+    keep_search(split_data, SubSpace.full(), epochs=50, preset="quick", synthetic=False)
+    page = open_page(SCRIPT, cell="gradnorm/snas")
+    assert "by gradnorm that these searches may fill the cell with" in "".join(
+        text.value for text in page.markdown
+    )
+    assert not [button for button in page.button if button.key == "start"]
+    assert not [control for control in page.get("button_group") if control.key == "preset"]
+    said = [caption.value for caption in page.caption]
+    assert any("8 channels, 1 cell · real images · 50 epochs, 3,200 images" in t for t in said)
 
 
 def test_a_cell_lists_missing_searches_and_starts_them(
@@ -134,7 +148,7 @@ def test_test_accuracies_have_a_difference(searched: Path, open_page: Open, tmp_
     commands = "\n".join(code.value for code in page.code)
     assert (
         "fewshot results --dataset cifar10 --accuracy test --table made "
-        '--preset "smoke on synthetic images"'
+        "--evidence 2x1-synthetic-untrained-smoke-test"
     ) in commands
 
 
