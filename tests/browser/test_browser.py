@@ -127,6 +127,26 @@ def test_a_choice_stays_on_the_way_to_another_page(visit: Visit):
     expect(page.get_by_text("No split of CIFAR-100 is finished yet")).to_be_visible()
 
 
+def test_back_and_forward_restore_the_data_set(visit: Visit):
+    page = visit("/")
+    first, other = re.compile(r"/\?dataset=cifar10(&|$)"), re.compile(r"/\?dataset=cifar100(&|$)")
+    page.wait_for_url(first)
+    data_set = page.get_by_test_id("stSidebar").get_by_label("Data set").first
+    data_set.click()
+    page.get_by_role("option", name="CIFAR-100").click()
+    page.wait_for_url(other)
+    follow(page, "Distributions")
+    page.wait_for_url("**/Distributions?dataset=cifar100*")
+    for move, url, label in (
+        (page.go_back, other, "CIFAR-100"),
+        (page.go_back, first, "CIFAR-10"),
+        (page.go_forward, other, "CIFAR-100"),
+    ):
+        move()
+        page.wait_for_url(url)
+        expect(page.get_by_test_id("stSidebar").get_by_role("combobox").first).to_have_value(label)
+
+
 def test_the_form_is_usable_by_keyboard(visit: Visit):
     page = visit(f"/Split?metric=%23params&{SMALL}&seed=1")
     start = page.get_by_role("button", name="Start")

@@ -327,7 +327,7 @@ def test_a_trained_supernet_can_be_inherited(empty_data: Path, open_page: Open, 
 
 
 def test_a_checkpoint_that_is_missing_is_refused(empty_data: Path, open_page: Open):
-    page = open_search(open_page, where="whole", weights="from a file")
+    page = open_search(open_page, where="whole", weights="file")
     assert page.button(key="start").disabled
     page.text_input(key="inherit").set_value("/nowhere/weights.pt").run()
     assert "/nowhere/weights.pt" in page.error[0].value
