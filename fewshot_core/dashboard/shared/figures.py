@@ -27,7 +27,7 @@ from fewshot_core.analysis import (
     report_frame,
 )
 from fewshot_core.bench import TableInfo
-from fewshot_core.dashboard.shared.controls import SEPARATOR, choose_one, offer_download
+from fewshot_core.dashboard.shared.controls import SEPARATOR, choose_one, offer_download, plain
 from fewshot_core.dashboard.shared.evidence import split_notes
 from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.sidebar import View
@@ -182,10 +182,10 @@ def show_source(
     frame: pd.DataFrame | None = None,
     figure: go.Figure | None = None,
 ) -> None:
-    """Write the muted line under a figure, with its command, and its numbers as a download."""
-    line, button = st.columns([12, 1], vertical_alignment="center")
-    line.caption(SEPARATOR.join(parts))
-    with button.popover("", icon=":material/terminal:", help="Reproduce this"):
+    """Offer where a figure comes from: its parts, its command, and its numbers as a download."""
+    text = "Where this comes from, and how to reproduce it"
+    with st.popover("", icon=":material/info:", help=text, type="tertiary"):
+        st.caption(plain(SEPARATOR.join(parts)))
         st.caption("Reproduce it with:")
         st.code(in_data_folder(command, data_dir()), language="bash", wrap_lines=True)
         if frame is not None:
@@ -250,7 +250,7 @@ def _analyse(view: View, table: TableInfo, splits: Sequence[SplitInView]) -> str
 
 
 def show_split_source(split: SplitInView, key: str) -> None:
-    """Write the muted line under a figure that shows only a split."""
+    """Offer the source of a figure that shows only a split."""
     command = split_command(split.request) if split.request else "fewshot doctor"
     show_source(split_source(split), command, key)
 
@@ -258,7 +258,7 @@ def show_split_source(split: SplitInView, key: str) -> None:
 def show_view_source(
     view: View, key: str, frame: pd.DataFrame | None = None, figure: go.Figure | None = None
 ) -> None:
-    """Write the muted line under a figure of accuracies inside a split."""
+    """Offer the source of a figure of accuracies inside a split."""
     parts = accuracy_source(view) + (split_source(view.split) if view.split else [])
     show_source(parts, analyse_command(view, view.split), key, frame, figure)
 
@@ -307,7 +307,7 @@ def noted_reports(splits: Sequence[SplitInView], evaluator: SplitEvaluator) -> p
 def show_splits_source(
     view: View, evaluator: SplitEvaluator, splits: Sequence[SplitInView], key: str
 ) -> None:
-    """Write the muted line under a figure of several splits, with their reports as a download."""
+    """Offer the source of a figure of several splits, with their reports as a download."""
     command = "fewshot doctor"
     if view.table is not None:
         command = f"{_analyse(view, view.table, splits)} --figure information-gain.html"
