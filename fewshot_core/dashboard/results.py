@@ -102,7 +102,7 @@ def _table(
 
 def _choose(found: pd.DataFrame) -> tuple[Evidence | None, str]:
     """Choose which searches are shown, and what the cells show."""
-    left, right = st.columns([2, 1])
+    left, right = st.columns(2)
     runs = found.drop_duplicates("run_id")
     groups = group_by_evidence(zip(runs["run_id"], runs["evidence"], strict=True))
     with left:
