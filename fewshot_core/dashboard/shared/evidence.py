@@ -76,6 +76,5 @@ def verdict(evidence: Evidence, splits: Sequence[SplitInView], reports: pd.DataF
     notes += ["demo"] * all(split.demo for split in splits)
     one_seed = max(Counter(split.name for split in splits).values(), default=0) == 1
     notes += ["one seed each" if len(splits) > 1 else "one seed"] * one_seed
-    return f"({', '.join(notes)}) " * bool(notes) + (
-        conclusion(reports) if evidence.conclusive else NO_VERDICT
-    )
+    found = conclusion(reports) if evidence.conclusive else NO_VERDICT
+    return f"{found} ({', '.join(notes)})" if notes else found
