@@ -188,7 +188,7 @@ def test_panels_of_the_form_stay_open_when_the_metric_changes(visit: Visit):
 def test_nothing_is_cut_at_any_width(visit: Visit, screenshot: Screenshot):
     page = visit("/Split")
     page.set_viewport_size({"width": 1280, "height": 3000})
-    table = page.locator(".st-key-split_sub_spaces .dvn-scroller")
+    table = page.locator('[class*="st-key-split_sub_spaces"] .dvn-scroller')
     expect(table).to_have_js_property("scrollWidth", table.evaluate("table => table.clientWidth"))
     page.set_viewport_size({"width": 960, "height": 540})  # 200% of 1920
     page.wait_for_timeout(1000)
@@ -198,12 +198,6 @@ def test_nothing_is_cut_at_any_width(visit: Visit, screenshot: Screenshot):
     page.set_viewport_size({"width": 390, "height": 844})
     page.locator(".modebar").first.wait_for(state="attached")
     expect(page.locator(".modebar").first).to_be_hidden()
-    page.goto(page.url.replace("Split", "Halving"))
-    page.set_viewport_size({"width": 960, "height": 540})
-    numbers = page.locator("[data-testid=stMetricValue] > *")
-    numbers.first.wait_for()
-    cut = "all => all.filter(number => number.scrollWidth > number.clientWidth).length"
-    assert numbers.evaluate_all(cut) == 0
 
 
 def test_every_chart_has_a_text_alternative(visit: Visit):

@@ -88,3 +88,9 @@ def test_a_link_shows_the_same_replay_in_the_dark(visit: Visit, screenshot: Scre
     page.wait_for_timeout(1500)
     expect(page.get_by_test_id("stException")).to_have_count(0)
     screenshot(page, "halving-dark")
+
+    page.set_viewport_size({"width": 960, "height": 540})  # 200% of 1920
+    numbers = page.locator("[data-testid=stMetricValue] > *")
+    numbers.first.wait_for()
+    cut = "all => all.filter(number => number.scrollWidth > number.clientWidth).length"
+    assert numbers.evaluate_all(cut) == 0

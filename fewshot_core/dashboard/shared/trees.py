@@ -192,7 +192,7 @@ def show_sub_spaces(
     enrichment = "Share of the top over share of the space; 1 for a random sub-space"
     bar = ProgressColumn(
         format="%.1f%%",
-        width=90 if narrow else 130,
+        width=80 if narrow else 130,
         min_value=0,
         max_value=max(1.0, float(of_top.max(skipna=True) or 0.0)),
         help=f"Share of the {top_label} that is in this sub-space",
@@ -200,7 +200,7 @@ def show_sub_spaces(
     top, share = f"Architectures of the {top_label}", "Share of all 15,625 architectures"
     rank = "Rank of its best in the whole space"
     columns: dict[str, Any] = {
-        "sub-space": (described["sub_space"], TextColumn(width=70)),
+        "sub-space": (described["sub_space"], TextColumn(width=60)),
         "size": (described["size"], numbers("localized", "Architectures in it", 60)),
         "top": (described["top_count"], numbers("%d", top, 60, top_label)),
         "of the top": (of_top, bar),
