@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import settings
 
 # Waiting threads sleep, as in the processes of runs.
@@ -15,3 +16,18 @@ os.environ.setdefault("FEWSHOT_DEMO_DIR", "")
 # A busy machine is no failure.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session")
+def write_search_configs():
+    """Write the search configurations of a split into a new folder."""
+    from fewshot_core.splitting.search_configs import search_configs
+
+    def write(folder, split):
+        folder.mkdir(parents=True)
+        files = search_configs(split)
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        return [folder / name for name in files]
+
+    return write

@@ -324,12 +324,7 @@ class BackwardPass:
                 for number, size in zip(link.convolutions, sizes, strict=True)
             ]
             kernel = torch.stack(kernels).sum(0)
-            inputs, _, _ = _convolution_backward(
-                gradient, features, kernel, None, [1, 1], [padding] * 2, [1, 1], False, [0, 0], 1,
-                [True, False, False],
-            )  # fmt: skip
-            before = self._convolved[link.source]
-            self._convolved[link.source] = inputs if before is None else before.add_(inputs)
+            self._through(kernel, link.source, gradient, [True, False, False])
             found = per_sample_gradients(gradient, features, kernel.shape, padding=padding)
             for number, size in zip(link.convolutions, sizes, strict=True):
                 here = slice(padding - size // 2, padding + size // 2 + 1)
@@ -350,14 +345,21 @@ class BackwardPass:
             return
         slopes = per_channel(self._sums[number][1] * self._slopes[number])
         through = torch.addcmul(gradient, self.saved.centred[number], slopes, out=self._scratch)
-        kernel = self._kernels[number]
+        self._found[number] = self._through(self._kernels[number], source, through, mask)
+
+    def _through(
+        self, kernel: Tensor, source: int, gradient: Tensor, mask: list[bool]
+    ) -> Tensor | None:
+        """Send a gradient back through a convolution of a node; return that of the kernel."""
         padding = [kernel.shape[-1] // 2] * 2
-        inputs, self._found[number], _ = _convolution_backward(
-            through, self.saved.rectified[source], kernel, None,
+        inputs, of_kernel, _ = _convolution_backward(
+            gradient, self.saved.rectified[source], kernel, None,
             [1, 1], padding, [1, 1], False, [0, 0], 1, mask,
         )  # fmt: skip
         before = self._convolved[source]
         self._convolved[source] = inputs if before is None else before.add_(inputs)
+        found: Tensor | None = of_kernel
+        return found
 
     def _pass_on(self, link: Link, gradient: Tensor) -> None:
         """Take to a link's source the gradient of what it passes on without convolving it."""

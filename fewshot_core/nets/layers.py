@@ -95,7 +95,7 @@ def per_sample_gradients(
         Shape (B, *shape).
     """
     samples, outputs = gradient.shape[:2]
-    found: Tensor = conv2d_weight(  # type: ignore[no-untyped-call]
+    found: Tensor = conv2d_weight(
         features.reshape(1, -1, *features.shape[2:]),
         (samples * outputs, *shape[1:]),
         gradient.reshape(1, -1, *gradient.shape[2:]),

@@ -31,7 +31,6 @@ from fewshot_core.errors import SpaceError, TableError
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import TreeOptions
 from fewshot_core.splitting.files import write_masks
-from fewshot_core.splitting.search_configs import search_configs
 from fewshot_core.splitting.tree import NamedSplit
 
 GAINS = {
@@ -512,16 +511,8 @@ def analyse(tmp_path, monkeypatch, capsys):
     return run
 
 
-def write_search_configs(folder, split):
-    folder.mkdir(parents=True)
-    files = search_configs(split)
-    for name, text in files.items():
-        (folder / name).write_text(text)
-    return [folder / name for name in files]
-
-
 @pytest.mark.parametrize("form", ["masks", "folder"])
-def test_splits_are_evaluated_in_every_form(analyse, tmp_path, form):
+def test_splits_are_evaluated_in_every_form(analyse, tmp_path, form, write_search_configs):
     path = tmp_path / "split"
     if form == "masks":
         write_masks(path, [SPLIT])
@@ -542,7 +533,7 @@ def test_the_informativeness_is_printed(analyse, tmp_path):
     assert "information gain 0.0159 bits, 95.9% of the best tree, percentile 100.0 of" in words
 
 
-def test_a_split_that_does_not_say_its_data_set_needs_one(analyse, tmp_path):
+def test_a_split_that_does_not_say_its_data_set_needs_one(analyse, tmp_path, write_search_configs):
     write_search_configs(tmp_path / "own", SPLIT)
     for path in (tmp_path / "own").iterdir():
         path.write_text(path.read_text().replace("dataset: cifar10\n", ""))
@@ -552,7 +543,9 @@ def test_a_split_that_does_not_say_its_data_set_needs_one(analyse, tmp_path):
     assert json.loads(out)["splits"][0]["dataset"] == "cifar100"
 
 
-def test_an_incomplete_folder_is_refused_with_the_architectures_counted(analyse, tmp_path):
+def test_an_incomplete_folder_is_refused_with_the_architectures_counted(
+    analyse, tmp_path, write_search_configs
+):
     write_search_configs(tmp_path / "own", SPLIT)[0].unlink()
     out, err = analyse("--masks", tmp_path / "own")
     assert out is None and "params on cifar10" in err and "125 are missing" in err

@@ -32,14 +32,6 @@ HALVES = tuple(SubSpace.full().keep(0, group) for group in ((0, 1), (2, 3, 4)))
 SPLIT = NamedSplit("params", "cifar10", HALVES)
 
 
-def write_search_configs(folder, split):
-    folder.mkdir(parents=True)
-    files = search_configs(split)
-    for name, text in files.items():
-        (folder / name).write_text(text)
-    return [folder / name for name in files]
-
-
 @pytest.fixture
 def published():
     if not PUBLISHED.exists():
@@ -47,7 +39,7 @@ def published():
     return read_splits(PUBLISHED)
 
 
-def test_published_splits_go_through_every_form(published, tmp_path):
+def test_published_splits_go_through_every_form(published, tmp_path, write_search_configs):
     assert len(published) == 9
     write_masks(tmp_path / "masks.json", published)
     assert read_splits(tmp_path / "masks.json") == published
@@ -73,14 +65,16 @@ def test_the_output_of_the_command_is_a_tree_too(random_tree, tmp_path):
     assert split.dataset is None and split.tree == random_tree
 
 
-def test_a_split_of_a_tree_can_be_written_in_every_form(random_tree, tmp_path):
+def test_a_split_of_a_tree_can_be_written_in_every_form(
+    random_tree, tmp_path, write_search_configs
+):
     split = NamedSplit("random", "cifar10", tuple(random_tree.leaves), random_tree)
     write_masks(tmp_path / "masks.json", [split])
     write_search_configs(tmp_path / "folder", split)
     assert read_splits(tmp_path / "masks.json") == read_splits(tmp_path / "folder") == [split]
 
 
-def test_a_folder_is_one_split_besides_other_files(tmp_path):
+def test_a_folder_is_one_split_besides_other_files(tmp_path, write_search_configs):
     write_search_configs(tmp_path / "own", SPLIT)
     (tmp_path / "own" / "README.md").write_text("nothing")
     assert read_splits(tmp_path / "own") == [SPLIT]
@@ -92,7 +86,9 @@ def test_a_folder_is_one_split_besides_other_files(tmp_path):
         read_splits(tmp_path / "own")
 
 
-def test_a_split_is_called_like_its_folder_where_its_files_do_not_say(tmp_path, monkeypatch):
+def test_a_split_is_called_like_its_folder_where_its_files_do_not_say(
+    tmp_path, monkeypatch, write_search_configs
+):
     folder = tmp_path / "nb201_gm_darts_cifar10"
     for path in write_search_configs(folder, SPLIT):
         lines = path.read_text().splitlines()
@@ -103,7 +99,7 @@ def test_a_split_is_called_like_its_folder_where_its_files_do_not_say(tmp_path, 
     assert read_splits(Path()) == [split]
 
 
-def test_nothing_is_written_outside_the_folder(tmp_path):
+def test_nothing_is_written_outside_the_folder(tmp_path, write_search_configs):
     split = NamedSplit("../../evil/\0name", "cifar10", HALVES)
     files = write_search_configs(tmp_path / "a" / "b", split)
     assert {path.parent for path in files} == {tmp_path / "a" / "b"}
