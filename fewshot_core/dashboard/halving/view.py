@@ -197,9 +197,10 @@ def _show_replay(table: Curves, choice: Choice, end: int, found_title: str) -> N
             st.rerun()
     figure = st.container()
     button, slider = st.columns([1, 5], vertical_alignment="bottom")
-    label, icon = ("Pause", "pause") if playing else ("Play", "play_arrow")
-    if button.button(label, key="play", icon=f":material/{icon}:", width="stretch"):
-        _play(stops)
+    label = "Pause" if playing else "Play"
+    icon = ":material/pause:" if playing else ":material/play_arrow:"
+    # By a callback: where it pauses, the replay must not move on first.
+    if button.button(label, key="play", icon=icon, width="stretch", on_click=_play, args=(stops,)):
         st.rerun()
     drop_outside(_EPOCH, stops[0], end)
     epoch = stops[0]
