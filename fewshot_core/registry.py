@@ -1,13 +1,16 @@
 """Registries of named records, with records of other packages found by entry points.
 
-A package adds a metric or a search algorithm without touching this one. Its ``pyproject.toml``
-names a record::
+A package adds a metric, a search algorithm or a search space without touching this one. Its
+``pyproject.toml`` names a record::
 
     [project.entry-points."fewshot.metrics"]
     largest_weight = "my_package.largest_weight:LARGEST_WEIGHT"
 
     [project.entry-points."fewshot.algorithms"]
     likeliest = "my_package.likeliest:LIKELIEST"
+
+    [project.entry-points."fewshot.spaces"]
+    small_cnn = "my_package.small_cnn:SMALL_CNN"
 
 The record carries the code. Its module is imported whenever the app starts, so it should import
 PyTorch locally, inside the functions that use it. Instead of a record an entry point may name a
@@ -84,7 +87,8 @@ class Registry(Generic[T]):
         return name in self._all()
 
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+"""The names of records of other packages, since run folders are named after them."""
 
 
 class PluginRegistry(Registry[T]):
@@ -153,7 +157,7 @@ class PluginRegistry(Registry[T]):
         if not isinstance(record, self._record_type):
             wanted = self._record_type.__name__
             raise TypeError(f"expected a record of {wanted}, got {type(record).__name__}")
-        if not _NAME.fullmatch(record.name):
+        if not NAME_PATTERN.fullmatch(record.name):
             raise ValueError(
                 "expected a name of letters, digits, hyphens and underscores, since run folders "
                 f"are named after it, got {record.name!r}"

@@ -1,4 +1,4 @@
-"""The NAS-Bench-201 search space: operations, edges, architectures and sub-spaces."""
+"""Search spaces, architectures and sub-spaces; NAS-Bench-201 is the default everywhere."""
 
 from fewshot_core.space.architecture import (
     ARCHITECTURE_COUNT,
@@ -9,16 +9,38 @@ from fewshot_core.space.architecture import (
     edge_label,
     operation_set_label,
 )
-from fewshot_core.space.sub_space import SubSpace, check_partition
+from fewshot_core.space.search_space import KINDS, Decision, SearchSpace, Task
+from fewshot_core.space.spaces import (
+    NAS_BENCH_201,
+    SPACES,
+    get_space,
+    list_spaces,
+    read_space,
+    space_path,
+    store_space,
+)
+from fewshot_core.space.sub_space import SubSpace, check_partition, space_of
 
 __all__ = [
     "ARCHITECTURE_COUNT",
     "EDGES",
+    "KINDS",
+    "NAS_BENCH_201",
     "OPERATIONS",
     "OPERATION_LABELS",
+    "SPACES",
     "Architecture",
+    "Decision",
+    "SearchSpace",
     "SubSpace",
+    "Task",
     "check_partition",
     "edge_label",
+    "get_space",
+    "list_spaces",
     "operation_set_label",
+    "read_space",
+    "space_of",
+    "space_path",
+    "store_space",
 ]

@@ -1,70 +1,70 @@
-"""Sub-spaces: which operations are enabled on each edge."""
+"""Sub-spaces: which operations are enabled for each decision."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
-import numpy.typing as npt
 
 from fewshot_core.errors import SpaceError
-from fewshot_core.space.architecture import (
-    ARCHITECTURE_COUNT,
-    EDGES,
-    OPERATIONS,
-    Architecture,
-    edge_label,
-)
-
-_FULL = tuple(range(len(OPERATIONS)))
+from fewshot_core.space.architecture import Architecture
+from fewshot_core.space.search_space import Indices, SearchSpace
+from fewshot_core.space.spaces import NAS_BENCH_201, get_space
 
 
 @dataclass(frozen=True)
 class SubSpace:
-    """The architectures that use only enabled operations on every edge.
+    """The architectures that use only enabled operations.
 
-    ``enabled`` has their numbers for each of the six edges, ascending. Raises SpaceError if an edge
-    has none, or the numbers are not valid.
+    ``enabled`` has their numbers for each decision of the space, ascending. Raises SpaceError if a
+    decision has none, or the numbers are not valid.
     """
 
     enabled: tuple[tuple[int, ...], ...]
+    space: SearchSpace = field(default=NAS_BENCH_201, repr=False)
 
     def __post_init__(self) -> None:
-        if len(self.enabled) != len(EDGES):
+        shape = self.space.shape
+        if len(self.enabled) != len(shape):
             raise SpaceError(
-                f"expected the operations of {len(EDGES)} edges, got {len(self.enabled)}"
+                f"expected the operations of {len(shape)} {self.space.noun}s, "
+                f"got {len(self.enabled)}"
             )
-        for edge, operations in enumerate(self.enabled):
-            valid = bool(operations) and set(operations) <= set(_FULL)
+        for number, (operations, count) in enumerate(zip(self.enabled, shape, strict=True)):
+            valid = bool(operations) and set(operations) <= set(range(count))
             if not valid or list(operations) != sorted(set(operations)):
                 raise SpaceError(
-                    f"edge {edge_label(edge)}: expected at least one operation number from 0 to "
-                    f"{len(OPERATIONS) - 1}, in ascending order, got {operations!r}"
+                    f"{_label(self.space, number)}: expected at least one operation number from 0 "
+                    f"to {count - 1}, in ascending order, got {operations!r}"
                 )
 
     @classmethod
-    def full(cls) -> "SubSpace":
-        """Return the whole space of 15,625 architectures."""
-        return cls((_FULL,) * len(EDGES))
+    def full(cls, space: SearchSpace | str = NAS_BENCH_201) -> "SubSpace":
+        """Return the whole space."""
+        found = get_space(space)
+        return cls(tuple(tuple(range(count)) for count in found.shape), found)
 
     @classmethod
-    def from_rows(cls, rows: Sequence[str]) -> "SubSpace":
-        """Read six strings, one per edge; character j is 1 where operation j is enabled.
+    def from_rows(cls, rows: Sequence[str], space: SearchSpace | str = NAS_BENCH_201) -> "SubSpace":
+        """Read a string for each decision; character j is 1 where operation j is enabled.
 
-        Raises SpaceError if there are not six rows of five characters 0 or 1, or one is all 0.
+        Raises SpaceError if there is not one row for each, one is not as long as its decision has
+        operations, has other characters than 0 and 1, or is all 0.
         """
-        if isinstance(rows, str) or not isinstance(rows, Sequence) or len(rows) != len(EDGES):
+        found = get_space(space)
+        count = len(found.decisions)
+        if isinstance(rows, str) or not isinstance(rows, Sequence) or len(rows) != count:
             raise SpaceError(
-                f"expected {len(EDGES)} rows, one for each edge, like '01110', got {rows!r}"
+                f"expected {count} rows, one for each {found.noun}, like '01110', got {rows!r}"
             )
-        return cls(tuple(_read_row(edge, row) for edge, row in enumerate(rows)))
+        return cls(tuple(_read_row(found, *item) for item in enumerate(rows)), found)
 
     @property
     def rows(self) -> list[str]:
-        """Six strings, one per edge; character j is 1 where operation j is enabled."""
+        """A string for each decision; character j is 1 where operation j is enabled."""
         return [
-            "".join("1" if operation in operations else "0" for operation in _FULL)
-            for operations in self.enabled
+            "".join("1" if operation in operations else "0" for operation in range(count))
+            for operations, count in zip(self.enabled, self.space.shape, strict=True)
         ]
 
     @property
@@ -73,33 +73,38 @@ class SubSpace:
         return prod(len(operations) for operations in self.enabled)
 
     def keep(self, edge: int, operations: Iterable[int]) -> "SubSpace":
-        """Return the sub-space in which ``edge`` keeps only the given operations.
+        """Return the sub-space in which a decision keeps only the given operations.
 
-        Raises SpaceError if the edge does not exist, no operation is given, or one of them is not
-        enabled here.
+        ``edge`` is its number. Raises SpaceError if it does not exist, no operation is given, or
+        one of them is not enabled here.
         """
-        if edge not in range(len(EDGES)):
-            raise SpaceError(f"expected an edge from 0 to {len(EDGES) - 1}, got {edge!r}")
+        last, noun = len(self.enabled) - 1, self.space.noun
+        if edge not in range(last + 1):
+            raise SpaceError(
+                f"expected a{'n' * (noun == 'edge')} {noun} from 0 to {last}, got {edge!r}"
+            )
         kept = tuple(sorted(set(operations)))
         missing = [operation for operation in kept if operation not in self.enabled[edge]]
         if missing or not kept:
             raise SpaceError(
-                f"edge {edge_label(edge)} has the operations {list(self.enabled[edge])}: expected "
-                f"at least one of them to keep, got {list(kept)}"
+                f"{_label(self.space, edge)} has the operations {list(self.enabled[edge])}: "
+                f"expected at least one of them to keep, got {list(kept)}"
             )
-        return SubSpace((*self.enabled[:edge], kept, *self.enabled[edge + 1 :]))
+        return SubSpace((*self.enabled[:edge], kept, *self.enabled[edge + 1 :]), self.space)
 
     def contains(self, other: "SubSpace") -> bool:
         """Whether every architecture of ``other`` is also in this sub-space."""
+        if self.space != other.space:
+            return False
         pairs = zip(self.enabled, other.enabled, strict=True)
         return all(set(theirs) <= set(ours) for ours, theirs in pairs)
 
-    def architecture_indices(self) -> npt.NDArray[np.int64]:
+    def architecture_indices(self) -> Indices:
         """Return the indices of all architectures, ascending; int64, shape (size,)."""
         indices = np.zeros(1, dtype=np.int64)
-        for operations in self.enabled:
+        for operations, count in zip(self.enabled, self.space.shape, strict=True):
             digits = np.array(operations, dtype=np.int64)
-            indices = (indices[:, None] * len(OPERATIONS) + digits).reshape(-1)
+            indices = (indices[:, None] * count + digits).reshape(-1)
         return indices
 
     def __contains__(self, architecture: Architecture) -> bool:
@@ -107,34 +112,53 @@ class SubSpace:
         return all(operation in operations for operation, operations in pairs)
 
 
+def space_of(leaves: Sequence[SubSpace]) -> SearchSpace:
+    """The space of some sub-spaces, NAS-Bench-201 where there are none.
+
+    Raises SpaceError if they are of several.
+    """
+    spaces = list(dict.fromkeys(leaf.space for leaf in leaves)) or [NAS_BENCH_201]
+    if len(spaces) > 1:
+        names = ", ".join(space.name for space in spaces)
+        raise SpaceError(f"expected sub-spaces of one search space, got {names}")
+    return spaces[0]
+
+
 def check_partition(leaves: Sequence[SubSpace]) -> None:
-    """Check that sub-spaces cover all 15,625 architectures exactly once.
+    """Check that sub-spaces cover all architectures of their space exactly once.
 
     Raises:
         SpaceError: If an architecture is missing or in more than one; the message names the first.
     """
-    counts = np.zeros(ARCHITECTURE_COUNT, dtype=np.int64)
+    space = space_of(leaves)
+    counts = np.zeros(space.size, dtype=np.int64)
     for leaf in leaves:
         counts[leaf.architecture_indices()] += 1
     wrong = np.flatnonzero(counts != 1)
     if wrong.size:
         first = int(wrong[0])
         raise SpaceError(
-            f"expected sub-spaces that cover all {ARCHITECTURE_COUNT:,} architectures once: "
+            f"expected sub-spaces that cover all {space.size:,} architectures once: "
             f"{int((counts == 0).sum()):,} are missing and {int((counts > 1).sum()):,} are in more "
-            f"than one; the first, {Architecture.from_index(first).to_string()}, is in "
-            f"{int(counts[first])}"
+            f"than one; the first, {space.format(first)}, is in {int(counts[first])}"
         )
 
 
-def _read_row(edge: int, row: str) -> tuple[int, ...]:
-    if not isinstance(row, str) or len(row) != len(OPERATIONS) or set(row) - set("01"):
+def _label(space: SearchSpace, number: int) -> str:
+    """Name of a decision for messages: "edge 2<-0"."""
+    name = space.decisions[number].name
+    return f"edge {name}" if space.edges else name
+
+
+def _read_row(space: SearchSpace, number: int, row: str) -> tuple[int, ...]:
+    operations = space.decisions[number].operations
+    if not isinstance(row, str) or len(row) != len(operations) or set(row) - set("01"):
         raise SpaceError(
-            f"edge {edge_label(edge)}: expected {len(OPERATIONS)} characters 0 or 1, one for each "
-            f"of {', '.join(OPERATIONS)}, got {row!r}"
+            f"{_label(space, number)}: expected {len(operations)} characters 0 or 1, one for each "
+            f"of {', '.join(operations)}, got {row!r}"
         )
     if "1" not in row:
         raise SpaceError(
-            f"edge {edge_label(edge)}: expected at least one enabled operation, got {row!r}"
+            f"{_label(space, number)}: expected at least one enabled operation, got {row!r}"
         )
     return tuple(operation for operation, mark in enumerate(row) if mark == "1")

@@ -286,3 +286,23 @@ def test_an_option_of_another_algorithm_does_not_count(name):
     others = {option for info in ALGORITHMS for option in info.options} - own
     assert options_of_others(name) == others
     assert not options_of_others(name) & own
+
+
+def test_a_package_adds_a_search_space(package):
+    package.install(
+        {"chain": "mine:CHAIN"},
+        "fewshot.spaces",
+        mine="""
+        from fewshot_core.space import Decision, SearchSpace, Task
+
+        CHAIN = SearchSpace(
+            "chain", "Chain", (Decision("a", ("x", "y")), Decision("b", ("x", "y", "z"))),
+            (Task("toy"),),
+        )
+        """,
+    )
+    code = (
+        "from fewshot_core.space import SubSpace, list_spaces;"
+        "print(list_spaces()[-1], SubSpace.full('chain').rows)"
+    )
+    assert package.python("-c", code) == "chain ['11', '111']\n"
