@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ import streamlit as st
 from streamlit.column_config import NumberColumn
 from streamlit.runtime.state import get_session_state
 from streamlit.runtime.uploaded_file_manager import UploadedFile
+from streamlit.typing import DataframeState
 
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
@@ -138,11 +140,24 @@ def show_table(
 ) -> Any:
     """Draw a table, with the configuration of some columns, and return what is selected in it.
 
-    Settings are those of ``st.dataframe``.
+    Settings are those of ``st.dataframe``. Where rows can be selected, a click anywhere in one
+    selects it.
     """
+    mode = str(settings.get("selection_mode", ""))
+    if "row" in mode:
+        settings["selection_mode"] = [mode, "single-cell"]
+        settings["on_select"] = partial(_select_row, settings["key"], settings["on_select"])
     return st.dataframe(
         frame, hide_index=True, placeholder="-", alt=alt, column_config=columns, **settings
     )
+
+
+def _select_row(key: str, then: object) -> None:
+    """Select the row of the cell that was clicked, if any; then do what a selection does."""
+    for row, _ in st.session_state[key].selection.cells:
+        st.session_state[key] = selected_rows([row])
+    if callable(then):
+        then()
 
 
 def show_columns(columns: Mapping[str, Any], alt: str, **settings: Any) -> Any:
@@ -164,7 +179,7 @@ def table_height(rows: int) -> int | str:
 
 def selected_rows(rows: Iterable[int]) -> Any:
     """Return the state of a table in which some rows are selected."""
-    return {"selection": {"rows": list(rows), "columns": [], "cells": []}}
+    return DataframeState({"selection": {"rows": list(rows), "columns": [], "cells": []}})
 
 
 def show_tiles(tiles: Mapping[str, tuple[Any, str | None]], columns: int | None = None) -> None:
