@@ -113,7 +113,7 @@ def _show_split(view: View, split: SplitInView, evaluator: SplitEvaluator) -> No
         top = _draw_top(leaves, evaluator, view.top_label, caption=caption, **look)
         show_figure(top, "distributions_top")
         frame = distributions(leaves, evaluator, style, lowest)
-        show_view_source(view, "distribution_source", frame, figure)
+        show_view_source(view, "distribution_source", frame)
 
 
 @cached_figure

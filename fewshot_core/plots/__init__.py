@@ -11,6 +11,15 @@ from fewshot_core.plots.comparison import (
     top_map_figure,
 )
 from fewshot_core.plots.distributions import STYLES, cut_notes, distributions_figure, top_figure
+from fewshot_core.plots.export import (
+    WIDTHS,
+    convert_svg,
+    figure_numbers,
+    figure_source,
+    has_source,
+    paper_figure,
+    paper_svg,
+)
 from fewshot_core.plots.halving import cursor_stops, proxy_figure, replay_figure, schedules_figure
 from fewshot_core.plots.operations import cell_figure, scores_figure, similarity_figure
 from fewshot_core.plots.search import (
@@ -27,18 +36,25 @@ from fewshot_core.plots.tree import TreeBranch, TreeDrawing, tree_figure
 __all__ = [
     "EPOCH_MEASURES",
     "STYLES",
+    "WIDTHS",
     "TreeBranch",
     "TreeDrawing",
     "agreement_figure",
     "alternative",
     "cell_figure",
+    "convert_svg",
     "cursor_stops",
     "cut_notes",
     "distributions_figure",
     "epochs_figure",
+    "figure_numbers",
+    "figure_source",
     "gains_figure",
+    "has_source",
     "informativeness_figure",
     "keep_figure",
+    "paper_figure",
+    "paper_svg",
     "probabilities_figure",
     "proxy_figure",
     "replay_figure",

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from fewshot_core.analysis import SplitEvaluator, tree_shape
 from fewshot_core.analysis.distributions import density
+from fewshot_core.plots.export import with_source
 from fewshot_core.plots.template import (
     ACTIVE_COLOUR,
     DARK_TEXT,
@@ -52,6 +53,7 @@ def gains_figure(
     return informativeness_figure(reports, baseline.gains, baseline.best.gain_bits, title, caption)
 
 
+@with_source
 def informativeness_figure(
     reports: pd.DataFrame,
     random_gains: npt.ArrayLike,
@@ -162,6 +164,7 @@ def _gain_alternative(reports: pd.DataFrame, best_bits: float | None) -> str:
     )
 
 
+@with_source
 def top_map_figure(described: Mapping[str, pd.DataFrame], top_label: str = "top 1%") -> go.Figure:
     """Draw how many top architectures each sub-space of each split holds, the largest first.
 
@@ -197,6 +200,7 @@ def top_map_figure(described: Mapping[str, pd.DataFrame], top_label: str = "top 
     return figure
 
 
+@with_source
 def keep_figure(
     frame: pd.DataFrame, axis_title: str = "best accuracy still within reach, %"
 ) -> go.Figure:
@@ -228,6 +232,7 @@ def keep_figure(
     return figure
 
 
+@with_source
 def agreement_figure(matrix: pd.DataFrame) -> go.Figure:
     """Draw the adjusted Rand index of all pairs, of ``fewshot_core.analysis.agreement_matrix``."""
     title = "Agreement of splits"

@@ -12,6 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fewshot_core.analysis.distributions import WHOLE
+from fewshot_core.plots.export import with_source
 from fewshot_core.plots.template import (
     SILENT,
     WHOLE_COLOUR,
@@ -45,6 +46,7 @@ _RIDGE_REACH, _VIOLIN_REACH, _REACH_WITH_TICKS = 1.15, 0.46, 0.8
 _LABELS_PIXELS = 82
 
 
+@with_source
 def distributions_figure(
     frame: pd.DataFrame,
     sub_spaces: pd.DataFrame,
@@ -80,6 +82,7 @@ def distributions_figure(
     return figure
 
 
+@with_source
 def top_figure(
     frame: pd.DataFrame,
     top: pd.DataFrame,

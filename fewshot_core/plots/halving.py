@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from fewshot_core.plots.export import with_source
 from fewshot_core.plots.search import (
     FADED,
     FOUND_AXIS,
@@ -85,6 +86,7 @@ _PUBLISHED = {"paper": (34, -34), "GM-NAS": (34, 34)}
 """Marks of published schedules, and where their names are, in pixels from their points."""
 
 
+@with_source
 def replay_figure(
     curves: Curves, result: HalvingResult, cursor: int | None = None, found_axis: str = FOUND_AXIS
 ) -> go.Figure:
@@ -264,6 +266,7 @@ def _add_cursor(
     )
 
 
+@with_source
 def proxy_figure(frame: pd.DataFrame, milestones: Sequence[int] = ()) -> go.Figure:
     """Draw rank correlations over epochs, and the interval of random rankings.
 
@@ -327,6 +330,7 @@ def _proxy_alternative(frame: pd.DataFrame, bound: float | None) -> str:
     )
 
 
+@with_source
 def schedules_figure(grid: pd.DataFrame, selected: int | None = None) -> go.Figure:
     """Draw the cost and the regret of every strategy, with the Pareto front.
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from fewshot_core.plots.export import with_source
 from fewshot_core.plots.template import (
     DARK_TEXT,
     DEGENERATE_COLOUR,
@@ -62,6 +63,7 @@ def operation_row(
     return row
 
 
+@with_source
 def cell_figure(architecture: Architecture, title: str = "Cell") -> go.Figure:
     """Draw a cell without crossing edges; an edge with the operation ``none`` is dotted."""
     parts = [
@@ -99,6 +101,7 @@ def cell_figure(architecture: Architecture, title: str = "Cell") -> go.Figure:
     return figure
 
 
+@with_source
 def scores_figure(
     operations: Sequence[int],
     values: Sequence[float | None],
@@ -132,6 +135,7 @@ def scores_figure(
     return figure
 
 
+@with_source
 def similarity_figure(
     operations: Sequence[int],
     similarity: Sequence[Sequence[float]],

@@ -11,6 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fewshot_core.analysis.search_epochs import UNSPLIT
+from fewshot_core.plots.export import with_source
 from fewshot_core.plots.template import (
     ACTIVE_COLOUR,
     DEGENERATE_COLOUR,
@@ -144,6 +145,7 @@ def cut_note(values: Floats, low: float) -> list[str]:
     return [f"not shown: {below:,} of {known.size:,} points below {low:.1f}%"] if below else []
 
 
+@with_source
 def search_curves_figure(curves: Curves, axis_title: str = FOUND_AXIS) -> go.Figure:
     """Draw the test accuracy of the architecture found, and a red dot on the leader.
 
@@ -232,6 +234,7 @@ EPOCH_MEASURES: Mapping[str, EpochMeasure] = {
 }
 
 
+@with_source
 def epochs_figure(
     frame: pd.DataFrame,
     measure: str,
@@ -314,6 +317,7 @@ def _epochs_alternative(known: pd.DataFrame, measure: str) -> str:
     return f"{start}, {len(points)} curves. {best}: {points[0]}; {worst}: {points[-1]}."
 
 
+@with_source
 def shared_accuracy_figure(
     frame: pd.DataFrame, found: str, axis_title: str, caption: Sequence[str] = ()
 ) -> go.Figure:
@@ -343,6 +347,7 @@ def shared_accuracy_figure(
     return figure
 
 
+@with_source
 def search_panels_figure(frame: pd.DataFrame, end: int, caption: Sequence[str] = ()) -> go.Figure:
     """Draw the losses, the entropy and the temperature of one search of ``end`` epochs.
 
@@ -398,6 +403,7 @@ def _panels_alternative(frame: pd.DataFrame) -> str:
     return f"Epoch {first['epoch']:.0f} to {last['epoch']:.0f}: {', '.join(parts)}."
 
 
+@with_source
 def probabilities_figure(
     records: Records, sub_space: SubSpace, end: int, caption: Sequence[str] = ()
 ) -> go.Figure:

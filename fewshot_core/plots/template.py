@@ -43,6 +43,9 @@ ACTIVE_COLOUR = "#2F7FD0"
 FONT_FAMILY = '"Source Sans", "Source Sans Pro", "Open Sans", sans-serif'
 FONT_SIZE = 13
 SMALL_FONT_SIZE = 12
+TITLE_FONT_SIZE = 15
+TITLE_BASELINE, TITLE_ROW = 22, 20
+"""Pixels from the top to the first line of a title, and from line to line."""
 
 SILENT = {"showlegend": False, "hoverinfo": "skip"}
 """Options of a trace that is neither in the legend nor reacts to hovering."""
@@ -53,7 +56,6 @@ Row = Mapping[Hashable, Any]
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _PATTERNS = ("", "/", "x", ".")
 _LEGEND_ROW, _LEGEND_GAP = 20, 12
-_TITLE_BASELINE = 22
 _LONGEST_LINE = 58
 _EPOCH_MARGIN = 0.02
 
@@ -84,7 +86,7 @@ TEMPLATE = go.layout.Template(
             "xanchor": "left",
             "yref": "container",
             "yanchor": "bottom",
-            "font": {"size": 15},
+            "font": {"size": TITLE_FONT_SIZE},
         },
         "legend": {"orientation": "v", "x": 1.01, "y": 1, "bgcolor": "rgba(0,0,0,0)"},
     },
@@ -115,35 +117,40 @@ def translucent(colour: str, opacity: float) -> str:
     return f"rgba({red},{green},{blue},{opacity})"
 
 
-def base_figure(title: str, height: int, alt: str, notes: Sequence[str] = ()) -> go.Figure:
+def base_figure(
+    title: str, height: int, alt: str, notes: Sequence[str] = (), least_width: int = 0
+) -> go.Figure:
     """Make a figure with the template, a height in pixels and a text alternative.
 
-    ``alt`` is stored in ``layout.meta["alt"]``; ``notes`` are parts of muted lines under the title.
+    ``layout.meta`` has ``alt`` and the ``least_width``, in pixels, at which nothing overlaps;
+    ``notes`` are parts of muted lines under the title.
     """
-    lines = [
-        f'<span style="font-size:{SMALL_FONT_SIZE}px">{escape(line)}</span>'
-        for line in _lines(notes)
-    ]
+    lines = [small_line(line) for line in note_lines(notes)]
     figure = go.Figure()
     figure.update_layout(
         template=TEMPLATE,
         title={
             "text": "<br>".join(filter(None, (escape(title), *lines))),
-            "y": 1 - _TITLE_BASELINE / height,
+            "y": 1 - TITLE_BASELINE / height,
         },
         height=height,
-        meta={"alt": alt},
-        margin={"t": (30 if title else 10) + 20 * len(lines)},
+        meta={"alt": alt, "least_width": least_width},
+        margin={"t": (30 if title else 10) + TITLE_ROW * len(lines)},
     )
     return figure
 
 
-def _lines(notes: Sequence[str]) -> list[str]:
-    """Join notes to lines that fit on a phone."""
+def small_line(text: str) -> str:
+    """Format a muted line under a title."""
+    return f'<span style="font-size:{SMALL_FONT_SIZE}px">{escape(text)}</span>'
+
+
+def note_lines(notes: Sequence[str], longest: int = _LONGEST_LINE) -> list[str]:
+    """Join notes to lines of a largest length, by default one that fits on a phone."""
     lines: list[str] = []
     for note in notes:
         longer = f"{lines[-1]} · {note}" if lines else note
-        if lines and len(longer) <= _LONGEST_LINE:
+        if lines and len(longer) <= longest:
             lines[-1] = longer
         else:
             lines.append(note)
@@ -155,7 +162,7 @@ def put_legend_above(figure: go.Figure, rows: int = 2) -> None:
     room = rows * _LEGEND_ROW + _LEGEND_GAP
     figure.layout.height += room
     figure.layout.margin.t += room
-    figure.layout.title.y = 1 - _TITLE_BASELINE / figure.layout.height
+    figure.layout.title.y = 1 - TITLE_BASELINE / figure.layout.height
     place = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom"}
     figure.update_layout(legend=place)
 

@@ -9,6 +9,7 @@ from html import escape
 import pandas as pd
 import plotly.graph_objects as go
 
+from fewshot_core.plots.export import with_source
 from fewshot_core.plots.operations import operation_row
 from fewshot_core.plots.template import (
     ACTIVE_COLOUR,
@@ -122,6 +123,7 @@ class TreeDrawing:
         return self.columns * (1 + share * _SHARE_OF_LEVELS)
 
 
+@with_source
 def tree_figure(tree: TreeDrawing) -> go.Figure:
     """Draw a splitting tree, complete or growing.
 
@@ -133,7 +135,7 @@ def tree_figure(tree: TreeDrawing) -> go.Figure:
         return empty_figure("", "no node has been split yet")
     count = len(tree.ends)
     height = 64 + (40 if count <= 10 else 26) * max(count, 4)
-    figure = base_figure("", height, _alternative(tree))
+    figure = base_figure("", height, _alternative(tree), least_width=560)
     for arbitrary in (False, True):
         _add_branches(figure, tree, arbitrary)
     if tree.chosen is not None:

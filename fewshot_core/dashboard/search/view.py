@@ -237,7 +237,7 @@ def _show_curves(
     show_figure(figure, "search_curves")
     parts = [*(accuracy_source(view) if looked_up else []), *plan_source(plan)]
     repeat = plan_command(plan.request, plan.place.split_name, plan.seeds)
-    show_source(parts, repeat, "search_curves_source", drawn, figure)
+    show_source(parts, repeat, "search_curves_source", drawn)
 
 
 def _show_table(view: View, plan: SearchPlan, accuracy: pd.DataFrame | None) -> None:

@@ -9,7 +9,6 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, partial, wraps
-from importlib.util import find_spec
 from itertools import islice
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -29,6 +28,7 @@ from fewshot_core.analysis import (
 from fewshot_core.bench import TableInfo
 from fewshot_core.dashboard.shared.controls import SEPARATOR, choose_one, offer_download, plain
 from fewshot_core.dashboard.shared.evidence import split_notes
+from fewshot_core.dashboard.shared.export import show_export
 from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.sidebar import View
 from fewshot_core.dashboard.shared.splits import FILE, SplitInView
@@ -40,6 +40,7 @@ from fewshot_core.plots import (
     cut_notes,
     distributions_figure,
     gains_figure,
+    has_source,
 )
 from fewshot_core.runs import in_data_folder, split_command
 from fewshot_core.space import Architecture, SubSpace
@@ -114,6 +115,8 @@ class Picture(go.Figure):  # type: ignore[misc]  # plotly has no types
 
     def __init__(self, figure: go.Figure) -> None:
         super().__init__(layout={"meta": figure.layout.meta})
+        if has_source(figure):
+            self._drawn_by = figure._drawn_by
         self._sent: dict[str, Any] = figure.to_dict()
 
     def to_dict(self) -> dict[str, Any]:
@@ -128,22 +131,35 @@ def cached_figure(draw: Callable[P, go.Figure]) -> Callable[P, Picture]:
 
 
 def show_figure(
-    figure: go.Figure, key: str, on_select: Callable[[], None] | None = None, wide: bool = False
+    figure: go.Figure,
+    key: str,
+    on_select: Callable[[], None] | None = None,
+    wide: bool = False,
+    source: Sequence[str] = (),
 ) -> None:
-    """Draw a figure with its text alternative; its camera button gives an SVG file.
+    """Draw a figure with its text alternative, and a button that exports it.
 
     ``on_select`` is called when points of it are chosen. A wide figure scrolls sideways where the
-    page is too narrow for it.
+    page is too narrow for it. ``source`` is what its numbers rest on, for an export, as far as its
+    title does not say so.
     """
-    place = st.container(key=f"wide_{key}") if wide else st
+    with st.container(key=f"figure_{key}"):
+        _draw_figure(figure, key, on_select, st.container(key=f"wide_{key}") if wide else st)
+        text, icon = "Export this figure", ":material/ios_share:"
+        if st.button("", f"export_{key}", text, type="tertiary", icon=icon):
+            show_export(figure, key[:_FILE_NAME_LENGTH], wide, source)
+
+
+def _draw_figure(
+    figure: go.Figure, key: str, on_select: Callable[[], None] | None, place: Any
+) -> None:
     place.plotly_chart(
         figure,
         key=key,
         theme=None,
         config={
             "displaylogo": False,
-            "toImageButtonOptions": {"format": "svg", "filename": key[:_FILE_NAME_LENGTH]},
-            "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+            "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "toImage"],
         },
         alt=alternative(figure),
         on_select=on_select or "ignore",
@@ -180,7 +196,6 @@ def show_source(
     command: str,
     key: str,
     frame: pd.DataFrame | None = None,
-    figure: go.Figure | None = None,
 ) -> None:
     """Offer where a figure comes from: its parts, its command, and its numbers as a download."""
     text = "Where this comes from, and how to reproduce it"
@@ -191,11 +206,6 @@ def show_source(
         if frame is not None:
             label = "The figure's numbers (CSV)"
             offer_download(label, partial(frame.to_csv, index=False), f"{key}.csv", f"{key}_csv")
-        if figure is not None and find_spec("kaleido") is not None:
-            for form in ("png", "pdf"):
-                data = partial(figure.to_image, form, width=1100, scale=2)
-                label = f"The figure as {form.upper()}"
-                offer_download(label, data, f"{key}.{form}", f"{key}_{form}")
 
 
 def split_source(split: SplitInView) -> list[str]:
@@ -255,12 +265,10 @@ def show_split_source(split: SplitInView, key: str) -> None:
     show_source(split_source(split), command, key)
 
 
-def show_view_source(
-    view: View, key: str, frame: pd.DataFrame | None = None, figure: go.Figure | None = None
-) -> None:
+def show_view_source(view: View, key: str, frame: pd.DataFrame | None = None) -> None:
     """Offer the source of a figure of accuracies inside a split."""
     parts = accuracy_source(view) + (split_source(view.split) if view.split else [])
-    show_source(parts, analyse_command(view, view.split), key, frame, figure)
+    show_source(parts, analyse_command(view, view.split), key, frame)
 
 
 def named(splits: Sequence[SplitInView]) -> Named:
