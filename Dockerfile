@@ -8,6 +8,10 @@
 
 FROM python:3.11-slim
 
+# The font of exported figures.
+RUN apt-get update && apt-get install -y --no-install-recommends fonts-liberation \
+    && rm -rf /var/lib/apt/lists/*
+
 RUN useradd --create-home --uid 1000 workbench \
     && install --directory --owner=workbench /data
 

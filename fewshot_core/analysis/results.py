@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from fewshot_core.analysis.sub_spaces import sub_space_names
+from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError, UnknownNameError
 from fewshot_core.evidence import Evidence, group_by_evidence
 from fewshot_core.space import SubSpace
@@ -367,7 +368,8 @@ def _rows(leaf: SubSpace) -> str:
 def results_csv(table: pd.DataFrame) -> str:
     """Format a table of ``results_table`` as CSV, one line for each cell, with all columns."""
     seeds = [" ".join(map(str, missing)) for missing in table["missing_seeds"]]
-    return table.assign(missing_seeds=seeds).to_csv(index=False, lineterminator="\n")
+    rounded = table.assign(missing_seeds=seeds).round(DIGITS + 2)
+    return rounded.to_csv(index=False, lineterminator="\n")
 
 
 def results_markdown(table: pd.DataFrame, show: str = "both", accuracy: str = "test") -> str:
@@ -381,12 +383,34 @@ def results_markdown(table: pd.DataFrame, show: str = "both", accuracy: str = "t
 
 
 def results_latex(table: pd.DataFrame, show: str = "both", accuracy: str = "test") -> str:
-    """Format a table of ``results_table`` as LaTeX for the package booktabs."""
-    wide = _arrange(table, show, _escape_latex, r"\textbf{{{}}}".format)
-    columns = "l" + "r" * (wide.shape[1] - 1)
-    text = wide.style.hide(axis="index").to_latex(column_format=columns, hrules=True)
-    notes = _escape_latex(" ".join(_notes(table, show, accuracy)))
-    return f"{text}\n\\smallskip\n{{\\footnotesize {notes}\\par}}\n"
+    """Format a table of ``results_table`` as LaTeX, as ``results_markdown`` does."""
+    wide = _arrange(table, show, escape_latex, r"\textbf{{{}}}".format)
+    dataset = str(table["dataset"].iloc[0])
+    first, *notes = _notes(table, show, accuracy)
+    caption = f"{DATASETS.label(dataset)}: {first[0].lower()}{first[1:]}"
+    return latex_table(wide, escape_latex(caption), f"results-{dataset}", notes)
+
+
+def latex_table(frame: pd.DataFrame, caption: str, label: str, notes: Sequence[str] = ()) -> str:
+    """Format a DataFrame as a LaTeX table over both columns; its texts and caption are LaTeX.
+
+    The document needs the packages booktabs and, as the table may be shrunk, graphicx.
+
+    Args:
+        frame: The table; its first column is aligned to the left.
+        caption: Caption, above the table.
+        label: The label of references, without its prefix ``tab:``.
+        notes: Plain lines below the table: what its numbers rest on.
+    """
+    columns = "l" + "r" * (frame.shape[1] - 1)
+    body = frame.style.hide(axis="index").to_latex(column_format=columns, hrules=True)
+    below = escape_latex(" ".join(notes))
+    return (
+        "% Needs \\usepackage{booktabs,graphicx}.\n"
+        f"\\begin{{table*}}[t]\n\\centering\n\\caption{{{caption}}}\n\\label{{tab:{label}}}\n"
+        f"\\resizebox{{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}}{{!}}{{%\n{body}}}\n"
+        f"\\par\\smallskip{{\\footnotesize {below}\\par}}\n\\end{{table*}}\n"
+    )
 
 
 def markdown_table(frame: pd.DataFrame, align: str = "---:") -> str:
@@ -415,11 +439,14 @@ def support_text(row: Mapping[Hashable, Any]) -> str:
     return f" [{', '.join(filter(None, parts))}]"
 
 
-_ESCAPED = {"#": r"\#", "_": r"\_", "%": r"\%", "&": r"\&", "±": r"$\pm$", "−": "$-$", "–": "--"}
-_ESCAPED |= {"·": r"$\cdot$"}
+_ESCAPED = {letter: f"\\{letter}" for letter in "#_%&${}"}
+_ESCAPED |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+_ESCAPED |= {"<": "$<$", ">": "$>$", "|": "$|$", "±": r"$\pm$", "−": "$-$", "·": r"$\cdot$"}
+_ESCAPED |= {"–": "--", "×": r"$\times$", "Δ": r"$\Delta$", "→": r"$\to$"}
 
 
-def _escape_latex(text: str) -> str:
+def escape_latex(text: str) -> str:
+    """Escape a text for LaTeX, with the signs of the tables here."""
     return "".join(_ESCAPED.get(letter, letter) for letter in text)
 
 

@@ -1,6 +1,9 @@
 """Recorded searches as one table."""
 
 import io
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +22,7 @@ from fewshot_core.analysis import (
     results_table,
     search_epochs,
 )
-from fewshot_core.analysis.results import PAPER_SEEDS, cell_text
+from fewshot_core.analysis.results import PAPER_SEEDS, cell_text, escape_latex, latex_table
 from fewshot_core.analysis.search_epochs import COLUMNS
 from fewshot_core.bench import load_accuracy
 from fewshot_core.errors import TableError, UnknownNameError
@@ -312,6 +315,49 @@ def test_latex(recorded):
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert len(rows) == 12
     assert all(line.count(" & ") == 4 for line in rows)
+
+
+HOSTILE = r"100% of #1 & a_b ~ {x} ^ \\ $5 <a|b> ± − – · × Δ →"
+
+
+@pytest.fixture
+def latex_tables(recorded):
+    """Tables with measured results, without any, and with texts that mean something to TeX."""
+    full, bare = results_table(recorded, "cifar10"), results_table(recorded, "cifar100")
+    row = pd.DataFrame({escape_latex(HOSTILE): [escape_latex(HOSTILE)], "gain": ["0.1"]})
+    hostile = latex_table(row, escape_latex(HOSTILE), "hostile", [HOSTILE])
+    return [results_latex(full), results_latex(bare, "published"), hostile]
+
+
+def test_latex_tables_have_caption_label_and_what_they_rest_on(latex_tables):
+    first = latex_tables[0]
+    assert r"\caption{CIFAR-10: test accuracy in percent of the best architecture found" in first
+    assert r"\label{tab:results-cifar10}" in first and r"\toprule" in first
+    assert first.index("Searches: 16 channels, 5 cells") > first.index(r"\end{tabular}")
+    for text in latex_tables:
+        assert text.isascii()
+        opened = re.findall(r"\\begin{([a-z*]+)}", text)
+        assert opened == re.findall(r"\\end{([a-z*]+)}", text)[::-1] == ["table*", "tabular"]
+        assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
+        body = text.split(r"\toprule")[1].split(r"\bottomrule")[0]
+        rows = [line for line in body.splitlines() if line.endswith(r"\\")]
+        columns = re.search(r"\\begin{tabular}{(l[lr]*)}", text)
+        assert columns and {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {
+            len(columns[1]) - 1
+        }
+        assert re.search(r"(?<!\\)[#_~^]", text) is None
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex with booktabs")
+def test_latex_tables_compile(latex_tables, tmp_path):
+    packages = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}"
+    source = "\n".join([packages, *latex_tables, r"\end{document}"])
+    (tmp_path / "tables.tex").write_text(source, encoding="ascii")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "tables.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout
+    assert "Overfull" not in done.stdout
+    assert (tmp_path / "tables.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_csv(recorded):

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import psutil
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from fewshot_core.images import list_sources
@@ -42,6 +44,35 @@ def make_split(page: Page, screenshot: Screenshot, name: str) -> None:
     screenshot(page, f"split-{name}")
 
 
+def export_figure(page: Page, screenshot: Screenshot, folder: Path) -> None:
+    """Export the first figure of the page to files of each format, and read them."""
+    page.get_by_role("button", name="Export this figure").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("img").first.wait_for()
+    screenshot(page, "export")
+    files = {}
+    for label in ("SVG", "PDF", "PNG", "CSV", "Python"):
+        with page.expect_download() as download:
+            dialog.get_by_role("button", name=label).click()
+        files[label] = folder / download.value.suggested_filename
+        download.value.save_as(files[label])
+    drawn = ElementTree.fromstring(files["SVG"].read_text("utf-8"))
+    assert drawn.get("width") == "85mm"
+    words = " ".join(drawn.itertext())
+    assert "validation accuracy on CIFAR-10, %" in words and "S8" in words
+    pdf = files["PDF"].read_bytes()
+    [(width, height)] = re.findall(rb"/MediaBox\s*\[0 0 ([\d.]+) ([\d.]+)\]", pdf)
+    assert float(width) / 72 * 25.4 == pytest.approx(85, abs=0.1)
+    assert b"/FontFile" in pdf
+    high = float(drawn.get("height", "").removesuffix("mm"))
+    assert float(height) / 72 * 25.4 == pytest.approx(high, abs=0.1)
+    with Image.open(files["PNG"]) as image:
+        assert image.size == pytest.approx([side / 25.4 * 600 for side in (85, high)], abs=2)
+        assert {image.getpixel((x, 2)) for x in (2, 900, image.width - 2)} == {(255,) * 4}
+    assert files["CSV"].read_text("utf-8").startswith("sub_space,accuracy,density")
+    assert "distributions_figure(" in files["Python"].read_text("utf-8")
+
+
 def test_the_first_visit_says_what_to_do(visit: Visit, screenshot: Screenshot):
     page = visit("/")
     expect(page.get_by_role("link", name="Make the first split")).to_be_visible()
@@ -51,8 +82,13 @@ def test_the_first_visit_says_what_to_do(visit: Visit, screenshot: Screenshot):
 
 
 @pytest.mark.parametrize(("label", "metric"), [("%23params", "params"), ("gradnorm", "gradnorm")])
-def test_a_split_is_made_from_the_page_and_its_distributions_are_drawn(
-    label: str, metric: str, visit: Visit, screenshot: Screenshot, data_folder: Path
+def test_a_split_is_made_from_the_page_and_its_distributions_are_drawn_and_exported(
+    label: str,
+    metric: str,
+    visit: Visit,
+    screenshot: Screenshot,
+    data_folder: Path,
+    tmp_path: Path,
 ):
     page = visit(f"/Split?metric={label}" + (f"&{SMALL}" if metric == "gradnorm" else ""))
     make_split(page, screenshot, metric)
@@ -71,6 +107,8 @@ def test_a_split_is_made_from_the_page_and_its_distributions_are_drawn(
         expect(drawn).to_contain_text(word)
     page.wait_for_timeout(1000)
     screenshot(page, f"distributions-{metric}")
+    if metric == "params":
+        export_figure(page, screenshot, tmp_path)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -73,6 +73,28 @@ def test_a_cached_figure_is_drawn_once_for_each_set_of_arguments():
     assert drawn == [300, 400]
 
 
+def _exported() -> None:
+    from fewshot_core.dashboard.shared.figures import show_figure
+    from fewshot_core.plots import cell_figure
+    from fewshot_core.space import Architecture
+
+    show_figure(cell_figure(Architecture((0,) * 6)), "cell", source=["demo"])
+
+
+def test_a_figure_is_exported_from_a_dialog_that_sends_nothing_before_it_is_opened():
+    page = AppTest.from_function(_exported).run()
+    assert not page.get("bidi_component") and not page.get("download_button")
+    page.button(key="export_cell").click().run()
+    assert not page.exception
+    downloads = {part.proto.label: part.proto.disabled for part in page.get("download_button")}
+    # The first three wait for the browser, which this test has not.
+    assert downloads == {"SVG": True, "PDF": True, "PNG": True, "CSV": False, "Python": False}
+    load, draw = page.get("bidi_component")
+    assert "window.Plotly = Plotly" in load.proto.js_content
+    assert len(draw.proto.SerializeToString()) < 50_000
+    assert "demo" in json.loads(draw.proto.json)["figure"]
+
+
 def _table() -> None:
     from fewshot_core.dashboard.shared.controls import numbers, show_columns
 

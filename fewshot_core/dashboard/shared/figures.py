@@ -145,8 +145,8 @@ def show_figure(
     """
     with st.container(key=f"figure_{key}"):
         _draw_figure(figure, key, on_select, st.container(key=f"wide_{key}") if wide else st)
-        text, icon = "Export this figure", ":material/ios_share:"
-        if st.button("", f"export_{key}", text, type="tertiary", icon=icon):
+        label, icon = "Export this figure", ":material/ios_share:"
+        if st.button(label, f"export_{key}", label, type="tertiary", icon=icon):
             show_export(figure, key[:_FILE_NAME_LENGTH], wide, source)
 
 
