@@ -19,9 +19,10 @@ WORKDIR /src
 COPY requirements.txt ./
 RUN pip install --no-cache-dir -r requirements.txt
 
-COPY pyproject.toml hatch_build.py README.md LICENSE app.py ./
+COPY pyproject.toml hatch_build.py README.md LICENSE CITATION.cff app.py ./
 COPY .streamlit ./.streamlit
 COPY pages ./pages
+COPY docs ./docs
 COPY data/demo ./data/demo
 COPY fewshot_core ./fewshot_core
 RUN pip install --no-cache-dir --no-deps .

@@ -4,7 +4,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-PACKAGED = ("app.py", "pages", ".streamlit/config.toml", "data/demo")
+PACKAGED = ("app.py", "pages", ".streamlit/config.toml", "data/demo", "docs", "CITATION.cff")
 
 
 class PackageTheApp(BuildHookInterface):

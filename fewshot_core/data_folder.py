@@ -26,7 +26,7 @@ _TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{16}(\.old)?")
 
 
 def app_folder() -> Path:
-    """Folder of ``app.py``, ``pages/``, ``.streamlit/`` and ``data/demo/``."""
+    """Folder of ``app.py``, ``pages/``, ``.streamlit/``, ``data/demo/`` and ``docs/``."""
     return _PACKAGED if _PACKAGED.is_dir() else _PACKAGED.parents[1]
 
 

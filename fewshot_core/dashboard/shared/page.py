@@ -71,7 +71,13 @@ DATA = Page(
     ":material/database:",
     "Import accuracy tables, add images, and see, cancel or delete runs.",
 )
-PAGES = (HOME, SPLIT, DISTRIBUTIONS, COMPARE, SEARCH, HALVING, RESULTS, DATA)
+ABOUT = Page(
+    "pages/10_About.py",
+    "About",
+    ":material/help:",
+    "What the workbench is, how to read its figures, its terms and documentation.",
+)
+PAGES = (HOME, SPLIT, DISTRIBUTIONS, COMPARE, SEARCH, HALVING, RESULTS, DATA, ABOUT)
 
 
 APP_NAME = "Few-shot NAS workbench"
