@@ -86,7 +86,7 @@ def _show_documentation(folder: Path) -> None:
         name: title if often[title] == 1 else f"{title} ({name})" for name, title in titles.items()
     }
     name = choose_from("Page", labels, "doc", index=list(labels).index("concepts"))
-    st.subheader(titles[name])
+    st.header(titles[name])
 
     def in_app(link: re.Match[str]) -> str:
         text, target, anchor = link.groups()

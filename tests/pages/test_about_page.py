@@ -30,12 +30,12 @@ def test_it_explains_the_workbench_and_its_figures_and_terms(empty_data: Path, o
 
 def test_links_of_the_documentation_stay_in_the_app(empty_data: Path, open_page: Open):
     page = open_page(SCRIPT, part="Documentation")
-    assert page.main.subheader[0].value == "Concepts"
+    assert page.main.header[0].value == "Concepts"
     options = page.selectbox(key="doc").options
     assert len(options) == len(list(ROOT.glob("docs/*.md")))
     for name in ("Concepts", "Sources and licences", "Grids and clusters"):
         page = open_page(SCRIPT, part="Documentation", doc=name)
-        assert page.main.subheader[0].value == name
+        assert page.main.header[0].value == name
         links = re.findall(r"\]\(([^)]*)\)", said(page))
         inside = [parse_qs(link[1:])["doc"][0] for link in links if link.startswith("?")]
         assert set(inside) <= set(options)
