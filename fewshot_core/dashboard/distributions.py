@@ -28,7 +28,6 @@ from fewshot_core.dashboard.shared.figures import (
     distributions,
     draw_distributions,
     in_columns,
-    load_accuracy,
     load_evaluator,
     show_architecture,
     show_figure,
@@ -38,6 +37,7 @@ from fewshot_core.dashboard.shared.figures import (
 )
 from fewshot_core.dashboard.shared.sidebar import (
     View,
+    load_accuracy,
     open_page,
     show_missing_split,
     show_missing_table,

@@ -20,6 +20,7 @@ from fewshot_core.dashboard.shared.page import (
     APP_NAME,
     COMPARE,
     HALVING,
+    NEW_SPLIT,
     SPLIT,
     link_to,
     show_empty,
@@ -60,6 +61,7 @@ def _show_metrics(view: View) -> None:
             "needs no images; `gradnorm` and `gradientmatching` use a batch of them.",
             SPLIT,
             "Make the first split",
+            NEW_SPLIT,
         )
         return
     evaluator = load_evaluator(view)

@@ -30,10 +30,10 @@ from fewshot_core.dashboard.shared.controls import (
     show_tiles,
 )
 from fewshot_core.dashboard.shared.evidence import choose_evidence
-from fewshot_core.dashboard.shared.figures import accuracy_source, load_accuracy, show_source
+from fewshot_core.dashboard.shared.figures import accuracy_source, show_source
 from fewshot_core.dashboard.shared.page import SEARCH, SPLIT, link_to
 from fewshot_core.dashboard.shared.requests import choose_device, choose_preset, choose_source
-from fewshot_core.dashboard.shared.sidebar import View, open_page, show_missing_table
+from fewshot_core.dashboard.shared.sidebar import View, load_accuracy, open_page, show_missing_table
 from fewshot_core.dashboard.shared.splits import (
     distinct_labels,
     list_splits,

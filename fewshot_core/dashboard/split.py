@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from fewshot_core.analysis import SplitEvaluator, SplitReport
+from fewshot_core.analysis import SplitReport
 from fewshot_core.analysis.agreement import score_spread, stability
+from fewshot_core.analysis.trees import SAME_GAIN
 from fewshot_core.dashboard.shared.controls import (
     choose_from,
     choose_number,
@@ -32,11 +35,12 @@ from fewshot_core.dashboard.shared.figures import (
     show_split_source,
     show_view_source,
 )
-from fewshot_core.dashboard.shared.page import DISTRIBUTIONS, Workspace, link_to, setup
+from fewshot_core.dashboard.shared.page import DISTRIBUTIONS, NEW_SPLIT, Workspace, link_to, setup
 from fewshot_core.dashboard.shared.requests import (
     choose_device,
-    choose_images,
     choose_network,
+    choose_sampling,
+    choose_source,
     choose_tree,
 )
 from fewshot_core.dashboard.shared.sidebar import View, choose_view, show_missing_table
@@ -58,6 +62,7 @@ from fewshot_core.durations import duration_text
 from fewshot_core.errors import RunError
 from fewshot_core.glossary import GLOSSARY
 from fewshot_core.metrics import METRICS, list_metrics, most_sharing_first
+from fewshot_core.networks import check_checkpoint
 from fewshot_core.plots import tree_figure
 from fewshot_core.runs import (
     RunFolder,
@@ -75,9 +80,10 @@ from fewshot_core.space import (
     edge_label,
     operation_set_label,
 )
-from fewshot_core.splitting import SplitNode, SplitTree
+from fewshot_core.splitting import SplitNode, SplitTree, TreeOptions
 
 _ALL = "all"
+_SUB_SPACE = "sub_space"
 _POLL_SECONDS = 0.5
 _MOST_SHOWN = 2
 _WATCHED = "watched_run"
@@ -89,16 +95,29 @@ def show_split_page() -> None:
     workspace = setup("Split")
     _adopt_finished(workspace)
     view = choose_view(workspace)
-    st.title("Split")
-    left, right = st.columns([1, 2], gap="large")
-    with left:
-        requests = _choose_requests(view)
-        _show_progress(workspace)  # where the button was that started it
-        _show_start(workspace, requests)
-    with right:
-        for folder in _running(workspace)[:_MOST_SHOWN]:
-            _show_growing(folder)
-        _show_split(view)
+    title, button = st.columns([4, 1], vertical_alignment="center")
+    title.title("Split")
+    settings: Any = {"icon": ":material/add:", "type": "primary", "width": "stretch"}
+    button.button("New split", "new_split", on_click=_open_form, **settings)
+    _show_progress(workspace)
+    _show_split(view)
+    if NEW_SPLIT.items() <= st.query_params.to_dict().items():
+        _show_form(view)
+
+
+def _open_form() -> None:
+    st.query_params.update(NEW_SPLIT)
+
+
+def _close_form() -> None:
+    for name in NEW_SPLIT:
+        st.query_params.pop(name, None)
+
+
+@st.dialog("New split", width="medium", on_dismiss=_close_form)
+def _show_form(view: View) -> None:
+    """Draw the form of new splits, and start them."""
+    _show_start(view.workspace, _choose_requests(view))
 
 
 def _choose_requests(view: View) -> list[SplitRequest]:
@@ -121,36 +140,52 @@ def _choose_requests(view: View) -> list[SplitRequest]:
         if len(variants) > 1:
             variant = choose_one("Variant", variants, f"variant_{metric}", session=True)
     images: dict[str, Any] = {}
-    if any(METRICS.get(name).needs_images for name in metrics):
-        images = choose_images(view)
-    network = choose_network()
-    device = choose_device()
-    tree, seed = choose_tree()
-    if tree is not None and tree.warm_up_epochs and not images:
-        images = choose_images(view)
-    if network is None or tree is None:
-        return []
+    needed = any(METRICS.get(name).needs_images for name in metrics)
+    place = st.container()
+    with st.expander("Advanced", icon=":material/tune:", key="advanced"):
+        text = (
+            "How many times to make the split, each time with all seeds increased by 1: other "
+            "weights and images. The page then shows how much the split depends on the seed."
+        )
+        left, right = st.columns(2)
+        repeats = choose_number("Repeats", "repeats", 1, 1, 50, left, help=text)
+        with right:
+            device = choose_device()
+        st.markdown("**Network**")
+        network = choose_network()
+        if needed:
+            st.markdown("**Images**")
+            images = choose_sampling()
+        st.markdown("**Tree**")
+        tree, seed = choose_tree()
+    if needed or tree["warm_up_epochs"]:
+        with place:
+            images["images"] = choose_source(view)
     with show_errors():
-        return [
+        if network.checkpoint is not None:
+            check_checkpoint(Path(network.checkpoint))
+        requests = [
             SplitRequest(
                 dataset=view.dataset,
                 metric=name,
                 variant=variant or next(iter(METRICS.get(name).variants)),
                 network=network,
-                tree=tree,
+                tree=TreeOptions.create(**tree),
                 seed=seed,
                 device=device,
                 **images,
             )
             for name in metrics
         ]
+        return [request.repeated(number) for request in requests for number in range(repeats)]
     return []
 
 
 def _show_metric_help(name: str) -> None:
     info = METRICS.get(name)
-    st.caption(info.description)
-    with st.expander("Equation, source and cost", icon=":material/function:", key="metric_panel"):
+    about, more = st.columns([2, 1], vertical_alignment="center")
+    about.caption(info.description)
+    with more.popover("Equation, source and cost", type="tertiary"):
         st.latex(info.equation)
         st.markdown(f"**Source**: {info.source}")
         st.markdown(f"**Cost**: {info.cost}")
@@ -160,15 +195,9 @@ def _show_metric_help(name: str) -> None:
 
 def _show_start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
     """Draw the button that starts requests, with the time they will take."""
-    text = (
-        "How many times to make the split, each time with all seeds increased by 1: other weights "
-        "and images. The page then shows how much the split depends on the seed."
-    )
-    repeats = choose_number("Repeats", "repeats", 1, 1, 50, help=text)
-    repeated = [request.repeated(number) for request in requests for number in range(repeats)]
     found: dict[SplitRequest, RunFolder | None] = {}
     with show_errors():
-        found = {request: find_finished(request, workspace.data_dir) for request in repeated}
+        found = {request: find_finished(request, workspace.data_dir) for request in requests}
     missing = [request for request, folder in found.items() if folder is None]
     running = any(folder is not None and folder.status().state.active for folder in found.values())
     done = bool(found) and not missing and not running
@@ -209,6 +238,7 @@ def _start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
     with show_errors("The split could not be started: "):
         folders = [start(request, workspace.data_dir) for request in requests]
         st.session_state[_WATCHED] = folders[0].run_id
+        _close_form()
         st.rerun()
 
 
@@ -238,13 +268,14 @@ def _adopt_finished(workspace: Workspace) -> None:
 
 
 def _show_progress(workspace: Workspace) -> None:
-    """Show the running splits, and one that was waited for and did not finish."""
+    """Show the running splits as they grow, and one that was waited for and did not finish."""
     active = _running(workspace)
     for folder in active[:_MOST_SHOWN]:
         request = folder.split_request()
         label = record_label(METRICS, request.metric)
-        title = f"**{label}** on {DATASETS.label(request.dataset)}"
+        title = f"**{plain(label)}** on {DATASETS.label(request.dataset)}"
         show_running(folder, title, _progress_details)
+        _show_growing(folder)
     if len(active) > _MOST_SHOWN:
         st.caption(f"{len(active) - _MOST_SHOWN} more splits are queued; see *Runs and data*.")
     watched = _watched(workspace)
@@ -305,61 +336,113 @@ def _show_ended(workspace: Workspace, folder: RunFolder) -> None:
 
 
 def _show_split(view: View) -> None:
-    """Show the split in view: its figures, its tree, its nodes and its sub-spaces."""
+    """Show the split in view: what was found, its figures, its tree, and more in tabs."""
     split = view.split
-    if split is None and view.missing is not None:
-        return
     if split is None:
-        label = DATASETS.label(view.dataset)
-        st.info(
-            f"No split of {label} is finished yet. Choose a metric on the left and press *Start*: "
-            "the tree grows here, node by node.",
-            icon=":material/account_tree:",
-        )
+        if view.missing is None and not view.workspace.active_runs("split"):
+            st.info(
+                f"No split of {DATASETS.label(view.dataset)} is finished yet. Make one with *New "
+                "split*: its tree grows here, node by node.",
+                icon=":material/account_tree:",
+            )
         return
-    st.subheader(f"{plain(split.name)} on {DATASETS.label(split.dataset)}")
-    _warn(split)
     evaluator = load_evaluator(view)
-    _show_tiles(split, evaluator.report(split.leaves) if evaluator else None)
-    above, chosen = st.container(), None
-    if evaluator is not None:
-        chosen = _show_sub_spaces(view, split, evaluator)
-    with above:
-        _show_figures(view, split, evaluator, chosen)
-    if evaluator is None:
+    report = evaluator.report(split.leaves) if evaluator else None
+    described = describe(split.leaves, evaluator) if evaluator else None
+    trees = [split.tree, *_repeats(view.workspace, split)] if split.tree else []
+    st.markdown(_finding(view, split, report, described, len(trees)))
+    _show_tiles(split, report)
+    above = st.container()
+    tabs = _draw_tabs(bool(trees), described is not None)
+    chosen = None
+    if evaluator is None or described is None:
         show_missing_table(view)
+    elif tabs["Sub-spaces"].open:
+        with tabs["Sub-spaces"]:
+            chosen = _show_sub_spaces(view, split, described)
+    elif (wanted := st.query_params.get(_SUB_SPACE)) in list(described["sub_space"]):
+        chosen = list(described["sub_space"]).index(wanted)
+    with above:
+        if not trees:
+            show_figure(draw_split(split, evaluator, chosen), "imported_tree", wide=True)
+        else:
+            node = show_tree(split, trees[0], evaluator, chosen)
+        show_split_source(split, "split_source")
+    if trees and tabs["Node"].open:
+        with tabs["Node"]:
+            show_node(trees[0], node, "node")
+    if trees and tabs["Seeds"].open:
+        with tabs["Seeds"]:
+            _show_spread(trees, node)
+            _show_stability(trees)
 
 
-def _show_figures(
-    view: View, split: SplitInView, evaluator: SplitEvaluator | None, chosen: int | None
-) -> None:
-    """Draw the tree, with a chosen sub-space highlighted, and one of its nodes."""
-    if split.tree is None:
-        show_figure(draw_split(split, evaluator, chosen), "imported_tree", wide=True)
+def _draw_tabs(tree: bool, described: bool) -> dict[str, Any]:
+    """Draw the tabs below the tree; a link to a sub-space opens theirs."""
+    names = ["Node"] * tree + ["Sub-spaces"] * described + ["Seeds"] * tree
+    if not names:
+        return {}
+    first = "Sub-spaces" if described and _SUB_SPACE in st.query_params else names[0]
+    drawn = st.tabs(names, key="details", bind="query-params", default=first)
+    return dict(zip(names, drawn, strict=True))
+
+
+def _finding(
+    view: View,
+    split: SplitInView,
+    report: SplitReport | None,
+    described: pd.DataFrame | None,
+    seeds: int,
+) -> str:
+    """Say in one sentence what the split is worth, with what that rests on."""
+    found = f"**{plain(split.name)} on {DATASETS.label(split.dataset)}**"
+    if not split.evidence.conclusive:
+        found += " is a smoke test, which only shows that everything works: there is no verdict."
+    elif report is None or described is None:
+        found += f" has {len(split.leaves)} sub-spaces."
     else:
-        node = show_tree(split, split.tree, evaluator, chosen)
-        trees = [split.tree, *_repeats(view.workspace, split)]
-        show_node(split.tree, node, "node")
-        _show_spread(trees, node)
-        _show_stability(trees)
-    show_split_source(split, "split_source")
+        found += _place(report, view.top_label) + _richest(described)
+    notes = split.evidence.notes(split.demo, seeds == 1)
+    return " ".join([found, *(f":gray-badge[{plain(note)}]" for note in notes)])
 
 
-def _show_sub_spaces(view: View, split: SplitInView, evaluator: SplitEvaluator) -> int | None:
+def _place(report: SplitReport, top: str) -> str:
+    """Compare a split with random trees of its shape."""
+    among = report.comparison
+    if report.gain_bits <= SAME_GAIN:
+        return f" is not informative about the {top}"
+    if among is None:
+        return f" has an information gain of {report.gain_bits:.4f} bits about the {top}"
+    if among.percentile_low > 50:
+        return f" is more informative about the {top} than most random trees"
+    if among.percentile_high < 50:
+        return f" is less informative about the {top} than most random trees"
+    return f" is about as informative about the {top} as a random tree"
+
+
+def _richest(described: pd.DataFrame) -> str:
+    """Name the sub-space with most of the top."""
+    if not described["top_count"].sum():
+        return "."
+    most = described.iloc[int(described["top_count"].argmax())]
+    name, space, top = most["sub_space"], most["share"], most["top_share"]
+    return f": {name}, {space:.1%} of the space, has {top:.1%} of it."
+
+
+def _show_sub_spaces(view: View, split: SplitInView, described: pd.DataFrame) -> int | None:
     """List the sub-spaces; return the position of the chosen one, if any."""
-    st.subheader("Sub-spaces")
-    described = describe(split.leaves, evaluator)
     key = f"split_sub_spaces_{split.key}"
-    chosen = show_sub_spaces(described, view.top_label, key, link="sub_space", narrow=True)
+    chosen = show_sub_spaces(described, view.top_label, key, link=_SUB_SPACE, narrow=True)
     query = {}
     if chosen is None:
         st.caption("Choose a row to highlight a sub-space in the tree.")
     else:
         name = str(described["sub_space"].iloc[chosen])
-        query = {"sub_space": name}
+        query = {_SUB_SPACE: name}
         st.markdown(f"**{name}**, highlighted in the tree: {_kept_text(split.leaves[chosen])}.")
-    show_view_source(view, "sub_space_source")
-    link_to(DISTRIBUTIONS, "See the distributions of their accuracies", query)
+    with st.container(horizontal=True):
+        show_view_source(view, "sub_space_source")
+        link_to(DISTRIBUTIONS, "See the distributions of their accuracies", query)
     return chosen
 
 
@@ -373,25 +456,13 @@ def _kept_text(space: SubSpace) -> str:
     return plain("; ".join(parts) or "all operations")
 
 
-def _warn(split: SplitInView) -> None:
-    if split.synthetic:
-        st.warning("This split was made with synthetic images.", icon=":material/casino:")
-    if split.tree is not None and split.ties:
-        reasons = dict.fromkeys(str(node.reason) for node in split.tree.nodes if node.degenerate)
-        st.warning(
-            f"{split.ties} of {len(split.tree.nodes)} nodes are ties "
-            f"({plain('; '.join(reasons))}). They are marked ? in the tree.",
-            icon=":material/help:",
-        )
-
-
 def _show_tiles(split: SplitInView, report: SplitReport | None) -> None:
     tiles: dict[str, tuple[str, str | None]] = {}
     if report is not None:
         gain = f"{report.gain_bits:.4f} bits"
         tiles["Information gain"] = gain, GLOSSARY["information gain"]
     if report is not None and (found := report.comparison):
-        share = "-" if found.share_of_best is None else f"{found.share_of_best:.0%}"
+        share = "-" if found.share_of_best is None else f"{found.share_of_best:.1%}"
         best = f"{GLOSSARY['best tree']} Here it has {found.best_bits:.4f} bits."
         tiles["Of the best tree"] = share, best
         tiles["Percentile"] = (

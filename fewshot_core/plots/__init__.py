@@ -21,7 +21,12 @@ from fewshot_core.plots.export import (
     paper_svg,
 )
 from fewshot_core.plots.halving import cursor_stops, proxy_figure, replay_figure, schedules_figure
-from fewshot_core.plots.operations import cell_figure, scores_figure, similarity_figure
+from fewshot_core.plots.operations import (
+    cell_figure,
+    node_cell_figure,
+    scores_figure,
+    similarity_figure,
+)
 from fewshot_core.plots.search import (
     EPOCH_MEASURES,
     epochs_figure,
@@ -53,6 +58,7 @@ __all__ = [
     "has_source",
     "informativeness_figure",
     "keep_figure",
+    "node_cell_figure",
     "paper_figure",
     "paper_svg",
     "probabilities_figure",

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from fewshot_core.plots.export import with_source
 from fewshot_core.plots.template import (
+    ACTIVE_COLOUR,
     DARK_TEXT,
     DEGENERATE_COLOUR,
     INK,
@@ -28,6 +29,7 @@ from fewshot_core.space import (
     OPERATION_LABELS,
     OPERATIONS,
     Architecture,
+    SubSpace,
     edge_label,
     operation_set_label,
 )
@@ -37,7 +39,9 @@ _GAP = 3
 _PLACES = ((0.0, 0.0), (1.15, 1.0), (1.65, 0.42), (3.0, 0.0))
 _HEIGHT = 240
 _ARROW = {"text": "", "showarrow": True, "standoff": 14, "startstandoff": 13, "axref": "x"}
-_ARROW |= {"ayref": "y", "arrowhead": 2, "arrowsize": 0.9, "arrowwidth": 2.6}
+_ARROW |= {"ayref": "y", "arrowhead": 2, "arrowsize": 0.9}
+_GROUP_GAP = 8
+_NAMES = ("none", "skip", "convolution", "convolution", "pooling")
 
 
 def operation_label(
@@ -50,16 +54,32 @@ def operation_label(
 
 
 def operation_row(
-    operations: Iterable[int], x: float, y: float, shift: int, hover: str
+    operations: Iterable[int], x: float, y: float, shift: int, hover: str, **options: Any
 ) -> list[Annotation]:
     """Short labels of operations side by side, beginning ``shift`` pixels to the right of ``x``."""
     row = []
     for operation in operations:
-        text = OPERATION_GLYPHS[operation]
-        width = 27 if len(text) > 1 else 17
-        place = {"width": width - 2, "borderpad": 1, "xanchor": "left", "xshift": shift}
-        row.append(operation_label(operation, text, x, y, hover, **place))
+        width = _glyph_width(operation)
+        place = {"width": width - 2, "borderpad": 1, "xanchor": "left", "xshift": shift} | options
+        row.append(operation_label(operation, OPERATION_GLYPHS[operation], x, y, hover, **place))
         shift += width + _GAP
+    return row
+
+
+def _glyph_width(operation: int) -> int:
+    return 27 if len(OPERATION_GLYPHS[operation]) > 1 else 17
+
+
+def operation_legend() -> list[Annotation]:
+    """Short label and name of every operation, in a row below the axes."""
+    row, shift = [], 0
+    place: Any = {"xref": "paper", "yref": "paper", "yanchor": "top"}
+    for operation, name in enumerate(_NAMES):
+        row += operation_row((operation,), 0, 0, shift, OPERATIONS[operation], **place)
+        shift += _glyph_width(operation) + _GAP
+        text = {"xanchor": "left", "xshift": shift, "font": {"size": SMALL_FONT_SIZE}}
+        row.append(note(name, 0, 0, **place | text))
+        shift += 7 * len(name) + 5 * _GAP
     return row
 
 
@@ -71,20 +91,72 @@ def cell_figure(architecture: Architecture, title: str = "Cell") -> go.Figure:
         for edge, operation in enumerate(architecture.operations)
     ]
     alt = f"{title} of {architecture.to_string()}: {', '.join(parts)}."
-    figure = base_figure(title, _HEIGHT, alt)
-    arrows, labels = [], []
+    labels = []
     for edge, operation in enumerate(architecture.operations):
-        target, source = EDGES[edge]
+        hover = escape(f"edge {edge_label(edge)}: {OPERATIONS[operation]}")
+        labels.append(
+            operation_label(operation, OPERATION_LABELS[operation], *_middle(edge), hover)
+        )
+    looks = [
+        (OPERATION_COLOURS[operation], 2.6, OPERATIONS[operation] == "none")
+        for operation in architecture.operations
+    ]
+    return _draw_cell(title, alt, looks, labels)
+
+
+@with_source
+def node_cell_figure(
+    space: SubSpace, edge: int, groups: Sequence[Sequence[int]], title: str = ""
+) -> go.Figure:
+    """Draw the cell at a node of a splitting tree, with the edge that is split there highlighted.
+
+    Edges on which the sub-supernet at the node, ``space``, does not have all operations are
+    labelled with those it has; the highlighted one with its groups, one beside the other.
+    """
+    labels, parts = [], []
+    for number, operations in enumerate(space.enabled):
+        if number != edge and len(operations) == len(OPERATIONS):
+            continue
+        shown = groups if number == edge else [operations]
+        listed = " | ".join(map(operation_set_label, shown))
+        hover = escape(f"edge {edge_label(number)}: {listed}")
+        parts.append(f"edge {edge_label(number)} {listed}")
+        shift = -(sum(_row_width(group) + _GROUP_GAP for group in shown) - _GROUP_GAP) // 2
+        for group in shown:
+            labels += operation_row(group, *_middle(number), shift, hover)
+            shift += _row_width(group) + _GROUP_GAP
+    looks = [
+        (ACTIVE_COLOUR, 4.5, False) if number == edge else (INK, 1.4, False)
+        for number in range(len(EDGES))
+    ]
+    alt = f"Cell with edge {edge_label(edge)} highlighted; {'; '.join(parts)}."
+    return _draw_cell(title, alt, looks, labels)
+
+
+def _row_width(operations: Sequence[int]) -> int:
+    return sum(_glyph_width(operation) + _GAP for operation in operations) - _GAP
+
+
+def _middle(edge: int) -> tuple[float, float]:
+    target, source = EDGES[edge]
+    (x0, y0), (x1, y1) = _PLACES[source], _PLACES[target]
+    return (x0 + x1) / 2, (y0 + y1) / 2
+
+
+def _draw_cell(
+    title: str, alt: str, looks: Sequence[tuple[str, float, bool]], labels: list[Annotation]
+) -> go.Figure:
+    """Draw a cell; ``looks`` are the colour and width of each edge, and whether it is dotted."""
+    figure = base_figure(title, _HEIGHT, alt)
+    arrows = []
+    for (target, source), (colour, width, dotted) in zip(EDGES, looks, strict=True):
         (x0, y0), (x1, y1) = _PLACES[source], _PLACES[target]
-        if OPERATIONS[operation] == "none":
-            line = {"color": OPERATION_COLOURS[operation], "width": 2, "dash": "dot"}
+        if dotted:
+            line = {"color": colour, "width": 2, "dash": "dot"}
             figure.add_scatter(x=[x0, x1], y=[y0, y1], mode="lines", line=line, hoverinfo="skip")
         else:
-            look = {"arrowcolor": OPERATION_COLOURS[operation], **_ARROW}
+            look = {**_ARROW, "arrowcolor": colour, "arrowwidth": width}
             arrows.append({"x": x1, "y": y1, "ax": x0, "ay": y0, **look})
-        hover = escape(f"edge {edge_label(edge)}: {OPERATIONS[operation]}")
-        middle = (x0 + x1) / 2, (y0 + y1) / 2
-        labels.append(operation_label(operation, OPERATION_LABELS[operation], *middle, hover))
     figure.add_scatter(
         x=[x for x, _ in _PLACES],
         y=[y for _, y in _PLACES],

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fewshot_core.plots.export import with_source
-from fewshot_core.plots.operations import operation_row
+from fewshot_core.plots.operations import operation_legend, operation_row
 from fewshot_core.plots.template import (
     ACTIVE_COLOUR,
     DEGENERATE_COLOUR,
@@ -134,7 +134,7 @@ def tree_figure(tree: TreeDrawing) -> go.Figure:
     if not tree.branches:
         return empty_figure("", "no node has been split yet")
     count = len(tree.ends)
-    height = 64 + (40 if count <= 10 else 26) * max(count, 4)
+    height = 82 + (40 if count <= 10 else 26) * max(count, 4)
     figure = base_figure("", height, _alternative(tree), least_width=560)
     for arbitrary in (False, True):
         _add_branches(figure, tree, arbitrary)
@@ -143,8 +143,8 @@ def tree_figure(tree: TreeDrawing) -> go.Figure:
     if tree.described is not None:
         _add_leaves(figure, tree, tree.described)
     _add_nodes(figure, tree)
-    annotations = [*_operations(tree), *_edge_headings(tree), *_leaf_texts(tree)]
-    figure.update_layout(annotations=annotations, showlegend=False)
+    labels = [*_operations(tree), *_edge_headings(tree), *_leaf_texts(tree)]
+    figure.update_layout(annotations=labels + operation_legend(), showlegend=False, margin_b=26)
     right = tree.leaf_x(1)
     figure.update_xaxes(visible=False, range=[-0.03 * right, right], fixedrange=True)
     top = max(count, 4) - 0.5 + 0.75 * (1 if count <= 10 else 1.6)

@@ -31,15 +31,16 @@ def follow(page: Page, name: str) -> None:
 
 
 def make_split(page: Page, screenshot: Screenshot, name: str) -> None:
-    """Press Start, see progress, and wait until the split has come into view."""
+    """Press Start, see the form close and progress, and wait until the split has come into view."""
     page.get_by_role("button", name="Start").click()
     page.get_by_role("button", name="Cancel").wait_for()
+    expect(page.get_by_role("dialog")).to_have_count(0)
     bar = page.get_by_role("progressbar")
     expect(bar.first).to_be_visible()
     expect(page.get_by_text(PROGRESS).first).to_be_visible(timeout=SECONDS)
     screenshot(page, f"split-{name}-running")
-    page.locator(".st-key-start").get_by_text("Show").wait_for(timeout=SECONDS)
-    page.get_by_role("heading", name="Sub-spaces").first.wait_for()
+    expect(page.locator(".st-key-pick_split")).to_contain_text(name, timeout=SECONDS)
+    page.get_by_role("tab", name="Sub-spaces").wait_for()
     page.wait_for_timeout(1500)
     screenshot(page, f"split-{name}")
 
@@ -78,7 +79,7 @@ def test_the_first_visit_says_what_to_do(visit: Visit, screenshot: Screenshot):
     expect(page.get_by_role("link", name="Make the first split")).to_be_visible()
     screenshot(page, "home-empty")
     page.get_by_role("link", name="Make the first split").click()
-    expect(page.get_by_role("heading", name="Split", level=1)).to_be_visible()
+    expect(page.get_by_role("dialog", name="New split")).to_be_visible()
 
 
 @pytest.mark.parametrize(("label", "metric"), [("%23params", "params"), ("gradnorm", "gradnorm")])
@@ -90,7 +91,7 @@ def test_a_split_is_made_from_the_page_and_its_distributions_are_drawn_and_expor
     data_folder: Path,
     tmp_path: Path,
 ):
-    page = visit(f"/Split?metric={label}" + (f"&{SMALL}" if metric == "gradnorm" else ""))
+    page = visit(f"/Split?new=split&metric={label}" + (f"&{SMALL}" if metric == "gradnorm" else ""))
     make_split(page, screenshot, metric)
     folder = next(run for run in list_runs(data_folder) if metric in run.run_id)
     tree = folder.tree()
@@ -186,7 +187,7 @@ def test_back_and_forward_restore_the_data_set(visit: Visit):
 
 
 def test_the_form_is_usable_by_keyboard(visit: Visit):
-    page = visit(f"/Split?metric=%23params&{SMALL}&seed=1")
+    page = visit(f"/Split?metric=%23params&{SMALL}&seed=1&new=split")
     start = page.get_by_role("button", name="Start")
     start.wait_for()
     for _ in range(60):
@@ -195,7 +196,7 @@ def test_the_form_is_usable_by_keyboard(visit: Visit):
             break
     expect(start).to_be_focused()
     page.keyboard.press("Enter")
-    page.locator(".st-key-start").get_by_text("Show").wait_for(timeout=SECONDS)
+    expect(page.locator(".st-key-pick_split")).to_contain_text("seed 1", timeout=SECONDS)
 
 
 def test_the_slider_of_the_top_keeps_every_key_press(visit: Visit):
@@ -212,19 +213,47 @@ def test_the_slider_of_the_top_keeps_every_key_press(visit: Visit):
     page.wait_for_url("**/Compare?*top=2.0*")
 
 
-def test_panels_of_the_form_stay_open_when_the_metric_changes(visit: Visit):
+def test_the_form_of_a_split_stays_open_when_the_metric_changes(visit: Visit):
     page = visit("/Split")
+    page.get_by_role("button", name="New split").click()
     panel = page.locator("details").filter(has_text="Channels")
-    page.locator("summary").filter(has_text="Network").click()
+    page.locator("summary").filter(has_text="Advanced").click()
     expect(panel).to_have_attribute("open", "")
     page.locator(".st-key-metric input").fill("params")
     page.locator(".st-key-metric input").press("Enter")
     expect(page.get_by_text("Seed of batch sampling")).to_have_count(0)
     expect(panel).to_have_attribute("open", "")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.wait_for_url(lambda url: "new=" not in url)
+
+
+def test_a_split_is_chosen_from_the_table_by_a_click_in_its_row(visit: Visit):
+    page = visit("/Split")
+    picker = page.locator(".st-key-pick_split button").first
+    before = picker.inner_text()
+    picker.click()
+    table = page.get_by_role("dialog").get_by_test_id("stDataFrame")
+    table.wait_for()
+    page.wait_for_timeout(2000)
+    box = table.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 300, box["y"] + 38 + 35 + 17)
+    page.wait_for_timeout(1000)
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(picker).not_to_have_text(before)
+    page.go_back()
+    expect(picker).to_have_text(before)
 
 
 def test_nothing_is_cut_at_any_width(visit: Visit, screenshot: Screenshot):
     page = visit("/Split")
+    page.set_viewport_size({"width": 1280, "height": 720})
+    chart(page).wait_for()
+    page.wait_for_timeout(1000)
+    block = page.get_by_test_id("stMainBlockContainer").bounding_box()
+    assert block is not None and block["height"] <= 1440
+    page.get_by_role("tab", name="Sub-spaces").click()
     page.set_viewport_size({"width": 1280, "height": 3000})
     table = page.locator('[class*="st-key-split_sub_spaces"] .dvn-scroller')
     expect(table).to_have_js_property("scrollWidth", table.evaluate("table => table.clientWidth"))

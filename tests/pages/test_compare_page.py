@@ -76,7 +76,7 @@ def test_an_imported_split_is_shown_on_every_page(split_data: Path, open_page: O
     (name,) = store_splits([BY_HAND], "mine.json", split_data)
     for script in ("app.py", "pages/1_Split.py", "pages/2_Distributions.py", SCRIPT):
         page = open_page(script, split=f"file-{name}")
-        assert page.sidebar.selectbox(key="split").value == f"file-{name}"
+        assert page.session_state["split"] == f"file-{name}"
         assert not page.error
 
 

@@ -23,7 +23,9 @@ GONE = {"params": "largest_weight", "snas": "likeliest"}
 OPEN_PAGE = """
 import json
 from streamlit.testing.v1 import AppTest
-page = AppTest.from_file("pages/1_Split.py", default_timeout=60).run()
+page = AppTest.from_file("pages/1_Split.py", default_timeout=60)
+page.query_params["new"] = "split"
+page.run()
 assert not page.exception, page.exception
 page.selectbox(key="metric").set_value("largest_weight").run()
 print(json.dumps({"options": page.selectbox(key="metric").options,
@@ -110,7 +112,8 @@ def test_a_run_of_a_plugin_that_is_not_installed_breaks_no_page(
         assert not page.error, (script, page.error[0].value)
         unreadable = [text.value for text in page.warning if "largest_weight" in text.value]
         assert not unreadable, (script, unreadable)
-        split = page.sidebar.selectbox(key="split")
-        assert split.value == own.name
-        shown = [label for label in split.options if label.startswith("largest_weight")]
+        assert page.session_state["split"] == own.name
+        page.sidebar.button(key="pick_split").click().run()
+        table = next(frame.value for frame in page.dataframe if "differs in" in frame.value)
+        shown = [label for label in table["metric"] if label.startswith("largest_weight")]
         assert shown and all("(not installed)" in label for label in shown), script

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from fewshot_core import runs
-from fewshot_core.dashboard.shared.controls import plain
+from fewshot_core.dashboard.shared.controls import plain, selected_rows
 from fewshot_core.metrics import list_metrics
 from fewshot_core.runs import Network, RunFolder, SplitRequest, State, cancel, list_runs
 
@@ -20,8 +20,10 @@ PARAMS = SplitRequest("cifar10", "params")
 
 
 def small(open_page: Open, metric: str, **query: str) -> AppTest:
-    """Open the page with a request that takes seconds."""
-    return open_page(SCRIPT, metric=metric, channels="2", cells="1", batch_size="4", **query)
+    """Open the page with its form and a request that takes seconds."""
+    return open_page(
+        SCRIPT, metric=metric, channels="2", cells="1", batch_size="4", new="split", **query
+    )
 
 
 def start(page: AppTest) -> AppTest:
@@ -35,12 +37,13 @@ def test_a_split_is_made_and_comes_into_view(empty_data: Path, open_page: Open, 
     wait_for(folder)
     page.run()
     assert not page.exception
-    assert page.sidebar.selectbox(key="split").value == folder.run_id
+    assert page.session_state["split"] == folder.run_id
     tiles = {metric.label: metric.value for metric in page.metric}
     assert tiles["Tied nodes"] == "0 of 7"
     assert tiles["Information gain"].endswith(" bits")
+    assert "new" not in page.query_params
+    page.button(key="new_split").click().run()
     assert page.button(key="start").label == "Show"
-    assert "16.0" not in page.caption[0].value
 
 
 def toasts(page: AppTest) -> str:
@@ -75,14 +78,45 @@ def test_a_cancelled_run_is_said_to_be(empty_data: Path, open_page: Open):
     assert "gradnorm on CIFAR-10 was cancelled" in toasts(page)
 
 
-def test_the_card_of_a_started_run_is_where_the_button_is(
-    empty_data: Path, open_page: Open, wait_for: Wait
+def test_start_closes_the_form_and_shows_the_card_above_the_result(
+    split_data: Path, open_page: Open, wait_for: Wait
 ):
     page = start(small(open_page, "gradnorm", batches="60"))
-    (folder,) = list_runs(empty_data)
-    left, _ = page.main.columns[0], page.main.columns[-1]
-    assert f"cancel_{folder.run_id}" in [button.key for button in left.button]
+    (folder,) = [run for run in list_runs(split_data) if run.status().state.active]
+    assert "start" not in [button.key for button in page.button]
+    keys = [button.key for button in page.main.button]
+    assert keys.index(f"cancel_{folder.run_id}") == keys.index("new_split") + 1
     cancel(folder)
+
+
+def test_a_choice_in_the_form_keeps_it_open(empty_data: Path, open_page: Open):
+    page = small(open_page, "#params")
+    page.selectbox(key="metric").set_value("gradnorm").run()
+    assert page.query_params["new"] == "split"
+    assert page.selectbox(key="metric").value == "gradnorm"
+    assert not page.button(key="start").disabled
+
+
+def test_a_split_is_chosen_from_a_table(split_data: Path, open_page: Open):
+    page = open_page(SCRIPT)
+    before = page.session_state["split"]
+    page.sidebar.button(key="pick_split").click().run()
+    [table] = [frame.value for frame in page.dataframe if "differs in" in frame.value]
+    assert sorted(table["metric"]) == ["#params", "gradnorm"]
+    assert (table["gain, bits"] >= 0).all()
+    images = dict(zip(table["metric"], table["images"], strict=True))
+    assert images == {"#params": "none", "gradnorm": "synthetic"}
+    assert all("smoke test" in notes for notes in table["evidence"])
+    other = "gradnorm" if "params" in before else "params"
+    page.text_input(key="split_filter").set_value(f"2 {other}").run()
+    [table] = [frame.value for frame in page.dataframe if "differs in" in frame.value]
+    assert len(table) == 1
+    page.session_state[f"split_table 2 {other}"] = selected_rows([0])
+    page.run()
+    page.button(key="show_split").click().run()
+    assert other in page.session_state["split"]
+    assert page.query_params["split"] == page.session_state["split"]
+    assert "show_split" not in [button.key for button in page.button]
 
 
 def test_a_chosen_sub_space_is_highlighted_in_the_tree(split_data: Path, open_page: Open):
@@ -114,7 +148,7 @@ def test_a_cached_split_opens_without_another_run(split_data: Path, open_page: O
     assert any(caption.value == "Cached result available." for caption in page.caption)
     page = start(page)
     page.run()
-    chosen = page.sidebar.selectbox(key="split").value
+    chosen = page.session_state["split"]
     assert chosen.startswith("split-params-")
     assert {f.run_id: f.status().updated for f in list_runs(split_data)} == before
 
@@ -189,11 +223,29 @@ def test_a_warm_up_needs_images_for_every_metric(empty_data: Path, open_page: Op
 
 def test_synthetic_images_are_labelled_everywhere(split_data: Path, open_page: Open):
     gradnorm = next(f.run_id for f in list_runs(split_data) if "gradnorm" in f.run_id)
-    page = open_page(SCRIPT, metric="gradnorm")
-    page.sidebar.selectbox(key="split").set_value(gradnorm).run()
-    warnings = [warning.value for warning in page.warning]
-    assert any("Synthetic images" in text for text in warnings)
-    assert any("made with synthetic images" in text for text in warnings)
+    page = open_page(SCRIPT, metric="gradnorm", split=gradnorm, new="split")
+    assert any("Synthetic images" in warning.value for warning in page.warning)
+    assert ":gray-badge[synthetic]" in sentence(page)
+
+
+def sentence(page: AppTest) -> str:
+    return next(text.value for text in page.markdown if " on CIFAR-10**" in text.value)
+
+
+def test_the_sentence_names_the_sub_space_with_most_of_the_top(
+    split_data: Path, open_page: Open, wait_for: Wait
+):
+    page = open_page(SCRIPT)
+    assert "is a smoke test" in sentence(page) and "there is no verdict" in sentence(page)
+    own = wait_for(runs.start(replace(PARAMS, seed=3), split_data))
+    page = open_page(SCRIPT, split=own.run_id, details="Sub-spaces")
+    found = sentence(page)
+    table = next(frame.value for frame in page.dataframe if "of the top" in frame.value)
+    most = table.iloc[table["top"].argmax()]
+    assert f"{most['sub-space']}, {most['size'] / 15_625:.1%} of the space" in found
+    assert f"has {most['of the top']:.1f}% of it." in found
+    assert "more informative about the top 1% than most random trees" in found
+    assert ":gray-badge[one seed]" in found
 
 
 @pytest.mark.parametrize("number", [0, 3, 6])
@@ -205,12 +257,16 @@ def test_a_node_shows_its_candidate_cuts_with_the_chosen_one_marked(
     page.selectbox(key="node").set_value(options[number]).run()
     table = next(frame.value for frame in page.dataframe if "groups" in frame.value)
     assert len(table) == 15
+    said = next(text.value for text in page.markdown if " separates " in text.value)
+    for group in table["groups"].iloc[list(table[""]).index("chosen")].split(" | "):
+        assert f"**{group}**" in said
+    assert "the smallest of 15 cuts; the next one is larger by" in said or "a tie" in said
     assert list(table[""]).count("chosen") == 1
     assert table["cut"].is_monotonic_increasing
 
 
 def test_the_command_under_a_figure_is_shown(split_data: Path, open_page: Open):
-    page = open_page(SCRIPT)
+    page = open_page(SCRIPT, details="Sub-spaces")
     commands = [code.value for code in page.code]
     assert any(command.startswith("fewshot split --metric") for command in commands)
     assert any(command.startswith("fewshot analyse --run split-") for command in commands)
@@ -219,7 +275,7 @@ def test_the_command_under_a_figure_is_shown(split_data: Path, open_page: Open):
 def test_repeats_show_how_much_a_split_depends_on_the_seed(
     empty_data: Path, open_page: Open, wait_for: Wait
 ):
-    page = start(small(open_page, "random (baseline)", repeats="2"))
+    page = start(small(open_page, "random (baseline)", repeats="2", details="Seeds"))
     folders = list_runs(empty_data)
     assert len(folders) == 2
     for folder in folders:
@@ -235,7 +291,7 @@ def test_repeats_show_how_much_a_split_depends_on_the_seed(
 def test_repeats_of_a_metric_with_scores_show_their_spread(
     split_data: Path, open_page: Open, wait_for: Wait
 ):
-    page = start(small(open_page, "gradnorm", repeats="2"))
+    page = start(small(open_page, "gradnorm", repeats="2", details="Seeds"))
     for folder in list_runs(split_data):
         wait_for(folder)
     page.run()

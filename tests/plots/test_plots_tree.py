@@ -4,8 +4,14 @@ import pandas as pd
 import pytest
 
 from fewshot_core.analysis import describe_sub_spaces
-from fewshot_core.plots import TreeBranch, TreeDrawing, alternative, tree_figure
-from fewshot_core.plots.template import DEGENERATE_COLOUR, SUB_SPACE_COLOURS
+from fewshot_core.plots import (
+    TreeBranch,
+    TreeDrawing,
+    alternative,
+    node_cell_figure,
+    tree_figure,
+)
+from fewshot_core.plots.template import ACTIVE_COLOUR, DEGENERATE_COLOUR, SUB_SPACE_COLOURS
 from fewshot_core.space import SubSpace
 
 CUT = ((3,), (0, 1, 2, 4))
@@ -48,7 +54,24 @@ def test_edges_are_headings_and_groups_are_labels():
     figure = tree_figure(TreeDrawing(tuple(full_tree(1)), levels=3))
     assert texts(figure).count("<b>edge 2&lt;-0</b>") == 1
     assert texts(figure).count("<b>...</b>") == 2
-    assert [text for text in texts(figure) if "<b>" not in text] == ["3x3", "n", "s", "1x1", "p"]
+    labels = [text for text in texts(figure) if "<b>" not in text]
+    assert labels[:5] == ["3x3", "n", "s", "1x1", "p"]
+    assert labels[5:9] == ["n", "none", "s", "skip"]  # the legend
+
+
+def test_the_cell_at_a_node_shows_its_edge_and_what_was_decided_before():
+    space = SubSpace.full().keep(0, (2, 3))
+    figure = node_cell_figure(space, 1, ((0, 1), (2, 3, 4)))
+    labels = [label for label in figure.layout.annotations if label.text]
+    assert [label.text for label in labels] == ["1x1", "3x3", "n", "s", "1x1", "3x3", "p"]
+    assert {label.hovertext for label in labels[2:]} == {"edge 2&lt;-0: none skip | 1x1 3x3 pool"}
+    places = [label.xshift for label in labels[2:]]
+    assert places == sorted(places) and places[0] < 0 < places[-1]
+    arrows = [arrow.arrowcolor for arrow in figure.layout.annotations if arrow.showarrow]
+    assert [colour == ACTIVE_COLOUR for colour in arrows] == [False, True, *[False] * 4]
+    assert alternative(figure) == (
+        "Cell with edge 2<-0 highlighted; edge 1<-0 1x1 3x3; edge 2<-0 none skip | 1x1 3x3 pool."
+    )
 
 
 def test_a_growing_tree_marks_the_operation_being_scored():

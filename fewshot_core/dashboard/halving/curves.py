@@ -17,9 +17,9 @@ from fewshot_core.dashboard.shared.controls import (
     show_errors,
     stored_upload,
 )
-from fewshot_core.dashboard.shared.figures import accuracy_source, load_accuracy
+from fewshot_core.dashboard.shared.figures import accuracy_source
 from fewshot_core.dashboard.shared.page import Workspace
-from fewshot_core.dashboard.shared.sidebar import View
+from fewshot_core.dashboard.shared.sidebar import View, load_accuracy
 from fewshot_core.dashboard.shared.splits import search_label, with_ends
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import SearchRequest

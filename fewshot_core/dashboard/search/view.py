@@ -36,7 +36,6 @@ from fewshot_core.dashboard.shared.controls import (
 )
 from fewshot_core.dashboard.shared.figures import (
     accuracy_source,
-    load_accuracy,
     show_architecture,
     show_figure,
     show_source,
@@ -47,6 +46,7 @@ from fewshot_core.dashboard.shared.sidebar import (
     View,
     choose_option,
     find_missing,
+    load_accuracy,
     open_page,
     show_missing,
     show_missing_split,

@@ -153,9 +153,14 @@ def show_table(
 
 
 def _select_row(key: str, then: object) -> None:
-    """Select the row of the cell that was clicked, if any; then do what a selection does."""
-    for row, _ in st.session_state[key].selection.cells:
-        st.session_state[key] = selected_rows([row])
+    """Select the row of the cell that was clicked, if any; then do what a selection does.
+
+    The cell stays selected: arrow keys go on from there.
+    """
+    cells, last = list(st.session_state[key].selection.cells), f"{key} cell"
+    if cells and cells != st.session_state.get(last):  # else the box of a row was clicked
+        st.session_state[key] = selected_rows([cells[0][0]], cells)
+    st.session_state[last] = cells
     if callable(then):
         then()
 
@@ -177,9 +182,10 @@ def table_height(rows: int) -> int | str:
     return "content" if rows <= _SHOWN_ROWS else 38 + 35 * _SHOWN_ROWS
 
 
-def selected_rows(rows: Iterable[int]) -> Any:
+def selected_rows(rows: Iterable[int], cells: Sequence[tuple[int, str]] = ()) -> Any:
     """Return the state of a table in which some rows are selected."""
-    return DataframeState({"selection": {"rows": list(rows), "columns": [], "cells": []}})
+    chosen = {"rows": list(rows), "columns": [], "cells": list(cells)}
+    return DataframeState({"selection": chosen})
 
 
 def show_tiles(tiles: Mapping[str, tuple[Any, str | None]], columns: int | None = None) -> None:

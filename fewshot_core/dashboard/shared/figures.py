@@ -30,7 +30,7 @@ from fewshot_core.dashboard.shared.controls import SEPARATOR, choose_one, offer_
 from fewshot_core.dashboard.shared.evidence import split_notes
 from fewshot_core.dashboard.shared.export import show_export
 from fewshot_core.dashboard.shared.page import Workspace
-from fewshot_core.dashboard.shared.sidebar import View
+from fewshot_core.dashboard.shared.sidebar import View, read_accuracy
 from fewshot_core.dashboard.shared.splits import FILE, SplitInView
 from fewshot_core.data_folder import data_dir
 from fewshot_core.plots import (
@@ -59,13 +59,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def load_accuracy(view: View, dataset: str | None = None) -> pd.DataFrame:
-    """Return the accuracies in view, or those of another data set; there must be a table."""
-    if view.table is None:
-        raise ValueError("expected a table in view")
-    return _accuracy(view.workspace, view.table, dataset or view.dataset, view.kind)
-
-
 def load_evaluator(view: View, dataset: str | None = None) -> SplitEvaluator | None:
     """Return the evaluator by the same accuracies; None where the table has no such ones."""
     name = dataset or view.dataset
@@ -74,16 +67,11 @@ def load_evaluator(view: View, dataset: str | None = None) -> SplitEvaluator | N
     return _evaluator(view.workspace, view.table, name, view.kind, view.threshold)
 
 
-@st.cache_resource(show_spinner=False, max_entries=24)
-def _accuracy(_workspace: Workspace, table: TableInfo, dataset: str, kind: str) -> pd.DataFrame:
-    return _workspace.store.accuracy(table.name, dataset, kind)
-
-
 @st.cache_resource(show_spinner="Drawing random trees", max_entries=24)
 def _evaluator(
     _workspace: Workspace, table: TableInfo, dataset: str, kind: str, threshold: float
 ) -> SplitEvaluator:
-    return SplitEvaluator(_accuracy(_workspace, table, dataset, kind), threshold)
+    return SplitEvaluator(read_accuracy(_workspace, table, dataset, kind), threshold)
 
 
 @lru_cache(_CACHED)

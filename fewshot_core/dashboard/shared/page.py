@@ -90,6 +90,9 @@ REFRESH_SECONDS = 1.0
 """How long all sessions share one reading of the data folder."""
 
 
+NEW_SPLIT = {"new": "split"}
+"""The query that opens the form of the Split page."""
+
 SHARED = "parameters of all pages"
 """Session key: the parameters of the URL that links to other pages carry on."""
 
@@ -109,11 +112,11 @@ def link_to(page: Page, label: str | None = None, query: Mapping[str, str] | Non
         st.markdown(f"{page.icon} {text}")
 
 
-def show_empty(text: str, page: Page, label: str) -> None:
+def show_empty(text: str, page: Page, label: str, query: Mapping[str, str] | None = None) -> None:
     """Say what this place would show, with the one link that fills it."""
     with st.container(border=True):
         st.markdown(text)
-        link_to(page, label)
+        link_to(page, label, query)
 
 
 @dataclass(frozen=True)

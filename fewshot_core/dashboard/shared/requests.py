@@ -1,6 +1,6 @@
 """Controls of requests: images, network, device, tree and presets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from fewshot_core.runs import Network, available_devices
 from fewshot_core.search import ALGORITHMS, PRESETS, SearchOptions, TrainingOptions
 from fewshot_core.search.options import SAMPLINGS, TRAINED_ON, as_text, override
 from fewshot_core.space import EDGES, edge_label
-from fewshot_core.splitting import EDGE_POLICIES, WARM_UP_IMAGES, TreeOptions
+from fewshot_core.splitting import EDGE_POLICIES, WARM_UP_IMAGES
 
 OPTION_TEXTS: Mapping[str, str] = {
     "epochs": "passes over the training half of the images",
@@ -96,57 +96,49 @@ def choose_source(view: View) -> str:
     return chosen
 
 
-def choose_images(view: View) -> dict[str, Any]:
-    """Choose the images of a data set; return the options of a request about them."""
-    chosen = choose_source(view)
+def choose_sampling() -> dict[str, Any]:
+    """Choose the batches of images; return the options of a request about them."""
     left, right = st.columns(2)
     text = "Images in a batch. The published splits used 16."
     size = choose_number("Batch size", "batch_size", 64, 1, 4096, left, help=text)
     text = "Scores are averaged over this many batches."
     batches = choose_number("Batches", "batches", 1, 1, 64, right, help=text)
-    with st.expander("Batch norm and batch sampling", key="sampling_panel"):
-        norm = choose_one("Batch norm", BATCH_NORM_MODES, "batch_norm", default="batch")
-        batch_seed = choose_number("Seed of batch sampling", "batch_seed", 0)
-    return {
-        "images": chosen,
-        "batch_size": size,
-        "batches": batches,
-        "batch_norm": norm,
-        "batch_seed": batch_seed,
-    }
+    batch_seed = choose_number("Seed of batch sampling", "batch_seed", 0, place=left)
+    norm = choose_one("Batch norm", BATCH_NORM_MODES, "batch_norm", right, default="batch")
+    return {"batch_size": size, "batches": batches, "batch_norm": norm, "batch_seed": batch_seed}
 
 
-def choose_network() -> Network | None:
-    """Choose the supernet to score; None where its checkpoint is missing."""
-    with st.expander("Network", icon=":material/lan:", key="network_panel"), show_errors():
-        left, right = st.columns(2)
-        text = "Of the first stage; 16 in the paper."
-        channels = choose_number("Channels", "channels", 16, 1, 256, left, help=text)
-        text = "5 in the paper."
-        cells = choose_number("Cells per stage", "cells", 5, 1, 20, right, help=text)
-        seed = choose_number("Seed of the weights", "network_seed", 0, place=left)
-        text = (
-            "A file written by torch.save with the state of a supernet of this size. Without one "
-            "the network is untrained."
-        )
-        checkpoint = choose_checkpoint("Trained weights", "checkpoint", right, help=text)
-        return Network(channels, cells, seed, checkpoint)
-    return None
+def choose_network() -> Network:
+    """Choose the supernet to score; its checkpoint is not checked."""
+    left, right = st.columns(2)
+    text = "Of the first stage; 16 in the paper."
+    channels = choose_number("Channels", "channels", 16, 1, 256, left, help=text)
+    text = "5 in the paper."
+    cells = choose_number("Cells per stage", "cells", 5, 1, 20, right, help=text)
+    seed = choose_number("Seed of the weights", "network_seed", 0, place=left)
+    text = (
+        "A file written by torch.save with the state of a supernet of this size. Without one the "
+        "network is untrained."
+    )
+    return Network(channels, cells, seed, _type_path("Trained weights", "checkpoint", right, text))
 
 
-def choose_checkpoint(label: str, key: str, place: Any = st, **settings: Any) -> str | None:
+def choose_checkpoint(label: str, key: str) -> str | None:
     """Choose a checkpoint by its path; None without one.
 
     Raises:
         FewshotError: If there is no such file, or it is not a checkpoint.
     """
-    settings |= {"bind": "query-params", "placeholder": "path of a checkpoint"}
-    text = place.text_input(label, key=key, **settings).strip()
-    if not text:
-        return None
-    path = Path(text).expanduser()
-    check_checkpoint(path)
-    return str(path.resolve())
+    path = _type_path(label, key)
+    if path is not None:
+        check_checkpoint(Path(path))
+    return path
+
+
+def _type_path(label: str, key: str, place: Any = st, text: str | None = None) -> str | None:
+    settings = {"bind": "query-params", "placeholder": "path of a checkpoint", "help": text}
+    typed = place.text_input(label, key=key, **settings).strip()
+    return str(Path(typed).expanduser().resolve()) if typed else None
 
 
 def choose_device() -> str:
@@ -161,38 +153,39 @@ def choose_device() -> str:
     )
 
 
-def choose_tree() -> tuple[TreeOptions | None, int]:
-    """Choose the shape of the tree and the random seed; None where there is no such tree."""
-    with st.expander("Tree", icon=":material/account_tree:", key="tree_panel"):
-        names = {name: name for name in EDGE_POLICIES}
-        policy = choose_from("Edges are", names, "policy", help=listed(EDGE_POLICIES))
-        if policy == "fixed":
-            label, numbers = "Edges, in the order of the levels", range(len(EDGES))
-            settings: Any = {"default": (0, 1, 2), "format_func": edge_label}
-            edges = tuple(
-                st.multiselect(label, numbers, key="edges", bind="query-params", **settings)
-            )
-        else:
-            edges = tuple(range(choose_number("Levels", "depth", 3, 1, len(EDGES))))
-        text = "2 in the paper; 5 on one edge is the original few-shot NAS."
-        groups = choose_number("Groups at each node", "groups", 2, 2, 5, help=text)
-        text = "Group sizes differ by at most one, as in GM-NAS."
-        balanced = st.checkbox("Balanced groups", key="balanced", bind="query-params", help=text)
-        seed = choose_number("Random seed", "seed", 0)
-        left, right = st.columns(2)
-        text = (
-            "Each sub-supernet is trained for this many epochs, from the weights it inherits, "
-            "before it is split further, as in few-shot NAS and GM-NAS. 0 in the paper."
-        )
-        epochs = choose_number("Warm-up epochs", "warm_up", 0, 0, 1000, left, help=text)
-        text = "Training images in an epoch of the warm-up."
-        usual = WARM_UP_IMAGES
-        images = choose_number(
-            "Images used", "warm_up_images", usual, 2, None, right, help=text, disabled=not epochs
-        )
-    with show_errors():
-        return TreeOptions.create(edges, groups, balanced, policy, epochs, images), seed
-    return None, seed
+def choose_tree() -> tuple[dict[str, Any], int]:
+    """Choose the options of ``TreeOptions.create`` and the random seed."""
+    left, right = st.columns(2)
+    names = {name: name for name in EDGE_POLICIES}
+    policy = choose_from("Edges are", names, "policy", left, help=listed(EDGE_POLICIES))
+    edges: Sequence[int]
+    if policy == "fixed":
+        settings: Any = {"default": (0, 1, 2), "format_func": edge_label, "bind": "query-params"}
+        label = "Edges, in the order of the levels"
+        edges = right.multiselect(label, range(len(EDGES)), key="edges", **settings)
+    else:
+        edges = range(choose_number("Levels", "depth", 3, 1, len(EDGES), right))
+    text = "2 in the paper; 5 on one edge is the original few-shot NAS."
+    groups = choose_number("Groups at each node", "groups", 2, 2, 5, left, help=text)
+    seed = choose_number("Random seed", "seed", 0, place=right)
+    text = (
+        "Each sub-supernet is trained for this many epochs, from the weights it inherits, before "
+        "it is split further, as in few-shot NAS and GM-NAS. 0 in the paper."
+    )
+    epochs = choose_number("Warm-up epochs", "warm_up", 0, 0, 1000, left, help=text)
+    text, usual = "Training images in an epoch of the warm-up.", WARM_UP_IMAGES
+    settings = {"help": text, "disabled": not epochs}
+    images = choose_number("Images used", "warm_up_images", usual, 2, None, right, **settings)
+    text = "Group sizes differ by at most one, as in GM-NAS."
+    balanced = st.checkbox("Balanced groups", key="balanced", bind="query-params", help=text)
+    return {
+        "edges": tuple(edges),
+        "groups": groups,
+        "balanced": balanced,
+        "policy": policy,
+        "warm_up_epochs": epochs,
+        "warm_up_images": images,
+    }, seed
 
 
 # The options that are changed most, with their smallest values and the steps of their buttons.

@@ -7,16 +7,29 @@ another; these controls keep it.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
+import numpy as np
+import pandas as pd
 import streamlit as st
+from streamlit.column_config import DatetimeColumn, TextColumn
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from fewshot_core.analysis import information_gain
 from fewshot_core.bench import KINDS, TableInfo, list_tables
 from fewshot_core.dashboard.shared.activity import show_activity
-from fewshot_core.dashboard.shared.controls import counted, labels_of
+from fewshot_core.dashboard.shared.controls import (
+    counted,
+    labels_of,
+    numbers,
+    plain,
+    selected_rows,
+    show_columns,
+)
 from fewshot_core.dashboard.shared.page import (
     DATA,
+    NEW_SPLIT,
     PAGES,
     SHARED,
     SPLIT,
@@ -30,14 +43,17 @@ from fewshot_core.dashboard.shared.splits import (
     distinct_labels,
     list_splits,
     open_split,
+    split_table,
 )
 from fewshot_core.datasets import DATASETS
 from fewshot_core.glossary import GLOSSARY
+from fewshot_core.space import SubSpace
 
 T = TypeVar("T", str, int, float, list[str])
 
 _COLLECTED = "changes of the URL"
 _PAGE = "page of the steady control"
+_PICKING = "picking a split"
 _SHOWN = 100
 """How much of a name in a URL is shown."""
 
@@ -253,6 +269,19 @@ class View:
         return f"top {100 * self.threshold:.3g}%"
 
 
+def load_accuracy(view: View, dataset: str | None = None) -> pd.DataFrame:
+    """Return the accuracies in view, or those of another data set; there must be a table."""
+    if view.table is None:
+        raise ValueError("expected a table in view")
+    return read_accuracy(view.workspace, view.table, dataset or view.dataset, view.kind)
+
+
+@st.cache_resource(show_spinner=False, max_entries=24)
+def read_accuracy(_workspace: Workspace, table: TableInfo, dataset: str, kind: str) -> pd.DataFrame:
+    """Read the accuracies of a table once for all sessions; they must not be changed."""
+    return _workspace.store.accuracy(table.name, dataset, kind)
+
+
 def open_page(title: str) -> View:
     """Begin a page with its sidebar and its title; a script calls it first, on every run."""
     view = choose_view(setup(title))
@@ -289,7 +318,12 @@ def choose_view(workspace: Workspace) -> View:
     missing = None if split else missing
     if missing is not None:
         _show_missing_split(splits, missing)
-    return View(workspace, dataset, kind, table, round(percent / 100, 4), split, missing)
+    view = View(workspace, dataset, kind, table, round(percent / 100, 4), split, missing)
+    if is_restored():
+        _open_picker(False)
+    if st.session_state.get(_PICKING):
+        _pick_split(view, splits)
+    return view
 
 
 def _adopt_data_set(workspace: Workspace) -> None:
@@ -344,12 +378,18 @@ def _choose_top() -> float:
 def _choose_split(
     workspace: Workspace, labels: Mapping[str, str], missing: str | None
 ) -> SplitInView | None:
+    st.caption("Split")
     if not labels:
-        st.selectbox("Split", ["none yet"], disabled=True, key="no_split")
+        st.markdown("none yet")
         publish({"split": None})
         return None
+    first = next(iter(labels))
     # Always in the URL: another split may be the first one tomorrow.
-    chosen = choose_option(st.selectbox, "Split", labels, "split", unwritten="")
+    chosen = keep_in_url(lambda: None, "split", first, str, labels.__contains__, unwritten="")
+    settings: Any = {"icon": ":material/account_tree:", "help": "Choose another split"}
+    st.button(
+        plain(labels[chosen]), "pick_split", on_click=_open_picker, width="stretch", **settings
+    )
     if chosen == missing:
         return None
     split = replace(open_split(workspace.store, chosen), label=labels[chosen])
@@ -357,10 +397,65 @@ def _choose_split(
     parts += split.details
     if split.synthetic:
         parts.append(":orange[synthetic images]")
-    if split.ties:
-        parts.append(f":orange[{split.ties} tied nodes]")
     st.caption("; ".join(parts))
     return split
+
+
+def _open_picker(opened: bool = True) -> None:
+    st.session_state[_PICKING] = opened
+
+
+@st.dialog("Choose a split", width="large", on_dismiss=partial(_open_picker, False))
+def _pick_split(view: View, labels: Mapping[str, str]) -> None:
+    """Choose the split in view from a table of all of them."""
+    store, current = view.workspace.store, view.split.key if view.split else None
+    hint = "words in any column, such as: gradnorm untrained"
+    typed = st.text_input("Filter", key="split_filter", placeholder=hint)
+    table = split_table(store, labels)
+    texts = table.astype(str).agg(" ".join, axis=1).str.lower()
+    found = table[[all(word in text for word in typed.lower().split()) for text in texts]]
+    gains: list[float] | None = None
+    if view.table is not None:
+        where = view.workspace, view.table, view.dataset, view.kind, view.threshold
+        gains = [_gain(*where, open_split(store, key).leaves) for key in found.index]
+    text = f"{GLOSSARY['information gain']} Comparable where network, weights and images are equal."
+    made = pd.to_datetime(found["made"], unit="s")
+    event = show_columns(
+        {
+            "metric": found["metric"],
+            "network": found["network"],
+            "weights": found["weights"],
+            "images": found["images"],
+            "seed": (found["seed"], numbers("%d", width=60)),
+            "gain, bits": (gains, numbers("%.4f", text)),
+            "evidence": found["notes"],
+            "made": (made, DatetimeColumn(format="D MMM YYYY")),
+            "differs in": (found["differs in"], TextColumn(help="From others by this metric")),
+        },
+        f"{len(found)} splits with what they rest on",
+        selection_default=selected_rows(np.flatnonzero(found.index == current).tolist()),
+        height="content" if len(found) < 10 else 388,
+        key=f"split_table {typed}",
+        on_select="rerun",
+        selection_mode="single-row",
+    )
+    chosen = [str(key) for key in found.index[event.selection.rows]]
+    if st.button("Show", "show_split", type="primary", disabled=not chosen):
+        st.session_state["split"] = chosen[0]
+        _open_picker(False)
+        st.rerun()
+
+
+@lru_cache(maxsize=4096)
+def _gain(
+    workspace: Workspace,
+    table: TableInfo,
+    dataset: str,
+    kind: str,
+    threshold: float,
+    leaves: tuple[SubSpace, ...],
+) -> float:
+    return information_gain(leaves, read_accuracy(workspace, table, dataset, kind), threshold)
 
 
 def show_missing_split(view: View) -> None:
@@ -373,6 +468,7 @@ def show_missing_split(view: View) -> None:
         "sub-spaces; this page will show what is in each of them.",
         SPLIT,
         "Make a split",
+        NEW_SPLIT,
     )
 
 

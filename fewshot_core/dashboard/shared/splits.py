@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from fewshot_core.dashboard.shared.controls import SEPARATOR, counted, plain
@@ -312,6 +313,27 @@ def open_splits(store: Store, keys: Sequence[str]) -> list[SplitInView]:
     if all(split.demo for split in splits):
         labels = {key: label.removesuffix(_DEMO) for key, label in labels.items()}
     return [replace(split, label=labels[split.key]) for split in splits]
+
+
+def split_table(store: Store, labels: Mapping[str, str]) -> pd.DataFrame:
+    """List splits, by key, with what they rest on; ``labels`` are those of ``distinct_labels``."""
+    rows = []
+    for key, label in labels.items():
+        split = open_split(store, key)
+        evidence, request = split.evidence, split.request
+        rows.append(
+            {
+                "metric": split.name,
+                "network": evidence.label.partition(SEPARATOR)[0] if request else "unknown",
+                "weights": evidence.weights,
+                "images": evidence.images or "none",
+                "seed": request.seed if request else None,
+                "notes": ", ".join(evidence.notes(split.demo)),
+                "made": split.finished,
+                "differs in": label.partition(SEPARATOR)[2].removesuffix(_DEMO),
+            }
+        )
+    return pd.DataFrame(rows, list(labels))
 
 
 @lru_cache(maxsize=_CACHED)

@@ -16,7 +16,6 @@ from fewshot_core.dashboard.shared.controls import (
     plain,
     selected_rows,
     show_columns,
-    show_table,
     table_height,
 )
 from fewshot_core.dashboard.shared.figures import cached_figure, clicked, describe, show_figure
@@ -26,12 +25,14 @@ from fewshot_core.metrics import METRICS
 from fewshot_core.plots import (
     TreeBranch,
     TreeDrawing,
+    node_cell_figure,
     scores_figure,
     similarity_figure,
     tree_figure,
 )
 from fewshot_core.space import edge_label, operation_set_label
 from fewshot_core.splitting import SplitNode, SplitTree, rank_candidates
+from fewshot_core.splitting.partition import Groups
 
 Path = tuple[int, ...]
 
@@ -41,6 +42,7 @@ _RESTORED = "tables restored"
 
 _draw_scores = cached_figure(scores_figure)
 _draw_similarity = cached_figure(similarity_figure)
+_draw_cell = cached_figure(node_cell_figure)
 
 
 def tree_drawing(
@@ -95,15 +97,23 @@ def show_tree(
     evaluator: SplitEvaluator | None,
     chosen_leaf: int | None = None,
 ) -> SplitNode:
-    """Draw a split's tree and return the node chosen, by a click on it or from the list."""
+    """Draw a split's tree with the cell at a node; return the node, chosen by a click or a list."""
     nodes = {"-".join(map(str, node.path)): node for node in tree.nodes}
     names = {text: _node_name(tree, node) for text, node in nodes.items()}
-    figure = draw_split(split, evaluator, chosen_leaf)
-    show_figure(figure, _CHART, on_select=lambda: _choose_clicked(names), wide=True)
-    text = "Choose one here, or click it in the tree."
-    listed = list(names.values())
-    chosen = st.selectbox("Node", listed, key=_NODE, bind="query-params", help=text)
-    return next(nodes[text] for text, name in names.items() if name == chosen)
+    levels = 1 + max(len(node.path) for node in tree.nodes)
+    # A deep tree needs the width of the page.
+    left, right = st.columns([9, 5]) if levels <= 3 else (st.container(), st.container())
+    with left, st.container(key=f"levels_{levels}"):
+        figure = draw_split(split, evaluator, chosen_leaf)
+        show_figure(figure, _CHART, on_select=lambda: _choose_clicked(names), wide=True)
+    with right:
+        text = "Choose one here, or click it in the tree."
+        listed = list(names.values())
+        chosen = st.selectbox("Node", listed, key=_NODE, bind="query-params", help=text)
+        node = next(nodes[text] for text, name in names.items() if name == chosen)
+        show_figure(_draw_cell(node.sub_space, node.edge, node.groups), "node_cell")
+        st.markdown(_explain(node, _candidates(tree, node)[1]))
+    return node
 
 
 def _choose_clicked(names: Mapping[str, str]) -> None:
@@ -122,10 +132,32 @@ def _node_name(tree: SplitTree, node: SplitNode) -> str:
     return f"{name}, after {' and '.join(steps)}" if steps else f"{name}, the root"
 
 
+def _candidates(tree: SplitTree, node: SplitNode) -> tuple[list[Groups], list[float]]:
+    """List all groupings of a node's operations and their cuts, the smallest first."""
+    balanced = bool(tree.details.get("balanced", False))
+    found = rank_candidates(node.similarity, len(node.groups), balanced)
+    grouped = [
+        tuple(tuple(node.operations[item] for item in group) for group in candidate.groups)
+        for candidate in found
+    ]
+    return grouped, [candidate.cut for candidate in found]
+
+
+def _explain(node: SplitNode, cuts: list[float]) -> str:
+    """Say what was grouped at a node, and how clear the choice was."""
+    groups = " from ".join(f"**{plain(operation_set_label(group))}**" for group in node.groups)
+    found = f"Edge {plain(edge_label(node.edge))} separates {groups}"
+    if node.degenerate:
+        return f"{found}: a tie, so the choice is arbitrary ({plain(node.reason)})."
+    if len(cuts) < 2:
+        return f"{found}, the only way to group them."
+    gap, spread = cuts[1] - cuts[0], cuts[-1] - cuts[0]
+    share = f"{gap / spread:.1%} of their range" if spread > 0 else f"{gap:.3g}"
+    return f"{found}: the smallest of {len(cuts)} cuts; the next one is larger by {share}."
+
+
 def show_node(tree: SplitTree, node: SplitNode, key: str) -> None:
     """Show a node's scores, similarities and candidate cuts."""
-    if node.degenerate:
-        st.warning(f"This node is a tie: {plain(node.reason)}.", icon=":material/help:")
     similarities: Any = st
     if any(value is not None for value in node.values):
         scores, similarities = st.columns(2, gap="medium")
@@ -136,40 +168,22 @@ def show_node(tree: SplitTree, node: SplitNode, key: str) -> None:
     with similarities.container():
         figure = _draw_similarity(node.operations, node.similarity, node.groups, "Similarity")
         show_figure(figure, f"{key}_similarity")
-    _show_candidates(tree, node)
-
-
-def _show_candidates(tree: SplitTree, node: SplitNode) -> None:
-    """List all groupings with their cuts, and say how close the second smallest is."""
-    balanced = bool(tree.details.get("balanced", False))
-    candidates = rank_candidates(node.similarity, len(node.groups), balanced)
-    cuts = [candidate.cut for candidate in candidates]
-    rows = []
-    for candidate in candidates:
-        groups = tuple(tuple(node.operations[item] for item in group) for group in candidate.groups)
-        text = " | ".join(map(operation_set_label, groups))
-        chosen = "chosen" * (groups == node.groups)
-        rows.append((chosen, text, candidate.cut, candidate.cut - cuts[0]))
-    st.markdown(f"**{len(candidates)} candidate cuts**: {_gap_text(cuts)}")
-    show_table(
-        pd.DataFrame(rows, columns=["", "groups", "cut", "gap"]),
-        f"{len(candidates)} ways to group the operations, by their cut",
+    grouped, found = _candidates(tree, node)
+    cuts = pd.Series(found)
+    chosen = ["chosen" * (groups == node.groups) for groups in grouped]
+    show_columns(
         {
-            "": TextColumn(width=65),
-            "cut": numbers("%.4g", width=75),
-            "gap": numbers("%.3g", "Gap to the minimum cut", 75),
+            "": (chosen, TextColumn(width=65)),
+            "groups": [" | ".join(map(operation_set_label, groups)) for groups in grouped],
+            "cut": (
+                cuts,
+                numbers("%.4g", "Similarity between the groups; the smallest is chosen", 75),
+            ),
+            "gap": (cuts - cuts.min(), numbers("%.3g", "Gap to the minimum cut", 75)),
         },
+        f"{len(cuts)} ways to group the operations, by their cut",
         height=230,
     )
-
-
-def _gap_text(cuts: list[float]) -> str:
-    if len(cuts) < 2:
-        return "there is no other."
-    gap, spread = cuts[1] - cuts[0], cuts[-1] - cuts[0]
-    if not spread > 0:
-        return "all are equal."
-    return f"the second is {gap:.3g} above the minimum, {gap / spread:.1%} of the range."
 
 
 def show_sub_spaces(
