@@ -44,3 +44,8 @@ GLOSSARY: Mapping[str, str] = {
     "demo": "Results of our own runs that come with the workbench, so that the app opens full.",
 }
 """The meaning of each term, in one or two sentences."""
+
+
+def explain(*terms: str) -> str:
+    """Explain terms of the glossary, one in a paragraph: a help text, in Markdown."""
+    return "\n\n".join(f"**{term}**: {GLOSSARY[term]}" for term in terms)

@@ -38,6 +38,8 @@ def scripts(tmp_path_factory):
     install = ["--python", str(scripts / "python"), "install", "--no-deps", "--no-index"]
     subprocess.run([*pip, *install, str(built)], check=True, cwd=folder)
     [packages] = (folder / "venv").glob("**/site-packages")
+    app = packages / "fewshot_core" / "workbench"
+    assert (app / "docs" / "concepts.md").is_file() and (app / "CITATION.cff").is_file()
     (packages / "packages_of_the_tests.pth").write_text("\n".join(site.getsitepackages()))
     return scripts
 

@@ -13,7 +13,7 @@ from fewshot_core import __version__
 from fewshot_core.dashboard.shared.controls import choose_from, choose_one
 from fewshot_core.dashboard.shared.sidebar import open_page
 from fewshot_core.data_folder import app_folder
-from fewshot_core.glossary import GLOSSARY
+from fewshot_core.glossary import GLOSSARY, explain
 
 _PURPOSE = """
 A workbench for few-shot neural architecture search. It splits the supernet of NAS-Bench-201 into
@@ -57,7 +57,7 @@ def show_about_page() -> None:
     elif part == _PARTS[1]:
         st.markdown(_FIGURES)
     elif part == _PARTS[2]:
-        st.markdown("".join(f"* **{term}**: {text}\n" for term, text in GLOSSARY.items()))
+        st.markdown(explain(*GLOSSARY))
     else:
         _show_documentation(app_folder() / "docs")
 

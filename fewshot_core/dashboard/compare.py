@@ -30,6 +30,7 @@ from fewshot_core.dashboard.shared.evidence import choose_evidence, split_groups
 from fewshot_core.dashboard.shared.figures import (
     Leaves,
     Named,
+    accuracy_source,
     cached_figure,
     choose_style,
     describe,
@@ -38,6 +39,7 @@ from fewshot_core.dashboard.shared.figures import (
     named,
     noted_reports,
     reports,
+    rests_on,
     show_figure,
     show_informativeness,
     show_small_distributions,
@@ -62,7 +64,7 @@ from fewshot_core.dashboard.shared.splits import (
 )
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError
-from fewshot_core.glossary import GLOSSARY
+from fewshot_core.glossary import GLOSSARY, explain
 from fewshot_core.plots import agreement_figure, keep_figure, top_map_figure
 from fewshot_core.splitting.files import (
     LARGEST,
@@ -109,7 +111,8 @@ def _show_comparison(view: View) -> None:
         return
     chosen = named(splits)
     table = reports(chosen, evaluator)
-    st.markdown(f"**{verdict(evidence, splits, table)}**")
+    terms = explain("information gain", "random trees", "best tree", "percentile", "top 1%")
+    st.markdown(f"**{verdict(evidence, splits, table)}**", help=terms)
     show_informativeness(view, evaluator, splits, "compare_gains")
     _show_summary(noted_reports(splits, evaluator), splits)
     st.subheader("Distributions")
@@ -119,15 +122,17 @@ def _show_comparison(view: View) -> None:
             key = f"compare_{split.key}"
             show_small_distributions(view, evaluator, split, style, key, split.label)
     left, right = st.columns(2, gap="large")
+    source = [*accuracy_source(view)[:2], *rests_on(splits)]
     with left:
-        show_figure(_draw_map(chosen, evaluator, view.top_label), "compare_map", wide=True)
-        show_figure(_draw_agreement(chosen), "compare_agreement", wide=True)
+        figure = _draw_map(chosen, evaluator, view.top_label)
+        show_figure(figure, "compare_map", wide=True, source=source)
+        show_figure(_draw_agreement(chosen), "compare_agreement", wide=True, source=source)
     with right:
         usual = list(KEEP_STRATEGIES).index("mean")
         settings = {"index": usual, "help": GLOSSARY["keep k"]}
         strategy = choose_from("Sub-spaces kept", KEEP_STRATEGIES, "keep", **settings)
         figure = _draw_keeping(chosen, evaluator, strategy, f"best {view.axis_title}")
-        show_figure(figure, "compare_keep")
+        show_figure(figure, "compare_keep", source=source)
     show_splits_source(view, evaluator, splits, "compare_source")
     _show_other_data_sets(view, splits)
     _show_uncertainty(view, splits)

@@ -29,6 +29,7 @@ from fewshot_core.dashboard.shared.figures import (
     draw_distributions,
     in_columns,
     load_evaluator,
+    rests_on,
     show_architecture,
     show_figure,
     show_small_distributions,
@@ -109,9 +110,9 @@ def _show_split(view: View, split: SplitInView, evaluator: SplitEvaluator) -> No
         figure = draw_distributions(
             leaves, evaluator, style, lowest, caption=caption, title=title, **look
         )
-        show_figure(figure, "distributions_all")
+        show_figure(figure, "distributions_all", source=rests_on([split]))
         top = _draw_top(leaves, evaluator, view.top_label, caption=caption, **look)
-        show_figure(top, "distributions_top")
+        show_figure(top, "distributions_top", source=rests_on([split]))
         frame = distributions(leaves, evaluator, style, lowest)
         show_view_source(view, "distribution_source", frame)
 

@@ -11,6 +11,7 @@ from fewshot_core.dashboard.shared.figures import (
     load_evaluator,
     named,
     reports,
+    rests_on,
     show_figure,
     show_informativeness,
     show_split_source,
@@ -30,6 +31,7 @@ from fewshot_core.dashboard.shared.splits import first_of_each_metric, list_spli
 from fewshot_core.dashboard.shared.trees import draw_split
 from fewshot_core.datasets import DATASETS
 from fewshot_core.doctor import examine
+from fewshot_core.glossary import explain
 
 _LINKS = {SPLIT: "Explore a split", COMPARE: "Compare metrics", HALVING: "Replay a schedule"}
 _MOST_OF_EACH = 6
@@ -69,7 +71,8 @@ def _show_metrics(view: View) -> None:
         if view.split is None:
             return
         st.subheader(f"The split in view: {view.split.name} on {dataset}")
-        show_figure(draw_split(view.split, None), "home_tree", wide=True)
+        source = [view.split.label, *rests_on([view.split])]
+        show_figure(draw_split(view.split, None), "home_tree", wide=True, source=source)
         show_split_source(view.split, "home_source")
         return
     groups = split_groups(view)
@@ -80,7 +83,8 @@ def _show_metrics(view: View) -> None:
     splits = open_splits(view.workspace.store, first_of_each_metric(labels, _MOST_OF_EACH))
     which = ", the first split of each metric" if len(splits) > len(first) else ""
     found = verdict(evidence, first, reports(named(first), evaluator))
-    st.markdown(f"**On {dataset}**{which}: {found}")
+    terms = explain("information gain", "random trees", "best tree", "top 1%")
+    st.markdown(f"**On {dataset}**{which}: {found}", help=terms)
     show_informativeness(view, evaluator, splits, "home_metrics", by_metric=True)
     show_splits_source(view, evaluator, splits, "home_source")
 

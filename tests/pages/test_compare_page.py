@@ -30,8 +30,14 @@ def test_one_split_of_each_metric_is_compared(split_data: Path, open_page: Open)
     assert table["gain, bits"].is_monotonic_decreasing
     assert table["split"].iloc[0].startswith("#params")
     assert table["of the best tree"].between(0, 100.0001).all()
-    assert any("there is no verdict" in text.value for text in page.markdown)
+    verdict = next(text for text in page.markdown if "there is no verdict" in text.value)
+    assert "**random trees**: Splitting trees of the same shape" in verdict.help
     assert set(table["notes"]) == {"smoke test, synthetic, one seed", "smoke test, one seed"}
+    page.button(key="export_compare_map").click().run()
+    assert not page.exception
+    exported = json.loads(page.get("bidi_component")[1].proto.json)["figure"]
+    for note in ("smoke test", "synthetic", "2 channels, 1 cell", "table NAS-Bench-201"):
+        assert note in exported
 
 
 def test_imported_splits_are_compared_by_themselves(split_data: Path, open_page: Open):

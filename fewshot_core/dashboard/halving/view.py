@@ -169,13 +169,14 @@ def _show_selection(curves: CurvesInView, seed: int) -> None:
         except SelectionError as error:
             summary.error(plain(error), icon=":material/error:")
             with picture:
-                show_figure(_draw_searches(table, curves.found_title), "halving_searches")
+                figure = _draw_searches(table, curves.found_title)
+                show_figure(figure, "halving_searches", source=curves.source)
             return
     with summary:
         _show_verdict(table, result)
     with picture:
         every = _STEP_SECONDS if st.session_state.get(_PLAYING) else None
-        st.fragment(_show_replay, run_every=every)(table, choice, end, curves.found_title)
+        st.fragment(_show_replay, run_every=every)(curves, table, choice, end)
         if choice.strategy == "halving":
             _drag_milestones(table, end, result.milestones)
         parts = [*curves.source, f"seed {seed}"]
@@ -184,7 +185,7 @@ def _show_selection(curves: CurvesInView, seed: int) -> None:
     _show_proxy(curves, end, result.milestones)
 
 
-def _show_replay(table: Curves, choice: Choice, end: int, found_title: str) -> None:
+def _show_replay(curves: CurvesInView, table: Curves, choice: Choice, end: int) -> None:
     """Draw the replay, its table, and the epoch that both show; played, it moves on by itself."""
     result = _select(choice, table, end)
     stops = cursor_stops(table, result)
@@ -207,7 +208,8 @@ def _show_replay(table: Curves, choice: Choice, end: int, found_title: str) -> N
     if epoch < end:
         epoch = slider.slider("Epoch", epoch, end, key=_EPOCH, bind="query-params")
     with figure:
-        show_figure(_draw_replay(table, choice, end, epoch, found_title), "halving_replay")
+        drawn = _draw_replay(table, choice, end, epoch, curves.found_title)
+        show_figure(drawn, "halving_replay", source=curves.source)
     _show_epoch(table, choice, end, epoch)
 
 
@@ -323,7 +325,7 @@ def _show_schedules(curves: CurvesInView, choice: Choice, end: int) -> None:
     rows = grid.to_dict("records")
     replayed = next((at for at, row in enumerate(rows) if Choice.from_row(row) == choice), None)
     figure = _draw_schedules(curves, end, replayed)
-    show_figure(figure, _CHART, on_select=partial(_load_point, rows))
+    show_figure(figure, _CHART, on_select=partial(_load_point, rows), source=curves.source)
     _show_table(grid, replayed)
     _show_compared_source(curves, end, "halving_schedules_source", grid)
 
@@ -387,7 +389,7 @@ def _show_proxy(curves: CurvesInView, end: int, milestones: tuple[int, ...]) -> 
         st.caption(plain(error))
         return
     st.markdown(plain(alternative(figure)))
-    show_figure(figure, "halving_proxy")
+    show_figure(figure, "halving_proxy", source=curves.source)
     _show_compared_source(curves, end, "halving_proxy_source")
 
 

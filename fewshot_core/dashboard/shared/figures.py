@@ -214,6 +214,14 @@ def split_source(split: SplitInView) -> list[str]:
     return parts
 
 
+def rests_on(splits: Sequence[SplitInView]) -> list[str]:
+    """List what splits with equal evidence rest on, for an exported figure of them."""
+    used = [split.evidence for split in splits]
+    evidence = next((one for one in used if one.images), used[0])  # some may use no images
+    notes = [note for split in splits for note in split.evidence.notes(split.demo)]
+    return list(dict.fromkeys([evidence.label, *notes]))
+
+
 def time_text(seconds: float) -> str:
     """Return a time since the epoch as a date and time in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%d %b %Y %H:%M UTC")
@@ -287,7 +295,8 @@ def show_informativeness(
         )
         for split, notes in zip(splits, split_notes(splits), strict=True)
     )
-    show_figure(_draw_gains(named(splits), evaluator, source, view.top_label, points), key)
+    figure = _draw_gains(named(splits), evaluator, source, view.top_label, points)
+    show_figure(figure, key, source=rests_on(splits))
 
 
 def noted_reports(splits: Sequence[SplitInView], evaluator: SplitEvaluator) -> pd.DataFrame:
@@ -356,7 +365,7 @@ def show_small_distributions(
     figure = draw_distributions(
         leaves, evaluator, style, axis_title=axis_title, title=title, compact=True
     )
-    show_figure(figure, key)
+    show_figure(figure, key, source=[*accuracy_source(view)[:2], *rests_on([split])])
     notes = cut_notes(distributions(leaves, evaluator, style), describe(leaves, evaluator))
     st.caption(SEPARATOR.join(filter(None, [note, *notes])))
 

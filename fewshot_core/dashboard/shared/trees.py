@@ -18,7 +18,13 @@ from fewshot_core.dashboard.shared.controls import (
     show_columns,
     table_height,
 )
-from fewshot_core.dashboard.shared.figures import cached_figure, clicked, describe, show_figure
+from fewshot_core.dashboard.shared.figures import (
+    cached_figure,
+    clicked,
+    describe,
+    rests_on,
+    show_figure,
+)
 from fewshot_core.dashboard.shared.sidebar import is_restored
 from fewshot_core.dashboard.shared.splits import SplitInView, record_label
 from fewshot_core.metrics import METRICS
@@ -105,7 +111,8 @@ def show_tree(
     left, right = st.columns([9, 5]) if levels <= 3 else (st.container(), st.container())
     with left, st.container(key=f"levels_{levels}"):
         figure = draw_split(split, evaluator, chosen_leaf)
-        show_figure(figure, _CHART, on_select=lambda: _choose_clicked(names), wide=True)
+        source, click = [split.label, *rests_on([split])], lambda: _choose_clicked(names)
+        show_figure(figure, _CHART, on_select=click, wide=True, source=source)
     with right:
         text = "Choose one here, or click it in the tree."
         listed = list(names.values())
