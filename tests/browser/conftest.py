@@ -15,7 +15,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Request, expect, sync_playwright
 
 from fewshot_core.images import register_source
 
@@ -41,7 +41,8 @@ Visit = Callable[..., Page]
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    """A browser with a profile, so that the app's scripts are loaded and compiled once."""
     path = shutil.which("chromium")
     if path is None:
         reason = "needs Chromium: `make browser` installs it from Debian's packages"
@@ -49,7 +50,12 @@ def browser() -> Iterator[Browser]:
             pytest.fail(reason)
         pytest.skip(reason)
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        opened = playwright.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("profile"),
+            executable_path=path,
+            args=FLAGS,
+            viewport={"width": 1500, "height": 1500},
+        )
         yield opened
         opened.close()
 
@@ -89,7 +95,7 @@ def is_foreign(url: str) -> bool:
 
 
 @pytest.fixture
-def visit(browser: Browser, address: str) -> Iterator[Visit]:
+def visit(context: BrowserContext, address: str) -> Iterator[Visit]:
     """Open a page of the app.
 
     An uncaught error in a page fails the test, and so does every address or request of another
@@ -99,7 +105,9 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
     """
     problems: list[str] = []
     addresses: list[str] = []
-    contexts: list[BrowserContext] = []
+
+    def note_request(request: Request) -> None:
+        addresses.append(request.url)
 
     def note(error: str) -> None:
         # Plotly rejects a promise, without a reason, for an animation that is paused.
@@ -107,21 +115,20 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
             problems.append(error)
 
     def visit(path: str, theme: Literal["light", "dark"] = "light") -> Page:
-        context = browser.new_context(viewport={"width": 1500, "height": 1500}, color_scheme=theme)
-        contexts.append(context)
-        context.on("request", lambda request: addresses.append(request.url))
         page = context.new_page()
+        page.emulate_media(color_scheme=theme)
         page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: note(str(error)))
         page.goto(address + path)
         page.get_by_role("heading", level=1).first.wait_for()
         return page
 
+    context.on("request", note_request)
     yield visit
-    for context in contexts:
-        for page in context.pages:
-            addresses.extend(page.evaluate(ADDRESSES))
-        context.close()
+    for page in context.pages:
+        addresses.extend(page.evaluate(ADDRESSES))
+        page.close()
+    context.remove_listener("request", note_request)
     assert not problems
     assert [address for address in addresses if is_foreign(address)] == []
 

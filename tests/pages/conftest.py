@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from fewshot_core.bench import list_tables
+from fewshot_core.dashboard.shared import page as page_frame
 from fewshot_core.runs import Network, RunFolder, SplitRequest, start
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,8 +62,8 @@ def split_data(split_folder: Path, empty_data: Path) -> Path:
 @pytest.fixture
 def open_page() -> Open:
     """Run a page's script; a page that raised fails the test."""
-    st.cache_data.clear()
-    st.cache_resource.clear()
+    # What else is cached names its data folder or its table, so it stays for the next test.
+    page_frame._open_store.clear()
 
     def open_page(script: str, **query: str) -> AppTest:
         page = AppTest.from_file(str(ROOT / script), default_timeout=60)
