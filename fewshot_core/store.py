@@ -21,6 +21,7 @@ from fewshot_core.errors import FewshotError, StoreError, TableError, UnknownNam
 from fewshot_core.evidence import Evidence
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import (
+    ProxyRequest,
     RunFolder,
     SearchRequest,
     SplitRequest,
@@ -204,7 +205,8 @@ class Store:
         Columns are run_id, dataset, algorithm, preset (a name, or None), sub_space (its rows,
         joined by spaces), seed, family (the same for searches that differ only by sub-space and
         seed), epochs, synthetic (whether the images were), created, finished (a time stamp),
-        seconds, request (JSON), demo, and evidence (what it rests on).
+        seconds, request (JSON), demo, evidence (what it rests on), and group (the same for searches
+        by one algorithm with equal evidence, which may be averaged).
         """
         found = self._query(
             "SELECT run_id, dataset, algorithm, preset, sub_space, seed, family, epochs, "
@@ -214,7 +216,9 @@ class Store:
             dataset=dataset,
         )
         families = found.groupby(["family", "synthetic"])["request"].transform("first")
-        return found.assign(evidence=families.map(partial(_evidence, "search")))
+        evidence = families.map(partial(_evidence, "search"))
+        group = [f"{a}-{e.key}" for a, e in zip(found["algorithm"], evidence, strict=True)]
+        return found.assign(evidence=evidence, group=group)
 
     def search_records(self, run_ids: Sequence[str]) -> pd.DataFrame:
         """List the epochs of finished searches and trainings, by run and epoch.
@@ -530,6 +534,8 @@ def _read_run(folder: RunFolder, finished: float, demo: bool) -> Rows:
         raise StoreError(f"{folder.run_id} is done but its result is incomplete; start it again")
     if isinstance(request, SplitRequest):
         seconds, rows = _read_split(folder, request)
+    elif isinstance(request, ProxyRequest):
+        seconds, rows = folder.status().seconds or 0.0, {}
     else:
         seconds, rows = _read_epochs(folder, request)
     run = (

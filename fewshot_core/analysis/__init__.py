@@ -39,7 +39,12 @@ from fewshot_core.analysis.results import (
     results_markdown,
     results_table,
 )
-from fewshot_core.analysis.search_epochs import mean_over_seeds, search_epochs
+from fewshot_core.analysis.search_epochs import (
+    found_by_seed,
+    mean_over_seeds,
+    search_epochs,
+    smooth,
+)
 from fewshot_core.analysis.seeds import seed_uncertainty
 from fewshot_core.analysis.sub_spaces import (
     architectures_of,
@@ -75,6 +80,7 @@ __all__ = [
     "default_limits",
     "describe_sub_spaces",
     "distribution_frame",
+    "found_by_seed",
     "importance",
     "information_gain",
     "keep_k",
@@ -91,6 +97,7 @@ __all__ = [
     "results_table",
     "search_epochs",
     "seed_uncertainty",
+    "smooth",
     "stability",
     "top_architectures",
     "top_mask",

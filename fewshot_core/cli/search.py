@@ -33,9 +33,10 @@ from fewshot_core.data_folder import data_dir
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import (
+    ProxyRequest,
+    Request,
     RunFolder,
     SearchRequest,
-    SplitRequest,
     TrainingRequest,
     estimate_seconds,
     measure,
@@ -73,7 +74,7 @@ def expected_seconds(request: SearchRequest | TrainingRequest, place: Path) -> f
     return seconds
 
 
-def complete(request: SearchRequest | TrainingRequest, place: Path) -> RunFolder:
+def complete(request: Request, place: Path) -> RunFolder:
     """Run a request, or take its finished run; exit if it fails."""
     now = time.time()
     run = start(request, place)
@@ -313,23 +314,19 @@ def run_proxy(
 ) -> None:
     """Measure how well the shared weights of a run rank architectures (proxy quality).
 
-    The accuracies are stored in the run's folder and shown on the page Search.
+    It is a run of its own, whose result is also shown on the page Search.
     """
     place = data_dir(folder)
     kept = run_folder(run, place)
     request = kept.request()
-    if isinstance(request, SplitRequest):
-        raise FewshotError(f"{run} is a split: expected a search or a training")
+    if not isinstance(request, SearchRequest | TrainingRequest):
+        raise FewshotError(f"{run} has no shared weights: expected a search or a training")
     if kept.status().state.active:
         raise FewshotError(f"{run} is still running: wait for it, or cancel it")
     source = resolve_table(request.dataset, accuracy, table, place)
     values = load_accuracy(request.dataset, accuracy, source.name, place)
-    shared = proxy.read_shared(kept.path)
-    if shared is None or not _is_measured(shared, kept, sample, seed):
-        from fewshot_core.runs.search_job import measure_shared
-
-        shared = measure_shared(request, kept.path, place, sample, seed, _tell)
-        proxy.write_shared(kept.path, shared)
+    measured = complete(ProxyRequest(request.dataset, run, sample, seed, request.device), place)
+    shared = proxy.read_shared(measured.path)
     correlation, frame = proxy.compare(shared, values)
     if correlation is None:
         raise FewshotError(f"the table {source.name} has fewer than two of these architectures")
@@ -355,17 +352,3 @@ def run_proxy(
         f"Kendall's tau: {proxy.correlation_text(correlation.kendall)}",
         f"Spearman: {proxy.correlation_text(correlation.spearman)}",
     )
-
-
-def _is_measured(shared: proxy.SharedAccuracies, run: RunFolder, sample: int, seed: int) -> bool:
-    """Whether a sample was measured with the current weights of a run."""
-    records, request = run.records(), run.request()
-    size = request.sub_space.size if isinstance(request, SearchRequest) else SubSpace.full().size
-    count = min(sample, size)
-    now = records[-1]["epoch"] if records else None
-    return (shared.epoch, shared.seed, len(shared.architectures)) == (now, seed, count)
-
-
-def _tell(done: int, total: int) -> None:
-    if done % 10 == 0:
-        err.print(f"{done} of {total} architectures")

@@ -68,11 +68,11 @@ def _recorded(
     table: str | None,
     place: Path,
 ) -> NamedCurves:
-    """Read the curves of recorded searches in the sub-spaces of a split; see ``_family``."""
+    """Read the curves of recorded searches in the sub-spaces of a split; see ``_group``."""
     with recorded_runs(place) as store:
         found = store.searches(dataset)
-        family = _family(selection.search_families(split.leaves, found), searches, split.title)
-        found = found[found["family"] == family["family"]]
+        group = _group(selection.search_groups(split.leaves, found), searches, split.title)
+        found = found[found["group"] == group["group"]]
         records = store.search_records(list(found["run_id"]))
     kind, table = preferred_accuracy(dataset, kind, table, place)
     accuracy = load_accuracy(dataset, kind, table, place)
@@ -80,31 +80,28 @@ def _recorded(
     details = {
         "split": split.title,
         "dataset": dataset,
-        "algorithm": family["algorithm"],
-        "preset": family["preset"],
-        "family": family["family"],
+        "algorithm": group["algorithm"],
+        "preset": group["preset"],
+        "evidence": _evidence(group),
         "accuracy": kind,
         "table": table,
     }
-    title = f"{split.title}, {_label(family)}, {kind} accuracy of table {table}"
+    title = f"{split.title}, {_label(group)}, {kind} accuracy of table {table}"
     return NamedCurves(title, joined.frame, details, joined.missing)
 
 
-def _family(families: pd.DataFrame, wanted: dict[str, str | None], title: str) -> dict[str, object]:
-    """Select the only family of searches with an algorithm, a preset and a beginning of its name.
-
-    None selects any.
-    """
+def _group(groups: pd.DataFrame, wanted: dict[str, str | None], title: str) -> dict[str, object]:
+    """Select the only group of searches with an algorithm, a preset and evidence; None: any."""
     rows = [
         {str(name): None if pd.isna(value) else value for name, value in row.items()}
-        for row in families.drop(columns="seeds").to_dict("records")
+        for row in groups.drop(columns="seeds").to_dict("records")
     ]
     meant = [
         row
         for row in rows
         if wanted["algorithm"] in (None, row["algorithm"])
         and wanted["preset"] in (None, row["preset"])
-        and str(row["family"]).startswith(wanted["family"] or "")
+        and wanted["evidence"] in (None, _evidence(row))
     ]
     if len(meant) == 1:
         return meant[0]
@@ -115,14 +112,19 @@ def _family(families: pd.DataFrame, wanted: dict[str, str | None], title: str) -
             "Start some with fewshot search"
         )
     raise SelectionError(
-        f"several kinds of searches match ({known}): choose with --algorithm, --preset or --family"
+        f"several kinds of searches match ({known}): choose with --algorithm, --preset or "
+        "--evidence"
     )
+
+
+def _evidence(row: Mapping[str, object]) -> str:
+    return str(row["group"]).removeprefix(f"{row['algorithm']}-")
 
 
 def _label(row: Mapping[str, object]) -> str:
     return (
         f"{row['algorithm']} {row['preset'] or 'with other options'} ({row['searches']} of "
-        f"{row['wanted']} searches, family {row['family']})"
+        f"{row['wanted']} searches, evidence {_evidence(row)})"
     )
 
 
@@ -137,7 +139,7 @@ def run_halve(
     dataset: SplitDataset = None,
     algorithm: Annotated[str | None, typer.Option(help="Only searches of this one.")] = None,
     preset: Annotated[str | None, typer.Option(help="Only searches with this one.")] = None,
-    family: Annotated[str | None, typer.Option(help="Only searches of this family.")] = None,
+    evidence: Annotated[str | None, typer.Option(help="Only searches with this one.")] = None,
     accuracy: Accuracy = None,
     table: AccuracyTable = None,
     seed: Annotated[
@@ -177,7 +179,7 @@ def run_halve(
     else:
         splits = named_splits(masks, split, place, "--split RUN")
         chosen, meant = one_split(splits, name, dataset)
-        searches = {"algorithm": algorithm, "preset": preset, "family": family}
+        searches = {"algorithm": algorithm, "preset": preset, "evidence": evidence}
         found = _recorded(chosen, meant, searches, accuracy, table, place)
     tables = _of_seeds(found, seed or [])
     if compare:

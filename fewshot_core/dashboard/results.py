@@ -265,7 +265,7 @@ def _show_cell(
             view.workspace,
             make_plan(view.workspace, place, row["missing_seeds"], **settings),
         )
-        link_to(SEARCH, "Watch searches", {"algorithm": label})
+        link_to(SEARCH, "Watch searches")
 
 
 def _show_numbers(row: Row) -> None:

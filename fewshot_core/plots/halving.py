@@ -59,7 +59,7 @@ STOPS = 60
 
 _LIVING_NOTE = f"{LEADER_NOTE} of those left"
 _ENDS_NOTE = "cross: discarded, ring: chosen"
-_HEIGHT = 510
+_HEIGHT = 425
 _LOWER = {"xaxis": "x2", "yaxis": "y2"}
 _DOMAINS = ([0.53, 0.95], [0, 0.42])
 _CROSS, _RING = {"symbol": "x-thin", "size": 7}, {"symbol": "circle-open", "size": 13}

@@ -35,7 +35,7 @@ LEADER_NOTE = "red: leader (highest validation accuracy)"
 FOUND_AXIS = "test accuracy of the architecture found, %"
 VALID_AXIS = "validation accuracy of the supernet, %"
 
-_HEIGHT, _EPOCHS_HEIGHT, _SHARED_HEIGHT = 420, 400, 330
+_HEIGHT, _EPOCHS_HEIGHT, _SHARED_HEIGHT = 420, 360, 330
 _OUTLINE, _CORE, _PLAIN = 2.8, 1.3, 1.8
 _TAIL, _MARGIN = 0.05, 0.03
 _HOVER_STEP = 10
@@ -99,27 +99,26 @@ def add_search_line(
     position: int,
     epochs: Epochs,
     values: Floats,
-    value_text: str = "%{y:.2f}%",
+    hover: str | None = None,
     **options: Any,
 ) -> None:
-    """Draw a curve in the colour of its sub-space; ``value_text`` formats values when hovering.
+    """Draw a curve in the colour of its sub-space.
 
     A colour with too little contrast on light or dark pages is drawn over a wider, darker line.
-    Further options are the trace's.
+    ``hover`` is a template of what is shown of every point when hovering over all curves at once;
+    without it, points are left out where the line is the same. Further options are the trace's.
     """
     look = sub_space_look(position)
-    epochs, values = thinned(epochs, values)
+    if hover is None:
+        epochs, values = thinned(epochs, values)
     curve = {**epoch_points(epochs), "y": values.astype(np.float32), "mode": "lines"}
     curve |= {"legendgroup": name, "showlegend": True, **options}
     if look.faint:
         figure.add_scatter(**(curve | SILENT), line={"color": look.outline, "width": _OUTLINE})
     width = _CORE if look.faint else _PLAIN
-    figure.add_scatter(
-        **curve,
-        name=name,
-        line={"color": look.colour, "width": width, "dash": look.dash},
-        hovertemplate=f"<b>{name}</b> at epoch %{{x}}: {value_text}<extra></extra>",
-    )
+    line = {"color": look.colour, "width": width, "dash": look.dash}
+    text = hover or f"<b>{name}</b> at epoch %{{x}}: %{{y:.2f}}%<extra></extra>"
+    figure.add_scatter(**curve, name=name, line=line, hovertemplate=text)
 
 
 def accuracy_range(values: Floats) -> tuple[float, float]:
@@ -246,8 +245,9 @@ def epochs_figure(
 ) -> go.Figure:
     """Draw one measure of some searches over the epochs that are done.
 
-    ``frame`` has the columns sub_space, epoch and the measure (one of ``EPOCH_MEASURES``), of one
-    seed or of means. The axis ends at ``end``, the last epoch of a complete search. Curves of
+    ``frame`` has the columns sub_space, epoch and the measure (one of ``EPOCH_MEASURES``): a curve
+    for each ``seed``, or means with their band from ``low`` to ``high``, as ``mean_over_seeds``
+    returns them. The axis ends at ``end``, the last epoch of a complete search. Curves of
     sub-spaces whose searches are running end in a dot. The accuracy of random guessing, in percent,
     is drawn if given.
     """
@@ -255,7 +255,8 @@ def epochs_figure(
     known = frame.dropna(subset=[measure])
     if known.empty:
         return empty_figure(info.label, "no epoch to draw yet", _EPOCHS_HEIGHT)
-    values = known[measure].to_numpy(dtype=np.float64)
+    means = "low" in known
+    values = known[["low", "high"] if means else [measure]].to_numpy(dtype=np.float64).ravel()
     low, high = _range(info, values)
     notes = [*(cut_note(values, low) if info.unit == "%" else []), *caption]
     alt = _epochs_alternative(known, measure)
@@ -268,28 +269,44 @@ def epochs_figure(
             annotation={**text, "font": {"size": SMALL_FONT_SIZE}},
         )
     number = f"%{{y:.{info.decimals}f}}{info.unit}"
-    for key, curve in known.groupby("sub_space", sort=False):
+    for key, part in known.groupby("sub_space", sort=False):
         name = str(key)
         # The whole space is grey.
         position = len(SUB_SPACE_COLOURS) - 1 if name == UNSPLIT else positions_of([name])[0]
-        epochs = curve["epoch"].to_numpy(dtype=np.int64)
-        heights = curve[measure].to_numpy(dtype=np.float64)
-        add_search_line(figure, name, position, epochs, heights, number)
-        if name in running or len(epochs) == 1:
-            look = sub_space_look(position)
-            outline = {"color": look.outline, "width": 1.2}
-            figure.add_scatter(
-                x=epochs[-1:].tolist(),
-                y=heights[-1:].tolist(),
-                mode="markers",
-                marker={"color": look.colour, "size": 7, "line": outline},
-                legendgroup=name,
-                **SILENT,
-            )
+        if means and part["seeds"].max() > 1:
+            _add_band(figure, name, position, part)
+        seeds = part["seed"].unique().tolist() if "seed" in part else []
+        curves = [part[part["seed"] == seed] for seed in seeds] or [part]
+        for at, curve in enumerate(curves):
+            label = f"{name}, seed {seeds[at]}" if len(curves) > 1 else name
+            epochs = curve["epoch"].to_numpy(dtype=np.int64)
+            heights = curve[measure].to_numpy(dtype=np.float64)
+            hover = f"{label}: {number}<extra></extra>"
+            add_search_line(figure, name, position, epochs, heights, hover, showlegend=at == 0)
+            if name in running or len(epochs) == 1:
+                _add_end(figure, name, position, int(epochs[-1]), float(heights[-1]))
     figure.update_xaxes(title_text="epoch", range=epoch_range(end))
+    figure.update_xaxes(unifiedhovertitle_text="epoch %{x}")
     figure.update_yaxes(title_text=axis_title or info.axis_title, range=[low, high])
-    figure.update_layout(legend_traceorder="normal")
+    figure.update_layout(legend_traceorder="normal", hovermode="x unified")
     return figure
+
+
+def _add_band(figure: go.Figure, name: str, position: int, means: pd.DataFrame) -> None:
+    """Draw the area from the lowest to the highest seed of a sub-space."""
+    points = {**epoch_points(means["epoch"].to_numpy(dtype=np.int64)), "mode": "lines"}
+    edge = {**points, "line_width": 0, "legendgroup": name, **SILENT}
+    area = {"fill": "tonexty", "fillcolor": translucent(sub_space_look(position).colour, 0.18)}
+    figure.add_scatter(**edge, y=means["low"].to_numpy(dtype=np.float32))
+    figure.add_scatter(**edge, y=means["high"].to_numpy(dtype=np.float32), **area)
+
+
+def _add_end(figure: go.Figure, name: str, position: int, epoch: int, height: float) -> None:
+    """Draw a dot at the end of a curve."""
+    look = sub_space_look(position)
+    marker = {"color": look.colour, "size": 7, "line": {"color": look.outline, "width": 1.2}}
+    place = {"x": [epoch], "y": [height], "mode": "markers", "legendgroup": name}
+    figure.add_scatter(**place, marker=marker, **SILENT)
 
 
 def _range(info: EpochMeasure, values: Floats) -> tuple[float, float]:
@@ -303,11 +320,13 @@ def _range(info: EpochMeasure, values: Floats) -> tuple[float, float]:
 def _epochs_alternative(known: pd.DataFrame, measure: str) -> str:
     """Text alternative: the highest and the lowest curve, each at its last epoch."""
     info = EPOCH_MEASURES[measure]
-    last = known.sort_values("epoch").groupby("sub_space", sort=False).tail(1)
+    several = "seed" in known and known["seed"].nunique() > 1
+    keys = ["sub_space", "seed"] if several else ["sub_space"]
+    last = known.sort_values("epoch").groupby(keys, sort=False).tail(1)
     order = last.sort_values(measure, ascending=info.low_is_good, kind="stable")
     points = [
-        f"{row['sub_space']} with {row[measure]:.{info.decimals}f}{info.unit} at epoch "
-        f"{row['epoch']:.0f}"
+        f"{', seed '.join(str(row[key]) for key in keys)} with "
+        f"{row[measure]:.{info.decimals}f}{info.unit} at epoch {row['epoch']:.0f}"
         for row in order.to_dict("records")
     ]
     best, worst = ("Lowest", "highest") if info.low_is_good else ("Highest", "lowest")

@@ -21,7 +21,7 @@ from fewshot_core.reproduction.material import (
 )
 from fewshot_core.runs import SearchRequest, SplitRequest, plan_command
 from fewshot_core.search.options import as_text
-from fewshot_core.selection import recorded_curves, search_families
+from fewshot_core.selection import recorded_curves, search_groups
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import TreeOptions
 from fewshot_core.splitting.files import read_splits
@@ -148,7 +148,7 @@ def _searches(
             distinct.setdefault(split.leaves, {})[metric] = None
     distinct[(SubSpace.full(),)] = {_WHOLE: None}
     for leaves, metrics in distinct.items():
-        for family in search_families(leaves, rows).to_dict("records"):
+        for family in search_groups(leaves, rows, "family").to_dict("records"):
             part, kind = families[family["family"]], kinds[family["family"]]
             joined = recorded_curves(leaves, part, records, accuracies.evaluator.accuracy)
             for seed, missing in sorted(joined.missing.items()):

@@ -17,6 +17,7 @@ from fewshot_core.runs.overview import quarantine, reading_problem
 from fewshot_core.runs.requests import (
     KINDS,
     Network,
+    ProxyRequest,
     Request,
     SearchRequest,
     SplitRequest,
@@ -27,6 +28,7 @@ from fewshot_core.runs.requests import (
 __all__ = [
     "KINDS",
     "Network",
+    "ProxyRequest",
     "Request",
     "RunFolder",
     "SearchRequest",

@@ -5,7 +5,13 @@ from collections.abc import Sequence
 from operator import attrgetter
 from pathlib import Path
 
-from fewshot_core.runs.requests import Request, SearchRequest, SplitRequest, TrainingRequest
+from fewshot_core.runs.requests import (
+    ProxyRequest,
+    Request,
+    SearchRequest,
+    SplitRequest,
+    TrainingRequest,
+)
 from fewshot_core.search import PRESETS, preset_of
 from fewshot_core.search.options import as_text, changed
 from fewshot_core.splitting import TreeOptions
@@ -60,6 +66,9 @@ def command(request: Request) -> str:
     """Build the command that repeats a request."""
     if isinstance(request, SplitRequest):
         return split_command(request)
+    if isinstance(request, ProxyRequest):
+        options = ["--sample", str(request.sample), "--seed", str(request.seed)]
+        return shlex.join(["fewshot", "proxy", request.run, *options])
     where = ["--sub-space", " ".join(request.rows)] if isinstance(request, SearchRequest) else []
     return _search_command(request, where, [request.seed])
 

@@ -14,10 +14,19 @@ from fewshot_core.images import find_source
 from fewshot_core.images.batches import open_reader
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs.devices import with_threads
-from fewshot_core.runs.folder import Status
-from fewshot_core.runs.requests import Request, SearchRequest, SplitRequest, TrainingRequest
+from fewshot_core.runs.folder import Status, run_folder
+from fewshot_core.runs.requests import (
+    ProxyRequest,
+    Request,
+    SearchRequest,
+    SplitRequest,
+    TrainingRequest,
+)
 from fewshot_core.search.options import SearchError
 from fewshot_core.space import OPERATIONS
+
+Timed = SplitRequest | SearchRequest | TrainingRequest
+"""Requests whose time is that of their work on images."""
 
 _FILE = "pace.json"
 _TIMEOUT = 600.0
@@ -48,6 +57,8 @@ def estimate_seconds(data_dir: Path, request: Request) -> float | None:
     ImagesError if the images of a search on all of them are missing.
     """
     paces = _read(data_dir)
+    if isinstance(request, ProxyRequest):
+        return _estimate_proxy(data_dir, request, paces.get(_key(request)))
     pace, warm_up = paces.get(_exact_key(request), paces.get(_key(request))), 0.0
     if isinstance(request, SplitRequest):
         if METRICS.get(request.metric).baseline:  # a split at random takes no time
@@ -76,23 +87,44 @@ def total_left(data_dir: Path, runs: Iterable[tuple[Request, Status | None, int]
     waiting: list[tuple[str, float]] = []
     for request, status, epochs in runs:
         estimate = estimate_seconds(data_dir, request)
-        left = status.seconds_left if status is not None else None
-        if status is not None and left is not None:
-            total += left
-            measured = (status.seconds or 0.0) / (status.done - status.first_step) * status.total
+        pace = status.seconds_per_step if status is not None else None
+        if status is not None and pace is not None:
+            total += status.seconds_left or 0.0
+            measured = pace * status.total
             if estimate and abs(measured - estimate) > estimate / 2:
                 corrections[_key(request)] = measured / estimate
         elif estimate is None:
             return None
         else:
-            share = 0 if isinstance(request, SplitRequest) else epochs / request.options.epochs
+            share = 0.0
+            if isinstance(request, SearchRequest | TrainingRequest):
+                share = epochs / request.options.epochs
             waiting.append((_key(request), estimate * (1 - share)))
     return total + sum(seconds * corrections.get(key, 1.0) for key, seconds in waiting)
 
 
-def record_pace(data_dir: Path, request: Request, seconds: float) -> None:
+def record_pace(data_dir: Path, request: Timed, seconds: float) -> None:
     """Store the seconds of one scored operation or, for a search, of one image."""
     _store(data_dir, seconds / _work(request), _key(request), _exact_key(request))
+
+
+def record_proxy(data_dir: Path, request: ProxyRequest, seconds: float) -> None:
+    """Store the seconds of the evaluation of architectures, against those of an epoch."""
+    if rough := _estimate_proxy(data_dir, request, 1.0):
+        _store(data_dir, seconds / rough, _key(request))
+
+
+def _estimate_proxy(data_dir: Path, request: ProxyRequest, pace: float | None) -> float | None:
+    """Scale the seconds of an epoch of the run, which passes over both halves of the images.
+
+    Before it is measured, evaluating an architecture on the half that is held out is taken to need
+    one of seven passes: three each for the steps of weights and of architecture, one to evaluate.
+    """
+    records = run_folder(request.run, data_dir).records()
+    seconds = [float(record["seconds"]) for record in records if record["epoch"] > 0]
+    if not seconds:
+        return None
+    return (1 / 7 if pace is None else pace) * request.sample * sum(seconds) / len(seconds)
 
 
 def record_warm_up(data_dir: Path, request: SplitRequest, seconds: float) -> None:
@@ -157,6 +189,8 @@ def count_images(
 
 
 def _key(request: Request) -> str:
+    if isinstance(request, ProxyRequest):
+        return f"proxy/{request.device}"
     if isinstance(request, SplitRequest):
         return f"{request.metric}/{request.variant}/{request.device}"
     compiled = "/compiled" if request.compiled else ""
@@ -166,7 +200,7 @@ def _key(request: Request) -> str:
     return f"{name}/{size}/{request.device}{compiled}"
 
 
-def _exact_key(request: Request) -> str:
+def _exact_key(request: Timed) -> str:
     """Return the key of the pace of requests of the same size, whose work is not only scaled."""
     if not isinstance(request, SplitRequest):
         return f"{_key(request)}/{request.dataset}/{_work(request):.4g}"
@@ -175,7 +209,7 @@ def _exact_key(request: Request) -> str:
     return f"{_key(request)}/{request.dataset}/{size}"
 
 
-def _work(request: Request) -> float:
+def _work(request: Timed) -> float:
     pixels = DATASETS.get(request.dataset).image_size ** 2
     if isinstance(request, SplitRequest):
         network = request.network
@@ -187,7 +221,7 @@ def _work(request: Request) -> float:
     return pixels * (_FIXED + sum(_COST[OPERATIONS[number]] for edge in enabled for number in edge))
 
 
-def _times(request: Request, data_dir: Path) -> float:
+def _times(request: Timed, data_dir: Path) -> float:
     """How often the work is done: scored operations, or images of all epochs."""
     if isinstance(request, SplitRequest):
         return float(request.tree.scorings())

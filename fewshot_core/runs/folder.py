@@ -24,8 +24,15 @@ import psutil
 from fewshot_core.data_folder import demo_dir, read_limited, write_json, write_text
 from fewshot_core.documents import read_dataclass
 from fewshot_core.errors import FewshotError, RunError
-from fewshot_core.runs.requests import FORMAT_1, Request, SplitRequest, read_request
+from fewshot_core.runs.requests import (
+    FORMAT_1,
+    ProxyRequest,
+    Request,
+    SplitRequest,
+    read_request,
+)
 from fewshot_core.search import read_records
+from fewshot_core.search.proxy import FILE as SHARED
 from fewshot_core.search.records import RECORDS
 from fewshot_core.splitting import SplitTree
 
@@ -55,7 +62,7 @@ class Status:
 
     ``total`` is 0 where it is not known yet, ``step_started`` is the start of the first step,
     ``process_started`` what the operating system says of the process, and ``first_step`` the
-    number of steps that an earlier process had finished.
+    number of steps that earlier processes had finished, after ``earlier`` seconds of work.
     """
 
     state: State
@@ -68,21 +75,28 @@ class Status:
     pid: int | None = None
     process_started: float | None = None
     first_step: int = 0
+    earlier: float = 0.0
 
     @property
     def seconds(self) -> float | None:
-        """Working time of its last process, without waiting and loading, or None before it."""
+        """Working time of all its processes, without waiting and loading, or None before it."""
         if self.step_started is None or self.updated is None:
+            return self.earlier or None
+        return self.earlier + max(0.0, self.updated - self.step_started)
+
+    @property
+    def seconds_per_step(self) -> float | None:
+        """Mean time of the steps of its last process, or None before the first is done."""
+        steps = self.done - self.first_step
+        if self.seconds is None or self.step_started is None or not self.total or steps < 1:
             return None
-        return max(0.0, self.updated - self.step_started)
+        return (self.seconds - self.earlier) / steps
 
     @property
     def seconds_left(self) -> float | None:
         """Time left at the pace of the steps so far, or None before the first is done."""
-        steps = self.done - self.first_step
-        if self.seconds is None or not self.total or steps < 1:
-            return None
-        return max(0.0, self.seconds / steps * (self.total - self.done))
+        pace = self.seconds_per_step
+        return None if pace is None else max(0.0, pace * (self.total - self.done))
 
     def process_alive(self) -> bool:
         """Whether the process that was recorded still runs."""
@@ -194,6 +208,8 @@ class RunFolder:
         request = self.request()
         if isinstance(request, SplitRequest):
             return self.tree() is not None
+        if isinstance(request, ProxyRequest):
+            return (self.path / SHARED).exists()
         records = self.records()
         return bool(records) and records[-1]["epoch"] == request.options.epochs
 

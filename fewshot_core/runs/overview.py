@@ -12,7 +12,14 @@ from fewshot_core.data_folder import locked
 from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.runs.folder import FileCache, RunFolder, State, Status, list_runs, unknown_folders
 from fewshot_core.runs.jobs import is_active
-from fewshot_core.runs.requests import FORMAT_1, Request, SplitRequest, name_of_format_1
+from fewshot_core.runs.requests import (
+    FORMAT_1,
+    Request,
+    SearchRequest,
+    SplitRequest,
+    TrainingRequest,
+    name_of_format_1,
+)
 from fewshot_core.search.records import CHECKPOINT, TABLE
 
 QUARANTINE = ".quarantine"
@@ -76,7 +83,7 @@ def find_damage(folder: RunFolder) -> list[str]:
             found.append(f"{folder.run_id} is done but its result is incomplete; start it again")
     except FewshotError as error:
         found.append(str(error))
-    if not isinstance(request, SplitRequest):
+    if isinstance(request, SearchRequest | TrainingRequest):
         found += [*_table_damage(folder, state), *_checkpoint_damage(folder)]
     return found
 
@@ -209,7 +216,7 @@ class RunSummary:
 
     @property
     def seconds(self) -> float | None:
-        """Working time of its last process, or None where unknown."""
+        """Working time of all its processes, or None where unknown."""
         return self.status.seconds if self.status is not None else None
 
     @property

@@ -27,6 +27,7 @@ from fewshot_core.search.options import (
     check_integer,
     protocol_label,
 )
+from fewshot_core.search.records import CHECKPOINT
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import TreeOptions
 
@@ -362,6 +363,11 @@ class SearchRequest(BaseRequest):
         """What the search rests on, but for its seed."""
         return self._evidence_of(self.options)
 
+    @property
+    def group(self) -> str:
+        """The same for searches that may be averaged: by one algorithm, with equal evidence."""
+        return f"{self.algorithm}-{self.evidence.key}"
+
     def family(self, fingerprints: Fingerprints) -> str:
         """Compute what is the same for searches that differ only by sub-space and seed."""
         return self.identity(fingerprints, ("rows", "seed"))
@@ -399,7 +405,51 @@ class TrainingRequest(BaseRequest):
         return set() if self.device == "cuda" else {"mixed_precision"}
 
 
-Request = SplitRequest | SearchRequest | TrainingRequest
+@dataclass(frozen=True)
+class ProxyRequest(BaseRequest):
+    """Request to evaluate random architectures with the shared weights of a search or training.
+
+    ``run`` is its name, ``sample`` the number of architectures, ``seed`` that of their choice.
+    """
+
+    kind = "proxy"
+
+    run: str
+    sample: int = 100
+    seed: int = 0
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_integer(self, "sample", 2, SubSpace.full().size)
+        check_integer(self, "seed", 0, 2**63 - 1)
+
+    @property
+    def method_label(self) -> str:
+        """What is evaluated."""
+        return "of a supernet"
+
+    @property
+    def images(self) -> None:
+        """None of its own: they are those of the run."""
+
+    @property
+    def needs_images(self) -> bool:
+        """Whether it has images of its own."""
+        return False
+
+    @property
+    def evidence(self) -> Evidence:
+        """What it rests on is that of its run."""
+        return Evidence(self.dataset)
+
+    def fingerprints(self, data_dir: Path) -> dict[str, str | None]:
+        """Compute the SHA-256 of the run's weights; raises CheckpointError if there are none."""
+        weights = data_dir / "runs" / self.run / CHECKPOINT
+        return {"checkpoint": checkpoint_fingerprint(str(weights))}
+
+
+Request = SplitRequest | SearchRequest | TrainingRequest | ProxyRequest
 
 
 def plan(
@@ -474,7 +524,7 @@ class Kind:
 
     name: str
     label: str
-    request: type[SplitRequest | SearchRequest | TrainingRequest]
+    request: type[SplitRequest | SearchRequest | TrainingRequest | ProxyRequest]
     load: Callable[[], Job]
 
 
@@ -490,10 +540,17 @@ def _search_job() -> Job:
     return run
 
 
+def _proxy_job() -> Job:
+    from fewshot_core.runs.search_job import run_proxy
+
+    return run_proxy
+
+
 KINDS: Registry[Kind] = Registry("kind of run")
 KINDS.add(Kind("split", "Split", SplitRequest, _split_job))
 KINDS.add(Kind("search", "Search", SearchRequest, _search_job))
 KINDS.add(Kind("train", "Training", TrainingRequest, _search_job))
+KINDS.add(Kind("proxy", "Proxy quality", ProxyRequest, _proxy_job))
 
 
 def read_request(kind: str, document: Mapping[str, Any]) -> Request:

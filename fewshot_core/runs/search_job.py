@@ -18,16 +18,16 @@ from fewshot_core.datasets import DATASETS, Dataset
 from fewshot_core.errors import RunError
 from fewshot_core.images import Provenance
 from fewshot_core.nets import Supernet, load_checkpoint
-from fewshot_core.runs.estimate import record_epochs
-from fewshot_core.runs.folder import RunFolder
-from fewshot_core.runs.requests import SearchRequest, SplitRequest, TrainingRequest
+from fewshot_core.runs.estimate import record_epochs, record_proxy
+from fewshot_core.runs.folder import RunFolder, run_folder
+from fewshot_core.runs.requests import ProxyRequest, SearchRequest, TrainingRequest
 from fewshot_core.runs.split_job import Reporter
 from fewshot_core.search.compute import Compute
 from fewshot_core.search.data import SearchData, halved, load_data, normalise
 from fewshot_core.search.evaluation import evaluate, shared_accuracies
 from fewshot_core.search.loop import Search, SearchState, prepare_search
 from fewshot_core.search.options import SearchError
-from fewshot_core.search.proxy import SharedAccuracies, draw
+from fewshot_core.search.proxy import SharedAccuracies, draw, write_shared
 from fewshot_core.search.records import (
     CHECKPOINT,
     DAMAGED,
@@ -46,13 +46,35 @@ from fewshot_core.search.training import SupernetTraining
 def run(folder: RunFolder, data_dir: Path) -> None:
     """Do the search or training of a run folder, as far as it is not finished."""
     request = folder.request()
-    if isinstance(request, SplitRequest):
+    if not isinstance(request, SearchRequest | TrainingRequest):
         raise RunError(f"{folder.run_id} is no search or training")
     reporter = Reporter(folder)
     job = run_epochs(request, folder.path, reporter, data_dir)
     with suppress(OSError):  # a pace that cannot be stored does not make the run fail
         record_epochs(data_dir, request, folder.records())
     reporter.finish(request.options.epochs * job.steps)
+
+
+def run_proxy(folder: RunFolder, data_dir: Path) -> None:
+    """Measure how well the weights of a search or training rank architectures."""
+    request = folder.request()
+    if not isinstance(request, ProxyRequest):
+        raise RunError(f"{folder.run_id} does not measure proxy quality")
+    source = run_folder(request.run, data_dir)
+    measured = source.request()
+    if not isinstance(measured, SearchRequest | TrainingRequest):
+        raise RunError(f"{request.run} has no shared weights: expected a search or a training")
+    reporter = Reporter(folder)
+    reporter.say("loading images")
+
+    def report(done: int, total: int) -> None:
+        reporter.step(done, total, f"{done} of {total} architectures")
+
+    shared = measure_shared(measured, source.path, data_dir, request.sample, request.seed, report)
+    write_shared(folder.path, shared)
+    with suppress(OSError):
+        record_proxy(data_dir, request, reporter.seconds)
+    reporter.finish(len(shared.architectures))
 
 
 def run_epochs(

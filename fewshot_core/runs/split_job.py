@@ -57,7 +57,7 @@ class Reporter:
 
     @property
     def seconds(self) -> float:
-        """The time since the first step."""
+        """The time since the first step of this process."""
         return time.perf_counter() - self._start if self._start else 0.0
 
     def log(self, sentence: str) -> None:
@@ -67,7 +67,8 @@ class Reporter:
     def finish(self, total: int) -> None:
         """Report the end, after so many steps in all."""
         memory = f"{peak_memory() / 1e9:.1f} GB of memory"
-        message = f"done in {duration_text(self.seconds)} with {memory}"
+        seconds = self.status.earlier + self.seconds
+        message = f"done in {duration_text(seconds)} with {memory}"
         self._write(state=State.DONE, done=total, total=total, message=message)
 
     def _write(self, **changes: object) -> None:

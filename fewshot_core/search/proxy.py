@@ -119,11 +119,9 @@ def draw(known: np.ndarray[Any, np.dtype[np.int64]], sample: int, seed: int) -> 
     return sorted(chosen)
 
 
-def read_shared(folder: Path) -> SharedAccuracies | None:
-    """Read what was measured of a run, or None; raises SearchError if the file is damaged."""
+def read_shared(folder: Path) -> SharedAccuracies:
+    """Read the result of a measurement; raises SearchError if the file is damaged."""
     path = folder / FILE
-    if not path.exists():
-        return None
     try:
         return SharedAccuracies.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
@@ -131,7 +129,7 @@ def read_shared(folder: Path) -> SharedAccuracies | None:
 
 
 def write_shared(folder: Path, shared: SharedAccuracies) -> None:
-    """Write what was measured of a run to its folder."""
+    """Write the result of a measurement to the folder of its run."""
     write_json(folder / FILE, asdict(shared))
 
 

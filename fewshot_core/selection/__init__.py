@@ -11,7 +11,7 @@ from fewshot_core.selection.curves import (
     leaders,
     read_frame,
     recorded_curves,
-    search_families,
+    search_groups,
 )
 from fewshot_core.selection.halving import (
     HalvingResult,
@@ -30,7 +30,11 @@ from fewshot_core.selection.imported import (
     remove_curves,
     store_curves,
 )
-from fewshot_core.selection.proxy import proxy_correlation, random_kendall_interval
+from fewshot_core.selection.proxy import (
+    describe_proxy,
+    proxy_correlation,
+    random_kendall_interval,
+)
 from fewshot_core.selection.rankings import DEFAULT_WINDOW, RANKINGS
 from fewshot_core.selection.schedules import (
     PAPER_END,
@@ -63,6 +67,7 @@ __all__ = [
     "default_choices",
     "describe_curves",
     "describe_milestones",
+    "describe_proxy",
     "describe_schedule",
     "gaps_text",
     "imported_curves",
@@ -78,7 +83,7 @@ __all__ = [
     "remove_curves",
     "result_document",
     "schedule_grid",
-    "search_families",
+    "search_groups",
     "store_curves",
     "successive_halving",
     "top_k",

@@ -304,13 +304,13 @@ def leaders(
     )
 
 
-_FAMILY = ("family", "algorithm", "preset", "epochs", "synthetic")
+_FAMILY = ("algorithm", "preset", "epochs", "synthetic", "request")
 _CURVES = ["seed", "sub_space", "epoch", "valid_accuracy", "valid_loss", "test_accuracy"]
 
 
 @dataclass(frozen=True, eq=False)
 class RecordedCurves:
-    """The curves of the searches of one family in the sub-spaces of a split, with seeds.
+    """The curves of the searches of one group in the sub-spaces of a split, with seeds.
 
     ``test_accuracy`` is looked up in a table. For each seed, ``missing`` has the names of the
     sub-spaces without a search.
@@ -320,22 +320,27 @@ class RecordedCurves:
     missing: Mapping[int, tuple[str, ...]]
 
 
-def search_families(leaves: Sequence[SubSpace], searches: pd.DataFrame) -> pd.DataFrame:
-    """List the families of searches in the sub-spaces of a split.
+def search_groups(
+    leaves: Sequence[SubSpace], searches: pd.DataFrame, by: str = "group"
+) -> pd.DataFrame:
+    """List the groups of searches in the sub-spaces of a split, by a column of ``Store.searches``.
 
-    A search, from ``Store.searches``, belongs to every split that contains its sub-space. The
-    searches of a family differ only by sub-space and seed.
+    A search belongs to every split that contains its sub-space. By default, the searches of a group
+    are by one algorithm, with equal evidence; those of a ``"family"`` differ only by sub-space and
+    seed.
 
     Returns:
-        One row for each family, the most complete first and then the latest: family, algorithm,
-        preset, epochs, synthetic, seeds (a tuple, ascending), searches (their number), wanted
-        (number of a complete family with these seeds) and request (of one of them, JSON).
+        One row for each group, the most complete first and then the latest: the column, algorithm,
+        preset, epochs, synthetic and request (of its latest search), seeds (a tuple, ascending),
+        searches (their number), and wanted (number of a complete group with these seeds).
     """
     found = []
-    for key, part in _named(leaves, searches).groupby(list(_FAMILY), sort=False, dropna=False):
+    for key, rows in _named(leaves, searches).groupby(by, sort=False):
+        part = rows.drop_duplicates(["name", "seed"])
         seeds = tuple(sorted({int(seed) for seed in part["seed"]}))
-        found.append((*key, seeds, len(part), len(seeds) * len(leaves), part["request"].iloc[0]))
-    table = pd.DataFrame(found, columns=[*_FAMILY, "seeds", "searches", "wanted", "request"])
+        latest = part.iloc[0][list(_FAMILY)]
+        found.append((key, *latest, seeds, len(part), len(seeds) * len(leaves)))
+    table = pd.DataFrame(found, columns=[by, *_FAMILY, "seeds", "searches", "wanted"])
     share = (table["searches"] / table["wanted"]).astype("float64")
     order = np.argsort(-share.to_numpy(), kind="stable")
     return table.iloc[order].reset_index(drop=True)
@@ -347,11 +352,12 @@ def recorded_curves(
     records: pd.DataFrame,
     accuracy: pd.DataFrame,
 ) -> RecordedCurves:
-    """Join the searches of one family in some sub-spaces, their epochs, and accuracies.
+    """Join the searches of one group in some sub-spaces, their epochs, and accuracies.
 
-    They are those of ``Store.searches``, ``Store.search_records`` and ``load_accuracy``.
+    They are those of ``Store.searches``, ``Store.search_records`` and ``load_accuracy``. Of several
+    searches in a sub-space with one seed, the first counts.
     """
-    rows = _named(leaves, searches)
+    rows = _named(leaves, searches).drop_duplicates(["name", "seed"])
     joined = rows[["run_id", "name", "seed"]].merge(records, on="run_id")
     found = accuracy.set_index("architecture")["accuracy_mean"]
     frame = joined.assign(

@@ -1,5 +1,6 @@
 """Rank correlation of validation accuracy with what sub-supernets find at the end."""
 
+from collections.abc import Sequence
 from math import factorial
 
 import numpy as np
@@ -56,6 +57,29 @@ def random_kendall_interval(count: int, level: float = 0.05) -> float | None:
         if 2 * sum(permutations[: inversions + 1]) / factorial(count) <= level:
             return (pairs - 2 * inversions) / pairs if pairs else None
     return None
+
+
+def describe_proxy(correlation: pd.DataFrame, epochs: Sequence[int]) -> str:
+    """Say how tau at the epochs of a selection compares with that of random rankings.
+
+    Args:
+        correlation: What ``proxy_correlation`` returns.
+        epochs: The milestones and the end.
+    """
+    known = correlation.set_index("epoch")["kendall"].dropna()
+    taus = [(epoch, known[epoch]) for epoch in epochs if epoch in known]
+    count, seeds = int(correlation["sub_spaces"].min()), int(correlation["seeds"].max())
+    bound = random_kendall_interval(count)
+    if not taus or bound is None:
+        return f"{count} sub-supernets with these curves are too few to tell."
+    above = sum(tau >= bound for _, tau in taus)
+    answer = "Yes" if above == len(taus) else "In part" if above else "No better than chance"
+    listed = ", ".join(f"{tau:.2f} at epoch {epoch}" for epoch, tau in taus)
+    mean = f", means of {seeds} seeds" * (seeds > 1)
+    return (
+        f"{answer}: Kendall's tau of validation accuracy with what is found at the end is {listed}"
+        f"{mean}; 95% of random rankings of {count} are closer to 0 than {bound:.2f}."
+    )
 
 
 def _of_one_seed(curves: Curves, end: int, column: str) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from recorded_searches import keep_search, keep_searches
 
 from fewshot_core.analysis import (
     NO_SPLITTING,
+    found_by_seed,
     mean_over_seeds,
     published_results,
     recorded_results,
@@ -21,6 +22,7 @@ from fewshot_core.analysis import (
     results_markdown,
     results_table,
     search_epochs,
+    smooth,
 )
 from fewshot_core.analysis.results import PAPER_SEEDS, cell_text, escape_latex, latex_table
 from fewshot_core.analysis.search_epochs import COLUMNS
@@ -502,12 +504,42 @@ def test_without_a_table_or_without_an_epoch_there_is_still_a_table():
     assert search_epochs([("S1", 0, [record(0)])])["benchmark_accuracy"].isna().all()
     empty = search_epochs([("S1", 0, [])])
     assert empty.empty and tuple(empty.columns) == COLUMNS
-    assert mean_over_seeds(empty).empty
+    assert mean_over_seeds(empty, "entropy").empty
+    assert found_by_seed(empty, pd.Series(dtype=float)).empty
+
+
+def test_a_moving_average_is_one_of_each_search():
+    searches = [("S1", 1, [record(0, 10.0), record(1, 30.0)]), ("S1", 2, [record(0, 20.0)])]
+    frame = search_epochs(searches)
+    smoothed = smooth(frame, "valid_accuracy", 0.5)["valid_accuracy"]
+    assert smoothed.tolist() == pytest.approx([10.0, (30 + 0.5 * 10) / 1.5, 20.0])
+    assert smooth(frame, "valid_accuracy", 0.0) is frame
+
+
+def test_the_best_found_of_each_seed_is_beside_what_supernet_accuracy_selects():
+    table = pd.DataFrame({"architecture": [7, 8, 5], "accuracy_mean": [91.0, 92.5, 95.0]})
+    searches = [
+        ("S1", 1, [record(0, 99.0, 8), record(1, 50.0, 8)]),
+        ("S2", 1, [record(0, 60.0, 7)]),
+        ("S1", 2, [record(0, 40.0, 7)]),
+        ("S2", 2, [record(0, 50.0, 9)]),  # not in the table
+        ("S1", 3, [record(0, 40.0, 9)]),
+    ]
+    known = table.set_index("architecture")["accuracy_mean"]
+    found = found_by_seed(search_epochs(searches, table), known).set_index(["choice", "seed"])
+    assert found["sub_space"].to_dict() == {
+        ("best", 1): "S1",
+        ("best", 2): "S1",
+        ("selected", 1): "S2",
+        ("selected", 2): "S2",
+    }
+    assert found["rank"].tolist()[:3] == [2, 3, 3] and np.isnan(found["rank"].iloc[3])
 
 
 def test_means_are_over_the_seeds_that_have_come_as_far():
     searches = [("S1", 1, [record(0, 10.0), record(1, 30.0)]), ("S1", 2, [record(0, 20.0)])]
-    means = mean_over_seeds(search_epochs(searches))
+    means = mean_over_seeds(search_epochs(searches), "valid_accuracy")
+    assert means["low"].tolist() == [10.0, 30.0] and means["high"].tolist() == [20.0, 30.0]
     assert means["epoch"].tolist() == [0, 1]
     assert means["valid_accuracy"].tolist() == pytest.approx([15.0, 30.0])
     assert means["seeds"].tolist() == [2, 1]

@@ -39,6 +39,7 @@ def test_a_milestone_is_moved_the_replay_played_and_scrubbed(
     page.locator(".st-key-curves_file input[type=file]").set_input_files(file)
     page.get_by_role("button", name="Import", exact=True).click()
     expect(verdict(page)).to_contain_text("S3) was discarded at epoch 2")
+    expect(page.get_by_text("Imported the curves by-hand")).to_be_visible()
     expect(page.get_by_text("In proportion to the paper's", exact=False).first).to_be_visible()
     screenshot(page, "halving")
 
@@ -56,17 +57,21 @@ def test_a_milestone_is_moved_the_replay_played_and_scrubbed(
     page.wait_for_timeout(500)  # the script may start once more, for the URL
     page.locator("[data-test-script-state=notRunning]").wait_for()
     epoch = page.locator(".st-key-epoch")
+    first, entries = epoch.inner_text(), page.evaluate("history.length")
     page.locator(".st-key-play button").click()
-    page.wait_for_url("**epoch=*")
+    expect(epoch).not_to_have_text(first)
     page.get_by_role("button", name="Pause").click()
     page.get_by_role("button", name="Play").wait_for()
+    page.locator("[data-test-script-state=notRunning]").wait_for()
     paused = epoch.inner_text()
     page.wait_for_timeout(1500)
     assert epoch.inner_text() == paused
+    assert page.evaluate("history.length") <= entries + 1  # one for the pause, none for its steps
     epoch.get_by_role("slider").focus()
     page.keyboard.press("ArrowRight")
     expect(epoch).not_to_have_text(paused)
 
+    page.get_by_role("tab", name="Schedules").click()
     points = page.locator(".st-key-schedules_chart path.point")
     points.first.scroll_into_view_if_needed()
     page.wait_for_timeout(500)

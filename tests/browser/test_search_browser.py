@@ -50,7 +50,9 @@ def test_a_plan_is_started_watched_stopped_and_resumed(
 ):
     form = f"preset=Smoke+test&algorithm=DSNAS&smoke_epochs={EPOCHS}"
     page = visit(f"/Search?split={two_leaves.run_id}&{form}")
-    expect(page.get_by_text("No search of this plan was started yet")).to_be_visible()
+    expect(page.get_by_text("in this split was started yet")).to_be_visible()
+    page.get_by_role("button", name="New search").click()
+    expect(page.get_by_role("dialog")).to_contain_text("2 searches")
     screenshot(page, "search-plan")
     page.get_by_role("button", name="Start 2 searches").click()
     wait_until_drawn(page, 1)
@@ -59,16 +61,20 @@ def test_a_plan_is_started_watched_stopped_and_resumed(
     stop = page.get_by_role("button", name="Stop")
     stop.click()
     expect(page.get_by_text(re.compile("2 searches: .*cancelled"))).not_to_have_count(0)
-    expect(stop).to_be_disabled()
+    expect(stop).to_have_count(0)
     stopped = drawn(page)
     assert 1 < stopped < 2 * EPOCHS
-    page.get_by_role("button", name="Resume").click()
+    page.get_by_role("button", name="Resume 2 missing").click()
     wait_until_drawn(page, stopped + 1)
     expect(page.get_by_text("2 searches: 2 done")).not_to_have_count(0, timeout=SECONDS)
     wait_until_drawn(page, 2 * EPOCHS)
+    expect(page.get_by_role("link", name="Replay in Halving")).to_have_attribute(
+        "href", re.compile("curves=dsnas-2x1-synthetic-untrained")
+    )
+    page.get_by_role("tab", name="One search").click()
     page.get_by_role("radio", name="S2").click()
     expect(page.get_by_role("heading", name="S2, seed 777")).to_be_visible()
-    page.wait_for_timeout(1500)
+    page.wait_for_url("**search_tab=One*search*")
     screenshot(page, "search-done")
     searches = [run for run in list_runs(data_folder) if run.request().kind == "search"]
     assert [len(run.records()) for run in searches] == [EPOCHS + 1] * 2

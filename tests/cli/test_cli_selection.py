@@ -197,8 +197,8 @@ def test_ambiguous_searches_must_be_selected(fewshot, split, data_folder):
     assert "several kinds of searches match" in complaint and "dsnas smoke (2 of 2" in complaint
     chosen = fewshot("halve", "--split", split, "--algorithm", "dsnas", "--json").document
     assert (chosen["algorithm"], chosen["preset"], chosen["end"]) == ("dsnas", "smoke", 2)
-    family = chosen["family"][:8]
-    again = fewshot("halve", "--split", split, "--family", family, "--preset", "smoke", "--json")
+    evidence, wanted = chosen["evidence"], ["--algorithm", "dsnas", "--preset", "smoke"]
+    again = fewshot("halve", "--split", split, "--evidence", evidence, *wanted, "--json")
     assert again.document == chosen
     assert "no such finished searches in the sub-spaces of halves on cifar10" in (
         fewshot("halve", "--split", split, "--algorithm", "darts-1st").complaint

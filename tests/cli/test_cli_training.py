@@ -12,10 +12,10 @@ from fewshot_core.runs import (
     State,
     Status,
     TrainingRequest,
+    jobs,
     list_runs,
-    search_job,
 )
-from fewshot_core.runs.search_job import run
+from fewshot_core.runs.search_job import run, run_proxy
 from fewshot_core.search import PRESETS, evaluation
 from fewshot_core.search.proxy import read_shared
 from fewshot_core.space import SubSpace
@@ -70,7 +70,9 @@ def made(data_folder):
     return make
 
 
-def test_architectures_of_the_sub_space_are_ranked_and_stored(made, fewshot, monkeypatch):
+def test_architectures_of_the_sub_space_are_ranked_and_stored(
+    made, fewshot, data_folder, monkeypatch
+):
     search = made("search", SEARCH)
     document = json.loads(fewshot("proxy", search.run_id, "--sample", 8, "--json").out)
     rows = document["architectures"]
@@ -78,16 +80,24 @@ def test_architectures_of_the_sub_space_are_ranked_and_stored(made, fewshot, mon
     assert len(rows) == 8 and (document["epoch"], document["images"]) == (2, 32)
     assert document["held_out"] is True
     assert all(0 <= row["shared_accuracy"] <= 100 for row in rows)
-    shared = read_shared(search.path)
+    (stored,) = [one for one in list_runs(data_folder) if one.request().kind == "proxy"]
+    shared = read_shared(stored.path)
     assert list(shared.accuracies) == [row["shared_accuracy"] for row in rows]
-    monkeypatch.setattr(search_job, "measure_shared", None)  # a second time nothing is measured
+    monkeypatch.setattr(jobs, "_launch", None)  # a second time nothing is measured
     again = json.loads(fewshot("proxy", search.run_id, "--sample", 8, "--json").out)
     assert again == document
 
 
-def test_the_accuracies_are_those_of_the_checkpoint(made, fewshot, monkeypatch):
+def test_the_accuracies_are_those_of_the_checkpoint(made, fewshot, data_folder, monkeypatch):
     search = made("search", SEARCH)
     seen = []
+
+    def run_here(folder, *rest):
+        """Do the run in this process."""
+        folder.write_status(Status(State.QUEUED))
+        run_proxy(folder, data_folder)
+
+    monkeypatch.setattr(jobs, "_launch", run_here)
     monkeypatch.setattr(
         evaluation,
         "shared_accuracy",
@@ -112,7 +122,7 @@ def test_a_trained_supernet_is_measured_over_the_whole_space(made, fewshot):
 def test_too_few_architectures_are_refused(made, fewshot, sample):
     search = made("search", SEARCH)
     result = fewshot("proxy", search.run_id, "--sample", sample)
-    assert result.code == 1 and "expected 2 architectures or more" in result.err
+    assert result.code == 1 and "expected sample, an integer from 2 to 15,625" in result.err
 
 
 def test_a_run_without_shared_weights_is_refused(fewshot):

@@ -205,7 +205,8 @@ def test_the_command_under_the_figure_gives_the_same_verdict(curves_data: Path, 
         "fewshot halve --curves mine --seed 8 --strategy halving --milestones 1,4 --keep 0.5 "
         "--rank-by valid_accuracy --end 5"
     ) in commands
-    assert "fewshot halve --curves mine --compare --end 5" in commands
+    page = open_page(SCRIPT, milestones="1, 4", seed="8", halving_tab="Schedules")
+    assert page.code[0].value.startswith("fewshot halve --curves mine --compare --end 5")
     document = result_document(expected(Choice(milestones=(1, 4))))
     assert document["verdict"] == sentence(page)
 
@@ -244,6 +245,8 @@ def test_a_missing_test_table_is_named(split_data: Path, open_page: Open):
 
 def test_all_schedules_are_listed(curves_data: Path, open_page: Open):
     page = open_page(SCRIPT)
+    assert not any("best discarded" in frame.value for frame in page.dataframe)
+    page = open_page(SCRIPT, halving_tab="Schedules")
     table = next(frame.value for frame in page.dataframe if "best discarded" in frame.value)
     assert {"paper", "GM-NAS", "few-shot NAS", "ceiling", "chance", "oracle"} <= set(
         table["known as"]
@@ -251,7 +254,21 @@ def test_all_schedules_are_listed(curves_data: Path, open_page: Open):
     ceiling = table[table["known as"] == "ceiling"].iloc[0]
     assert (ceiling["cost"], ceiling["regret"]) == (4.0, 0.0)
     assert table[table["front"]]["regret"].min() == 0.0
-    assert any("Kendall's tau" in text.value for text in page.markdown)
+
+
+def test_how_good_the_proxy_is_comes_first(curves_data: Path, open_page: Open):
+    page = open_page(SCRIPT, milestones="1, 3")
+    assert page.markdown[0].value == (
+        "**Is the proxy any good?** 4 sub-supernets with these curves are too few to tell."
+    )
+    (strip,) = [each.proto.body for each in page.get("html") if "left" in each.proto.body]
+    assert [part[1:].split(":")[0] for part in strip.split("epoch")[1:]] == ["0", "1", "3", "5"]
+    third = strip.split("epoch 3: ")[1].split("epoch")[0]
+    assert third.startswith("1 left") and third.count("opacity:0.3") == 3
+    assert third.count("outline:2px") == 1
+    page = open_page(SCRIPT, halving_tab="Proxy quality")
+    (chart,) = page.get("plotly_chart")
+    assert json.loads(chart.proto.spec)["layout"]["meta"]["alt"].startswith("Kendall's tau")
 
 
 def test_curves_are_imported_from_the_page(empty_data: Path, open_page: Open):
@@ -262,6 +279,7 @@ def test_curves_are_imported_from_the_page(empty_data: Path, open_page: Open):
     page.button(key="import_curves").click().run()
     assert not page.exception and not page.error
     assert imported_curves(empty_data) == ["own"]
+    assert [toast.value for toast in page.toast] == ["Imported the curves own"]
     assert page.selectbox(key="curves").value == "file-own"
     assert "Found" in sentence(page)
     other = synthetic().assign(test_accuracy=90.0).to_csv(index=False).encode()
@@ -307,6 +325,10 @@ def test_recorded_searches_of_the_split_in_view_are_replayed(split_data: Path, o
     figure = json.loads(page.get("plotly_chart")[0].proto.spec)
     headings = [note["text"] for note in figure["layout"]["annotations"]]
     assert "validation accuracy of the architecture found, %" in headings
+    commands = [code.value for code in page.code]
+    evidence = "--evidence 2x1-synthetic-untrained-6-epochs-64-images-batch-size-16 "
+    assert any(f"--algorithm snas {evidence}" in command for command in commands)
+    page = open_page(SCRIPT, split=folder.run_id, halving_tab="Proxy quality")
     assert any("without seed 888, which lacks sub-spaces" in text.value for text in page.caption)
     page = open_page(SCRIPT, split=folder.run_id, seed="888")
     assert "1 of 8 sub-spaces were searched with seed 888: S2, S3" in page.warning[0].value
@@ -321,6 +343,6 @@ def test_curves_are_named_by_their_options(split_data: Path, open_page: Open):
     keep_searches(split_data, tree.leaves, 777)
     page = open_page(SCRIPT, split=folder.run_id)
     assert sorted(page.selectbox(key="curves").options) == [
-        "SNAS · 2 channels, 1 cell, 6 epochs · synthetic",
-        "SNAS · Smoke test · synthetic",
+        "SNAS · 2 channels, 1 cell · synthetic images · 6 epochs, 64 images, batch size 16",
+        "SNAS · 2 channels, 1 cell · synthetic images · Smoke test",
     ]

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fewshot_core.analysis import mean_over_seeds
 from fewshot_core.plots import (
     EPOCH_MEASURES,
     alternative,
@@ -213,6 +214,23 @@ def test_every_measure_has_a_curve_in_the_colour_of_its_sub_space(measure):
     x = trace.x if trace.x is not None else trace.x0 + trace.dx * np.arange(len(trace.y))
     np.testing.assert_allclose(np.interp(np.arange(5), x, trace.y), expected, rtol=1e-6)
     assert EPOCH_MEASURES[measure].label in alternative(figure)
+
+
+def test_means_have_a_band_over_seeds_and_single_curves_a_name_each():
+    both = pd.concat([epochs_frame().assign(seed=seed) for seed in (7, 8)], ignore_index=True)
+    both.loc[both["seed"] == 8, "entropy"] -= 1
+    means = epochs_figure(mean_over_seeds(both, "entropy"), "entropy", 20)
+    areas = [trace for trace in means.data if trace.fill == "tonexty"]
+    assert len(areas) == 2 and list(areas[0].y) == [8.0, 7.0, 6.0, 5.0, 4.0]
+    np.testing.assert_allclose(lines(means)["S1"].y, [7.5, 6.5, 5.5, 4.5, 3.5])
+    assert means.layout.hovermode == "x unified"
+    single = epochs_figure(both, "entropy", 20)
+    texts = [trace.hovertemplate for trace in single.data if trace.hovertemplate]
+    assert [text.split(":")[0] for text in texts[:2]] == ["S1, seed 7", "S1, seed 8"]
+    assert sum(bool(trace.showlegend) for trace in single.data if trace.name == "S1") == 1
+    assert "4 curves" in alternative(single)
+    one = mean_over_seeds(both[both["seed"] == 7], "entropy")
+    assert not [trace for trace in epochs_figure(one, "entropy", 20).data if trace.fill]
 
 
 def test_the_axis_does_not_move_while_curves_grow():

@@ -83,6 +83,9 @@ def test_earlier_epochs_of_a_resumed_search_do_not_count_for_its_pace():
     assert status.seconds_left == pytest.approx(40 / 6)
     assert replace(status, first_step=50).seconds_left == pytest.approx(40.0)
     assert replace(status, first_step=60).seconds_left is None
+    resumed = replace(status, first_step=50, earlier=30.0)
+    assert resumed.seconds_left == pytest.approx(40.0) and resumed.seconds == 40.0
+    assert Status(State.QUEUED, earlier=30.0).seconds == 30.0
 
 
 def test_a_killed_search_resumes_and_ends_as_an_uninterrupted_one(tmp_path, wait_until):
@@ -93,10 +96,13 @@ def test_a_killed_search_resumes_and_ends_as_an_uninterrupted_one(tmp_path, wait
     os.killpg(second.status().pid, signal.SIGKILL)
     wait_until(lambda: second.status().state is State.LOST, "the process to be missed")
     done = len(second.records())
+    worked = second.status().seconds
     assert start(request, broken) == second
+    assert second.status().earlier == worked > 0
     wait_until(lambda: not second.status().state.active, "the end of the second")
     wait_until(lambda: not first.status().state.active, "the end of the first")
     assert first.status().state is second.status().state is State.DONE
+    assert second.status().seconds > worked
     curves = [[r | {"seconds": 0} for r in run.records()] for run in (first, second)]
     assert curves[0] == curves[1] and len(curves[0]) == 9
     assert f"resuming after epoch {done - 1}" in second.log_tail(1000)

@@ -109,7 +109,8 @@ SHARED = SharedAccuracies(2, 0, 32, True, (3, 5, 8, 9), (10.0, 30.0, 20.0, 40.0)
 
 
 def test_measurements_are_stored(tmp_path):
-    assert read_shared(tmp_path) is None
+    with pytest.raises(SearchError, match="cannot be read"):
+        read_shared(tmp_path)
     write_shared(tmp_path, SHARED)
     assert read_shared(tmp_path) == SHARED
 

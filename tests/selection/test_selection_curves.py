@@ -13,7 +13,7 @@ from fewshot_core.selection import (
     gaps_text,
     read_frame,
     recorded_curves,
-    search_families,
+    search_groups,
     successive_halving,
 )
 from fewshot_core.space import SubSpace
@@ -132,8 +132,17 @@ def store(tmp_path):
     return store
 
 
-def test_families_are_found_by_content_the_most_complete_first(store):
-    families = search_families(LEAVES, store.searches("cifar10"))
+def test_searches_with_equal_evidence_are_grouped_the_most_complete_first(store, tmp_path):
+    keep_searches(tmp_path, LEAVES, 777, epochs=6)  # another protocol, so other evidence
+    folder = keep_search(tmp_path, LEAVES[0], 999, epochs=6)
+    manifest = folder.manifest()  # the same search on other hardware
+    manifest["request"] |= {"device": "cuda", "mixed_precision": True, "seed": 777}
+    folder.write_manifest(manifest)
+    store.sync()
+    families = search_groups(LEAVES, store.searches("cifar10"))
+    assert list(families["searches"]) == [3, 5, 1]
+    assert families["group"].str.startswith("snas-2x1-synthetic-untrained-").tolist()[:2] == [1, 1]
+    families = families.iloc[1:]
     assert list(families["algorithm"]) == ["snas", "dsnas"]
     assert list(families["searches"]) == [5, 1]
     assert list(families["wanted"]) == [6, 3]
@@ -141,15 +150,15 @@ def test_families_are_found_by_content_the_most_complete_first(store):
     assert list(families["preset"]) == ["smoke", "smoke"]
 
 
-def test_without_searches_there_is_no_family(store):
-    assert search_families([FULL.keep(2, [0])], store.searches()).empty
-    assert search_families((), store.searches()).empty
+def test_without_searches_there_is_no_group(store):
+    assert search_groups([FULL.keep(2, [0])], store.searches()).empty
+    assert search_groups((), store.searches()).empty
 
 
 def test_searches_records_and_accuracies_are_joined(store):
-    families = search_families(LEAVES, store.searches("cifar10"))
+    families = search_groups(LEAVES, store.searches("cifar10"))
     searches = store.searches("cifar10")
-    searches = searches[searches["family"] == families["family"][0]]
+    searches = searches[searches["group"] == families["group"][0]]
     records = store.search_records(list(searches["run_id"]))
     accuracy = load_accuracy("cifar10")
     joined = recorded_curves(LEAVES, searches, records, accuracy)

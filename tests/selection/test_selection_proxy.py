@@ -9,7 +9,11 @@ from scipy.stats import kendalltau, spearmanr
 from textbook_selection import hand_curves, long_form, random_curves
 
 from fewshot_core.errors import SelectionError
-from fewshot_core.selection import proxy_correlation, random_kendall_interval
+from fewshot_core.selection import (
+    describe_proxy,
+    proxy_correlation,
+    random_kendall_interval,
+)
 
 
 @settings(max_examples=40)
@@ -77,3 +81,15 @@ def test_the_critical_tau_is_exact(count):
 def test_the_critical_tau_of_eight():
     assert random_kendall_interval(8) == pytest.approx(18 / 28)
     assert random_kendall_interval(1) is None
+
+
+def test_the_proxy_is_described_by_tau_where_it_selects():
+    values = {"epoch": [1, 2, 3], "kendall": [0.1, 0.7, 0.9], "seeds": 1, "sub_spaces": 8}
+    correlation = pd.DataFrame(values)
+    text = describe_proxy(correlation, (1, 3))
+    assert text.startswith("In part: ") and "0.10 at epoch 1, 0.90 at epoch 3;" in text
+    assert "95% of random rankings of 8 are closer to 0 than 0.64." in text
+    assert describe_proxy(correlation, (2, 3)).startswith("Yes: ")
+    assert describe_proxy(correlation, (1,)).startswith("No better than chance: ")
+    assert "means of 3 seeds" in describe_proxy(correlation.assign(seeds=3), (1,))
+    assert "too few to tell" in describe_proxy(correlation.assign(sub_spaces=4), (1, 3))

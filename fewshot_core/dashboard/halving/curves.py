@@ -20,9 +20,10 @@ from fewshot_core.dashboard.shared.controls import (
 from fewshot_core.dashboard.shared.figures import accuracy_source
 from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.sidebar import View, load_accuracy
-from fewshot_core.dashboard.shared.splits import search_label, with_ends
+from fewshot_core.dashboard.shared.splits import record_label
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import SearchRequest
+from fewshot_core.search import ALGORITHMS
 from fewshot_core.selection import (
     Curves,
     comparable,
@@ -32,7 +33,7 @@ from fewshot_core.selection import (
     open_curves,
     recorded_curves,
     remove_curves,
-    search_families,
+    search_groups,
     store_curves,
 )
 from fewshot_core.selection.imported import LARGEST, ImportedCurves
@@ -41,7 +42,6 @@ JUST_IMPORTED = "curves_just_imported"
 """Session key: the curves to show next, since they were just imported."""
 
 _FILE = "file-"
-_SHORT = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,12 +73,11 @@ def list_curves(view: View) -> dict[str, str]:
     """Return the labels of all curves by key: recorded ones of the split in view first."""
     leaves = view.split.leaves if view.split is not None and view.table is not None else ()
     searches = view.workspace.store.searches(view.dataset)
-    families = search_families(leaves, searches).to_dict("records")
-    named = {str(row["family"]): _label(row) for row in families}
-    labels = with_ends(named, {family: family[:_SHORT] for family in named})
-    for row in families:
+    labels = {}
+    for row in search_groups(leaves, searches).to_dict("records"):
+        labels[str(row["group"])] = _label(row)
         if row["searches"] < row["wanted"]:
-            labels[str(row["family"])] += f" · {row['searches']} of {row['wanted']} searches"
+            labels[str(row["group"])] += f" · {row['searches']} of {row['wanted']} searches"
     imported = imported_curves(view.workspace.data_dir)
     return labels | {f"{_FILE}{name}": f"{name} · imported" for name in imported}
 
@@ -88,7 +87,7 @@ def _label(row: Mapping[Hashable, Any]) -> str:
         request = SearchRequest.from_dict(json.loads(row["request"]))
     except FewshotError:  # of an algorithm that is not installed any more
         return f"{row['algorithm']} · {row['epochs']} epochs"
-    return search_label(request, row["synthetic"])
+    return f"{record_label(ALGORITHMS, request.algorithm)} · {request.evidence.label}"
 
 
 def open_curves_in_view(view: View, key: str, label: str) -> CurvesInView:
@@ -103,7 +102,7 @@ def open_curves_in_view(view: View, key: str, label: str) -> CurvesInView:
     if view.split is None or view.table is None:
         raise FewshotError("expected a split and an accuracy table: choose them in the sidebar")
     searches = view.workspace.store.searches(view.dataset)
-    searches = searches[searches["family"] == key]
+    searches = searches[searches["group"] == key]
     runs = searches[["run_id", "finished"]].to_numpy().tolist()
     split = view.split.label, view.split.leaves
     stamp = repr((view.workspace.data_dir, runs, view.table, view.kind, split))
@@ -125,35 +124,35 @@ def _open_imported(about: ImportedCurves, data_dir: Path) -> CurvesInView:
 
 @st.cache_resource(show_spinner="Reading recorded searches", max_entries=16)
 def _open_recorded(
-    _view: View, _searches: pd.DataFrame, family: str, label: str, stamp: str
+    _view: View, _searches: pd.DataFrame, group: str, label: str, stamp: str
 ) -> CurvesInView:
     if _view.split is None or _view.table is None:
         raise ValueError("expected a split and a table in view")
     records = _view.workspace.store.search_records(list(_searches["run_id"]))
     accuracy = load_accuracy(_view)
+    algorithm = _searches["algorithm"].iloc[0]
     joined = recorded_curves(_view.split.leaves, _searches, records, accuracy)
     return CurvesInView(
         found_title=f"{_view.kind} accuracy of the architecture found, %",
         source=(
             f"{label} on {_view.split.label}",
-            *(["synthetic images"] if _searches["synthetic"].iloc[0] else []),
             *accuracy_source(_view),
         ),
-        option=f"--split {_view.split.key.removeprefix('file-')} --family {family} "
-        f"--accuracy {_view.kind} --table {_view.table.name}",
+        option=f"--split {_view.split.key.removeprefix('file-')} --algorithm {algorithm} "
+        f"--evidence {group.removeprefix(f'{algorithm}-')} --accuracy {_view.kind} "
+        f"--table {_view.table.name}",
         missing=joined.missing,
         tables=curves_by_seed(joined.frame),
         compared=comparable(joined.frame),
     )
 
 
-def show_curve_files(workspace: Workspace, expanded: bool = False) -> None:
+def show_curve_files(workspace: Workspace) -> None:
     """Offer to import curves, and to remove imported ones."""
-    with st.expander("Import curves", icon=":material/upload_file:", expanded=expanded):
-        _show_import(workspace)
-        if names := imported_curves(workspace.data_dir):
-            data_dir = workspace.data_dir
-            offer_removal("curves", "curves", names, lambda name: remove_curves(name, data_dir))
+    _show_import(workspace)
+    if names := imported_curves(workspace.data_dir):
+        data_dir = workspace.data_dir
+        offer_removal("curves", "curves", names, lambda name: remove_curves(name, data_dir))
 
 
 def _show_import(workspace: Workspace) -> None:

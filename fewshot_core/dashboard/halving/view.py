@@ -4,7 +4,9 @@ Results and figures are cached by the curves they are of, and must not be change
 """
 
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache, partial
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -34,7 +36,7 @@ from fewshot_core.dashboard.shared.controls import (
     show_tiles,
 )
 from fewshot_core.dashboard.shared.figures import cached_figure, clicked, show_figure, show_source
-from fewshot_core.dashboard.shared.page import SEARCH, link_to, show_empty
+from fewshot_core.dashboard.shared.page import SEARCH, Workspace, link_to, show_empty
 from fewshot_core.dashboard.shared.sidebar import (
     View,
     choose_option,
@@ -54,6 +56,8 @@ from fewshot_core.plots import (
     schedules_figure,
     search_curves_figure,
 )
+from fewshot_core.plots.search import LEADER_COLOUR, positions_of
+from fewshot_core.plots.template import sub_space_look
 from fewshot_core.selection import (
     DEFAULT_WINDOW,
     RANKINGS,
@@ -64,6 +68,7 @@ from fewshot_core.selection import (
     cost_text,
     default_choices,
     describe_milestones,
+    describe_proxy,
     gaps_text,
     leaders,
     paper_milestones,
@@ -98,7 +103,8 @@ def show_halving_page() -> None:
             with right:
                 seed = _choose_seed(curves)
             _show_missing(curves, seed)
-            _show_selection(curves, seed)
+            _show_selection(view.workspace, curves, seed)
+            return
     elif view.table is None:
         show_missing_table(view)
     else:
@@ -110,7 +116,8 @@ def show_halving_page() -> None:
             SEARCH,
             "Search in every sub-space",
         )
-    show_curve_files(view.workspace, expanded=not labels)
+    st.subheader("Import curves")
+    show_curve_files(view.workspace)
 
 
 def _choose_curves(
@@ -156,33 +163,43 @@ def _show_missing(curves: CurvesInView, seed: int) -> None:
 
 
 @st.fragment
-def _show_selection(curves: CurvesInView, seed: int) -> None:
-    table = curves.tables[seed]
-    picture, rail = st.columns([3, 1], gap="large")
+def _show_selection(workspace: Workspace, curves: CurvesInView, seed: int) -> None:
+    """Show the verdict, and the open tab: what it computes is computed only there."""
+    table, answer = curves.tables[seed], st.container()
+    names = ["Replay", "Proxy quality", "Schedules", "Import curves"]
+    replay, proxy, schedules, files = st.tabs(names, key="halving_tab", bind="query-params")
+    with replay:
+        picture, rail = st.columns([3, 1], gap="large")
+    with files:
+        show_curve_files(workspace)
     with rail:
-        summary = st.container()
-        st.subheader("Selection")
         try:
             end = _choose_end(table)
             choice = _choose_selection(table, end)
             result = _select(choice, table, end)
         except SelectionError as error:
-            summary.error(plain(error), icon=":material/error:")
+            answer.error(plain(error), icon=":material/error:")
             with picture:
                 figure = _draw_searches(table, curves.found_title)
                 show_figure(figure, "halving_searches", source=curves.source)
             return
-    with summary:
-        _show_verdict(table, result)
-    with picture:
-        every = _STEP_SECONDS if st.session_state.get(_PLAYING) else None
-        st.fragment(_show_replay, run_every=every)(curves, table, choice, end)
         if choice.strategy == "halving":
             _drag_milestones(table, end, result.milestones)
-        parts = [*curves.source, f"seed {seed}"]
-        show_source(parts, _command(curves, seed, choice, end), "halving_source")
-    _show_schedules(curves, choice, end)
-    _show_proxy(curves, end, result.milestones)
+            st.caption(f"{describe_milestones(table, result)}.".capitalize())
+    with answer:
+        _show_verdict(curves, table, choice, result)
+    if replay.open:
+        with picture:
+            every = _STEP_SECONDS if st.session_state.get(_PLAYING) else None
+            st.fragment(_show_replay, run_every=every)(curves, table, choice, end)
+            parts = [*curves.source, f"seed {seed}"]
+            show_source(parts, _command(curves, seed, choice, end), "halving_source")
+    if proxy.open:
+        with proxy:
+            _show_proxy(curves, end, result.milestones)
+    if schedules.open:
+        with schedules:
+            _show_schedules(curves, choice, end)
 
 
 def _show_replay(curves: CurvesInView, table: Curves, choice: Choice, end: int) -> None:
@@ -206,7 +223,9 @@ def _show_replay(curves: CurvesInView, table: Curves, choice: Choice, end: int) 
     drop_outside(_EPOCH, stops[0], end)
     epoch = stops[0]
     if epoch < end:
-        epoch = slider.slider("Epoch", epoch, end, key=_EPOCH, bind="query-params")
+        # Not in the URL while it is played: every step would be an entry of the browser's history.
+        settings: Any = {"key": _EPOCH} | ({} if playing else {"bind": "query-params"})
+        epoch = slider.slider("Epoch", epoch, end, **settings)
     with figure:
         drawn = _draw_replay(table, choice, end, epoch, curves.found_title)
         show_figure(drawn, "halving_replay", source=curves.source)
@@ -227,9 +246,14 @@ def _draw_replay(
     return replay_figure(curves, _select(choice, curves, end), cursor, found_axis)
 
 
-def _show_verdict(curves: Curves, result: HalvingResult) -> None:
-    """Write the verdict, its numbers, and where a tie was broken."""
-    st.subheader("Verdict")
+def _show_verdict(
+    compared: CurvesInView, curves: Curves, choice: Choice, result: HalvingResult
+) -> None:
+    """Write how good the proxy is, the verdict, its numbers, ties, and who was left when."""
+    with suppress(SelectionError):  # a single sub-space
+        known = _correlation(compared, result.end)
+        text = describe_proxy(known, [*result.milestones, result.end])
+        st.markdown(f"**Is the proxy any good?** {text}")
     sentence, *ties = verdict(result).split(" At ", 1)
     st.markdown(f"**{plain(sentence)}**")
     if ties:
@@ -245,9 +269,28 @@ def _show_verdict(curves: Curves, result: HalvingResult) -> None:
         "Regret": (f"{result.regret:.2f}", "Best found minus selected, in points"),
         "Cost": (cost_text(result.cost), costs),
     }
-    show_tiles(tiles, 2)
-    if result.strategy == "halving":
-        st.caption(f"{describe_milestones(curves, result)}.".capitalize())
+    show_tiles(tiles)
+    if result.winner is not None:
+        st.html(_strip(curves, result, _leaders(curves, choice, result.end)))
+
+
+def _strip(curves: Curves, result: HalvingResult, lead: pd.DataFrame) -> str:
+    """Draw who was left after each milestone as HTML: the discarded faded, the leader framed."""
+    looks = [sub_space_look(position) for position in positions_of(curves.sub_spaces)]
+    ahead = lead.set_index("epoch")["sub_space"].to_dict()
+    rows = []
+    for epoch, left in {int(curves.epochs[0]): curves.sub_spaces, **result.survivors}.items():
+        chips = [
+            f'<span style="padding:0 .35em;white-space:nowrap;'
+            f"opacity:{1 if name in left else 0.3};"
+            f"outline:{'2px' if ahead.get(epoch) == name and name in left else '0'} solid "
+            f'{LEADER_COLOUR}"><b style="color:{look.colour}">■</b> {escape(name)}</span>'
+            for name, look in zip(curves.sub_spaces, looks, strict=True)
+        ]
+        what = f"epoch {epoch}: {len(left)} left"
+        rows.append(f'<div style="padding:.15em 1.5em .15em 0">{what} {" ".join(chips)}</div>')
+    rows.append("frame: leader by validation accuracy among those left")
+    return f'<div style="display:flex;flex-wrap:wrap;font-size:.85rem">{"".join(rows)}</div>'
 
 
 def _command(curves: CurvesInView, seed: int, choice: Choice, end: int) -> str:
@@ -287,6 +330,7 @@ def _show_epoch(curves: Curves, choice: Choice, end: int, epoch: int) -> None:
             "state": (states, TextColumn(help=leads)),
         },
         f"The sub-supernets at epoch {epoch}",
+        row_height=28,
     )
 
 
@@ -315,7 +359,6 @@ def _state_in_selection(result: HalvingResult, name: str, epoch: int) -> str:
 
 def _show_schedules(curves: CurvesInView, choice: Choice, end: int) -> None:
     """Draw cost against regret of many schedules; one that is clicked is replayed."""
-    st.subheader("Comparison of schedules")
     try:
         with st.spinner("Comparing schedules"):
             grid = _schedules(curves, end)
@@ -382,7 +425,6 @@ def _load_row(rows: Rows) -> None:
 
 def _show_proxy(curves: CurvesInView, end: int, milestones: tuple[int, ...]) -> None:
     """Draw how well validation accuracy ranks the sub-supernets."""
-    st.subheader("Proxy quality")
     try:
         figure = _draw_proxy(curves, end, milestones)
     except SelectionError as error:

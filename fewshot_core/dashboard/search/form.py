@@ -1,4 +1,4 @@
-"""The form of the Search page: a plan with its cost and start, and supernet training."""
+"""The dialog *New search*: a plan with its cost and start, and supernet training."""
 
 import json
 from dataclasses import replace
@@ -58,8 +58,9 @@ from fewshot_core.search import (
 from fewshot_core.search.records import CHECKPOINT
 
 STARTED = "plan_started"
-"""Session key: the plan of the form was just started, and is to be shown."""
+"""Session key: the plan that was just started, and is to be shown."""
 
+_OPEN = "the dialog New search is open"
 _SPLIT, _WHOLE = "split", "whole"
 _PLACES = {_SPLIT: "the split's sub-spaces", _WHOLE: "the whole space"}
 _SEEDS = ("777", "888", "999")
@@ -76,22 +77,45 @@ def choose_place(view: View) -> Place | None:
     chosen = choose_option(control, "Search in", _PLACES, "where")
     if chosen == _WHOLE:
         return Place()
-    if view.split is None:
-        return None
-    st.caption(f"{view.split.label}: {len(view.split.leaves)} sub-spaces")
-    return Place(view.split)
+    return None if view.split is None else Place(view.split)
 
 
-def choose_plan(view: View, place: Place | None) -> SearchPlan | None:
+def offer_new_search(view: View, place: Place) -> None:
+    """Draw the button *New search* and, where it was clicked, its dialog."""
+    icon = ":material/add:"
+    st.button("New search", key="new_search", icon=icon, on_click=_set_open, args=(True,))
+    if st.session_state.get(_OPEN):
+        _show_dialog(view, place)
+
+
+def _set_open(is_open: bool) -> None:
+    st.session_state[_OPEN] = is_open
+
+
+@st.dialog("New search", width="large", on_dismiss=partial(_set_open, False))
+def _show_dialog(view: View, place: Place) -> None:
+    plan = _choose_plan(view, place)
+    show_start(view.workspace, plan)
+    _offer_training(view)
+
+
+def _choose_plan(view: View, place: Place) -> SearchPlan | None:
     """Draw the form and return its plan; None where that is not possible."""
-    algorithm = _choose_algorithm()
-    options = choose_options(choose_preset())
-    seeds = _choose_seeds()
-    images = choose_source(view)
-    checkpoint, usable = _choose_weights(view, options)
-    device = choose_device()
-    compute = _choose_compute(device)
-    if place is None or options is None or not seeds or not usable:
+    left, right = st.columns(2, gap="medium")
+    with left:
+        algorithm = _choose_algorithm()
+        preset = choose_preset()
+    with right:
+        seeds = _choose_seeds()
+        images = choose_source(view)
+    with st.expander("Advanced", icon=":material/tune:", key="advanced_panel"):
+        options = choose_options(preset)
+        checkpoint, usable = _choose_weights(view, options)
+        device = choose_device()
+        compute = _choose_compute(device)
+        if options is not None:
+            show_options(options, "options", algorithm)
+    if options is None or not seeds or not usable:
         return None
     return make_plan(
         view.workspace,
@@ -183,16 +207,15 @@ def _choose_weights(view: View, options: SearchOptions | None) -> tuple[str | No
 
 
 def _choose_compute(device: str) -> dict[str, Any]:
-    with st.expander("Compute", icon=":material/memory:", key="compute_panel"):
-        text = "torch.compile: slow to begin, faster in long searches."
-        compiled = st.toggle("Compile the network", key="compiled", bind="query-params", help=text)
-        full = st.toggle(
-            "Full precision",
-            key="full_precision",
-            bind="query-params",
-            disabled=device != "cuda",
-            help="Without it, CUDA computes in bfloat16 where the algorithm can.",
-        )
+    text = "torch.compile: slow to begin, faster in long searches."
+    compiled = st.toggle("Compile the network", key="compiled", bind="query-params", help=text)
+    full = st.toggle(
+        "Full precision",
+        key="full_precision",
+        bind="query-params",
+        disabled=device != "cuda",
+        help="Without it, CUDA computes in bfloat16 where the algorithm can.",
+    )
     return {"mixed_precision": not full, "compiled": compiled}
 
 
@@ -209,18 +232,19 @@ def show_start(workspace: Workspace, plan: SearchPlan | None) -> None:
         if resumed := sum(search.status is not None for search in missing):
             st.caption(f"{resumed} of them will be resumed.")
     if offer_start(label, "start", disabled=not missing, type="primary") and plan is not None:
-        st.session_state[STARTED] = True
         start_missing(workspace, plan)
 
 
 def start_missing(workspace: Workspace, plan: SearchPlan) -> None:
-    """Start what is missing of a plan, and run the page again."""
+    """Start what is missing of a plan, and show it."""
     requests = [search.request for search in plan.missing]
     with show_errors("The searches could not be started: "):
         with st.spinner(f"Starting {counted(len(requests), 'search', 'searches')}"):
             for request in requests:
                 start(request, workspace.data_dir)
         notify(f"Started {counted(len(requests), 'search', 'searches')}")
+        st.session_state[STARTED] = plan.key
+        _set_open(False)
         st.rerun()
 
 
@@ -253,14 +277,18 @@ def _show_cost(workspace: Workspace, plan: SearchPlan, searches: list[PlannedSea
         st.rerun()
 
 
-def show_training(view: View) -> None:
-    """Offer to train a supernet whose weights searches can inherit, and show its progress."""
+def _offer_training(view: View) -> None:
+    """Offer to train a supernet whose weights searches can inherit."""
     with st.expander("Train a supernet", icon=":material/model_training:"):
         st.caption("Searches can then inherit its weights. Preset, images and device: as above.")
         with show_errors():
             request = _choose_training(view.dataset)
             _show_training_start(view.workspace, request)
             show_options(request.options, "training_options", narrow=True)
+
+
+def show_trainings(view: View) -> None:
+    """Show the progress of supernet training."""
     for folder in view.workspace.active_runs("train"):
         title = f"**Supernet** of {DATASETS.label(folder.request().dataset)}"
         show_running(folder, title, _training_details)
@@ -293,6 +321,7 @@ def _show_training_start(workspace: Workspace, request: TrainingRequest) -> None
     if offer_start("Start training", "start_training", disabled=known is not None):
         with show_errors("The training could not be started: "):
             start(request, workspace.data_dir)
+            _set_open(False)
             st.rerun()
 
 

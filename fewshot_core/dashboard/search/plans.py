@@ -12,13 +12,14 @@ from fewshot_core.dashboard.shared.controls import counted, show_errors
 from fewshot_core.dashboard.shared.figures import time_text
 from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.sidebar import View
-from fewshot_core.dashboard.shared.splits import FILE, SplitInView, search_label
+from fewshot_core.dashboard.shared.splits import FILE, SplitInView, record_label
 from fewshot_core.data_folder import demo_dir
 from fewshot_core.errors import FewshotError
 from fewshot_core.images import find_source
 from fewshot_core.runs import RunFolder, SearchRequest, State, Status, list_runs, plan
 from fewshot_core.runs.folder import FileCache
 from fewshot_core.runs.jobs import planned_folder
+from fewshot_core.search import ALGORITHMS
 from fewshot_core.search.records import RECORDS
 from fewshot_core.space import SubSpace
 
@@ -96,9 +97,11 @@ class PlannedSearch:
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """A plan: the searches of a family in a place, those of the lowest seed first."""
+    """A plan: the searches of a group in a place, those of the lowest seed first.
 
-    family: str
+    Searches of a group are by one algorithm, with equal evidence.
+    """
+
     place: Place
     seeds: tuple[int, ...]
     searches: tuple[PlannedSearch, ...]
@@ -110,9 +113,15 @@ class SearchPlan:
         return self.searches[0].request
 
     @property
+    def key(self) -> str:
+        """Its name in the URL."""
+        return self.request.group
+
+    @property
     def notes(self) -> list[str]:
         """What its figures must say."""
-        return ["synthetic images"] if self.synthetic else []
+        places = {search.folder.path.parent.parent for search in self.searches if search.status}
+        return list(self.request.evidence.notes(places == {demo_dir()}, len(self.seeds) == 1))
 
     @property
     def seeds_text(self) -> str:
@@ -122,7 +131,9 @@ class SearchPlan:
     @property
     def label(self) -> str:
         """Its short name."""
-        return f"{search_label(self.request, self.synthetic)} · {self.seeds_text}"
+        method = record_label(ALGORITHMS, self.request.algorithm)
+        seeds = self.seeds_text if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
+        return f"{method} · {self.request.evidence.label} · {seeds}"
 
     @property
     def summary(self) -> str:
@@ -152,13 +163,6 @@ class SearchPlan:
         """Return the search of a sub-space and a seed."""
         return next(s for s in self.searches if s.name == name and s.request.seed == seed)
 
-    def with_seeds_of(self, other: "SearchPlan") -> "SearchPlan":
-        """Return the plan with the seeds of another one of the same family and place, too."""
-        seeds = sorted({*self.seeds, *other.seeds})
-        both = {(s.name, s.request.seed): s for s in (*other.searches, *self.searches)}
-        searches = tuple(both[name, seed] for seed in seeds for name in self.place.spaces)
-        return replace(self, seeds=tuple(seeds), searches=searches)
-
 
 def make_plan(
     workspace: Workspace, place: Place, seeds: Sequence[int], **settings: Any
@@ -173,24 +177,29 @@ def make_plan(
         fingerprints = request.fingerprints(workspace.data_dir)
         source = find_source(request.dataset, request.images, workspace.data_dir)
         search = _Search(request, fingerprints, source.synthetic)
-        return _plan(workspace, search, place, seeds)
+        return _plan(workspace, [search], place, seeds)
     return None
 
 
 def _plan(
-    workspace: Workspace, search: "_Search", place: Place, seeds: Sequence[int]
+    workspace: Workspace, known: Sequence["_Search"], place: Place, seeds: Sequence[int]
 ) -> SearchPlan:
-    spaces, known = tuple(place.spaces.values()), tuple(sorted(search.fingerprints.items()))
-    requests, folders = _planned(search.request, spaces, tuple(seeds), known, workspace.data_dir)
+    """Plan what is known, the latest first, and what is missing of it with the latest's options."""
+    latest = known[0]
+    spaces, prints = tuple(place.spaces.values()), tuple(sorted(latest.fingerprints.items()))
+    requests, folders = _planned(latest.request, spaces, tuple(seeds), prints, workspace.data_dir)
     demo = _demo_runs()
-    names = [name for _ in seeds for name in place.spaces]
-    searches = tuple(
-        PlannedSearch(
-            name, one, folder if folder.path.is_dir() else demo.get(folder.run_id, folder)
-        )
-        for name, one, folder in zip(names, requests, folders, strict=True)
-    )
-    return SearchPlan(search.family, place, tuple(seeds), searches, search.synthetic)
+    started = {(s.request.rows, s.request.seed): s for s in reversed(known) if s.folder}
+    searches = []
+    for number, (request, folder) in enumerate(zip(requests, folders, strict=True)):
+        name = list(place.spaces)[number % len(spaces)]
+        one = started.get((request.rows, request.seed))
+        if one is not None and one.folder is not None:
+            request, folder = one.request, one.folder
+        elif not folder.path.is_dir():
+            folder = demo.get(folder.run_id, folder)
+        searches.append(PlannedSearch(name, request, folder))
+    return SearchPlan(place, tuple(seeds), tuple(searches), latest.synthetic)
 
 
 @lru_cache(maxsize=512)
@@ -208,18 +217,18 @@ def _planned(
 
 
 def known_plans(view: View, place: Place) -> dict[str, SearchPlan]:
-    """Return the plans by family of which any search has been started, the latest first."""
+    """Return the plans by key of which any search has been started, the latest first."""
     rows = {tuple(space.rows) for space in place.spaces.values()}
     runs = view.workspace.runs()
     own = [run.folder for run in runs if _fits(run.request, view.dataset, rows)]
-    found: dict[str, tuple[_Search, set[int]]] = {}
+    found: dict[str, list[_Search]] = {}
     for folder in [*own, *_demo_runs().values()]:
         search = _SEARCHES.read(folder.manifest_path)
         if search is not None and _fits(search.request, view.dataset, rows):
-            found.setdefault(search.family, (search, set()))[1].add(search.request.seed)
+            found.setdefault(search.request.group, []).append(search)
     return {
-        family: _plan(view.workspace, search, place, sorted(seeds))
-        for family, (search, seeds) in found.items()
+        key: _plan(view.workspace, known, place, sorted({each.request.seed for each in known}))
+        for key, known in found.items()
     }
 
 
@@ -237,16 +246,12 @@ def _demo_runs() -> dict[str, RunFolder]:
 
 @dataclass(frozen=True)
 class _Search:
-    """What a manifest says of a search."""
+    """What a manifest says of a search; its folder, where it was started."""
 
     request: SearchRequest
     fingerprints: Fingerprints
     synthetic: bool
-
-    @cached_property
-    def family(self) -> str:
-        """What searches that differ only by sub-space and seed have in common."""
-        return self.request.family(self.fingerprints)
+    folder: RunFolder | None = None
 
 
 def _read_search(path: Path) -> _Search | None:
@@ -259,7 +264,7 @@ def _read_search(path: Path) -> _Search | None:
     known = manifest.get("fingerprints")
     if not isinstance(request, SearchRequest) or not isinstance(known, dict):
         return None
-    return _Search(request, known, bool(manifest.get("synthetic")))
+    return _Search(request, known, bool(manifest.get("synthetic")), folder)
 
 
 _SEARCHES = FileCache(_read_search)

@@ -6,14 +6,13 @@ import pandas as pd
 import streamlit as st
 from streamlit.column_config import ProgressColumn, TextColumn
 
-from fewshot_core.analysis import mean_over_seeds, search_epochs
+from fewshot_core.analysis import found_by_seed, mean_over_seeds, search_epochs, smooth
 from fewshot_core.dashboard.search.form import (
     STARTED,
     choose_place,
-    choose_plan,
+    offer_new_search,
     seconds_left,
-    show_start,
-    show_training,
+    show_trainings,
     start_missing,
 )
 from fewshot_core.dashboard.search.plans import (
@@ -27,12 +26,13 @@ from fewshot_core.dashboard.search.plans import (
 from fewshot_core.dashboard.shared.controls import (
     POLL_SECONDS,
     choose_one,
+    counted,
     numbers,
     plain,
     show_errors,
     show_log,
+    show_running,
     show_table,
-    table_height,
 )
 from fewshot_core.dashboard.shared.figures import (
     accuracy_source,
@@ -40,7 +40,7 @@ from fewshot_core.dashboard.shared.figures import (
     show_figure,
     show_source,
 )
-from fewshot_core.dashboard.shared.page import Workspace
+from fewshot_core.dashboard.shared.page import HALVING, Workspace, link_to
 from fewshot_core.dashboard.shared.requests import show_options
 from fewshot_core.dashboard.shared.sidebar import (
     View,
@@ -52,124 +52,206 @@ from fewshot_core.dashboard.shared.sidebar import (
     show_missing_split,
     with_missing,
 )
-from fewshot_core.dashboard.shared.splits import with_ends
 from fewshot_core.datasets import DATASETS
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
 from fewshot_core.plots import (
     EPOCH_MEASURES,
+    cell_figure,
     epochs_figure,
     probabilities_figure,
     search_panels_figure,
     shared_accuracy_figure,
 )
-from fewshot_core.runs import State, command, plan_command
+from fewshot_core.runs import (
+    ProxyRequest,
+    RunFolder,
+    State,
+    command,
+    estimate_seconds,
+    plan_command,
+    start,
+)
 from fewshot_core.runs.jobs import cancel_all
 from fewshot_core.search.proxy import compare, correlation_text, read_shared
+from fewshot_core.search.records import CHECKPOINT
 from fewshot_core.space import Architecture
 
-_FORM, _MEAN = "form", "mean"
+_ROWS = 8
+"""Rows of the table that are seen at once: the tab is not longer than two screens."""
+
+_CURVES, _DETAIL, _PROXY, _OPTIONS = "Curves", "One search", "Proxy quality", "Options"
 
 
 def show_search_page() -> None:
     """Draw the page."""
     view = open_page("Search")
-    left, right = st.columns([1, 2], gap="large")
-    with left:
+    where, shown, new = st.columns([7, 12, 4], vertical_alignment="bottom")
+    with where:
         place = choose_place(view)
-        wanted = choose_plan(view, place)
-        show_start(view.workspace, wanted)
-        show_training(view)
-    with right:
-        if place is None:
-            show_missing_split(view)
-            return
-        plan = _choose_shown(view, place, wanted)
-        if plan is not None:
-            _show_plan(view, plan)
+    if place is None:
+        show_missing_split(view)
+        return
+    with new:
+        offer_new_search(view, place)
+    with shown:
+        plan, problem = _choose_shown(view, place)
+    show_trainings(view)
+    if plan is not None:
+        running = any(search.active for search in plan.searches)
+        st.fragment(_show_plan, run_every=POLL_SECONDS if running else None)(view, plan)
+    elif not problem:
+        st.container(border=True).markdown(
+            f"No search in {'this split' if place.split else 'the whole space'} was started yet. "
+            f"*New search* runs one in {counted(len(place.spaces), 'sub-space')}; this page then "
+            "shows what each of them finds."
+        )
 
 
-def _choose_shown(view: View, place: Place, wanted: SearchPlan | None) -> SearchPlan | None:
-    """Choose the plan to show: that of the form, or another one that was started before."""
+def _choose_shown(view: View, place: Place) -> tuple[SearchPlan | None, bool]:
+    """Choose the plan to show, by default the latest; return also whether a link's is missing."""
     plans = known_plans(view, place)
-    own = plans.pop(wanted.family, None) if wanted else None
-    if wanted is not None and own is not None:
-        wanted = wanted.with_seeds_of(own)
-    if st.session_state.pop(STARTED, False):
-        st.session_state["plan"] = _FORM
-    labels = {family: plan.label for family, plan in plans.items()}
-    labels = {_FORM: "options of the form"} | with_ends(labels, {key: key[:6] for key in labels})
-    known = labels | ({wanted.family: ""} if own and wanted else {})
+    if (started := st.session_state.pop(STARTED, None)) in plans:
+        st.session_state["plan"] = started
+    known = {key: plan.label for key, plan in plans.items()}
     missing = find_missing("plan", known, str(place.split_name))
-    if missing is None and not plans:
-        return wanted
-    text = "Every set of options with which a search was started in these sub-spaces."
-    first = _FORM if own or not plans else next(iter(plans))
-    labels = with_missing(labels, missing)
-    chosen = choose_option(st.selectbox, "Searches", labels, "plan", first, help=text)
+    if not known and missing is None:
+        return None, False
+    text = "Searches by one algorithm with equal evidence: network, images, weights and protocol."
+    labels = with_missing(known, missing)
+    # Always in the URL: other searches may be the first ones tomorrow.
+    settings: Any = {"help": text, "unwritten": ""}
+    chosen = choose_option(st.selectbox, "Searches", labels, "plan", **settings)
     if chosen == missing:
         show_missing([chosen], len(plans))
-        return None
-    return wanted if chosen == _FORM else plans[chosen]
+        return None, True
+    return plans[chosen], False
 
 
 def _show_plan(view: View, plan: SearchPlan) -> None:
-    """Show the state of a plan, its curves, and one of its searches in detail."""
-    if all(search.status is None for search in plan.searches):
-        st.markdown(
-            f"No search of this plan was started yet. **{plan.label}**: *Start* runs a search in "
-            f"each of {len(plan.place.spaces)} sub-spaces, whose curves are drawn here."
-        )
-        st.subheader("Options")
-        show_options(plan.request.options, "options", plan.request.algorithm)
-        return
-    if plan.synthetic:
-        st.warning(
-            f"Synthetic images: these searches say nothing about {DATASETS.label(view.dataset)}.",
-            icon=":material/casino:",
-        )
-    draw = st.fragment(_show_live, run_every=POLL_SECONDS if plan.active else None)
-    draw(view, plan)
-    with st.expander("All options", icon=":material/list:"):
-        show_options(plan.request.options, "options", plan.request.algorithm)
-
-
-def _show_live(view: View, plan: SearchPlan) -> None:
-    """Show what changes while searches run; the whole page is drawn again when they end."""
+    """Show the result of a plan, its state, and the open tab; all again when its searches end."""
     running, plan = plan.active, plan.refreshed()
     if running and not plan.active:
         st.rerun()
+    accuracy = None if view.table is None else load_accuracy(view)
+    searches = [(each.name, each.request.seed, each.records()) for each in plan.searches]
+    frame = search_epochs(searches, accuracy)
+    _show_result(view, plan, frame, accuracy)
     _show_state(view.workspace, plan)
     _show_failures(plan)
-    measure, seed = _choose_curves(plan)
-    accuracy = None if view.table is None else load_accuracy(view)
-    searches = [
-        (search.name, search.request.seed, search.records())
-        for search in plan.searches
-        if seed in (_MEAN, str(search.request.seed))
+    names = [_CURVES, _DETAIL, _PROXY, _OPTIONS]
+    curves, detail, proxy, options = st.tabs(names, key="search_tab", bind="query-params")
+    if curves.open:
+        with curves:
+            _show_curves(view, plan, frame)
+            _show_table(view, plan, accuracy)
+    if detail.open:
+        with detail:
+            _show_detail(view, plan, _choose_search(plan), accuracy)
+    if proxy.open:
+        with proxy, show_errors():
+            _show_proxy(view, plan, _choose_search(plan), accuracy)
+    if options.open:
+        with options:
+            show_options(plan.request.options, "plan_options", plan.request.algorithm)
+
+
+def _show_result(
+    view: View, plan: SearchPlan, frame: pd.DataFrame, accuracy: pd.DataFrame | None
+) -> None:
+    """Say what was found, and what selection by supernet accuracy would have taken."""
+    complete = [
+        seed for seed in plan.seeds if all(plan.find(name, seed).done for name in plan.place.spaces)
     ]
-    frame = search_epochs(searches, accuracy)
-    _show_curves(view, plan, frame, measure, seed)
-    _show_table(view, plan, accuracy)
-    _show_detail(view, plan, plan.seeds[0] if seed == _MEAN else int(seed), accuracy)
+    shown = frame[frame["seed"].isin(complete or plan.seeds[:1])]
+    known: pd.Series[float] = pd.Series(dtype=float)
+    if accuracy is not None:
+        known = accuracy.set_index("architecture")["accuracy_mean"].dropna()
+    found = found_by_seed(shown, known)
+    with st.container(border=True, key="result"):
+        if found.empty:
+            missing = f"no table in view has {view.kind} accuracies" if accuracy is None else ""
+            st.markdown(f"Nothing to compare yet: {missing or 'no search has finished an epoch'}.")
+            return
+        text, cell = st.columns([3, 2], vertical_alignment="center")
+        chosen = found[found["choice"] == "best"].sort_values("rank").iloc[0]
+        with text:
+            if plan.request.evidence.conclusive:
+                st.markdown(_result_text(found, view.kind, len(known), bool(complete)))
+            else:
+                st.markdown("Smoke test: these searches only show that everything works.")
+            st.caption(", ".join(plan.notes))
+            if plan.place.split is not None and complete:
+                link_to(HALVING, "Replay in Halving", {"curves": plan.key})
+            architecture = Architecture.from_index(int(chosen["architecture"]))
+            st.code(architecture.to_string(), language=None, wrap_lines=True)
+        with cell:
+            title = f"Found by {chosen['sub_space']}, seed {chosen['seed']}"
+            show_figure(cell_figure(architecture, title), "result_cell")
+
+
+def _result_text(found: pd.DataFrame, kind: str, size: int, complete: bool) -> str:
+    """Write the result of one seed, or the means of several with the result of each."""
+    best = found[found["choice"] == "best"].to_dict("records")
+    selected = found[found["choice"] == "selected"].to_dict("records")
+    several = len(best) > 1
+
+    def what(row: dict[Any, Any], first: bool) -> str:
+        if pd.isna(row["rank"]):
+            return "an architecture that is not in the table"
+        rank = f"{_ordinal(int(row['rank']))} of {size:,}" if first else _ordinal(int(row["rank"]))
+        return f"{row['benchmark_accuracy']:.2f}%{f' {kind} accuracy' * first}, {rank}"
+
+    def each(rows: list[dict[Any, Any]]) -> str:
+        return "; ".join(f"{r['sub_space']} {what(r, False)} (seed {r['seed']})" for r in rows)
+
+    def mean(rows: list[dict[Any, Any]]) -> str:
+        values = pd.Series([row["benchmark_accuracy"] for row in rows])
+        return f"{values.mean():.2f} ± {values.std():.2f}%"
+
+    if several:
+        return (
+            f"**The best architecture found has {mean(best)} {kind} accuracy, over {len(best)} "
+            f"seeds:** {each(best)}, of {size:,}. Selection by supernet accuracy takes "
+            f"{mean(selected)}: {each(selected)}."
+        )
+    [top], [taken] = best, selected
+    so_far = "" if complete else " so far"
+    text = f"**{top['sub_space']} found the best architecture{so_far}: {what(top, True)}.**"
+    if top["sub_space"] == taken["sub_space"]:
+        return f"{text} Selection by supernet accuracy takes it, too."
+    lost = top["benchmark_accuracy"] - taken["benchmark_accuracy"]
+    return (
+        f"{text} Selection by supernet accuracy takes {taken['sub_space']}, which found "
+        f"{what(taken, False)}" + ("." if pd.isna(lost) else f": {lost:.2f} points less.")
+    )
+
+
+def _ordinal(number: int) -> str:
+    last = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10)
+    return f"{number:,}{last or 'th'}"
 
 
 def _show_state(workspace: Workspace, plan: SearchPlan) -> None:
-    """Show the progress of the plan, with buttons that stop and resume it."""
-    text, buttons = st.columns([3, 2], vertical_alignment="center")
-    row = buttons.container(horizontal=True, horizontal_alignment="right")
+    """Show the progress of the plan, with the button that stops it, or starts what is missing."""
+    text, button = st.columns([3, 1], vertical_alignment="center")
     left = _left_text(workspace, plan.active)
     text.markdown(f"**{plan.summary}**" + (f" · about {left} left" if left else ""))
     for search in plan.active:
         if search.status is not None and search.status.state is State.RUNNING:
             text.caption(plain(f"{search.title}: {search.status.message}"))
-    if row.button("Stop", key="stop", icon=":material/stop:", disabled=not plan.active):
-        with show_errors():
-            with st.spinner("Stopping"):
-                cancel_all([search.folder for search in plan.active])
-            st.rerun()
-    if row.button("Resume", key="resume", icon=":material/resume:", disabled=not plan.missing):
-        start_missing(workspace, plan)
+    if plan.active:
+        if button.button("Stop", key="stop", icon=":material/stop:", width="stretch"):
+            with show_errors():
+                with st.spinner("Stopping"):
+                    cancel_all([search.folder for search in plan.active])
+                st.rerun()
+    elif plan.missing:
+        resumed = any(search.status is not None for search in plan.missing)
+        label = f"{'Resume' if resumed else 'Start'} {len(plan.missing)} missing"
+        icon = ":material/resume:" if resumed else ":material/play_arrow:"
+        if button.button(label, key="resume", icon=icon, width="stretch"):
+            start_missing(workspace, plan)
 
 
 def _left_text(workspace: Workspace, searches: list[PlannedSearch]) -> str:
@@ -192,10 +274,10 @@ def _show_failures(plan: SearchPlan) -> None:
                 show_log(search.folder.log_tail())
 
 
-def _choose_curves(plan: SearchPlan) -> tuple[str, str]:
-    """Choose the measure that is drawn, and the seed."""
-    seeds = list(map(str, plan.seeds))
-    left, right = st.columns([6, 1], vertical_alignment="bottom") if len(seeds) > 1 else (st, st)
+def _show_curves(view: View, plan: SearchPlan, frame: pd.DataFrame) -> None:
+    """Draw one measure over epochs: means and bands over seeds, or single curves."""
+    one = len(plan.seeds) == 1
+    left, slider, toggle = st.columns([13, 4, 4], vertical_alignment="bottom")
     measure = choose_one(
         "Curves",
         EPOCH_MEASURES,
@@ -207,24 +289,23 @@ def _choose_curves(plan: SearchPlan) -> tuple[str, str]:
         "held-out images. The benchmark accuracy is that of the architecture that the search would "
         "return, from the table in view.",
     )
-    if len(seeds) == 1:
-        return measure, seeds[0]
-    labels = {name: name for name in seeds} | {_MEAN: "mean of all"}
-    seed = choose_option(right.selectbox, "Seed", labels, "seed")
-    return measure, seed
-
-
-def _show_curves(
-    view: View, plan: SearchPlan, frame: pd.DataFrame, measure: str, seed: str
-) -> None:
-    drawn = mean_over_seeds(frame) if seed == _MEAN else frame
-    missing = [name for name in plan.place.spaces if name not in set(drawn["sub_space"])]
-    caption = [f"no epoch yet: {', '.join(missing)}"] if missing else []
-    caption += [f"mean of up to {len(plan.seeds)} seeds"] if seed == _MEAN else [f"seed {seed}"]
-    guessing = 100 / DATASETS.get(view.dataset).classes
+    text = "Weight of the exponential moving average over epochs; 0 draws what was measured."
+    weight = slider.slider(
+        "Smoothing", 0.0, 0.95, 0.0, 0.05, key="smoothing", bind="query-params", help=text
+    )
+    single = one or toggle.toggle("Single curves", key="single", bind="query-params")
+    drawn = smooth(frame, measure, weight)
+    caption = [f"exponential moving average, weight {weight:g}"] if weight else []
+    if not single:
+        drawn = mean_over_seeds(drawn, measure)
+        caption.append(f"mean of {len(plan.seeds)} seeds, band: lowest to highest")
+    started = set(drawn["sub_space"])
+    if missing := [name for name in plan.place.spaces if name not in started]:
+        caption.append(f"no epoch yet: {', '.join(missing)}")
     looked_up = measure == "benchmark_accuracy"
     if looked_up and view.table is None:
         st.info(f"No table in view has {view.kind} accuracies.", icon=":material/table_chart:")
+    guessing = 100 / DATASETS.get(view.dataset).classes
     figure = epochs_figure(
         drawn,
         measure,
@@ -232,7 +313,7 @@ def _show_curves(
         running={search.name for search in plan.searches if search.state == "running"},
         random_accuracy=guessing if measure == "valid_accuracy" else None,
         axis_title=view.axis_title if looked_up and view.table else None,
-        caption=caption + plan.notes,
+        caption=[*caption, *plan.notes],
     )
     show_figure(figure, "search_curves")
     parts = [*(accuracy_source(view) if looked_up else []), *plan_source(plan)]
@@ -277,16 +358,29 @@ def _show_table(view: View, plan: SearchPlan, accuracy: pd.DataFrame | None) -> 
         },
         key="searches",
         column_order=["sub-space", *seed, "state", "epochs", "found", "supernet", "left", "size"],
-        height=table_height(len(rows)),
+        height="content" if len(rows) <= _ROWS else 28 * _ROWS + 36,
+        row_height=28,
     )
 
 
-def _show_detail(view: View, plan: SearchPlan, seed: int, accuracy: pd.DataFrame | None) -> None:
-    """Show one search of a plan, chosen by its sub-space."""
+def _choose_search(plan: SearchPlan) -> PlannedSearch:
+    """Choose one search of a plan by its sub-space and seed."""
+    left, right = st.columns([3, 1])
     names = {name: name for name in plan.place.spaces}
-    name = choose_option(st.segmented_control, "Sub-supernet", names, "sub_space", required=True)
-    search = plan.find(name, seed)
-    records = search.records()
+    seeds = {str(seed): str(seed) for seed in plan.seeds}
+    control = left.segmented_control
+    name = choose_option(control, "Sub-supernet", names, "sub_space", required=True)
+    seed = plan.seeds[0]
+    if len(seeds) > 1:
+        seed = int(choose_option(right.selectbox, "Seed", seeds, "seed"))
+    return plan.find(name, seed)
+
+
+def _show_detail(
+    view: View, plan: SearchPlan, search: PlannedSearch, accuracy: pd.DataFrame | None
+) -> None:
+    """Show the epochs of one search, and what it would return."""
+    records, seed = search.records(), search.request.seed
     st.subheader(search.title)
     if not records:
         st.caption("No epoch of this search is done yet.")
@@ -303,8 +397,6 @@ def _show_detail(view: View, plan: SearchPlan, seed: int, accuracy: pd.DataFrame
     parts = [*accuracy_source(view), f"run {search.folder.run_id}", f"seed {seed}"]
     parts += request_source(search.request, plan.synthetic)
     show_source(parts, command(search.request), "search_detail_source", frame)
-    with show_errors():
-        _show_shared(view, search, accuracy, caption)
 
 
 def _show_found(view: View, record: dict[str, Any], accuracy: pd.DataFrame | None) -> None:
@@ -333,33 +425,53 @@ def _show_found(view: View, record: dict[str, Any], accuracy: pd.DataFrame | Non
         )
 
 
-def _show_shared(
-    view: View, search: PlannedSearch, accuracy: pd.DataFrame | None, caption: list[str]
+def _show_proxy(
+    view: View, plan: SearchPlan, search: PlannedSearch, accuracy: pd.DataFrame | None
 ) -> None:
-    """Show how well the shared weights rank architectures, where that was measured."""
-    run_id = search.folder.run_id
-    shared = read_shared(search.folder.path)
-    if shared is None:
-        st.caption(
-            "How well the shared weights of this search rank architectures is shown here after "
-            f"`fewshot proxy {run_id}`."
-        )
+    """Show how well the shared weights of a search rank architectures, or offer to measure it."""
+    st.markdown("Do the shared weights rank architectures as a table of trained ones does?")
+    own = [
+        run
+        for run in view.workspace.runs()
+        if isinstance(run.request, ProxyRequest) and run.request.run == search.folder.run_id
+    ]
+    for folder in (run.folder for run in own if run.active):
+        show_running(folder, "**Proxy quality**", lambda _: [])
         return
-    if accuracy is None:
+    for folder in (run.folder for run in own if run.state == State.DONE.value):
+        if accuracy is not None:
+            _draw_proxy(view, folder, accuracy, plan.notes)
         return
+    if not search.done or not (search.folder.path / CHECKPOINT).exists():
+        why = "came without its weights" if search.done else "is not done"
+        st.caption(f"It cannot be measured: the search {why}.")
+        return
+    request = ProxyRequest(view.dataset, search.folder.run_id, device=search.request.device)
+    seconds = estimate_seconds(view.workspace.data_dir, request)
+    st.caption(
+        f"{request.sample} random architectures of {search.name} are evaluated with its shared "
+        f"weights on the held-out images{f': about {duration_text(seconds)}' if seconds else ''}."
+    )
+    if st.button("Measure proxy quality", key="measure_proxy", icon=":material/play_arrow:"):
+        start(request, view.workspace.data_dir)
+        st.rerun()
+
+
+def _draw_proxy(view: View, folder: RunFolder, accuracy: pd.DataFrame, caption: list[str]) -> None:
+    """Draw the accuracies of architectures with shared weights against those of the table."""
+    shared = read_shared(folder.path)
     correlation, frame = compare(shared, accuracy)
     found = "fewer than two architectures are in the table"
     if correlation is not None:
         found = f"Kendall's tau {correlation_text(correlation.kendall)}"
     figure = shared_accuracy_figure(frame, found, view.axis_title, caption)
     show_figure(figure, "shared_accuracy")
-    count = len(shared.architectures)
     parts = [
         *accuracy_source(view),
-        f"run {run_id}",
+        f"run {folder.run_id}",
         f"weights of epoch {shared.epoch}",
         f"{shared.images:,} held-out images",
-        f"{count} architectures sampled with seed {shared.seed}",
+        f"{len(shared.architectures)} architectures sampled with seed {shared.seed}",
     ]
-    options = f"--sample {count} --seed {shared.seed} --accuracy {view.kind}"
-    show_source(parts, f"fewshot proxy {run_id} {options}", "shared_accuracy_source", frame)
+    repeat = f"{command(folder.request())} --accuracy {view.kind}"
+    show_source(parts, repeat, "shared_accuracy_source", frame)

@@ -10,7 +10,15 @@ from fewshot_core.dashboard.shared.page import DATA, SEARCH, SPLIT, Page, Worksp
 from fewshot_core.datasets import DATASETS
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
-from fewshot_core.runs import KINDS, RunFolder, SearchRequest, SplitRequest, State, is_active
+from fewshot_core.runs import (
+    KINDS,
+    ProxyRequest,
+    RunFolder,
+    SearchRequest,
+    SplitRequest,
+    State,
+    is_active,
+)
 from fewshot_core.runs.estimate import total_left
 from fewshot_core.runs.overview import RunSummary
 from fewshot_core.search.records import RECORDS
@@ -131,8 +139,12 @@ def page_of(workspace: Workspace, run: RunSummary) -> tuple[Page, dict[str, str]
         if status.state is State.DONE and run.problem is None:
             query["split"] = run.run_id
         return SPLIT, query
+    if isinstance(request, ProxyRequest):
+        measured = next((one for one in workspace.runs() if one.run_id == request.run), None)
+        page, found = (measured and page_of(workspace, measured)) or (SEARCH, query)
+        return page, found | {"search_tab": "Proxy quality"}
     if isinstance(request, SearchRequest):
-        query["plan"] = request.family(run.folder.manifest().get("fingerprints", {}))
+        query["plan"] = request.group
         if request.rows == tuple(SubSpace.full().rows):
             query["where"] = "whole"
         elif split := workspace.store.split_with(request.dataset, request.sub_space):

@@ -16,7 +16,7 @@ from fewshot_core.errors import FewshotError
 from fewshot_core.evidence import Evidence
 from fewshot_core.metrics import METRICS
 from fewshot_core.registry import Registry
-from fewshot_core.runs import Network, Request, SearchRequest, SplitRequest
+from fewshot_core.runs import Network, Request, SearchRequest, SplitRequest, TrainingRequest
 from fewshot_core.runs.folder import FileCache, find_run
 from fewshot_core.search import ALGORITHMS, PRESETS, SearchOptions, TrainingOptions, preset_of
 from fewshot_core.search.options import as_text
@@ -52,8 +52,10 @@ def request_label(request: Request, run_id: str, store: Store | None = None) -> 
     if isinstance(request, SearchRequest):
         where = _place(store, store.revision, request) if store else ""
         parts = [search_label(request), where or f"{request.sub_space.size:,} architectures"]
-    else:
+    elif isinstance(request, TrainingRequest):
         parts = ["Supernet", options_label(request.options)]
+    else:
+        return SEPARATOR.join([f"Proxy quality of {request.run}", f"seed {request.seed}"])
     return SEPARATOR.join([*parts, f"seed {request.seed}", *_synthetic(request.images)])
 
 

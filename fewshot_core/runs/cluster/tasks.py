@@ -16,7 +16,14 @@ from fewshot_core.images import find_source, source_fingerprint
 from fewshot_core.images.pickles import read_image_file
 from fewshot_core.networks import check_checkpoint
 from fewshot_core.runs.folder import RunFolder, State, Status
-from fewshot_core.runs.requests import KINDS, Fingerprints, Request, SearchRequest, SplitRequest
+from fewshot_core.runs.requests import (
+    KINDS,
+    Fingerprints,
+    ProxyRequest,
+    Request,
+    SearchRequest,
+    SplitRequest,
+)
 from fewshot_core.search.records import CHECKPOINT, RECORDS, TABLE
 
 
@@ -72,7 +79,7 @@ def place_inputs(
             if sent.checkpoint is not None:
                 (temporary / "checkpoint.pt").write_bytes(sent.checkpoint)
     placed = request
-    if sent.images:
+    if sent.images and not isinstance(placed, ProxyRequest):
         placed = replace(placed, images=str(folder / "images" / sent.root))
     if sent.checkpoint is not None:
         placed = _with_checkpoint(placed, str(folder / "checkpoint.pt"))
