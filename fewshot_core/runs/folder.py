@@ -32,8 +32,7 @@ from fewshot_core.runs.requests import (
     read_request,
 )
 from fewshot_core.search import read_records
-from fewshot_core.search.proxy import FILE as SHARED
-from fewshot_core.search.records import RECORDS
+from fewshot_core.search.records import RECORDS, SHARED
 from fewshot_core.splitting import SplitTree
 
 START_TOLERANCE = 2.0

@@ -18,6 +18,7 @@ import pandas as pd
 from fewshot_core.data_folder import write_json
 from fewshot_core.documents import read_dataclass
 from fewshot_core.search.options import SearchError
+from fewshot_core.search.records import SHARED as FILE
 
 CONFIDENCE = 0.95
 
@@ -80,9 +81,6 @@ def _with_interval(value: float, count: int, variance: Callable[[float], float])
     reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * math.sqrt(variance(value))
     centre = math.atanh(value)
     return Correlation(value, math.tanh(centre - reach), math.tanh(centre + reach))
-
-
-FILE = "shared_accuracies.json"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from fewshot_core.documents import read_dataclass
 from fewshot_core.search.options import SearchError
 from fewshot_core.space import EDGES, OPERATIONS
 
+SHARED = "shared_accuracies.json"
 RECORDS = "epochs.jsonl"
 """One record a line, appended and synced as an epoch ends."""
 
