@@ -232,6 +232,22 @@ class Store:
             run_ids=tuple(run_ids),
         )
 
+    def found_accuracies(self, table: str, kind: str) -> dict[str, float]:
+        """Look up the accuracies of the architectures that finished searches found, by run.
+
+        Searches without an accuracy in the table are left out.
+        """
+        found = self._query(
+            "SELECT run_id, accuracy_mean FROM searches JOIN runs USING (run_id) "
+            "JOIN epochs ON epochs.run_id = searches.run_id AND epoch = searches.epochs "
+            "JOIN accuracy ON accuracy.dataset = runs.dataset "
+            "AND accuracy.architecture = epochs.architecture "
+            "WHERE table_name = $table AND accuracy.kind = $kind",
+            table=table,
+            kind=kind,
+        )
+        return dict(zip(found["run_id"], found["accuracy_mean"], strict=True))
+
     def trainings(self, dataset: str | None = None) -> pd.DataFrame:
         """List the finished trainings, latest first, with request (JSON), times and data set."""
         return self._query(

@@ -15,9 +15,7 @@ from fewshot_core.data_folder import locked, remove_folder
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError, UnknownNameError
 
-HOW_TO_IMPORT = (
-    "import one with `fewshot import-table FILE`, or in the app on the page 'Runs and data'"
-)
+HOW_TO_IMPORT = "import one with `fewshot import-table FILE`, or in the app on the page 'Data'"
 
 
 def list_tables(data_dir: Path | str | None = None) -> list[TableInfo]:

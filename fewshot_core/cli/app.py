@@ -17,7 +17,7 @@ from fewshot_core import __version__
 from fewshot_core.cli.common import AsJson, DataDir, err, show
 from fewshot_core.cli.data import images_app, run_import
 from fewshot_core.cli.results import run_analyse, run_reproduce, run_results
-from fewshot_core.cli.runs import cache_app, run_grid_command
+from fewshot_core.cli.runs import cache_app, run_grid_command, run_runs
 from fewshot_core.cli.search import run_proxy, run_search, run_train
 from fewshot_core.cli.selection import curves_app, run_halve
 from fewshot_core.cli.split import run_split
@@ -39,6 +39,7 @@ app.command(name="proxy")(run_proxy)
 app.command(name="halve")(run_halve)
 app.command(name="results")(run_results)
 app.command(name="reproduce")(run_reproduce)
+app.command(name="runs")(run_runs)
 app.add_typer(cache_app, name="cache", no_args_is_help=True)
 app.add_typer(curves_app, name="curves", no_args_is_help=True)
 app.command(name="grid")(run_grid_command)
@@ -114,7 +115,7 @@ def main() -> None:
     try:
         app()
     except FewshotError as error:
-        err.print(f"fewshot: {error}")
+        err.print(" ".join([f"fewshot: {error}", *getattr(error, "__notes__", [])]))
         sys.exit(1)
     except OSError as error:
         err.print(f"fewshot: operating system error: {error}")

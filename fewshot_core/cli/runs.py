@@ -1,4 +1,4 @@
-"""The commands ``fewshot grid`` and ``fewshot cache ...``."""
+"""The commands ``fewshot runs``, ``fewshot grid`` and ``fewshot cache ...``."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -7,17 +7,57 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
-from fewshot_core.cli.common import AsJson, DataDir, err, show
+from fewshot_core.cli.common import AsJson, DataDir, err, show, table_of
 from fewshot_core.data_folder import data_dir, demo_dir
+from fewshot_core.durations import duration_text
 from fewshot_core.errors import RunError
 from fewshot_core.runs import quarantine, run_folder
 from fewshot_core.runs.cluster.clusters import ClusterOptions, job_script, open_client
 from fewshot_core.runs.cluster.config import Grid, read_grid
 from fewshot_core.runs.cluster.driver import GridReport, finished_before, run_grid
 from fewshot_core.runs.devices import choose_device
+from fewshot_core.runs.notes import read_notes
+from fewshot_core.runs.overview import summarise
 from fewshot_core.store import Verified, rebuild, verify
+
+
+def run_runs(
+    tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
+    folder: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """List runs with their names, tags and notes, the latest first."""
+    place = data_dir(folder)
+    read_notes(place)  # raises an error if they are damaged
+    runs = [run for run in summarise(place, {}) if tag is None or tag in run.notes.tags]
+    document = [
+        {
+            "run": run.run_id,
+            "state": run.state,
+            "seconds": run.seconds,
+            "bytes": run.size,
+            **asdict(run.notes),
+        }
+        for run in runs
+    ]
+    columns = (Column("run", overflow="fold"), "state", "took", "name", "tags", "notes")
+    rows = (
+        (
+            "* " * run.notes.pinned + run.run_id,
+            run.state,
+            "-" if run.seconds is None else duration_text(run.seconds),
+            escape(run.notes.name),
+            escape(", ".join(run.notes.tags)),
+            escape(run.notes.text),
+        )
+        for run in runs
+    )
+    shown = table_of(columns, rows, caption="* pinned") if runs else "no runs"
+    show(as_json, document, shown)
 
 
 def run_grid_command(

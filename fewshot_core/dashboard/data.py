@@ -1,10 +1,12 @@
-"""Accuracy tables and images on the page Runs and data."""
+"""The Data page: search spaces, accuracy tables and images."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.column_config import TextColumn
 from streamlit.delta_generator import DeltaGenerator
 
 from fewshot_core.bench import (
@@ -13,12 +15,14 @@ from fewshot_core.bench import (
     PACKAGED_TABLE,
     SCALES,
     ColumnMapping,
+    TableInfo,
     TablePreview,
     TableSet,
     damaged_tables,
     find_architecture,
     import_table,
     list_tables,
+    load_accuracy,
     preview_table,
     remove_table,
 )
@@ -27,13 +31,16 @@ from fewshot_core.dashboard.shared.controls import (
     numbers,
     offer_removal,
     plain,
+    show_columns,
     show_errors,
     show_table,
     stored_upload,
+    table_height,
 )
 from fewshot_core.dashboard.shared.figures import in_columns
-from fewshot_core.dashboard.shared.page import Workspace
+from fewshot_core.dashboard.shared.page import DISTRIBUTIONS, link_to
 from fewshot_core.dashboard.shared.requests import seen_images
+from fewshot_core.dashboard.shared.sidebar import open_page
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import ImagesError
 from fewshot_core.images import (
@@ -44,23 +51,47 @@ from fewshot_core.images import (
     register_source,
     unregister_source,
 )
+from fewshot_core.space import Architecture, get_space, list_spaces
 
 _UNUSED = "not used"
+_BEST = 5
+"""How many of the best architectures of a table are shown."""
 
 
-def show_tables(workspace: Workspace) -> None:
+def show_data_page() -> None:
+    """Draw the page."""
+    data_dir = open_page("Data").workspace.data_dir
+    shows = {"Tables": _show_tables, "Images": _show_images, "Search spaces": _show_spaces}
+    tabs = st.tabs(list(shows), key="data", bind="query-params")
+    for tab, show in zip(tabs, shows.values(), strict=True):
+        if tab.open:
+            with tab, show_errors():
+                show(data_dir)
+
+
+def _choose_row(rows: Sequence[Mapping[str, object]], alt: str, key: str) -> int | None:
+    """Draw a table and return the number of the chosen row, if any."""
+    settings: dict[str, Any] = {"on_select": "rerun", "selection_mode": "single-row"}
+    settings["height"] = table_height(len(rows))
+    answer = show_table(pd.DataFrame(rows), alt, key=f"{key}_{len(rows)}", **settings)
+    return next(iter(answer.selection.rows), None)
+
+
+def _show_tables(data_dir: Path) -> None:
     """List the accuracy tables, with their import and removal."""
-    st.subheader("Accuracy tables")
-    data_dir = workspace.data_dir
     tables, damaged = list_tables(data_dir), damaged_tables(data_dir)
+    sets = [(info, item) for info in tables for item in info.sets]
     rows = [
         {"table": info.label, **_set_row(item), "source": info.source, "name": info.name}
-        for info in tables
-        for item in info.sets
+        for info, item in sets
     ]
-    show_table(pd.DataFrame(rows), f"{len(tables)} accuracy tables")
+    chosen = _choose_row(rows, f"{len(tables)} accuracy tables", "tables")
     for name, problem in damaged:
         st.warning(plain(f"{name}: {problem}"), icon=":material/warning:")
+    if chosen is None:
+        st.caption("Choose a row for its best architectures and its origin.")
+    else:
+        _show_set(*sets[chosen], data_dir)
     removable = [info.name for info in tables if info.name != PACKAGED_TABLE]
     removable += [name for name, _ in damaged]
     if removable:
@@ -68,6 +99,27 @@ def show_tables(workspace: Workspace) -> None:
     place = st.expander("Import a table", icon=":material/upload_file:", expanded=not removable)
     with place, show_errors():
         _show_import(data_dir)
+
+
+def _show_set(info: TableInfo, item: TableSet, data_dir: Path) -> None:
+    """Show where accuracies come from, and the architectures with the highest ones."""
+    origin = f"stored on {info.created[:10]}, SHA-256 of the source {info.fingerprint[:12]}"
+    st.markdown(f"**{plain(info.label)}**, from {plain(info.source)}, {origin}")
+    found = load_accuracy(item.dataset, item.kind, info.name, data_dir)
+    best = found.nlargest(_BEST, "accuracy_mean")
+    names = [Architecture.from_index(index).to_string() for index in best["architecture"]]
+    label = DATASETS.label(item.dataset)
+    show_columns(
+        {
+            "architecture": (names, TextColumn(width="large")),
+            "accuracy": (best["accuracy_mean"], numbers("%.4f", label=f"{item.kind} %")),
+            "deviation": best["accuracy_std"],
+            "seeds": best["seeds"],
+        },
+        f"The {len(best)} best architectures on {label}",
+    )
+    query = {"dataset": item.dataset, "accuracy": item.kind, "table": info.name}
+    link_to(DISTRIBUTIONS, "Show its distributions", query)
 
 
 def _set_row(item: TableSet) -> dict[str, object]:
@@ -167,14 +219,8 @@ def _show_preview(preview: TablePreview) -> None:
     show_table(preview.best, "The best architecture of each", best)
 
 
-def show_images(workspace: Workspace) -> None:
+def _show_images(data_dir: Path) -> None:
     """List the sources of images, with their addition and removal."""
-    st.subheader("Images")
-    with show_errors():
-        _show_sources(workspace.data_dir)
-
-
-def _show_sources(data_dir: Path) -> None:
     sources = list_sources(None, data_dir)
     rows = [
         {
@@ -185,7 +231,11 @@ def _show_sources(data_dir: Path) -> None:
         }
         for source in sources
     ]
-    show_table(pd.DataFrame(rows), f"{len(rows)} sources of images")
+    chosen = _choose_row(rows, f"{len(rows)} sources of images", "sources")
+    if chosen is None:
+        st.caption("Choose a row to use these images in new splits and searches.")
+    else:
+        _show_source(sources[chosen], data_dir)
     real = any(source.name != SYNTHETIC for source in sources)
     with st.expander("Add images", icon=":material/image:", expanded=not real):
         _show_adding(data_dir)
@@ -239,13 +289,55 @@ def _show_adding(data_dir: Path) -> None:
         bar.close()
 
 
-def _select(source: ImageSource, data_dir: Path) -> None:
-    """Choose new images in the forms, and say so."""
+def _show_source(source: ImageSource, data_dir: Path) -> None:
+    """Show what images there are, and offer to use them."""
+    label = DATASETS.label(source.dataset)
+    st.markdown(f"**{plain(source.name)}**: {plain(source.problem or source.label)}")
+    if source.problem is None:
+        if not source.synthetic:
+            files = "\n".join(map(str, source.training_files()))
+            st.code(files, language=None, height=100)
+        if st.button(f"Use for {label}", key="use_images", icon=":material/check:"):
+            _select(source, data_dir, "Selected")
+            st.rerun()
+
+
+def _select(source: ImageSource, data_dir: Path, verb: str = "Added") -> None:
+    """Choose images in the forms, as if they were new, and say so."""
     others = [each.name for each in list_sources(source.dataset, data_dir)]
     others.remove(source.name)
     st.session_state[seen_images(source.dataset)] = others
     label = DATASETS.label(source.dataset)
-    notify(f"Added images of {label}: {plain(source.name)}. New splits and searches use them.")
+    notify(f"{verb} images of {label}: {plain(source.name)}. New splits and searches use them.")
+
+
+def _show_spaces(data_dir: Path) -> None:
+    """List the search spaces, with the operations of each."""
+    spaces = []
+    for name in list_spaces(data_dir):
+        with show_errors():
+            spaces.append(get_space(name, data_dir))
+    rows = [
+        {
+            "search space": space.label,
+            "decisions": len(space.decisions),
+            "operations": ", ".join(map(str, dict.fromkeys(space.shape))),
+            "architectures": f"{space.size:,}",
+            "data sets": ", ".join(task.label for task in space.datasets),
+            "description": space.description,
+        }
+        for space in spaces
+    ]
+    chosen = _choose_row(rows, f"{len(rows)} search spaces", "spaces")
+    if chosen is None:
+        st.caption("Choose a row for the operations of each decision.")
+        return
+    decisions = spaces[chosen].decisions
+    columns = {
+        spaces[chosen].noun: [decision.name for decision in decisions],
+        "operations": [", ".join(decision.operations) for decision in decisions],
+    }
+    show_columns(columns, f"The {len(decisions)} decisions of {spaces[chosen].label}")
 
 
 class _ProgressBar:

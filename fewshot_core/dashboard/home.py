@@ -51,7 +51,7 @@ def show_home_page() -> None:
         with column, st.container(border=True, height="stretch"):
             link_to(page, f"**{label}**")
             st.caption(page.description)
-    states = Counter(run.state for run in view.workspace.runs())
+    states = Counter(run.state for run in view.workspace.runs() if not run.demo)
     _show_status(examine(view.workspace.data_dir, states))
 
 

@@ -1,6 +1,7 @@
 """The Results page: search results in the form of the paper's tables."""
 
 import json
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,7 @@ from fewshot_core.analysis.results import (
     results_table,
     support_text,
 )
+from fewshot_core.bench import TableInfo
 from fewshot_core.dashboard.search.form import show_start
 from fewshot_core.dashboard.search.plans import Place, make_plan
 from fewshot_core.dashboard.shared.controls import (
@@ -26,6 +28,8 @@ from fewshot_core.dashboard.shared.controls import (
     choose_one,
     counted,
     offer_download,
+    plain,
+    show_errors,
     show_table,
     show_tiles,
 )
@@ -44,7 +48,17 @@ from fewshot_core.dashboard.shared.splits import (
 from fewshot_core.datasets import DATASETS
 from fewshot_core.evidence import Evidence, group_by_evidence
 from fewshot_core.metrics import METRICS
-from fewshot_core.runs import SearchRequest
+from fewshot_core.reproduction import (
+    SHARE_RULE,
+    Evaluated,
+    Finding,
+    Group,
+    Verdict,
+    evaluate,
+    is_measured,
+    read_material,
+)
+from fewshot_core.runs import SearchRequest, in_data_folder
 from fewshot_core.search import ALGORITHMS, PRESETS
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting.files import imported_names
@@ -57,13 +71,22 @@ Row = Mapping[Hashable, Any]
 
 
 def show_results_page() -> None:
-    """Draw the page: the table of the data set in view, and one of its cells."""
+    """Draw the page: the tables of the paper, and its claims."""
     view = open_page("Results")
     if view.table is None:
         show_missing_table(view)
         return
+    shows = {"Tables": _show_tables, "Claims": _show_claims}
+    tabs = st.tabs(list(shows), key="results", bind="query-params")
+    for tab, show in zip(tabs, shows.values(), strict=True):
+        if tab.open:
+            with tab, show_errors():
+                show(view, view.table)
+
+
+def _show_tables(view: View, info: TableInfo) -> None:
     imported = imported_names(view.workspace.data_dir)
-    stamp = repr((view.workspace.data_dir, view.workspace.store.revision, imported, view.table))
+    stamp = repr((view.workspace.data_dir, view.workspace.store.revision, imported, info))
     splits, templates, found = _read(view, stamp, view.dataset, view.kind)
     number = DATASETS.names().index(view.dataset) + 1
     st.subheader(f"Table {number} of the paper: {DATASETS.label(view.dataset)}")
@@ -76,6 +99,76 @@ def show_results_page() -> None:
     if chosen is not None:
         template = None if evidence is None else templates[evidence]
         _show_cell(view, table, *chosen, splits, template)
+
+
+_COLOURS = {
+    Verdict.HOLDS: "green",
+    Verdict.FAILS: "red",
+    Verdict.UNKNOWN: "orange",
+    Verdict.MISSING: "gray",
+}
+
+
+def _show_claims(view: View, info: TableInfo) -> None:
+    """List the claims of the paper with their verdicts by the runs that are here."""
+    stamp = repr((view.workspace.data_dir, view.workspace.store.revision, info))
+    evaluated, commands = _evaluate(view, stamp, view.kind)
+    st.markdown(
+        "Every claim of the paper's Section 4, checked by a fixed rule on the runs of this data "
+        "folder. A badge is a verdict, one for each kind of evidence; *paper* is that of the "
+        "paper's printed tables alone."
+    )
+    for claim, evidence in evaluated:
+        badges = [_badge(finding, group) for finding, group in evidence]
+        if not is_measured(evidence):
+            badges.insert(0, ":gray-badge[not measured]")
+        with st.expander(f"{claim.title} {' '.join(badges)}"):
+            st.markdown(f"*{claim.place}.* {claim.statement}")
+            for finding, group in evidence:
+                _show_finding(finding, group)
+            rule = claim.rule.replace("Share rule.", f"Share rule: {SHARE_RULE}.")
+            st.caption("**Rule.** " + _LINK.sub(r"\1", rule))
+            if not is_measured(evidence):
+                st.caption("The missing runs:")
+                text = in_data_folder(claim.command.format(**commands), view.workspace.data_dir)
+                st.code(text, language="sh", wrap_lines=True)
+    command = f"fewshot reproduce --accuracy {view.kind} --table {info.name}"
+    show_source([info.label, "all runs of this data folder"], command, "claims_source")
+
+
+_LINK = re.compile(r"\[([^]]*)\]\([^)]*\)")
+"""A link to the documentation, which is not part of the app."""
+
+
+def _badge(finding: Finding, group: Group) -> str:
+    """Return the verdict of a finding as a badge; a smoke test gets none."""
+    if not group.conclusive:
+        return ":gray-badge[smoke test]"
+    origin = "" if group.runs else "paper: "
+    return f":{_COLOURS[finding.verdict]}-badge[{origin}{finding.verdict}]"
+
+
+def _show_finding(finding: Finding, group: Group) -> None:
+    """Show a verdict with what it rests on, and its numbers."""
+    runs = f", {counted(len(group.runs), 'run')}" if group.runs else ""
+    reason = f" {finding.reason[:1].upper()}{finding.reason[1:]}." * group.conclusive
+    st.markdown(
+        f"{_badge(finding, group)} **{plain(group.title)}**{runs}: "
+        f"{plain(finding.measured + reason)}"
+    )
+    st.caption(plain(group.scale))
+    if finding.table:
+        show_table(pd.DataFrame(finding.table).map(str), f"Numbers of {group.title}")
+
+
+@st.cache_resource(show_spinner="Checking the claims on the runs that are here", max_entries=4)
+def _evaluate(_view: View, stamp: str, kind: str) -> tuple[Evaluated, dict[str, str]]:
+    """Evaluate all claims by the table in view, once for each set of runs."""
+    workspace, table = _view.workspace, _view.table
+    material = read_material(
+        workspace.store, workspace.data_dir, kind, None if table is None else table.name
+    )
+    return evaluate(material), material.commands()
 
 
 @st.cache_resource(show_spinner="Reading recorded searches", max_entries=16)
@@ -138,24 +231,29 @@ def _show_grid(table: pd.DataFrame, show: str) -> tuple[str, str] | None:
     for algorithm, part in table.groupby("algorithm", sort=False):
         label = _algorithm_label(str(algorithm))
         rows = part.to_dict("records")
-        columns: dict[str, tuple[list[str], Any]] = {}
+        cells_of: dict[str, tuple[list[str], Any]] = {}
         if show != "published":
-            columns[label] = [_measured(row) for row in rows], part["best"].to_numpy()
+            cells_of[label] = [_measured(row) for row in rows], part["best"].to_numpy()
         if show != "measured":
             heading = label if show == "published" else f"{label} paper"
             cells = [cell_text(row["published_mean"], row["published_std"]) for row in rows]
-            columns[heading] = cells, part["published_best"].to_numpy()
+            cells_of[heading] = cells, part["published_best"].to_numpy()
         if show == "both" and part["difference"].notna().any():
-            columns[f"Δ {label}"] = [_signed(row["difference"]) for row in rows], False
-        for heading, (cells, best) in columns.items():
+            cells_of[f"Δ {label}"] = [_signed(row["difference"]) for row in rows], False
+        for heading, (cells, best) in cells_of.items():
             texts[heading], bold[heading], owners[heading] = cells, best, str(algorithm)
     frame = pd.DataFrame(texts)
-    styles = pd.DataFrame(bold, index=frame.index).map(lambda best: "font-weight: 700" * best)
+    marks = pd.DataFrame(bold, index=frame.index)
+    styles = marks.map(lambda best: "font-weight: 700" * best)
+    columns = {  # a bold text needs more room than Streamlit leaves for it
+        heading: TextColumn(width=int(6 * max(map(len, [heading, *frame[heading]]))) + 18)
+        for heading in frame.columns[marks.any()]
+    }
     st.caption("Choose a cell for its numbers and its missing searches.")
     answer = show_table(
         frame.style.apply(lambda _: styles, axis=None),
         _summary(table),
-        {"metric": TextColumn(pinned=True)},
+        {"metric": TextColumn(pinned=True), **columns},
         key="results_grid",
         on_select="rerun",
         selection_mode="single-cell",

@@ -1,17 +1,21 @@
-"""The page Runs and data: the table of runs, and what can be done with them."""
+"""The Runs page: the table of all runs, and what can be done with them."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 from streamlit.column_config import DatetimeColumn, TextColumn
 
-from fewshot_core.dashboard.data import show_images, show_tables
+from fewshot_core.analysis import SplitEvaluator, information_gain
 from fewshot_core.dashboard.shared.activity import page_of
 from fewshot_core.dashboard.shared.controls import (
+    SEPARATOR,
+    choose_from,
     counted,
     notify,
     numbers,
@@ -22,8 +26,10 @@ from fewshot_core.dashboard.shared.controls import (
     show_progress,
     show_table,
 )
+from fewshot_core.dashboard.shared.figures import load_evaluator
 from fewshot_core.dashboard.shared.page import SPLIT, Workspace, link_to, show_empty
 from fewshot_core.dashboard.shared.sidebar import (
+    View,
     is_new,
     is_restored,
     open_page,
@@ -31,7 +37,6 @@ from fewshot_core.dashboard.shared.sidebar import (
     show_missing,
 )
 from fewshot_core.dashboard.shared.splits import request_label
-from fewshot_core.data_folder import demo_dir
 from fewshot_core.datasets import DATASETS
 from fewshot_core.durations import duration_text
 from fewshot_core.runs import (
@@ -42,72 +47,79 @@ from fewshot_core.runs import (
     command,
     delete,
     in_data_folder,
-    list_runs,
     quarantine,
     start,
 )
 from fewshot_core.runs.jobs import advice
-from fewshot_core.runs.overview import DAMAGED, QUARANTINE, RunSummary, differences
+from fewshot_core.runs.notes import Notes, read_notes, write_notes
+from fewshot_core.runs.overview import (
+    DAMAGED,
+    QUARANTINE,
+    RunSummary,
+    configuration,
+    differences,
+    outcome,
+)
+from fewshot_core.space import SubSpace
 from fewshot_core.store import Store
 
 REFRESH_SECONDS = 2.0
 IDLE_SECONDS = 10.0
 
+_DEMO = "demo"
 _STATES = [state.value for state in State] + [DAMAGED]
 _CHOSEN = "chosen_runs"
-_COLUMNS = ["state", "kind", "what", "data set", "started", "took", "message", "size", "run"]
+_COLUMNS = ["state", "what", "tags", "data set", "gain", "found", "evidence"]
+_COLUMNS += ["when", "took", "size", "kind", "message", "run"]
+_GROUP_COLUMNS = ["kind", "data set", "runs", "gain", "found", "evidence", "size"]
+_FOUND = "Accuracy, by the table in view, of the architecture that a search found"
+_ROWS = 7
+_HEIGHT = 38 + 35 * _ROWS
 _MOST_NAMES = 10
-_DONE = {"Cancel": "Cancelled", "Restart": "Restarted", "Quarantine": "Moved to quarantine:"}
+_DONE = {"Cancel": "Cancelled", "Resume": "Resumed", "Quarantine": "Moved to quarantine:"}
+
+Frame = pd.DataFrame
 
 
-def show_runs_and_data_page() -> None:
+def show_runs_page() -> None:
     """Draw the page."""
-    workspace = open_page("Runs and data").workspace
-    _show_runs(workspace)
-    show_tables(workspace)
-    show_images(workspace)
-
-
-def _show_runs(workspace: Workspace) -> None:
-    st.subheader("Runs")
-    runs = workspace.runs()
+    view = open_page("Runs")
+    runs = view.workspace.runs()
     _adopt_chosen(runs)
-    if runs:
-        every = REFRESH_SECONDS if any(run.active for run in runs) else IDLE_SECONDS
-        st.fragment(_show_table, run_every=every)(workspace)
-    else:
+    if not runs:
         show_empty(
             "No run yet. Splits, searches and trainings appear here with their state, and can be "
-            "inspected, compared, cancelled, started again or deleted.",
+            "inspected, compared, tagged, cancelled, resumed or deleted.",
             SPLIT,
             "Make a split",
         )
-    demo = demo_dir()
-    if count := len(list_runs(demo)) if demo else 0:
-        st.caption(
-            f"There are also {count} demonstration runs at reduced scale. They are marked on the "
-            "other pages and cannot be changed."
-        )
+        return
+    every = REFRESH_SECONDS if any(run.active for run in runs) else IDLE_SECONDS
+    st.fragment(_show_runs, run_every=every)(view)
 
 
-def _show_table(workspace: Workspace) -> None:
-    runs = workspace.runs()
-    shown = _filtered(workspace.store, runs)
-    total = f"{len(runs):,} runs, {_size_text(runs)} on disk"
-    if len(shown) < len(runs):
-        total += f"; {len(shown):,} shown, {_size_text(shown)}"
-    st.caption(total)
-    if chosen := _choose(workspace.store, shown):
-        _show_actions(workspace, chosen)
+def _show_runs(view: View) -> None:
+    workspace, place = view.workspace, st.container()
+    with show_errors():
+        read_notes(workspace.data_dir)
+    rows = _rows(view)
+    shown, group = _filtered(rows)
+    place.caption(_summary(rows, shown))
+    if group:
+        shown = _show_groups(shown, group)
+        if shown.empty:
+            return
+    known = _known_tags(rows)
+    if chosen := _choose(shown):
+        _show_actions(workspace, chosen, known)
         if len(chosen) == 1:
-            _show_run(workspace, chosen[0])
+            _show_run(workspace, chosen[0], known)
         else:
-            with show_errors():
-                _show_differences([run for run in chosen if run.request is not None], len(chosen))
-    elif shown:
+            _show_differences(shown.loc[[run.run_id for run in chosen]])
+    elif len(shown):
         st.caption(
-            "Choose a row to see its command, manifest and log, or to cancel, restart or delete "
-            "it; choose several to compare their configurations."
+            "Choose a row for its notes, log and command, or to cancel, resume or delete the run. "
+            "Tick several to compare or tag them."
         )
 
 
@@ -120,82 +132,197 @@ def _adopt_chosen(runs: Sequence[RunSummary]) -> None:
         show_missing([name for name in wanted if name not in names], len(runs))
 
 
-def _filtered(store: Store, runs: Sequence[RunSummary]) -> list[RunSummary]:
-    """Draw the filters and return the runs that pass them."""
-    columns = st.columns(4)
-    options: dict[str, Any] = {"bind": "query-params", "placeholder": "any"}
-    states = columns[0].multiselect("State", _STATES, key="run_state", **options)
-    kinds = columns[1].multiselect(
-        "Kind", KINDS.names(), key="run_kind", format_func=KINDS.label, **options
-    )
-    label, names = "Data set of the run", DATASETS.names()
-    datasets = columns[2].multiselect(
-        label, names, key="run_dataset", format_func=DATASETS.label, **options
-    )
-    options["placeholder"] = "in what, message or name"
-    text = columns[3].text_input("Text", key="run_text", **options).lower()
-    return [
-        run
-        for run in runs
-        if (not states or run.state in states)
-        and (not kinds or run.kind in kinds)
-        and (not datasets or (run.request is not None and run.request.dataset in datasets))
-        and text in f"{_label(run, store)} {run.message} {run.run_id}".lower()
-    ]
+def _rows(view: View) -> Frame:
+    """Tabulate all runs, pinned ones first, with what they found by the table in view."""
+    store, found = view.workspace.store, {}
+    gains: dict[str, float] = {}
+    for dataset in DATASETS.names():
+        if (evaluator := load_evaluator(view, dataset)) is not None:
+            names = list(store.splits(dataset)["run_id"])
+            trees = zip(names, store.split_trees(names), strict=True)
+            gains |= {name: _gain(tuple(tree.leaves), evaluator) for name, tree in trees}
+    if view.table is not None:
+        found = store.found_accuracies(view.table.name, view.kind)
+    runs = sorted(view.workspace.runs(), key=lambda run: not run.notes.pinned)
+    rows = [_row(run, store) for run in runs]
+    frame = pd.DataFrame(rows, index=[run.run_id for run in runs])
+    return frame.assign(gain=frame.index.map(gains.get), found=frame.index.map(found.get))
 
 
-def _choose(store: Store, shown: Sequence[RunSummary]) -> list[RunSummary]:
-    """Draw the table and return the chosen runs.
-
-    The key of the table depends on the runs in it, and the chosen ones are selected again in a new
-    table: a selected row number always means the run that was clicked.
-    """
-    names = [run.run_id for run in shown]
-    known = st.session_state.setdefault(_CHOSEN, [])
-    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
-    rows = [number for number, name in enumerate(names) if name in known]
-    answer = show_table(
-        pd.DataFrame([_row(run, store) for run in shown], columns=_COLUMNS),
-        f"{len(shown)} runs with their states",
-        {
-            "started": DatetimeColumn(format="DD MMM YYYY, HH:mm"),
-            "took": TextColumn(help="Working time, without waiting and loading"),
-            "size": numbers("bytes"),
-            "message": TextColumn(width="medium"),
-        },
-        key=f"runs_{digest}",
-        on_select="rerun",
-        selection_mode="multi-row",
-        selection_default=selected_rows(rows),
-    )
-    chosen = [shown[row] for row in answer.selection.rows if row < len(shown)]
-    st.session_state[_CHOSEN] = [run.run_id for run in chosen]
-    publish({"run": ",".join(st.session_state[_CHOSEN]) or None})
-    return chosen
+@lru_cache(4_096)
+def _gain(leaves: tuple[SubSpace, ...], evaluator: SplitEvaluator) -> float:
+    return information_gain(leaves, evaluator.accuracy, evaluator.threshold)
 
 
 def _row(run: RunSummary, store: Store) -> dict[str, Any]:
-    started = run.status.started if run.status else None
+    request, status, notes = run.request, run.status, run.notes
+    evidence = request.evidence if request else None
+    badges = evidence.notes(run.demo) if evidence else ()
+    when = status and (status.started or status.updated)
     return {
+        "summary": run,
         "state": run.state,
-        "kind": KINDS.label(run.kind) if run.kind else None,
-        "what": _label(run, store) or None,
-        "data set": DATASETS.label(run.request.dataset) if run.request else None,
-        "started": None if started is None else datetime.fromtimestamp(started, UTC),
-        "message": run.message,
+        "kind": KINDS.label(request.kind) if request else None,
+        "what": "★ " * notes.pinned + _label(run, store) or None,
+        "data set": DATASETS.label(request.dataset) if request else None,
+        "gain": None,
+        "found": None,
+        "method": request.method_label if request else None,
+        "network": evidence.label.partition(SEPARATOR)[0] if evidence else None,
+        "label": SEPARATOR.join([evidence.label, *badges]) if evidence else None,
+        "evidence": ", ".join(badges),
+        "tags": list(notes.tags),
+        "when": datetime.fromtimestamp(when, UTC) if when else None,
         "took": None if run.seconds is None else duration_text(run.seconds),
         "size": run.size,
+        "message": run.message,
         "run": run.run_id,
     }
 
 
 def _label(run: RunSummary, store: Store) -> str:
-    return "" if run.request is None else request_label(run.request, run.run_id, store)
+    label = "" if run.request is None else request_label(run.request, run.run_id, store)
+    return SEPARATOR.join(filter(None, [run.notes.name, label]))
 
 
-def _size_text(runs: Sequence[RunSummary]) -> str:
-    """Return the size of runs with its unit: "1.2 GB"."""
-    size, digits = float(sum(run.size for run in runs)), 0
+def _filtered(rows: Frame) -> tuple[Frame, str]:
+    """Draw the filters; return the rows that pass them, and what they are grouped by."""
+    left, middle, right = st.columns([5, 2, 4], vertical_alignment="bottom")
+    options: dict[str, Any] = {"bind": "query-params", "placeholder": "in labels, notes, messages"}
+    text = left.text_input("Find", key="run_text", **options).lower()
+    options["placeholder"] = "any"
+    with middle.popover("Filter", icon=":material/filter_list:", width="stretch"):
+        states = st.multiselect("State", _STATES, key="run_state", **options)
+        labels = [KINDS.label(name) for name in KINDS.names()]
+        kinds = st.multiselect("Kind", labels, key="run_kind", **options)
+        labels = [DATASETS.label(name) for name in DATASETS.names()]
+        datasets = st.multiselect("Data set of the run", labels, key="run_dataset", **options)
+        known = [*_known_tags(rows), _DEMO]
+        tags = st.multiselect("Tagged", known, key="run_tags", **options)
+    group = choose_from("Group by", _GROUPS, "run_group", right)
+    words = rows["what"].fillna("") + rows["message"] + rows["run"]
+    words += [run.notes.text for run in rows["summary"]]
+    passed = words.str.lower().str.contains(text, regex=False)
+    for column, wanted in (("state", states), ("kind", kinds), ("data set", datasets)):
+        passed &= rows[column].isin(wanted) | (not wanted)
+    marks = [[*run.notes.tags, *([_DEMO] * run.demo)] for run in rows["summary"]]
+    passed &= pd.Series([set(tags) <= {*own} for own in marks], index=rows.index)
+    return rows[passed], group
+
+
+def _known_tags(rows: Frame) -> list[str]:
+    return sorted({tag for tags in rows["tags"] for tag in tags})
+
+
+def _summary(rows: Frame, shown: Frame) -> str:
+    """Count runs and their sizes: "3 runs, 1.2 MB on disk, and 70 demonstration runs"."""
+    demo = rows["summary"].map(lambda run: run.demo)
+    own, count = rows[~demo], demo.sum()
+    parts = [f"{counted(len(own), 'run')}, {_size_text(own['size'].sum())} on disk"]
+    if count:
+        parts.append(f"{count} demonstration runs, which cannot be changed")
+    text = ", and ".join(parts)
+    return f"{text}; {len(shown):,} shown" if len(shown) < len(rows) else text
+
+
+_GROUPS = {
+    "": "no grouping",
+    "method": "metric or algorithm",
+    "network": "network",
+    "label": "evidence",
+    "data set": "data set",
+    "state": "state",
+    "tags": "tag",
+}
+"""Columns to group runs by, with their names."""
+
+
+def _show_groups(rows: Frame, group: str) -> Frame:
+    """Draw the groups with means over runs of equal evidence; return the runs of the chosen one."""
+    keys = list(dict.fromkeys([group, "kind", "data set", "label"]))
+    readable = rows.dropna(subset=["label"]).explode("tags").fillna({"tags": "no tag"})
+    if group != "tags":
+        readable = readable.groupby(level=0, sort=False).head(1)
+    parts = [part for _, part in readable.groupby(keys, sort=False)]
+    table = [
+        {
+            **{_GROUPS.get(key, key): part[key].iloc[0] for key in keys},
+            "runs": len(part),
+            "gain": _mean_text(part["gain"], 4),
+            "found": _mean_text(part["found"], 2),
+            "size": part["size"].sum(),
+        }
+        for part in parts
+    ]
+    text = "Mean ± standard deviation over the finished runs, and their number"
+    answer = show_table(
+        pd.DataFrame(table, columns=list(dict.fromkeys([_GROUPS[group], *_GROUP_COLUMNS]))),
+        f"{len(parts)} groups of runs",
+        {
+            "gain": TextColumn("gain, bits", help=text),
+            "found": TextColumn("found, %", help=text),
+            "size": numbers("bytes"),
+        },
+        key=f"groups_{_digest(name for part in parts for name in part.index)}",
+        on_select="rerun",
+        selection_mode="single-row",
+        height=_HEIGHT if len(parts) > _ROWS else "content",
+    )
+    for row in answer.selection.rows:
+        chosen: Frame = rows.loc[parts[row].index]
+        return chosen
+    st.caption("Choose a group to list its runs. Runs of different evidence are never joined.")
+    return rows.iloc[:0]
+
+
+def _mean_text(values: "pd.Series[Any]", digits: int) -> str | None:
+    known = values.dropna().astype(float)
+    if known.empty:
+        return None
+    deviation = f" ± {known.std():.{digits}f}" if len(known) > 1 else ""
+    return f"{known.mean():.{digits}f}{deviation} ({len(known)})"
+
+
+def _digest(names: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
+
+
+def _choose(shown: Frame) -> list[RunSummary]:
+    """Draw the table and return the chosen runs.
+
+    The key of the table depends on the runs in it, and the chosen ones are selected again in a new
+    table: a selected row number always means the run that was clicked.
+    """
+    known = st.session_state.setdefault(_CHOSEN, [])
+    rows = [number for number, name in enumerate(shown.index) if name in known]
+    answer = show_table(
+        shown[[name for name in _COLUMNS if name != "tags" or _known_tags(shown)]],
+        f"{len(shown)} runs with their states",
+        {
+            "what": TextColumn(width=245),
+            "gain": numbers("%.4f", "Information gain of a split by the table in view", 60, "bits"),
+            "found": numbers("%.2f", _FOUND, 65, "found, %"),
+            "when": DatetimeColumn(format="DD MMM YY, HH:mm", width=115),
+            "took": TextColumn(width=80, help="Working time, without waiting and loading"),
+            "evidence": TextColumn(width=140),
+            "size": numbers("bytes"),
+            "message": TextColumn(width="medium"),
+        },
+        key=f"runs_{_digest(shown.index)}",
+        on_select="rerun",
+        selection_mode="multi-row",
+        selection_default=selected_rows(rows),
+        height=_HEIGHT if len(shown) > _ROWS else "content",
+    )
+    chosen = [shown["summary"].iloc[row] for row in answer.selection.rows if row < len(shown)]
+    st.session_state[_CHOSEN] = [run.run_id for run in chosen]
+    publish({"run": ",".join(st.session_state[_CHOSEN]) or None})
+    return chosen
+
+
+def _size_text(size: float) -> str:
+    """Format a size with its unit: "1.2 GB"."""
+    digits = 0
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000:
             return f"{size:.{digits}f} {unit}"
@@ -203,16 +330,17 @@ def _size_text(runs: Sequence[RunSummary]) -> str:
     return f"{size:.1f} TB"
 
 
-def _show_actions(workspace: Workspace, chosen: Sequence[RunSummary]) -> None:
-    active = [run for run in chosen if run.active]
-    ended = [run for run in chosen if not run.active]
-    stopped = [run for run in chosen if run.restartable]
+def _show_actions(workspace: Workspace, chosen: Sequence[RunSummary], known: Sequence[str]) -> None:
+    own = [run for run in chosen if not run.demo]
+    active = [run for run in own if run.active]
+    ended = [run for run in own if not run.active]
+    stopped = [run for run in own if run.restartable]
     damaged = [run for run in ended if run.state == DAMAGED]
     data_dir = workspace.data_dir
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         _offer("Cancel", "cancel", active, cancel)
         text = "Finished epochs and scores are not computed again."
-        _offer("Restart", "replay", stopped, lambda run: start(run.request(), data_dir), text)
+        _offer("Resume", "replay", stopped, lambda run: start(run.request(), data_dir), text)
         if damaged:
             text = f"Moves damaged folders to runs/{QUARANTINE}. Nothing is deleted."
             _offer("Quarantine", "move_item", damaged, quarantine, text)
@@ -226,6 +354,27 @@ def _show_actions(workspace: Workspace, chosen: Sequence[RunSummary]) -> None:
             st.code("\n".join(names), language=None)
             if st.button("Delete", type="primary", key="delete_runs"):
                 _apply(delete, ended, "Deleted")
+        if len(chosen) > 1:
+            with st.popover(f"Tag {len(chosen)}", icon=":material/label:"):
+                tags = st.multiselect("Tags to add", known, accept_new_options=True, key="new_tags")
+                if st.button("Add", type="primary", key="add_tags"):
+                    _save(workspace, [(run, _tagged(run.notes, tags)) for run in chosen])
+        elif shown_on := page_of(workspace, chosen[0]):
+            page, query = shown_on
+            link_to(page, f"Open on the page {page.label}", query)
+
+
+def _tagged(notes: Notes, tags: Iterable[str]) -> Notes:
+    return replace(notes, tags=tuple(dict.fromkeys([*notes.tags, *tags])))
+
+
+def _save(workspace: Workspace, notes: Iterable[tuple[RunSummary, Notes]]) -> None:
+    """Store the notes of some runs, and draw the page again."""
+    changed = {run.run_id: each for run, each in notes}
+    with show_errors():
+        write_notes(changed, workspace.data_dir)
+        notify(f"Saved the notes of {counted(len(changed), 'run')}")
+        st.rerun()
 
 
 def _offer(
@@ -253,22 +402,37 @@ def _apply(action: Callable[[RunFolder], object], runs: Sequence[RunSummary], ve
         st.rerun()
 
 
-def _show_run(workspace: Workspace, run: RunSummary) -> None:
+def _show_run(workspace: Workspace, run: RunSummary, known: Sequence[str]) -> None:
     st.markdown(f"**{plain(_label(run, workspace.store) or 'A folder')}** `{run.run_id}`")
     _show_outcome(run)
-    if shown_on := page_of(workspace, run):
-        page, query = shown_on
-        link_to(page, f"Open on the page {page.label}", query)
-    if run.request is not None:
-        st.caption("Reproduce it with")
-        st.code(
-            in_data_folder(command(run.request), workspace.data_dir), language="sh", wrap_lines=True
-        )
-    place = st.expander("Manifest", icon=":material/description:", key="run_manifest")
-    with place, show_errors():
-        st.json(run.folder.manifest())
-    with st.expander("Log", icon=":material/article:", expanded=True, key="run_log"):
+    names = ["Notes", "Log", "Command", "Manifest"]
+    stopped = run.status is not None and advice(run.status.state) is not None
+    notes, log, repeat, manifest = st.tabs(names, default="Log" if stopped else "Notes")
+    with notes:
+        _edit_notes(workspace, run, known)
+    with log:
         show_log(run.folder.log_tail(), height=220)
+    with repeat:
+        if run.request is None:
+            st.caption("Its request cannot be read.")
+        else:
+            text = in_data_folder(command(run.request), workspace.data_dir)
+            st.code(text, language="sh", wrap_lines=True)
+    with manifest, st.container(height=240), show_errors():
+        st.json(run.folder.manifest())
+
+
+def _edit_notes(workspace: Workspace, run: RunSummary, known: Sequence[str]) -> None:
+    notes = run.notes
+    with st.form(f"notes_{run.run_id}", border=False):
+        first, second, third = st.columns([4, 4, 1], vertical_alignment="bottom")
+        text = "Shown in labels; the run's identifier and folder stay as they are."
+        name = first.text_input("Name", notes.name, max_chars=80, help=text)
+        tags = second.multiselect("Tags", known, notes.tags, accept_new_options=True)
+        pinned = third.toggle("Pin", notes.pinned, help="Pinned runs are listed first.")
+        text = st.text_area("Notes", notes.text, height=80)
+        if st.form_submit_button("Save", icon=":material/save:"):
+            _save(workspace, [(run, Notes(name.strip(), text, tuple(tags), pinned))])
 
 
 def _show_outcome(run: RunSummary) -> None:
@@ -291,17 +455,30 @@ def _show_outcome(run: RunSummary) -> None:
         st.markdown(f":material/check: {plain(status.message)}")
 
 
-def _show_differences(readable: Sequence[RunSummary], count: int) -> None:
-    if len(readable) < count:
-        st.caption(f"{count - len(readable)} of them cannot be read and are left out.")
+def _show_differences(rows: Frame) -> None:
+    """Compare the requests of several runs, and their results."""
+    readable = rows[[run.request is not None for run in rows["summary"]]]
+    if len(readable) < len(rows):
+        st.caption(f"{len(rows) - len(readable)} of them cannot be read and are left out.")
     if len(readable) < 2:
         return
-    found = differences([run.folder for run in readable])
-    st.markdown(f"**Differences between the configurations of these {len(readable)} runs**")
-    if not found:
-        st.markdown("No differences.")
-        return
-    names = [run.run_id for run in readable]
-    table = pd.DataFrame(list(found.values()), columns=names, index=pd.Index(found, name="option"))
-    alt = f"{len(table)} options in which {len(names)} runs differ"
-    show_table(table.reset_index(), alt, key="run_differences")
+    folders = [run.folder for run in readable["summary"]]
+    for place, what in zip(st.tabs(["Requests", "Results"]), ("option", "result"), strict=True):
+        with place, show_errors():
+            if what == "option":
+                values = [configuration(folder) for folder in folders]
+            else:
+                values = [_result(row) for row in readable.to_dict("records")]
+            table = pd.DataFrame(differences(values), index=readable.index).T
+            if table.empty:
+                st.markdown("No differences.")
+                continue
+            alt = f"{len(table)} values of the {what}s in which {len(readable)} runs differ"
+            show_table(table.rename_axis(what).reset_index(), alt, key=f"{what}_differences")
+
+
+def _result(row: Mapping[Hashable, Any]) -> dict[str, str]:
+    found = {"state": row["state"], "working time": row["took"] or "-"}
+    found["information gain, bits"] = "-" if pd.isna(row["gain"]) else f"{row['gain']:.4f}"
+    found["accuracy found, %"] = "-" if pd.isna(row["found"]) else f"{row['found']:.2f}"
+    return found | outcome(row["summary"].folder)

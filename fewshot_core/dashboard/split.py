@@ -277,7 +277,7 @@ def _show_progress(workspace: Workspace) -> None:
         show_running(folder, title, _progress_details)
         _show_growing(folder)
     if len(active) > _MOST_SHOWN:
-        st.caption(f"{len(active) - _MOST_SHOWN} more splits are queued; see *Runs and data*.")
+        st.caption(f"{len(active) - _MOST_SHOWN} more splits are queued; see *Runs*.")
     watched = _watched(workspace)
     if watched is not None and watched not in active:
         _show_ended(workspace, watched)

@@ -153,20 +153,18 @@ def find_source(
     if source is None:
         real = [item for item in known if not item.synthetic and item.problem is None]
         if not real:
-            raise ImagesError(f"there are no images of {info.label} here. {_how_to_get(info)}")
+            raise _missing(f"there are no images of {info.label} here", info)
         return real[0]
     for item in known:
         if item.name == str(source):
             if item.problem:
-                raise ImagesError(f"{item.problem}. {_how_to_get(info)}")
+                raise _missing(item.problem, info)
             return item
     place = Path(source).expanduser()
     if not place.exists():
         names = ", ".join(item.name for item in known)
-        raise ImagesError(
-            f"unknown images {str(source)!r}: expected one of {names}, or a path that exists. "
-            f"{_how_to_get(info)}"
-        )
+        text = f"unknown images {str(source)!r}: expected one of {names}, or a path that exists"
+        raise _missing(text, info)
     return _recognise_or_raise(dataset, str(source), place.resolve())
 
 
@@ -239,7 +237,7 @@ def download(
     info = DATASETS.get(dataset)
     name = pickles.LAYOUTS[dataset].archive
     if name is None:
-        raise ImagesError(f"{_NOT_FREE}. {_how_to_get(info)}")
+        raise _missing(_NOT_FREE, info)
     try:
         pooch.retrieve(
             _DOWNLOADS + name,
@@ -249,26 +247,28 @@ def download(
             downloader=pooch.HTTPDownloader(progressbar=progress, timeout=30),
         )
     except (requests.RequestException, OSError, ValueError) as error:
-        raise ImagesError(
-            f"{info.label} could not be downloaded from {_DOWNLOADS}{name} ({error}). "
-            f"{_how_to_get(info)}"
-        ) from error
+        text = f"{info.label} could not be downloaded from {_DOWNLOADS}{name} ({error})"
+        raise _missing(text, info) from error
     return find_source(dataset, DATA_FOLDER, data_dir)
 
 
-def _how_to_get(dataset: Dataset) -> str:
-    """Every way to get images of a data set."""
+def _missing(problem: str, dataset: Dataset) -> ImagesError:
+    """Build an error with every way to get images, and with their commands as a note."""
     name = dataset.name
     choices = [
         f"put {_FILES[name]} into images/{name}/ of the data folder",
-        f"register a folder that has them: fewshot images register {name} PATH",
+        "register a folder that has them",
     ]
+    commands = f"Commands: fewshot images register {name} PATH"
     if pickles.LAYOUTS[name].archive is None:
         choices.insert(0, _NOT_FREE)
     else:
-        choices.append(f"download them: fewshot images download {name}")
+        choices.append("download them")
+        commands += f", fewshot images download {name}"
     choices.append("use 'synthetic' images")
-    return "You can " + "; or ".join(choices) + "."
+    error = ImagesError(f"{problem}. You can {'; or '.join(choices)}.")
+    error.add_note(commands)  # the command line prints it, the app does not
+    return error
 
 
 def _check_content(source: ImageSource) -> None:
@@ -297,7 +297,7 @@ def _recognise_or_raise(dataset: str, name: str, place: Path) -> ImageSource:
     found = _recognise(dataset, name, place)
     if found is None:
         info = DATASETS.get(dataset)
-        raise ImagesError(f"{place} holds no {info.label} in a known format. {_how_to_get(info)}")
+        raise _missing(f"{place} holds no {info.label} in a known format", info)
     return found
 
 

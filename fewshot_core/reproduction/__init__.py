@@ -6,9 +6,22 @@ first one reads files.
 """
 
 from fewshot_core.reproduction.claims import CLAIMS
-from fewshot_core.reproduction.material import Material, Split
+from fewshot_core.reproduction.material import Group, Material, Split
 from fewshot_core.reproduction.reading import read_material
-from fewshot_core.reproduction.report import report_markdown
-from fewshot_core.reproduction.rules import Verdict
+from fewshot_core.reproduction.report import Evaluated, evaluate, is_measured, report_markdown
+from fewshot_core.reproduction.rules import SHARE_RULE, Finding, Verdict
 
-__all__ = ["CLAIMS", "Material", "Split", "Verdict", "read_material", "report_markdown"]
+__all__ = [
+    "CLAIMS",
+    "SHARE_RULE",
+    "Evaluated",
+    "Finding",
+    "Group",
+    "Material",
+    "Split",
+    "Verdict",
+    "evaluate",
+    "is_measured",
+    "read_material",
+    "report_markdown",
+]

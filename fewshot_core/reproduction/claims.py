@@ -84,6 +84,7 @@ def _all_searches(material: Material) -> Iterator[Group]:
             "; ".join(dict.fromkeys(group.scale for group in groups)),
             pd.concat([group.cases for group in groups]),
             tuple(name for group in groups for name in group.tables),
+            all(group.conclusive for group in groups),
         )
 
 

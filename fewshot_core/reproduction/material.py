@@ -151,13 +151,17 @@ def extreme_shares(leaves: Iterable[SubSpace]) -> tuple[float, float]:
 
 
 class SearchKind(NamedTuple):
-    """What searches that may be counted together have in common; see ``Store.searches``."""
+    """What searches that may be counted together have in common; see ``Store.searches``.
+
+    They are not conclusive if they are a smoke test.
+    """
 
     dataset: str
     algorithm: str
     family: str
     scale: str
     command: str
+    conclusive: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -281,12 +285,14 @@ class Group:
         scale: The scale of all of them, in words.
         cases: Their numbers, a row for each; see ``Split.numbers`` and ``SearchedSplit.numbers``.
         tables: The names of the tables on the page that show them.
+        conclusive: Whether they are no smoke test, which the app shows without a verdict.
     """
 
     title: str
     scale: str
     cases: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"runs": []}))
     tables: tuple[str, ...] = ()
+    conclusive: bool = True
 
     @property
     def runs(self) -> tuple[str, ...]:
@@ -330,16 +336,17 @@ class Material:
                 splits = [split for split in inside if split.batch in (batch, "")]
                 seeds = chain.from_iterable(split.seeds for split in splits)
                 scale = " · ".join(filter(None, [evidence.label, batch, _seeds(seeds)]))
-                parts.append(("recorded", scale, splits))
+                parts.append(("recorded", scale, splits, evidence.conclusive))
         published = [split for split in self.published if split.dataset in self.accuracies]
         if published:
-            parts.append(("published", "as published", published))
+            parts.append(("published", "as published", published, True))
         groups = []
-        for number, (origin, scale, splits) in enumerate(parts, start=1):
+        for number, (origin, scale, splits, conclusive) in enumerate(parts, start=1):
             tables = dict.fromkeys(self.accuracies[split.dataset].text for split in splits)
             rows = [split.numbers(self.accuracies[split.dataset].evaluator) for split in splits]
             title, scale = count_text(rows, f"{origin} split"), "; ".join([scale, *tables])
-            groups.append(Group(title, scale, pd.DataFrame(rows), (f"Splits {number}",)))
+            names = (f"Splits {number}",)
+            groups.append(Group(title, scale, pd.DataFrame(rows), names, conclusive))
         return groups
 
     @cached_property
@@ -354,7 +361,8 @@ class Material:
             names = ", ".join(frame["metric"].unique())
             own = f"{kind.scale} ({names}; {_seeds(frame['seed'])})"
             scale = f"{own}; {self.accuracies[kind.dataset].text}"
-            groups.append(Group(title, scale, frame, (f"Searches {number}",)))
+            tables = (f"Searches {number}",)
+            groups.append(Group(title, scale, frame, tables, kind.conclusive))
         return groups
 
     def commands(self) -> dict[str, str]:

@@ -168,4 +168,5 @@ def _kind(family: str, rows: pd.DataFrame) -> SearchKind:
     request = SearchRequest.from_dict(json.loads(str(rows["request"].iloc[0])))
     command = plan_command(request, None, sorted({int(seed) for seed in rows["seed"]}))
     scale = f"{request.method_label} · {request.evidence.label}"
-    return SearchKind(request.dataset, request.algorithm, family, scale, command)
+    conclusive = request.evidence.conclusive
+    return SearchKind(request.dataset, request.algorithm, family, scale, command, conclusive)

@@ -107,13 +107,24 @@ class _Cells(Formatter):
         return "–" if pd.isna(value) else str(super().format_field(value, format_spec))
 
 
-_Evidence = Sequence[tuple[Finding, Group]]
-_Evaluated = Sequence[tuple[Claim, _Evidence]]
+Evidence = Sequence[tuple[Finding, Group]]
+Evaluated = Sequence[tuple[Claim, Evidence]]
+"""Claims, each with its finding in every group of cases."""
+
+
+def evaluate(material: Material, claims: Sequence[Claim] = CLAIMS) -> Evaluated:
+    """Apply the rules of claims to the material."""
+    return [(claim, list(claim.evidence(material))) for claim in claims]
+
+
+def is_measured(evidence: Evidence) -> bool:
+    """Whether any of it is based on runs."""
+    return any(group.runs for _, group in evidence)
 
 
 def report_markdown(material: Material, command: str, claims: Sequence[Claim] = CLAIMS) -> str:
     """Evaluate claims and write the page, which names the command that generates it."""
-    evaluated = [(claim, list(claim.evidence(material))) for claim in claims]
+    evaluated = evaluate(material, claims)
     sets = dict.fromkeys(group.runs for _, evidence in evaluated for _, group in evidence)
     names = {runs: f"R{number}" for number, runs in enumerate(filter(None, sets), start=1)}
     run_lines = [f"* {name}: {', '.join(f'`{r}`' for r in runs)}" for runs, name in names.items()]
@@ -147,10 +158,10 @@ def _table(rows: Iterable[Row]) -> str:
     return markdown_table(text.replace("nan", "–"), "---")
 
 
-def _summary(evaluated: _Evaluated) -> Iterator[Row]:
+def _summary(evaluated: Evaluated) -> Iterator[Row]:
     for claim, evidence in evaluated:
         verdicts = [(group.title, f"**{one.verdict}**") for one, group in evidence]
-        if not _measured(evidence):
+        if not is_measured(evidence):
             verdicts.insert(0, ("runs of this data folder", Verdict.MISSING.value))
         title, section = _link(claim.title, claim.title), claim.section
         for group, verdict in verdicts:
@@ -173,12 +184,10 @@ def _inventory(material: Material) -> Iterator[str]:
 
 
 def _claim(
-    claim: Claim, evidence: _Evidence, material: Material, names: Mapping[tuple[str, ...], str]
+    claim: Claim, evidence: Evidence, material: Material, names: Mapping[tuple[str, ...], str]
 ) -> Iterator[str]:
     yield f"## {claim.title}"
-    numbered = claim.section[0].isdigit()
-    place = f"Section {claim.section}" if numbered else _capital(claim.section)
-    yield f"*{place}.* {claim.statement}"
+    yield f"*{claim.place}.* {claim.statement}"
     yield f"*Rule.* {claim.rule}"
     for (measured, verdict, reason, table), group in evidence:
         text = f"**{_capital(group.title)}: {verdict}.** {measured}\nReason: {reason}."
@@ -190,7 +199,7 @@ def _claim(
         yield text
         if table:
             yield _table(table)
-    if not _measured(evidence):
+    if not is_measured(evidence):
         yield "**Runs of this data folder: not measured.** This command makes the missing runs:"
         yield f"    {claim.command.format(**material.commands())}"
 
@@ -205,11 +214,6 @@ def _numbers(groups: Iterable[Group], columns: Mapping[str, str]) -> Iterator[st
             {heading: cells.format(form, **row) for heading, form in columns.items()}
             for row in rows
         )
-
-
-def _measured(evidence: _Evidence) -> bool:
-    """Whether any of it is based on runs."""
-    return any(group.runs for _, group in evidence)
 
 
 def _links(group: Group) -> str:

@@ -66,6 +66,12 @@ class Claim:
     command: str
     printed: Callable[[], Finding] | None = None
 
+    @property
+    def place(self) -> str:
+        """Its place in words: "Section 4.2, Figure 3", or "Beyond the paper"."""
+        numbered = self.section[0].isdigit()
+        return f"Section {self.section}" if numbered else self.section.capitalize()
+
     def evidence(self, material: Material) -> Iterator[tuple[Finding, Group]]:
         """Evaluate the claim on each group."""
         for group in self.groups(material):

@@ -3,7 +3,8 @@
 import os
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from fewshot_core.data_folder import locked
 from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.runs.folder import FileCache, RunFolder, State, Status, list_runs, unknown_folders
 from fewshot_core.runs.jobs import is_active
+from fewshot_core.runs.notes import Notes, read_notes
 from fewshot_core.runs.requests import (
     FORMAT_1,
     Request,
@@ -129,19 +131,18 @@ def _checkpoint_damage(folder: RunFolder) -> list[str]:
     return [f"{folder.run_id}: {CHECKPOINT} is damaged at {broken}"] if broken else []
 
 
-def differences(folders: Sequence[RunFolder]) -> dict[str, list[str]]:
-    """Compare runs: the values that differ by name, as texts, one for each run ("-" where missing).
-
-    Compared are requests, fingerprints, versions of packages, and whether images are synthetic.
-    Raises RunError if the manifest of one of them is damaged.
-    """
-    values = [_configuration(folder) for folder in folders]
+def differences(values: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
+    """Select the values that differ by name, one for each mapping ("-" where missing)."""
     names = dict.fromkeys(name for each in values for name in each)
     table = {name: [each.get(name, "-") for each in values] for name in names}
     return {name: texts for name, texts in table.items() if len(set(texts)) > 1}
 
 
-def _configuration(folder: RunFolder) -> dict[str, str]:
+def configuration(folder: RunFolder) -> dict[str, str]:
+    """Read the request, fingerprints, versions of packages, and whether images are synthetic.
+
+    Raises RunError if the manifest is damaged.
+    """
     manifest = folder.manifest()
     request = folder.request().to_dict() | {"kind": manifest.get("kind", "split")}
     del request["format"]
@@ -152,6 +153,27 @@ def _configuration(folder: RunFolder) -> dict[str, str]:
             raise RunError(f"{folder.run_id}: manifest.json: {part} is {content!r}")
         found |= _flat(f"{part}: ", content)
     return found | _flat("", {name: manifest.get(name) for name in ("synthetic", "python")})
+
+
+def outcome(folder: RunFolder) -> dict[str, str]:
+    """Read the result: groups and sizes of a split, or the last epoch of a search or training.
+
+    Raises RunError if it is damaged.
+    """
+    if not isinstance(folder.request(), SplitRequest):
+        last: dict[str, Any] = (folder.records() or [{}])[-1]
+        values = {n: round(v, 4) if isinstance(v, float) else v for n, v in last.items()}
+        return _flat("", {n: v for n, v in values.items() if n != "probabilities"})
+    tree = folder.tree()
+    if tree is None:
+        return {}
+    ties = sum(node.degenerate for node in tree.nodes)
+    found = {"sizes": ", ".join(f"{leaf.size:,}" for leaf in tree.leaves), "ties": str(ties)}
+    for number, node in enumerate(tree.nodes, start=1):
+        decision = tree.leaves[0].space.decisions[node.edge]
+        groups = " | ".join(map(decision.describe, node.groups))
+        found[f"node {number}"] = f"{decision.name}: {groups}"
+    return found
 
 
 def _flat(prefix: str, values: Mapping[str, Any]) -> dict[str, str]:
@@ -182,7 +204,8 @@ _STOPPED = (State.FAILED, State.CANCELLED, State.LOST)
 class RunSummary:
     """Summary of a run; ``request`` or ``status`` is None where it cannot be read.
 
-    ``size`` is the bytes of its files, ``problem`` what is damaged, or None.
+    ``size`` is the bytes of its files, ``problem`` what is damaged, or None. A demo run came with
+    the project.
     """
 
     folder: RunFolder
@@ -190,6 +213,8 @@ class RunSummary:
     request: Request | None = None
     status: Status | None = None
     problem: str | None = None
+    notes: Notes = field(default_factory=Notes)
+    demo: bool = False
 
     @property
     def run_id(self) -> str:
@@ -232,13 +257,29 @@ class RunSummary:
         return self.status is None or self.problem is not None or self.status.state in _STOPPED
 
 
-def summarise(data_dir: Path, problems: Mapping[str, str]) -> list[RunSummary]:
+def summarise(
+    data_dir: Path, problems: Mapping[str, str], demo: Path | None = None
+) -> list[RunSummary]:
     """Summarise every folder among the runs: unknown ones, then runs, the latest first.
 
-    ``problems`` are those known already, by run.
+    Demonstration runs of another folder come last. ``problems`` are those known already, by run.
     """
-    folders = [*unknown_folders(data_dir), *list_runs(data_dir)]
-    return [_summary(folder, problems.get(folder.run_id)) for folder in folders]
+    folders = {folder.run_id: folder for folder in unknown_folders(data_dir)}
+    folders |= {folder.run_id: folder for folder in list_runs(data_dir)}
+    own = len(folders)
+    for folder in list_runs(demo) if demo else ():
+        folders.setdefault(folder.run_id, folder)
+    notes: Mapping[str, Notes] = {}
+    with suppress(RunError):  # the page of runs says so
+        notes = read_notes(data_dir)
+    return [
+        replace(
+            _summary(folder, problems.get(run_id)),
+            notes=notes.get(run_id, Notes()),
+            demo=number >= own,
+        )
+        for number, (run_id, folder) in enumerate(folders.items())
+    ]
 
 
 def folder_size(path: Path) -> int:

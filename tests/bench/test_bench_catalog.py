@@ -49,7 +49,7 @@ def test_without_a_source_validation_is_packaged_and_test_the_newest(add, data_f
 
 
 def test_without_any_table_the_message_says_how_to_get_one(packaged_dir):
-    with pytest.raises(TableError, match=r"fewshot import-table FILE.*'Runs and data'"):
+    with pytest.raises(TableError, match=r"fewshot import-table FILE.*'Data'"):
         load_accuracy("cifar10", "test", data_dir=packaged_dir)
 
 

@@ -119,10 +119,11 @@ def test_every_page_is_drawn_in_both_themes(theme: str, visit: Visit, screenshot
         ("/Split", "split"),
         ("/Distributions", "distributions"),
         ("/Results?cell=params%2Fsnas", "results"),
-        ("/Runs_and_data", "runs-and-data"),
+        ("/Runs", "runs"),
+        ("/Data", "data"),
     ):
         page = visit(path, theme)
-        if name not in ("results", "runs-and-data"):
+        if name not in ("results", "runs", "data"):
             chart(page).wait_for()
         page.wait_for_timeout(1500)
         expect(page.get_by_test_id("stException")).to_have_count(0)

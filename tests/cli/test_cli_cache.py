@@ -3,6 +3,7 @@
 import pytest
 
 from fewshot_core.runs import Network, RunFolder, SplitRequest, State, Status
+from fewshot_core.runs.notes import FILE, Notes, write_notes
 from fewshot_core.splitting import SplitTree
 from fewshot_core.store import Store
 
@@ -58,3 +59,15 @@ def test_a_cache_in_use_is_reported(new_process, runs, data_folder):
     result = new_process(data_folder, "cache", "rebuild")
     store.close()
     assert "is open in another process" in result.complaint
+
+
+def test_runs_are_listed_with_their_notes(fewshot, runs, data_folder):
+    notes = Notes("mine", "see *this*", ("paper",), pinned=True)
+    write_notes({runs[0].run_id: notes}, data_folder)
+    listed = fewshot("runs", "--json").document
+    assert {each["run"] for each in listed} == {run.run_id for run in runs}
+    [found] = fewshot("runs", "--tag", "paper", "--json").document
+    assert found["run"] == runs[0].run_id and found["name"] == "mine" and found["pinned"]
+    assert "no runs" in fewshot("runs", "--tag", "other").out
+    (data_folder / "runs" / FILE).write_text("{")
+    assert "notes and tags of runs cannot be read" in fewshot("runs").err

@@ -1,4 +1,4 @@
-"""Runs, tables and images on the page Runs and data."""
+"""Search spaces, tables and images on the Data page."""
 
 import pickle
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from fewshot_core.space import Architecture
 
 Open = Callable[..., AppTest]
 
-SCRIPT = "pages/9_Runs_and_data.py"
+SCRIPT = "pages/8_Data.py"
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_an_imported_table_can_be_removed(
 
 
 def test_images_that_are_none_are_refused(empty_data: Path, tmp_path: Path, open_page: Open):
-    page = open_page(SCRIPT)
+    page = open_page(SCRIPT, data="Images")
     page.text_input(key="images_path").set_value(str(tmp_path)).run()
     page.button(key="add_images").click().run()
     assert "holds no CIFAR-10" in errors(page)
@@ -128,7 +128,7 @@ def cifar10(tmp_path: Path) -> Path:
 def test_images_are_added_by_their_path_and_removed(
     empty_data: Path, cifar10: Path, open_page: Open
 ):
-    page = open_page(SCRIPT)
+    page = open_page(SCRIPT, data="Images")
     page.text_input(key="images_path").set_value(str(cifar10)).run()
     page.button(key="add_images").click().run()
     assert not page.error
@@ -144,7 +144,9 @@ def test_images_that_are_added_are_chosen(empty_data: Path, cifar10: Path, open_
     form.query_params["metric"] = "gradnorm"
     form.run()
     assert form.selectbox(key="images_cifar10").value == "synthetic"
-    form.switch_page("pages/9_Runs_and_data.py").run()
+    form.switch_page("pages/8_Data.py")
+    form.query_params["data"] = "Images"
+    form.run()
     form.button(key="add_images").click().run()
     assert "type one" in errors(form)
     form.text_input(key="images_path").set_value(str(cifar10))
@@ -168,7 +170,7 @@ def test_images_that_were_added_elsewhere_are_chosen_in_an_open_form(
 def test_missing_images_are_reported(empty_data: Path, cifar10: Path, open_page: Open):
     register_source("cifar10", cifar10, data_dir=empty_data)
     cifar10.rename(cifar10.with_name("elsewhere"))
-    page = open_page(SCRIPT)
+    page = open_page(SCRIPT, data="Images")
     table = next(frame.value for frame in page.dataframe if "where" in frame.value)
     assert any("no longer at" in what for what in table["what"])
 
@@ -178,9 +180,10 @@ def test_a_damaged_list_of_images_is_reported_and_the_rest_is_shown(
 ):
     (empty_data / "images").mkdir(parents=True)
     (empty_data / "images" / "registered.json").write_text("{")
-    page = open_page(SCRIPT)
+    page = open_page(SCRIPT, data="Images")
     assert "registered.json is damaged" in errors(page)
-    assert any("table" in frame.value for frame in page.dataframe)
+    page = open_page(SCRIPT)
+    assert not page.error and any("table" in frame.value for frame in page.dataframe)
 
 
 def test_an_uploaded_table_is_read(empty_data: Path, csv_lines: list[str], open_page: Open):
@@ -192,14 +195,14 @@ def test_an_uploaded_table_is_read(empty_data: Path, csv_lines: list[str], open_
 
 
 def test_a_download_without_a_network_names_every_choice(empty_data: Path, open_page: Open):
-    page = open_page(SCRIPT)
+    page = open_page(SCRIPT, data="Images")
     page.button(key="download").click().run()
-    for choice in ("fewshot images register", "images/cifar10/", "synthetic"):
+    for choice in ("register a folder", "images/cifar10/", "synthetic"):
         assert choice in errors(page)
+    assert "fewshot" not in errors(page)
 
 
-def test_runs_are_listed_with_their_states(split_data: Path, open_page: Open):
-    page = open_page(SCRIPT)
-    table = next(frame.value for frame in page.dataframe if "state" in frame.value)
-    assert set(table["state"]) == {"done"}
-    assert len(table) == 2
+def test_search_spaces_are_listed(empty_data: Path, open_page: Open):
+    table = open_page(SCRIPT, data="Search spaces").dataframe[0].value.set_index("search space")
+    assert table.loc["NAS-Bench-201", "architectures"] == "15,625"
+    assert "CIFAR-100" in table.loc["NAS-Bench-201", "data sets"]

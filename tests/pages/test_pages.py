@@ -295,7 +295,8 @@ def test_demonstration_splits_are_marked_beside_one_s_own(
 
 
 def test_the_runs_page_counts_demonstration_runs_separately(new_machine: Path, open_page: Open):
-    page = open_page("pages/9_Runs_and_data.py")
+    page = open_page("pages/7_Runs.py")
     captions = " ".join(caption.value for caption in page.caption)
     assert f"{len(list_runs(DEMO))} demonstration runs" in captions
-    assert not any("run" in frame.value.columns for frame in page.dataframe)
+    runs = next(frame.value for frame in page.dataframe if "run" in frame.value)
+    assert all("demo" in badges for badges in runs["evidence"])

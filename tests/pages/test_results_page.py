@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from fewshot_core.bench import ColumnMapping, import_table, load_accuracy
 from fewshot_core.bench.table import architecture_codes
 from fewshot_core.dashboard.search import form as search_start
+from fewshot_core.reproduction import CLAIMS, SHARE_RULE
 from fewshot_core.runs import RunFolder, SearchRequest, list_runs
 from fewshot_core.space import SubSpace
 
@@ -150,6 +151,25 @@ def test_test_accuracies_have_a_difference(searched: Path, open_page: Open, tmp_
         "fewshot results --dataset cifar10 --accuracy test --table made "
         "--evidence 2x1-synthetic-untrained-smoke-test"
     ) in commands
+
+
+def test_claims_are_checked_on_the_runs_that_are_here(searched: Path, open_page: Open):
+    assert not open_page(SCRIPT).expander  # they are computed only when the tab is opened
+    page = open_page(SCRIPT, results="Claims")
+    claims = {box.label.partition(" :")[0]: box for box in page.expander}
+    assert list(claims) == [claim.title for claim in CLAIMS]
+    splitting = claims[CLAIMS[0].title]
+    assert splitting.label.endswith(":gray-badge[not measured] :green-badge[paper: holds]")
+    said = " ".join(text.value for text in splitting.markdown)
+    assert CLAIMS[0].statement in said and "Better in 107 of 120" in said
+    halving = claims["Successive halving discards the best sub-supernet early"]
+    assert halving.label.endswith(":gray-badge[smoke test]")
+    assert "Reason" not in " ".join(text.value for text in halving.markdown)
+    rules = [caption.value for caption in halving.caption]
+    assert any(f"Share rule: {SHARE_RULE}." in text for text in rules)
+    assert not [box for box in page.expander if "holds]" in box.label and "paper" not in box.label]
+    commands = "\n".join(code.value for code in page.code)
+    assert "fewshot reproduce --accuracy validation --table nasbench201-validation" in commands
 
 
 def test_tables_are_exported(searched: Path, open_page: Open):

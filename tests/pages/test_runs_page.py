@@ -1,13 +1,18 @@
-"""The runs on the page Runs and data: what is shown of them, and what can be done with them."""
+"""The runs on the Runs page: what is shown of them, and what can be done with them."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from fewshot_core.analysis import information_gain
+from fewshot_core.bench import load_accuracy
 from fewshot_core.runs import (
     Network,
     RunFolder,
@@ -19,13 +24,15 @@ from fewshot_core.runs import (
     list_runs,
     run_folder,
 )
+from fewshot_core.runs.notes import FILE as NOTES
+from fewshot_core.runs.notes import Notes, read_notes, write_notes
 from fewshot_core.search import PRESETS
 from fewshot_core.space import SubSpace
 
 Open = Callable[..., AppTest]
 Make = Callable[..., RunFolder]
 
-SCRIPT = "pages/9_Runs_and_data.py"
+SCRIPT = "pages/7_Runs.py"
 SMOKE = PRESETS.get("smoke")
 PARAMS = SplitRequest("cifar10", "params", network=Network(2, 1))
 SEARCH = SearchRequest("cifar100", "snas", tuple(SubSpace.full().rows), SMOKE.search)
@@ -131,18 +138,93 @@ def test_a_name_in_the_url_that_is_no_run_chooses_nothing(make: Make, open_page:
     assert "This run is not in this data folder" in texts(page)
 
 
-def test_configurations_of_two_runs_are_compared(make: Make, open_page: Open, empty_data: Path):
-    runs = [make(PARAMS), make(replace(PARAMS, seed=3, network=Network(4, 1)))]
+def open_chosen(*runs: RunFolder) -> AppTest:
+    """Open the page with some runs ticked."""
     page = AppTest.from_file(str(Path(__file__).parents[2] / SCRIPT), default_timeout=60)
     page.session_state["chosen_runs"] = [run.run_id for run in runs]
     page.run()
     assert not page.exception
-    table = next(frame.value for frame in page.dataframe if "option" in frame.value)
-    assert dict(zip(table["option"], table[runs[0].run_id], strict=True)) == {
-        "seed": "0",
-        "network.channels": "2",
+    return page
+
+
+def table_of(page: AppTest, column: str) -> pd.DataFrame:
+    frame: pd.DataFrame = next(f.value for f in page.dataframe if column in f.value)
+    return frame
+
+
+def test_requests_and_results_of_two_runs_are_compared(split_data: Path, open_page: Open):
+    runs = list_runs(split_data)
+    page = open_chosen(*runs)
+    options = table_of(page, "option").set_index("option")
+    metrics = [run.request().metric for run in runs]
+    assert list(options.loc["metric", [run.run_id for run in runs]]) == metrics
+    assert "dataset" not in options.index
+    results = table_of(page, "result").set_index("result")
+    [params] = [run.run_id for run in runs if "params" in run.run_id]
+    tree = run_folder(params, split_data).tree()
+    assert tree is not None
+    gain = information_gain(tree.leaves, load_accuracy("cifar10", "validation", None, split_data))
+    assert results.loc["information gain, bits", params] == f"{gain:.4f}"
+    assert results.loc["sizes", params] == ", ".join(f"{leaf.size:,}" for leaf in tree.leaves)
+
+
+def field(page: AppTest, kind: str, label: str) -> Any:
+    return next(each for each in page.get(kind) if each.label == label)
+
+
+def test_a_run_is_named_tagged_and_pinned(split_data: Path, open_page: Open):
+    [run] = [run for run in list_runs(split_data) if "params" in run.run_id]
+    page = open_page(SCRIPT, run=run.run_id)
+    field(page, "text_input", "Name").set_value("the *baseline*")
+    field(page, "multiselect", "Tags").set_value(["paper"])
+    field(page, "text_area", "Notes").set_value("see Figure 3")
+    field(page, "toggle", "Pin").set_value(True)
+    page.button[[each.label for each in page.button].index("Save")].click().run()
+    assert not page.exception and not page.error
+    assert [toast.value for toast in page.toast] == ["Saved the notes of 1 run"]
+    expected = Notes("the *baseline*", "see Figure 3", ("paper",), pinned=True)
+    assert read_notes(split_data) == {run.run_id: expected}
+    page = open_page(SCRIPT, run_text="figure 3")
+    [row] = table_of(page, "run").to_dict("records")
+    assert row["what"].startswith("★ the *baseline* · #params")
+    assert list(row["tags"]) == ["paper"]
+    assert "#params · “the *baseline*”" in page.sidebar.selectbox(key="split").options
+    assert list(table_of(open_page(SCRIPT, run_tags="paper"), "run")["run"]) == [run.run_id]
+    (split_data / "runs" / NOTES).write_text("{")
+    page = open_page(SCRIPT)
+    assert "notes and tags of runs cannot be read" in page.error[0].value
+    assert len(table_of(page, "run")) == 2
+
+
+def test_several_runs_are_tagged_at_once(make: Make, open_page: Open, empty_data: Path):
+    runs = [make(PARAMS), make(replace(PARAMS, seed=3))]
+    write_notes({runs[0].run_id: Notes("one", tags=("a",))}, empty_data)
+    page = open_chosen(*runs)
+    page.multiselect(key="new_tags").set_value(["b"])
+    page.button(key="add_tags").click().run()
+    assert not page.exception
+    notes = read_notes(empty_data)
+    assert notes[runs[0].run_id] == Notes("one", tags=("a", "b"))
+    assert notes[runs[1].run_id] == Notes(tags=("b",))
+
+
+def test_groups_have_means_over_runs_of_equal_evidence(split_data: Path, open_page: Open):
+    [params] = [run for run in list_runs(split_data) if "params" in run.run_id]
+    for seed, channels in ((1, 2), (2, 4)):
+        request = replace(params.request(), seed=seed, network=Network(channels, 1))
+        copy = shutil.copytree(params.path, params.path.with_name(request.run_id({})))
+        RunFolder(copy).write_manifest(params.manifest() | {"request": request.to_dict()})
+    leaves = [run.tree().leaves for run in list_runs(split_data) if "params" in run.run_id]
+    accuracy = load_accuracy("cifar10", "validation", None, split_data)
+    [gain] = {round(information_gain(each, accuracy), 4) for each in leaves}
+    page = open_page(SCRIPT, run_group="metric or algorithm")
+    table = table_of(page, "metric or algorithm")
+    groups = table[table["metric or algorithm"] == "#params"].set_index("evidence")["gain"]
+    assert dict(groups) == {
+        "2 channels, 1 cell · no images · untrained · smoke test": f"{gain:.4f} ± 0.0000 (2)",
+        "4 channels, 1 cell · no images · untrained · smoke test": f"{gain:.4f} (1)",
     }
-    assert list(table[runs[1].run_id]) == ["4", "3"] or list(table[runs[1].run_id]) == ["3", "4"]
+    assert any("Choose a group to list its runs" in caption.value for caption in page.caption)
 
 
 def test_a_run_is_deleted_after_confirmation_and_no_other(
@@ -201,6 +283,6 @@ def test_a_stopped_run_starts_again_from_the_page(
     run = run_folder(request.run_id(fingerprints), empty_data)
     run.write_status(Status(State.CANCELLED, "cancelled"))
     page = open_page(SCRIPT, run=run.run_id)
-    page.button(key="restart_runs").click().run()
+    page.button(key="resume_runs").click().run()
     assert not page.exception
     assert wait_for(run).status().state is State.DONE

@@ -437,7 +437,7 @@ def test_a_supernet_is_trained_from_the_page(empty_data: Path, open_page: Open, 
 
 
 def test_runs_and_data_distinguishes_searches(searched: Path, open_page: Open):
-    table = frame(open_page("pages/9_Runs_and_data.py"), "what")
+    table = frame(open_page("pages/7_Runs.py"), "what")
     labels = [text for text in table["what"] if text.startswith("DSNAS")]
     assert len(labels) == 10 and all("Smoke test" in text for text in labels)
     assert any("seed 888" in text for text in labels)

@@ -135,7 +135,7 @@ def test_a_run_has_one_duration(split_data: Path, open_page: Open):
     page = open_page(SCRIPT, split=run.run_id)
     tiles = {metric.label: metric.value for metric in page.metric}
     assert run.status().message.startswith(f"done in {tiles['Made in']} with ")
-    page = open_page("pages/9_Runs_and_data.py")
+    page = open_page("pages/7_Runs.py")
     table = next(frame.value for frame in page.dataframe if "took" in frame.value)
     took = dict(zip(table["run"], table["took"], strict=True))
     assert took[run.run_id] == tiles["Made in"]

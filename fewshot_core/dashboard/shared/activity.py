@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from fewshot_core.dashboard.shared.controls import counted, notify, plain, show_notices
-from fewshot_core.dashboard.shared.page import DATA, SEARCH, SPLIT, Page, Workspace, link_to
+from fewshot_core.dashboard.shared.page import RUNS, SEARCH, SPLIT, Page, Workspace, link_to
 from fewshot_core.datasets import DATASETS
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
@@ -55,7 +55,7 @@ def _show_running(workspace: Workspace) -> None:
     left = _left_text(workspace, active)
     with st.container(key="running"):
         text = f"Running ({len(active)}){left}"
-        link_to(Page(DATA.path, text, ":material/progress_activity:", ""))
+        link_to(Page(RUNS.path, text, ":material/progress_activity:", ""))
 
 
 def _left_text(workspace: Workspace, active: Sequence[RunSummary]) -> str:

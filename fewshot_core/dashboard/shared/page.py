@@ -65,11 +65,17 @@ RESULTS = Page(
     ":material/leaderboard:",
     "Search results by metric and algorithm, next to those of the paper.",
 )
+RUNS = Page(
+    "pages/7_Runs.py",
+    "Runs",
+    ":material/list_alt:",
+    "Find, compare and tag all runs; resume, cancel or delete them.",
+)
 DATA = Page(
-    "pages/9_Runs_and_data.py",
-    "Runs and data",
+    "pages/8_Data.py",
+    "Data",
     ":material/database:",
-    "Import accuracy tables, add images, and see, cancel or delete runs.",
+    "Import accuracy tables, add images, and see the search spaces.",
 )
 ABOUT = Page(
     "pages/10_About.py",
@@ -77,7 +83,7 @@ ABOUT = Page(
     ":material/help:",
     "What the workbench is, how to read its figures, its terms and documentation.",
 )
-PAGES = (HOME, SPLIT, DISTRIBUTIONS, COMPARE, SEARCH, HALVING, RESULTS, DATA, ABOUT)
+PAGES = (HOME, SPLIT, DISTRIBUTIONS, COMPARE, SEARCH, HALVING, RESULTS, RUNS, DATA, ABOUT)
 
 
 APP_NAME = "Few-shot NAS workbench"
@@ -127,7 +133,7 @@ class Workspace:
     store: Store
 
     def runs(self) -> list[RunSummary]:
-        """Summarise every run; the list is shared and must not be changed.
+        """Summarise every run, demonstration runs last; the list must not be changed.
 
         Runs that started or ended are in it at once, progress after ``REFRESH_SECONDS``.
         """
@@ -158,7 +164,7 @@ def setup(title: str) -> Workspace:
             st.write("Run `fewshot doctor` to check the installation and the data folder.")
         st.stop()
     if problems := list(workspace.store.problems.values()):
-        more = f" (and {len(problems) - 1} more: see *Runs and data*)" if problems[1:] else ""
+        more = f" (and {len(problems) - 1} more: see *Runs*)" if problems[1:] else ""
         st.warning(f"{plain(problems[0])}{more}", icon=":material/warning:")
     return workspace
 
@@ -172,4 +178,4 @@ def _open_store(folder: Path) -> Store:
 def _runs(_workspace: Workspace, folder: Path, last_change: int, tables: int) -> list[RunSummary]:
     """Read what is new in the data folder, and summarise its runs."""
     _workspace.store.sync()
-    return summarise(folder, _workspace.store.problems)
+    return summarise(folder, _workspace.store.problems, demo_dir())

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -12,12 +13,13 @@ import pandas as pd
 import streamlit as st
 
 from fewshot_core.dashboard.shared.controls import SEPARATOR, counted, plain
-from fewshot_core.errors import FewshotError
+from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.evidence import Evidence
 from fewshot_core.metrics import METRICS
 from fewshot_core.registry import Registry
 from fewshot_core.runs import Network, Request, SearchRequest, SplitRequest, TrainingRequest
 from fewshot_core.runs.folder import FileCache, find_run
+from fewshot_core.runs.notes import read_notes
 from fewshot_core.search import ALGORITHMS, PRESETS, SearchOptions, TrainingOptions, preset_of
 from fewshot_core.search.options import as_text
 from fewshot_core.search.records import CHECKPOINT
@@ -30,6 +32,7 @@ FILE = "file-"
 """Prefix of the keys of imported splits."""
 
 _DEMO = f"{SEPARATOR}demo"
+_QUOTE = "“"
 _CACHED = 256
 _TRAINED, _WEIGHT_SEED, _BATCH_SEED = "trained", "weight seed ", "batch seed "
 
@@ -99,10 +102,23 @@ def split_label(request: SplitRequest, run_id: str) -> str:
     return SEPARATOR.join([*main, *details, f"seed {request.seed}", _end(run_id)])
 
 
-def full_label(request: SplitRequest, run_id: str) -> str:
-    """Return all in which splits can differ; ``distinct_labels`` shortens it."""
-    main, details = _parts(request)
-    return SEPARATOR.join([*main, *details, f"seed {request.seed}", _end(run_id)])
+def full_label(request: SplitRequest, run_id: str, name: str = "") -> str:
+    """Return all in which splits can differ, with the name that the user gave it, if any.
+
+    ``distinct_labels`` shortens it.
+    """
+    (metric, *main), details = _parts(request)
+    quoted = [f"{_QUOTE}{name.replace(SEPARATOR, ' ')}”"] if name else []
+    parts = [metric, *quoted, *main, *details, f"seed {request.seed}", _end(run_id)]
+    return SEPARATOR.join(parts)
+
+
+def _names(store: Store) -> dict[str, str]:
+    """Return the names that the user gave to runs; none if the file of notes is damaged."""
+    with suppress(RunError):
+        notes = read_notes(store.data_dir)
+        return {run_id: each.name for run_id, each in notes.items() if each.name}
+    return {}
 
 
 def _end(run_id: str) -> str:
@@ -191,7 +207,7 @@ def distinct_labels(labels: Mapping[str, str]) -> dict[str, str]:
 def _distinct(parts: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the parts of a label in which it differs from others."""
     common = set(rows[0]).intersection(*rows)
-    found = [part for part in parts if part not in common]
+    found = [part for part in parts if part not in common or part.startswith(_QUOTE)]
     if all(len({part.rpartition(" ")[2] for part in row if "seed " in part}) < 2 for row in rows):
         found = [part for part in found if not part.startswith((_WEIGHT_SEED, _BATCH_SEED))]
     trained = {part for row in rows for part in row if part.startswith(_TRAINED)}
@@ -267,13 +283,18 @@ def list_splits(store: Store, dataset: str) -> dict[str, str]:
     the project, in the order of the metrics, untrained networks before trained ones.
     """
     imported = tuple(name for name, of in _imported(store).items() if of == dataset)
-    return dict(_labels(store, store.revision, dataset, imported))
+    return dict(_labels(store, store.revision, dataset, imported, tuple(_names(store).items())))
 
 
 @lru_cache(maxsize=_CACHED)
 def _labels(
-    store: Store, revision: int, dataset: str, imported: tuple[str, ...]
+    store: Store,
+    revision: int,
+    dataset: str,
+    imported: tuple[str, ...],
+    named: tuple[tuple[str, str], ...],
 ) -> Mapping[str, str]:
+    names = dict(named)
     own: dict[str, SplitRequest] = {}
     demo: dict[str, SplitRequest] = {}
     rows = store.splits(dataset)
@@ -288,9 +309,9 @@ def _labels(
 
     demo = dict(sorted(demo.items(), key=place))
     return {
-        **{key: full_label(request, key) for key, request in own.items()},
+        **{key: full_label(request, key, names.get(key, "")) for key, request in own.items()},
         **{f"{FILE}{name}": _imported_label(name, dataset) for name in imported},
-        **{key: full_label(request, key) + _DEMO for key, request in demo.items()},
+        **{key: full_label(each, key, names.get(key, "")) + _DEMO for key, each in demo.items()},
     }
 
 
@@ -302,7 +323,7 @@ def open_split(store: Store, key: str) -> SplitInView:
     """
     if key.startswith(FILE):
         return _IMPORTED.read(imported_path(key.removeprefix(FILE), store.data_dir))
-    return _open_finished(store, store.revision, key)
+    return _open_finished(store, store.revision, key, _names(store).get(key, ""))
 
 
 def open_splits(store: Store, keys: Sequence[str]) -> list[SplitInView]:
@@ -339,7 +360,7 @@ def split_table(store: Store, labels: Mapping[str, str]) -> pd.DataFrame:
 
 
 @lru_cache(maxsize=_CACHED)
-def _open_finished(store: Store, revision: int, key: str) -> SplitInView:
+def _open_finished(store: Store, revision: int, key: str, name: str) -> SplitInView:
     tree = store.split_tree(key)
     [row] = store.splits(run_id=key).to_dict("records")
     request = read_request(row["request"])
@@ -347,7 +368,7 @@ def _open_finished(store: Store, revision: int, key: str) -> SplitInView:
         key=key,
         leaves=tuple(tree.leaves),
         finished=float(row["finished"]),
-        label=full_label(request, key) + _DEMO * bool(row["demo"]),
+        label=full_label(request, key, name) + _DEMO * bool(row["demo"]),
         name=record_label(METRICS, tree.metric),
         dataset=request.dataset,
         details=tuple(str(tree.details[p]) for p in ("network", "images") if tree.details.get(p)),
