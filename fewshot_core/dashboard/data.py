@@ -94,7 +94,9 @@ def _show_tables(data_dir: Path) -> None:
         _show_set(*sets[chosen], data_dir)
     removable = [info.name for info in tables if info.name != PACKAGED_TABLE]
     removable += [name for name, _ in damaged]
-    if removable:
+    if not removable:
+        st.caption("No table of your own is imported yet.")
+    else:
         offer_removal("a table", "table", removable, lambda name: remove_table(name, data_dir))
     place = st.expander("Import a table", icon=":material/upload_file:", expanded=not removable)
     with place, show_errors():
