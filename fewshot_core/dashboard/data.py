@@ -95,7 +95,7 @@ def _show_tables(data_dir: Path) -> None:
     removable = [info.name for info in tables if info.name != PACKAGED_TABLE]
     removable += [name for name, _ in damaged]
     if not removable:
-        st.caption("No table of your own is imported yet.")
+        st.caption("There is no table of your own yet. Import one, or use the built-in one.")
     else:
         offer_removal("a table", "table", removable, lambda name: remove_table(name, data_dir))
     place = st.expander("Import a table", icon=":material/upload_file:", expanded=not removable)

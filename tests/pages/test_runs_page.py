@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from fewshot_core.analysis import information_gain
 from fewshot_core.bench import load_accuracy
+from fewshot_core.dashboard.shared.controls import plain
 from fewshot_core.runs import (
     Network,
     RunFolder,
@@ -188,7 +189,8 @@ def test_a_run_is_named_tagged_and_pinned(split_data: Path, open_page: Open):
     [row] = table_of(page, "run").to_dict("records")
     assert row["what"].startswith("★ the *baseline* · #params")
     assert list(row["tags"]) == ["paper"]
-    assert "#params · “the *baseline*”" in page.sidebar.selectbox(key="split").options
+    page = open_page(SCRIPT, run_text="figure 3", split=run.run_id)
+    assert page.sidebar.button(key="pick_split").label == plain("#params · “the *baseline*”")
     assert list(table_of(open_page(SCRIPT, run_tags="paper"), "run")["run"]) == [run.run_id]
     (split_data / "runs" / NOTES).write_text("{")
     page = open_page(SCRIPT)
