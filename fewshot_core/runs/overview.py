@@ -22,7 +22,7 @@ from fewshot_core.runs.requests import (
     TrainingRequest,
     name_of_format_1,
 )
-from fewshot_core.search.records import CHECKPOINT, TABLE
+from fewshot_core.search.records import CHECKPOINT, RECORDS, TABLE
 
 QUARANTINE = ".quarantine"
 """The folder, among the runs, that damaged ones are moved to."""
@@ -161,6 +161,8 @@ def outcome(folder: RunFolder) -> dict[str, str]:
     Raises RunError if it is damaged.
     """
     if not isinstance(folder.request(), SplitRequest):
+        if not (folder.path / RECORDS).exists():
+            return {}
         last: dict[str, Any] = (folder.records() or [{}])[-1]
         values = {n: round(v, 4) if isinstance(v, float) else v for n, v in last.items()}
         return _flat("", {n: v for n, v in values.items() if n != "probabilities"})
