@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fewshot_core.analysis.sub_spaces import sub_space_numbers
-from fewshot_core.space import SubSpace, check_partition
+from fewshot_core.space import SubSpace, check_partition, space_of
 from fewshot_core.splitting import SplitNode, SplitTree
 
 _NODE_COLUMNS = ["path", "edge", "groups", "arrived", "same", "groupings", "commonest", "count"]
@@ -39,12 +39,14 @@ def _pairs(sizes: npt.NDArray[np.int64]) -> int:
 
 
 def agreement(leaves_a: Sequence[SubSpace], leaves_b: Sequence[SubSpace]) -> float:
-    """Compute the adjusted Rand index of two splits over all 15,625 architectures.
+    """Compute the adjusted Rand index of two splits over all architectures of their space.
 
-    Raises SpaceError if the sub-spaces of a split overlap or leave architectures out.
+    Raises SpaceError if the sub-spaces of a split overlap or leave architectures out, or the splits
+    are of different spaces.
     """
     check_partition(leaves_a)
     check_partition(leaves_b)
+    space_of([*leaves_a, *leaves_b])
     return adjusted_rand_index(sub_space_numbers(leaves_a), sub_space_numbers(leaves_b))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fewshot_core.analysis.sub_spaces import sub_space_names, sub_space_numbers
+from fewshot_core.analysis.sub_spaces import positions, sub_space_names
 from fewshot_core.space import SubSpace
 
 WHOLE = "all"
@@ -49,7 +49,7 @@ def distribution_frame(
     """Compute the density of the whole space and of each sub-space; bandwidth as for ``density``.
 
     The ends of the grid are by default ``default_limits``; those that are less than 0.02 apart are
-    moved outwards by 0.01.
+    moved outwards by 0.01. For values below 1 in magnitude, these are shares of the largest.
 
     Returns:
         Columns sub_space, accuracy (percent), density (per percent, integrating to the share
@@ -124,7 +124,8 @@ DISTRIBUTION_FRAMES: Mapping[str, Callable[..., pd.DataFrame]] = {
 def _limits(limits: Limits | None, accuracy: pd.DataFrame) -> Limits:
     """Choose limits, and move them apart where they are equal."""
     low, high = limits or default_limits(accuracy)
-    return (low, high) if high - low > 2 * _MARGIN else (low - _MARGIN, high + _MARGIN)
+    margin = _MARGIN * (min(1.0, max(abs(low), abs(high))) or 1.0)
+    return (low, high) if high - low > 2 * margin else (low - margin, high + margin)
 
 
 def _long(
@@ -137,7 +138,7 @@ def _long(
     low, high = limits
     known = accuracy[["architecture", "accuracy_mean"]].dropna()
     all_values = known["accuracy_mean"].to_numpy(dtype=np.float64)
-    member = sub_space_numbers(leaves)[known["architecture"].to_numpy(dtype=np.int64)]
+    member = positions(leaves, known["architecture"].to_numpy(dtype=np.int64))
     frames = []
     for position, name in enumerate([WHOLE, *sub_space_names(len(leaves))], start=-1):
         values = all_values if name == WHOLE else all_values[member == position]

@@ -1,4 +1,4 @@
-"""How much each edge and each operation matter for accuracy, from a complete table."""
+"""How much each decision (edge) and each operation matter for accuracy, from a complete table."""
 
 from itertools import combinations
 
@@ -7,10 +7,10 @@ import pandas as pd
 
 from fewshot_core.analysis.sub_spaces import Floats, top_mask
 from fewshot_core.errors import TableError
-from fewshot_core.space import EDGES, OPERATIONS
+from fewshot_core.space import NAS_BENCH_201, SearchSpace
 
 
-def importance(accuracy: pd.DataFrame) -> pd.DataFrame:
+def importance(accuracy: pd.DataFrame, space: SearchSpace = NAS_BENCH_201) -> pd.DataFrame:
     """Decompose the variance of accuracy into main effects and interactions of edges.
 
     This is the functional analysis of variance over the uniform distribution of architectures
@@ -25,7 +25,7 @@ def importance(accuracy: pd.DataFrame) -> pd.DataFrame:
     Raises:
         TableError: If an architecture has no accuracy.
     """
-    values = _as_grid(accuracy)
+    values = _as_grid(accuracy, space)
     values = values - values.mean()
     variance = float((values**2).mean())
     main = [_mean_over_others(values, (edge,)) for edge in range(values.ndim)]
@@ -39,7 +39,9 @@ def importance(accuracy: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values("share", ascending=False, kind="stable", ignore_index=True)
 
 
-def operation_effects(accuracy: pd.DataFrame, threshold: float = 0.01) -> pd.DataFrame:
+def operation_effects(
+    accuracy: pd.DataFrame, threshold: float = 0.01, space: SearchSpace = NAS_BENCH_201
+) -> pd.DataFrame:
     """Compute the main effect of every operation on every edge; the table is as for ``importance``.
 
     Returns:
@@ -50,7 +52,7 @@ def operation_effects(accuracy: pd.DataFrame, threshold: float = 0.01) -> pd.Dat
     Raises:
         TableError: If an architecture has no accuracy, or the threshold is out of range.
     """
-    values = _as_grid(accuracy)
+    values = _as_grid(accuracy, space)
     top = top_mask(values, threshold).astype(np.float64)
     rows = []
     for edge in range(values.ndim):
@@ -61,19 +63,17 @@ def operation_effects(accuracy: pd.DataFrame, threshold: float = 0.01) -> pd.Dat
     return pd.DataFrame(rows, columns=["edge", "operation", "mean", "effect", "top_share"])
 
 
-def _as_grid(accuracy: pd.DataFrame) -> Floats:
-    """Arrange the accuracies by the operation of each edge, shape (5,) * 6."""
-    shape = (len(OPERATIONS),) * len(EDGES)
-    size = int(np.prod(shape))
-    values = np.full(size, np.nan)
+def _as_grid(accuracy: pd.DataFrame, space: SearchSpace) -> Floats:
+    """Arrange the accuracies by the operation of each decision, shape ``space.shape``."""
+    values = np.full(space.size, np.nan)
     values[accuracy["architecture"].to_numpy()] = accuracy["accuracy_mean"].to_numpy()
     known = int((~np.isnan(values)).sum())
-    if known < size:
+    if known < space.size:
         raise TableError(
-            f"expected the accuracies of all {size:,} architectures to decompose their variance, "
-            f"got {known:,}"
+            f"expected the accuracies of all {space.size:,} architectures to decompose "
+            f"their variance, got {known:,}"
         )
-    return values.reshape(shape)
+    return values.reshape(space.shape)
 
 
 def _mean_over_others(values: Floats, edges: tuple[int, ...]) -> Floats:

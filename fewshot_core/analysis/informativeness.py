@@ -27,7 +27,7 @@ from fewshot_core.analysis.trees import (
 )
 from fewshot_core.errors import TableError
 from fewshot_core.selection.halving import listed
-from fewshot_core.space import SubSpace
+from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace, space_of
 from fewshot_core.splitting.tree import TreeOptions
 
 RANDOM_TREES = 10_000
@@ -169,16 +169,17 @@ class SplitEvaluator:
         self.threshold = threshold
         self._random_trees = random_trees
         self._seed = seed
-        self._baselines: dict[TreeOptions, RandomBaseline] = {}
+        self._baselines: dict[tuple[TreeOptions, SearchSpace], RandomBaseline] = {}
         self._report = lru_cache(maxsize=REPORTS)(self._evaluate)
 
-    def baseline(self, shape: TreeOptions) -> RandomBaseline:
+    def baseline(self, shape: TreeOptions, space: SearchSpace = NAS_BENCH_201) -> RandomBaseline:
         """Compute the best tree and random trees of a shape, once for each shape."""
-        if shape not in self._baselines:
-            table = count_table(self.accuracy, shape.edges, self.threshold)
+        key = shape, space
+        if key not in self._baselines:
+            table = count_table(self.accuracy, shape.edges, self.threshold, space)
             gains = np.sort(random_of_counts(table, shape, self._random_trees, self._seed))
-            self._baselines[shape] = RandomBaseline(best_of_counts(table, shape), gains)
-        return self._baselines[shape]
+            self._baselines[key] = RandomBaseline(best_of_counts(table, shape, space), gains)
+        return self._baselines[key]
 
     def report(self, leaves: Sequence[SubSpace]) -> SplitReport:
         """Evaluate a split."""
@@ -187,6 +188,7 @@ class SplitEvaluator:
     def _evaluate(self, leaves: tuple[SubSpace, ...]) -> SplitReport:
         numbers = leaf_numbers(leaves, self.accuracy, self.threshold)
         shape = tree_shape(leaves)
+        baseline = self.baseline(shape, space_of(leaves)) if shape else None
         return SplitReport(
             sub_spaces=len(leaves),
             threshold=self.threshold,
@@ -196,7 +198,7 @@ class SplitEvaluator:
             optimum=numbers.optimum,
             best_mean=numbers.best_mean,
             optimum_in_best_mean=bool(set(numbers.optimum) & set(numbers.best_mean)),
-            comparison=_compare(numbers.gain_bits, self.baseline(shape)) if shape else None,
+            comparison=_compare(numbers.gain_bits, baseline) if baseline else None,
         )
 
 

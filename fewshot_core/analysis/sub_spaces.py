@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fewshot_core.errors import SpaceError, TableError
-from fewshot_core.space import ARCHITECTURE_COUNT, Architecture, SubSpace
+from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace, space_of
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -31,9 +31,9 @@ _COLUMNS = [
 def top_threshold(accuracy: npt.ArrayLike, share: float = 0.01) -> float:
     """Compute the smallest accuracy in the top, in percent.
 
-    It is the accuracy of rank ceil(share * n), the best being rank 1: rank 157 for 1% of all 15,625
-    architectures. Missing accuracies (NaN) do not count. Raises TableError if there is no accuracy,
-    or the share is out of range.
+    It is the accuracy of rank ceil(share * n), the best being rank 1: rank 157 for 1% of the 15,625
+    architectures of NAS-Bench-201. Missing accuracies (NaN) do not count. Raises TableError if
+    there is no accuracy, or the share is out of range.
     """
     values = np.asarray(accuracy, dtype=np.float64)
     known = values[~np.isnan(values)]
@@ -88,11 +88,18 @@ def sub_space_names(count: int) -> list[str]:
 
 
 def sub_space_numbers(leaves: Sequence[SubSpace]) -> Counts:
-    """Map every architecture to the position of its sub-space, -1 for none; shape (15625,)."""
-    numbers = np.full(ARCHITECTURE_COUNT, -1, dtype=np.int64)
+    """Map every architecture to the position of its sub-space, -1 for none; shape (size,)."""
+    numbers = np.full(space_of(leaves).size, -1, dtype=np.int64)
     for position, leaf in enumerate(leaves):
         numbers[leaf.architecture_indices()] = position
     return numbers
+
+
+def positions(leaves: Sequence[SubSpace], architectures: Counts) -> Counts:
+    """Find the position of the sub-space of some architectures, -1 for none."""
+    if not leaves:
+        return np.full(len(architectures), -1, dtype=np.int64)
+    return sub_space_numbers(leaves)[architectures]
 
 
 def describe_sub_spaces(
@@ -127,22 +134,27 @@ def architectures_of(
         Columns architecture (index), string, accuracy_mean (percent), rank (in the whole space,
         ties sharing the smallest) and top.
     """
-    return _listed(_inside(leaf, _ranked(accuracy, threshold)))
+    return _listed(_inside(leaf, _ranked(accuracy, threshold)), leaf.space)
 
 
 def top_architectures(
-    leaves: Sequence[SubSpace], accuracy: pd.DataFrame, threshold: float = 0.01
+    leaves: Sequence[SubSpace],
+    accuracy: pd.DataFrame,
+    threshold: float = 0.01,
+    space: SearchSpace = NAS_BENCH_201,
 ) -> pd.DataFrame:
     """List the top architectures of the whole space with their sub-spaces, the best first.
+
+    ``space`` is that of the table where there are no sub-spaces.
 
     Returns:
         Columns sub_space (missing where none contains it), architecture (index), string,
         accuracy_mean (percent) and rank.
     """
     ranked = _ranked(accuracy, threshold)
-    listed = _listed(ranked[ranked["top"]])
+    listed = _listed(ranked[ranked["top"]], space_of(leaves) if leaves else space)
     names = np.array([*sub_space_names(len(leaves)), None], dtype=object)
-    numbers = sub_space_numbers(leaves)[listed["architecture"].to_numpy()]
+    numbers = positions(leaves, listed["architecture"].to_numpy())
     listed.insert(0, "sub_space", names[numbers])
     return listed.drop(columns="top")
 
@@ -156,15 +168,13 @@ def _ranked(accuracy: pd.DataFrame, threshold: float) -> pd.DataFrame:
 
 
 def _inside(leaf: SubSpace, ranked: pd.DataFrame) -> pd.DataFrame:
-    mask = sub_space_numbers([leaf]) == 0
-    inside: pd.DataFrame = ranked[mask[ranked["architecture"].to_numpy()]]
+    inside: pd.DataFrame = ranked[positions([leaf], ranked["architecture"].to_numpy()) == 0]
     return inside
 
 
-def _listed(ranked: pd.DataFrame) -> pd.DataFrame:
+def _listed(ranked: pd.DataFrame, space: SearchSpace) -> pd.DataFrame:
     listed = ranked.sort_values(["rank", "architecture"], ignore_index=True)
-    strings = [Architecture.from_index(index).to_string() for index in listed["architecture"]]
-    listed.insert(1, "string", strings)
+    listed.insert(1, "string", space.format_many(listed["architecture"]))
     return listed
 
 
@@ -173,7 +183,7 @@ def _describe(leaf: SubSpace, ranked: pd.DataFrame) -> dict[str, float | int]:
     row: dict[str, float | int] = {
         "size": leaf.size,
         "known": len(inside),
-        "share": leaf.size / ARCHITECTURE_COUNT,
+        "share": leaf.size / leaf.space.size,
         "top_count": int(inside["top"].sum()),
     }
     if ranked.empty:
@@ -254,9 +264,9 @@ def leaf_numbers(
         raise TableError("expected accuracies of the sub-spaces, got none")
     values = rows["accuracy_mean"].to_numpy(dtype=np.float64)
     architectures = rows["architecture"].to_numpy(dtype=np.int64)
-    member = sub_space_numbers(leaves)[architectures]
+    member = positions(leaves, architectures)
     if (member < 0).any():
-        first = Architecture.from_index(int(architectures[member < 0][0])).to_string()
+        first = space_of(leaves).format(int(architectures[member < 0][0]))
         raise SpaceError(f"expected sub-spaces that cover every architecture; {first} is in none")
     count = len(leaves)
     known = np.bincount(member, minlength=count)

@@ -37,7 +37,6 @@ import numpy.typing as npt
 from fewshot_core.errors import MetricError, SpaceError
 from fewshot_core.metrics.gradients import Curvature, Tensors, loss_curvature, loss_gradients
 from fewshot_core.registry import PluginRegistry
-from fewshot_core.space import EDGES, OPERATION_LABELS
 
 if TYPE_CHECKING:
     from fewshot_core.images.batches import Batch
@@ -168,17 +167,20 @@ def score_each(
     """Score each sub-supernet by one number."""
     found = [function(probe) for probe in metric_input.probes()]
     scores = [score if isinstance(score, Score) else Score(score) for score in found]
-    reason = join_reasons(metric_input.operations, [score.reason for score in scores])
+    reason = join_reasons(metric_input, [score.reason for score in scores])
     return MetricOutput(tuple(score.value for score in scores), reason=reason)
 
 
-def join_reasons(operations: Sequence[int], reasons: Sequence[str | None]) -> str | None:
+def join_reasons(metric_input: MetricInput, reasons: Sequence[str | None]) -> str | None:
     """Join the reasons of operations: "the gradient is zero with only skip, pool on the edge"."""
+    space = metric_input.supernet.sub_space.space
+    names = space.decisions[metric_input.edge].labels
     labels: dict[str, list[str]] = {}
-    for operation, reason in zip(operations, reasons, strict=True):
+    for operation, reason in zip(metric_input.operations, reasons, strict=True):
         if reason is not None:
-            labels.setdefault(reason, []).append(OPERATION_LABELS[operation])
-    sentences = [f"{why} with only {', '.join(some)} on the edge" for why, some in labels.items()]
+            labels.setdefault(reason, []).append(names[operation])
+    place = "on the edge" if space.edges else "there"
+    sentences = [f"{why} with only {', '.join(some)} {place}" for why, some in labels.items()]
     return "; ".join(sentences) or None
 
 
@@ -369,8 +371,9 @@ def score_operations(
     """
     info = METRICS.get(metric)
     info.check_variant(variant)
-    if edge not in range(len(EDGES)):
-        raise SpaceError(f"expected an edge from 0 to {len(EDGES) - 1}, got {edge!r}")
+    last = len(supernet.sub_space.enabled) - 1
+    if edge not in range(last + 1):
+        raise SpaceError(f"expected an edge from 0 to {last}, got {edge!r}")
     batches = [] if batch is None else list(batch) if isinstance(batch, Sequence) else [batch]
     if batches:
         image_size = batches[0].images.shape[-1]

@@ -18,7 +18,7 @@ def score(metric_input: MetricInput) -> MetricOutput:
     """
     gradients = [_counted_gradient(metric_input, probe) for probe in metric_input.probes()]
     reasons = [None if dot(one, one) else ZERO_GRADIENT for one in gradients]
-    reason = join_reasons(metric_input.operations, reasons)
+    reason = join_reasons(metric_input, reasons)
     return MetricOutput((None,) * len(gradients), cosines(gradients), reason)
 
 

@@ -59,4 +59,4 @@ class Architecture:
 
     def to_string(self) -> str:
         """Return the text of the architecture: in NAS-Bench-201, its architecture string."""
-        return self.space.format(self.index)
+        return self.space.text(self.operations)

@@ -163,6 +163,11 @@ class SearchSpace:
         """What a decision is called: "edge" in a cell."""
         return "edge" if self.edges else "decision"
 
+    def decision_label(self, number: int) -> str:
+        """Name of a decision for messages: "edge 2<-0"."""
+        name = self.decisions[number].name
+        return f"edge {name}" if self.edges else name
+
     def dataset(self, name: str) -> Task:
         """Return a data set or task; an UnknownNameError lists those there are."""
         return Registry("data set", *self.datasets).get(name)
@@ -208,7 +213,10 @@ class SearchSpace:
 
     def format(self, index: int) -> str:
         """Return the text of an architecture: an architecture string in a cell, else digits."""
-        choices = self.decode(index)
+        return self.text(self.decode(index))
+
+    def text(self, choices: Sequence[int]) -> str:
+        """Return the text of the architecture with these choices; see ``format``."""
         if not self.edges:
             return "".join(DIGITS[choice] for choice in choices)
         pairs = zip(self.edges, self.decisions, choices, strict=True)
@@ -218,9 +226,9 @@ class SearchSpace:
         ]
         return "+".join(nodes)
 
-    def format_many(self, indices: Iterable[int]) -> list[str]:
+    def format_many(self, indices: npt.ArrayLike) -> list[str]:
         """Return the text of each architecture."""
-        rows = np.fromiter(indices, dtype=np.int64)
+        rows = np.asarray(indices, dtype=np.int64)
         if self.edges:
             return [self.format(int(index)) for index in rows]
         codes = np.array([ord(digit) for digit in DIGITS], dtype=np.uint32)

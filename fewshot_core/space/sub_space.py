@@ -34,9 +34,12 @@ class SubSpace:
             valid = bool(operations) and set(operations) <= set(range(count))
             if not valid or list(operations) != sorted(set(operations)):
                 raise SpaceError(
-                    f"{_label(self.space, number)}: expected at least one operation number from 0 "
-                    f"to {count - 1}, in ascending order, got {operations!r}"
+                    f"{self.space.decision_label(number)}: expected at least one operation "
+                    f"number from 0 to {count - 1}, in ascending order, got {operations!r}"
                 )
+
+    def __hash__(self) -> int:
+        return hash(self.enabled)  # cheap: sub-spaces are parts of many keys
 
     @classmethod
     def full(cls, space: SearchSpace | str = NAS_BENCH_201) -> "SubSpace":
@@ -87,7 +90,7 @@ class SubSpace:
         missing = [operation for operation in kept if operation not in self.enabled[edge]]
         if missing or not kept:
             raise SpaceError(
-                f"{_label(self.space, edge)} has the operations {list(self.enabled[edge])}: "
+                f"{self.space.decision_label(edge)} has the operations {list(self.enabled[edge])}: "
                 f"expected at least one of them to keep, got {list(kept)}"
             )
         return SubSpace((*self.enabled[:edge], kept, *self.enabled[edge + 1 :]), self.space)
@@ -144,21 +147,15 @@ def check_partition(leaves: Sequence[SubSpace]) -> None:
         )
 
 
-def _label(space: SearchSpace, number: int) -> str:
-    """Name of a decision for messages: "edge 2<-0"."""
-    name = space.decisions[number].name
-    return f"edge {name}" if space.edges else name
-
-
 def _read_row(space: SearchSpace, number: int, row: str) -> tuple[int, ...]:
     operations = space.decisions[number].operations
     if not isinstance(row, str) or len(row) != len(operations) or set(row) - set("01"):
         raise SpaceError(
-            f"{_label(space, number)}: expected {len(operations)} characters 0 or 1, one for each "
-            f"of {', '.join(operations)}, got {row!r}"
+            f"{space.decision_label(number)}: expected {len(operations)} characters 0 or 1, "
+            f"one for each of {', '.join(operations)}, got {row!r}"
         )
     if "1" not in row:
         raise SpaceError(
-            f"{_label(space, number)}: expected at least one enabled operation, got {row!r}"
+            f"{space.decision_label(number)}: expected at least one enabled operation, got {row!r}"
         )
     return tuple(operation for operation, mark in enumerate(row) if mark == "1")

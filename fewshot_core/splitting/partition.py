@@ -14,6 +14,9 @@ Groups = tuple[tuple[int, ...], ...]
 TIE_TOLERANCE = 1e-6
 """Cuts that differ by less than this, relative to the smallest, are the same."""
 
+MOST_OPERATIONS = 10
+"""The most operations to group: all groupings are tried, 511 into two groups for ten."""
+
 _ROUNDING = 1e-12
 """So are cuts that differ by less than this, relative to all similarities together: a sum of
 similarities of both signs may be close to zero, and then two sums differ only by rounding."""
@@ -76,12 +79,16 @@ def rank_candidates(
 
 @lru_cache(maxsize=128)
 def set_partitions(count: int, groups: int, balanced: bool = False) -> tuple[Groups, ...]:
-    """Return all partitions of 0 to count - 1 into non-empty groups: 15 for five into two.
+    """Return all partitions of 0 to count - 1 into non-empty groups.
+
+    There are 15 for five into two, and 127 for eight.
 
     Within each, smaller groups come first, then those with the smaller first member. In
     ``balanced`` ones, group sizes differ by at most one. Raises SplittingError if there are fewer
-    items than groups, or no group.
+    items than groups, no group, or more than ``MOST_OPERATIONS`` items.
     """
+    if count > MOST_OPERATIONS:
+        raise SplittingError(f"expected at most {MOST_OPERATIONS} operations to group, got {count}")
     if not 1 <= groups <= count:
         raise SplittingError(f"expected 1 to {count} groups for {count} operations, got {groups}")
     found = [

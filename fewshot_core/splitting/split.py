@@ -14,7 +14,7 @@ import numpy as np
 
 from fewshot_core.errors import SplittingError
 from fewshot_core.metrics import METRICS, OperationScores, ScoreCache, score_operations
-from fewshot_core.space import SubSpace, edge_label
+from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace, get_space
 from fewshot_core.splitting.partition import (
     TIE_TOLERANCE,
     Groups,
@@ -46,7 +46,7 @@ class Progress:
 
 def split(
     metric: str,
-    supernet: Supernet,
+    supernet: Supernet | None,
     batch: Batch | Sequence[Batch] | None,
     edges: Sequence[int] = (0, 1, 2),
     groups: int | Sequence[int] = 2,
@@ -61,11 +61,13 @@ def split(
     progress: Callable[[Progress], None] | None = None,
     cache: ScoreCache | None = None,
     warm_up: Callable[[Supernet], None] | None = None,
+    space: SearchSpace | str = NAS_BENCH_201,
 ) -> SplitTree:
     """Split the space into sub-spaces, level by level.
 
     Args:
         metric: The name of a metric, or ``random``: groups drawn at random, the baseline.
+        supernet: That of the full space; ``random`` needs none, and splits any ``space``.
         batch, variant, batch_norm, image_size, cache: See ``score_operations``.
         edges: The edge to split at each level; their number is the depth.
         groups: Into how many groups, at every level or for each level.
@@ -79,16 +81,21 @@ def split(
             of the sub-supernet that was split.
 
     Returns:
-        A tree whose leaves cover all 15,625 architectures once: eight with the default options.
+        A tree whose leaves cover all architectures once: eight with the default options.
 
     Raises:
-        SplittingError: If the options make no tree, or the supernet is not of the full space.
+        SplittingError: If the options make no tree, or the supernet is not of the full space, or
+            missing.
         UnknownNameError, MetricError: As ``score_operations``.
     """
-    METRICS.get(metric).check_variant(variant)
-    if supernet.sub_space != SubSpace.full():
+    info = METRICS.get(metric)
+    info.check_variant(variant)
+    found = get_space(space) if supernet is None else supernet.sub_space.space
+    if supernet is None and (warm_up is not None or not info.baseline):
+        raise SplittingError(f"expected a supernet of {found.label} for {metric}, got none")
+    if supernet is not None and supernet.sub_space != SubSpace.full(found):
         raise SplittingError("expected the supernet of the full space, got that of a sub-space")
-    options = TreeOptions.create(edges, groups, balanced, policy)
+    options = TreeOptions.create(edges, groups, balanced, policy, space=found)
     scoring = {"variant": variant, "batch_norm": batch_norm, "seed": seed}
     described = {
         **scoring,
@@ -99,7 +106,7 @@ def split(
         **(details or {}),
     }
     scoring |= {"image_size": image_size, "cache": cache}
-    tree = SplitTree(metric, (), described)
+    tree = SplitTree(metric, (), described, found)
     return _Growth(tree, supernet, batch, options, scoring, progress, warm_up).run()
 
 
@@ -108,7 +115,7 @@ class _Growth:
     """A tree while it grows; ``networks`` are the warmed-up sub-supernets of its open paths."""
 
     tree: SplitTree
-    supernet: Supernet
+    supernet: Supernet | None
     batch: Batch | Sequence[Batch] | None
     options: TreeOptions
     scoring: Mapping[str, Any]
@@ -131,23 +138,25 @@ class _Growth:
         parents, self.networks = self.networks, {}
         for path, sub_space in self.tree.open_paths():
             parent = parents.get(path[:-1], self.supernet)
-            self.networks[path] = copy.deepcopy(parent.restrict(sub_space))
-            warm_up(self.networks[path])
+            if parent is not None:
+                self.networks[path] = copy.deepcopy(parent.restrict(sub_space))
+                warm_up(self.networks[path])
 
     def _decide(self, path: Path, sub_space: SubSpace) -> SplitNode:
         """Score the edges that compete for a node and split the one with the smallest cut."""
         start = time.perf_counter()
         groups = self.options.groups[len(path)]
-        restricted = self.networks.get(path, self.supernet).restrict(sub_space)
+        network = self.networks.get(path, self.supernet)
+        restricted = None if network is None else network.restrict(sub_space)
         used = {node.edge for node in self.tree.nodes if node.path == path[: len(node.path)]}
         found: dict[int, tuple[OperationScores, Partition]] = {}
         for edge in self.options.edges_to_score(path, sub_space, used, self.scoring["seed"]):
-            scores = self._score(path, restricted, edge, groups)
+            scores = self._score(path, sub_space, restricted, edge, groups)
             found[edge] = scores, partition(scores.similarity, groups, self.options.balanced)
         edge = min(found, key=lambda edge: _rank(found[edge][1]))
         scores, chosen = found[edge]
         ties = [other for other in found if other == edge or _same_cut(found[other][1], chosen)]
-        reason = scores.reason or _why_arbitrary(chosen, ties)
+        reason = scores.reason or _why_arbitrary(chosen, ties, sub_space.space)
 
         def named(groups: Groups) -> Groups:
             return tuple(tuple(scores.operations[item] for item in group) for group in groups)
@@ -167,19 +176,21 @@ class _Growth:
             seconds=time.perf_counter() - start,
         )
 
-    def _score(self, path: Path, supernet: Supernet, edge: int, groups: int) -> OperationScores:
-        operations = supernet.sub_space.enabled[edge]
+    def _score(
+        self, path: Path, sub_space: SubSpace, supernet: Supernet | None, edge: int, groups: int
+    ) -> OperationScores:
+        operations = sub_space.enabled[edge]
         if len(operations) < groups:
             raise SplittingError(
-                f"edge {edge_label(edge)} has {len(operations)} operations left: expected at least "
-                f"{groups} to form that many groups"
+                f"{sub_space.space.decision_label(edge)} has {len(operations)} operations "
+                f"left: expected at least {groups} to form that many groups"
             )
         report = partial(self._report, path, edge)
-        if METRICS.get(self.tree.metric).baseline:
+        if supernet is None or METRICS.get(self.tree.metric).baseline:
             for operation in operations:
                 report(operation)
             seed, balanced = self.scoring["seed"], self.options.balanced
-            return random_groups(supernet.sub_space, edge, groups, balanced, seed)
+            return random_groups(sub_space, edge, groups, balanced, seed)
         return score_operations(
             self.tree.metric, supernet, edge, self.batch, on_operation=report, **self.scoring
         )
@@ -188,7 +199,7 @@ class _Growth:
         if self.progress is not None:
             counted = self.batch if METRICS.get(self.tree.metric).needs_images else None
             batches = len(counted) if isinstance(counted, Sequence) else 1
-            total = max(self.options.scorings() * batches, self.done + 1)
+            total = max(self.options.scorings(self.tree.space) * batches, self.done + 1)
             self.progress(Progress(path, edge, operation, self.done, total, self.tree))
         self.done += 1
 
@@ -224,11 +235,11 @@ def _same_cut(found: Partition, chosen: Partition) -> bool:
     return found.cut - chosen.cut <= TIE_TOLERANCE * abs(chosen.cut)
 
 
-def _why_arbitrary(chosen: Partition, edges: Sequence[int]) -> str | None:
+def _why_arbitrary(chosen: Partition, edges: Sequence[int], space: SearchSpace) -> str | None:
     """Describe the ties of a partition, or of the edges, or None."""
     if chosen.ties:
         return f"{len(chosen.ties) + 1} groupings have the same smallest cut"
     if len(edges) > 1:
-        names = ", ".join(edge_label(edge) for edge in sorted(edges))
-        return f"the edges {names} have the same smallest cut"
+        names = ", ".join(space.decisions[edge].name for edge in sorted(edges))
+        return f"the {space.noun}s {names} have the same smallest cut"
     return None

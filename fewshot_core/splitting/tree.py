@@ -7,11 +7,19 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 from typing import Any
 
 from fewshot_core.data_folder import json_number
-from fewshot_core.errors import SpaceError, SplittingError
-from fewshot_core.space import EDGES, OPERATIONS, SubSpace, check_partition, edge_label
+from fewshot_core.errors import SpaceError, SplittingError, UnknownNameError
+from fewshot_core.space import (
+    NAS_BENCH_201,
+    SearchSpace,
+    SubSpace,
+    check_partition,
+    get_space,
+    space_of,
+)
 from fewshot_core.splitting.partition import Groups
 
 EDGE_POLICIES: Mapping[str, str] = {
@@ -29,6 +37,7 @@ WARM_UP_IMAGES = 2048
 class TreeOptions:
     """How a tree grows; see ``split``. ``edges`` and ``groups`` have a number for each level.
 
+    Edges are numbers of decisions; ``check`` tells whether a space has them.
     Each sub-supernet is trained for ``warm_up_epochs`` before it is split further, from the weights
     that it has inherited, and sees ``warm_up_images`` in each of them.
     """
@@ -44,17 +53,6 @@ class TreeOptions:
         if self.policy not in EDGE_POLICIES:
             known = ", ".join(EDGE_POLICIES)
             raise SplittingError(f"unknown edge policy {self.policy!r}: expected one of {known}")
-        distinct = len(set(self.edges)) == len(self.edges)
-        if not self.edges or not distinct or set(self.edges) - set(range(len(EDGES))):
-            raise SplittingError(
-                f"expected one or more distinct edges from 0 to {len(EDGES) - 1}, "
-                f"got {list(self.edges)}"
-            )
-        if len(self.groups) != len(self.edges) or not all(2 <= n <= 5 for n in self.groups):
-            raise SplittingError(
-                f"expected 2 to 5 groups for each of {len(self.edges)} levels, "
-                f"got {list(self.groups)}"
-            )
         for name, least in (("warm_up_epochs", 0), ("warm_up_images", 2)):
             got = getattr(self, name)
             if got < least:
@@ -69,10 +67,31 @@ class TreeOptions:
         policy: str = "fixed",
         warm_up_epochs: int = 0,
         warm_up_images: int = WARM_UP_IMAGES,
+        space: SearchSpace = NAS_BENCH_201,
     ) -> TreeOptions:
-        """Make options; one number of groups stands for every level."""
+        """Make options for a space; one number of groups stands for every level."""
         levels = (groups,) * len(edges) if isinstance(groups, int) else tuple(groups)
-        return cls(tuple(edges), levels, balanced, policy, warm_up_epochs, warm_up_images)
+        options = cls(tuple(edges), levels, balanced, policy, warm_up_epochs, warm_up_images)
+        options.check(space)
+        return options
+
+    def check(self, space: SearchSpace) -> None:
+        """Raise SplittingError unless trees of a space can have this shape."""
+        distinct = len(set(self.edges)) == len(self.edges)
+        if not self.edges or not distinct or set(self.edges) - set(range(len(space.shape))):
+            raise SplittingError(
+                f"expected one or more distinct {space.noun}s from 0 to {len(space.shape) - 1}, "
+                f"got {list(self.edges)}"
+            )
+        fixed = self.policy == "fixed"
+        most = [space.shape[edge] if fixed else max(space.shape) for edge in self.edges]
+        pairs = zip(self.groups, most, strict=False)
+        if len(self.groups) != len(most) or not all(2 <= n <= limit for n, limit in pairs):
+            limits = str(most[0]) if len(set(most)) == 1 else " or ".join(map(str, most))
+            raise SplittingError(
+                f"expected 2 to {limits} groups for each of {len(most)} levels, "
+                f"got {list(self.groups)}"
+            )
 
     @property
     def warm_ups(self) -> int:
@@ -84,7 +103,7 @@ class TreeOptions:
     def edges_to_score(
         self, path: Path, sub_space: SubSpace, used: set[int], seed: int
     ) -> list[int]:
-        """Choose the edges that compete to be split at a node."""
+        """Choose the edges that compete to be split at a node; may raise SplittingError."""
         level = len(path)
         if self.policy == "fixed":
             return [self.edges[level]]
@@ -93,18 +112,26 @@ class TreeOptions:
             for edge, enabled in enumerate(sub_space.enabled)
             if edge not in used and len(enabled) >= self.groups[level]
         ]
+        if not free:
+            raise SplittingError(
+                f"expected a {sub_space.space.noun} left with at least {self.groups[level]} "
+                f"operations to split at level {level + 1}, got none"
+            )
         if self.policy == "random":
             digest = hashlib.sha256(f"edge/{seed}/{path}".encode()).digest()
             return [free[int.from_bytes(digest[:8], "big") % len(free)]]
         return free
 
-    def scorings(self) -> int:
-        """Count the operations that will be scored for the whole tree."""
-        every = self.policy == "gradient"
-        return sum(
-            math.prod(self.groups[:level]) * (len(EDGES) - level if every else 1) * len(OPERATIONS)
-            for level in range(len(self.groups))
-        )
+    def scorings(self, space: SearchSpace = NAS_BENCH_201) -> int:
+        """Count the operations that will be scored for the whole tree, at most."""
+        largest = sorted(space.shape, reverse=True)
+        total = 0
+        for level, edge in enumerate(self.edges):
+            scored = space.shape[edge] if self.policy == "fixed" else largest[0]
+            if self.policy == "gradient":
+                scored = sum(largest[: len(largest) - level])
+            total += math.prod(self.groups[:level]) * scored
+        return total
 
 
 FORMAT = "fewshot-split-tree/1"
@@ -157,6 +184,7 @@ class SplitTree:
     metric: str
     nodes: tuple[SplitNode, ...]
     details: Mapping[str, Any] = field(default_factory=dict)
+    space: SearchSpace = NAS_BENCH_201
 
     @property
     def leaves(self) -> list[SubSpace]:
@@ -174,7 +202,7 @@ class SplitTree:
 
     def open_paths(self) -> list[tuple[Path, SubSpace]]:
         """Return the path and the sub-space of every leaf, in tree order."""
-        open_at: dict[Path, SubSpace] = {(): SubSpace.full()}
+        open_at: dict[Path, SubSpace] = {(): SubSpace.full(self.space)}
         for node in self.nodes:
             del open_at[node.path]
             open_at |= {(*node.path, number): child for number, child in enumerate(node.children)}
@@ -185,9 +213,10 @@ class SplitTree:
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the tree as plain lists, numbers and texts."""
+        """Return the tree as plain lists, numbers and texts; the default space is not named."""
         return {
             "format": FORMAT,
+            **({} if self.space == NAS_BENCH_201 else {"space": self.space.name}),
             "metric": self.metric,
             "details": dict(self.details),
             "nodes": [_node_to_dict(node) for node in self.nodes],
@@ -195,8 +224,8 @@ class SplitTree:
         }
 
     @classmethod
-    def from_json(cls, text: str) -> SplitTree:
-        """Read a tree written by ``to_json``.
+    def from_json(cls, text: str, data_dir: FilePath | None = None) -> SplitTree:
+        """Read a tree written by ``to_json``; a declared space is looked up in the data folder.
 
         Raises SplittingError if the text is not a tree, or contradicts itself.
         """
@@ -204,18 +233,21 @@ class SplitTree:
             document = json.loads(text, parse_constant=_refuse_constant)
         except ValueError as error:
             raise SplittingError(f"expected a splitting tree as JSON: {error}") from error
-        return cls.from_dict(document)
+        return cls.from_dict(document, data_dir)
 
     @classmethod
-    def from_dict(cls, document: Any) -> SplitTree:
+    def from_dict(cls, document: Any, data_dir: FilePath | None = None) -> SplitTree:
         """Read a tree written by ``to_dict``; raises as ``from_json``."""
         found = document.get("format") if isinstance(document, dict) else type(document).__name__
         if found != FORMAT:
             raise SplittingError(f"expected a tree of format {FORMAT!r}, got {found!r}")
         try:
-            nodes = tuple(_node_from_dict(node) for node in document["nodes"])
-            tree = cls(str(document["metric"]), nodes, dict(document["details"]))
-            leaves = [SubSpace.from_rows(rows) for rows in document["leaves"]]
+            space = get_space(str(document.get("space", NAS_BENCH_201.name)), data_dir)
+            nodes = tuple(_node_from_dict(node, space) for node in document["nodes"])
+            tree = cls(str(document["metric"]), nodes, dict(document["details"]), space)
+            leaves = [SubSpace.from_rows(rows, space) for rows in document["leaves"]]
+        except UnknownNameError as error:
+            raise SplittingError(f"the tree cannot be read: {error}") from error
         except (LookupError, TypeError, ValueError, OverflowError, SpaceError) as error:
             raise SplittingError(f"the tree's JSON is damaged: {error!r}") from error
         _check_consistent(tree, leaves)
@@ -224,9 +256,9 @@ class SplitTree:
 
 def _check_consistent(tree: SplitTree, leaves: Sequence[SubSpace]) -> None:
     """Check that nodes follow from each other and that the stored leaves follow from them."""
-    reached: dict[Path, SubSpace] = {(): SubSpace.full()}
+    reached: dict[Path, SubSpace] = {(): SubSpace.full(tree.space)}
     for node in tree.nodes:
-        name = f"the node {list(node.path)} on edge {edge_label(node.edge)}"
+        name = f"the node {list(node.path)} on {tree.space.decision_label(node.edge)}"
         if reached.pop(node.path, None) != node.sub_space:
             raise SplittingError(
                 f"the tree contradicts itself: {name} does not follow from the nodes before it"
@@ -263,10 +295,10 @@ def _plain(value: Any) -> Any:
     return json_number(value) if isinstance(value, float) else value
 
 
-def _node_from_dict(item: Mapping[str, Any]) -> SplitNode:
+def _node_from_dict(item: Mapping[str, Any], space: SearchSpace) -> SplitNode:
     edge, seconds, reason = int(item["edge"]), float(item["seconds"]), item["reason"]
-    if edge not in range(len(EDGES)):
-        raise ValueError(f"expected an edge from 0 to {len(EDGES) - 1}, got {edge}")
+    if edge not in range(len(space.shape)):
+        raise ValueError(f"expected a number of {space.noun} below {len(space.shape)}, got {edge}")
     if not 0 <= seconds < math.inf:
         raise ValueError(f"expected a time in seconds, got {seconds}")
     if not isinstance(reason, str | None):
@@ -274,7 +306,7 @@ def _node_from_dict(item: Mapping[str, Any]) -> SplitNode:
     return SplitNode(
         path=tuple(int(number) for number in item["path"]),
         edge=edge,
-        sub_space=SubSpace.from_rows(item["rows"]),
+        sub_space=SubSpace.from_rows(item["rows"], space),
         operations=tuple(int(operation) for operation in item["operations"]),
         values=tuple(None if value is None else float(value) for value in item["values"]),
         similarity=tuple(tuple(float(value) for value in row) for row in item["similarity"]),
@@ -313,6 +345,11 @@ class NamedSplit:
             check_partition(self.leaves)
         except SpaceError as error:
             raise SplittingError(f"{self.title}: {error}") from error
+
+    @property
+    def space(self) -> SearchSpace:
+        """The space of the sub-spaces."""
+        return space_of(self.leaves)
 
     @property
     def title(self) -> str:
