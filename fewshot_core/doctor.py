@@ -66,7 +66,7 @@ def _free_bytes(data_dir: Path, problems: list[str]) -> int | None:
 
 def _tables(data_dir: Path, problems: list[str]) -> list[dict[str, Any]]:
     try:
-        tables = list_tables(data_dir)
+        tables = list_tables(data_dir, space=None)
         damaged = damaged_tables(data_dir)
     except (FewshotError, OSError) as error:
         problems.append(f"the accuracy tables cannot be read: {error}")

@@ -378,7 +378,7 @@ class Store:
     def _sync_tables(self, problems: dict[str, str]) -> bool:
         """Insert accuracy tables that are new or replaced, delete others."""
         known = set(self._fetch("SELECT name, fingerprint, created FROM tables"))
-        infos = list_tables(self.data_dir)
+        infos = list_tables(self.data_dir, space=None)
         tables = {(info.name, info.fingerprint, info.created): info for info in infos}
         gone, new = known - tables.keys(), tables.keys() - known
         for name, *_ in gone:

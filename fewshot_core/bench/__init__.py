@@ -1,4 +1,4 @@
-"""Accuracy tables of NAS-Bench-201: a packaged one, and importers for others.
+"""Accuracy tables of search spaces: a packaged one of NAS-Bench-201, and importers for others.
 
 A table gives architectures their *benchmark accuracy*, validation or test, in percent. It is not
 the accuracy that a supernet's search measures.
@@ -17,7 +17,6 @@ from fewshot_core.bench.csv_importer import find_architecture
 from fewshot_core.bench.importing import IMPORTERS, Importer, import_table, preview_table
 from fewshot_core.bench.table import (
     FORMS,
-    KINDS,
     PACKAGED_TABLE,
     SCALES,
     ColumnMapping,
@@ -25,6 +24,7 @@ from fewshot_core.bench.table import (
     TablePreview,
     TableSet,
 )
+from fewshot_core.space import KINDS
 
 __all__ = [
     "FORMS",

@@ -7,23 +7,26 @@ from pathlib import Path
 
 import pandas as pd
 
-from fewshot_core.bench.importing import IMPORTERS, preview_table
+from fewshot_core.bench.importing import IMPORTERS, READ_IN_PLACE, preview_table
 from fewshot_core.bench.packaged import open_packaged
 from fewshot_core.bench.storage import Table, folder_names, is_table_name, open_table, tables_folder
-from fewshot_core.bench.table import PACKAGED_TABLE, PARTS, TableInfo, check_kind, fingerprint_input
+from fewshot_core.bench.table import PACKAGED_TABLE, TableInfo, check_kind, fingerprint_input
 from fewshot_core.data_folder import locked, remove_folder
-from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError, UnknownNameError
+from fewshot_core.space import NAS_BENCH_201, SearchSpace, get_space
 
 HOW_TO_IMPORT = "import one with `fewshot import-table FILE`, or in the app on the page 'Data'"
 
 
-def list_tables(data_dir: Path | str | None = None) -> list[TableInfo]:
-    """The available tables: the packaged one, then the most recently imported first.
+def list_tables(
+    data_dir: Path | str | None = None, space: SearchSpace | str | None = NAS_BENCH_201
+) -> list[TableInfo]:
+    """The available tables of a space, or of all: the packaged one, then the latest import first.
 
     The packaged table is stored when it is first needed.
     """
-    return [table.info for table in _scan(data_dir)[0]]
+    name = space.name if isinstance(space, SearchSpace) else space
+    return [table.info for table in _scan(data_dir)[0] if name in (None, table.info.space)]
 
 
 def damaged_tables(data_dir: Path | str | None = None) -> list[tuple[str, str]]:
@@ -32,10 +35,14 @@ def damaged_tables(data_dir: Path | str | None = None) -> list[tuple[str, str]]:
 
 
 def resolve_table(
-    dataset: str, kind: str, source: Path | str | None = None, data_dir: Path | str | None = None
+    dataset: str,
+    kind: str,
+    source: Path | str | None = None,
+    data_dir: Path | str | None = None,
+    space: SearchSpace | str = NAS_BENCH_201,
 ) -> TableInfo:
     """The table that ``load_accuracy`` would load from; the arguments and errors are the same."""
-    return _find_table(dataset, kind, source, data_dir).info
+    return _find_table(dataset, kind, source, data_dir, space).info
 
 
 def remove_table(name: str, data_dir: Path | str | None = None) -> None:
@@ -56,8 +63,9 @@ def load_accuracy(
     kind: str = "validation",
     source: Path | str | None = None,
     data_dir: Path | str | None = None,
+    space: SearchSpace | str = NAS_BENCH_201,
 ) -> pd.DataFrame:
-    """Load the benchmark accuracy of every architecture that a table has.
+    """Load the benchmark accuracy of every architecture that a table of a space has.
 
     ``kind`` is ``"validation"`` or ``"test"``; ``source`` the name of a table or the path of a CSV
     file, which is not stored. Without it, it is the packaged table where that has the accuracies,
@@ -66,14 +74,15 @@ def load_accuracy(
     Returns:
         Columns architecture (index), accuracy_mean and accuracy_std (percent; the sample deviation
         over seeds, NaN for one seed or an unknown number) and seeds (their number, NA where
-        unknown), sorted by architecture. All 15,625 rows unless a table was named that has fewer.
+        unknown), sorted by architecture. All architectures, unless a table was named that has
+        fewer. A score in another unit is in the same columns, larger being better.
 
     Raises:
         UnknownNameError: If there is no such data set, kind or table.
         TableError: If no table has these accuracies, the named one does not, or it is damaged; the
             message says how to import one.
     """
-    return _load("accuracy", _find_table(dataset, kind, source, data_dir), dataset, kind)
+    return _load("accuracy", _find_table(dataset, kind, source, data_dir, space), dataset, kind)
 
 
 def load_seeds(
@@ -81,6 +90,7 @@ def load_seeds(
     kind: str = "validation",
     source: Path | str | None = None,
     data_dir: Path | str | None = None,
+    space: SearchSpace | str = NAS_BENCH_201,
 ) -> pd.DataFrame:
     """Load the accuracy of every single training; arguments as for ``load_accuracy``.
 
@@ -92,26 +102,31 @@ def load_seeds(
         UnknownNameError: As ``load_accuracy``.
         TableError: As ``load_accuracy``, or if the table has only means.
     """
-    table = _find_table(dataset, kind, source, data_dir)
+    table = _find_table(dataset, kind, source, data_dir, space)
     return _load("seeds", table, dataset, kind, "accuracies by seed")
 
 
 def load_costs(
-    dataset: str, source: Path | str | None = None, data_dir: Path | str | None = None
+    dataset: str,
+    source: Path | str | None = None,
+    data_dir: Path | str | None = None,
+    space: SearchSpace | str = NAS_BENCH_201,
 ) -> pd.DataFrame:
     """Load the costs of every architecture, by default from the packaged table.
 
     Returns:
         Columns architecture (index), parameters (their number), latency (seconds for a batch) and
         train_time (seconds for the whole training; on CIFAR-10 with half of the training images),
-        means over seeds, sorted by architecture.
+        means over seeds, and flops where the table has them, sorted by architecture. Another space
+        than NAS-Bench-201 needs a source.
 
     Raises:
         UnknownNameError: If there is no such data set or table.
-        TableError: If the table has no costs, or is damaged.
+        TableError: If the table has no costs, is damaged, or of another space.
     """
-    DATASETS.get(dataset)
-    table = _open_source(source or PACKAGED_TABLE, data_dir)
+    of_space = get_space(space, data_dir)
+    of_space.dataset(dataset)
+    table = _open_source(source or PACKAGED_TABLE, data_dir, of_space)
     return _load("costs", table, dataset, None, f"costs on {dataset}")
 
 
@@ -124,7 +139,7 @@ def _load(
             f"the table {table.info.name!r} has no {what}; choose another, like "
             f"{PACKAGED_TABLE!r}, or import one that has them"
         )
-    columns = [name for name in PARTS[part] if name not in ("dataset", "kind")]
+    columns = [name for name in rows.columns if name not in ("dataset", "kind", "place")]
     keys = [name for name in ("architecture", "seed") if name in columns]
     return rows[columns].sort_values(keys, ignore_index=True)
 
@@ -146,19 +161,26 @@ def _scan(data_dir: Path | str | None) -> tuple[list[Table], list[tuple[str, str
 
 
 def _find_table(
-    dataset: str, kind: str, source: Path | str | None, data_dir: Path | str | None
+    dataset: str,
+    kind: str,
+    source: Path | str | None,
+    data_dir: Path | str | None,
+    space: SearchSpace | str,
 ) -> Table:
-    DATASETS.get(dataset)
+    of_space = get_space(space, data_dir)
+    of_space.dataset(dataset)
     check_kind(kind)
     if source is None:
         for table in _scan(data_dir)[0]:
             found = table.info.find(dataset, kind)
-            if found is not None and found.complete:
+            if table.info.space == of_space.name and found is not None and found.complete:
                 return table
+        place = "" if of_space == NAS_BENCH_201 else f" of {of_space.label}"
         raise TableError(
-            f"no table has the {kind} accuracies of all architectures on {dataset}; {HOW_TO_IMPORT}"
+            f"no table has the {kind} accuracies of all architectures{place} on {dataset}; "
+            f"{HOW_TO_IMPORT}"
         )
-    table = _open_source(source, data_dir)
+    table = _open_source(source, data_dir, of_space)
     if table.info.find(dataset, kind) is None:
         sets = ", ".join(f"{item.dataset} {item.kind}" for item in table.info.sets)
         raise TableError(
@@ -168,8 +190,18 @@ def _find_table(
     return table
 
 
-def _open_source(source: Path | str, data_dir: Path | str | None) -> Table:
-    """The table of that name, or the content of the CSV file at that path."""
+def _open_source(source: Path | str, data_dir: Path | str | None, space: SearchSpace) -> Table:
+    """The table of that name, or the content of the file at that path; checks its space."""
+    table = _open(source, data_dir, space)
+    if table.info.space != space.name:
+        raise TableError(
+            f"expected a table of {space.name}, but {table.info.name!r} is one of "
+            f"{table.info.space}"
+        )
+    return table
+
+
+def _open(source: Path | str, data_dir: Path | str | None, space: SearchSpace) -> Table:
     root = tables_folder(data_dir)
     name = str(source)
     if name == PACKAGED_TABLE:
@@ -177,12 +209,19 @@ def _open_source(source: Path | str, data_dir: Path | str | None) -> Table:
     if is_table_name(name) and (root / name).is_dir():
         return open_table(root / name)
     path = Path(source).expanduser()
-    if IMPORTERS.get("csv").recognises(path):
-        content = preview_table(path, importer="csv").accepted()
-        fingerprint = fingerprint_input(path)
-        info = TableInfo(path.name, path.name, content.source, fingerprint, "", content.sets)
+    if any(IMPORTERS.get(name).recognises(path) for name in READ_IN_PLACE):
+        content = preview_table(path, space=space).accepted()
+        info = TableInfo(
+            path.name,
+            path.name,
+            content.source,
+            fingerprint_input(path),
+            "",
+            content.sets,
+            space=content.space.name,
+        )
         return Table(info, content)
-    names = ", ".join(info.name for info in list_tables(data_dir))
+    names = ", ".join(info.name for info in list_tables(data_dir, space)) or "none"
     raise UnknownNameError(
         f"unknown accuracy table {name!r}: expected one of {names}, or the path of a CSV file; "
         f"to have another, {HOW_TO_IMPORT}"

@@ -2,6 +2,8 @@
 
 import math
 import re
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -10,18 +12,20 @@ import pandas as pd
 
 from fewshot_core.bench.table import (
     FORMS,
+    PARTS,
     PREVIEW_ROWS,
     SCALES,
     ColumnMapping,
     TableContent,
     TablePreview,
-    architecture_codes,
     check_complete,
+    describe_form,
     describe_place,
     make_content,
 )
 from fewshot_core.csv_text import CsvText, read_csv_text
 from fewshot_core.errors import TableError
+from fewshot_core.space import KINDS, NAS_BENCH_201, SearchSpace, get_space
 
 LARGEST = 400_000_000
 """The largest CSV file, decompressed, in bytes: as much as the app accepts as an upload."""
@@ -37,6 +41,20 @@ _EXPORT = ColumnMapping(
 _KNOWN = {frozenset((*_EXPORT.names, "UniqueString")): (_EXPORT, 200)}
 """Headers whose meaning is known, with the number of epochs they state."""
 
+_HEADERS = {
+    "nas-bench-macro": {"arch", "test_acc_0", "test_acc_1", "test_acc_2"},
+    "trans-nas-bench-101-micro": {"arch", "autoencoder_val", "class_scene_val", "jigsaw_val"},
+}
+"""Columns that tell that a file is of another space."""
+
+_COSTS = {
+    "params": "parameters",
+    "parameters": "parameters",
+    "flops": "flops",
+    "latency": "latency",
+}
+_SUFFIXES = {"validation": "val(?:id(?:ation)?)?", "test": "test"}
+
 _MOSTLY = 0.5
 _DATASETS = {
     "cifar100": re.compile(r"cifar[-_ ]?100(?!\d)"),
@@ -45,6 +63,34 @@ _DATASETS = {
 }
 _KINDS = {"validation": re.compile(r"val"), "test": re.compile(r"test")}
 _OTHER = re.compile(r"loss|time|latency|std|param|flop|train|rank")
+
+
+def named_columns(header: Sequence[str], space: SearchSpace) -> ColumnMapping | None:
+    """Understand the columns of a table of a space by their names; None without any scores.
+
+    ``arch`` or ``architecture`` has the architecture in digits. ``DATASET_KIND`` are scores, like
+    ``cifar10_test`` or ``jigsaw_val``, and ``DATASET_KIND_0``, ... those of several trainings; the
+    data set may be left out where there is only one. ``params``, ``flops`` and ``latency`` are
+    costs. Other columns are ignored.
+    """
+    columns = []
+    for column, task, kind in product(header, space.datasets, KINDS):
+        prefix = f"(?:{re.escape(task.name.lower())}_)" + "?" * (len(space.datasets) == 1)
+        pattern = rf"{prefix}{_SUFFIXES[kind]}(?:_acc(?:uracy)?)?(?:_\d+)?"
+        if re.fullmatch(pattern, column.lower()):
+            columns.append((column, task.name, kind))
+    architecture = [name for name in header if name.lower() in ("arch", "architecture")]
+    if not architecture or not columns:
+        return None
+    costs = [(name, _COSTS[name.lower()]) for name in header if name.lower() in _COSTS]
+    return ColumnMapping(
+        architecture[0],
+        tuple(columns),
+        "digits",
+        space=space,
+        seeds=len({(dataset, kind) for _, dataset, kind in columns}) < len(columns),
+        costs=tuple(costs),
+    )
 
 
 def propose_mapping(rows: pd.DataFrame) -> ColumnMapping | None:
@@ -66,9 +112,9 @@ def propose_mapping(rows: pd.DataFrame) -> ColumnMapping | None:
 def find_architecture(rows: pd.DataFrame) -> tuple[str, str] | None:
     """The first column that mostly holds distinct architectures, and their form."""
     for form in FORMS:
-        codes = architecture_codes(form)
         for column in rows.columns:
-            known = rows[column][rows[column].isin(codes)]
+            cells = rows[column].astype(str)
+            known = cells[NAS_BENCH_201.parse_many(cells.tolist(), form) >= 0]
             if known.nunique() > _MOSTLY * len(rows):
                 return column, form
     return None
@@ -93,15 +139,24 @@ def _read_name(name: str) -> tuple[str, str] | None:
     return datasets[0], kinds[0]
 
 
-def read_csv(path: Path, mapping: ColumnMapping | None = None) -> TablePreview:
+def read_csv(
+    path: Path, mapping: ColumnMapping | None = None, space: SearchSpace | None = None
+) -> TablePreview:
     """Read a CSV file, plain or compressed with gzip.
 
     Without a mapping and a known header the mapping is a proposal, and ``problem`` says how to
-    confirm it. Raises TableError if the file is not a table at all; the message names the line.
+    confirm it. For another space than NAS-Bench-201, columns are understood by ``named_columns``.
+    Raises TableError if the file is not a table at all; the message names the line.
     """
     text = read_csv_text(path, LARGEST, TableError)
-    _check_header(text)
+    found = mapping.space if mapping else space or NAS_BENCH_201
+    if found == NAS_BENCH_201 and mapping is None:
+        published = (name for name, names in _HEADERS.items() if names <= set(text.header))
+        found = get_space(next(published, found))
+    _check_header(text, found)
     rows = pd.DataFrame(text.rows, columns=text.header, dtype=object)
+    if found != NAS_BENCH_201:
+        return _read_named(text, rows, mapping or named_columns(text.header, found), found)
     known, epochs = _KNOWN.get(frozenset(text.header), (None, None))
     chosen = mapping or known
     taken = chosen or propose_mapping(rows)
@@ -115,12 +170,29 @@ def read_csv(path: Path, mapping: ColumnMapping | None = None) -> TablePreview:
     return TablePreview(content, rows.head(PREVIEW_ROWS), tuple(text.header), taken, problem)
 
 
-def _check_header(text: CsvText) -> None:
-    strings = architecture_codes("string")
-    if (
-        any(cell in strings for cell in text.header)
-        or not np.isnan([_number(cell) for cell in text.header]).any()
-    ):
+def _read_named(
+    text: CsvText, rows: pd.DataFrame, mapping: ColumnMapping | None, space: SearchSpace
+) -> TablePreview:
+    """Read a table of another space than NAS-Bench-201."""
+    shown = rows.head(PREVIEW_ROWS)
+    if mapping is None:
+        names = ", ".join(f"{task.name}_{task.kinds[0]}" for task in space.datasets)
+        return TablePreview(
+            None,
+            shown,
+            problem=f"{text.name}: expected a column arch with {describe_form('digits', space)}, "
+            f"and some of the columns {names}, got {', '.join(text.header)}",
+        )
+    try:
+        return TablePreview(_read_content(text, rows, mapping, None), shown)
+    except TableError as error:
+        return TablePreview(None, shown, problem=str(error))
+
+
+def _check_header(text: CsvText, space: SearchSpace) -> None:
+    if (space.parse_many(text.header) >= 0).any() or not np.isnan(
+        [_number(cell) for cell in text.header]
+    ).any():
         raise TableError(
             f"{text.name}, line 1: expected a header, got the values {', '.join(text.header)}; "
             "add a first line that names the columns"
@@ -151,50 +223,80 @@ def _read_content(
         )
     architectures = _read_architectures(text, rows[mapping.architecture], mapping)
     places = [text.place(row) for row in range(len(rows))]
-    parts = [
-        pd.DataFrame(
-            {
-                "dataset": dataset,
-                "kind": kind,
-                "architecture": architectures,
-                "accuracy": _read_accuracies(text, rows[column], mapping.scale, architectures),
-                "place": places,
-            }
-        )
-        for column, dataset, kind in mapping.columns
-    ]
+    parts = []
+    targets: list[tuple[str, str]] = []
+    for column, dataset, kind in mapping.columns:
+        part = pd.DataFrame({"dataset": dataset, "kind": kind, "architecture": architectures})
+        part["accuracy"] = _read_accuracies(text, rows[column], mapping, dataset, architectures)
+        part["place"] = places
+        if mapping.seeds:
+            part["seed"] = targets.count((dataset, kind))
+        targets.append((dataset, kind))
+        parts.append(part)
     accuracies = pd.concat(parts, ignore_index=True)
-    content = make_content(accuracies, text.name, epochs)
-    check_complete(accuracies, text.name)
+    costs = _read_costs(text, rows, mapping, architectures) if mapping.costs else None
+    content = make_content(accuracies, text.name, epochs, costs, mapping.space)
+    check_complete(accuracies, text.name, mapping.space)
     return content
+
+
+def _read_costs(
+    text: CsvText,
+    rows: pd.DataFrame,
+    mapping: ColumnMapping,
+    architectures: npt.NDArray[np.int64],
+) -> pd.DataFrame:
+    """Costs of each data set, as in ``PARTS``."""
+    values = pd.DataFrame({"architecture": architectures})
+    for column, name in mapping.costs:
+        values[name] = [_number(cell) for cell in rows[column]]
+        wrong = np.flatnonzero(~(values[name] >= 0))
+        if wrong.size:
+            row = int(wrong[0])
+            place = describe_place(text.place(row), architectures[row], mapping.space)
+            raise TableError(
+                f"{place}: expected a number of at least 0 in the column {column!r}, "
+                f"got {rows[column].iloc[row]!r}; correct the line and import again"
+            )
+    datasets = dict.fromkeys(dataset for _, dataset, _ in mapping.columns)
+    frame = pd.concat([values.assign(dataset=name) for name in datasets], ignore_index=True)
+    return frame.reindex(columns=list(dict.fromkeys([*PARTS["costs"], *frame.columns])))
 
 
 def _read_architectures(
     text: CsvText, cells: "pd.Series[str]", mapping: ColumnMapping
 ) -> npt.NDArray[np.int64]:
-    indices = cells.map(architecture_codes(mapping.form))
-    unknown = indices.isna().to_numpy()
+    indices = mapping.space.parse_many(cells.tolist(), mapping.form)
+    unknown = indices < 0
     if unknown.any():
         row = int(unknown.argmax())
         raise TableError(
-            f"{text.place(row)} ({cells.iloc[row]}): expected {FORMS[mapping.form]} in the column "
+            f"{text.place(row)} ({cells.iloc[row]}): expected "
+            f"{describe_form(mapping.form, mapping.space)} in the column "
             f"{mapping.architecture!r}, got {cells.iloc[row]!r}; correct the line and import again"
         )
-    return np.asarray(indices, dtype=np.int64)
+    return indices
 
 
 def _read_accuracies(
-    text: CsvText, cells: "pd.Series[str]", scale: str, architectures: npt.NDArray[np.int64]
+    text: CsvText,
+    cells: "pd.Series[str]",
+    mapping: ColumnMapping,
+    dataset: str,
+    architectures: npt.NDArray[np.int64],
 ) -> list[float]:
-    """Accuracies in percent."""
+    """Accuracies in percent, or scores in another unit as they are."""
     values = [_number(cell) for cell in cells]
+    if not mapping.space.dataset(dataset).percent:
+        return values
+    scale = mapping.scale
     limit = 100 / SCALES[scale]
     for row, value in enumerate(values):
         if not 0 <= value <= limit:
+            place = describe_place(text.place(row), architectures[row], mapping.space)
             raise TableError(
-                f"{describe_place(text.place(row), architectures[row])}: expected an accuracy "
-                f"from 0 to {limit:g} in the column {cells.name!r}, got {cells.iloc[row]!r}; "
-                "correct the line and import again"
+                f"{place}: expected an accuracy from 0 to {limit:g} in the column {cells.name!r}, "
+                f"got {cells.iloc[row]!r}; correct the line and import again"
             )
     if scale == "percent" and max(values) <= 1:
         raise TableError(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fewshot_core.bench.archive_importers import read_nasbench201_file, read_nats_folder
 from fewshot_core.bench.csv_importer import read_csv
+from fewshot_core.bench.json_importer import read_json
 from fewshot_core.bench.storage import is_table_name, tables_folder, write_table
 from fewshot_core.bench.table import (
     PACKAGED_TABLE,
@@ -23,21 +24,23 @@ from fewshot_core.bench.table import (
 from fewshot_core.data_folder import locked, safe_name
 from fewshot_core.errors import TableError
 from fewshot_core.registry import Registry
+from fewshot_core.space import SearchSpace
 
-_ENDINGS = re.compile(r"(\.csv|\.csv\.gz|\.pth)$", re.IGNORECASE)
+_ENDINGS = re.compile(r"(\.csv|\.csv\.gz|\.pth|\.json)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Importer:
     """One kind of input: ``read`` reads a path, and ``recognises`` says if it looks like one.
 
-    Where it ``takes_mapping`` the user may state what its columns are.
+    It is given the mapping and the search space that the user states, if any. Where it
+    ``takes_mapping`` the user may state what its columns are.
     """
 
     name: str
     label: str
     description: str
-    read: Callable[[Path, ColumnMapping | None], TablePreview]
+    read: Callable[[Path, ColumnMapping | None, SearchSpace | None], TablePreview]
     recognises: Callable[[Path], bool]
     takes_mapping: bool = False
 
@@ -47,7 +50,7 @@ IMPORTERS = Registry(
     Importer(
         name="csv",
         label="CSV file",
-        description="a .csv or .csv.gz file with one row for each of the 15,625 architectures",
+        description="a .csv or .csv.gz file with one row for each architecture of a space",
         read=read_csv,
         recognises=lambda path: path.is_file() and path.name.lower().endswith((".csv", ".csv.gz")),
         takes_mapping=True,
@@ -56,29 +59,44 @@ IMPORTERS = Registry(
         name="nats-folder",
         label="NATS-Bench folder",
         description="a folder of NATS-Bench's topology archive, with files like 000011.pickle.pbz2",
-        read=lambda path, mapping: read_nats_folder(path),
+        read=lambda path, mapping, space: read_nats_folder(path),
         recognises=lambda path: path.is_dir() and any(path.glob("*.pickle.pbz2")),
     ),
     Importer(
         name="nasbench201-pth",
         label="NAS-Bench-201 file",
         description="a .pth file of NAS-Bench-201, like NAS-Bench-201-v1_1-096897.pth",
-        read=lambda path, mapping: read_nasbench201_file(path),
+        read=lambda path, mapping, space: read_nasbench201_file(path),
         recognises=lambda path: path.is_file() and path.suffix == ".pth",
+    ),
+    Importer(
+        name="json",
+        label="JSON file",
+        description="the JSON file of NAS-Bench-Macro, or NASLib's of TransNAS-Bench-101 micro",
+        read=lambda path, mapping, space: read_json(path),
+        recognises=lambda path: path.is_file() and path.suffix.lower() == ".json",
     ),
 )
 
+READ_IN_PLACE = ("csv", "json")
+"""Importers whose files may be used as tables without being stored."""
+
 
 def preview_table(
-    path: Path | str, mapping: ColumnMapping | None = None, importer: str | None = None
+    path: Path | str,
+    mapping: ColumnMapping | None = None,
+    importer: str | None = None,
+    space: SearchSpace | None = None,
 ) -> TablePreview:
     """Read an input without storing it, by default with the first importer that recognises it.
 
-    A CSV file with a known header needs no mapping; for another one a mapping is proposed.
+    A CSV file with a known header needs no mapping; for another one a mapping is proposed. The
+    space is by default that of the mapping or the known header, else NAS-Bench-201.
 
     Raises:
         UnknownNameError: If there is no importer of that name.
-        TableError: If the input does not exist, is damaged or no table at all, or takes no mapping.
+        TableError: If the input does not exist, is damaged or no table at all, takes no mapping, or
+            is of another space.
     """
     path = Path(path).expanduser()
     chosen = _choose_importer(path, importer)
@@ -88,9 +106,12 @@ def preview_table(
             "leave the mapping of columns out"
         )
     try:
-        preview = chosen.read(path, mapping)
+        preview = chosen.read(path, mapping, space)
     except OSError as error:
         raise TableError(f"cannot read {path.name} as {chosen.description}: {error}") from error
+    found = preview.content.space if preview.content else None
+    if space is not None and found not in (None, space):
+        raise TableError(f"{path.name}: expected a table of {space.name}, got one of {found.name}")
     return dataclasses.replace(preview, importer=chosen.name, name=_suggest_name(path))
 
 
@@ -114,11 +135,12 @@ def import_table(
     importer: str | None = None,
     replace: bool = False,
     data_dir: Path | str | None = None,
+    space: SearchSpace | None = None,
 ) -> TableInfo:
     """Read an input and store it as a table. If it is refused, nothing stored changes.
 
     The name to load it by is by default made from the file's, and its label in the app from the
-    name; mapping and importer are as in ``preview_table``.
+    name; mapping, importer and space are as in ``preview_table``.
 
     Raises:
         UnknownNameError: If there is no such importer.
@@ -129,7 +151,7 @@ def import_table(
     root = tables_folder(data_dir)
     chosen = _suggest_name(path) if name is None else name
     _check_name(root, chosen, replace)
-    content = preview_table(path, mapping, importer).accepted()
+    content = preview_table(path, mapping, importer, space).accepted()
     fingerprint = fingerprint_input(path)
     with locked(root):
         _check_name(root, chosen, replace)  # it may have been taken meanwhile

@@ -7,7 +7,7 @@ It holds ``manifest.json``, ``accuracy.parquet`` and, where they are known, ``se
 import json
 import re
 from collections.abc import Container
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -83,12 +83,22 @@ def write_table(
 ) -> TableInfo:
     """Store a table, replacing one of that name. The caller holds the lock."""
     created = datetime.now(UTC).isoformat()
-    info = TableInfo(name, label, content.source, fingerprint, created, content.sets)
+    info = TableInfo(
+        name,
+        label,
+        content.source,
+        fingerprint,
+        created,
+        content.sets,
+        space=content.space.name,
+    )
     with atomic_folder(root / name) as folder:
         for part, frame in content.parts().items():
             if frame is not None:
-                frame[PARTS[part]].to_parquet(folder / f"{part}.parquet", index=False)
-        write_json(folder / _MANIFEST, asdict(info))
+                others = ["flops"] if part == "costs" and "flops" in frame else []
+                columns = frame[[*PARTS[part], *others]]
+                columns.to_parquet(folder / f"{part}.parquet", index=False)
+        write_json(folder / _MANIFEST, info.to_dict())
     return info
 
 
@@ -99,7 +109,8 @@ def open_table(folder: Path, required: Container[str] = ("accuracy",)) -> Table:
     """
     name = folder.name
     try:
-        info = TableInfo.from_dict(json.loads((folder / _MANIFEST).read_text(encoding="utf-8")))
+        document = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        info = TableInfo.from_dict(document, folder.parents[1])
     except (OSError, ValueError) as error:
         raise _damaged(name, f"{_MANIFEST} cannot be read ({error})") from error
     except TableError as error:

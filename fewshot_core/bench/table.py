@@ -2,9 +2,8 @@
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,14 @@ import numpy as np
 import pandas as pd
 
 from fewshot_core.data_folder import canonical_json, file_fingerprint, text_fingerprint
-from fewshot_core.datasets import DATASETS
 from fewshot_core.documents import read_dataclass
-from fewshot_core.errors import TableError, UnknownNameError
-from fewshot_core.space import ARCHITECTURE_COUNT, EDGES, OPERATIONS, Architecture
+from fewshot_core.errors import FewshotError, TableError, UnknownNameError
+from fewshot_core.space import KINDS, NAS_BENCH_201, SearchSpace, get_space
 
 PREVIEW_ROWS = 5
 
 FORMAT = 1
 """Version of the files a table is stored in."""
-
-KINDS = ("validation", "test")
-"""The kinds of accuracy a table may hold; they are on different scales and never mixed."""
 
 PACKAGED_TABLE = "nasbench201-validation"
 """Name of the table that comes with the installation."""
@@ -34,31 +29,43 @@ SCALES = {"percent": 1.0, "fraction": 100.0}
 FORMS = {
     "string": "an architecture string like |none~0|+|none~0|none~1|+|none~0|none~1|none~2|",
     "digits": "six digits from 0 to 4, the operation numbers in the order of the string",
-    "index": f"an index from 0 to {ARCHITECTURE_COUNT - 1}, those digits read as a base-5 number "
+    "index": f"an index from 0 to {NAS_BENCH_201.size - 1}, those digits read as a base-5 number "
     "(not a file number of NATS-Bench)",
 }
-"""Description of each form of an architecture, for messages and choices."""
+"""Description of each form of an architecture of NAS-Bench-201, for messages and choices."""
 
 PARTS = {
     "accuracy": ["dataset", "kind", "architecture", "accuracy_mean", "accuracy_std", "seeds"],
     "seeds": ["dataset", "kind", "architecture", "seed", "accuracy"],
     "costs": ["dataset", "architecture", "parameters", "latency", "train_time"],
 }
-"""The parts of a table and their columns; see ``TableContent``."""
+"""The parts of a table and the columns they must have; see ``TableContent``."""
 
 _KEYS = ["dataset", "kind", "architecture"]
 
 
 @cache
 def architecture_codes(form: str) -> dict[str, int]:
-    """Index of every architecture by its text in one of ``FORMS``."""
-    indices = range(ARCHITECTURE_COUNT)
+    """Index of every architecture of NAS-Bench-201 by its text in one of ``FORMS``."""
+    space = NAS_BENCH_201
     if form == "string":
-        return {Architecture.from_index(index).to_string(): index for index in indices}
+        return {space.format(index): index for index in range(space.size)}
     if form == "digits":
-        texts = product(map(str, range(len(OPERATIONS))), repeat=len(EDGES))
-        return {"".join(text): index for index, text in enumerate(texts)}
-    return {str(index): index for index in indices}
+        return {space.digits(index): index for index in range(space.size)}
+    return {str(index): index for index in range(space.size)}
+
+
+def describe_form(form: str, space: SearchSpace) -> str:
+    """Describe a form of an architecture for messages; see ``FORMS``."""
+    if space == NAS_BENCH_201:
+        return FORMS[form]
+    if form == "index":
+        return f"an index from 0 to {space.size - 1}"
+    if form == "string" and space.edges:
+        return f"an architecture string like {space.format(0)}"
+    return (
+        f"{len(space.shape)} digits like {space.digits(space.size - 1)}, operation numbers from 0"
+    )
 
 
 def check_kind(kind: str) -> None:
@@ -83,7 +90,7 @@ def fingerprint_files(files: Iterable[Path]) -> str:
 
 @dataclass(frozen=True)
 class TableSet:
-    """How many architectures have an accuracy of a data set and kind; complete if all 15,625.
+    """How many architectures have an accuracy of a data set and kind; complete if all.
 
     ``seeds`` is the number of trainings that each accuracy is the mean of, as text ("2 or 3");
     ``epochs`` of each training is None where the input does not state it.
@@ -112,6 +119,7 @@ class TableInfo:
     created: str
     sets: tuple[TableSet, ...]
     format: int = FORMAT
+    space: str = NAS_BENCH_201.name
 
     def find(self, dataset: str, kind: str) -> TableSet | None:
         """The set of that data set and kind, or None."""
@@ -119,40 +127,60 @@ class TableInfo:
         return next(matches, None)
 
     @classmethod
-    def from_dict(cls, value: object) -> "TableInfo":
-        """Read a manifest; raises ``TableError`` if it is damaged or of another format."""
+    def from_dict(cls, value: object, data_dir: Path | None = None) -> "TableInfo":
+        """Read a manifest; raises ``TableError`` if it is damaged or of another format.
+
+        A declared space is looked up in the data folder.
+        """
         info = read_dataclass(cls, value, "the manifest", TableError)
         if info.format != FORMAT:
             raise TableError(f"expected a table of format {FORMAT}, got {info.format!r}")
+        try:
+            names = [task.name for task in get_space(info.space, data_dir).datasets]
+        except FewshotError as error:
+            raise TableError(str(error)) from error
         for item in info.sets:
-            if item.dataset not in DATASETS or item.kind not in KINDS:
+            if item.dataset not in names or item.kind not in KINDS:
                 raise TableError(
                     f"the manifest names an unknown set, {item.dataset!r} {item.kind!r}"
                 )
         return info
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to plain values; the default space is not named."""
+        document = asdict(self)
+        if self.space == NAS_BENCH_201.name:
+            del document["space"]
+        return document
 
 
 @dataclass(frozen=True)
 class ColumnMapping:
     """Which column of a CSV file holds what: ``columns`` has (column, data set, kind) of each.
 
-    The architecture is written in one of ``FORMS``, the accuracies in one of ``SCALES``. Raises
-    TableError if it names no accuracies, one twice, or something unknown.
+    The architecture is written in one of ``FORMS``, the accuracies in one of ``SCALES``. With
+    ``seeds``, several columns of a data set and kind are trainings with the seeds 0, 1, 2, ...;
+    ``costs`` has (column, name in ``PARTS``) of each cost. Raises TableError if it names no
+    accuracies, one twice, or something unknown.
     """
 
     architecture: str
     columns: tuple[tuple[str, str, str], ...]
     form: str = "string"
     scale: str = "percent"
+    space: SearchSpace = NAS_BENCH_201
+    seeds: bool = False
+    costs: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
+        datasets = [task.name for task in self.space.datasets]
         _check_choice("form of architecture", self.form, FORMS)
         _check_choice("scale", self.scale, SCALES)
         for _, dataset, kind in self.columns:
-            _check_choice("data set", dataset, DATASETS.names())
+            _check_choice("data set", dataset, datasets)
             _check_choice("kind of accuracy", kind, KINDS)
         sets = {(dataset, kind) for _, dataset, kind in self.columns}
-        if not self.columns or len(sets) != len(self.columns):
+        if not self.columns or (len(sets) != len(self.columns) and not self.seeds):
             raise TableError(
                 "expected one column for each data set and kind, and at least one, got "
                 f"{list(self.columns)}"
@@ -161,7 +189,8 @@ class ColumnMapping:
     @property
     def names(self) -> tuple[str, ...]:
         """All columns it needs."""
-        return (self.architecture, *(column for column, _, _ in self.columns))
+        costs = (column for column, _ in self.costs)
+        return (self.architecture, *(column for column, _, _ in self.columns), *costs)
 
     def __str__(self) -> str:
         """The mapping in words."""
@@ -177,11 +206,18 @@ class ColumnMapping:
             options += ["--form", self.form]
         if self.scale != "percent":
             options += ["--scale", self.scale]
+        if self.space != NAS_BENCH_201:
+            options += ["--space", self.space.name]
         return shlex.join(options)
 
     @classmethod
     def from_options(
-        cls, architecture: str, maps: Sequence[str], form: str = "string", scale: str = "percent"
+        cls,
+        architecture: str,
+        maps: Sequence[str],
+        form: str = "string",
+        scale: str = "percent",
+        space: SearchSpace = NAS_BENCH_201,
     ) -> "ColumnMapping":
         """Read command-line options, ``maps`` as ``COLUMN=DATASET:KIND``; may raise TableError."""
         columns = []
@@ -191,7 +227,7 @@ class ColumnMapping:
             if not column or not dataset or not kind:
                 raise TableError(f"expected COLUMN=DATASET:KIND, got {text!r}")
             columns.append((column, dataset, kind))
-        return cls(architecture, tuple(columns), form, scale)
+        return cls(architecture, tuple(columns), form, scale, space)
 
 
 def _check_choice(what: str, value: str, choices: Sequence[str] | Mapping[str, Any]) -> None:
@@ -204,7 +240,8 @@ class TableContent:
     """The accuracies of a table in percent and, where known, those of every seed, and costs.
 
     Columns as in ``PARTS``; accuracy_std is the sample deviation over seeds, NaN for one or an
-    unknown number, and seeds their number, NA where unknown. Costs are as in ``load_costs``.
+    unknown number, and seeds their number, NA where unknown. Costs are as in ``load_costs``. Scores
+    of other units are in these columns, too, larger being better.
     """
 
     source: str
@@ -212,6 +249,7 @@ class TableContent:
     accuracy: pd.DataFrame
     seeds: pd.DataFrame | None = None
     costs: pd.DataFrame | None = None
+    space: SearchSpace = NAS_BENCH_201
 
     def parts(self) -> dict[str, pd.DataFrame | None]:
         """Its frames by their names in ``PARTS``."""
@@ -248,7 +286,7 @@ class TablePreview:
             return pd.DataFrame(columns=columns)
         accuracy = self.content.accuracy
         best = accuracy.loc[accuracy.groupby(["dataset", "kind"])["accuracy_mean"].idxmax()]
-        strings = [Architecture.from_index(index).to_string() for index in best["architecture"]]
+        strings = self.content.space.format_many(best["architecture"])
         return best.assign(string=strings)[columns].reset_index(drop=True)
 
     def accepted(self) -> TableContent:
@@ -259,20 +297,28 @@ class TablePreview:
 
 
 def make_content(
-    rows: pd.DataFrame, source: str, epochs: int | None, costs: pd.DataFrame | None = None
+    rows: pd.DataFrame,
+    source: str,
+    epochs: int | None,
+    costs: pd.DataFrame | None = None,
+    space: SearchSpace = NAS_BENCH_201,
 ) -> TableContent:
     """Check accuracies and make the content of a table of them.
 
     Rows have columns dataset, kind, architecture, accuracy and place (where the row was found, for
     messages); also seed, where an architecture has one accuracy for each. Raises TableError if
-    there are none, one is not from 0 to 100, or one is there twice. The message names the place and
-    the architecture of the first, or both places.
+    there are none, one is not from 0 to 100 (of a data set in percent) or no number, or one is
+    there twice. Scores of which smaller ones are better change their sign. The message names the
+    place and the architecture of the first, or both places.
     """
     if rows.empty:
         raise TableError("expected at least one architecture with an accuracy, got none")
-    _check_percent(rows)
+    _check_range(rows, space)
+    signs = {task.name: task.sign for task in space.datasets}
+    if -1 in signs.values():
+        rows = rows.assign(accuracy=rows["accuracy"] * rows["dataset"].map(signs))
     keys = [*_KEYS, "seed"] if "seed" in rows else _KEYS
-    _check_duplicates(rows, keys)
+    _check_duplicates(rows, keys, space)
     if "seed" in rows:
         groups = rows.groupby(_KEYS)["accuracy"]
         accuracy = groups.agg(accuracy_mean="mean", accuracy_std="std", seeds="count").reset_index()
@@ -286,58 +332,64 @@ def make_content(
         )
         accuracy = accuracy.sort_values(_KEYS, ignore_index=True)
         seeds = None
-    return TableContent(source, _describe_sets(accuracy, epochs), accuracy, seeds, costs)
+    sets = _describe_sets(accuracy, epochs, space)
+    return TableContent(source, sets, accuracy, seeds, costs, space)
 
 
-def check_complete(rows: pd.DataFrame, source: str) -> None:
+def check_complete(rows: pd.DataFrame, source: str, space: SearchSpace = NAS_BENCH_201) -> None:
     """Check that every data set and kind in rows has all architectures; may raise TableError."""
     for (dataset, kind), part in rows.groupby(["dataset", "kind"]):
-        missing = np.setdiff1d(np.arange(ARCHITECTURE_COUNT), part["architecture"].to_numpy())
+        missing = np.setdiff1d(np.arange(space.size), part["architecture"].to_numpy())
         if missing.size:
-            first = Architecture.from_index(int(missing[0])).to_string()
+            first = space.format(int(missing[0]))
             raise TableError(
-                f"{source}: expected one row for each of the {ARCHITECTURE_COUNT:,} architectures "
+                f"{source}: expected one row for each of the {space.size:,} architectures "
                 f"({dataset}, {kind}), but {missing.size:,} are missing, the first {first}; add "
                 "them, or export the file again"
             )
 
 
-def describe_place(place: str, architecture: int) -> str:
+def describe_place(place: str, architecture: int, space: SearchSpace) -> str:
     """Name of a row for messages."""
-    return f"{place} ({Architecture.from_index(int(architecture)).to_string()})"
+    return f"{place} ({space.format(int(architecture))})"
 
 
-def _check_percent(rows: pd.DataFrame) -> None:
+def _check_range(rows: pd.DataFrame, space: SearchSpace) -> None:
     accuracy = rows["accuracy"].to_numpy(dtype=np.float64)
-    wrong = np.flatnonzero(~((accuracy >= 0) & (accuracy <= 100)))
+    percent = rows["dataset"].isin([task.name for task in space.datasets if task.percent])
+    inside = (accuracy >= 0) & (accuracy <= 100) | ~percent.to_numpy() & np.isfinite(accuracy)
+    wrong = np.flatnonzero(~inside)
     if wrong.size:
         row = rows.iloc[int(wrong[0])]
+        expected = "an accuracy from 0 to 100 percent" if percent.iloc[wrong[0]] else "a number"
         raise TableError(
-            f"{describe_place(row['place'], row['architecture'])}: expected an accuracy from 0 to "
-            f"100 percent for {row['dataset']}, {row['kind']}, got {row['accuracy']}; correct it "
-            "and import again"
+            f"{describe_place(row['place'], row['architecture'], space)}: expected {expected} "
+            f"for {row['dataset']}, {row['kind']}, got {row['accuracy']}; correct it and import "
+            "again"
         )
 
 
-def _check_duplicates(rows: pd.DataFrame, keys: list[str]) -> None:
+def _check_duplicates(rows: pd.DataFrame, keys: list[str], space: SearchSpace) -> None:
     repeated = rows.duplicated(keys).to_numpy()
     if repeated.any():
         second = rows.iloc[int(repeated.argmax())]
         same = (rows[keys] == second[keys]).all(axis="columns").to_numpy()
         first = rows.iloc[int(same.argmax())]
         raise TableError(
-            f"{describe_place(second['place'], second['architecture'])}: expected each "
+            f"{describe_place(second['place'], second['architecture'], space)}: expected each "
             f"architecture once for {second['dataset']}, {second['kind']}, but {first['place']} "
             "has it too; remove one of them"
         )
 
 
-def _describe_sets(accuracy: pd.DataFrame, epochs: int | None) -> tuple[TableSet, ...]:
+def _describe_sets(
+    accuracy: pd.DataFrame, epochs: int | None, space: SearchSpace
+) -> tuple[TableSet, ...]:
     sets = []
-    for dataset, kind in product(DATASETS.names(), KINDS):
+    for dataset, kind in ((task.name, kind) for task in space.datasets for kind in KINDS):
         part = accuracy[(accuracy["dataset"] == dataset) & (accuracy["kind"] == kind)]
         if len(part):
-            complete = len(part) == ARCHITECTURE_COUNT
+            complete = len(part) == space.size
             counts = [str(count) for count in sorted(part["seeds"].dropna().unique())]
             seeds = " or ".join(filter(None, [", ".join(counts[:-1]), *counts[-1:]]))
             sets.append(TableSet(dataset, kind, len(part), complete, seeds or "not stated", epochs))

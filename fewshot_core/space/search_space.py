@@ -65,8 +65,8 @@ class Task:
     """A data set, or a task on one, that architectures have scores on.
 
     ``kinds`` are the ``KINDS`` of scores there are, ``unit`` that of the scores: ``"%"`` for
-    accuracies from 0 to 100. Where smaller is better, tables hold the score as it is, and loading
-    one changes the sign, so that larger is better everywhere else.
+    accuracies from 0 to 100. Where smaller is better, importing a table changes the sign, so that
+    larger is better in every table and analysis.
     """
 
     name: str
@@ -96,7 +96,7 @@ class Task:
 
     @property
     def sign(self) -> int:
-        """1 where larger is better, else -1: the factor between scores in tables and loaded."""
+        """1 where larger is better, else -1: the factor that importing multiplies scores by."""
         return 1 if self.larger_is_better else -1
 
 
@@ -214,6 +214,10 @@ class SearchSpace:
     def format(self, index: int) -> str:
         """Return the text of an architecture: an architecture string in a cell, else digits."""
         return self.text(self.decode(index))
+
+    def digits(self, index: int) -> str:
+        """Return the digits of an architecture, one for each decision."""
+        return "".join(DIGITS[choice] for choice in self.decode(index))
 
     def text(self, choices: Sequence[int]) -> str:
         """Return the text of the architecture with these choices; see ``format``."""
