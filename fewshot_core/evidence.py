@@ -36,6 +36,7 @@ class Evidence:
         protocol: How a search was run: the label of its preset, or its epochs, images and whatever
             else differs. Empty for a split without a warm-up.
         reduced: Whether the protocol is shorter than the paper's.
+        space: Name of the search space; empty for NAS-Bench-201.
     """
 
     dataset: str
@@ -45,6 +46,7 @@ class Evidence:
     weights: str = "unknown"
     protocol: str = ""
     reduced: bool = False
+    space: str = ""
 
     @property
     def scale(self) -> str:
@@ -80,20 +82,26 @@ class Evidence:
     def label(self) -> str:
         """All of it in words, but for the data set."""
         if self.channels is None:
-            return "imported, network unknown"
+            return " · ".join(filter(None, [self.space, "imported, network unknown"]))
         cells = f"{self.cells_per_stage} cell{'s' * (self.cells_per_stage != 1)}"
         images = {"": "no images", "unknown": "images unknown"}.get(
             self.images, f"{self.images} images"
         )
         weights = "" if self.protocol and self.weights == "untrained" else self.weights
-        parts = [f"{self.channels} channels, {cells}", images, weights, self.protocol]
+        parts = [self.space, f"{self.channels} channels, {cells}", images, weights, self.protocol]
         return " · ".join(part for part in parts if part)
 
     @property
     def key(self) -> str:
         """All of it as one word for URLs, commands and files: ``16x5-real-untrained``."""
         network = f"{self.channels or ''}x{self.cells_per_stage or ''}"
-        parts = [network, self.images or "no-images", self.weights, self.protocol.lower()]
+        parts = [
+            self.space,
+            network,
+            self.images or "no-images",
+            self.weights,
+            self.protocol.lower(),
+        ]
         return "-".join(filter(None, (re.sub(r"[^a-z0-9.]+", "-", part) for part in parts)))
 
     def accepts(self, other: "Evidence") -> bool:

@@ -1,15 +1,21 @@
-"""Facts about networks that need no PyTorch: batch norm modes and checkpoint files."""
+"""Facts about networks that need no PyTorch: batch norm modes, checkpoint files, supernets."""
 
 from pathlib import Path
 
 from fewshot_core.data_folder import check_size, file_fingerprint
 from fewshot_core.errors import CheckpointError
+from fewshot_core.space import NAS_BENCH_201, SearchSpace
 
 BATCH_NORM_MODES = {
     "batch": "statistics of the batch",
     "running": "stored statistics; on an untrained network these are the identity",
 }
 """The modes of batch norm, with what they mean."""
+
+
+def has_supernet(space: SearchSpace) -> bool:
+    """Whether there is a supernet of a search space, so that metrics and searches work in it."""
+    return space == NAS_BENCH_201 or space.supernet is not None
 
 
 LARGEST = 2_000_000_000

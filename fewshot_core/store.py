@@ -34,7 +34,7 @@ from fewshot_core.runs import (
 from fewshot_core.runs.overview import find_damage
 from fewshot_core.runs.requests import read_request
 from fewshot_core.search import preset_of
-from fewshot_core.space import SubSpace
+from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace
 from fewshot_core.splitting import SplitTree
 from fewshot_core.splitting.files import imported_names, open_imported
 
@@ -72,6 +72,9 @@ STATEMENTS = (
         table_name VARCHAR, dataset VARCHAR, kind VARCHAR, architecture BIGINT,
         accuracy_mean DOUBLE, accuracy_std DOUBLE, seeds BIGINT)""",
 )
+
+_SPACE = f"coalesce(request ->> '$.space', '{NAS_BENCH_201.name}')"
+"""The search space of a run in SQL; requests do not name the default."""
 
 RUN_TABLES = ("runs", "splits", "searches", "epochs", "nodes", "scores", "sub_spaces")
 """The tables with rows of a run, by ``run_id``."""
@@ -153,8 +156,13 @@ class Store:
         found = self._query("SELECT kind, count(*) AS runs FROM runs GROUP BY kind ORDER BY kind")
         return {str(kind): int(runs) for kind, runs in found.itertuples(index=False)}
 
-    def splits(self, dataset: str | None = None, run_id: str | None = None) -> pd.DataFrame:
-        """List the finished splits: the user's, latest first, then the demonstration results.
+    def splits(
+        self,
+        dataset: str | None = None,
+        run_id: str | None = None,
+        space: str | None = NAS_BENCH_201.name,
+    ) -> pd.DataFrame:
+        """List the finished splits of a space: the user's, latest first, then the demonstration's.
 
         Columns are run_id, dataset, metric, variant, batch_norm, created, finished (a time stamp),
         seconds, degenerate_nodes, request and details (JSON), demo, and evidence (what it rests
@@ -164,9 +172,11 @@ class Store:
             "SELECT run_id, dataset, metric, variant, batch_norm, created, finished, seconds, "
             "degenerate_nodes, request, details, demo FROM runs JOIN splits USING (run_id) "
             "WHERE ($dataset IS NULL OR dataset = $dataset) "
-            "AND ($run_id IS NULL OR run_id = $run_id) ORDER BY demo, finished DESC, run_id",
+            f"AND ($run_id IS NULL OR run_id = $run_id) AND ($space IS NULL OR $space = {_SPACE}) "
+            "ORDER BY demo, finished DESC, run_id",
             dataset=dataset,
             run_id=run_id,
+            space=space,
         )
         return found.assign(evidence=found["request"].map(partial(_evidence, "split")))
 
@@ -197,7 +207,7 @@ class Store:
                 raise UnknownNameError(
                     f"unknown split {run_id!r}: it is not among the finished runs"
                 )
-        return [_tree(texts[run_id]) for run_id in run_ids]
+        return [_tree(texts[run_id], self.data_dir) for run_id in run_ids]
 
     def searches(self, dataset: str | None = None) -> pd.DataFrame:
         """List the finished searches: the user's, latest first, then the demonstration results.
@@ -459,8 +469,8 @@ class Store:
 
 
 @lru_cache(maxsize=1_000)
-def _tree(text: str) -> SplitTree:
-    return SplitTree.from_json(text)
+def _tree(text: str, data_dir: Path) -> SplitTree:
+    return SplitTree.from_json(text, data_dir)
 
 
 def _open(path: Path | None) -> duckdb.DuckDBPyConnection:
@@ -742,11 +752,13 @@ class KnownSplit:
     demo: bool = False
 
 
-def known_splits(store: Store, data_dir: Path, dataset: str) -> list[KnownSplit]:
+def known_splits(
+    store: Store, data_dir: Path, dataset: str, space: SearchSpace = NAS_BENCH_201
+) -> list[KnownSplit]:
     """List all splits of a data set, the latest run first, then imported ones that are readable."""
     found = []
     by_label = {metric.label: metric.name for metric in METRICS}
-    for row in store.splits(dataset).to_dict("records"):
+    for row in store.splits(dataset, space=space.name).to_dict("records"):
         variant = "" if row["variant"] == "paper" else f" ({row['variant']})"
         key, metric = str(row["run_id"]), f"{row['metric']}{variant}"
         leaves = tuple(store.split_tree(key).leaves)
@@ -756,7 +768,7 @@ def known_splits(store: Store, data_dir: Path, dataset: str) -> list[KnownSplit]
             split = open_imported(name, data_dir)
         except FewshotError:
             continue
-        if split.dataset == dataset:
+        if (split.dataset, split.space) == (dataset, space):
             metric = by_label.get(split.name, split.name)
             found.append(KnownSplit(f"file-{name}", metric, split.leaves, Evidence(dataset)))
     return found

@@ -239,16 +239,20 @@ def report_split(
 ) -> dict[str, Any]:
     """Make a JSON document of the informativeness of a split and the contents of its sub-spaces.
 
-    Information is in bits, random_percentile and accuracies in percent; keep_k has, for each
-    strategy, the best accuracy for k = 1, 2, ... sub-spaces. best_tree_bits, random_percentile and
-    random_percentile_interval are None where the split has no shape; see ``tree_shape``.
+    Information is in bits, random_percentile and accuracies in percent, scores in another unit as
+    they are in it; keep_k has, for each strategy, the best accuracy for k = 1, 2, ... sub-spaces.
+    best_tree_bits, random_percentile and random_percentile_interval are None where the split has no
+    shape; see ``tree_shape``.
     """
     report = evaluator.report(leaves)
     compared = report.comparison
     kept = keep_k(leaves, evaluator.accuracy).groupby("strategy", sort=False)["best"]
     described = describe_sub_spaces(leaves, evaluator.accuracy, evaluator.threshold)
+    space = space_of(leaves)
+    sign = space.dataset(dataset).sign
     return {
         "metric": metric,
+        **({} if space == NAS_BENCH_201 else {"space": space.name}),
         "dataset": dataset,
         "accuracy": kind,
         "table": table,
@@ -261,14 +265,14 @@ def report_split(
         ),
         "gini": report.gini,
         "optimum_in_best_mean": report.optimum_in_best_mean,
-        "keep_k": {str(strategy): bests.to_list() for strategy, bests in kept},
+        "keep_k": {str(strategy): (sign * bests).to_list() for strategy, bests in kept},
         "sub_spaces": [
             {
                 "rows": leaf.rows,
                 "size": int(row["size"]),
                 "top_count": int(row["top_count"]),
-                "best": None if pd.isna(row["best"]) else float(row["best"]),
-                "mean": None if pd.isna(row["mean"]) else float(row["mean"]),
+                "best": None if pd.isna(row["best"]) else sign * float(row["best"]),
+                "mean": None if pd.isna(row["mean"]) else sign * float(row["mean"]),
             }
             for leaf, row in zip(leaves, described.to_dict("records"), strict=True)
         ],

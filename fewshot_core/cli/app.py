@@ -15,7 +15,7 @@ from rich.table import Table
 
 from fewshot_core import __version__
 from fewshot_core.cli.common import AsJson, DataDir, err, show
-from fewshot_core.cli.data import images_app, run_import
+from fewshot_core.cli.data import images_app, run_import, run_import_space
 from fewshot_core.cli.results import run_analyse, run_reproduce, run_results
 from fewshot_core.cli.runs import cache_app, run_grid_command, run_runs
 from fewshot_core.cli.search import run_proxy, run_search, run_train
@@ -44,6 +44,7 @@ app.add_typer(cache_app, name="cache", no_args_is_help=True)
 app.add_typer(curves_app, name="curves", no_args_is_help=True)
 app.command(name="grid")(run_grid_command)
 app.command(name="import-table")(run_import)
+app.command(name="import-space")(run_import_space)
 app.add_typer(images_app, name="images", no_args_is_help=True)
 
 

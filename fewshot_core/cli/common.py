@@ -19,6 +19,7 @@ from fewshot_core.data_folder import ENVIRONMENT_NAME, demo_dir
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import RunFolder, State, Status, cancel, find_run
+from fewshot_core.space import NAS_BENCH_201, SearchSpace, get_space
 from fewshot_core.splitting.files import imported_names, open_imported, read_splits
 from fewshot_core.splitting.tree import NamedSplit
 from fewshot_core.store import Store
@@ -49,6 +50,14 @@ SplitRuns = Annotated[
 SplitName = Annotated[str | None, typer.Option(help="The split to use from a file of several.")]
 SplitDataset = Annotated[
     str | None, typer.Option(help="The data set; by default that of the split.")
+]
+SpaceName = Annotated[
+    str | None,
+    typer.Option(
+        "--space",
+        help="The search space: nas-bench-201 by default, nas-bench-macro, "
+        "trans-nas-bench-101-micro, or one that is declared (see import-space).",
+    ),
 ]
 Accuracy = Annotated[
     str | None,
@@ -95,15 +104,19 @@ def numbers_of(text: str, option: str) -> list[int]:
 
 
 def preferred_accuracy(
-    dataset: str, kind: str | None, table: str | None, place: Path
+    dataset: str,
+    kind: str | None,
+    table: str | None,
+    place: Path,
+    space: SearchSpace = NAS_BENCH_201,
 ) -> tuple[str, str]:
     """Choose the kind of accuracy and a table that has it: test accuracies where available."""
     if kind is not None:
-        return kind, resolve_table(dataset, kind, table, place).name
+        return kind, resolve_table(dataset, kind, table, place, space).name
     try:
-        return "test", resolve_table(dataset, "test", table, place).name
+        return "test", resolve_table(dataset, "test", table, place, space).name
     except FewshotError:
-        return "validation", resolve_table(dataset, "validation", table, place).name
+        return "validation", resolve_table(dataset, "validation", table, place, space).name
 
 
 @contextmanager
@@ -181,24 +194,36 @@ class DownloadBar:
 
 
 def named_splits(
-    masks: Path | None, run: str | None, place: Path, option: str = "--run RUN"
+    masks: Path | None,
+    run: str | None,
+    place: Path,
+    option: str = "--run RUN",
+    space: str | None = None,
 ) -> list[NamedSplit]:
     """Read the splits of a file or folder, of a finished run, or of an imported split.
 
     ``option`` is the name of the command's option for ``run``. Raises FewshotError if not exactly
-    one of the two is given, or it cannot be read.
+    one of the two is given, it cannot be read, or is of another space than the one named.
     """
+    wanted = None if space is None else get_space(space, place)
     if (masks is None) == (run is None):
         raise FewshotError(f"expected either --masks FILE or {option}")
     if masks is not None:
-        return read_splits(masks)
+        return read_splits(masks, wanted, place)
+    split = _of_run(str(run), place)
+    if wanted not in (None, split.space):
+        raise FewshotError(f"{run} is a split of {split.space.name}, not of {wanted.name}")
+    return [split]
+
+
+def _of_run(run: str, place: Path) -> NamedSplit:
     if run in imported_names(place):
-        return [open_imported(str(run), place)]
-    folder = find_run(str(run), place)
+        return open_imported(run, place)
+    folder = find_run(run, place)
     tree, status, request = folder.tree(), folder.status(), folder.split_request()
     if tree is None or status.state is not State.DONE:
         raise FewshotError(f"the split {run} is {status.state}, not done: {status.message}")
-    return [NamedSplit(tree.metric, request.dataset, tuple(tree.leaves), tree)]
+    return NamedSplit(tree.metric, request.dataset, tuple(tree.leaves), tree)
 
 
 def one_split(

@@ -1,20 +1,22 @@
-"""The commands ``fewshot import-table`` and ``fewshot images ...``."""
+"""The commands ``fewshot import-table``, ``fewshot import-space`` and ``fewshot images ...``."""
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from fewshot_core.bench import ColumnMapping, import_table, preview_table
-from fewshot_core.cli.common import AsJson, DataDir, DownloadBar, err, show, table_of
+from fewshot_core.bench import ColumnMapping, TableInfo, import_table, preview_table
+from fewshot_core.cli.common import AsJson, DataDir, DownloadBar, SpaceName, err, show, table_of
 from fewshot_core.data_folder import data_dir
 from fewshot_core.errors import TableError
 from fewshot_core.images import download, list_sources, register_source, unregister_source
+from fewshot_core.space import NAS_BENCH_201, get_space, read_space, store_space
 
 
 def run_import(
-    path: Annotated[Path, typer.Argument(help="A CSV file, a NATS-Bench folder or a .pth file.")],
+    path: Annotated[
+        Path, typer.Argument(help="A CSV file, a NATS-Bench folder, a .pth or a .json file.")
+    ],
     name: Annotated[str | None, typer.Option(help="The name to load it by.")] = None,
     label: Annotated[str | None, typer.Option(help="Its name in the app.")] = None,
     architecture: Annotated[str | None, typer.Option(help="CSV: the architecture column.")] = None,
@@ -23,40 +25,91 @@ def run_import(
         list[str] | None, typer.Option("--map", help="CSV: COLUMN=DATASET:KIND, repeatable.")
     ] = None,
     scale: Annotated[str, typer.Option(help="CSV: percent or fraction.")] = "percent",
+    space: SpaceName = None,
     replace: Annotated[bool, typer.Option(help="Replace a table of that name.")] = False,
     preview: Annotated[bool, typer.Option(help="Only show how the file would be read.")] = False,
     folder: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Import an accuracy table, after checking every row."""
+    place = data_dir(folder)
+    of_space = None if space is None else get_space(space, place)
     mapping = None
     if architecture is not None or mapped:
-        mapping = ColumnMapping.from_options(architecture or "", mapped or [], form, scale)
+        mapping = ColumnMapping.from_options(
+            architecture or "", mapped or [], form, scale, of_space or NAS_BENCH_201
+        )
     if preview:
-        shown = preview_table(path, mapping)
+        shown = preview_table(path, mapping, space=of_space)
         document = {
             "name": shown.name,
             "importer": shown.importer,
             "sets": [vars(item) for item in shown.sets],
             "columns": list(shown.columns),
-            "mapping": vars(shown.mapping) if shown.mapping else None,
+            "mapping": _mapping(shown.mapping) if shown.mapping else None,
             "problem": shown.problem,
         }
         show(True, document)
         return
     try:
-        info = import_table(path, name, label, mapping, replace=replace, data_dir=data_dir(folder))
+        info = import_table(
+            path, name, label, mapping, replace=replace, data_dir=place, space=of_space
+        )
     except TableError as error:
-        proposal = preview_table(path).mapping if mapping is None and path.is_file() else None
+        proposal = (
+            preview_table(path, space=of_space).mapping
+            if mapping is None and path.is_file()
+            else None
+        )
         if proposal is None or str(proposal) not in str(error):
             raise
         raise TableError(f"{error} If it is right, add {proposal.to_options()}") from error
-    sets = [
+    show(as_json, info.to_dict(), *_imported(info))
+
+
+def _mapping(mapping: ColumnMapping) -> dict[str, Any]:
+    """The options of a mapping, as they are given."""
+    names = ("architecture", "columns", "form", "scale")
+    return {name: getattr(mapping, name) for name in names}
+
+
+def _imported(info: TableInfo) -> list[str]:
+    return [f"imported {info.name} from {info.source}"] + [
         f"  {item.dataset} {item.kind}: {item.architectures:,} architectures, "
         f"{'complete' if item.complete else 'incomplete'}"
         for item in info.sets
     ]
-    show(as_json, asdict(info), f"imported {info.name} from {info.source}", *sets)
+
+
+def run_import_space(
+    path: Annotated[Path, typer.Argument(help="A TOML file that declares a search space.")],
+    tables: Annotated[
+        list[Path] | None, typer.Argument(help="CSV files of scores of its architectures.")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option(help="Replace a space of that name, and tables of these names.")
+    ] = False,
+    folder: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Declare a search space, and import tables of it."""
+    place = data_dir(folder)
+    space = read_space(path)
+    for table in tables or []:  # nothing is stored unless all can be
+        preview_table(table, space=space).accepted()
+    store_space(path, place, replace)
+    infos = [
+        import_table(table, replace=replace, data_dir=place, space=space) for table in tables or []
+    ]
+    document = {
+        "name": space.name,
+        "size": space.size,
+        "decisions": {item.name: list(item.operations) for item in space.decisions},
+        "datasets": [task.name for task in space.datasets],
+        "tables": [info.to_dict() for info in infos],
+    }
+    text = f"{space.name}: {len(space.decisions)} decisions, {space.size:,} architectures"
+    show(as_json, document, text, *(line for info in infos for line in _imported(info)))
 
 
 images_app = typer.Typer(help="Image data sets: list, register, remove, download.")

@@ -27,6 +27,7 @@ from fewshot_core.cli.common import (
     DataDir,
     Dataset,
     Masks,
+    SpaceName,
     SplitRuns,
     err,
     named_splits,
@@ -41,7 +42,12 @@ from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import FewshotError, UnknownNameError
 from fewshot_core.evidence import Evidence, find_evidence, group_by_evidence
 from fewshot_core.runs import find_run
-from fewshot_core.space import SubSpace
+from fewshot_core.space import (
+    NAS_BENCH_201,
+    SearchSpace,
+    SubSpace,
+    space_of,
+)
 from fewshot_core.splitting.files import imported_names
 from fewshot_core.store import known_splits
 
@@ -55,8 +61,11 @@ _Wanted = tuple[str, str, Sequence[SubSpace], Evidence]
 def run_analyse(
     masks: Masks = None,
     run: SplitRuns = None,
-    dataset: Annotated[str | None, typer.Option(help="Only this data set.")] = None,
-    accuracy: Annotated[str, typer.Option(help=f"One of {', '.join(KINDS)}.")] = "validation",
+    dataset: Annotated[str | None, typer.Option(help="Only this data set or task.")] = None,
+    space: SpaceName = None,
+    accuracy: Annotated[
+        str | None, typer.Option(help=f"{' or '.join(KINDS)}; by default the first there is.")
+    ] = None,
     table: AccuracyTable = None,
     threshold: Annotated[float, typer.Option(help="The share that counts as top.")] = 0.01,
     figure: Annotated[
@@ -66,21 +75,23 @@ def run_analyse(
     as_json: AsJson = False,
 ) -> None:
     """Analyse splits: information gain, and the contents of each sub-space."""
-    if dataset is not None:
-        DATASETS.get(dataset)
     place = data_dir(folder)
 
     @lru_cache
-    def evaluator_of(dataset: str) -> tuple[str, SplitEvaluator]:
-        source = resolve_table(dataset, accuracy, table, place).name
-        return source, SplitEvaluator(load_accuracy(dataset, accuracy, table, place), threshold)
+    def evaluator_of(space: SearchSpace, dataset: str) -> tuple[str, str, SplitEvaluator]:
+        kind = accuracy or space.dataset(dataset).kinds[0]
+        source = resolve_table(dataset, kind, table, place, space).name
+        accuracies = load_accuracy(dataset, kind, table, place, space)
+        return kind, source, SplitEvaluator(accuracies, threshold)
 
     reports = []
     runs: list[str | None] = list(run) if run else [None]
-    wanted = [split for name in runs for split in _wanted_splits(masks, name, dataset, place)]
+    wanted = [
+        split for name in runs for split in _wanted_splits(masks, name, dataset, place, space)
+    ]
     for metric, name, leaves, evidence in wanted:
-        source, evaluator = evaluator_of(name)
-        report = report_split(metric, name, accuracy, source, leaves, evaluator)
+        kind, source, evaluator = evaluator_of(space_of(leaves), name)
+        report = report_split(metric, name, kind, source, leaves, evaluator)
         reports.append(report | {"evidence": evidence.key, "notes": list(evidence.badges)})
     if figure is not None:
         _write_figure(figure, wanted, evaluator_of, f"top {100 * threshold:.3g}%")
@@ -90,7 +101,7 @@ def run_analyse(
 def _write_figure(
     path: Path,
     wanted: Sequence[_Wanted],
-    evaluator_of: Callable[[str], tuple[str, SplitEvaluator]],
+    evaluator_of: Callable[[SearchSpace, str], tuple[str, str, SplitEvaluator]],
     top: str,
 ) -> None:
     """Write the figure of the information gain of splits of one data set and equal evidence."""
@@ -109,7 +120,8 @@ def _write_figure(
         metric if metrics.count(metric) == 1 else f"{metric} ({number})": leaves
         for number, (metric, _, leaves, _) in enumerate(wanted, start=1)
     }
-    table, evaluator = evaluator_of(names.pop())
+    space = space_of([leaf for _, _, leaves, _ in wanted for leaf in leaves])
+    _, table, evaluator = evaluator_of(space, names.pop())
     reports = report_frame(splits, evaluator)
     title = f"Information gain about the {top}"
     drawn = gains_figure(
@@ -119,24 +131,26 @@ def _write_figure(
     err.print(f"wrote {path}")
 
 
-def _evidence(run: str, dataset: str, place: Path) -> Evidence:
-    """Find what a split rests on; the network of an imported one is not known."""
-    if run in imported_names(place):
-        return Evidence(dataset)
+def _evidence(run: str | None, dataset: str, space: SearchSpace, place: Path) -> Evidence:
+    """Find what a split rests on; the network of one from a file is not known."""
+    if run is None or run in imported_names(place):
+        return Evidence(dataset, space="" if space == NAS_BENCH_201 else space.name)
     return find_run(run, place).split_request().evidence
 
 
 def _wanted_splits(
-    masks: Path | None, run: str | None, dataset: str | None, place: Path
+    masks: Path | None, run: str | None, dataset: str | None, place: Path, space: str | None
 ) -> list[_Wanted]:
     """Collect metric, data set, sub-spaces and evidence of the selected splits."""
     wanted: list[_Wanted] = []
-    for split in named_splits(masks, run, place):
+    for split in named_splits(masks, run, place, space=space):
+        if dataset is not None:
+            split.space.dataset(dataset)
         name = (dataset if run is not None else None) or split.dataset or dataset
         if name is None:
             raise FewshotError(f"{masks} does not say its data set: name it with --dataset")
         if dataset in (None, name):
-            evidence = Evidence(name) if run is None else _evidence(run, name, place)
+            evidence = _evidence(run, name, split.space, place)
             wanted.append((split.name, name, split.leaves, evidence))
     if not wanted:
         raise FewshotError(f"{masks} has no split for {dataset}: choose another --dataset")

@@ -17,6 +17,7 @@ from fewshot_core.cli.common import (
     Dataset,
     Device,
     Images,
+    SpaceName,
     follow_to_end,
     numbers_of,
     show,
@@ -27,7 +28,7 @@ from fewshot_core.errors import FewshotError
 from fewshot_core.metrics import METRICS, list_metrics, most_sharing_first
 from fewshot_core.runs import Network, RunFolder, SplitRequest, start
 from fewshot_core.runs.devices import choose_device
-from fewshot_core.space import edge_label, operation_set_label
+from fewshot_core.space import NAS_BENCH_201, get_space
 from fewshot_core.splitting import EDGE_POLICIES, WARM_UP_IMAGES, SplitTree, TreeOptions
 from fewshot_core.splitting.partition import Groups
 
@@ -39,6 +40,7 @@ def run_split(
         str, typer.Option(help=f"One of {', '.join(list_metrics())}; or {ALL}, for each of them.")
     ],
     dataset: Dataset = "cifar10",
+    space: SpaceName = None,
     variant: Annotated[str, typer.Option(help="A variant of the metric.")] = "paper",
     images: Images = None,
     batch_size: Annotated[int, typer.Option(help="Images in a batch.")] = 64,
@@ -67,7 +69,12 @@ def run_split(
     folder: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Split the space with a metric; a finished split is shown from the cache."""
+    """Split the space with a metric; a finished split is shown from the cache.
+
+    A space without a supernet is split by the metric random only.
+    """
+    place = data_dir(folder)
+    of_space = get_space(space or NAS_BENCH_201, place)
     metrics = list_metrics() if metric == ALL else [metric]
     if repeats < 1:
         raise FewshotError(f"--repeats: expected at least 1, got {repeats}")
@@ -92,10 +99,11 @@ def run_split(
             policy,
             warm_up,
             warm_up_images,
+            of_space,
         ),
+        space=of_space.name,
         device=choose_device(device),
     )
-    place = data_dir(folder)
     made = {}
     for name in most_sharing_first(metrics):  # later metrics use the cached scores of earlier ones
         of_metric = replace(request, metric=name)
@@ -133,7 +141,7 @@ def _show(splits: list[list[Split]], as_json: bool) -> None:
         if len(several) > 1:
             rows = stability([tree for _, tree in several]).to_dict("records")
             stable += [{"metric": tree.metric, **row} for row in rows]
-            parts.append(_stability(rows))
+            parts.append(_stability(tree, rows))
     one = len(documents) == 1
     show(as_json, documents[0] if one else {"splits": documents, "stability": stable}, *parts)
 
@@ -141,12 +149,12 @@ def _show(splits: list[list[Split]], as_json: bool) -> None:
 def _nodes(tree: SplitTree) -> Table:
     """Tabulate groups of operations, cut, and the reason of a tie."""
     return table_of(
-        ("node", "edge", "groups", "cut", "note"),
+        ("node", tree.space.noun, "groups", "cut", "note"),
         (
             (
                 _path(node.path),
-                edge_label(node.edge),
-                _groups(node.groups),
+                tree.space.decisions[node.edge].name,
+                _groups(tree, node.edge, node.groups),
                 f"{node.cut:.6g}",
                 node.reason or "",
             )
@@ -161,7 +169,7 @@ def _leaves(tree: SplitTree) -> Table:
     return table_of(("sub-space", "size", "rows"), rows)
 
 
-def _stability(rows: Sequence[Mapping[Hashable, Any]]) -> Table:
+def _stability(tree: SplitTree, rows: Sequence[Mapping[Hashable, Any]]) -> Table:
     """Tabulate how often the groupings of the first tree recur in the others."""
     return table_of(
         ("node", "the same", "of", "different", "most frequent"),
@@ -171,7 +179,7 @@ def _stability(rows: Sequence[Mapping[Hashable, Any]]) -> Table:
                 row["same"],
                 row["arrived"],
                 row["groupings"],
-                f"{_groups(row['commonest'])} ({row['count']})",
+                f"{_groups(tree, row['edge'], row['commonest'])} ({row['count']})",
             )
             for row in rows
         ),
@@ -183,5 +191,5 @@ def _path(path: tuple[int, ...]) -> str:
     return "/".join(str(number + 1) for number in path) or "root"
 
 
-def _groups(groups: Groups) -> str:
-    return "  |  ".join(map(operation_set_label, groups))
+def _groups(tree: SplitTree, edge: int, groups: Groups) -> str:
+    return "  |  ".join(map(tree.space.decisions[edge].describe, groups))

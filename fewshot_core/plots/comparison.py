@@ -26,7 +26,7 @@ from fewshot_core.plots.template import (
     sub_space_look,
     translucent,
 )
-from fewshot_core.space import SubSpace
+from fewshot_core.space import SubSpace, space_of
 
 _DENSITY_POINTS = 200
 _FOOT = -1.2
@@ -49,7 +49,8 @@ def gains_figure(
         return informativeness_figure(reports, [], None, title, caption)
     if len(set(shapes)) > 1:
         caption = [*caption, "random and best trees are of the most frequent shape"]
-    baseline = evaluator.baseline(max(shapes, key=shapes.count))
+    space = space_of([leaf for leaves in splits.values() for leaf in leaves])
+    baseline = evaluator.baseline(max(shapes, key=shapes.count), space)
     return informativeness_figure(reports, baseline.gains, baseline.best.gain_bits, title, caption)
 
 

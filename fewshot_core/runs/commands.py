@@ -14,6 +14,7 @@ from fewshot_core.runs.requests import (
 )
 from fewshot_core.search import PRESETS, preset_of
 from fewshot_core.search.options import as_text, changed
+from fewshot_core.space import NAS_BENCH_201
 from fewshot_core.splitting import TreeOptions
 
 _SPLIT_OPTIONS = {
@@ -47,8 +48,11 @@ def in_data_folder(commands: str, folder: Path) -> str:
 def split_command(request: SplitRequest) -> str:
     """Build the ``fewshot split`` command of a request, without default values."""
     command = ["fewshot", "split", "--metric", request.metric, "--dataset", request.dataset]
-    same_edges = TreeOptions.create(request.tree.edges)  # the default groups depend on them
-    usual = SplitRequest(request.dataset, request.metric, tree=same_edges)
+    if request.space != NAS_BENCH_201.name:
+        command += ["--space", request.space]
+    edges = request.tree.edges
+    same_edges = TreeOptions(edges, (2,) * len(edges))  # the default groups depend on them
+    usual = SplitRequest(request.dataset, request.metric, tree=same_edges, space=request.space)
     for option, field in _SPLIT_OPTIONS.items():
         value = attrgetter(field)(request)
         default = TreeOptions().edges if option == "edges" else attrgetter(field)(usual)

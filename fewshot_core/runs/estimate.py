@@ -23,7 +23,7 @@ from fewshot_core.runs.requests import (
     TrainingRequest,
 )
 from fewshot_core.search.options import SearchError
-from fewshot_core.space import OPERATIONS
+from fewshot_core.space import OPERATIONS, get_space
 
 Timed = SplitRequest | SearchRequest | TrainingRequest
 """Requests whose time is that of their work on images."""
@@ -224,7 +224,7 @@ def _work(request: Timed) -> float:
 def _times(request: Timed, data_dir: Path) -> float:
     """How often the work is done: scored operations, or images of all epochs."""
     if isinstance(request, SplitRequest):
-        return float(request.tree.scorings())
+        return float(request.tree.scorings(get_space(request.space, data_dir)))
     options = request.options
     images = options.images
     if images is None:

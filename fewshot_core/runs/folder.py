@@ -240,7 +240,8 @@ class RunFolder:
         if not self.tree_path.exists():
             return None
         try:
-            return SplitTree.from_json(read_limited(self.tree_path, READABLE_BYTES).decode())
+            text = read_limited(self.tree_path, READABLE_BYTES).decode()
+            return SplitTree.from_json(text, self.path.parents[1])
         except (FewshotError, OSError, ValueError) as error:
             raise RunError(f"{self.run_id}: tree.json cannot be read: {error}") from error
 

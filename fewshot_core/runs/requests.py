@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from fewshot_core.data_folder import canonical_json, text_fingerprint
-from fewshot_core.datasets import DATASETS
 from fewshot_core.documents import read_dataclass
 from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.evidence import Evidence
 from fewshot_core.images import SYNTHETIC, source_fingerprint
 from fewshot_core.metrics import METRICS
-from fewshot_core.networks import BATCH_NORM_MODES, checkpoint_fingerprint
+from fewshot_core.networks import BATCH_NORM_MODES, checkpoint_fingerprint, has_supernet
 from fewshot_core.registry import PluginRegistry, Registry
 from fewshot_core.search.algorithms import ALGORITHMS, options_of_others
 from fewshot_core.search.options import (
@@ -28,7 +27,7 @@ from fewshot_core.search.options import (
     protocol_label,
 )
 from fewshot_core.search.records import CHECKPOINT
-from fewshot_core.space import SubSpace
+from fewshot_core.space import NAS_BENCH_201, SPACES, SearchSpace, SubSpace, get_space
 from fewshot_core.splitting import TreeOptions
 
 if TYPE_CHECKING:
@@ -60,9 +59,26 @@ class BaseRequest:
     """The registry of what does the work, of which other packages may have added some."""
 
     dataset: str
+    space: str = field(default=NAS_BENCH_201.name, kw_only=True)
+    """The search space; one that is declared is looked up when the run is started."""
 
     def __post_init__(self) -> None:
-        DATASETS.get(self.dataset)
+        if self.space == NAS_BENCH_201.name:
+            self.check_space(NAS_BENCH_201)
+
+    def check_space(self, space: SearchSpace) -> None:
+        """Raise UnknownNameError, RunError or SplittingError unless it is possible in a space."""
+        space.dataset(self.dataset)
+        if not has_supernet(space) and self.needs_supernet:
+            raise RunError(
+                f"{space.label} has no supernet, which {self.method or 'training'} needs: expected "
+                "a search space with one, or the metric random"
+            )
+
+    @property
+    def needs_supernet(self) -> bool:
+        """Whether a supernet is used."""
+        return True
 
     @property
     def method(self) -> str | None:
@@ -120,6 +136,7 @@ class BaseRequest:
             "trained" if self.checkpoint_path else "untrained",
             protocol,
             reduced,
+            "" if self.space == NAS_BENCH_201.name else self.space,
         )
 
     def _evidence_of(self, options: SearchOptions | TrainingOptions) -> Evidence:
@@ -133,23 +150,30 @@ class BaseRequest:
     def fingerprints(self, data_dir: Path) -> dict[str, str | None]:
         """Compute the SHA-256 of the images and of the checkpoint, where they are used.
 
-        A metric or algorithm of another package adds its package and version under ``"plugin"``.
+        A metric or algorithm of another package adds its package and version under ``"plugin"``, a
+        search space that is not ours its decisions under ``"space"``.
 
         Raises:
             ImagesError, CheckpointError: If there are no such images, or no such checkpoint.
-            UnknownNameError, RunError: As ``check``.
+            UnknownNameError, RunError, SplittingError: As ``check`` and ``check_space``.
         """
         self.check()
+        space = get_space(self.space, data_dir)
+        self.check_space(space)
         images = None
         if self.needs_images:
             images = source_fingerprint(self.dataset, getattr(self, "images", None), data_dir)
         checkpoint = checkpoint_fingerprint(self.checkpoint_path)
         found = {"images": images, "checkpoint": checkpoint}
+        if SPACES.find(self.space) is None or SPACES.origin(self.space) is not None:
+            decisions = [[item.name, *item.operations] for item in space.decisions]
+            found["space"] = text_fingerprint(canonical_json(decisions))
         return found if self.plugin is None else found | {"plugin": " ".join(self.plugin)}
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to plain values, without the fields that cannot change the result."""
-        return {"format": f"fewshot-request/{FORMAT}", **_plain(self, self.unused())}
+        default = {"space"} if self.space == NAS_BENCH_201.name else set()
+        return {"format": f"fewshot-request/{FORMAT}", **_plain(self, self.unused() | default)}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
@@ -245,6 +269,17 @@ class SplitRequest(BaseRequest):
                 raise RunError(f"expected {name} of at least 1, got {getattr(self, name)}")
         if self.batch_seed < 0:
             raise RunError(f"expected batch_seed of at least 0, got {self.batch_seed}")
+
+    def check_space(self, space: SearchSpace) -> None:
+        """Check also that trees of the space can have this shape."""
+        super().check_space(space)
+        self.tree.check(space)
+
+    @property
+    def needs_supernet(self) -> bool:
+        """Whether a supernet is scored or warmed up; True where the metric is unknown."""
+        info = self._info()
+        return info is None or not info.baseline or self.tree.warm_up_epochs > 0
 
     def check(self) -> None:
         """Check the metric and its variant."""

@@ -17,6 +17,7 @@ from fewshot_core.errors import RunError
 from fewshot_core.images.batches import Batch, load_batch
 from fewshot_core.metrics import ScoreCache
 from fewshot_core.nets import Supernet, load_checkpoint
+from fewshot_core.networks import has_supernet
 from fewshot_core.runs.estimate import record_pace, record_warm_up
 from fewshot_core.runs.folder import RunFolder, State
 from fewshot_core.runs.requests import SplitRequest
@@ -24,7 +25,7 @@ from fewshot_core.search import StepProgress
 from fewshot_core.search.compute import Compute
 from fewshot_core.search.data import load_data
 from fewshot_core.search.training import WarmUp
-from fewshot_core.space import OPERATIONS, SubSpace, edge_label
+from fewshot_core.space import SubSpace, get_space
 from fewshot_core.splitting import Progress, split
 
 STATUS_INTERVAL = 0.2
@@ -89,7 +90,8 @@ def run(folder: RunFolder, data_dir: Path) -> None:
     request = folder.split_request()
     reporter = _Reporter(folder)
     reporter.say("building the supernet")
-    supernet = _supernet(request)
+    space = get_space(request.space, data_dir)
+    supernet = _supernet(request) if has_supernet(space) else None
     batches = _batches(request, data_dir)
     warm_up = _warm_up(request, data_dir, reporter)
     cache = ScoreCache(data_dir / "scores", reporter.log)
@@ -104,11 +106,12 @@ def run(folder: RunFolder, data_dir: Path) -> None:
         seed=request.seed,
         balanced=request.tree.balanced,
         policy=request.tree.policy,
-        image_size=DATASETS.get(request.dataset).image_size,
+        image_size=DATASETS.get(request.dataset).image_size if supernet else 32,
         details=_details(request, supernet, batches),
         progress=reporter.progress,
         cache=cache,
         warm_up=warm_up,
+        space=space,
     )
     folder.write_tree(tree)
     if cache.hits:
@@ -136,9 +139,10 @@ class _Reporter(Reporter):
         if len(progress.tree.nodes) > self._nodes:
             self._nodes = len(progress.tree.nodes)
             self.folder.write_tree(progress.tree)
+        space = progress.tree.space
+        operation = space.decisions[progress.edge].operations[progress.operation]
         message = (
-            f"scoring {OPERATIONS[progress.operation]} on edge "
-            f"{edge_label(progress.edge)}, node {self._nodes + 1}"
+            f"scoring {operation} on {space.decision_label(progress.edge)}, node {self._nodes + 1}"
         )
         self.step(progress.done, progress.total, message)
 
@@ -200,13 +204,14 @@ def _warm_up(request: SplitRequest, data_dir: Path, reporter: _Reporter) -> Warm
 
 
 def _details(
-    request: SplitRequest, supernet: Supernet, batches: list[Batch] | None
+    request: SplitRequest, supernet: Supernet | None, batches: list[Batch] | None
 ) -> dict[str, Any]:
     """How the tree was made, for its readers."""
+    network = [request.network.describe(), supernet.history] if supernet else []
     return {
         "dataset": request.dataset,
-        "network": ", ".join(filter(None, [request.network.describe(), supernet.history])),
-        "weights": supernet.weights,
+        "network": ", ".join(filter(None, network)) or "none",
+        "weights": supernet.weights if supernet else "none",
         "device": request.device,
         "images": batches[0].provenance.describe() if batches else None,
         "synthetic": batches[0].provenance.synthetic if batches else False,

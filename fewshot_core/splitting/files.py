@@ -32,12 +32,12 @@ _MASKS = (
 
 
 def splits_from_masks(
-    document: Any, space: SearchSpace | None = None, data_dir: Path | None = None
+    document: Any, space: SearchSpace | None = NAS_BENCH_201, data_dir: Path | None = None
 ) -> list[NamedSplit]:
-    """Read the splits of a document of masks, in its order.
+    """Read the splits of a document of masks of a space, in its order.
 
-    Their space is the one that the document names, or else ``space``; one that is declared is
-    looked up in the data folder.
+    With the space None, it is the one that the document names, or else NAS-Bench-201; one that is
+    declared is looked up in the data folder.
 
     Raises:
         SplittingError: If it is no such document or one of another space than ``space``, or a split
@@ -106,7 +106,7 @@ def masks_of_splits(splits: Iterable[NamedSplit]) -> dict[str, Any]:
 
 
 def read_splits(
-    path: Path, space: SearchSpace | None = None, data_dir: Path | None = None
+    path: Path, space: SearchSpace | None = NAS_BENCH_201, data_dir: Path | None = None
 ) -> list[NamedSplit]:
     """Read the splits of a file or folder; space and data_dir as for ``splits_from_masks``.
 
@@ -130,7 +130,7 @@ def read_splits(
 def parse_splits(
     files: Mapping[str, str],
     source: str,
-    space: SearchSpace | None = None,
+    space: SearchSpace | None = NAS_BENCH_201,
     data_dir: Path | None = None,
 ) -> list[NamedSplit]:
     """Read the splits of one JSON file or of search configurations, given as contents by name.
@@ -241,7 +241,7 @@ def imported_path(name: str, data_dir: Path) -> Path:
 
 def read_imported(path: Path) -> NamedSplit:
     """Read the file of an imported split; raises SplittingError if it is damaged."""
-    splits = read_splits(path, data_dir=path.parents[1])
+    splits = read_splits(path, None, path.parents[1])
     if len(splits) != 1:
         raise SplittingError(f"{path}: expected one split, got {len(splits)}")
     return splits[0]

@@ -205,10 +205,10 @@ def test_a_tree_of_another_space_names_it_in_its_json():
     named = NamedSplit("random", "cifar10", tuple(tree.leaves))
     masks = masks_of_splits([named])
     assert masks["meta"]["space"] == "nas-bench-macro" and len(masks["meta"]["decisions"]) == 8
-    assert splits_from_masks(masks) == [named]
+    assert splits_from_masks(masks, None) == [named]
     assert splits_from_masks({"splits": masks["splits"]}, macro) == [named]
     with pytest.raises(SplittingError, match="expected splits of nas-bench-201, got some of nas-b"):
-        splits_from_masks(masks, get_space())
+        splits_from_masks(masks)
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ OTHER_OPTIONS = [
     {"variant": "shared"},
     {"seed": 1},
     {"device": "cuda"},
+    {"space": "nas-bench-macro"},
     {"network": Network(channels=8)},
     {"network": Network(cells_per_stage=1)},
     {"network": Network(seed=1)},
@@ -83,6 +84,27 @@ def through_json(request):
 def test_every_option_of_a_split_is_tried_here():
     tried = {name for change in IMAGE_OPTIONS + OTHER_OPTIONS for name in change}
     assert tried == {field.name for field in fields(SplitRequest)}
+
+
+def test_the_default_space_adds_nothing_to_a_request():
+    assert "space" not in SPLIT.to_dict() and SPLIT.evidence.space == ""
+    macro = SplitRequest("cifar10", "random", space="nas-bench-macro")
+    assert macro.to_dict()["space"] == macro.evidence.space == "nas-bench-macro"
+    assert macro.evidence.key.startswith("nas-bench-macro-")
+    assert through_json(macro) == macro
+
+
+def test_a_request_is_checked_against_its_space(tmp_path):
+    macro = SplitRequest("cifar10", "random", space="nas-bench-macro")
+    assert macro.fingerprints(tmp_path) == {"images": None, "checkpoint": None}
+    for change, message in (
+        ({"metric": "params"}, "NAS-Bench-Macro has no supernet, which params needs"),
+        ({"dataset": "cifar100"}, "unknown data set 'cifar100': expected one of cifar10"),
+        ({"tree": TreeOptions((9,), (2,))}, "distinct decisions from 0 to 7"),
+        ({"space": "gone"}, "unknown search space 'gone'"),
+    ):
+        with pytest.raises(FewshotError, match=message):
+            replace(macro, **change).fingerprints(tmp_path)
 
 
 @pytest.mark.parametrize(
