@@ -73,8 +73,8 @@ STATEMENTS = (
         accuracy_mean DOUBLE, accuracy_std DOUBLE, seeds BIGINT)""",
 )
 
-_SPACE = f"coalesce(request ->> '$.space', '{NAS_BENCH_201.name}')"
-"""The search space of a run in SQL; requests do not name the default."""
+_OF_SPACE = f"($space IS NULL OR $space = coalesce(request ->> '$.space', '{NAS_BENCH_201.name}'))"
+"""Condition that a run is of a search space; requests do not name the default."""
 
 RUN_TABLES = ("runs", "splits", "searches", "epochs", "nodes", "scores", "sub_spaces")
 """The tables with rows of a run, by ``run_id``."""
@@ -172,7 +172,7 @@ class Store:
             "SELECT run_id, dataset, metric, variant, batch_norm, created, finished, seconds, "
             "degenerate_nodes, request, details, demo FROM runs JOIN splits USING (run_id) "
             "WHERE ($dataset IS NULL OR dataset = $dataset) "
-            f"AND ($run_id IS NULL OR run_id = $run_id) AND ($space IS NULL OR $space = {_SPACE}) "
+            f"AND ($run_id IS NULL OR run_id = $run_id) AND {_OF_SPACE} "
             "ORDER BY demo, finished DESC, run_id",
             dataset=dataset,
             run_id=run_id,
@@ -209,8 +209,10 @@ class Store:
                 )
         return [_tree(texts[run_id], self.data_dir) for run_id in run_ids]
 
-    def searches(self, dataset: str | None = None) -> pd.DataFrame:
-        """List the finished searches: the user's, latest first, then the demonstration results.
+    def searches(
+        self, dataset: str | None = None, space: str | None = NAS_BENCH_201.name
+    ) -> pd.DataFrame:
+        """List the finished searches of a space: the user's, latest first, then the demo ones.
 
         Columns are run_id, dataset, algorithm, preset (a name, or None), sub_space (its rows,
         joined by spaces), seed, family (the same for searches that differ only by sub-space and
@@ -222,8 +224,10 @@ class Store:
             "SELECT run_id, dataset, algorithm, preset, sub_space, seed, family, epochs, "
             "synthetic, created, finished, seconds, request, demo "
             "FROM runs JOIN searches USING (run_id) "
-            "WHERE $dataset IS NULL OR dataset = $dataset ORDER BY demo, finished DESC, run_id",
+            f"WHERE ($dataset IS NULL OR dataset = $dataset) AND {_OF_SPACE} "
+            "ORDER BY demo, finished DESC, run_id",
             dataset=dataset,
+            space=space,
         )
         families = found.groupby(["family", "synthetic"])["request"].transform("first")
         evidence = families.map(partial(_evidence, "search"))
@@ -258,13 +262,16 @@ class Store:
         )
         return dict(zip(found["run_id"], found["accuracy_mean"], strict=True))
 
-    def trainings(self, dataset: str | None = None) -> pd.DataFrame:
+    def trainings(
+        self, dataset: str | None = None, space: str | None = NAS_BENCH_201.name
+    ) -> pd.DataFrame:
         """List the finished trainings, latest first, with request (JSON), times and data set."""
         return self._query(
             "SELECT run_id, dataset, synthetic, created, finished, seconds, request FROM runs "
-            "WHERE kind = 'train' AND ($dataset IS NULL OR dataset = $dataset) "
+            f"WHERE kind = 'train' AND ($dataset IS NULL OR dataset = $dataset) AND {_OF_SPACE} "
             "ORDER BY finished DESC, run_id",
             dataset=dataset,
+            space=space,
         )
 
     def accuracy(self, table: str, dataset: str, kind: str) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from fewshot_core.analysis.sub_spaces import sub_space_names
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError, UnknownNameError
 from fewshot_core.evidence import Evidence, group_by_evidence
-from fewshot_core.space import SubSpace
+from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace
 
 ALGORITHM_LABELS = {
     "darts-1st": "DARTS-1st",
@@ -315,10 +315,11 @@ def recorded_results(
     searches: pd.DataFrame,
     records: pd.DataFrame,
     accuracy: pd.DataFrame,
+    space: SearchSpace = NAS_BENCH_201,
 ) -> pd.DataFrame:
     """Join splits, finished searches and the accuracies of the architectures found.
 
-    All are of one data set: searches from ``Store.searches``, their records from
+    All are of one space and data set: searches from ``Store.searches``, their records from
     ``Store.search_records``. The same sub-spaces by the same metric count once, for the split with
     the strongest evidence; the same search on other devices or image files counts once.
 
@@ -331,7 +332,7 @@ def recorded_results(
     means = accuracy.set_index("architecture")["accuracy_mean"]
     found = ends.set_index("run_id")["architecture"].map(means)
     rows = searches.assign(test_accuracy=searches["run_id"].map(found))
-    parts = [_of_split(rows, NO_SPLITTING, "", None, [SubSpace.full()])]
+    parts = [_of_split(rows, NO_SPLITTING, "", None, [SubSpace.full(space)])]
     known: dict[str, list[list[str]]] = {}
     for split in sorted(splits, key=lambda split: split.evidence.rank):
         others = known.setdefault(split.metric, [])

@@ -48,7 +48,7 @@ from fewshot_core.runs.devices import choose_device
 from fewshot_core.search import PRESETS, list_algorithms, proxy
 from fewshot_core.search.options import override
 from fewshot_core.search.records import CHECKPOINT
-from fewshot_core.space import SubSpace
+from fewshot_core.space import NAS_BENCH_201, SubSpace
 
 Preset = Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS.names())}.")]
 Override = Annotated[
@@ -191,7 +191,8 @@ def _sub_spaces(
         return "one sub-space", dataset or "cifar10", {"S1": SubSpace.from_rows(sub_space.split())}
     if whole:
         return "no splitting", dataset or "cifar10", {"whole": SubSpace.full()}
-    found, meant = one_split(named_splits(masks, split, place, "--split RUN"), name, dataset)
+    splits = named_splits(masks, split, place, "--split RUN", NAS_BENCH_201.name)
+    found, meant = one_split(splits, name, dataset)
     leaves = {f"S{number}": leaf for number, leaf in enumerate(found.leaves, start=1)}
     return found.title, meant, leaves
 

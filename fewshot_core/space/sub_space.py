@@ -111,6 +111,8 @@ class SubSpace:
         return indices
 
     def __contains__(self, architecture: Architecture) -> bool:
+        if architecture.space != self.space:
+            return False
         pairs = zip(architecture.operations, self.enabled, strict=True)
         return all(operation in operations for operation, operations in pairs)
 

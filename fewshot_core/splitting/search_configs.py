@@ -18,7 +18,7 @@ import yaml
 from fewshot_core.data_folder import natural_order
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import SpaceError, SplittingError
-from fewshot_core.space import EDGES, OPERATIONS, SubSpace
+from fewshot_core.space import EDGES, NAS_BENCH_201, OPERATIONS, SubSpace
 from fewshot_core.splitting.tree import NamedSplit
 
 EPOCHS = 50
@@ -107,11 +107,16 @@ def search_configs(split: NamedSplit) -> dict[str, str]:
     Beside the authors' keys there is ``metric``, with the split's name.
 
     Raises:
-        SplittingError: If the split has no data set.
+        SplittingError: If the split has no data set, or is of another space than NAS-Bench-201.
         UnknownNameError: If there is no such data set.
     """
     if split.dataset is None:
         raise SplittingError(f"{split.name}: expected a data set to write configurations for")
+    if split.space != NAS_BENCH_201:
+        raise SplittingError(
+            f"{split.name}: expected a split of {NAS_BENCH_201.label} to write configurations for, "
+            f"got one of {split.space.label}"
+        )
     DATASETS.get(split.dataset)
     slug = re.sub(r"[^A-Za-z0-9]+", "-", split.name)[:60].strip("-") or "split"
     files = {}

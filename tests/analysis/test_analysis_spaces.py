@@ -31,6 +31,7 @@ from fewshot_core.errors import SpaceError, SplittingError
 from fewshot_core.space import SubSpace, check_partition, get_space
 from fewshot_core.splitting import SplitTree, TreeOptions, partition, set_partitions, split
 from fewshot_core.splitting.files import masks_of_splits, splits_from_masks
+from fewshot_core.splitting.search_configs import search_configs
 from fewshot_core.splitting.tree import NamedSplit
 from tests.random_spaces import make_space, random_accuracies, search_spaces
 
@@ -203,6 +204,8 @@ def test_a_tree_of_another_space_names_it_in_its_json():
     with pytest.raises(SplittingError, match="unknown search space 'gone'"):
         SplitTree.from_dict(document | {"space": "gone"})
     named = NamedSplit("random", "cifar10", tuple(tree.leaves))
+    with pytest.raises(SplittingError, match="got one of NAS-Bench-Macro"):
+        search_configs(named)
     masks = masks_of_splits([named])
     assert masks["meta"]["space"] == "nas-bench-macro" and len(masks["meta"]["decisions"]) == 8
     assert splits_from_masks(masks, None) == [named]

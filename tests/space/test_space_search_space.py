@@ -144,6 +144,7 @@ def test_sub_spaces_of_different_spaces_are_different():
     macro, other = get_space("nas-bench-macro"), make_space([3] * 8)
     assert SubSpace.full(macro) != SubSpace.full(other)
     assert not SubSpace.full(macro).contains(SubSpace.full(other))
+    assert Architecture.from_index(0, macro) not in SubSpace.full(other)
     assert hash(SubSpace.full(macro)) == hash(SubSpace.full("nas-bench-macro"))
     with pytest.raises(SpaceError, match="of one search space, got nas-bench-macro, random"):
         space_of([SubSpace.full(macro), SubSpace.full(other)])
