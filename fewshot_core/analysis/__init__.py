@@ -20,6 +20,7 @@ from fewshot_core.analysis.distributions import (
 )
 from fewshot_core.analysis.importance import importance, operation_effects
 from fewshot_core.analysis.informativeness import (
+    CHANCE,
     KEEP_STRATEGIES,
     RANDOM_TREES,
     SplitEvaluator,
@@ -63,6 +64,7 @@ from fewshot_core.analysis.trees import (
 )
 
 __all__ = [
+    "CHANCE",
     "CONFIDENCE",
     "DISTRIBUTION_FRAMES",
     "KEEP_STRATEGIES",

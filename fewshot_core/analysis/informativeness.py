@@ -279,103 +279,72 @@ def report_split(
     }
 
 
+CHANCE = (2.5, 97.5)
+"""Percentiles of random trees between which a split looks like chance."""
+
 _PLACES = {
-    "more": "more informative than most random trees",
-    "middle": "in the middle of the random trees",
-    "less": "less informative than most random trees",
-    "unknown": "without random trees to compare with, having a different shape",
+    "best": ("is the best possible", "are the best possible"),
+    "all": ("beats all random splits", "beat all random splits"),
+    "better": ("is better than chance", "are better than chance"),
+    "chance": ("looks like chance", "look like chance"),
+    "worse": ("is worse than chance", "are worse than chance"),
+    "unknown": ("has no random splits of its shape", "have no random splits of their shape"),
 }
+_GOOD = ("best", "all", "better")
+_NAMED = 3
+"""How many splits that are not good are named; more of them are counted."""
 
 
 def conclusion(reports: pd.DataFrame) -> str:
-    """Summarise in one sentence how informative splits are, compared with the baselines.
+    """Summarise in one sentence how informative splits are, compared with random trees.
 
-    A split is called more, or less, informative than most random trees only where all of the
-    confidence interval of its percentile is above 50, or below. The reports are rows of
-    ``report_frame``; with a column dataset there is one sentence for each data set. Raises
-    TableError if splits of different thresholds are compared: each has another top.
+    A split looks like chance where its gain is among the middle 95% of random trees. The reports
+    are rows of ``report_frame``. Raises TableError if splits of different thresholds are compared:
+    each has another top.
     """
     if reports.empty:
         return "There are no splits to compare."
     if reports["threshold"].nunique() != 1:
         known = ", ".join(f"{100 * share:g}%" for share in reports["threshold"].unique())
         raise TableError(f"expected splits with the same top to compare, got the top {known}")
-    if "dataset" not in reports:
-        return _sentence(reports, "")
-    groups = reports.groupby("dataset", sort=False)
-    return " ".join(_sentence(of, f"on {dataset}, ") for dataset, of in groups)
-
-
-def _sentence(reports: pd.DataFrame, place: str) -> str:
-    ranked = reports.sort_values("gain_bits", ascending=False, kind="stable", ignore_index=True)
-    top = f"about the top {100 * float(ranked['threshold'].iloc[0]):g}%"
-    first = float(ranked["gain_bits"].iloc[0])
-    if first <= SAME_GAIN:
-        none = "the split is not" if len(ranked) == 1 else "none of the splits is"
-        return _capital(f"{place}{none} informative {top}.")
-    leading = ranked["gain_bits"] >= first - SAME_GAIN
-    leaders, others = ranked[leading], ranked[~leading]
-    clauses = [f"{place}{_lead(leaders, len(ranked), top)}"]
-    places = [_place(row) for row in others.to_dict("records")]
-    for name, text in _PLACES.items():
-        of = others[[found == name for found in places]]
-        if len(of):
-            gains = [f"{row['split']} ({row['gain_bits']:.4f})" for row in of.to_dict("records")]
-            clauses.append(f"{listed(gains)} {'is' if len(of) == 1 else 'are'} {text}")
-    return _capital("; ".join(clauses) + ".")
-
-
-def _lead(leaders: pd.DataFrame, count: int, top: str) -> str:
-    """Describe the splits with the largest gain."""
-    names, gain = listed(list(leaders["split"])), f"{leaders['gain_bits'].iloc[0]:.4f} bits"
-    compared = _compared(leaders)
+    ranked = reports.sort_values("gain_bits", ascending=False, kind="stable")
+    places = [_place(row) for row in ranked.to_dict("records")]
+    groups = {
+        place: list(ranked["split"][[found == place for found in places]])
+        for place in _PLACES
+        if place in places
+    }
+    count, good = len(ranked), [place for place in groups if place in _GOOD]
+    [first, *more] = groups
+    if not more and count > 1:
+        return f"{'Both' if count == 2 else f'All {count}'} {_PLACES[first][1]}."
+    clauses = [f"{listed(names)} {_PLACES[p][len(names) > 1]}" for p, names in groups.items()]
     if count == 1:
-        return f"{names} has an information gain of {gain} {top}{compared}"
-    if len(leaders) == count:
-        splits = "both splits" if count == 2 else f"all {count} splits"
-        return f"{splits} are equally informative {top}: {gain} each{compared}"
-    verb, each = ("is", "") if len(leaders) == 1 else ("are", " each")
-    return f"of {count} splits, {names} {verb} the most informative {top}: {gain}{each}{compared}"
-
-
-def _compared(leaders: pd.DataFrame) -> str:
-    """Compare the leaders with the baselines; empty where they differ."""
-    row = leaders.iloc[0]
-    if len(leaders[["share_of_best", "percentile"]].drop_duplicates()) > 1:
-        return ""
-    if pd.isna(row["percentile"]):
-        return ", with a different tree shape" if len(leaders) == 1 else ""
-    share = "" if pd.isna(row["share_of_best"]) else f", {_share(float(row['share_of_best']))}"
-    return f"{share}, {_among(float(row['percentile']), int(row['random_trees']))}"
+        share = ranked["share_of_best"].iloc[0]
+        compared = "" if pd.isna(share) else f", with {_share(share)} of the best tree's gain"
+        return f"{clauses[0]}{compared}."
+    rest = max(groups, key=lambda place: -1 if place in _GOOD else len(groups[place]))
+    if len(groups[rest]) > _NAMED and rest not in _GOOD:
+        del clauses[list(groups).index(rest)]
+        clauses.append(f"the other {len(groups[rest])} {_PLACES[rest][1]}")
+    if not good:
+        return f"None is better than chance: {'; '.join(clauses)}."
+    only = "Only " * (len(good) == 1 and 2 * len(groups[first]) < count)
+    return f"{only}{'; '.join(clauses)}."
 
 
 def _share(share: float) -> str:
     """Format a share of the best tree, never rounded up to 100%."""
-    if share >= 1 - 1e-9:
-        return "as much as the best tree of this shape"
-    if share > 0.995:
-        return "over 99% of the best tree of this shape"
-    return f"{share:.0%} of the best tree of this shape"
-
-
-def _among(percentile: float, trees: int) -> str:
-    """Format a percentile, never rounded to 0 or 100."""
-    if percentile >= 100:
-        return f"above all of {trees:,} random trees"
-    if percentile <= 0:
-        return f"below all of {trees:,} random trees"
-    return f"at percentile {np.clip(percentile, 0.1, 99.9):.1f} of {trees:,} random trees"
+    return "over 99%" if 0.995 < share < 1 - SAME_GAIN else f"{share:.0%}"
 
 
 def _place(row: Mapping[Any, Any]) -> str:
-    if pd.isna(row["percentile"]):
+    percentile = row["percentile"]
+    if pd.isna(percentile):
         return "unknown"
-    if row["percentile_low"] > 50:
-        return "more"
-    return "less" if row["percentile_high"] < 50 else "middle"
-
-
-def _capital(sentence: str) -> str:
-    """Capitalise a sentence, unless it starts with the name of a split."""
-    own = ("of ", "on ", "all ", "both ", "none ", "the split ")
-    return sentence[0].upper() + sentence[1:] if sentence.startswith(own) else sentence
+    if row["share_of_best"] >= 1 - SAME_GAIN:
+        return "best"
+    if percentile >= 100:
+        return "all"
+    low, high = CHANCE
+    return "better" if percentile > high else "worse" if percentile < low else "chance"

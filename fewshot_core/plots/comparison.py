@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
-from fewshot_core.analysis import SplitEvaluator, tree_shape
+from fewshot_core.analysis import CHANCE, SplitEvaluator, tree_shape
 from fewshot_core.analysis.distributions import density
 from fewshot_core.plots.export import with_source
 from fewshot_core.plots.template import (
@@ -22,14 +22,19 @@ from fewshot_core.plots.template import (
     add_matrix,
     base_figure,
     empty_figure,
+    note,
     put_legend_above,
     sub_space_look,
     translucent,
 )
 from fewshot_core.space import SubSpace, space_of
 
+Floats = npt.NDArray[np.float64]
+
 _DENSITY_POINTS = 200
-_FOOT = -1.2
+_FOOT = -0.7
+_BANDS = {"worse than chance": "#D55E00", "chance": WHOLE_COLOUR, "better": "#009E73"}
+_BAND_ROW = 18
 _SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star", "hexagon", "hash")
 _HEAT = ((0.0, "#E6ECF3"), (1.0, "#7FA8DE"))
 _CELL_FONT_SIZE, _FEW_COLUMNS = 11, 9
@@ -62,11 +67,12 @@ def informativeness_figure(
     title: str = "Information gain of each split",
     caption: Sequence[str] = (),
 ) -> go.Figure:
-    """Draw the information gain of splits between random trees and the best tree, all in bits.
+    """Draw the information gain of splits in bands: worse than chance, chance, better, and best.
 
+    Chance is the middle 95% of random trees, whose density is grey; all numbers are in bits.
     ``reports`` is what ``fewshot_core.analysis.report_frame`` returns, optionally with the columns
-    ``row``, the label at the left that several splits may share, ``symbol`` of its marker, and
-    ``notes`` for the reader.
+    ``row``, the label at the left that several splits may share, ``symbol`` of its marker, ``key``,
+    what a click on it returns, and ``notes`` for the reader.
     """
     if reports.empty:
         return empty_figure(title, "no split to compare", 210)
@@ -74,27 +80,27 @@ def informativeness_figure(
     means = reports["gain_bits"].groupby(labels, sort=False).mean()
     names = list(means.sort_values(ascending=False, kind="stable").index)
     rows = len(names)
-    height = 150 + 30 * max(rows, 2)
-    figure = base_figure(title, height, _gain_alternative(reports, best_bits), list(caption))
     gains = np.asarray(random_gains, dtype=np.float64)
-    if gains.size:  # their density, as high as the figure
-        grid = np.linspace(0.0, max(float(gains.max()), best_bits or 0.0), _DENSITY_POINTS)
-        curve = density(gains, grid)
-        scaled = curve / curve.max() * (rows + 0.4) + _FOOT
-        figure.add_scatter(
-            x=np.concatenate([grid[:1], grid, grid[-1:]]),
-            y=np.concatenate([[_FOOT], scaled, [_FOOT]]).astype(np.float32),
-            mode="lines",
-            line={"width": 1, "color": translucent(WHOLE_COLOUR, 0.7)},
-            fill="toself",
-            fillcolor=translucent(WHOLE_COLOUR, 0.25),
-            **SILENT,
-        )
-        mean = float(gains.mean())
-        text = f"{gains.size:,} random trees: {mean:.4f} bits on average"
-        _add_line(figure, mean, rows, text, "random trees", "dot")
+    top = 1.06 * max([float(reports["gain_bits"].max()), best_bits or 0.0, *gains[-1:].tolist()])
+    notes = [f"grey: {gains.size:,} random trees", *caption] if gains.size else caption
+    height = 172 + 30 * max(rows, 2)
+    figure = base_figure(title, height, _gain_alternative(reports, best_bits), notes)
+    if gains.size:
+        _add_random_trees(figure, gains, rows, top)
+        _add_bands(figure, gains, best_bits, top)
     if best_bits is not None:
-        _add_line(figure, best_bits, rows, f"best tree: {best_bits:.4f} bits", "best tree", "dash")
+        figure.add_scatter(
+            x=[best_bits, best_bits],
+            y=[_FOOT, rows - 0.4],
+            mode="lines",
+            line={"color": INK, "width": 1.4, "dash": "dash"},
+            hovertext=f"best tree: {best_bits:.4f} bits",
+            hoverinfo="text",
+            showlegend=False,
+        )
+        place = {"yref": "paper", "yanchor": "bottom", "xanchor": "right"}
+        label = note("best possible", 1, 1, xref="paper", **place, yshift=_BAND_ROW)
+        figure.add_annotation(label)
     symbols = list(reports.get("symbol", ["circle"] * len(reports)))
     figure.add_scatter(
         x=reports["gain_bits"],
@@ -110,6 +116,7 @@ def informativeness_figure(
                 "color": INK,
             },
         },
+        customdata=list(reports["key"]) if "key" in reports else None,
         hovertext=[_report_hover(row) for row in reports.to_dict("records")],
         hoverinfo="text",
         showlegend=False,
@@ -117,29 +124,50 @@ def informativeness_figure(
     figure.update_yaxes(
         tickvals=list(range(rows - 1, -1, -1)),
         ticktext=[escape(name) for name in names],
-        range=[_FOOT, rows + 0.2],
+        range=[_FOOT, rows - 0.4],
         showgrid=True,
     )
-    top = max([float(reports["gain_bits"].max()), best_bits or 0.0, *gains[-1:].tolist()])
-    figure.update_xaxes(title_text="information gain, bits", range=[-0.02 * top, 1.06 * top])
-    figure.update_layout(showlegend=False)
+    figure.update_xaxes(title_text="information gain, bits", range=[-0.02 * top, top])
+    figure.update_layout(showlegend=False, margin_t=figure.layout.margin.t + 2 * _BAND_ROW)
     return figure
 
 
-def _add_line(figure: go.Figure, x: float, rows: int, hover: str, label: str, dash: str) -> None:
+def _add_random_trees(figure: go.Figure, gains: Floats, rows: int, top: float) -> None:
+    """Draw the density of random trees, as high as the figure."""
+    grid = np.linspace(0.0, top, _DENSITY_POINTS)
+    curve = density(gains, grid)
+    scaled = curve / curve.max() * (rows - 0.8) + _FOOT
     figure.add_scatter(
-        x=[x, x],
-        y=[_FOOT, rows - 0.4],
-        mode="lines+text",
-        text=["", label],
-        textposition="top left" if dash == "dash" else "top center",
-        cliponaxis=False,
-        textfont={"color": INK},
-        line={"color": INK, "width": 1.4, "dash": dash},
-        hovertext=hover,
-        hoverinfo="text",
-        showlegend=False,
+        x=grid.astype(np.float32),
+        y=scaled.astype(np.float32),
+        mode="lines",
+        line={"width": 1, "color": translucent(WHOLE_COLOUR, 0.7)},
+        fill="tozeroy",
+        fillcolor=translucent(WHOLE_COLOUR, 0.25),
+        **SILENT,
     )
+
+
+def _add_bands(figure: go.Figure, gains: Floats, best_bits: float | None, top: float) -> None:
+    """Tint the bands, and write their names above them; neighbours are in different rows."""
+    low, high = np.percentile(gains, CHANCE).tolist()
+    ends = [-0.02 * top, low, high, max(high, best_bits or top)]
+    bands = zip(_BANDS.items(), ends[:-1], ends[1:], strict=True)
+    for number, ((name, colour), left, right) in enumerate(bands):
+        figure.add_shape(
+            type="rect",
+            x0=left,
+            x1=right,
+            yref="paper",
+            y0=0,
+            y1=1,
+            line_width=0,
+            fillcolor=translucent(colour, 0.14),
+            layer="below",
+        )
+        at = {"x": 0, "xref": "paper", "xanchor": "left"} if number == 0 else {}
+        label = note(name, (left + right) / 2, 1, yref="paper", yanchor="bottom") | at
+        figure.add_annotation(label, yshift=_BAND_ROW if number == 0 else 0)
 
 
 def _report_hover(row: Row) -> str:

@@ -346,152 +346,102 @@ def test_a_document_of_a_split_without_shape_has_no_comparison():
     assert report["information_gain_bits"] > 0
 
 
-def row(split, gain, percentile=None, best=0.02, width=1.0, **others):
+def row(split, gain, percentile=None, best=0.02, threshold=0.01):
     known = percentile is not None
     return {
         "split": split,
-        "threshold": 0.01,
+        "threshold": threshold,
         "gain_bits": gain,
-        "best_bits": best if known else np.nan,
         "share_of_best": gain / best if known and best else np.nan,
         "percentile": percentile if known else np.nan,
-        "percentile_low": max(percentile - width, 0) if known else np.nan,
-        "percentile_high": min(percentile + width, 100) if known else np.nan,
-        "random_trees": 10_000 if known else pd.NA,
-    } | others
+    }
 
 
 def said(*rows):
-    return conclusion(pd.DataFrame(rows, columns=list(row("a", 0.0, 1.0, dataset="x"))[:9]))
+    return conclusion(pd.DataFrame(rows, columns=list(row("a", 0.0))))
 
 
-def test_several_splits_are_ranked_and_compared_with_random_trees():
+def test_splits_are_grouped_by_how_they_compare_with_random_trees():
     assert said(
-        row("synflow", 0.002, 10),
-        row("params", 0.018, 99.97),
+        row("worst", 0.0001, 1),
+        row("params", 0.018, 100),
         row("snip", 0.008, 90),
-        row("ntk", 0.009, 92),
-        row("grasp", 0.005, 50.5),
+        row("exact", 0.02, 99.9),
+        row("ntk", 0.015, 98),
         row("own", 0.004),
     ) == (
-        "Of 6 splits, params is the most informative about the top 1%: 0.0180 bits, 90% of the "
-        "best tree of this shape, at percentile 99.9 of 10,000 random trees; ntk (0.0090) and snip "
-        "(0.0080) are more informative than most random trees; grasp (0.0050) is in the middle of "
-        "the random "
-        "trees; synflow (0.0020) is less informative than most random trees; own (0.0040) is "
-        "without random trees to compare with, having a different shape."
+        "exact is the best possible; params beats all random splits; ntk is better than chance; "
+        "snip looks like chance; worst is worse than chance; own has no random splits of its shape."
     )
 
 
-def test_the_interval_decides_the_comparison_with_random_trees():
-    lead = row("first", 0.01, 99)
-    assert "b (0.0050) is in the middle" in said(lead, row("b", 0.005, 50.9))
-    assert "b (0.0050) is more informative than" in said(lead, row("b", 0.005, 51.1))
-    assert "b (0.0050) is in the middle" in said(lead, row("b", 0.005, 49.1))
-    assert "b (0.0050) is less informative than" in said(lead, row("b", 0.005, 48.9))
-    assert "b (0.0050) and c (0.0040) are in the middle" in said(
-        lead, row("b", 0.005, 50), row("c", 0.004, 50)
+def test_many_that_look_like_chance_are_counted_and_come_last():
+    ordinary = [row(name, 0.005, 40) for name in "abcd"]
+    both = row("params", 0.018, 100), row("synflow", 0.019, 100)
+    assert said(*both, *ordinary, row("e", 0.001, 0)) == (
+        "Only synflow and params beat all random splits; e is worse than chance; the other 4 look "
+        "like chance."
+    )
+    assert said(*both, *ordinary[:1]) == (
+        "synflow and params beat all random splits; a looks like chance."
+    )
+    assert said(*ordinary, row("e", 0.001, 0)) == (
+        "None is better than chance: e is worse than chance; the other 4 look like chance."
+    )
+    many = [row(name, 0.018, 100) for name in "abcd"]
+    assert said(*many, row("e", 0.001, 0)) == (
+        "a, b, c and d beat all random splits; e is worse than chance."
     )
 
 
 @pytest.mark.parametrize(
     ("percentile", "words"),
     [
-        (100, "above all of 10,000 random trees"),
-        (99.99, "at percentile 99.9 of"),
-        (87.18, "at percentile 87.2 of"),
-        (0.005, "at percentile 0.1 of"),
-        (0, "below all of 10,000 random trees"),
+        (100, "beats all random splits"),
+        (99.99, "is better than chance"),
+        (97.5, "looks like chance"),
+        (2.5, "looks like chance"),
+        (2.4, "is worse than chance"),
+        (0, "is worse than chance"),
     ],
 )
-def test_a_place_among_random_trees_is_not_rounded_beyond_all(percentile, words):
-    assert words in said(row("a", 0.01, percentile))
+def test_chance_is_the_middle_of_the_random_trees(percentile, words):
+    assert said(row("a", 0.01, percentile)) == f"a {words}, with 50% of the best tree's gain."
 
 
 @pytest.mark.parametrize(
     ("gain", "words"),
     [
-        (0.02, "as much as the best tree of this shape"),
-        (0.01999, "over 99% of the best tree"),
-        (0.0198, "99% of the best tree"),
-        (0.00885, "44% of the best tree"),
+        (0.02, "a is the best possible, with 100% of"),
+        (0.01999, "a looks like chance, with over 99% of"),
+        (0.0198, "with 99% of"),
+        (0.00885, "with 44% of"),
     ],
 )
 def test_a_share_of_the_best_tree_is_not_rounded_up_to_all(gain, words):
     assert words in said(row("a", gain, 90))
 
 
-def test_one_split_is_not_called_the_best():
-    assert said(row("params", 0.0088, 87.2)) == (
-        "params has an information gain of 0.0088 bits about the top 1%, 44% of the best tree of "
-        "this shape, "
-        "at percentile 87.2 of 10,000 random trees."
-    )
-    assert said(row("mine", 0.0088)) == (
-        "mine has an information gain of 0.0088 bits about the top 1%, with a different tree shape."
-    )
-
-
-def test_ties_share_the_lead():
-    assert said(row("a", 0.01, 95), row("c", 0.002, 9), row("b", 0.01, 95)) == (
-        "Of 3 splits, a and b are the most informative about the top 1%: 0.0100 bits each, 50% of "
-        "the best tree of this shape, at percentile 95.0 of 10,000 random trees; c (0.0020) is "
-        "less "
-        "informative than most random trees."
-    )
-    assert said(row("a", 0.01, 95), row("b", 0.01, 95)).startswith(
-        "Both splits are equally informative about the top 1%: 0.0100 bits each, 50%"
-    )
-    assert said(*(row(name, 0.01, 95) for name in "abc")).startswith(
-        "All 3 splits are equally informative"
-    )
-
-
-def test_equal_splits_of_other_shapes_get_no_common_comparison():
-    words = said(row("a", 0.01, 95), row("b", 0.01, 60, best=0.04))
-    assert words == "Both splits are equally informative about the top 1%: 0.0100 bits each."
-
-
-def test_uninformative_splits_are_not_ranked():
-    assert said(row("a", 0.0, 50, best=0)) == "The split is not informative about the top 1%."
-    assert said(row("a", 0.0, 0), row("b", 1e-15, 0)) == (
-        "None of the splits is informative about the top 1%."
-    )
+def test_splits_that_are_alike_are_not_listed():
+    alike = [row(name, 0.01, 95) for name in "abc"]
+    assert said(*alike[:2]) == "Both look like chance."
+    assert said(*alike) == "All 3 look like chance."
+    assert said(row("mine", 0.0088)) == "mine has no random splits of its shape."
+    assert said(row("a", 0.0, 50, best=0)) == "a looks like chance."
     assert said() == "There are no splits to compare."
 
 
-def test_every_data_set_has_a_sentence():
-    rows = [row("a", 0.01, 90, dataset="cifar10"), row("a", 0.0, 0, dataset="cifar100")]
-    assert conclusion(pd.DataFrame(rows)) == (
-        "On cifar10, a has an information gain of 0.0100 bits about the top 1%, 50% of the best "
-        "tree of this "
-        "shape, at percentile 90.0 of 10,000 random trees. On cifar100, the split is not "
-        "informative about the top 1%."
-    )
-
-
-def test_the_threshold_is_named_and_must_be_one():
-    assert "about the top 0.1%" in said(row("a", 0.01, 90, threshold=0.001))
+def test_splits_of_different_tops_are_not_compared():
     with pytest.raises(TableError, match=r"the top 1%, 10%"):
         said(row("a", 0.01, 90), row("b", 0.01, 90, threshold=0.1))
-
-
-def test_reports_are_summarised():
-    splits = {"ours": convolution_tree(), "mine": grow([(0, CONVOLUTION)])}
-    words = conclusion(report_frame(splits, SplitEvaluator(random_table(0), 0.05)))
-    assert words.startswith("Of 2 splits, ours is the most informative about the top 5%: ")
-    assert words.count(".") - words.count("0.") <= 2 and "; mine (0.00" in words
 
 
 def test_the_summary_for_the_benchmark(tables, splits):
     named = {metric: of["cifar10"] for metric, of in splits.items()} | {"ours": convolution_tree()}
     words = conclusion(report_frame(named, SplitEvaluator(tables["cifar10"])))
     assert words == (
-        "Of 4 splits, ours is the most informative about the top 1%: 0.0162 bits, 99% of the "
-        "best tree of this shape, above all of 10,000 random trees; gradientmatching (0.0144) and "
-        "params (0.0088) are more informative than most random trees; synflow (0.0048) is less "
-        "informative than most "
-        "random trees."
+        "ours beats all random splits; gradientmatching is better than chance; params and synflow "
+        "look like chance."
     )
 
 

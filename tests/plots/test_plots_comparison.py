@@ -78,7 +78,20 @@ def test_the_axis_reaches_from_zero_to_the_best_tree(reports):
 def test_without_a_common_shape_there_are_neither_random_trees_nor_a_best(reports):
     figure = informativeness_figure(reports, [], None)
     assert len(figure.data) == 1
+    assert not figure.layout.shapes and not figure.layout.annotations
     assert "best tree" not in alternative(figure)
+
+
+def test_bands_are_where_random_trees_end(reports):
+    gains = np.linspace(0.0, 1.0, 201)
+    figure = informativeness_figure(reports.assign(key=["one", "two"]), gains, 2.0)
+    ends = [(shape.x0, shape.x1) for shape in figure.layout.shapes]
+    assert ends[0][0] < 0 and ends[0][1] == ends[1][0] == pytest.approx(0.025)
+    assert ends[1][1] == ends[2][0] == pytest.approx(0.975) and ends[2][1] == 2.0
+    names = [label.text for label in figure.layout.annotations]
+    assert names == ["worse than chance", "chance", "better", "best possible"]
+    assert list(figure.data[-1].customdata) == ["one", "two"]
+    assert "grey: 201 random trees" in figure.layout.title.text
 
 
 def test_a_map_has_the_largest_sub_space_first(accuracy):
