@@ -1,6 +1,8 @@
 """The Compare page: several splits next to random trees, the best tree and each other."""
 
 import json
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -50,6 +52,7 @@ from fewshot_core.dashboard.shared.sidebar import (
     View,
     choose_several,
     is_new,
+    is_restored,
     open_page,
     show_missing_split,
     show_missing_table,
@@ -64,8 +67,9 @@ from fewshot_core.dashboard.shared.splits import (
 )
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError
+from fewshot_core.evidence import Evidence
 from fewshot_core.glossary import GLOSSARY, explain
-from fewshot_core.plots import agreement_figure, keep_figure, top_map_figure
+from fewshot_core.plots import agreement_figure, alternative, keep_figure, top_map_figure
 from fewshot_core.splitting.files import (
     LARGEST,
     masks_of_splits,
@@ -76,6 +80,9 @@ from fewshot_core.splitting.files import (
 )
 from fewshot_core.splitting.search_configs import search_configs
 from fewshot_core.splitting.tree import NamedSplit
+
+Show = Callable[[View, list[SplitInView], SplitEvaluator], None]
+"""Function that draws a tab."""
 
 _MOST = 9
 """How many splits are compared at once."""
@@ -102,51 +109,91 @@ def _show_comparison(view: View) -> None:
         shown = max(groups, key=lambda group: len(wanted.intersection(groups[group])))
         st.session_state["evidence"] = shown.key
     evidence = choose_evidence(groups, "split")
-    splits = _choose_splits(view, groups[evidence])
+    splits = _choose_splits(view, groups, evidence)
     if not splits:
         return
     evaluator = load_evaluator(view)
     if evaluator is None:
         show_missing_table(view)
         return
-    chosen = named(splits)
-    table = reports(chosen, evaluator)
+    shows: dict[str, Show] = {
+        "Verdict": partial(_show_verdict, evidence),
+        "Distributions": _show_distributions,
+        "Agreement": _show_agreement,
+        "Keep k": _show_keeping,
+        "Other data sets": _show_other_data_sets,
+        "Training seeds": _show_uncertainty,
+    }
+    tabs = st.tabs(list(shows), key="compare", bind="query-params")
+    for tab, show in zip(tabs, shows.values(), strict=True):
+        if tab.open:
+            with tab:
+                show(view, splits, evaluator)
+                show_splits_source(view, evaluator, splits, "compare_source")
+
+
+def _choose_splits(
+    view: View, groups: Mapping[Evidence, list[str]], evidence: Evidence
+) -> list[SplitInView]:
+    """Choose some of the splits that rest on the same; say which of a link rest on other things."""
+    known = list_splits(view.workspace.store, view.dataset)
+    labels = {key: known[key] for key in groups[evidence]}
+    if is_restored() or is_new("splits"):
+        wanted = set(st.query_params.get("splits", "").split(",")).difference(labels)
+        for group, keys in groups.items():
+            if others := wanted.intersection(keys).difference(labels):
+                st.warning(
+                    f"{counted(len(others), 'split')} of the link cannot be compared with these: "
+                    f"choose *{plain(group.label)}* under *Results with* to see "
+                    f"{'it' if len(others) == 1 else 'them'}.",
+                    icon=":material/link_off:",
+                )
+    label, first = f"Splits of {DATASETS.label(view.dataset)}", first_of_each_metric(labels)[:_MOST]
+    chosen = choose_several(label, distinct_labels(labels), "splits", first, _MOST, known)
+    if not chosen:
+        st.info("Choose two splits or more.", icon=":material/compare_arrows:")
+    return open_splits(view.workspace.store, chosen)
+
+
+def _show_verdict(
+    evidence: Evidence, view: View, splits: list[SplitInView], evaluator: SplitEvaluator
+) -> None:
+    """Rank the splits between chance and the best tree."""
+    table = reports(named(splits), evaluator)
     terms = explain("information gain", "random trees", "best tree", "percentile", "top 1%")
     st.markdown(f"**{verdict(evidence, splits, table)}**", help=terms)
     show_informativeness(view, evaluator, splits, "compare_gains")
     _show_summary(noted_reports(splits, evaluator), splits)
-    st.subheader("Distributions")
+
+
+def _show_distributions(view: View, splits: list[SplitInView], evaluator: SplitEvaluator) -> None:
+    """Show how many of the top each sub-space has, and the accuracies in them."""
+    figure = _draw_map(named(splits), evaluator, view.top_label)
+    source = [*accuracy_source(view)[:2], *rests_on(splits)]
+    show_figure(figure, "compare_map", wide=True, source=source)
     style = choose_style("compare_style")
     for column, split in in_columns(splits):
         with column:
             key = f"compare_{split.key}"
             show_small_distributions(view, evaluator, split, style, key, split.label)
-    left, right = st.columns(2, gap="large")
+
+
+def _show_agreement(view: View, splits: list[SplitInView], evaluator: SplitEvaluator) -> None:
+    """Show how alike the splits are."""
+    figure = _draw_agreement(named(splits))
+    st.markdown(f"**{plain(alternative(figure))}**")
+    show_figure(figure, "compare_agreement", wide=True, source=rests_on(splits))
+
+
+def _show_keeping(view: View, splits: list[SplitInView], evaluator: SplitEvaluator) -> None:
+    """Show the best accuracy in some of the sub-spaces of each split."""
+    usual = list(KEEP_STRATEGIES).index("mean")
+    settings = {"index": usual, "help": GLOSSARY["keep k"]}
+    strategy = choose_from("Sub-spaces kept", KEEP_STRATEGIES, "keep", **settings)
+    figure = _draw_keeping(named(splits), evaluator, strategy, f"best {view.axis_title}")
+    st.markdown(f"**{plain(alternative(figure))}**")
     source = [*accuracy_source(view)[:2], *rests_on(splits)]
-    with left:
-        figure = _draw_map(chosen, evaluator, view.top_label)
-        show_figure(figure, "compare_map", wide=True, source=source)
-        show_figure(_draw_agreement(chosen), "compare_agreement", wide=True, source=source)
-    with right:
-        usual = list(KEEP_STRATEGIES).index("mean")
-        settings = {"index": usual, "help": GLOSSARY["keep k"]}
-        strategy = choose_from("Sub-spaces kept", KEEP_STRATEGIES, "keep", **settings)
-        figure = _draw_keeping(chosen, evaluator, strategy, f"best {view.axis_title}")
-        show_figure(figure, "compare_keep", source=source)
-    show_splits_source(view, evaluator, splits, "compare_source")
-    _show_other_data_sets(view, splits)
-    _show_uncertainty(view, splits)
-
-
-def _choose_splits(view: View, keys: list[str]) -> list[SplitInView]:
-    """Choose some of the splits that rest on the same."""
-    labels = list_splits(view.workspace.store, view.dataset)
-    labels = {key: labels[key] for key in keys}
-    label, first = f"Splits of {DATASETS.label(view.dataset)}", first_of_each_metric(labels)[:_MOST]
-    chosen = choose_several(label, distinct_labels(labels), "splits", first, _MOST)
-    if not chosen:
-        st.info("Choose two splits or more.", icon=":material/compare_arrows:")
-    return open_splits(view.workspace.store, chosen)
+    show_figure(figure, "compare_keep", source=source)
 
 
 @cached_figure
@@ -194,21 +241,20 @@ def _show_summary(reports: pd.DataFrame, splits: list[SplitInView]) -> None:
     )
 
 
-def _show_other_data_sets(view: View, splits: list[SplitInView]) -> None:
+def _show_other_data_sets(view: View, splits: list[SplitInView], evaluator: SplitEvaluator) -> None:
     """Show how informative the same splits are on the other data sets."""
     rows: dict[str, dict[str, float | None]] = {split.label: {} for split in splits}
     labels = []
     for dataset in DATASETS.names():
-        evaluator = load_evaluator(view, dataset)
-        if evaluator is None:
+        there = load_evaluator(view, dataset)
+        if there is None:
             continue
         labels.append(DATASETS.label(dataset))
         for split in splits:
-            comparison = evaluator.report(split.leaves).comparison
+            comparison = there.report(split.leaves).comparison
             share = comparison.share_of_best if comparison else None
             rows[split.label][labels[-1]] = None if share is None else 100 * share
-    st.subheader("The same splits on the other data sets")
-    st.caption("Information gain on every data set, in % of that of the best tree there.")
+    st.markdown("Information gain on every data set, in % of that of the best tree there.")
     show_table(
         pd.DataFrame.from_dict(rows, orient="index").rename_axis("split").reset_index(),
         "Share of the best tree's information gain, by split and data set",
@@ -216,27 +262,20 @@ def _show_other_data_sets(view: View, splits: list[SplitInView]) -> None:
     )
 
 
-def _show_uncertainty(view: View, splits: list[SplitInView]) -> None:
+def _show_uncertainty(view: View, splits: list[SplitInView], evaluator: SplitEvaluator) -> None:
     """Show how much the information gain depends on the seeds of the trainings in the table."""
-    st.subheader("Training seeds")
-    resample = st.toggle(
-        "Resample training seeds",
-        key="resample",
-        bind="query-params",
-        help="Evaluates every split on 100 resampled tables, in which each architecture has the "
-        "accuracy of one of its trainings. It takes about a second per split.",
-    )
-    if not resample or view.table is None:
+    if view.table is None:
         return
     where = (view.workspace, view.table, view.dataset, view.kind, view.threshold)
     found = {split.label: _resampled_gains(*where, split.leaves) for split in splits}
     frames = [frame.assign(split=label) for label, frame in found.items() if frame is not None]
     if not frames:
-        st.caption("The table in view has only means: choose one with single trainings.")
+        st.markdown("The table in view has only means: choose one with single trainings.")
         return
-    st.caption(
-        "Information gain in bits on tables of single trainings: their noise blurs the top, so it "
-        "is lower than on a table of means."
+    st.markdown(
+        "Information gain in bits on 100 resampled tables, in which each architecture has the "
+        "accuracy of one of its trainings. Their noise blurs the top, so the gain is lower than on "
+        "a table of means."
     )
     statistics = ["mean", "std", "min", "max"]
     show_table(

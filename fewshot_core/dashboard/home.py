@@ -1,11 +1,19 @@
-"""The home page: the informativeness of each metric, and what to do next."""
+"""The home page: which metrics beat chance, what to do first, and what was made last."""
 
-from collections import Counter
-from typing import Any
+from itertools import islice
 
+import pandas as pd
 import streamlit as st
 
-from fewshot_core.dashboard.shared.controls import plain, show_tiles
+from fewshot_core.analysis import SplitEvaluator
+from fewshot_core.dashboard.shared.activity import page_of, run_name
+from fewshot_core.dashboard.shared.controls import (
+    SEPARATOR,
+    offer_start,
+    plain,
+    show_errors,
+    show_running,
+)
 from fewshot_core.dashboard.shared.evidence import choose_evidence, split_groups, verdict
 from fewshot_core.dashboard.shared.figures import (
     load_evaluator,
@@ -16,54 +24,56 @@ from fewshot_core.dashboard.shared.figures import (
     show_informativeness,
     show_split_source,
     show_splits_source,
+    time_text,
 )
 from fewshot_core.dashboard.shared.page import (
     APP_NAME,
-    COMPARE,
+    DISTRIBUTIONS,
     HALVING,
-    NEW_SPLIT,
+    IMPORTANCE,
     SPLIT,
+    WATCHED,
+    Workspace,
     link_to,
-    show_empty,
+    open_on,
 )
 from fewshot_core.dashboard.shared.sidebar import View, open_page
-from fewshot_core.dashboard.shared.splits import first_of_each_metric, list_splits, open_splits
+from fewshot_core.dashboard.shared.splits import (
+    SplitInView,
+    first_of_each_metric,
+    list_splits,
+    open_splits,
+)
 from fewshot_core.dashboard.shared.trees import draw_split
 from fewshot_core.datasets import DATASETS
 from fewshot_core.doctor import examine
+from fewshot_core.durations import duration_text
 from fewshot_core.glossary import explain
+from fewshot_core.runs import SplitRequest, State, estimate_seconds, start
 
-_LINKS = {SPLIT: "Explore a split", COMPARE: "Compare metrics", HALVING: "Replay a schedule"}
 _MOST_OF_EACH = 6
 """How many splits by one metric are shown."""
+_MOST_RUNS = 4
+"""How many of the runs that are active, and of those that ended last, are shown."""
 
 
 def show_home_page() -> None:
     """Draw the page."""
     view = open_page(APP_NAME)
-    st.markdown(
-        "Split the NAS-Bench-201 supernet into sub-supernets with any metric, see which "
-        "architectures each of them contains, and measure how informative the split is about where "
-        "the best ones are."
-    )
     _show_metrics(view)
-    for column, (page, label) in zip(st.columns(len(_LINKS)), _LINKS.items(), strict=True):
-        with column, st.container(border=True, height="stretch"):
-            link_to(page, f"**{label}**")
-            st.caption(page.description)
-    states = Counter(run.state for run in view.workspace.runs() if not run.demo)
-    _show_status(examine(view.workspace.data_dir, states))
+    _show_first_actions(view)
+    _show_runs(view.workspace)
+    for problem in examine(view.workspace.data_dir, {})["problems"]:
+        st.warning(plain(problem), icon=":material/warning:")
 
 
 def _show_metrics(view: View) -> None:
     dataset = DATASETS.label(view.dataset)
     if view.split is None and view.missing is None:
-        show_empty(
-            f"**No split of {dataset} is finished yet.** Make one: `#params` takes seconds and "
-            "needs no images; `gradnorm` and `gradientmatching` use a batch of them.",
-            SPLIT,
-            "Make the first split",
-            NEW_SPLIT,
+        st.markdown(
+            f"**No split of {dataset} is finished yet.** A split divides the supernet into "
+            "sub-supernets; this page will show which metrics split better than chance. Make the "
+            "first one here:"
         )
         return
     evaluator = load_evaluator(view)
@@ -76,34 +86,59 @@ def _show_metrics(view: View) -> None:
         show_split_source(view.split, "home_source")
         return
     groups = split_groups(view)
+    finding = st.container()
     evidence = choose_evidence(groups, "split")
     labels = list_splits(view.workspace.store, view.dataset)
     labels = {key: labels[key] for key in groups[evidence]}
-    first = open_splits(view.workspace.store, first_of_each_metric(labels))
     splits = open_splits(view.workspace.store, first_of_each_metric(labels, _MOST_OF_EACH))
-    which = ", the first split of each metric" if len(splits) > len(first) else ""
-    found = verdict(evidence, first, reports(named(first), evaluator))
     terms = explain("information gain", "random trees", "best tree", "top 1%")
-    st.markdown(f"**On {dataset}**{which}: {found}", help=terms)
+    found = verdict(evidence, splits, _median_reports(splits, evaluator))
+    finding.markdown(f"**On {dataset}**: {found}", help=terms)
     show_informativeness(view, evaluator, splits, "home_metrics", by_metric=True)
     show_splits_source(view, evaluator, splits, "home_source")
 
 
-def _show_status(found: dict[str, Any]) -> None:
-    """Write the row of what is installed, and what keeps the workbench from working."""
-    names = [item["label"] for item in found["tables"]]
-    real = [
-        DATASETS.label(name)
-        for name, sources in found["images"].items()
-        if any(not source["synthetic"] for source in sources)
-    ]
-    states = ", ".join(f"{count} {state}" for state, count in found["runs"].items())
-    tiles = {
-        "Accuracy tables": (len(names), ", ".join(names)),
-        "Real images": (", ".join(real) or "none yet", None),
-        "Device": (found["devices"][0].upper(), None),
-        "Runs": (sum(found["runs"].values()), states or "none yet"),
-    }
-    show_tiles(tiles, 4)
-    for problem in found["problems"]:
-        st.warning(plain(problem), icon=":material/warning:")
+def _median_reports(splits: list[SplitInView], evaluator: SplitEvaluator) -> pd.DataFrame:
+    """Return the report of the median split by each metric, the lower one of an even number."""
+    table = reports(named(splits), evaluator)
+    table = table.assign(split=table["split"].map({split.label: split.name for split in splits}))
+    groups = table.groupby("split", sort=False)
+    median: pd.DataFrame = table[groups.cumcount() == groups["split"].transform("size") // 2]
+    return median
+
+
+def _show_first_actions(view: View) -> None:
+    """Offer what gives a result at once."""
+    split, importance, halving = st.columns(3)
+    with split, st.container(border=True, height="stretch"):
+        request = SplitRequest(view.dataset, "params")
+        seconds = estimate_seconds(view.workspace.data_dir, request)
+        st.caption(
+            "Group the operations of the supernet by #params: it needs no images and takes "
+            f"{'a few seconds' if seconds is None else f'about {duration_text(seconds)}'}."
+        )
+        if offer_start("Make a split", "first_split", disabled=False, type="primary"):
+            with show_errors("The split could not be started: "):
+                st.session_state[WATCHED] = start(request, view.workspace.data_dir).run_id
+                open_on(SPLIT, {})
+    with importance, st.container(border=True, height="stretch"):
+        st.caption("Which edges and operations matter for accuracy, exactly, from the whole table.")
+        link_to(DISTRIBUTIONS, "See what matters", IMPORTANCE)
+    with halving, st.container(border=True, height="stretch"):
+        st.caption("Which sub-supernet a schedule would select, on searches that were recorded.")
+        link_to(HALVING, "Replay successive halving")
+
+
+def _show_runs(workspace: Workspace) -> None:
+    """Show what is running, and link what was made last."""
+    runs = [run for run in workspace.runs() if not run.demo]
+    for run in islice((run for run in runs if run.active), _MOST_RUNS):
+        show_running(run.folder, f"**{run_name(run)}**", lambda folder: [])
+    done = [run for run in runs if run.status and run.state == State.DONE.value]
+    made = {run: (run.status and run.status.updated) or 0.0 for run in done}
+    if made:
+        st.markdown("**Made last**")
+    for run in sorted(made, key=made.__getitem__, reverse=True)[:_MOST_RUNS]:
+        if place := page_of(workspace, run):
+            label = SEPARATOR.join([run_name(run), time_text(made[run])])
+            link_to(place[0], label, place[1])

@@ -35,7 +35,14 @@ from fewshot_core.dashboard.shared.figures import (
     show_split_source,
     show_view_source,
 )
-from fewshot_core.dashboard.shared.page import DISTRIBUTIONS, NEW_SPLIT, Workspace, link_to, setup
+from fewshot_core.dashboard.shared.page import (
+    DISTRIBUTIONS,
+    NEW_SPLIT,
+    WATCHED,
+    Workspace,
+    link_to,
+    setup,
+)
 from fewshot_core.dashboard.shared.requests import (
     choose_device,
     choose_network,
@@ -86,7 +93,6 @@ _ALL = "all"
 _SUB_SPACE = "sub_space"
 _POLL_SECONDS = 0.5
 _MOST_SHOWN = 2
-_WATCHED = "watched_run"
 _ENDED = {State.FAILED: "failed", State.CANCELLED: "was cancelled", State.LOST: "was lost"}
 
 
@@ -237,21 +243,21 @@ def _start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
     """Start requests, and wait for the first."""
     with show_errors("The split could not be started: "):
         folders = [start(request, workspace.data_dir) for request in requests]
-        st.session_state[_WATCHED] = folders[0].run_id
+        st.session_state[WATCHED] = folders[0].run_id
         _close_form()
         st.rerun()
 
 
 def _watched(workspace: Workspace) -> RunFolder | None:
     """Return the run that this session started and waits for, if it still exists."""
-    run_id = st.session_state.get(_WATCHED)
+    run_id = st.session_state.get(WATCHED)
     if run_id is None:
         return None
     try:
         folder = run_folder(run_id, workspace.data_dir)
         folder.status()
     except RunError:
-        del st.session_state[_WATCHED]
+        del st.session_state[WATCHED]
         return None
     return folder
 
@@ -264,7 +270,7 @@ def _adopt_finished(workspace: Workspace) -> None:
     st.session_state["dataset"] = folder.request().dataset
     st.session_state["split"] = folder.run_id
     workspace.store.sync()  # it may have ended after the page read the data folder
-    del st.session_state[_WATCHED]
+    del st.session_state[WATCHED]
 
 
 def _show_progress(workspace: Workspace) -> None:
@@ -328,7 +334,7 @@ def _show_ended(workspace: Workspace, folder: RunFolder) -> None:
     if again.button("Start again", key="start_again", icon=":material/replay:"):
         _start(workspace, [folder.split_request()])
     if away.button("Dismiss", key="dismiss", type="tertiary"):
-        del st.session_state[_WATCHED]
+        del st.session_state[WATCHED]
         st.rerun()
     if status.state is not State.CANCELLED:
         with st.expander("Log", icon=":material/article:"):

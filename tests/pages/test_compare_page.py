@@ -5,8 +5,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
+from fewshot_core.analysis import SplitEvaluator
 from fewshot_core.runs import list_runs
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting.files import imported_names, store_splits
@@ -33,6 +35,8 @@ def test_one_split_of_each_metric_is_compared(split_data: Path, open_page: Open)
     verdict = next(text for text in page.markdown if "there is no verdict" in text.value)
     assert "**random trees**: Splitting trees of the same shape" in verdict.help
     assert set(table["notes"]) == {"smoke test, synthetic, one seed", "smoke test, one seed"}
+    page = open_page(SCRIPT, compare="Distributions")
+    assert not any("gain, bits" in frame.value for frame in page.dataframe)
     page.button(key="export_compare_map").click().run()
     assert not page.exception
     exported = json.loads(page.get("bidi_component")[1].proto.json)["figure"]
@@ -54,9 +58,33 @@ def test_imported_splits_are_compared_by_themselves(split_data: Path, open_page:
     assert not page.exception
     assert len(summary(page)) == 2
     own = next(key for key in page.multiselect(key="splits").value if "gradnorm" in key)
-    page = open_page(SCRIPT, splits=own)
+    page = open_page(SCRIPT, splits=f"{own},file-{name}", evidence="2x1-synthetic-untrained")
     assert page.multiselect(key="splits").value == [own]
+    assert [warning.value for warning in page.warning] == [
+        "1 split of the link cannot be compared with these: choose *imported, network unknown* "
+        "under *Results with* to see it."
+    ]
+    page = open_page(SCRIPT, splits=own)
     assert page.query_params["evidence"] == "2x1-synthetic-untrained"
+    assert not page.warning
+
+
+@pytest.mark.parametrize(
+    ("tab", "said"),
+    [
+        ("Agreement", "Agreement of splits: "),
+        ("Keep k", "with one sub-space kept"),
+        ("Other data sets", "in % of that of the best tree there"),
+    ],
+)
+def test_a_tab_computes_only_what_it_shows(
+    tab: str, said: str, split_data: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
+):
+    if tab != "Other data sets":
+        monkeypatch.setattr(SplitEvaluator, "report", lambda *_: pytest.fail("trees were drawn"))
+    page = open_page(SCRIPT, compare=tab)
+    assert any(said in text.value for text in page.markdown)
+    assert len(page.get("plotly_chart")) == (tab != "Other data sets")
 
 
 def test_links_name_the_runs_that_are_compared(split_data: Path, open_page: Open):
@@ -159,7 +187,8 @@ def test_a_metric_has_a_row_where_several_data_sets_have_splits(split_data: Path
 
 
 def test_resampled_trainings_say_how_sure_the_numbers_are(split_data: Path, open_page: Open):
-    page = open_page(SCRIPT, resample="true")
+    page = open_page(SCRIPT, compare="Training seeds")
+    assert page.query_params["compare"] == "Training seeds"
     table = next(frame.value for frame in page.dataframe if "tables" in frame.value)
     assert list(table["tables"]) == [100, 100]
     assert (table["min"] <= table["mean"]).all() and (table["mean"] <= table["max"]).all()

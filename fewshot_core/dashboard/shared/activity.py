@@ -103,7 +103,7 @@ def _note_ended(workspace: Workspace, active: Sequence[RunSummary]) -> None:
 
 def _text(run: RunSummary) -> str:
     """Say how a run ended."""
-    name = _name(run)
+    name = run_name(run)
     if run.state == State.DONE.value:
         return f"{name}: done" + (f" in {duration_text(run.seconds)}" if run.seconds else "")
     if run.state == State.CANCELLED.value:
@@ -111,7 +111,8 @@ def _text(run: RunSummary) -> str:
     return f"{name}: {run.state}, {plain(run.message)}"
 
 
-def _name(run: RunSummary) -> str:
+def run_name(run: RunSummary) -> str:
+    """Name a run by its kind, its method and its data set, in Markdown."""
     if run.request is None:
         return plain(run.run_id)
     label = DATASETS.label(run.request.dataset)
@@ -126,7 +127,7 @@ def _link_ended(workspace: Workspace) -> None:
     for run in filter(None, map(now.get, recent)):
         if place := page_of(workspace, run):
             page, query = place
-            link_to(page, f"{_name(run)}: {run.state}", query)
+            link_to(page, f"{run_name(run)}: {run.state}", query)
 
 
 def page_of(workspace: Workspace, run: RunSummary) -> tuple[Page, dict[str, str]] | None:

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from fewshot_core.analysis import conclusion
-from fewshot_core.dashboard.shared.controls import counted
+from fewshot_core.dashboard.shared.controls import counted, plain
 from fewshot_core.dashboard.shared.sidebar import (
     View,
     choose_option,
@@ -71,10 +71,15 @@ def split_notes(splits: Sequence[SplitInView]) -> list[tuple[str, ...]]:
 
 
 def verdict(evidence: Evidence, splits: Sequence[SplitInView], reports: pd.DataFrame) -> str:
-    """Summarise reports of splits in one sentence, with what the splits have in common."""
-    notes = [*evidence.badges]
+    """Summarise reports of splits in one sentence, with what the splits have in common.
+
+    The reports are of all splits, or of the median one by each metric.
+    """
+    notes = [f"top {100 * float(reports['threshold'].iloc[0]):.3g}%", *evidence.badges]
     notes += ["demo"] * all(split.demo for split in splits)
-    one_seed = max(Counter(split.name for split in splits).values(), default=0) == 1
-    notes += ["one seed each" if len(splits) > 1 else "one seed"] * one_seed
+    if len(reports) < len(splits):
+        notes.append("median split of each metric")
+    elif max(Counter(split.name for split in splits).values()) == 1:
+        notes.append("one seed each" if len(splits) > 1 else "one seed")
     found = conclusion(reports) if evidence.conclusive else NO_VERDICT
-    return f"{found} ({', '.join(notes)})" if notes else found
+    return f"{plain(found)} ({', '.join(notes)})"

@@ -29,7 +29,7 @@ from fewshot_core.bench import TableInfo
 from fewshot_core.dashboard.shared.controls import SEPARATOR, choose_one, offer_download, plain
 from fewshot_core.dashboard.shared.evidence import split_notes
 from fewshot_core.dashboard.shared.export import show_export
-from fewshot_core.dashboard.shared.page import Workspace
+from fewshot_core.dashboard.shared.page import SPLIT, Workspace, open_on
 from fewshot_core.dashboard.shared.sidebar import View, read_accuracy
 from fewshot_core.dashboard.shared.splits import FILE, SplitInView
 from fewshot_core.data_folder import data_dir
@@ -183,9 +183,12 @@ def show_source(
     parts: Sequence[str],
     command: str,
     key: str,
-    frame: pd.DataFrame | None = None,
+    frame: pd.DataFrame | Callable[[], pd.DataFrame] | None = None,
 ) -> None:
-    """Offer where a figure comes from: its parts, its command, and its numbers as a download."""
+    """Offer where a figure comes from: its parts, its command, and its numbers as a download.
+
+    A function makes the numbers when they are wanted.
+    """
     text = "Where this comes from, and how to reproduce it"
     with st.popover("", icon=":material/info:", help=text, type="tertiary"):
         st.caption(plain(SEPARATOR.join(parts)))
@@ -193,7 +196,8 @@ def show_source(
         st.code(in_data_folder(command, data_dir()), language="bash", wrap_lines=True)
         if frame is not None:
             label = "The figure's numbers (CSV)"
-            offer_download(label, partial(frame.to_csv, index=False), f"{key}.csv", f"{key}_csv")
+            numbers = frame if callable(frame) else partial(pd.DataFrame, frame)
+            offer_download(label, lambda: numbers().to_csv(index=False), f"{key}.csv", f"{key}_csv")
 
 
 def split_source(split: SplitInView) -> list[str]:
@@ -279,10 +283,10 @@ def show_informativeness(
     key: str,
     by_metric: bool = False,
 ) -> None:
-    """Draw the information gain of splits between random trees and the best tree.
+    """Draw the information gain of splits among that of random trees; a click opens one on Split.
 
-    Both are of the shape that most of the splits have. ``by_metric``: splits by one metric share a
-    row.
+    Random trees are of the shape that most of the splits have. ``by_metric``: splits by one metric
+    share a row.
     """
     source = tuple(accuracy_source(view)[:2])
     mixed = len({split.demo for split in splits}) > 1
@@ -290,13 +294,18 @@ def show_informativeness(
         (
             split.name if by_metric else split.label,
             notes,
-            bool(split.evidence.badges),
+            split.evidence.badges,
             mixed and split.demo,
+            split.key,
         )
         for split, notes in zip(splits, split_notes(splits), strict=True)
     )
     figure = _draw_gains(named(splits), evaluator, source, view.top_label, points)
-    show_figure(figure, key, source=rests_on(splits))
+    # Without an action of its own: a callback cannot open a page.
+    show_figure(figure, key, source=rests_on(splits), on_select=lambda: None)
+    st.caption("A click on a dot opens its split.")
+    for split in clicked(key):
+        open_on(SPLIT, {"split": str(split)})
 
 
 def noted_reports(splits: Sequence[SplitInView], evaluator: SplitEvaluator) -> pd.DataFrame:
@@ -317,7 +326,7 @@ def show_splits_source(
     if view.table is not None:
         command = f"{_analyse(view, view.table, splits)} --figure information-gain.html"
     parts = [*accuracy_source(view), f"{len(splits)} splits", "10,000 random trees, seed 0"]
-    show_source(parts, command, key, noted_reports(splits, evaluator))
+    show_source(parts, command, key, partial(noted_reports, splits, evaluator))
 
 
 @cached_figure
@@ -326,27 +335,25 @@ def _draw_gains(
     evaluator: SplitEvaluator,
     source: tuple[str, ...],
     top_label: str,
-    points: tuple[tuple[str, tuple[str, ...], bool, bool], ...],
+    points: tuple[tuple[str, tuple[str, ...], tuple[str, ...], bool, str], ...],
 ) -> go.Figure:
-    """Draw the informativeness; ``points``: row, notes, whether hollow and whether a diamond."""
+    """Draw the informativeness; ``points``: row, notes, why hollow, whether a diamond, key."""
     caption = list(source)
     title = f"Information gain about the {top_label}"
     looks = pd.DataFrame(
         [
-            (row, ", ".join(notes), ("diamond" if demo else "circle") + "-open" * hollow)
-            for row, notes, hollow, demo in points
+            (row, ", ".join(notes), ("diamond" if demo else "circle") + "-open" * bool(why), key)
+            for row, notes, why, demo, key in points
         ],
         [label for label, _ in named],
-        ["row", "notes", "symbol"],
+        ["row", "notes", "symbol", "key"],
     )
     table = reports(named, evaluator).join(looks, on="split")
     if len(set(looks["row"])) < len(looks):
         caption.append("one point per split")
-    hollow = {notes for _, notes, is_hollow, _ in points if is_hollow}
-    if hollow:
-        common = [note for note in next(iter(hollow)) if all(note in notes for notes in hollow)]
-        caption.append(f"hollow: {', '.join(common)}")
-    if any(demo for *_, demo in points):
+    hollow = dict.fromkeys(badge for *_, why, _, _ in points for badge in why)
+    caption += [f"hollow: {', '.join(hollow)}"] if hollow else []
+    if any(demo for *_, demo, _ in points):
         caption.append("diamond: demo")
     return gains_figure(table, dict(named), evaluator, title, caption)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import NoReturn
 
 import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
@@ -99,6 +100,12 @@ REFRESH_SECONDS = 1.0
 NEW_SPLIT = {"new": "split"}
 """The query that opens the form of the Split page."""
 
+IMPORTANCE = {"show": "Importance"}
+"""The query that opens the importance of edges on the Distributions page."""
+
+WATCHED = "watched_run"
+"""Session key: the split that the Split page waits for."""
+
 SHARED = "parameters of all pages"
 """Session key: the parameters of the URL that links to other pages carry on."""
 
@@ -108,14 +115,23 @@ def link_to(page: Page, label: str | None = None, query: Mapping[str, str] | Non
 
     Only its name is drawn where a page runs by itself.
     """
-    text, shared = label or page.label, dict(st.session_state.get(SHARED, {}))
-    if query and query.get("dataset") not in (None, shared.get("dataset")):
-        shared.pop("split", None)  # it is of another data set
-    parameters = shared | dict(query or {})
+    text = label or page.label
     try:
-        st.page_link(page.path, label=text, icon=page.icon, query_params=parameters)
+        st.page_link(page.path, label=text, icon=page.icon, query_params=_parameters(query))
     except StreamlitPageNotFoundError:
         st.markdown(f"{page.icon} {text}")
+
+
+def open_on(page: Page, query: Mapping[str, str]) -> NoReturn:
+    """Open a page as its link would; not in a callback."""
+    st.switch_page(page.path, query_params=_parameters(query))
+
+
+def _parameters(query: Mapping[str, str] | None) -> dict[str, str]:
+    shared: dict[str, str] = dict(st.session_state.get(SHARED, {}))
+    if query and query.get("dataset") not in (None, shared.get("dataset")):
+        shared.pop("split", None)  # it is of another data set
+    return shared | dict(query or {})
 
 
 def show_empty(text: str, page: Page, label: str, query: Mapping[str, str] | None = None) -> None:

@@ -4,7 +4,7 @@ Streamlit's own binding of a widget to the URL loses the value on the way from t
 another; these controls keep it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -156,15 +156,20 @@ def in_one_step() -> Iterator[None]:
 
 
 def choose_several(
-    label: str, labels: Mapping[str, str], key: str, first: list[str], most: int
+    label: str,
+    labels: Mapping[str, str],
+    key: str,
+    first: list[str],
+    most: int,
+    known: Collection[str],
 ) -> list[str]:
     """Choose some runs by their labels; their names are in the URL, unless they are the first.
 
-    What the URL names and is not here is said on the page.
+    What the URL names and is not among those that are ``known`` is said on the page.
     """
     if is_restored() or is_new(key):
         wanted = filter(None, st.query_params.get(key, "").split(","))
-        show_missing([name for name in wanted if name not in labels])
+        show_missing([name for name in wanted if name not in known])
     settings: Any = {"key": key, "max_selections": most, "format_func": labels.__getitem__}
     chosen = keep_in_url(
         lambda: st.multiselect(label, list(labels), **settings),
