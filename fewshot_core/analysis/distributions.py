@@ -22,6 +22,8 @@ Limits = tuple[float, float]
 Values = npt.NDArray[np.float64]
 
 POINTS = 256
+FEW = 20
+"""Sub-spaces with fewer architectures have no density."""
 _MARGIN = 0.01
 _MINIMUM_STEPS = 1.5
 
@@ -55,6 +57,7 @@ def distribution_frame(
         Columns sub_space, accuracy (percent), density (per percent, integrating to the share
         inside the limits), architectures (density times known: architectures per percent),
         known, below and above (architectures with an accuracy, and those outside the limits).
+        A sub-space with fewer than ``FEW`` of them has a row for each, without a density.
     """
     ends = _limits(limits, accuracy)
     grid = np.linspace(*ends, points)
@@ -63,7 +66,7 @@ def distribution_frame(
         height = density(values, grid, bandwidth)
         return {"accuracy": grid, "density": height, "architectures": height * values.size}
 
-    return _long(leaves, accuracy, ends, columns)
+    return _long(leaves, accuracy, ends, columns, FEW)
 
 
 def histogram_frame(
@@ -133,8 +136,12 @@ def _long(
     accuracy: pd.DataFrame,
     limits: Limits,
     columns: Callable[[Values], dict[str, Values]],
+    few: int = 0,
 ) -> pd.DataFrame:
-    """Stack the columns of all parts, with the counts outside the limits."""
+    """Stack the columns of all parts, with the counts outside the limits.
+
+    A sub-space with fewer than ``few`` architectures has their accuracies instead.
+    """
     low, high = limits
     known = accuracy[["architecture", "accuracy_mean"]].dropna()
     all_values = known["accuracy_mean"].to_numpy(dtype=np.float64)
@@ -142,7 +149,9 @@ def _long(
     frames = []
     for position, name in enumerate([WHOLE, *sub_space_names(len(leaves))], start=-1):
         values = all_values if name == WHOLE else all_values[member == position]
-        frame = pd.DataFrame({"sub_space": name, **columns(values)})
+        single = name != WHOLE and 0 < values.size < few
+        found = {"accuracy": np.sort(values)} if single else columns(values)
+        frame = pd.DataFrame({"sub_space": name, **found})
         below, above = int((values < low).sum()), int((values > high).sum())
         frames.append(frame.assign(known=values.size, below=below, above=above))
     return pd.concat(frames, ignore_index=True)

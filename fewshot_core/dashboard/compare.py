@@ -235,7 +235,6 @@ def _show_summary(reports: pd.DataFrame, splits: list[SplitInView]) -> None:
             "the same": (reports["optimum_in_best_mean"], CheckboxColumn(help=the_same)),
             "tied nodes": (reports["split"].map(ties), numbers("%d", GLOSSARY["tie"])),
             "notes": reports["notes"],
-            "evidence": reports["evidence"],
         },
         f"{len(reports)} splits, the most informative first",
     )

@@ -1,6 +1,7 @@
 """The Distributions page: accuracies in the sub-spaces of one split, or of all metrics."""
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -12,10 +13,12 @@ from fewshot_core.analysis import (
     SplitEvaluator,
     architectures_of,
     distribution_frame,
+    importance,
+    operation_effects,
     top_architectures,
     top_mask,
 )
-from fewshot_core.dashboard.shared.controls import SEPARATOR, choose_one, numbers, show_table
+from fewshot_core.dashboard.shared.controls import SEPARATOR, numbers, plain, show_table
 from fewshot_core.dashboard.shared.evidence import choose_evidence, split_evidence
 from fewshot_core.dashboard.shared.figures import (
     LOWEST,
@@ -24,6 +27,7 @@ from fewshot_core.dashboard.shared.figures import (
     analyse_command,
     cached_figure,
     choose_style,
+    clicked,
     describe,
     distributions,
     draw_distributions,
@@ -36,6 +40,7 @@ from fewshot_core.dashboard.shared.figures import (
     show_source,
     show_view_source,
 )
+from fewshot_core.dashboard.shared.page import IMPORTANCE
 from fewshot_core.dashboard.shared.sidebar import (
     View,
     load_accuracy,
@@ -52,11 +57,13 @@ from fewshot_core.dashboard.shared.splits import (
 )
 from fewshot_core.dashboard.shared.trees import show_sub_spaces
 from fewshot_core.datasets import DATASETS
+from fewshot_core.errors import SpaceError, TableError
 from fewshot_core.evidence import group_by_evidence
-from fewshot_core.plots import top_figure
-from fewshot_core.space import Architecture
+from fewshot_core.plots import decisions_figure, effects_figure, importance_figure, top_figure
+from fewshot_core.space import Architecture, edge_label
 
-_ONE, _ALL = "The split in view", "All metrics and data sets"
+_ALL = "All metrics and data sets"
+_EXAMPLE = 13714
 
 Cells = dict[str, dict[str, str]]
 """The key of a split by metric and data set."""
@@ -65,14 +72,26 @@ Cells = dict[str, dict[str, str]]
 def show_distributions_page() -> None:
     """Draw the page."""
     view = open_page("Distributions")
-    if choose_one("Show", [_ONE, _ALL], "show", label_visibility="collapsed") == _ALL:
-        _show_small_multiples(view)
-    elif view.split is None:
-        show_missing_split(view)
-    elif (evaluator := load_evaluator(view)) is None:
-        show_missing_table(view)
-    else:
-        _show_split(view, view.split, evaluator)
+    evaluator = load_evaluator(view)
+    tabs = st.tabs(["Sub-spaces", *IMPORTANCE.values(), _ALL], key="show", bind="query-params")
+    one, importances, every = tabs
+    if one.open:
+        with one:
+            if view.split is None:
+                show_missing_split(view)
+            elif evaluator is None:
+                show_missing_table(view)
+            else:
+                _show_split(view, view.split, evaluator)
+    elif importances.open:
+        with importances:
+            if evaluator is None:
+                show_missing_table(view)
+            else:
+                _show_importance(view, evaluator)
+    elif every.open:
+        with every:
+            _show_small_multiples(view)
 
 
 def _show_split(view: View, split: SplitInView, evaluator: SplitEvaluator) -> None:
@@ -90,9 +109,9 @@ def _show_split(view: View, split: SplitInView, evaluator: SplitEvaluator) -> No
     described = describe(leaves, evaluator)
     figures, table = st.columns([5, 4], gap="large")
     with table:
-        st.subheader("Sub-spaces")
+        found = _find(split, evaluator)
         key = f"sub_spaces_{split.key}"
-        chosen = show_sub_spaces(described, view.top_label, key, link="sub_space")
+        chosen = show_sub_spaces(described, view.top_label, key, link="sub_space", narrow=True)
         highlight = None if chosen is None else str(described["sub_space"].iloc[chosen])
         if chosen is None:
             st.caption("Choose a row to highlight a sub-space and to list its architectures.")
@@ -104,17 +123,133 @@ def _show_split(view: View, split: SplitInView, evaluator: SplitEvaluator) -> No
         table_name = f"table {view.table.label}" if view.table else ""
         notes = ", ".join(split.evidence.notes(split.demo))
         # The caption stays with a figure that is saved.
-        look = {"highlight": highlight, "axis_title": view.axis_title}
+        look: dict[str, Any] = {"highlight": highlight, "axis_title": view.axis_title}
         caption = tuple(filter(None, [table_name, notes]))
         title = f"All architectures, split by {split.name}"
+        marked = found[:2] if found else None
         figure = draw_distributions(
-            leaves, evaluator, style, lowest, caption=caption, title=title, **look
+            leaves, evaluator, style, lowest, caption=caption, title=title, marked=marked, **look
         )
         show_figure(figure, "distributions_all", source=rests_on([split]))
+        look["marked"] = marked if found and found[2] else None
         top = _draw_top(leaves, evaluator, view.top_label, caption=caption, **look)
         show_figure(top, "distributions_top", source=rests_on([split]))
         frame = distributions(leaves, evaluator, style, lowest)
         show_view_source(view, "distribution_source", frame)
+
+
+def _find(split: SplitInView, evaluator: SplitEvaluator) -> tuple[str, float, bool] | None:
+    """Find an architecture by its string: its sub-space, its accuracy, whether it is in the top."""
+    text = st.text_input(
+        "Find an architecture",
+        key="architecture",
+        bind="query-params",
+        placeholder=Architecture.from_index(_EXAMPLE).to_string(),
+        help="An architecture string, or its six digits: the operations of the edges, from 0 to 4.",
+    )
+    if not text:
+        return None
+    try:
+        architecture = Architecture.from_string(text)
+    except SpaceError as error:
+        st.error(f"This is not an architecture: {plain(error)}", icon=":material/error:")
+        return None
+    for number, leaf in enumerate(split.leaves, start=1):
+        if architecture not in leaf:
+            continue
+        listed = architectures_of(leaf, evaluator.accuracy, evaluator.threshold)
+        [*rows] = listed[listed["architecture"] == architecture.index].to_dict("records")
+        if rows:
+            rank, accuracy = rows[0]["rank"], rows[0]["accuracy_mean"]
+            known = evaluator.accuracy["accuracy_mean"].count()
+            st.success(
+                f"**S{number}**, rank {rank:,} of {known:,}, {accuracy:.2f}%: the star in the "
+                "figure, unless its axis begins above it.",
+                icon=":material/star:",
+            )
+            return f"S{number}", accuracy, bool(rows[0]["top"])
+        st.info(f"It is in S{number}; the table has no accuracy of it.")
+    return None
+
+
+def _show_importance(view: View, evaluator: SplitEvaluator) -> None:
+    """Show which edges and operations matter, and the decisions of the top architectures."""
+    try:
+        shares = _importance(evaluator)[0]
+    except TableError as error:
+        st.info(plain(error), icon=":material/table_chart:")
+        return
+    st.markdown(_finding(shares, view.axis_title.removesuffix(", %")))
+    source = accuracy_source(view)[:2]
+    for place, figure, key in zip(
+        st.columns(2),
+        (_draw_importance(evaluator), _draw_effects(evaluator)),
+        ("importance", "effects"),
+        strict=True,
+    ):
+        with place:
+            show_figure(figure, key, source=source)
+    leaves = view.split.leaves if view.split else ()
+    top = _top(leaves, evaluator)
+    highlight = st.query_params.get("sub_space")
+    figure = _draw_decisions(leaves, evaluator, view.top_label, highlight)
+    lines, cell = st.columns([5, 2])
+    with lines:
+        rests = rests_on([view.split]) if view.split else []
+        show_figure(figure, "decisions", source=[*source, *rests], on_select=lambda: None)
+        show_view_source(view, "importance_source", shares)
+    with cell:
+        chosen = [*clicked("decisions"), top["architecture"].iloc[0]][0]
+        row = top[top["architecture"] == int(chosen)].iloc[0]
+        title = f"Rank {row['rank']:,}: {row['accuracy_mean']:.2f}%"
+        show_architecture(Architecture.from_index(int(chosen)), title, "decided")
+        st.caption("Click a point of a line to see another cell.")
+
+
+@lru_cache(64)
+def _top(leaves: Leaves, evaluator: SplitEvaluator) -> pd.DataFrame:
+    return top_architectures(leaves, evaluator.accuracy, evaluator.threshold)
+
+
+@lru_cache(32)
+def _importance(evaluator: SplitEvaluator) -> tuple[pd.DataFrame, pd.DataFrame]:
+    accuracy = evaluator.accuracy
+    return importance(accuracy), operation_effects(accuracy, evaluator.threshold)
+
+
+@cached_figure
+def _draw_importance(evaluator: SplitEvaluator) -> go.Figure:
+    return importance_figure(_importance(evaluator)[0])
+
+
+@cached_figure
+def _draw_effects(evaluator: SplitEvaluator) -> go.Figure:
+    return effects_figure(_importance(evaluator)[1])
+
+
+@cached_figure
+def _draw_decisions(
+    leaves: Leaves, evaluator: SplitEvaluator, top_label: str, highlight: str | None
+) -> go.Figure:
+    top = _top(leaves, evaluator)
+    highlight = highlight if highlight in set(top["sub_space"]) else None
+    return decisions_figure(top, highlight, title=f"Decisions of the {top_label}")
+
+
+def _finding(shares: pd.DataFrame, what: str) -> str:
+    """Say which edge and which pair of edges explain most of the variance of accuracy."""
+    alone = shares["first"] == shares["second"]
+    main, pairs = shares[alone], shares[~alone]
+    first, pair = main.iloc[0], pairs.iloc[0]
+    edge, one, other = (
+        plain(edge_label(int(number))) for number in (first["first"], pair["first"], pair["second"])
+    )
+    single, double = main["share"].sum(), pairs["share"].sum()
+    return (
+        f"**Edge {edge} matters most for {what}: alone it explains {first['share']:.1%} of the "
+        f"variance.** Single edges explain {single:.1%}, pairs {double:.1%} more, most of it "
+        f"{one} with {other} ({pair['share']:.1%}); the rest are interactions of three or more."
+    )
 
 
 @cached_figure
@@ -124,7 +259,7 @@ def _draw_top(leaves: Leaves, evaluator: SplitEvaluator, top_label: str, **look:
     values = rows["accuracy_mean"]
     limits = None if rows.empty else (float(values.min()), float(values.max()))
     frame = distribution_frame(leaves, rows, limits)
-    top = top_architectures(leaves, accuracy, threshold)
+    top = _top(leaves, evaluator)
     title = f"{top_label[0].upper()}{top_label[1:]}: {len(top):,} architectures"
     return top_figure(frame, top, describe(leaves, evaluator), title=title, **look)
 

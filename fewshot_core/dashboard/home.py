@@ -4,6 +4,7 @@ from itertools import islice
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from fewshot_core.analysis import SplitEvaluator
 from fewshot_core.dashboard.shared.activity import page_of, run_name
@@ -51,6 +52,21 @@ from fewshot_core.durations import duration_text
 from fewshot_core.glossary import explain
 from fewshot_core.runs import SplitRequest, State, estimate_seconds, start
 
+_ACTIONS = (
+    (
+        DISTRIBUTIONS,
+        "See what matters",
+        IMPORTANCE,
+        "Which edges and operations matter for accuracy, exactly, from the whole table.",
+    ),
+    (
+        HALVING,
+        "Replay successive halving",
+        None,
+        "Which sub-supernet a schedule would select, on searches that were recorded.",
+    ),
+)
+"""What else gives a result at once: page, label, query, text."""
 _MOST_OF_EACH = 6
 """How many splits by one metric are shown."""
 _MOST_RUNS = 4
@@ -60,33 +76,37 @@ _MOST_RUNS = 4
 def show_home_page() -> None:
     """Draw the page."""
     view = open_page(APP_NAME)
-    _show_metrics(view)
-    _show_first_actions(view)
-    _show_runs(view.workspace)
+    finding = st.container()
+    figure, actions = st.columns([7, 3], gap="large")
+    with actions:
+        _show_first_actions(view)
+        _show_runs(view.workspace)
+    with figure:
+        _show_metrics(view, finding)
     for problem in examine(view.workspace.data_dir, {})["problems"]:
         st.warning(plain(problem), icon=":material/warning:")
 
 
-def _show_metrics(view: View) -> None:
+def _show_metrics(view: View, finding: DeltaGenerator) -> None:
+    """Show which metrics beat random splits; the sentence of it goes above everything."""
     dataset = DATASETS.label(view.dataset)
     if view.split is None and view.missing is None:
         st.markdown(
             f"**No split of {dataset} is finished yet.** A split divides the supernet into "
             "sub-supernets; this page will show which metrics split better than chance. Make the "
-            "first one here:"
+            "first one beside this."
         )
         return
     evaluator = load_evaluator(view)
     if evaluator is None:
         if view.split is None:
             return
-        st.subheader(f"The split in view: {view.split.name} on {dataset}")
+        finding.markdown(f"**The split in view**: {plain(view.split.name)} on {dataset}")
         source = [view.split.label, *rests_on([view.split])]
         show_figure(draw_split(view.split, None), "home_tree", wide=True, source=source)
         show_split_source(view.split, "home_source")
         return
     groups = split_groups(view)
-    finding = st.container()
     evidence = choose_evidence(groups, "split")
     labels = list_splits(view.workspace.store, view.dataset)
     labels = {key: labels[key] for key in groups[evidence]}
@@ -109,24 +129,21 @@ def _median_reports(splits: list[SplitInView], evaluator: SplitEvaluator) -> pd.
 
 def _show_first_actions(view: View) -> None:
     """Offer what gives a result at once."""
-    split, importance, halving = st.columns(3)
-    with split, st.container(border=True, height="stretch"):
-        request = SplitRequest(view.dataset, "params")
-        seconds = estimate_seconds(view.workspace.data_dir, request)
-        st.caption(
-            "Group the operations of the supernet by #params: it needs no images and takes "
-            f"{'a few seconds' if seconds is None else f'about {duration_text(seconds)}'}."
-        )
+    request = SplitRequest(view.dataset, "params")
+    seconds = estimate_seconds(view.workspace.data_dir, request)
+    with st.container(border=True):
         if offer_start("Make a split", "first_split", disabled=False, type="primary"):
             with show_errors("The split could not be started: "):
                 st.session_state[WATCHED] = start(request, view.workspace.data_dir).run_id
                 open_on(SPLIT, {})
-    with importance, st.container(border=True, height="stretch"):
-        st.caption("Which edges and operations matter for accuracy, exactly, from the whole table.")
-        link_to(DISTRIBUTIONS, "See what matters", IMPORTANCE)
-    with halving, st.container(border=True, height="stretch"):
-        st.caption("Which sub-supernet a schedule would select, on searches that were recorded.")
-        link_to(HALVING, "Replay successive halving")
+        st.caption(
+            "Group the operations of the supernet by #params: it needs no images and takes "
+            f"{'a few seconds' if seconds is None else f'about {duration_text(seconds)}'}."
+        )
+    for page, label, query, text in _ACTIONS:
+        with st.container(border=True):
+            link_to(page, f"**{label}**", query)
+            st.caption(text)
 
 
 def _show_runs(workspace: Workspace) -> None:

@@ -21,6 +21,7 @@ from fewshot_core.plots.export import (
     paper_svg,
 )
 from fewshot_core.plots.halving import cursor_stops, proxy_figure, replay_figure, schedules_figure
+from fewshot_core.plots.importance import decisions_figure, effects_figure, importance_figure
 from fewshot_core.plots.operations import (
     cell_figure,
     node_cell_figure,
@@ -50,12 +51,15 @@ __all__ = [
     "convert_svg",
     "cursor_stops",
     "cut_notes",
+    "decisions_figure",
     "distributions_figure",
+    "effects_figure",
     "epochs_figure",
     "figure_numbers",
     "figure_source",
     "gains_figure",
     "has_source",
+    "importance_figure",
     "informativeness_figure",
     "keep_figure",
     "node_cell_figure",

@@ -82,7 +82,7 @@ def informativeness_figure(
     rows = len(names)
     gains = np.asarray(random_gains, dtype=np.float64)
     top = 1.06 * max([float(reports["gain_bits"].max()), best_bits or 0.0, *gains[-1:].tolist()])
-    notes = [f"grey: {gains.size:,} random trees", *caption] if gains.size else caption
+    notes = [*caption, f"grey: {gains.size:,} random trees"] if gains.size else caption
     height = 172 + 30 * max(rows, 2)
     figure = base_figure(title, height, _gain_alternative(reports, best_bits), notes)
     if gains.size:
@@ -138,11 +138,11 @@ def _add_random_trees(figure: go.Figure, gains: Floats, rows: int, top: float) -
     curve = density(gains, grid)
     scaled = curve / curve.max() * (rows - 0.8) + _FOOT
     figure.add_scatter(
-        x=grid.astype(np.float32),
-        y=scaled.astype(np.float32),
+        x=np.concatenate([grid, grid[::-1][:: len(grid) - 1]]).astype(np.float32),
+        y=np.concatenate([scaled, [_FOOT, _FOOT]]).astype(np.float32),
         mode="lines",
         line={"width": 1, "color": translucent(WHOLE_COLOUR, 0.7)},
-        fill="tozeroy",
+        fill="toself",
         fillcolor=translucent(WHOLE_COLOUR, 0.25),
         **SILENT,
     )

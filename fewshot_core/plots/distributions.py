@@ -14,12 +14,15 @@ import plotly.graph_objects as go
 from fewshot_core.analysis.distributions import WHOLE
 from fewshot_core.plots.export import with_source
 from fewshot_core.plots.template import (
+    ACTIVE_COLOUR,
+    INK,
     SILENT,
     WHOLE_COLOUR,
     Row,
     SubSpaceLook,
     base_figure,
     empty_figure,
+    put_legend_above,
     sub_space_look,
     sub_space_text,
     top_alternative,
@@ -56,10 +59,13 @@ def distributions_figure(
     caption: Sequence[str] = (),
     title: str = "All architectures",
     compact: bool = False,
+    marked: tuple[str, float] | None = None,
 ) -> go.Figure:
     """Draw the distribution of every sub-space over the grey one of the whole space.
 
-    Densities of all sub-spaces have the same area, and so has the grey one behind them.
+    Densities of all sub-spaces have the same area, and so has the grey one behind them; where there
+    are few architectures, each is a tick. ``marked`` is a sub-space and the accuracy of one of its
+    architectures, which gets a star.
 
     ``frame`` is what ``fewshot_core.analysis.DISTRIBUTION_FRAMES[style]`` returns, and
     ``sub_spaces`` what ``describe_sub_spaces`` there returns; one of them may be highlighted. A
@@ -79,6 +85,11 @@ def distributions_figure(
         _add_rows(figure, frame, sub_spaces, highlight, violins=style == "violin")
     _add_bests(figure, sub_spaces, style in _CURVES)
     _finish_x(figure, frame, axis_title)
+    if style not in _CURVES:
+        _add_key(figure, "whole space", "square", translucent(WHOLE_COLOUR, 0.5))
+        put_legend_above(figure, rows=1)
+    _add_key(figure, "best of a sub-space", "diamond", INK)
+    _add_mark(figure, sub_spaces, marked, style in _CURVES)
     return figure
 
 
@@ -91,11 +102,12 @@ def top_figure(
     highlight: str | None = None,
     caption: Sequence[str] = (),
     title: str = "Top 1%",
+    marked: tuple[str, float] | None = None,
 ) -> go.Figure:
     """Draw the top architectures of each sub-space as a density, and each of them as a tick.
 
     Areas are in proportion to the number of top architectures; the grey curve has the shape of all
-    top architectures and the area of the sub-space in front of it.
+    top architectures and the area of the sub-space in front of it. ``marked`` is as there.
     ``frame`` is what ``fewshot_core.analysis.distribution_frame`` returns for the rows of the table
     that are top, and ``top`` what ``top_architectures`` returns.
     """
@@ -106,7 +118,45 @@ def top_figure(
     figure = base_figure(title, height, top_alternative(sub_spaces), notes)
     _add_rows(figure, frame, sub_spaces, highlight, top=top)
     _finish_x(figure, frame, axis_title)
+    _add_key(figure, "all top architectures", "square", translucent(WHOLE_COLOUR, 0.5))
+    _add_key(figure, "one architecture", "line-ns", INK)
+    put_legend_above(figure, rows=1)
+    _add_mark(figure, sub_spaces, marked, False)
     return figure
+
+
+def _add_key(figure: go.Figure, name: str, symbol: str, colour: str) -> None:
+    """Explain a symbol in the legend."""
+    line = {"width": 1.6 if symbol.startswith("line") else 0, "color": colour}
+    marker = {"symbol": symbol, "size": 10, "color": colour, "line": line}
+    figure.add_scatter(x=[None], y=[None], mode="markers", name=name, marker=marker)
+
+
+def _add_mark(
+    figure: go.Figure,
+    sub_spaces: pd.DataFrame,
+    marked: tuple[str, float] | None,
+    on_one_axis: bool,
+) -> None:
+    """Draw a star for one architecture."""
+    if marked is None:
+        return
+    name, accuracy = marked
+    row = len(sub_spaces) - 1 - list(sub_spaces["sub_space"]).index(name)
+    figure.add_scatter(
+        x=[accuracy],
+        y=[0 if on_one_axis else row],
+        name="architecture found",
+        mode="markers",
+        marker={
+            "symbol": "star",
+            "size": 17,
+            "color": ACTIVE_COLOUR,
+            "line": {"width": 1.4, "color": "#FFFFFF"},
+        },
+        hovertemplate=f"<b>{name}</b>: %{{x:.2f}}%<extra></extra>",
+        cliponaxis=False,
+    )
 
 
 def cut_notes(frame: pd.DataFrame, sub_spaces: pd.DataFrame) -> list[str]:
@@ -185,7 +235,7 @@ def _add_rows(
     values = sub_spaces["size" if top is None else "top_count"].tolist()
     weights = [1.0] * len(names) if top is None else [float(value) for value in values]
     tallest = max(
-        weight * max(_heights(curves[name]).max(), _heights(whole).max())
+        weight * max(np.nan_to_num(_heights(curves[name])).max(), _heights(whole).max())
         for name, weight in zip(names, weights, strict=True)
     )
     reach = _VIOLIN_REACH if violins else _RIDGE_REACH if top is None else _REACH_WITH_TICKS
@@ -201,7 +251,10 @@ def _add_rows(
             hover=sub_space_text(record),
         )
         _add_density(figure, line, whole, grey=True)
-        _add_density(figure, line, curves[name], grey=False)
+        if not _is_strip(curves[name]):
+            _add_density(figure, line, curves[name], grey=False)
+        elif top is None:
+            _add_strip(figure, line, curves[name])
         if violins:
             _add_box(figure, line, record)
         if top is not None:
@@ -215,6 +268,11 @@ def _add_rows(
         automargin=False,
     )
     figure.update_layout(margin_l=_LABELS_PIXELS)
+
+
+def _is_strip(curve: pd.DataFrame) -> bool:
+    """Whether part of a frame has the accuracies of few architectures instead of a curve."""
+    return "density" in curve and bool(curve["density"].isna().all())
 
 
 def _heights(curve: pd.DataFrame) -> npt.NDArray[np.float64]:
@@ -284,6 +342,19 @@ def _add_box(figure: go.Figure, line: _Line, record: Row) -> None:
     )
 
 
+def _add_strip(figure: go.Figure, line: _Line, curve: pd.DataFrame) -> None:
+    """Draw a tick for each of few architectures."""
+    figure.add_scatter(
+        x=curve["accuracy"].to_numpy(),
+        y=np.full(len(curve), line.base + 0.14 * (not line.mirrored)),
+        name=line.name,
+        mode="markers",
+        marker={"symbol": "line-ns", "size": 14, "line": {"width": 1.6, "color": line.outline}},
+        hovertemplate=f"{line.hover}<br>%{{x:.2f}}%<extra></extra>",
+        showlegend=False,
+    )
+
+
 def _add_ticks(figure: go.Figure, line: _Line, top: pd.DataFrame) -> None:
     figure.add_scatter(
         x=top["accuracy_mean"].to_numpy(),
@@ -320,6 +391,11 @@ def _add_curves(
     for position, record in enumerate(sub_spaces.to_dict("records")):
         name = str(record["sub_space"])
         look = sub_space_look(position)
+        if _is_strip(curves[name]):
+            hover = sub_space_text(record)
+            forward = highlight in (None, name)
+            _add_strip(figure, _Line(name, look, 0.0, 0.0, True, forward, hover), curves[name])
+            continue
         line = _points(curves[name], column) | {
             "opacity": 1.0 if highlight in (None, name) else 0.22,
             "legendgroup": name,

@@ -41,7 +41,13 @@ def test_one_value_equal_values_and_none(style):
     for rows in (one, one.iloc[:1], one.iloc[:0]):
         for limits in (None, (3.0, 3.0)):
             frame = DISTRIBUTION_FRAMES[style](LEAVES, rows, limits)
-            assert frame.notna().all(axis=None)
+            few = (frame["sub_space"] != WHOLE) & frame["known"].between(1, 19)
+            if "density" not in frame:
+                assert frame.notna().all(axis=None)
+            else:
+                assert frame[~few].notna().all(axis=None)
+                assert frame.loc[few, ["density", "architectures"]].isna().all(axis=None)
+                assert frame.loc[few, "accuracy"].tolist() == [3.0] * len(rows)
             assert (part(frame, WHOLE)["accuracy"].diff().dropna() > 0).all()
             assert not frame[["below", "above"]].any(axis=None)
 

@@ -129,10 +129,40 @@ def test_every_top_architecture_is_a_tick(top, sub_spaces):
 def test_areas_at_the_top_are_in_proportion_to_counts(top, sub_spaces):
     frame, listed = top
     figure = top_figure(frame, listed, sub_spaces)
-    areas = [(named(figure, name).y - (7 - i)).sum() for i, name in enumerate(NAMES)]
-    ratio = areas[7] / areas[3]
+    drawn = [trace.name for trace in figure.data]
+    assert [name for name in NAMES if name in drawn] == ["S6", "S8"]  # those with twenty or more
+    areas = {i: (named(figure, NAMES[i]).y - (7 - i)).sum() for i in (5, 7)}
+    ratio = areas[7] / areas[5]
     counts = sub_spaces["top_count"]
-    assert ratio == pytest.approx(counts[7] / counts[3], rel=0.1)
+    assert ratio == pytest.approx(counts[7] / counts[5], rel=0.1)
+
+
+@pytest.mark.parametrize("style", ["ridgeline", "violin", "overlay"])
+def test_few_architectures_are_ticks(style, leaves, accuracy):
+    few = leaves[0].architecture_indices()[:19]
+    rows = accuracy[~accuracy["architecture"].isin(leaves[0].architecture_indices()[19:])]
+    figure = distributions_figure(
+        DISTRIBUTION_FRAMES[style](leaves, rows, (0.0, 50.0)),
+        describe_sub_spaces(leaves, rows),
+        style=style,
+    )
+    strip = named(figure, "S1")
+    assert strip.mode == "markers" and not strip.fill
+    assert list(strip.x) == sorted(accuracy["accuracy_mean"][few])
+    assert named(figure, "S2").mode == "lines"
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_the_legend_explains_grey_and_diamonds_and_a_star_marks_one(
+    style, leaves, accuracy, sub_spaces
+):
+    frame = DISTRIBUTION_FRAMES[style](leaves, accuracy)
+    figure = distributions_figure(frame, sub_spaces, style=style, marked=("S3", 48.5))
+    shown = [trace.name for trace in figure.data if trace.showlegend is not False]
+    assert {"whole space", "best of a sub-space", "architecture found"} <= set(shown)
+    star = named(figure, "architecture found")
+    row = 0 if style in ("overlay", "cumulative") else 5
+    assert (star.x[0], star.y[0], star.marker.symbol) == (48.5, row, "star")
 
 
 def test_the_top_without_top(leaves, accuracy, sub_spaces):
