@@ -27,11 +27,11 @@ to do.
 _FIGURES = """
 * **Sub-spaces** are called S1, S2, ... in the order of the tree, and keep their colours on all
   pages. *Grey* is the whole search space.
-* **Information gain**: a dot is a split. The grey hill is what *random trees* gain, the dashed
-  line is the *best tree*: a split inside the hill is no better than chance. Hollow dots rest on
-  less than the paper's scale; a diamond is a demonstration result.
+* **Information gain**: a dot is a split. The grey hill is what *random trees* gain, and
+  *chance* is the middle 95% of them; the dashed line is the *best tree*. The figure says why a dot
+  is hollow; a diamond is a demonstration result.
 * **Distributions**: the area of a sub-space is drawn before that of the whole space; the diamond
-  is its best architecture.
+  is its best architecture. Of fewer than twenty architectures, each is a tick.
 * **Tree**: letters are operations: *n* none, *s* skip connection, *1x1* and *3x3* convolution,
   *p* pooling. Amber branches with a question mark are ties: the choice was arbitrary.
 * **Curves** are over the epochs of a search. A curve that ends in a cross was discarded, the one

@@ -76,10 +76,8 @@ def export_figure(page: Page, screenshot: Screenshot, folder: Path) -> None:
 
 def test_the_first_visit_says_what_to_do(visit: Visit, screenshot: Screenshot):
     page = visit("/")
-    expect(page.get_by_role("link", name="Make the first split")).to_be_visible()
+    expect(page.get_by_role("button", name="Make a split")).to_be_visible()
     screenshot(page, "home-empty")
-    page.get_by_role("link", name="Make the first split").click()
-    expect(page.get_by_role("dialog", name="New split")).to_be_visible()
 
 
 @pytest.mark.parametrize(("label", "metric"), [("%23params", "params"), ("gradnorm", "gradnorm")])
@@ -110,6 +108,15 @@ def test_a_split_is_made_from_the_page_and_its_distributions_are_drawn_and_expor
     screenshot(page, f"distributions-{metric}")
     if metric == "params":
         export_figure(page, screenshot, tmp_path)
+    follow(page, "Home")
+    dot = page.locator(".st-key-home_metrics .points path").last
+    dot.wait_for()
+    page.wait_for_timeout(1000)
+    box = dot.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.get_by_role("heading", name="Split", level=1).wait_for()
+    page.wait_for_url(f"**/Split?*split={folder.run_id}*")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -16,7 +16,7 @@ from fewshot_core.splitting.tree import NamedSplit
 
 Open = Callable[..., AppTest]
 
-SCRIPT = "pages/3_Compare.py"
+SCRIPT, DISTRIBUTIONS = "pages/3_Compare.py", "pages/2_Distributions.py"
 FULL = SubSpace.full()
 BY_HAND = NamedSplit("byhand", "cifar10", (FULL.keep(0, [3]), FULL.keep(0, [0, 1, 2, 4])), None)
 
@@ -200,3 +200,37 @@ def test_a_link_brings_a_sub_space_forward(split_data: Path, open_page: Open):
     assert page.query_params["sub_space"] == "S3"
     page = open_page("pages/2_Distributions.py", sub_space="S99")
     assert not any(heading.value.startswith("S99") for heading in page.subheader)
+
+
+def test_an_architecture_is_found_by_its_string_and_marked(split_data: Path, open_page: Open):
+    string = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|"
+    page = open_page(DISTRIBUTIONS, architecture=f"{string}nor_conv_1x1~2|")
+    said = page.success[0].value
+    assert said.startswith("**S") and "rank 1 of 15,625, 91.61%" in said
+    charts = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
+    names = [trace.get("name") for chart in charts for trace in chart["data"]]
+    assert names.count("architecture found") == 2  # in both figures: it is of the top
+    page.text_input(key="architecture").set_value("|none~0|").run()
+    assert page.error[0].value.startswith("This is not an architecture: expected ")
+    assert not page.success and not page.exception
+    assert page.query_params["architecture"] == "|none~0|"
+
+
+def test_importance_is_computed_from_the_whole_table(split_data: Path, open_page: Open):
+    page = open_page(DISTRIBUTIONS, show="Importance", split="file-nothing")
+    [found] = [text.value for text in page.markdown if "matters most" in text.value]
+    assert "Edge 3\\<-0 matters most for validation accuracy on CIFAR-10" in found
+    assert "alone it explains 12.5% of the variance" in found
+    charts = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
+    titles = [chart["layout"]["title"]["text"].partition("<")[0] for chart in charts]
+    assert titles == [
+        "Importance of edges",
+        "Effects of operations",
+        "Decisions of the top 1%",
+        "Rank 1: 91.61%",
+    ]
+    assert [trace["name"] for trace in charts[2]["data"]] == ["whole space (157)"]
+    assert sum(len(chart.proto.spec) for chart in page.get("plotly_chart")) < 150_000
+    page = open_page(DISTRIBUTIONS, show="Importance")
+    lines = json.loads(page.get("plotly_chart")[2].proto.spec)["data"]
+    assert {trace["name"].partition(" ")[0] for trace in lines} <= {f"S{n}" for n in range(1, 9)}

@@ -231,6 +231,24 @@ def test_the_home_page_opens_on_the_informativeness_of_every_metric(
     assert all("demo" in notes for notes in table["evidence"])
 
 
+def test_the_first_action_makes_a_split_and_the_home_page_links_it(
+    empty_data: Path, open_page: Open, wait_for: Callable
+):
+    page = open_page("app.py")
+    assert "No split of CIFAR-10 is finished yet." in texts(page)
+    page.button(key="first_split").click().run()
+    assert not page.exception
+    [run] = list_runs(empty_data)
+    assert run.split_request() == SplitRequest("cifar10", "params")
+    assert page.title[0].value == "Split"
+    wait_for(run)
+    page = open_page("app.py")
+    assert "**Made last**" in [text.value for text in page.markdown]
+    links = [link.proto for link in page.get("page_link")]
+    [made] = [link for link in links if link.label.startswith("Split \\#params on CIFAR-10 · ")]
+    assert f"split={run.run_id}" in made.query_string
+
+
 def offered_splits(page: AppTest) -> pd.DataFrame:
     """Open the table of splits to choose from."""
     page.sidebar.button(key="pick_split").click().run()
