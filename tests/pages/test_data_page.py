@@ -141,7 +141,7 @@ def test_images_are_added_by_their_path_and_removed(
 
 def test_images_that_are_added_are_chosen(empty_data: Path, cifar10: Path, open_page: Open):
     form = open_page("app.py").switch_page("pages/1_Split.py")
-    form.query_params["metric"] = "gradnorm"
+    form.query_params.update({"metric": "gradnorm", "new": "split"})
     form.run()
     assert form.selectbox(key="images_cifar10").value == "synthetic"
     form.switch_page("pages/8_Data.py")
@@ -152,7 +152,8 @@ def test_images_that_are_added_are_chosen(empty_data: Path, cifar10: Path, open_
     form.text_input(key="images_path").set_value(str(cifar10))
     form.button(key="add_images").click().run()
     assert "Added images of CIFAR-10" in form.toast[0].value
-    form.switch_page("pages/1_Split.py").run()
+    form.switch_page("pages/1_Split.py").query_params["new"] = "split"
+    form.run()
     assert form.selectbox(key="images_cifar10").value == cifar10.name
     form.selectbox(key="images_cifar10").set_value("synthetic").run()
     assert form.selectbox(key="images_cifar10").value == "synthetic"
@@ -161,7 +162,7 @@ def test_images_that_are_added_are_chosen(empty_data: Path, cifar10: Path, open_
 def test_images_that_were_added_elsewhere_are_chosen_in_an_open_form(
     empty_data: Path, cifar10: Path, open_page: Open
 ):
-    form = open_page("pages/1_Split.py", metric="gradnorm")
+    form = open_page("pages/1_Split.py", metric="gradnorm", new="split")
     form.selectbox(key="images_cifar10").set_value("synthetic").run()
     register_source("cifar10", cifar10, data_dir=empty_data)
     assert form.run().selectbox(key="images_cifar10").value == cifar10.name
