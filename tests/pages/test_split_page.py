@@ -11,6 +11,7 @@ from fewshot_core import runs
 from fewshot_core.dashboard.shared.controls import plain, selected_rows
 from fewshot_core.metrics import list_metrics
 from fewshot_core.runs import Network, RunFolder, SplitRequest, State, cancel, list_runs
+from fewshot_core.runs.worker import turn
 
 Open = Callable[..., AppTest]
 Wait = Callable[[RunFolder], RunFolder]
@@ -60,10 +61,13 @@ def test_a_run_is_counted_on_every_page_and_its_end_is_said(
     empty_data: Path, open_page: Open, wait_for: Wait
 ):
     request = replace(PARAMS, network=Network(1, 1))
-    folder = runs.start(request, empty_data)
-    page = open_page("pages/6_Results.py")
-    shown = "\n".join(text.value for text in page.sidebar.markdown)
-    assert "Running (1)" in shown + str(links(page))
+    queue = empty_data / "runs" / ".queue" / "cpu"
+    queue.mkdir(parents=True)
+    with turn(queue, print):  # the run waits until the page has shown it
+        folder = runs.start(request, empty_data)
+        page = open_page("pages/6_Results.py")
+        shown = "\n".join(text.value for text in page.sidebar.markdown)
+        assert "Running (1)" in shown + str(links(page))
     wait_for(folder)
     page.run()
     assert "#params on CIFAR-10: done in" in toasts(page).replace("\\", "")
