@@ -47,6 +47,7 @@ _CURVES_HEIGHT = 440
 _POINT_TEXT = "<br>%{y:.2f}% at %{x:.2f}%<extra></extra>"
 _RIDGE_REACH, _VIOLIN_REACH, _REACH_WITH_TICKS = 1.15, 0.46, 0.8
 _LABELS_PIXELS = 82
+_FEW_POINTS = 128
 
 
 @with_source
@@ -87,8 +88,8 @@ def distributions_figure(
     _finish_x(figure, frame, axis_title)
     if style not in _CURVES:
         _add_key(figure, "whole space", "square", translucent(WHOLE_COLOUR, 0.5))
-        put_legend_above(figure, rows=1)
-    _add_key(figure, "best of a sub-space", "diamond", INK)
+        _put_legend(figure)
+    _add_key(figure, "best", "diamond", INK)
     _add_mark(figure, sub_spaces, marked, style in _CURVES)
     return figure
 
@@ -118,11 +119,17 @@ def top_figure(
     figure = base_figure(title, height, top_alternative(sub_spaces), notes)
     _add_rows(figure, frame, sub_spaces, highlight, top=top)
     _finish_x(figure, frame, axis_title)
-    _add_key(figure, "all top architectures", "square", translucent(WHOLE_COLOUR, 0.5))
-    _add_key(figure, "one architecture", "line-ns", INK)
-    put_legend_above(figure, rows=1)
+    _add_key(figure, "whole space", "square", translucent(WHOLE_COLOUR, 0.5))
+    _add_key(figure, "architecture", "line-ns", INK)
+    _put_legend(figure)
     _add_mark(figure, sub_spaces, marked, False)
     return figure
+
+
+def _put_legend(figure: go.Figure) -> None:
+    """Put the legend above the rows, from the left end of the figure: it may be narrow."""
+    put_legend_above(figure, rows=1)
+    figure.update_layout(legend={"xref": "container", "traceorder": "normal"})
 
 
 def _add_key(figure: go.Figure, name: str, symbol: str, colour: str) -> None:
@@ -287,7 +294,7 @@ def _add_density(figure: go.Figure, line: _Line, curve: pd.DataFrame, grey: bool
     low, step = float(accuracy[0]), float(accuracy[1] - accuracy[0])
     if binned:  # bins begin at their left edges
         low, heights = low - step / 2, np.append(heights, heights[-1])
-    elif line.mirrored:
+    elif line.mirrored and len(heights) > _FEW_POINTS:
         step, heights = step * 2, heights[::2]
     look: dict[str, Any] = {"simplify": False, "shape": "hv" if binned else "linear", "width": 0}
     if not grey:

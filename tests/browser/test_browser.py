@@ -108,6 +108,8 @@ def test_a_split_is_made_from_the_page_and_its_distributions_are_drawn_and_expor
     screenshot(page, f"distributions-{metric}")
     if metric == "params":
         export_figure(page, screenshot, tmp_path)
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
     follow(page, "Home")
     dot = page.locator(".st-key-home_metrics .points path").last
     dot.wait_for()

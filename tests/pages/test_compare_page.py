@@ -169,6 +169,7 @@ def test_all_splits_are_small_multiples_with_missing_ones_counted(
     assert [text.value for text in page.markdown if text.value.startswith("**")] == ["**CIFAR-10**"]
     charts = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
     assert [chart["layout"]["title"]["text"] for chart in charts] == ["gradnorm", "#params"]
+    assert all(len(chart.proto.spec) < 17_000 for chart in page.get("plotly_chart"))
 
 
 def test_a_metric_has_a_row_where_several_data_sets_have_splits(split_data: Path, open_page: Open):
@@ -213,7 +214,6 @@ def test_an_architecture_is_found_by_its_string_and_marked(split_data: Path, ope
     page.text_input(key="architecture").set_value("|none~0|").run()
     assert page.error[0].value.startswith("This is not an architecture: expected ")
     assert not page.success and not page.exception
-    assert page.query_params["architecture"] == "|none~0|"
 
 
 def test_importance_is_computed_from_the_whole_table(split_data: Path, open_page: Open):

@@ -159,7 +159,7 @@ def test_the_legend_explains_grey_and_diamonds_and_a_star_marks_one(
     frame = DISTRIBUTION_FRAMES[style](leaves, accuracy)
     figure = distributions_figure(frame, sub_spaces, style=style, marked=("S3", 48.5))
     shown = [trace.name for trace in figure.data if trace.showlegend is not False]
-    assert {"whole space", "best of a sub-space", "architecture found"} <= set(shown)
+    assert {"whole space", "best", "architecture found"} <= set(shown)
     star = named(figure, "architecture found")
     row = 0 if style in ("overlay", "cumulative") else 5
     assert (star.x[0], star.y[0], star.marker.symbol) == (48.5, row, "star")

@@ -53,6 +53,8 @@ LOWEST = 0.05
 """The share of the lowest accuracies that axes leave out."""
 
 _FILE_NAME_LENGTH = 80
+_SMALL_POINTS = 48
+"""How many points a curve of a small multiple has."""
 _CACHED = 256
 
 P = ParamSpec("P")
@@ -88,11 +90,16 @@ def reports(named: Named, evaluator: SplitEvaluator) -> pd.DataFrame:
 
 @lru_cache(_CACHED)
 def distributions(
-    leaves: Leaves, evaluator: SplitEvaluator, style: str, lowest: float = LOWEST
+    leaves: Leaves,
+    evaluator: SplitEvaluator,
+    style: str,
+    lowest: float = LOWEST,
+    compact: bool = False,
 ) -> pd.DataFrame:
     """Return the distributions that a style draws, without a share of the lowest accuracies."""
     limits = default_limits(evaluator.accuracy, lowest)
-    return DISTRIBUTION_FRAMES[style](leaves, evaluator.accuracy, limits)
+    coarse = {"points": _SMALL_POINTS} if compact and style != "histogram" else {}
+    return DISTRIBUTION_FRAMES[style](leaves, evaluator.accuracy, limits, **coarse)
 
 
 class Picture(go.Figure):  # type: ignore[misc]  # plotly has no types
@@ -373,14 +380,21 @@ def show_small_distributions(
         leaves, evaluator, style, axis_title=axis_title, title=title, compact=True
     )
     show_figure(figure, key, source=[*accuracy_source(view)[:2], *rests_on([split])])
-    notes = cut_notes(distributions(leaves, evaluator, style), describe(leaves, evaluator))
+    frame = distributions(leaves, evaluator, style, LOWEST, True)
+    notes = cut_notes(frame, describe(leaves, evaluator))
     st.caption(SEPARATOR.join(filter(None, [note, *notes])))
 
 
 @cached_figure
 def draw_distributions(
-    leaves: Leaves, evaluator: SplitEvaluator, style: str, lowest: float = LOWEST, **look: Any
+    leaves: Leaves,
+    evaluator: SplitEvaluator,
+    style: str,
+    lowest: float = LOWEST,
+    compact: bool = False,
+    **look: Any,
 ) -> go.Figure:
     """Draw the distributions of a split; further options are those of the figure."""
-    frame = distributions(leaves, evaluator, style, lowest)
-    return distributions_figure(frame, describe(leaves, evaluator), style=style, **look)
+    frame = distributions(leaves, evaluator, style, lowest, compact)
+    look |= {"style": style, "compact": compact}
+    return distributions_figure(frame, describe(leaves, evaluator), **look)
