@@ -27,6 +27,7 @@ from fewshot_core.plots.template import (
     sub_space_look,
     translucent,
 )
+from fewshot_core.selection.halving import listed
 from fewshot_core.space import SubSpace, space_of
 
 Floats = npt.NDArray[np.float64]
@@ -39,6 +40,7 @@ _SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star", 
 _HEAT = ((0.0, "#E6ECF3"), (1.0, "#7FA8DE"))
 _CELL_FONT_SIZE, _FEW_COLUMNS = 11, 9
 _LETTER = 7
+_SAME = 1e-9
 
 
 def gains_figure(
@@ -241,8 +243,10 @@ def keep_figure(
     if frame.empty:
         return empty_figure(title, "no split to compare", 380)
     first = frame[frame["k"] == 1].sort_values("best", ascending=False)
-    leader, value = first["split"].iloc[0], first["best"].iloc[0]
-    alt = f"{title}: with one sub-space kept, {leader} has the highest, {value:.2f}%."
+    value = first["best"].iloc[0]
+    leaders = first["split"][first["best"] >= value - _SAME].tolist()
+    have = "has" if len(leaders) == 1 else "have"
+    alt = f"{title}: with one sub-space kept, {listed(leaders)} {have} the highest, {value:.2f}%."
     figure = base_figure(title, 380, alt)
     for position, (name, part) in enumerate(frame.groupby("split", sort=False)):
         look = sub_space_look(position)

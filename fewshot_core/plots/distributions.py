@@ -15,14 +15,12 @@ from fewshot_core.analysis.distributions import WHOLE
 from fewshot_core.plots.export import with_source
 from fewshot_core.plots.template import (
     ACTIVE_COLOUR,
-    INK,
     SILENT,
     WHOLE_COLOUR,
     Row,
     SubSpaceLook,
     base_figure,
     empty_figure,
-    put_legend_above,
     sub_space_look,
     sub_space_text,
     top_alternative,
@@ -77,8 +75,10 @@ def distributions_figure(
     if frame.empty or sub_spaces.empty or not sub_spaces["known"].sum():
         return empty_figure(title, "no accuracy to draw", height)
     alt = f"{label}. {_alternative(sub_spaces, axis_title)}"
-    beside = [] if style in _CURVES else ["beside each sub-space: its size"]
-    notes = [] if compact else [*beside, *cut_notes(frame, sub_spaces), *caption]
+    notes = ["grey: whole space", "diamond: best", *["star: found"] * (marked is not None)]
+    if not compact:
+        notes += [] if style in _CURVES else ["beside each sub-space: its size"]
+        notes += [*cut_notes(frame, sub_spaces), *caption]
     figure = base_figure(title, height, alt, notes)
     if style in _CURVES:
         _add_curves(figure, frame, sub_spaces, highlight, *_CURVES[style])
@@ -86,10 +86,6 @@ def distributions_figure(
         _add_rows(figure, frame, sub_spaces, highlight, violins=style == "violin")
     _add_bests(figure, sub_spaces, style in _CURVES)
     _finish_x(figure, frame, axis_title)
-    if style not in _CURVES:
-        _add_key(figure, "whole space", "square", translucent(WHOLE_COLOUR, 0.5))
-        _put_legend(figure)
-    _add_key(figure, "best", "diamond", INK)
     _add_mark(figure, sub_spaces, marked, style in _CURVES)
     return figure
 
@@ -115,28 +111,12 @@ def top_figure(
     height = _rows_height(len(sub_spaces))
     if frame.empty or top.empty or sub_spaces.empty:
         return empty_figure(title, "no top architecture to draw", height)
-    notes = ["beside each sub-space: how many it holds", *caption]
+    notes = ["grey: whole space", "tick: an architecture", "beside: how many it holds", *caption]
     figure = base_figure(title, height, top_alternative(sub_spaces), notes)
     _add_rows(figure, frame, sub_spaces, highlight, top=top)
     _finish_x(figure, frame, axis_title)
-    _add_key(figure, "whole space", "square", translucent(WHOLE_COLOUR, 0.5))
-    _add_key(figure, "architecture", "line-ns", INK)
-    _put_legend(figure)
     _add_mark(figure, sub_spaces, marked, False)
     return figure
-
-
-def _put_legend(figure: go.Figure) -> None:
-    """Put the legend above the rows, from the left end of the figure: it may be narrow."""
-    put_legend_above(figure, rows=1)
-    figure.update_layout(legend={"xref": "container", "traceorder": "normal"})
-
-
-def _add_key(figure: go.Figure, name: str, symbol: str, colour: str) -> None:
-    """Explain a symbol in the legend."""
-    line = {"width": 1.6 if symbol.startswith("line") else 0, "color": colour}
-    marker = {"symbol": symbol, "size": 10, "color": colour, "line": line}
-    figure.add_scatter(x=[None], y=[None], mode="markers", name=name, marker=marker)
 
 
 def _add_mark(
@@ -162,6 +142,7 @@ def _add_mark(
             "line": {"width": 1.4, "color": "#FFFFFF"},
         },
         hovertemplate=f"<b>{name}</b>: %{{x:.2f}}%<extra></extra>",
+        showlegend=False,
         cliponaxis=False,
     )
 

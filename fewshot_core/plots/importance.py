@@ -13,7 +13,6 @@ from fewshot_core.plots.template import (
     add_matrix,
     base_figure,
     empty_figure,
-    put_legend_above,
     sub_space_look,
 )
 from fewshot_core.space import EDGES, OPERATION_LABELS, Architecture, edge_label
@@ -143,17 +142,18 @@ def decisions_figure(
             },
             marker={"size": 4},
             opacity=0.75 if forward else 0.12,
-            customdata=np.repeat(part["architecture"].to_numpy(), len(edges)),
-            text=np.repeat(part["accuracy_mean"].to_numpy(np.float32), len(edges)),
-            hovertemplate=f"<b>{name}</b>: %{{text:.2f}}%<extra></extra>",
+            customdata=np.repeat(part["architecture"].to_numpy(), len(edges)).tolist(),
+            text=[f"{value:.2f}%" for value in part["accuracy_mean"] for _ in edges],
+            hovertemplate=f"<b>{name}</b>: %{{text}}<extra></extra>",
         )
     names = [edge_label(edge) for edge in range(len(EDGES))]
     reach = [-0.2, len(EDGES) - 0.8]
-    figure.update_xaxes(tickvals=edges[:-1], ticktext=names, range=reach, title_text="edge")
+    figure.update_xaxes(tickvals=edges[:-1], ticktext=names, range=reach)
     labels = list(OPERATION_LABELS)
     figure.update_yaxes(tickvals=list(range(len(labels))), ticktext=labels, showgrid=False)
     figure.update_yaxes(range=[-0.6, len(labels) - 0.4])
-    put_legend_above(figure, rows=-(-len(counts) // 8))
+    # Below the figure it may have several rows where that is narrow.
+    figure.update_layout(legend={"orientation": "h", "x": 0, "y": -0.12, "yanchor": "top"})
     return figure
 
 

@@ -118,6 +118,8 @@ def test_curves_over_the_number_kept_differ_by_more_than_colour():
     figure = keep_figure(frame)
     assert len({curve.marker.symbol for curve in figure.data}) == 2
     assert "b has the highest, 92.00%" in alternative(figure)
+    tied = frame.assign(best=94.0)
+    assert "a and b have the highest, 94.00%" in alternative(keep_figure(tied))
 
 
 def test_cells_are_readable_where_there_is_room_for_it(accuracy):
