@@ -10,9 +10,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from fewshot_core.analysis import SplitReport
+from fewshot_core.analysis import SplitEvaluator, SplitReport, conclusion
 from fewshot_core.analysis.agreement import score_spread, stability
-from fewshot_core.analysis.trees import SAME_GAIN
 from fewshot_core.dashboard.shared.controls import (
     choose_from,
     choose_number,
@@ -31,6 +30,7 @@ from fewshot_core.dashboard.shared.figures import (
     cached_figure,
     describe,
     load_evaluator,
+    reports,
     show_figure,
     show_split_source,
     show_view_source,
@@ -356,7 +356,7 @@ def _show_split(view: View) -> None:
     report = evaluator.report(split.leaves) if evaluator else None
     described = describe(split.leaves, evaluator) if evaluator else None
     trees = [split.tree, *_repeats(view.workspace, split)] if split.tree else []
-    st.markdown(_finding(view, split, report, described, len(trees)))
+    st.markdown(_finding(view, split, evaluator, described, len(trees)))
     _show_tiles(split, report)
     above = st.container()
     tabs = _draw_tabs(bool(trees), described is not None)
@@ -396,43 +396,31 @@ def _draw_tabs(tree: bool, described: bool) -> dict[str, Any]:
 def _finding(
     view: View,
     split: SplitInView,
-    report: SplitReport | None,
+    evaluator: SplitEvaluator | None,
     described: pd.DataFrame | None,
     seeds: int,
 ) -> str:
     """Say in one sentence what the split is worth, with what that rests on."""
-    found = f"**{plain(split.name)} on {DATASETS.label(split.dataset)}**"
+    name, dataset = plain(split.name), DATASETS.label(split.dataset)
     if not split.evidence.conclusive:
-        found += " is a smoke test, which only shows that everything works: there is no verdict."
-    elif report is None or described is None:
-        found += f" has {len(split.leaves)} sub-spaces."
+        found = f"{name} is a smoke test, which only shows that everything works: no verdict."
+    elif evaluator is None or described is None:
+        found = f"{name} has {len(split.leaves)} sub-spaces."
     else:
-        found += _place(report, view.top_label) + _richest(described)
+        compared = conclusion(reports(((split.name, split.leaves),), evaluator))
+        found = f"{plain(compared)}{_richest(described, view.top_label)}"
+    found = f"**On {dataset}**: {found}"
     notes = split.evidence.notes(split.demo, seeds == 1)
     return " ".join([found, *(f":gray-badge[{plain(note)}]" for note in notes)])
 
 
-def _place(report: SplitReport, top: str) -> str:
-    """Compare a split with random trees of its shape."""
-    among = report.comparison
-    if report.gain_bits <= SAME_GAIN:
-        return f" is not informative about the {top}"
-    if among is None:
-        return f" has an information gain of {report.gain_bits:.4f} bits about the {top}"
-    if among.percentile_low > 50:
-        return f" is more informative about the {top} than most random trees"
-    if among.percentile_high < 50:
-        return f" is less informative about the {top} than most random trees"
-    return f" is about as informative about the {top} as a random tree"
-
-
-def _richest(described: pd.DataFrame) -> str:
+def _richest(described: pd.DataFrame, top_label: str) -> str:
     """Name the sub-space with most of the top."""
     if not described["top_count"].sum():
-        return "."
+        return ""
     most = described.iloc[int(described["top_count"].argmax())]
     name, space, top = most["sub_space"], most["share"], most["top_share"]
-    return f": {name}, {space:.1%} of the space, has {top:.1%} of it."
+    return f" {name}, {space:.1%} of the space, has {top:.1%} of the {top_label}."
 
 
 def _show_sub_spaces(view: View, split: SplitInView, described: pd.DataFrame) -> int | None:
