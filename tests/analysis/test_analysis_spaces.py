@@ -187,8 +187,8 @@ def test_every_part_of_the_analysis_takes_the_space_of_the_split():
 
 
 def test_scores_far_below_one_have_a_density():
-    space = make_space([2, 3])
-    table = random_accuracies(space, 0).assign(accuracy_mean=np.linspace(-2e-4, -1e-4, 6))
+    space = make_space([5, 6])
+    table = random_accuracies(space, 0).assign(accuracy_mean=np.linspace(-2e-4, -1e-4, 30))
     frame = distribution_frame([SubSpace.full(space)], table, limits=(-2e-4, -1e-4))
     assert frame["accuracy"].min() == -2e-4 and (frame["density"] > 0).all()
 

@@ -231,8 +231,9 @@ def test_the_documented_algorithm_searches(straight_through, tmp_path):
 def test_the_documented_algorithm_is_on_the_page(straight_through, tmp_path):
     code = """
         from streamlit.testing.v1 import AppTest
-        page = AppTest.from_file("pages/4_Search.py", default_timeout=100).run()
-        page.button(key="new_search").click().run()
+        page = AppTest.from_file("pages/4_Search.py", default_timeout=100)
+        page.query_params["where"] = "whole"
+        page.run().button(key="new_search").click().run()
         assert not page.exception, page.exception
         [box] = [box for box in page.selectbox if box.label == "Algorithm"]
         print(box.options)

@@ -17,6 +17,7 @@ from fewshot_core.metrics import METRICS
 from fewshot_core.runs import (
     KINDS,
     Network,
+    ProxyRequest,
     RunFolder,
     SearchRequest,
     SplitRequest,
@@ -34,7 +35,8 @@ ROWS = ("01110", "10000", "00011", "11111", "10010", "01001")
 SPLIT = SplitRequest("cifar10", "gradientmatching", images="synthetic")
 SEARCH = SearchRequest("cifar10", "snas", ROWS, seed=777, images="synthetic")
 TRAINING = TrainingRequest("cifar100", TrainingOptions(epochs=5), seed=3)
-REQUESTS = {"split": SPLIT, "search": SEARCH, "train": TRAINING}
+PROXY = ProxyRequest("cifar10", run="search-snas-cifar10-0123456789ab", sample=20)
+REQUESTS = {"split": SPLIT, "search": SEARCH, "train": TRAINING, "proxy": PROXY}
 PRINTS = {"images": "a" * 64, "checkpoint": None}
 
 IMAGE_OPTIONS = [
@@ -272,10 +274,16 @@ class MoreTrainingRequest(TrainingRequest):
     workers: int = 1
 
 
+@dataclass(frozen=True)
+class MoreProxyRequest(ProxyRequest):
+    workers: int = 1
+
+
 MORE = {
     SplitRequest: (MoreSplitRequest, {"confidence": 0.9}),
     SearchRequest: (MoreSearchRequest, {"workers": 2}),
     TrainingRequest: (MoreTrainingRequest, {"workers": 2}),
+    ProxyRequest: (MoreProxyRequest, {"workers": 2}),
 }
 NESTED = {
     Network: MoreNetwork,
