@@ -243,7 +243,7 @@ def test_the_form_of_a_split_stays_open_when_the_metric_changes(visit: Visit):
 def test_a_split_is_chosen_from_the_table_by_a_click_in_its_row(visit: Visit):
     page = visit("/Split")
     picker = page.locator(".st-key-pick_split button").first
-    before = picker.inner_text()
+    before = picker.text_content() or ""
     picker.click()
     table = page.get_by_role("dialog").get_by_test_id("stDataFrame")
     table.wait_for()
