@@ -30,6 +30,7 @@ from fewshot_core.dashboard.shared.controls import (
 )
 from fewshot_core.dashboard.shared.evidence import choose_evidence, split_groups, verdict
 from fewshot_core.dashboard.shared.figures import (
+    SMALL_LEGEND,
     Leaves,
     Named,
     accuracy_source,
@@ -172,6 +173,7 @@ def _show_distributions(view: View, splits: list[SplitInView], evaluator: SplitE
     source = [*accuracy_source(view)[:2], *rests_on(splits)]
     show_figure(figure, "compare_map", wide=True, source=source)
     style = choose_style("compare_style")
+    st.caption(SMALL_LEGEND)
     for column, split in in_columns(splits):
         with column:
             key = f"compare_{split.key}"

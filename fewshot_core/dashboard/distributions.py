@@ -22,6 +22,7 @@ from fewshot_core.dashboard.shared.controls import SEPARATOR, numbers, plain, sh
 from fewshot_core.dashboard.shared.evidence import choose_evidence, split_evidence
 from fewshot_core.dashboard.shared.figures import (
     LOWEST,
+    SMALL_LEGEND,
     Leaves,
     accuracy_source,
     analyse_command,
@@ -331,6 +332,7 @@ def _show_small_multiples(view: View) -> None:
             cells.setdefault(labels[key].partition(SEPARATOR)[0], {})[dataset] = key
     datasets = [name for name in DATASETS.names() if view.table.find(name, view.kind)]
     drawn = [name for name in datasets if any(name in keys for keys in cells.values())]
+    st.caption(SMALL_LEGEND)
     if len(drawn) == 1:
         [dataset] = drawn
         st.markdown(f"**{DATASETS.label(dataset)}**")

@@ -75,8 +75,9 @@ def distributions_figure(
     if frame.empty or sub_spaces.empty or not sub_spaces["known"].sum():
         return empty_figure(title, "no accuracy to draw", height)
     alt = f"{label}. {_alternative(sub_spaces, axis_title)}"
-    notes = ["grey: whole space", "diamond: best", *["star: found"] * (marked is not None)]
+    notes: list[str] = []
     if not compact:
+        notes += ["grey: whole space", "diamond: best", *["star: found"] * (marked is not None)]
         notes += [] if style in _CURVES else ["beside each sub-space: its size"]
         notes += [*cut_notes(frame, sub_spaces), *caption]
     figure = base_figure(title, height, alt, notes)

@@ -169,6 +169,7 @@ def test_all_splits_are_small_multiples_with_missing_ones_counted(
     assert [text.value for text in page.markdown if text.value.startswith("**")] == ["**CIFAR-10**"]
     charts = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
     assert [chart["layout"]["title"]["text"] for chart in charts] == ["gradnorm", "#params"]
+    assert "Grey: the whole space. Diamond: the best architecture." in said
     assert all(len(chart.proto.spec) < 17_000 for chart in page.get("plotly_chart"))
 
 

@@ -53,6 +53,9 @@ LOWEST = 0.05
 """The share of the lowest accuracies that axes leave out."""
 
 _FILE_NAME_LENGTH = 80
+SMALL_LEGEND = "Grey: the whole space. Diamond: the best architecture."
+"""What the marks of small multiples mean, to be said once for all of them."""
+
 _SMALL_POINTS = 48
 """How many points a curve of a small multiple has."""
 _CACHED = 256
