@@ -87,8 +87,8 @@ def start(request: Request, data_dir: Path) -> RunFolder:
         sweep(runs_dir(data_dir))
         if is_usable(folder):  # another process was first
             return folder
-        earlier = _prepare(folder, make_manifest(request, fingerprints, data_dir))
-        _launch(folder, data_dir, earlier)
+        _prepare(folder, make_manifest(request, fingerprints, data_dir))
+        _launch(folder, data_dir)
     return folder
 
 
@@ -151,13 +151,10 @@ def planned_folder(request: Request, fingerprints: Fingerprints, data_dir: Path)
     return older if older is not None and is_usable(older) else folder
 
 
-def _prepare(folder: RunFolder, manifest: dict[str, Any]) -> float:
-    """Create the folder with manifest and first status, or prepare it to be used again.
-
-    Returns the working time of earlier processes, in seconds.
-    """
-    earlier = 0.0
+def _prepare(folder: RunFolder, manifest: dict[str, Any]) -> None:
+    """Create the folder with manifest and first status, or prepare it to be used again."""
     if folder.path.exists():
+        earlier = 0.0
         with suppress(RunError):  # a damaged status
             earlier = folder.status().seconds or 0.0
         folder.write_status(Status(State.LOST, "starting again", earlier=earlier))
@@ -165,12 +162,11 @@ def _prepare(folder: RunFolder, manifest: dict[str, Any]) -> float:
         folder.tree_path.unlink(missing_ok=True)
         for leftover in folder.path.glob(".*"):  # half-written files of a process that was killed
             leftover.unlink()
-        return earlier
+        return
     with atomic_folder(folder.path) as temporary:
         draft = RunFolder(temporary)
         draft.write_manifest(manifest)
         draft.write_status(Status(State.QUEUED, "starting"))
-    return earlier
 
 
 def make_manifest(request: Request, fingerprints: Fingerprints, data_dir: Path) -> dict[str, Any]:
@@ -188,7 +184,7 @@ def make_manifest(request: Request, fingerprints: Fingerprints, data_dir: Path) 
     }
 
 
-def _launch(folder: RunFolder, data_dir: Path, earlier: float) -> None:
+def _launch(folder: RunFolder, data_dir: Path) -> None:
     """Start the worker.
 
     It waits until its standard input closes, and ends if its pid is not recorded by then, since
@@ -214,7 +210,7 @@ def _launch(folder: RunFolder, data_dir: Path, earlier: float) -> None:
                 started=datetime.now(UTC).timestamp(),
                 pid=process.pid,
                 process_started=psutil.Process(process.pid).create_time(),
-                earlier=earlier,
+                earlier=folder.status().earlier,
             )
         )
     finally:

@@ -57,7 +57,7 @@ def _read(path: Path) -> Mapping[str, Notes]:
     except (RunError, OSError, ValueError) as error:
         raise RunError(
             f"the notes and tags of runs cannot be read: {error}; correct {path}, or delete it to "
-            "begin anew"
+            "start over"
         ) from error
 
 

@@ -35,7 +35,7 @@ def test_notes_are_stored_beside_the_runs_and_change_no_identity(done_split, par
 def test_a_damaged_file_is_named_and_never_overwritten(content, expected, done_split, tmp_path):
     path = tmp_path / "runs" / FILE
     path.write_text(content)
-    with pytest.raises(RunError, match=f"(?s){expected}.*delete it to begin anew"):
+    with pytest.raises(RunError, match=f"(?s){expected}.*delete it to start over"):
         write_notes({"one": Notes("mine")}, tmp_path)
     assert path.read_text() == content
     assert [run.state for run in summarise(tmp_path, {})] == ["done"]

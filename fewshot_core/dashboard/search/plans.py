@@ -16,7 +16,7 @@ from fewshot_core.dashboard.shared.splits import FILE, SplitInView, record_label
 from fewshot_core.data_folder import demo_dir
 from fewshot_core.errors import FewshotError
 from fewshot_core.images import find_source
-from fewshot_core.runs import RunFolder, SearchRequest, State, Status, list_runs, plan
+from fewshot_core.runs import RunFolder, SearchRequest, State, Status, plan
 from fewshot_core.runs.folder import FileCache
 from fewshot_core.runs.jobs import planned_folder
 from fewshot_core.search import ALGORITHMS
@@ -188,7 +188,7 @@ def _plan(
     latest = known[0]
     spaces, prints = tuple(place.spaces.values()), tuple(sorted(latest.fingerprints.items()))
     requests, folders = _planned(latest.request, spaces, tuple(seeds), prints, workspace.data_dir)
-    demo = _demo_runs()
+    demo = {run.run_id: run.folder for run in workspace.runs() if run.demo}
     started = {(s.request.rows, s.request.seed): s for s in reversed(known) if s.folder}
     searches = []
     for number, (request, folder) in enumerate(zip(requests, folders, strict=True)):
@@ -219,12 +219,11 @@ def _planned(
 def known_plans(view: View, place: Place) -> dict[str, SearchPlan]:
     """Return the plans by key of which any search has been started, the latest first."""
     rows = {tuple(space.rows) for space in place.spaces.values()}
-    runs = view.workspace.runs()
-    own = [run.folder for run in runs if _fits(run.request, view.dataset, rows)]
+    runs = [run for run in view.workspace.runs() if _fits(run.request, view.dataset, rows)]
     found: dict[str, list[_Search]] = {}
-    for folder in [*own, *_demo_runs().values()]:
-        search = _SEARCHES.read(folder.manifest_path)
-        if search is not None and _fits(search.request, view.dataset, rows):
+    for run in runs:
+        search = _SEARCHES.read(run.folder.manifest_path)
+        if search is not None:
             found.setdefault(search.request.group, []).append(search)
     return {
         key: _plan(view.workspace, known, place, sorted({each.request.seed for each in known}))
@@ -236,12 +235,6 @@ def _fits(request: object, dataset: str, rows: set[tuple[str, ...]]) -> bool:
     if not isinstance(request, SearchRequest):
         return False
     return request.dataset == dataset and request.rows in rows
-
-
-def _demo_runs() -> dict[str, RunFolder]:
-    """Return the demonstration runs, by their names."""
-    demo = demo_dir()
-    return {folder.run_id: folder for folder in list_runs(demo)} if demo else {}
 
 
 @dataclass(frozen=True)

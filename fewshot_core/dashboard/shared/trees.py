@@ -106,10 +106,9 @@ def show_tree(
     """Draw a split's tree with the cell at a node; return the node, chosen by a click or a list."""
     nodes = {"-".join(map(str, node.path)): node for node in tree.nodes}
     names = {text: _node_name(tree, node) for text, node in nodes.items()}
-    levels = 1 + max(len(node.path) for node in tree.nodes)
-    # A deep tree needs the width of the page.
-    left, right = st.columns([9, 5]) if levels <= 3 else (st.container(), st.container())
-    with left, st.container(key=f"levels_{levels}"):
+    deep = max(len(node.path) for node in tree.nodes) > 2  # it needs the width of the page
+    left, right = (st.container(), st.container()) if deep else st.columns([9, 5])
+    with left:
         figure = draw_split(split, evaluator, chosen_leaf)
         source, click = [split.label, *rests_on([split])], lambda: _choose_clicked(names)
         show_figure(figure, _CHART, on_select=click, wide=True, source=source)
