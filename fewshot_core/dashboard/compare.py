@@ -27,6 +27,7 @@ from fewshot_core.dashboard.shared.controls import (
     show_columns,
     show_errors,
     show_table,
+    show_tabs,
 )
 from fewshot_core.dashboard.shared.evidence import choose_evidence, split_groups, verdict
 from fewshot_core.dashboard.shared.figures import (
@@ -125,12 +126,12 @@ def _show_comparison(view: View) -> None:
         "Other data sets": _show_other_data_sets,
         "Training seeds": _show_uncertainty,
     }
-    tabs = st.tabs(list(shows), key="compare", bind="query-params")
-    for tab, show in zip(tabs, shows.values(), strict=True):
-        if tab.open:
-            with tab:
-                show(view, splits, evaluator)
-                show_splits_source(view, evaluator, splits, "compare_source")
+
+    def draw(show: Show) -> None:
+        show(view, splits, evaluator)
+        show_splits_source(view, evaluator, splits, "compare_source")
+
+    show_tabs({name: partial(draw, show) for name, show in shows.items()}, "compare")
 
 
 def _choose_splits(

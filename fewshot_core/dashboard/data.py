@@ -1,6 +1,7 @@
 """The Data page: search spaces, accuracy tables and images."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from fewshot_core.dashboard.shared.controls import (
     show_columns,
     show_errors,
     show_table,
+    show_tabs,
     stored_upload,
     table_height,
 )
@@ -62,11 +64,7 @@ def show_data_page() -> None:
     """Draw the page."""
     data_dir = open_page("Data").workspace.data_dir
     shows = {"Tables": _show_tables, "Images": _show_images, "Search spaces": _show_spaces}
-    tabs = st.tabs(list(shows), key="data", bind="query-params")
-    for tab, show in zip(tabs, shows.values(), strict=True):
-        if tab.open:
-            with tab, show_errors():
-                show(data_dir)
+    show_tabs({name: partial(show, data_dir) for name, show in shows.items()}, "data")
 
 
 def _choose_row(rows: Sequence[Mapping[str, object]], alt: str, key: str) -> int | None:
@@ -77,6 +75,7 @@ def _choose_row(rows: Sequence[Mapping[str, object]], alt: str, key: str) -> int
     return next(iter(answer.selection.rows), None)
 
 
+@show_errors()
 def _show_tables(data_dir: Path) -> None:
     """List the accuracy tables, with their import and removal."""
     tables, damaged = list_tables(data_dir), damaged_tables(data_dir)
@@ -221,6 +220,7 @@ def _show_preview(preview: TablePreview) -> None:
     show_table(preview.best, "The best architecture of each", best)
 
 
+@show_errors()
 def _show_images(data_dir: Path) -> None:
     """List the sources of images, with their addition and removal."""
     sources = list_sources(None, data_dir)
@@ -313,6 +313,7 @@ def _select(source: ImageSource, data_dir: Path, verb: str = "Added") -> None:
     notify(f"{verb} images of {label}: {plain(source.name)}. New splits and searches use them.")
 
 
+@show_errors()
 def _show_spaces(data_dir: Path) -> None:
     """List the search spaces, with the operations of each."""
     spaces = []

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -31,6 +32,7 @@ from fewshot_core.dashboard.shared.controls import (
     plain,
     show_errors,
     show_table,
+    show_tabs,
     show_tiles,
 )
 from fewshot_core.dashboard.shared.evidence import choose_evidence
@@ -77,13 +79,10 @@ def show_results_page() -> None:
         show_missing_table(view)
         return
     shows = {"Tables": _show_tables, "Claims": _show_claims}
-    tabs = st.tabs(list(shows), key="results", bind="query-params")
-    for tab, show in zip(tabs, shows.values(), strict=True):
-        if tab.open:
-            with tab, show_errors():
-                show(view, view.table)
+    show_tabs({name: partial(show, view, view.table) for name, show in shows.items()}, "results")
 
 
+@show_errors()
 def _show_tables(view: View, info: TableInfo) -> None:
     imported = imported_names(view.workspace.data_dir)
     stamp = repr((view.workspace.data_dir, view.workspace.store.revision, imported, info))
@@ -109,6 +108,7 @@ _COLOURS = {
 }
 
 
+@show_errors()
 def _show_claims(view: View, info: TableInfo) -> None:
     """List the claims of the paper with their verdicts by the runs that are here."""
     stamp = repr((view.workspace.data_dir, view.workspace.store.revision, info))

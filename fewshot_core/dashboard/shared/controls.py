@@ -58,6 +58,15 @@ def show_errors(prefix: str = "") -> Iterator[None]:
         st.error(f"{prefix}{plain(error)}", icon=":material/error:")
 
 
+def show_tabs(shows: Mapping[str, Callable[[], object]], key: str) -> None:
+    """Draw tabs; only what the open one shows is computed, and its name is in the URL."""
+    tabs = st.tabs(list(shows), key=key, bind="query-params")
+    for tab, show in zip(tabs, shows.values(), strict=True):
+        if tab.open:
+            with tab:
+                show()
+
+
 def choose_number(
     label: str,
     key: str,
