@@ -466,6 +466,26 @@ def test_workers_are_killed_and_nothing_is_lost_and_nothing_twice(client, place)
         assert made.tree().leaves == alone.tree().leaves
 
 
+def test_a_result_that_is_lost_before_it_is_fetched_is_computed_again(client, place):
+    client.wait_for_workers(3, timeout=120)
+    splits = [replace(SPLIT, seed=seed, metric="random") for seed in range(3)]
+    lost = []
+
+    def kill_workers_with_results(report):
+        if lost or len(report.done) != 1:
+            return
+        while any(state.status == "pending" for state in client.futures.values()):
+            time.sleep(0.05)
+        for pid in client.run(os.getpid, on_error="ignore").values():
+            os.kill(pid, signal.SIGKILL)
+        while all(state.status == "finished" for state in client.futures.values()):
+            time.sleep(0.05)
+        lost.extend(key for key, state in client.futures.items() if state.status == "lost")
+
+    report = run_grid(Grid(splits, [], nothing_more), place, client, kill_workers_with_results)
+    assert lost and report.failed == {} and len(report.done) == 3
+
+
 def test_a_worker_that_was_given_up_is_restarted(plain_main, monkeypatch):
     for name in ("LOST_SECONDS", "LOOK_SECONDS"):
         monkeypatch.setattr(f"fewshot_core.runs.cluster.clusters.{name}", 1.0)

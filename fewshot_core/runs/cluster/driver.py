@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -128,15 +129,18 @@ class _Driver:
     def loop(self) -> None:
         """Process results until no task is left."""
         for future in self.queue:
-            if future.status in ("cancelled", "lost"):
+            task = self.running.pop(future.key)
+            try:
+                # Waits once more if the worker died that held the result.
+                outcome = future.result()
+            except CancelledError:
                 raise RunError(
                     "the scheduler is lost; start the grid again: finished runs are skipped"
-                )
-            task = self.running.pop(future.key)
-            if future.status == "finished":
-                self._take(task, future.result())
+                ) from None
+            except Exception as error:  # whatever the task raised on its worker
+                self._fail(task, error)
             else:
-                self._fail(task, future)
+                self._take(task, outcome)
             future.release()
             self.progress(self.report)
 
@@ -171,12 +175,11 @@ class _Driver:
         self.report.message = f"{task.run_id} done"
         self.add(_searches_in(self.grid, task.request, folder))
 
-    def _fail(self, task: GridTask, future: Any) -> None:
+    def _fail(self, task: GridTask, error: Exception) -> None:
         """Retry a task, or report it."""
-        error = future.exception()
-        reason = f"{type(error).__name__}: {error}" if error is not None else future.status
-        if isinstance(error, FewshotError):
-            reason = str(error)
+        reason = (
+            str(error) if isinstance(error, FewshotError) else f"{type(error).__name__}: {error}"
+        )
         killed = type(error).__name__ == "KilledWorker"
         final = isinstance(error, FewshotError) or killed
         if not final and self.attempts[task.run_id] < ATTEMPTS:
