@@ -101,7 +101,8 @@ class Supernet(nn.Module):
         with torch.device("meta"):  # PyTorch's own initial weights would use the global seed
             self._build()
         if device.type != "meta":
-            self.to_empty(device=device)
+            # Not to_empty(): its torch.empty_like() of a meta tensor imports SymPy, one second.
+            self._apply(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype, device=device))
             initialise(self, seed)
 
     def _build(self) -> None:
