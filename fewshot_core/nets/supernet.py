@@ -101,8 +101,10 @@ class Supernet(nn.Module):
         with torch.device("meta"):  # PyTorch's own initial weights would use the global seed
             self._build()
         if device.type != "meta":
-            # Not to_empty(): its torch.empty_like() of a meta tensor imports SymPy, one second.
-            self._apply(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype, device=device))
+            # to_empty() does the same but imports SymPy, which takes a second.
+            self._apply(  # type: ignore[no-untyped-call]
+                lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype, device=device)
+            )
             initialise(self, seed)
 
     def _build(self) -> None:
