@@ -2,6 +2,7 @@
 
 import os
 
+import forks
 import pytest
 from hypothesis import settings
 
@@ -16,6 +17,11 @@ os.environ.setdefault("FEWSHOT_DEMO_DIR", "")
 # A busy machine is no failure.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forks():
+    forks.use()
 
 
 @pytest.fixture(scope="session")

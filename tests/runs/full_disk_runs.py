@@ -9,7 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from killed_runs import PATIENCE, finish, prepare, requests, seen
+import forks
+from killed_runs import PATIENCE, finish, requests, seen
 
 from fewshot_core.runs import start
 
@@ -26,7 +27,7 @@ def fill(path: Path) -> None:
 
 
 def main(data_dir: Path) -> None:
-    prepare()
+    forks.use()
     report = {}
     for name, request in requests().items():
         folder = start(request, data_dir)

@@ -1,8 +1,7 @@
 """Starts runs, kills their processes at random moments, and starts them again until they are done.
 
-``python killed_runs.py DATA_DIR KILLS SECONDS SEED``, run by ``test_runs_recovery.py``. The
-processes are forks of this one, which has loaded PyTorch: loading takes longer than the runs do.
-Prints what was seen after each kill, as JSON.
+``python killed_runs.py DATA_DIR KILLS SECONDS SEED``, run by ``test_runs_recovery.py``. Prints what
+was seen after each kill, as JSON.
 """
 
 import json
@@ -13,10 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-import pyarrow.parquet  # noqa: F401, as all that a run needs
-import torch
+import forks
 
-import fewshot_core.runs.search_job  # noqa: F401, so that forks need not load it
 from fewshot_core.runs import (
     Network,
     RunFolder,
@@ -24,9 +21,7 @@ from fewshot_core.runs import (
     SplitRequest,
     State,
     TrainingRequest,
-    jobs,
     start,
-    worker,
 )
 from fewshot_core.search import PRESETS
 from fewshot_core.search.options import override
@@ -36,28 +31,6 @@ PATIENCE = 60.0
 
 SMOKE = PRESETS.get("smoke")
 SMALL = ("epochs=4", "images=48")
-
-
-class Fork:
-    """Does what ``subprocess.Popen`` does for a worker, without loading PyTorch again."""
-
-    def __init__(self, command, stdout, env, **options):
-        receiver, sender = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            os.close(sender)
-            os.setsid()
-            os.dup2(receiver, 0)
-            os.dup2(stdout.fileno(), 1)
-            os.dup2(stdout.fileno(), 2)
-            os.environ.update(env)
-            sys.stdin = os.fdopen(0)
-            os._exit(worker.main(Path(command[-1])))
-        os.close(receiver)
-        self.stdin = os.fdopen(sender, "wb")
-
-    def poll(self):
-        return os.waitpid(self.pid, os.WNOHANG)[0] or None
 
 
 def requests():
@@ -118,15 +91,8 @@ def seen(folder: RunFolder, data_dir):
     }
 
 
-def prepare() -> None:
-    """Have runs be forks of this process."""
-    torch.set_num_threads(1)
-    torch.optim.SGD([torch.zeros(1, requires_grad=True)])  # loads what only optimisers need
-    jobs.subprocess.Popen = Fork
-
-
 def main(data_dir: Path, kills: int, seconds: float, seed: int) -> None:
-    prepare()
+    forks.use()
     draw = random.Random(seed)
     unbroken = data_dir / "unbroken"
     report = {}
