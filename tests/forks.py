@@ -4,6 +4,7 @@
 Python are started as always. Run as a script, this file is the process that forks.
 """
 
+import importlib
 import json
 import os
 import signal
@@ -15,6 +16,15 @@ from threading import Lock
 from types import SimpleNamespace
 
 import psutil
+
+NEEDED = (
+    "torch",
+    "torch._dynamo",  # needed by optimisers
+    "pyarrow.parquet",
+    "fewshot_core.runs.search_job",
+    "fewshot_core.runs.split_job",
+)
+"""Modules that runs load."""
 
 PYTHON = sys.executable
 _LOCK = Lock()
@@ -70,14 +80,10 @@ def use():
 
 def serve(connection):
     """Fork a worker for each message until the process of the tests ends."""
-    import pyarrow.parquet  # noqa: F401, as all that a run needs
-    import torch
-
-    import fewshot_core.runs.search_job
-    import fewshot_core.runs.split_job  # noqa: F401
+    for name in NEEDED:
+        importlib.import_module(name)
     from fewshot_core.runs import worker
 
-    torch.optim.SGD([torch.zeros(1, requires_grad=True)])  # loads what only optimisers need
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps those that have ended
     while True:
         message, files, *_ = socket.recv_fds(connection, 1 << 20, 2)

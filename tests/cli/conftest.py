@@ -1,6 +1,7 @@
 """The command line, run as a new process or, where that is too slow, in this process."""
 
 import errno
+import io
 import json
 import os
 import pty
@@ -10,8 +11,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,22 +97,27 @@ def nats_data(nats_csv: Path, data_folder: Path) -> Path:
     return data_folder
 
 
-@pytest.fixture
-def fewshot(
-    data_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
-    """Run a command in this process."""
-    monkeypatch.setenv("FEWSHOT_DATA_DIR", str(data_folder))
+@pytest.fixture(scope="session")
+def run_here() -> Callable[..., CommandResult]:
+    """Run a command in this process, on a data folder."""
 
-    def run(*arguments: object) -> CommandResult:
-        monkeypatch.setattr("sys.argv", ["fewshot", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        return CommandResult(int(ended.value.code or 0), out, err)
+    def run(folder: Path, *arguments: object) -> CommandResult:
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.setenv("FEWSHOT_DATA_DIR", str(folder))
+            patch.setattr("sys.argv", ["fewshot", *map(str, arguments)])
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        return CommandResult(int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
     return run
+
+
+@pytest.fixture
+def fewshot(data_folder: Path, run_here: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command in this process, on the data folder of the test."""
+    monkeypatch.setenv("FEWSHOT_DATA_DIR", str(data_folder))
+    return partial(run_here, data_folder)
 
 
 @pytest.fixture(scope="session")

@@ -30,13 +30,9 @@ def masks(tmp_path):
     return write
 
 
-def test_the_published_sizes_and_counts_are_found_by_a_process(
-    tmp_path, new_process, published, nats_csv
-):
+def test_the_published_sizes_and_counts_are_found(fewshot, published, nats_csv):
     chosen = ["--dataset", "ImageNet16-120", "--accuracy", "test", "--table", nats_csv]
-    splits = new_process(tmp_path, "analyse", "--masks", published, *chosen, "--json").document[
-        "splits"
-    ]
+    splits = fewshot("analyse", "--masks", published, *chosen, "--json").document["splits"]
     assert {report["dataset"] for report in splits} == {"ImageNet16-120"}
     [report] = [report for report in splits if report["metric"] == "gradientmatching"]
     assert (report["accuracy"], report["table"]) == ("test", "nats_bench.csv")
@@ -147,8 +143,8 @@ def files(folder):
     }
 
 
-def test_the_imported_table_has_the_known_values(data_folder, new_process, nats_csv):
-    result = new_process(data_folder, "import-table", nats_csv, "--name", "nats")
+def test_the_imported_table_has_the_known_values(data_folder, fewshot, nats_csv):
+    result = fewshot("import-table", nats_csv, "--name", "nats")
     assert (result.code, result.err) == (0, "")
     assert result.out.splitlines() == [
         "imported nats from nats_bench.csv",

@@ -30,7 +30,7 @@ def config(tmp_path_factory):
 def made(packaged_dir, tmp_path_factory, new_process, config):
     """A data folder with the runs of a grid, and the result of the command."""
     folder = shutil.copytree(packaged_dir, tmp_path_factory.mktemp("made") / "data")
-    return folder, new_process(folder, "grid", config, "--workers", 2, "--json")
+    return folder, new_process(folder, "grid", config, "--workers", 1, "--json")
 
 
 @pytest.fixture

@@ -7,18 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from fewshot_core.cli import (
-    search as cli_search,
-)
-from fewshot_core.cli import (
-    search as cli_search_parts,
-)
-from fewshot_core.cli import (
-    search as cli_train,
-)
+from fewshot_core.cli import search as cli_search
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import SearchRequest, TrainingRequest, list_runs, run_folder
 from fewshot_core.runs.commands import command
+from fewshot_core.runs.estimate import record_pace
 from fewshot_core.search import PRESETS
 from fewshot_core.space import SubSpace
 
@@ -37,13 +30,13 @@ def halves(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def made(packaged_dir, tmp_path_factory, new_process):
+def made(packaged_dir, tmp_path_factory, run_here):
     """A data folder with the searches of a command, and the result of the command."""
     folder = shutil.copytree(packaged_dir, tmp_path_factory.mktemp("made") / "data")
     path = folder.parent / "halves.json"
     path.write_text(json.dumps(HALVES))
     arguments = ["search", "--masks", path, "--algorithm", "dsnas", *SMOKE, "--json"]
-    return folder, new_process(folder, *arguments)
+    return folder, run_here(folder, *arguments)
 
 
 @pytest.fixture
@@ -112,7 +105,15 @@ def test_a_supernet_is_trained_and_its_weights_are_inherited(fewshot):
     assert "validation accuracy" in fewshot("train", *SMOKE).out
 
 
-def test_a_split_that_was_made_here_is_searched(fewshot, data_folder):
+@pytest.fixture
+def measured(monkeypatch):
+    """Have a step take a second."""
+    monkeypatch.setattr(
+        cli_search, "measure", lambda place, request: record_pace(place, request, 1.0)
+    )
+
+
+def test_a_split_that_was_made_here_is_searched(fewshot, data_folder, measured):
     small = ["--channels", "2", "--cells", "1", "--edges", "0"]
     made = fewshot("split", "--metric", "random", *small, "--json").document
     run = run_folder(made["run_id"], data_folder)
@@ -140,7 +141,7 @@ def test_search_errors_are_one_line(fewshot, arguments, words):
     assert words in fewshot("search", *arguments, "--images", "synthetic").complaint
 
 
-def test_a_file_of_several_splits_needs_a_name(fewshot, published):
+def test_a_file_of_several_splits_needs_a_name(fewshot, published, measured):
     complaint = fewshot("search", "--masks", published, *SMOKE).complaint
     assert "gradientmatching on cifar10" in complaint and "--name" in complaint
     chosen = ["--name", "params", "--dataset", "cifar10", "--only", "S1", "--estimate", "--json"]
@@ -177,9 +178,8 @@ def test_the_command_of_a_request_asks_for_the_same(fewshot, monkeypatch, reques
         requests.append(request)
         raise FewshotError("only looking")
 
-    monkeypatch.setattr(cli_search_parts, "start", look)
-    for module in (cli_search, cli_train):
-        monkeypatch.setattr(module, "choose_device", lambda name: name)
+    monkeypatch.setattr(cli_search, "start", look)
+    monkeypatch.setattr(cli_search, "choose_device", lambda name: name)
     result = fewshot(*shlex.split(command(request_))[1:])
     assert "only looking" in result.complaint
     assert requests[0].to_dict() == request_.to_dict()

@@ -107,11 +107,6 @@ def test_invalid_options_are_reported_in_one_line(fewshot, data_folder, options,
     assert len(list_runs(data_folder)) == 1
 
 
-def test_an_unknown_metric_is_reported(tmp_path, new_process):
-    complaint = new_process(tmp_path, "split", "--metric", "accuracy").complaint
-    assert "unknown metric 'accuracy'" in complaint and "gradientmatching" in complaint
-
-
 def test_a_split_that_fails_says_why_and_where_its_log_is(fewshot, data_folder, monkeypatch):
     run = RunFolder(data_folder / "runs" / "split-params-cifar10-failed")
     run.path.mkdir()

@@ -1,6 +1,7 @@
 """Grids: their files, clusters, inputs, and the driver."""
 
 import io
+import multiprocessing
 import os
 import pickle
 import random
@@ -16,11 +17,13 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import dask
+import forks
 import grid_work
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from distributed.utils import get_mp_context
 from PIL import Image
 
 from fewshot_core.errors import CheckpointError, RunError
@@ -362,7 +365,16 @@ def plain_main():
 
 
 @pytest.fixture(scope="module")
-def client(plain_main):
+def forked_workers(plain_main):
+    """Have workers be forks of one process that has loaded what they need."""
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        get_mp_context()  # chooses other modules
+        multiprocessing.set_forkserver_preload(["distributed", *forks.NEEDED])
+        yield
+
+
+@pytest.fixture(scope="module")
+def client(forked_workers):
     with open_client(ClusterOptions(workers=3)) as opened:
         opened.wait_for_workers(3, timeout=120)
         yield opened
@@ -486,7 +498,7 @@ def test_a_result_that_is_lost_before_it_is_fetched_is_computed_again(client, pl
     assert lost and report.failed == {} and len(report.done) == 3
 
 
-def test_a_worker_that_was_given_up_is_restarted(plain_main, monkeypatch):
+def test_a_worker_that_was_given_up_is_restarted(forked_workers, monkeypatch):
     for name in ("LOST_SECONDS", "LOOK_SECONDS"):
         monkeypatch.setattr(f"fewshot_core.runs.cluster.clusters.{name}", 1.0)
     before = dask.config.get(LOST)
