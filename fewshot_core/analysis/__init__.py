@@ -18,6 +18,13 @@ from fewshot_core.analysis.distributions import (
     default_limits,
     distribution_frame,
 )
+from fewshot_core.analysis.estimates import (
+    EstimateReport,
+    SplitEstimate,
+    join_estimate,
+    judge_estimate,
+    judge_in_split,
+)
 from fewshot_core.analysis.importance import importance, operation_effects
 from fewshot_core.analysis.informativeness import (
     CHANCE,
@@ -70,6 +77,8 @@ __all__ = [
     "KEEP_STRATEGIES",
     "NO_SPLITTING",
     "RANDOM_TREES",
+    "EstimateReport",
+    "SplitEstimate",
     "SplitEvaluator",
     "SplitReport",
     "adjusted_rand_index",
@@ -85,6 +94,9 @@ __all__ = [
     "found_by_seed",
     "importance",
     "information_gain",
+    "join_estimate",
+    "judge_estimate",
+    "judge_in_split",
     "keep_k",
     "mean_over_seeds",
     "operation_effects",

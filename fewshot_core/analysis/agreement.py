@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fewshot_core.analysis.sub_spaces import sub_space_numbers
-from fewshot_core.space import SubSpace, check_partition, space_of
+from fewshot_core.space import Part, check_partition, space_of
 from fewshot_core.splitting import SplitNode, SplitTree
 
 _NODE_COLUMNS = ["path", "edge", "groups", "arrived", "same", "groupings", "commonest", "count"]
@@ -38,7 +38,7 @@ def _pairs(sizes: npt.NDArray[np.int64]) -> int:
     return int((sizes * (sizes - 1) // 2).sum())
 
 
-def agreement(leaves_a: Sequence[SubSpace], leaves_b: Sequence[SubSpace]) -> float:
+def agreement(leaves_a: Sequence[Part], leaves_b: Sequence[Part]) -> float:
     """Compute the adjusted Rand index of two splits over all architectures of their space.
 
     Raises SpaceError if the sub-spaces of a split overlap or leave architectures out, or the splits
@@ -50,7 +50,7 @@ def agreement(leaves_a: Sequence[SubSpace], leaves_b: Sequence[SubSpace]) -> flo
     return adjusted_rand_index(sub_space_numbers(leaves_a), sub_space_numbers(leaves_b))
 
 
-def agreement_matrix(splits: Mapping[str, Sequence[SubSpace]]) -> pd.DataFrame:
+def agreement_matrix(splits: Mapping[str, Sequence[Part]]) -> pd.DataFrame:
     """Compute the agreement of every pair of splits, with their names as index and columns."""
     names = list(splits)
     matrix = np.eye(len(names))

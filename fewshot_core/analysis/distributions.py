@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fewshot_core.analysis.sub_spaces import positions, sub_space_names
-from fewshot_core.space import SubSpace
+from fewshot_core.space import Part
 
 WHOLE = "all"
 """Name of the whole space among the sub-spaces."""
@@ -42,7 +42,7 @@ def default_limits(accuracy: pd.DataFrame, tail: float = 0.05) -> Limits:
 
 
 def distribution_frame(
-    leaves: Sequence[SubSpace],
+    leaves: Sequence[Part],
     accuracy: pd.DataFrame,
     limits: Limits | None = None,
     points: int = POINTS,
@@ -70,7 +70,7 @@ def distribution_frame(
 
 
 def histogram_frame(
-    leaves: Sequence[SubSpace],
+    leaves: Sequence[Part],
     accuracy: pd.DataFrame,
     limits: Limits | None = None,
     bins: int = 48,
@@ -93,7 +93,7 @@ def histogram_frame(
 
 
 def cumulative_frame(
-    leaves: Sequence[SubSpace],
+    leaves: Sequence[Part],
     accuracy: pd.DataFrame,
     limits: Limits | None = None,
     points: int = POINTS,
@@ -132,7 +132,7 @@ def _limits(limits: Limits | None, accuracy: pd.DataFrame) -> Limits:
 
 
 def _long(
-    leaves: Sequence[SubSpace],
+    leaves: Sequence[Part],
     accuracy: pd.DataFrame,
     limits: Limits,
     columns: Callable[[Values], dict[str, Values]],

@@ -27,7 +27,14 @@ from fewshot_core.analysis.trees import (
 )
 from fewshot_core.errors import TableError
 from fewshot_core.selection.halving import listed
-from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace, space_of
+from fewshot_core.space import (
+    NAS_BENCH_201,
+    ArchitectureSet,
+    Part,
+    SearchSpace,
+    SubSpace,
+    space_of,
+)
 from fewshot_core.splitting.tree import TreeOptions
 
 RANDOM_TREES = 10_000
@@ -38,7 +45,7 @@ REPORTS = 256
 
 
 def information_gain(
-    leaves: Sequence[SubSpace], accuracy: pd.DataFrame, threshold: float = 0.01
+    leaves: Sequence[Part], accuracy: pd.DataFrame, threshold: float = 0.01
 ) -> float:
     """Compute H(top) minus the size-weighted mean of H(top | sub-space), in bits.
 
@@ -63,7 +70,7 @@ KEEP_STRATEGIES: Mapping[str, str] = {
 """Ways to choose the sub-spaces that are kept."""
 
 
-def keep_k(leaves: Sequence[SubSpace], accuracy: pd.DataFrame) -> pd.DataFrame:
+def keep_k(leaves: Sequence[Part], accuracy: pd.DataFrame) -> pd.DataFrame:
     """Compute the best accuracy in k of the sub-spaces, for every number kept (k).
 
     Where a strategy has a tie, the accuracy is the exact mean over all choices, as it is for
@@ -181,11 +188,11 @@ class SplitEvaluator:
             self._baselines[key] = RandomBaseline(best_of_counts(table, shape, space), gains)
         return self._baselines[key]
 
-    def report(self, leaves: Sequence[SubSpace]) -> SplitReport:
+    def report(self, leaves: Sequence[Part]) -> SplitReport:
         """Evaluate a split."""
         return self._report(tuple(leaves))
 
-    def _evaluate(self, leaves: tuple[SubSpace, ...]) -> SplitReport:
+    def _evaluate(self, leaves: tuple[Part, ...]) -> SplitReport:
         numbers = leaf_numbers(leaves, self.accuracy, self.threshold)
         shape = tree_shape(leaves)
         baseline = self.baseline(shape, space_of(leaves)) if shape else None
@@ -209,9 +216,7 @@ def _compare(gain: float, baseline: RandomBaseline) -> BaselineComparison:
     return BaselineComparison(best, share, mean, baseline.gains.size, *percentile)
 
 
-def report_frame(
-    splits: Mapping[str, Sequence[SubSpace]], evaluator: SplitEvaluator
-) -> pd.DataFrame:
+def report_frame(splits: Mapping[str, Sequence[Part]], evaluator: SplitEvaluator) -> pd.DataFrame:
     """Evaluate several splits, by name, on one table, the most informative first.
 
     Returns:
@@ -234,21 +239,26 @@ def report_split(
     dataset: str,
     kind: str,
     table: str,
-    leaves: Sequence[SubSpace],
+    leaves: Sequence[Part],
     evaluator: SplitEvaluator,
 ) -> dict[str, Any]:
     """Make a JSON document of the informativeness of a split and the contents of its sub-spaces.
 
     Information is in bits, random_percentile and accuracies in percent, scores in another unit as
     they are in it; keep_k has, for each strategy, the best accuracy for k = 1, 2, ... sub-spaces.
-    best_tree_bits, random_percentile and random_percentile_interval are None where the split has no
-    shape; see ``tree_shape``.
+    random_percentile and random_percentile_interval are None where the split has no shape (see
+    ``tree_shape``), and so is best_tree_bits of sub-spaces. Of any other partition it is that of
+    the best tree of the default shape, beside top_entropy_bits, the largest gain of any partition.
     """
     report = evaluator.report(leaves)
     compared = report.comparison
     kept = keep_k(leaves, evaluator.accuracy).groupby("strategy", sort=False)["best"]
     described = describe_sub_spaces(leaves, evaluator.accuracy, evaluator.threshold)
     space = space_of(leaves)
+    best = compared.best_bits if compared else None
+    if any(isinstance(leaf, ArchitectureSet) for leaf in leaves):
+        levels = range(min(len(TreeOptions().edges), len(space.shape)))
+        best = evaluator.baseline(TreeOptions.create(levels, space=space), space).best.gain_bits
     sign = space.dataset(dataset).sign
     return {
         "metric": metric,
@@ -258,7 +268,8 @@ def report_split(
         "table": table,
         "threshold": evaluator.threshold,
         "information_gain_bits": report.gain_bits,
-        "best_tree_bits": compared.best_bits if compared else None,
+        "best_tree_bits": best,
+        "top_entropy_bits": report.top_entropy_bits,
         "random_percentile": compared.percentile if compared else None,
         "random_percentile_interval": (
             [compared.percentile_low, compared.percentile_high] if compared else None
@@ -268,7 +279,7 @@ def report_split(
         "keep_k": {str(strategy): (sign * bests).to_list() for strategy, bests in kept},
         "sub_spaces": [
             {
-                "rows": leaf.rows,
+                **_identity(leaf),
                 "size": int(row["size"]),
                 "top_count": int(row["top_count"]),
                 "best": None if pd.isna(row["best"]) else sign * float(row["best"]),
@@ -277,6 +288,13 @@ def report_split(
             for leaf, row in zip(leaves, described.to_dict("records"), strict=True)
         ],
     }
+
+
+def _identity(part: Part) -> dict[str, Any]:
+    """What a part is called in a JSON document."""
+    if isinstance(part, ArchitectureSet):
+        return {"label": part.label}
+    return {"rows": part.rows} if isinstance(part, SubSpace) else {}
 
 
 CHANCE = (2.5, 97.5)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from fewshot_core.analysis.informativeness import SplitEvaluator, report_frame
 from fewshot_core.errors import TableError
-from fewshot_core.space import SubSpace
+from fewshot_core.space import Part
 
 DRAWS = 100
 """Number of resampled tables."""
@@ -50,7 +50,7 @@ def resampled_tables(
 
 
 def seed_values(
-    leaves: Sequence[SubSpace], tables: Iterable[pd.DataFrame], threshold: float = 0.01
+    leaves: Sequence[Part], tables: Iterable[pd.DataFrame], threshold: float = 0.01
 ) -> pd.DataFrame:
     """Compute the numbers of a split in each of several tables.
 
@@ -66,7 +66,7 @@ def seed_values(
 
 
 def seed_uncertainty(
-    leaves: Sequence[SubSpace],
+    leaves: Sequence[Part],
     seeds: pd.DataFrame,
     threshold: float = 0.01,
     draws: int = DRAWS,

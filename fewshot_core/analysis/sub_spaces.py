@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fewshot_core.errors import SpaceError, TableError
-from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace, space_of
+from fewshot_core.space import NAS_BENCH_201, Part, SearchSpace, space_of
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -87,7 +87,7 @@ def sub_space_names(count: int) -> list[str]:
     return [f"S{number}" for number in range(1, count + 1)]
 
 
-def sub_space_numbers(leaves: Sequence[SubSpace]) -> Counts:
+def sub_space_numbers(leaves: Sequence[Part]) -> Counts:
     """Map every architecture to the position of its sub-space, -1 for none; shape (size,)."""
     numbers = np.full(space_of(leaves).size, -1, dtype=np.int64)
     for position, leaf in enumerate(leaves):
@@ -95,7 +95,7 @@ def sub_space_numbers(leaves: Sequence[SubSpace]) -> Counts:
     return numbers
 
 
-def positions(leaves: Sequence[SubSpace], architectures: Counts) -> Counts:
+def positions(leaves: Sequence[Part], architectures: Counts) -> Counts:
     """Find the position of the sub-space of some architectures, -1 for none."""
     if not leaves:
         return np.full(len(architectures), -1, dtype=np.int64)
@@ -103,7 +103,7 @@ def positions(leaves: Sequence[SubSpace], architectures: Counts) -> Counts:
 
 
 def describe_sub_spaces(
-    leaves: Sequence[SubSpace], accuracy: pd.DataFrame, threshold: float = 0.01
+    leaves: Sequence[Part], accuracy: pd.DataFrame, threshold: float = 0.01
 ) -> pd.DataFrame:
     """Describe each sub-space of a split; counts and statistics refer to the known architectures.
 
@@ -125,9 +125,7 @@ def describe_sub_spaces(
     return pd.DataFrame(rows, columns=_COLUMNS).astype(types)
 
 
-def architectures_of(
-    leaf: SubSpace, accuracy: pd.DataFrame, threshold: float = 0.01
-) -> pd.DataFrame:
+def architectures_of(leaf: Part, accuracy: pd.DataFrame, threshold: float = 0.01) -> pd.DataFrame:
     """List the known architectures of a sub-space, the best first.
 
     Returns:
@@ -138,7 +136,7 @@ def architectures_of(
 
 
 def top_architectures(
-    leaves: Sequence[SubSpace],
+    leaves: Sequence[Part],
     accuracy: pd.DataFrame,
     threshold: float = 0.01,
     space: SearchSpace = NAS_BENCH_201,
@@ -167,7 +165,7 @@ def _ranked(accuracy: pd.DataFrame, threshold: float) -> pd.DataFrame:
     return ranked
 
 
-def _inside(leaf: SubSpace, ranked: pd.DataFrame) -> pd.DataFrame:
+def _inside(leaf: Part, ranked: pd.DataFrame) -> pd.DataFrame:
     inside: pd.DataFrame = ranked[positions([leaf], ranked["architecture"].to_numpy()) == 0]
     return inside
 
@@ -178,7 +176,7 @@ def _listed(ranked: pd.DataFrame, space: SearchSpace) -> pd.DataFrame:
     return listed
 
 
-def _describe(leaf: SubSpace, ranked: pd.DataFrame) -> dict[str, float | int]:
+def _describe(leaf: Part, ranked: pd.DataFrame) -> dict[str, float | int]:
     inside = _inside(leaf, ranked)
     row: dict[str, float | int] = {
         "size": leaf.size,
@@ -251,7 +249,7 @@ class LeafNumbers:
 
 
 def leaf_numbers(
-    leaves: Sequence[SubSpace], accuracy: pd.DataFrame, threshold: float = 0.01
+    leaves: Sequence[Part], accuracy: pd.DataFrame, threshold: float = 0.01
 ) -> LeafNumbers:
     """Count and summarise the architectures of each sub-space.
 

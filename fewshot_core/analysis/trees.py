@@ -17,7 +17,7 @@ import pandas as pd
 
 from fewshot_core.analysis.sub_spaces import Counts, Floats, binary_entropy, top_mask
 from fewshot_core.errors import SplittingError, TableError
-from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace, get_space, space_of
+from fewshot_core.space import NAS_BENCH_201, Part, SearchSpace, SubSpace, get_space, space_of
 from fewshot_core.splitting.partition import Groups, set_partitions
 from fewshot_core.splitting.tree import Path, TreeOptions
 
@@ -54,31 +54,35 @@ class Branching:
     groups: Groups
 
 
-def tree_shape(leaves: Sequence[SubSpace]) -> TreeOptions | None:
+def tree_shape(leaves: Sequence[Part]) -> TreeOptions | None:
     """Infer the edges and numbers of groups of the tree that has these sub-spaces.
 
     Such a tree splits the same edge, into the same number of groups, in all nodes of a level. Where
     several orders of the edges give the same sub-spaces, it is the one whose tree has them in the
     order given; where none has, the one that starts with the smallest edges. It is None where no
-    such tree has these sub-spaces: an edge policy that chooses edges, a split by hand, or no split.
+    such tree has these sub-spaces: an edge policy that chooses edges, a split by hand, a partition
+    that is no tree, or no split.
     """
     shape = space_of(leaves).shape
+    sub_spaces = [leaf for leaf in leaves if isinstance(leaf, SubSpace)]
+    if len(sub_spaces) < len(leaves):
+        return None
     used = [
         edge
         for edge, count in enumerate(shape)
-        if any(len(leaf.enabled[edge]) != count for leaf in leaves)
+        if any(len(leaf.enabled[edge]) != count for leaf in sub_spaces)
     ]
     if not used:
         return None
-    places = {leaf: place for place, leaf in enumerate(leaves)}
+    places = {leaf: place for place, leaf in enumerate(sub_spaces)}
     for order in (places, None):
-        for levels in _trees([list(leaves)], used, order):
+        for levels in _trees([sub_spaces], used, order):
             edges, counts = zip(*levels, strict=True)
             return TreeOptions(edges, counts)
     return None
 
 
-def branchings(leaves: Sequence[SubSpace]) -> list[Branching] | None:
+def branchings(leaves: Sequence[Part]) -> list[Branching] | None:
     """List the nodes of the tree of ``tree_shape``, parents before children; None without one.
 
     Groups are in the order of the sub-spaces.
@@ -87,7 +91,8 @@ def branchings(leaves: Sequence[SubSpace]) -> list[Branching] | None:
     if shape is None:
         return None
     whole = SubSpace.full(space_of(leaves))
-    nodes: list[tuple[Path, SubSpace, _Node]] = [((), whole, list(leaves))]
+    members = [leaf for leaf in leaves if isinstance(leaf, SubSpace)]
+    nodes: list[tuple[Path, SubSpace, _Node]] = [((), whole, members)]
     found = []
     for edge in shape.edges:
         below: list[tuple[Path, SubSpace, _Node]] = []

@@ -13,6 +13,7 @@ from fewshot_core.bench.catalog import (
     remove_table,
     resolve_table,
 )
+from fewshot_core.bench.columns import read_column
 from fewshot_core.bench.csv_importer import find_architecture
 from fewshot_core.bench.importing import IMPORTERS, Importer, import_table, preview_table
 from fewshot_core.bench.table import (
@@ -45,6 +46,7 @@ __all__ = [
     "load_costs",
     "load_seeds",
     "preview_table",
+    "read_column",
     "remove_table",
     "resolve_table",
 ]

@@ -16,6 +16,7 @@ from rich.table import Table
 from fewshot_core import __version__
 from fewshot_core.cli.common import AsJson, DataDir, err, show
 from fewshot_core.cli.data import images_app, run_import, run_import_space
+from fewshot_core.cli.estimates import run_estimates
 from fewshot_core.cli.results import run_analyse, run_reproduce, run_results
 from fewshot_core.cli.runs import cache_app, run_grid_command, run_runs
 from fewshot_core.cli.search import run_proxy, run_search, run_train
@@ -36,6 +37,7 @@ app.command(name="analyse")(run_analyse)
 app.command(name="search")(run_search)
 app.command(name="train")(run_train)
 app.command(name="proxy")(run_proxy)
+app.command(name="estimates")(run_estimates)
 app.command(name="halve")(run_halve)
 app.command(name="results")(run_results)
 app.command(name="reproduce")(run_reproduce)

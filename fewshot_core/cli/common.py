@@ -19,7 +19,15 @@ from fewshot_core.data_folder import ENVIRONMENT_NAME, demo_dir
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import RunFolder, State, Status, cancel, find_run
-from fewshot_core.space import NAS_BENCH_201, SearchSpace, get_space
+from fewshot_core.space import (
+    NAS_BENCH_201,
+    RULES,
+    Partition,
+    SearchSpace,
+    get_space,
+    partition_by_rule,
+    read_partition,
+)
 from fewshot_core.splitting.files import imported_names, open_imported, read_splits
 from fewshot_core.splitting.tree import NamedSplit
 from fewshot_core.store import Store
@@ -50,6 +58,14 @@ SplitRuns = Annotated[
 SplitName = Annotated[str | None, typer.Option(help="The split to use from a file of several.")]
 SplitDataset = Annotated[
     str | None, typer.Option(help="The data set; by default that of the split.")
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(help="A partition that need not be a tree: a CSV file with columns arch, label."),
+]
+Rule = Annotated[
+    str | None,
+    typer.Option(help=f"A partition by a rule: one of {', '.join(RULES.names())}."),
 ]
 SpaceName = Annotated[
     str | None,
@@ -214,6 +230,20 @@ def named_splits(
     if wanted not in (None, split.space):
         raise FewshotError(f"{run} is a split of {split.space.name}, not of {wanted.name}")
     return [split]
+
+
+def named_partition(
+    labels: Path | None, rule: str | None, space: SearchSpace
+) -> tuple[str, Partition] | None:
+    """Read the partition of a file of labels, or make that of a rule, with its name.
+
+    None where neither is given. Raises FewshotError if both are, or it cannot be read.
+    """
+    if labels is not None and rule is not None:
+        raise FewshotError("expected either --labels FILE or --rule NAME")
+    if labels is not None:
+        return labels.stem, read_partition(labels, space)
+    return None if rule is None else (rule, partition_by_rule(rule, space))
 
 
 def _of_run(run: str, place: Path) -> NamedSplit:

@@ -26,10 +26,13 @@ from fewshot_core.cli.common import (
     AsJson,
     DataDir,
     Dataset,
+    Labels,
     Masks,
+    Rule,
     SpaceName,
     SplitRuns,
     err,
+    named_partition,
     named_splits,
     preferred_accuracy,
     recorded_runs,
@@ -44,8 +47,9 @@ from fewshot_core.evidence import Evidence, find_evidence, group_by_evidence
 from fewshot_core.runs import find_run
 from fewshot_core.space import (
     NAS_BENCH_201,
+    Part,
     SearchSpace,
-    SubSpace,
+    get_space,
     space_of,
 )
 from fewshot_core.splitting.files import imported_names
@@ -54,13 +58,15 @@ from fewshot_core.store import known_splits
 FORMATS = ("markdown", "csv", "latex")
 
 
-_Wanted = tuple[str, str, Sequence[SubSpace], Evidence]
-"""Metric, data set, sub-spaces of a split, and what it rests on."""
+_Wanted = tuple[str, str, Sequence[Part], Evidence | None]
+"""Metric, data set, sub-spaces of a split, and what it rests on; of a partition its groups."""
 
 
 def run_analyse(
     masks: Masks = None,
     run: SplitRuns = None,
+    labels: Labels = None,
+    rule: Rule = None,
     dataset: Annotated[str | None, typer.Option(help="Only this data set or task.")] = None,
     space: SpaceName = None,
     accuracy: Annotated[
@@ -74,7 +80,7 @@ def run_analyse(
     folder: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Analyse splits: information gain, and the contents of each sub-space."""
+    """Analyse splits, or any partition: information gain, and the contents of each sub-space."""
     place = data_dir(folder)
 
     @lru_cache
@@ -86,13 +92,22 @@ def run_analyse(
 
     reports = []
     runs: list[str | None] = list(run) if run else [None]
-    wanted = [
-        split for name in runs for split in _wanted_splits(masks, name, dataset, place, space)
-    ]
+    of_space = get_space(space or NAS_BENCH_201, place)
+    partition = named_partition(labels, rule, of_space)
+    if partition is None:
+        wanted = [
+            split for name in runs for split in _wanted_splits(masks, name, dataset, place, space)
+        ]
+    else:
+        if masks is not None or run or figure is not None:
+            raise FewshotError("a partition goes without --masks, --run and --figure")
+        datasets = [dataset] if dataset else [task.name for task in of_space.datasets]
+        wanted = [(partition[0], name, partition[1], None) for name in datasets]
     for metric, name, leaves, evidence in wanted:
         kind, source, evaluator = evaluator_of(space_of(leaves), name)
         report = report_split(metric, name, kind, source, leaves, evaluator)
-        reports.append(report | {"evidence": evidence.key, "notes": list(evidence.badges)})
+        key, notes = (evidence.key, list(evidence.badges)) if evidence else (None, [])
+        reports.append(report | {"evidence": key, "notes": notes})
     if figure is not None:
         _write_figure(figure, wanted, evaluator_of, f"top {100 * threshold:.3g}%")
     show(as_json, {"splits": reports}, *map(_report, reports))
@@ -110,7 +125,7 @@ def _write_figure(
     names = {name for _, name, *_ in wanted}
     if len(names) > 1:
         raise FewshotError(f"expected splits of one data set, got {', '.join(sorted(names))}")
-    groups = group_by_evidence((metric, evidence) for metric, *_, evidence in wanted)
+    groups = group_by_evidence((metric, one) for metric, *_, one in wanted if one is not None)
     if len(groups) > 1:
         keys = ", ".join(evidence.key for evidence in groups)
         raise FewshotError(f"expected splits with equal evidence in one figure, got {keys}")
@@ -165,12 +180,12 @@ def _report(report: dict[str, Any]) -> Table:
         worth += f", {gain / best:.1%} of the best tree"
     if report["random_percentile"] is not None:
         worth += f", percentile {report['random_percentile']:.1f} of random trees"
-    worth += f"; {', '.join([report['evidence'], *report['notes']])}"
+    worth += "".join(f"; {part}" for part in filter(None, [report["evidence"], *report["notes"]]))
     return table_of(
         ("sub-space", "size", f"top {report['threshold']:.3%}", "best %", "mean %"),
         (
             (
-                f"S{number}",
+                row.get("label", f"S{number}"),
                 f"{row['size']:,}",
                 row["top_count"],
                 two_decimals(row["best"]),

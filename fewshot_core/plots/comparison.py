@@ -28,7 +28,7 @@ from fewshot_core.plots.template import (
     translucent,
 )
 from fewshot_core.selection.halving import listed
-from fewshot_core.space import SubSpace, space_of
+from fewshot_core.space import Part, space_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,7 +45,7 @@ _SAME = 1e-9
 
 def gains_figure(
     reports: pd.DataFrame,
-    splits: Mapping[str, Sequence[SubSpace]],
+    splits: Mapping[str, Sequence[Part]],
     evaluator: SplitEvaluator,
     title: str,
     caption: Sequence[str] = (),

@@ -9,6 +9,14 @@ from fewshot_core.space.architecture import (
     edge_label,
     operation_set_label,
 )
+from fewshot_core.space.partitions import (
+    RULES,
+    ArchitectureSet,
+    Partition,
+    partition_by_rule,
+    partition_of,
+    read_partition,
+)
 from fewshot_core.space.search_space import KINDS, Decision, SearchSpace, Task
 from fewshot_core.space.spaces import (
     NAS_BENCH_201,
@@ -19,7 +27,7 @@ from fewshot_core.space.spaces import (
     space_path,
     store_space,
 )
-from fewshot_core.space.sub_space import SubSpace, check_partition, space_of
+from fewshot_core.space.sub_space import Part, SubSpace, check_partition, space_of
 
 __all__ = [
     "ARCHITECTURE_COUNT",
@@ -28,9 +36,13 @@ __all__ = [
     "NAS_BENCH_201",
     "OPERATIONS",
     "OPERATION_LABELS",
+    "RULES",
     "SPACES",
     "Architecture",
+    "ArchitectureSet",
     "Decision",
+    "Part",
+    "Partition",
     "SearchSpace",
     "SubSpace",
     "Task",
@@ -39,6 +51,9 @@ __all__ = [
     "get_space",
     "list_spaces",
     "operation_set_label",
+    "partition_by_rule",
+    "partition_of",
+    "read_partition",
     "read_space",
     "space_of",
     "space_path",

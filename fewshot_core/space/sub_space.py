@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import prod
+from typing import Protocol
 
 import numpy as np
 
@@ -10,6 +11,21 @@ from fewshot_core.errors import SpaceError
 from fewshot_core.space.architecture import Architecture
 from fewshot_core.space.search_space import Indices, SearchSpace
 from fewshot_core.space.spaces import NAS_BENCH_201, get_space
+
+
+class Part(Protocol):
+    """A part of a split: a sub-space, or any other set of architectures of a space."""
+
+    @property
+    def space(self) -> SearchSpace:
+        """The space."""
+
+    @property
+    def size(self) -> int:
+        """The number of architectures."""
+
+    def architecture_indices(self) -> Indices:
+        """Return the indices of all architectures, ascending; int64, shape (size,)."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +133,7 @@ class SubSpace:
         return all(operation in operations for operation, operations in pairs)
 
 
-def space_of(leaves: Sequence[SubSpace]) -> SearchSpace:
+def space_of(leaves: Sequence[Part]) -> SearchSpace:
     """The space of some sub-spaces, NAS-Bench-201 where there are none.
 
     Raises SpaceError if they are of several.
@@ -129,7 +145,7 @@ def space_of(leaves: Sequence[SubSpace]) -> SearchSpace:
     return spaces[0]
 
 
-def check_partition(leaves: Sequence[SubSpace]) -> None:
+def check_partition(leaves: Sequence[Part]) -> None:
     """Check that sub-spaces cover all architectures of their space exactly once.
 
     Raises:

@@ -1,0 +1,235 @@
+"""Partitions of a space that need not be products of operation sets: by a label, or by a rule."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fewshot_core.csv_text import read_csv_text
+from fewshot_core.errors import SpaceError
+from fewshot_core.registry import Registry
+from fewshot_core.space.search_space import Indices, SearchSpace
+from fewshot_core.space.spaces import NAS_BENCH_201
+
+LARGEST = 400_000_000
+"""The largest file of labels, decompressed, in bytes."""
+
+MOST_GROUPS = 1_000
+"""The most groups of a partition."""
+
+_LABEL = "label"
+
+
+class ArchitectureSet:
+    """A labelled set of architectures, one group of a partition.
+
+    It has what analyses need of a sub-space: ``space``, ``size`` and ``architecture_indices``. No
+    supernet contains exactly these architectures. Two are equal if they have the same label and
+    the same architectures.
+    """
+
+    def __init__(self, label: str, indices: Indices, space: SearchSpace = NAS_BENCH_201) -> None:
+        self.label = label
+        self.space = space
+        self._indices = np.sort(indices)
+        self._indices.setflags(write=False)
+        self._key = label, space.name, sha256(self._indices.tobytes()).digest()
+
+    @property
+    def size(self) -> int:
+        """The number of architectures."""
+        return len(self._indices)
+
+    def architecture_indices(self) -> Indices:
+        """Return the indices of all architectures, ascending; int64, shape (size,)."""
+        return self._indices
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ArchitectureSet) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __repr__(self) -> str:
+        return f"ArchitectureSet({self.label!r}, {self.size:,} architectures)"
+
+
+Partition = tuple[ArchitectureSet, ...]
+
+
+def partition_of(
+    labels: Sequence[str] | npt.NDArray[np.int64], space: SearchSpace = NAS_BENCH_201
+) -> Partition:
+    """Group all architectures by their labels, in the order of the labels; numbers by value.
+
+    ``labels`` has one for each architecture, in the order of their indices. Raises SpaceError if
+    there is another number of them, or more than ``MOST_GROUPS`` distinct ones.
+    """
+    values = np.asarray(labels)
+    if values.shape != (space.size,):
+        raise SpaceError(f"expected a label for each of {space.size:,} architectures")
+    distinct, numbers = np.unique(values, return_inverse=True)
+    if len(distinct) > MOST_GROUPS:
+        raise SpaceError(f"expected at most {MOST_GROUPS:,} groups, got {len(distinct):,}")
+    order = np.argsort(numbers, kind="stable")
+    groups = np.split(order, np.cumsum(np.bincount(numbers))[:-1])
+    return tuple(
+        ArchitectureSet(str(label), group, space)
+        for label, group in zip(distinct, groups, strict=True)
+    )
+
+
+def read_partition(path: Path, space: SearchSpace = NAS_BENCH_201) -> Partition:
+    """Read a partition from a CSV file with the columns ``arch`` and ``label``.
+
+    An architecture is written as its text or as digits; labels that are all whole numbers are in
+    numerical order. Raises SpaceError if a column is missing, an architecture is unknown, missing
+    or repeated; the message names the line.
+    """
+    text = read_csv_text(path, LARGEST, SpaceError)
+    missing = [name for name in ("arch", _LABEL) if name not in text.header]
+    if missing:
+        raise SpaceError(
+            f"{text.name}: expected the columns arch and {_LABEL}, got {', '.join(text.header)}"
+        )
+    at, labelled = text.header.index("arch"), text.header.index(_LABEL)
+    indices = read_architectures([row[at] for row in text.rows], space)
+    _check_once(indices, space, text.name, text.place)
+    labels = np.empty(space.size, dtype=object)
+    labels[indices] = [row[labelled] for row in text.rows]
+    listed = labels.tolist()
+    if all(label.lstrip("-").isascii() and label.lstrip("-").isdecimal() for label in listed):
+        return partition_of(np.array([int(label) for label in listed], dtype=np.int64), space)
+    return partition_of(listed, space)
+
+
+def read_architectures(texts: Sequence[str], space: SearchSpace) -> Indices:
+    """Return the index of each architecture, written as its text or digits; -1 where it is none."""
+    indices = space.parse_many(texts, "string")
+    digits = space.parse_many(texts, "digits") if (indices < 0).any() else indices
+    return np.where(indices < 0, digits, indices)
+
+
+def _check_once(
+    indices: Indices, space: SearchSpace, name: str, place: Callable[[int], str]
+) -> None:
+    """Check that every architecture of a space is there once; may raise SpaceError."""
+    if (indices < 0).any():
+        row = int((indices < 0).argmax())
+        raise SpaceError(
+            f"{place(row)}: expected an architecture of {space.label} like {space.format(0)}"
+        )
+    counts = np.bincount(indices, minlength=space.size)
+    if (counts != 1).any():
+        first = int((counts != 1).argmax())
+        raise SpaceError(
+            f"{name}: expected every one of {space.size:,} architectures once; "
+            f"{int((counts == 0).sum()):,} are missing and {int((counts > 1).sum()):,} are "
+            f"repeated; the first, {space.format(first)}, is there {int(counts[first])} times"
+        )
+
+
+@dataclass(frozen=True)
+class PartitionRule:
+    """A rule that gives every architecture of a space a number, its group.
+
+    ``numbers`` maps a space to an array of shape (size,); it raises SpaceError if the space does
+    not have what the rule is about.
+    """
+
+    name: str
+    label: str
+    description: str
+    numbers: Callable[[SearchSpace], Indices]
+
+
+def partition_by_rule(name: str, space: SearchSpace = NAS_BENCH_201) -> Partition:
+    """Partition a space by a rule of ``RULES``; raises UnknownNameError or SpaceError."""
+    return partition_of(RULES.get(name).numbers(space), space)
+
+
+def _choices(space: SearchSpace) -> Indices:
+    """The operation numbers of every architecture; shape (decisions, size)."""
+    return np.stack(np.unravel_index(np.arange(space.size), space.shape))
+
+
+def _chosen(space: SearchSpace, wanted: Callable[[str], bool]) -> npt.NDArray[np.bool_]:
+    """Whether each architecture chooses a wanted operation; shape (decisions, size)."""
+    return np.stack(
+        [
+            np.array([wanted(name) for name in decision.operations])[choice]
+            for decision, choice in zip(space.decisions, _choices(space), strict=True)
+        ]
+    )
+
+
+def _is_convolution(operation: str) -> bool:
+    return "conv" in operation or operation.startswith("mb")
+
+
+def _count_convolutions(space: SearchSpace) -> Indices:
+    counts: Indices = _chosen(space, _is_convolution).sum(axis=0, dtype=np.int64)
+    return counts
+
+
+def _connected(space: SearchSpace) -> npt.NDArray[np.bool_]:
+    """Whether each edge of a cell is not ``none``; raises SpaceError if the space has no cells."""
+    if not space.edges:
+        raise SpaceError(f"expected a space of cells for this rule; {space.label} has no edges")
+    return _chosen(space, lambda name: name != "none")
+
+
+def _count_active_convolutions(space: SearchSpace) -> Indices:
+    connected = _connected(space)
+    last = max(target for target, _ in space.edges)
+    reached = {node: np.full(space.size, node == 0) for node in range(last + 1)}
+    leads = {node: np.full(space.size, node == last) for node in range(last + 1)}
+    edges = list(zip(space.edges, connected, strict=True))
+    for (target, source), there in sorted(edges, key=lambda item: item[0]):
+        reached[target] = reached[target] | (reached[source] & there)
+    for (target, source), there in sorted(edges, key=lambda item: item[0][1], reverse=True):
+        leads[source] = leads[source] | (leads[target] & there)
+    used = [reached[source] & there & leads[target] for (target, source), there in edges]
+    convolutions = _chosen(space, _is_convolution)
+    counts: Indices = (np.stack(used) & convolutions).sum(axis=0, dtype=np.int64)
+    return counts
+
+
+def _longest_path(space: SearchSpace) -> Indices:
+    connected = _connected(space)
+    last = max(target for target, _ in space.edges)
+    longest = {node: np.full(space.size, 0 if node == 0 else -1) for node in range(last + 1)}
+    for (target, source), there in sorted(
+        zip(space.edges, connected, strict=True), key=lambda item: item[0]
+    ):
+        found = np.where(there & (longest[source] >= 0), longest[source] + 1, -1)
+        longest[target] = np.maximum(longest[target], found)
+    depths: Indices = np.maximum(longest[last], 0).astype(np.int64)
+    return depths
+
+
+RULES = Registry(
+    "partition rule",
+    PartitionRule(
+        "active-convolutions",
+        "active convolutions",
+        "The number of edges with a convolution that a path from input to output uses.",
+        _count_active_convolutions,
+    ),
+    PartitionRule(
+        "convolutions",
+        "convolutions",
+        "The number of decisions for a convolution, used or not.",
+        _count_convolutions,
+    ),
+    PartitionRule(
+        "path-depth",
+        "path depth",
+        "The number of edges on the longest path from input to output, 0 where there is none.",
+        _longest_path,
+    ),
+)
+"""The rules that partition a space."""
