@@ -31,6 +31,7 @@ from fewshot_core.dashboard.shared.figures import (
     describe,
     load_evaluator,
     reports,
+    rests_on,
     show_figure,
     show_split_source,
     show_view_source,
@@ -40,7 +41,10 @@ from fewshot_core.dashboard.shared.page import (
     NEW_SPLIT,
     WATCHED,
     Workspace,
+    close_forms,
+    form_is_open,
     link_to,
+    open_form,
     setup,
 )
 from fewshot_core.dashboard.shared.requests import (
@@ -56,6 +60,7 @@ from fewshot_core.dashboard.shared.splits import (
     metric_option,
     read_request,
     record_label,
+    split_label,
 )
 from fewshot_core.dashboard.shared.trees import (
     draw_split,
@@ -67,7 +72,7 @@ from fewshot_core.dashboard.shared.trees import (
 from fewshot_core.datasets import DATASETS
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import RunError
-from fewshot_core.glossary import GLOSSARY
+from fewshot_core.glossary import GLOSSARY, explain
 from fewshot_core.metrics import METRICS, list_metrics, most_sharing_first
 from fewshot_core.networks import check_checkpoint
 from fewshot_core.plots import tree_figure
@@ -104,23 +109,14 @@ def show_split_page() -> None:
     title, button = st.columns([4, 1], vertical_alignment="center")
     title.title("Split")
     settings: Any = {"icon": ":material/add:", "type": "primary", "width": "stretch"}
-    button.button("New split", "new_split", on_click=_open_form, **settings)
+    button.button("New split", "new_split", on_click=open_form, args=(NEW_SPLIT,), **settings)
     _show_progress(workspace)
     _show_split(view)
-    if NEW_SPLIT.items() <= st.query_params.to_dict().items():
+    if form_is_open(NEW_SPLIT):
         _show_form(view)
 
 
-def _open_form() -> None:
-    st.query_params.update(NEW_SPLIT)
-
-
-def _close_form() -> None:
-    for name in NEW_SPLIT:
-        st.query_params.pop(name, None)
-
-
-@st.dialog("New split", width="medium", on_dismiss=_close_form)
+@st.dialog("New split", width="medium", on_dismiss=close_forms)
 def _show_form(view: View) -> None:
     """Draw the form of new splits, and start them."""
     _show_start(view.workspace, _choose_requests(view))
@@ -244,7 +240,7 @@ def _start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
     with show_errors("The split could not be started: "):
         folders = [start(request, workspace.data_dir) for request in requests]
         st.session_state[WATCHED] = folders[0].run_id
-        _close_form()
+        close_forms()
         st.rerun()
 
 
@@ -308,7 +304,9 @@ def _show_growing(folder: RunFolder) -> None:
         found = folder.tree_path.stat()
         stamp = found.st_ino, found.st_mtime_ns
     if folder.status().state is not State.QUEUED:
-        show_figure(_draw_growing(folder, stamp), f"growing_{folder.run_id}", wide=True)
+        request, figure = folder.split_request(), _draw_growing(folder, stamp)
+        source = [split_label(request, folder.run_id), *request.evidence.badges]
+        show_figure(figure, f"growing_{folder.run_id}", wide=True, source=source)
 
 
 @cached_figure
@@ -356,7 +354,8 @@ def _show_split(view: View) -> None:
     report = evaluator.report(split.leaves) if evaluator else None
     described = describe(split.leaves, evaluator) if evaluator else None
     trees = [split.tree, *_repeats(view.workspace, split)] if split.tree else []
-    st.markdown(_finding(view, split, evaluator, described, len(trees)))
+    terms = explain("information gain", "best tree", "random trees", "tie")
+    st.markdown(_finding(view, split, evaluator, described, len(trees)), help=terms)
     _show_tiles(split, report)
     above = st.container()
     tabs = _draw_tabs(bool(trees), described is not None)
@@ -370,13 +369,14 @@ def _show_split(view: View) -> None:
         chosen = list(described["sub_space"]).index(wanted)
     with above:
         if not trees:
-            show_figure(draw_split(split, evaluator, chosen), "imported_tree", wide=True)
+            figure, source = draw_split(split, evaluator, chosen), rests_on([split])
+            show_figure(figure, "imported_tree", wide=True, source=[split.label, *source])
         else:
             node = show_tree(split, trees[0], evaluator, chosen)
         show_split_source(split, "split_source")
     if trees and tabs["Node"].open:
         with tabs["Node"]:
-            show_node(trees[0], node, "node")
+            show_node(split, trees[0], node, "node")
     if trees and tabs["Seeds"].open:
         with tabs["Seeds"]:
             _show_spread(trees, node)

@@ -273,7 +273,7 @@ def _add_density(figure: go.Figure, line: _Line, curve: pd.DataFrame, grey: bool
     """Draw a density between its curve and the base, or between the curve and its mirror image."""
     binned = "count" in curve
     accuracy, heights = curve["accuracy"].to_numpy(), line.reach * _heights(curve)
-    low, step = float(accuracy[0]), float(accuracy[1] - accuracy[0])
+    low, step = _grid(accuracy)
     if binned:  # bins begin at their left edges
         low, heights = low - step / 2, np.append(heights, heights[-1])
     elif line.mirrored and len(heights) > _FEW_POINTS:
@@ -284,7 +284,8 @@ def _add_density(figure: go.Figure, line: _Line, curve: pd.DataFrame, grey: bool
     if line.mirrored:
         lower = {"x0": low, "dx": step, "y": (line.base - heights).astype(np.float32), "line": look}
     else:
-        ends = {"x": [low, low + step * (len(heights) - 1)], "y": [line.base, line.base]}
+        high = round(low + step * (len(heights) - 1), 4)
+        ends = {"x": [low, high], "y": [line.base, line.base]}
         lower = {**ends, "line": {"width": 0}}
     figure.add_scatter(**lower, mode="lines", **SILENT)
     figure.add_scatter(
@@ -301,6 +302,11 @@ def _add_density(figure: go.Figure, line: _Line, curve: pd.DataFrame, grey: bool
         showlegend=False,
         **_fill(line, grey),
     )
+
+
+def _grid(accuracy: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Return the first accuracy and the step to the next one, with the digits that are seen."""
+    return round(float(accuracy[0]), 4), round(float(accuracy[1] - accuracy[0]), 6)
 
 
 def _fill(line: _Line, grey: bool) -> dict[str, Any]:
@@ -401,10 +407,10 @@ def _add_curves(
 
 def _points(curve: pd.DataFrame, column: str) -> dict[str, Any]:
     """Points of a line, in percent of its architectures."""
-    accuracy = curve["accuracy"].to_numpy()
+    low, step = _grid(curve["accuracy"].to_numpy())
     return {
-        "x0": float(accuracy[0]),
-        "dx": float(accuracy[1] - accuracy[0]),
+        "x0": low,
+        "dx": step,
         "y": (100 * curve[column].to_numpy()).astype(np.float32),
         "mode": "lines",
     }

@@ -15,7 +15,15 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Request, expect, sync_playwright
+from playwright.sync_api import (
+    BrowserContext,
+    Page,
+    Playwright,
+    Request,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from fewshot_core.images import register_source
 
@@ -23,6 +31,9 @@ ROOT = Path(__file__).resolve().parents[2]
 CIFAR10 = ROOT.parent / "shared" / "data" / "cifar10"
 SCREENSHOTS = ROOT / "artefacts" / "screenshots"
 START_SECONDS = 60
+
+CHROMIUM = shutil.which("chromium")
+WINDOW: ViewportSize = {"width": 1500, "height": 1500}
 
 FLAGS = [
     "--no-sandbox",
@@ -41,23 +52,34 @@ Visit = Callable[..., Page]
 
 
 @pytest.fixture(scope="session")
-def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
-    """A browser with a profile, so that the app's scripts are loaded and compiled once."""
-    path = shutil.which("chromium")
-    if path is None:
+def playwright() -> Iterator[Playwright]:
+    if CHROMIUM is None:
         reason = "needs Chromium: `make browser` installs it from Debian's packages"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"),
-            executable_path=path,
-            args=FLAGS,
-            viewport={"width": 1500, "height": 1500},
-        )
-        yield opened
-        opened.close()
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def context(
+    playwright: Playwright, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BrowserContext]:
+    """A browser with a profile, so that the app's scripts are loaded and compiled once."""
+    opened = playwright.chromium.launch_persistent_context(
+        tmp_path_factory.mktemp("profile"), executable_path=CHROMIUM, args=FLAGS, viewport=WINDOW
+    )
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def private(playwright: Playwright) -> Iterator[BrowserContext]:
+    """A browser that shares nothing with the other one."""
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield browser.new_context(viewport=WINDOW)
+    browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -123,25 +123,6 @@ def test_a_split_is_made_from_the_page_and_its_distributions_are_drawn_and_expor
         open_by_a_dot(visit("/"), folder.run_id)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_page_is_drawn_in_both_themes(theme: str, visit: Visit, screenshot: Screenshot):
-    for path, name in (
-        ("/", "home"),
-        ("/Split", "split"),
-        ("/Distributions", "distributions"),
-        ("/Results?cell=params%2Fsnas", "results"),
-        ("/Runs", "runs"),
-        ("/Data", "data"),
-    ):
-        page = visit(path, theme)
-        if name not in ("results", "runs", "data"):
-            chart(page).wait_for()
-        page.wait_for_timeout(1500)
-        expect(page.get_by_test_id("stException")).to_have_count(0)
-        screenshot(page, f"{name}-{theme}")
-        page.close()
-
-
 def test_a_row_brings_its_sub_space_forward_and_shows_a_cell(visit: Visit, screenshot: Screenshot):
     page = visit("/Distributions")
     table = page.get_by_test_id("stDataFrame").first

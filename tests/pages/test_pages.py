@@ -206,7 +206,7 @@ def test_the_home_page_opens_on_the_informativeness_of_every_metric(
 ):
     page = open_page("app.py")
     [sentence] = [text.value for text in page.markdown if text.value.startswith("**On CIFAR-10**")]
-    assert "Only synflow and \\#params beat all random splits; the other " in sentence
+    assert "Only synflow and \\#params beat all random splits; the other 7" in sentence
     assert sentence.endswith(" look like chance. (top 1%, demo, median split of each metric)")
     [source] = [text.value for text in page.caption if "random trees, seed 0" in text.value]
     assert " · 30 splits · " in source

@@ -54,7 +54,7 @@ def search_options(page: AppTest):
 
 def open_form(open_page: Open, **query: str) -> AppTest:
     """Open the page with the dialog *New search*."""
-    page = open_page(SCRIPT, **FORM, **query).button(key="new_search").click().run()
+    page = open_page(SCRIPT, **FORM, **query, new="search")
     assert not page.exception
     return page
 

@@ -48,6 +48,7 @@ from fewshot_core.dashboard.shared.sidebar import (
     with_missing,
 )
 from fewshot_core.errors import SelectionError
+from fewshot_core.glossary import explain
 from fewshot_core.plots import (
     alternative,
     cursor_stops,
@@ -255,7 +256,7 @@ def _show_verdict(
         text = describe_proxy(known, [*result.milestones, result.end])
         st.markdown(f"**Is the proxy any good?** {text}")
     sentence, *ties = verdict(result).split(" At ", 1)
-    st.markdown(f"**{plain(sentence)}**")
+    st.markdown(f"**{plain(sentence)}**", help=explain("milestone", "regret", "cost", "proxy"))
     if ties:
         st.warning(f"At {plain(ties[0])}", icon=":material/balance:")
     best = f"Best of all sub-supernets: {', '.join(result.equally_best)}"

@@ -18,7 +18,13 @@ from fewshot_core.dashboard.shared.controls import (
     show_errors,
     show_running,
 )
-from fewshot_core.dashboard.shared.page import Workspace
+from fewshot_core.dashboard.shared.page import (
+    NEW_SEARCH,
+    Workspace,
+    close_forms,
+    form_is_open,
+    open_form,
+)
 from fewshot_core.dashboard.shared.requests import (
     choose_checkpoint,
     choose_device,
@@ -60,7 +66,6 @@ from fewshot_core.search.records import CHECKPOINT
 STARTED = "plan_started"
 """Session key: the plan that was just started, and is to be shown."""
 
-_OPEN = "the dialog New search is open"
 _SPLIT, _WHOLE = "split", "whole"
 _PLACES = {_SPLIT: "the split's sub-spaces", _WHOLE: "the whole space"}
 _SEEDS = ("777", "888", "999")
@@ -83,16 +88,12 @@ def choose_place(view: View) -> Place | None:
 def offer_new_search(view: View, place: Place) -> None:
     """Draw the button *New search* and, where it was clicked, its dialog."""
     icon = ":material/add:"
-    st.button("New search", key="new_search", icon=icon, on_click=_set_open, args=(True,))
-    if st.session_state.get(_OPEN):
+    st.button("New search", "new_search", icon=icon, on_click=open_form, args=(NEW_SEARCH,))
+    if form_is_open(NEW_SEARCH):
         _show_dialog(view, place)
 
 
-def _set_open(is_open: bool) -> None:
-    st.session_state[_OPEN] = is_open
-
-
-@st.dialog("New search", width="large", on_dismiss=partial(_set_open, False))
+@st.dialog("New search", width="large", on_dismiss=close_forms)
 def _show_dialog(view: View, place: Place) -> None:
     plan = _choose_plan(view, place)
     show_start(view.workspace, plan)
@@ -244,7 +245,7 @@ def start_missing(workspace: Workspace, plan: SearchPlan) -> None:
                 start(request, workspace.data_dir)
         notify(f"Started {counted(len(requests), 'search', 'searches')}")
         st.session_state[STARTED] = plan.key
-        _set_open(False)
+        close_forms()
         st.rerun()
 
 
@@ -321,7 +322,7 @@ def _show_training_start(workspace: Workspace, request: TrainingRequest) -> None
     if offer_start("Start training", "start_training", disabled=known is not None):
         with show_errors("The training could not be started: "):
             start(request, workspace.data_dir)
-            _set_open(False)
+            close_forms()
             st.rerun()
 
 

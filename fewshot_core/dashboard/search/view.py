@@ -55,6 +55,7 @@ from fewshot_core.dashboard.shared.sidebar import (
 from fewshot_core.datasets import DATASETS
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
+from fewshot_core.glossary import explain
 from fewshot_core.plots import (
     EPOCH_MEASURES,
     cell_figure,
@@ -177,7 +178,9 @@ def _show_result(
         chosen = found[found["choice"] == "best"].sort_values("rank").iloc[0]
         with text:
             if plan.request.evidence.conclusive:
-                st.markdown(_result_text(found, view.kind, len(known), bool(complete)))
+                terms = explain("sub-supernet", "supernet accuracy", "benchmark accuracy")
+                said = _result_text(found, view.kind, len(known), bool(complete))
+                st.markdown(said, help=terms)
             else:
                 st.markdown("Smoke test: these searches only show that everything works.")
             st.caption(", ".join(plan.notes))
@@ -315,8 +318,8 @@ def _show_curves(view: View, plan: SearchPlan, frame: pd.DataFrame) -> None:
         axis_title=view.axis_title if looked_up and view.table else None,
         caption=[*caption, *plan.notes],
     )
-    show_figure(figure, "search_curves")
     parts = [*(accuracy_source(view) if looked_up else []), *plan_source(plan)]
+    show_figure(figure, "search_curves", source=parts)
     repeat = plan_command(plan.request, plan.place.split_name, plan.seeds)
     show_source(parts, repeat, "search_curves_source", drawn)
 
@@ -386,16 +389,17 @@ def _show_detail(
         st.caption("No epoch of this search is done yet.")
         return
     end, caption = search.request.options.epochs, plan.notes
+    source = [f"run {search.folder.run_id}", f"seed {seed}"]
+    source += request_source(search.request, plan.synthetic)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         figure = probabilities_figure(records, search.request.sub_space, end, caption)
-        show_figure(figure, "probabilities")
+        show_figure(figure, "probabilities", source=source)
     with right:
         _show_found(view, records[-1], accuracy)
     frame = search_epochs([(search.name, seed, records)], accuracy)
-    show_figure(search_panels_figure(frame, end, caption), "search_panels")
-    parts = [*accuracy_source(view), f"run {search.folder.run_id}", f"seed {seed}"]
-    parts += request_source(search.request, plan.synthetic)
+    parts = [*accuracy_source(view), *source]
+    show_figure(search_panels_figure(frame, end, caption), "search_panels", source=parts)
     show_source(parts, command(search.request), "search_detail_source", frame)
 
 
@@ -465,7 +469,6 @@ def _draw_proxy(view: View, folder: RunFolder, accuracy: pd.DataFrame, caption: 
     if correlation is not None:
         found = f"Kendall's tau {correlation_text(correlation.kendall)}"
     figure = shared_accuracy_figure(frame, found, view.axis_title, caption)
-    show_figure(figure, "shared_accuracy")
     parts = [
         *accuracy_source(view),
         f"run {folder.run_id}",
@@ -473,5 +476,6 @@ def _draw_proxy(view: View, folder: RunFolder, accuracy: pd.DataFrame, caption: 
         f"{shared.images:,} held-out images",
         f"{len(shared.architectures)} architectures sampled with seed {shared.seed}",
     ]
+    show_figure(figure, "shared_accuracy", source=parts)
     repeat = f"{command(folder.request())} --accuracy {view.kind}"
     show_source(parts, repeat, "shared_accuracy_source", frame)

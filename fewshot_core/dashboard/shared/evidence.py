@@ -73,7 +73,8 @@ def split_notes(splits: Sequence[SplitInView]) -> list[tuple[str, ...]]:
 def verdict(evidence: Evidence, splits: Sequence[SplitInView], reports: pd.DataFrame) -> str:
     """Summarise reports of splits in one sentence, with what the splits have in common.
 
-    The reports are of all splits, or of the median one by each metric.
+    The reports are of all splits, or of the median one by each metric. Random splits are not
+    counted beside others: the sentence compares with what is random already.
     """
     notes = [f"top {100 * float(reports['threshold'].iloc[0]):.3g}%", *evidence.badges]
     notes += ["demo"] * all(split.demo for split in splits)
@@ -81,5 +82,7 @@ def verdict(evidence: Evidence, splits: Sequence[SplitInView], reports: pd.DataF
         notes.append("median split of each metric")
     elif max(Counter(split.name for split in splits).values()) == 1:
         notes.append("one seed each" if len(splits) > 1 else "one seed")
-    found = conclusion(reports) if evidence.conclusive else NO_VERDICT
+    by_chance = {name for each in splits if each.by_chance for name in (each.label, each.name)}
+    judged = reports[~reports["split"].isin(by_chance)]
+    found = conclusion(reports if judged.empty else judged) if evidence.conclusive else NO_VERDICT
     return f"{plain(found)} ({', '.join(notes)})"

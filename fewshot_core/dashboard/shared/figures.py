@@ -56,7 +56,7 @@ _FILE_NAME_LENGTH = 80
 SMALL_LEGEND = "Grey: the whole space. Diamond: the best architecture."
 """What the marks of small multiples mean, to be said once for all of them."""
 
-_SMALL_POINTS = 48
+_SMALL_POINTS = 40
 """How many points a curve of a small multiple has."""
 _CACHED = 256
 

@@ -97,8 +97,8 @@ REFRESH_SECONDS = 1.0
 """How long all sessions share one reading of the data folder."""
 
 
-NEW_SPLIT = {"new": "split"}
-"""The query that opens the form of the Split page."""
+NEW_SPLIT, NEW_SEARCH = {"new": "split"}, {"new": "search"}
+"""The queries that open the form of the Split and of the Search page."""
 
 IMPORTANCE = {"show": "Importance"}
 """The query that opens the importance of edges on the Distributions page."""
@@ -125,6 +125,21 @@ def link_to(page: Page, label: str | None = None, query: Mapping[str, str] | Non
 def open_on(page: Page, query: Mapping[str, str]) -> NoReturn:
     """Open a page as its link would; not in a callback."""
     st.switch_page(page.path, query_params=_parameters(query))
+
+
+def open_form(query: Mapping[str, str]) -> None:
+    """Open a form of this page by its query: a callback."""
+    st.query_params.update(query)
+
+
+def form_is_open(query: Mapping[str, str]) -> bool:
+    """Return whether the URL has the query of a form."""
+    return query.items() <= st.query_params.to_dict().items()
+
+
+def close_forms() -> None:
+    """Close the open form, if any: a callback."""
+    st.query_params.pop("new", None)
 
 
 def _parameters(query: Mapping[str, str] | None) -> dict[str, str]:

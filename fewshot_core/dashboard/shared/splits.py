@@ -45,7 +45,7 @@ def record_label(registry: Registry[Any], name: str) -> str:
 def metric_option(name: str) -> str:
     """Return the label of a metric where one is chosen: the baseline is marked."""
     info = METRICS.get(name)
-    return f"{info.label} (baseline)" if info.score is None else info.label
+    return f"{info.label} (baseline)" if info.baseline else info.label
 
 
 def request_label(request: Request, run_id: str, store: Store | None = None) -> str:
@@ -263,6 +263,12 @@ class SplitInView:
     def synthetic(self) -> bool:
         """Whether it was made with synthetic images."""
         return self.tree is not None and bool(self.tree.details.get("synthetic"))
+
+    @property
+    def by_chance(self) -> bool:
+        """Whether it is one of the random splits that metrics are compared with."""
+        metric = METRICS.find(self.request.metric) if self.request else None
+        return metric is not None and metric.baseline
 
     @property
     def ties(self) -> int:

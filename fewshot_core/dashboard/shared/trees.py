@@ -117,7 +117,7 @@ def show_tree(
         listed = list(names.values())
         chosen = st.selectbox("Node", listed, key=_NODE, bind="query-params", help=text)
         node = next(nodes[text] for text, name in names.items() if name == chosen)
-        show_figure(_draw_cell(node.sub_space, node.edge, node.groups), "node_cell")
+        show_figure(_draw_cell(node.sub_space, node.edge, node.groups), "node_cell", source=source)
         st.markdown(_explain(node, _candidates(tree, node)[1]))
     return node
 
@@ -162,18 +162,19 @@ def _explain(node: SplitNode, cuts: list[float]) -> str:
     return f"{found}: the smallest of {len(cuts)} cuts; the next one is larger by {share}."
 
 
-def show_node(tree: SplitTree, node: SplitNode, key: str) -> None:
+def show_node(split: SplitInView, tree: SplitTree, node: SplitNode, key: str) -> None:
     """Show a node's scores, similarities and candidate cuts."""
+    source = [split.label, *rests_on([split]), f"edge {edge_label(node.edge)}"]
     similarities: Any = st
     if any(value is not None for value in node.values):
         scores, similarities = st.columns(2, gap="medium")
         with scores:
             label = record_label(METRICS, tree.metric)
             figure = _draw_scores(node.operations, node.values, "Scores", label)
-            show_figure(figure, f"{key}_scores")
+            show_figure(figure, f"{key}_scores", source=source)
     with similarities.container():
         figure = _draw_similarity(node.operations, node.similarity, node.groups, "Similarity")
-        show_figure(figure, f"{key}_similarity")
+        show_figure(figure, f"{key}_similarity", source=source)
     grouped, found = _candidates(tree, node)
     cuts = pd.Series(found)
     chosen = ["chosen" * (groups == node.groups) for groups in grouped]

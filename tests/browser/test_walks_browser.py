@@ -1,0 +1,268 @@
+"""Ways through the app: imports, images, links, two tabs, keyboard, phone."""
+
+import io
+import json
+import random
+import re
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from fewshot_core.runs import Network, RunFolder, SearchRequest, SplitRequest, list_runs, start
+from fewshot_core.search import PRESETS
+from fewshot_core.space import NAS_BENCH_201, SubSpace
+from fewshot_core.splitting import TreeOptions
+from fewshot_core.splitting.files import masks_of_splits
+from fewshot_core.splitting.tree import NamedSplit
+
+Visit = Callable[..., Page]
+Screenshot = Callable[[Page, str], None]
+
+SECONDS = 120_000
+# Every page, with a tab or an option of it that is not the first one.
+PLACES = [
+    ("/", "radio", "test"),
+    ("/Split", "tab", "Sub-spaces"),
+    ("/Distributions", "radio", "Violin"),
+    ("/Compare", "tab", "Agreement"),
+    ("/Search", "tab", "One search"),
+    ("/Halving", "tab", "Schedules"),
+    ("/Results", "radio", "test"),
+    ("/Runs", "radio", "test"),
+    ("/Data", "tab", "Images"),
+    ("/About", "radio", "Terms"),
+]
+# A window at 200% of 1280x720, and a phone.
+SIZES = [("zoomed", 640, 360), ("phone", 390, 844)]
+# How many pixels of the page are beyond the right edge of its window.
+BEYOND = "main => main.scrollWidth - main.clientWidth"
+
+
+@pytest.fixture(scope="session")
+def split(data_folder: Path) -> str:
+    """The name of a split with two sub-spaces that were searched."""
+    tree = TreeOptions.create((0,))
+    made = start(SplitRequest("cifar10", "params", network=Network(2, 1), tree=tree), data_folder)
+    wait_for(made)
+    options = replace(PRESETS.get("smoke").search, epochs=2)
+    grown = made.tree()
+    assert grown is not None
+    for leaf in grown.leaves:
+        request = SearchRequest("cifar10", "dsnas", tuple(leaf.rows), options, images="synthetic")
+        wait_for(start(request, data_folder))
+    return made.run_id
+
+
+def wait_for(folder: RunFolder) -> None:
+    deadline = time.monotonic() + SECONDS / 1000
+    while folder.status().state.active:
+        assert time.monotonic() < deadline, folder.log_tail()
+        time.sleep(0.1)
+
+
+def settle(page: Page) -> None:
+    """Wait until the script has run, also once more for what it wrote into the URL."""
+    page.wait_for_timeout(700)
+    page.locator("[data-test-script-state=notRunning]").wait_for(state="attached")
+
+
+def seen(page: Page) -> dict[str, list[str]]:
+    """Return what identifies a view: title, split, open tabs, chosen options, and the finding."""
+    places = {
+        "title": "h1",
+        "split": ".st-key-pick_split",
+        "tabs": "[role=tab][aria-selected=true]",
+        "options": "[role=radio][aria-checked=true]",
+        "finding": "[data-testid=stMain] strong >> nth=0",
+    }
+    return {name: page.locator(place).all_text_contents() for name, place in places.items()}
+
+
+def press_until(page: Page, key: str, target: Locator) -> None:
+    """Press a key until an element has the focus."""
+    for _ in range(80):
+        page.keyboard.press(key)
+        if target.evaluate("element => element === document.activeElement"):
+            return
+    expect(target).to_be_focused()
+
+
+def write_images(folder: Path) -> None:
+    """Write two images of each class of CIFAR-10."""
+    choice = np.random.default_rng(0)
+    rows: dict[str, list[object]] = {"img": [], "label": []}
+    for label in [*range(10), *range(10)]:
+        file = io.BytesIO()
+        Image.fromarray(choice.integers(256, size=(32, 32, 3), dtype=np.uint8)).save(file, "PNG")
+        rows["img"].append({"bytes": file.getvalue(), "path": None})
+        rows["label"].append(label)
+    folder.mkdir()
+    for part in ("train", "test"):
+        pq.write_table(pa.table(rows), folder / f"{part}-00000-of-00001.parquet")
+
+
+def test_images_are_added_and_the_next_split_uses_them(
+    visit: Visit, data_folder: Path, tmp_path: Path
+):
+    page = visit("/Data?data=Images")
+    path = page.locator(".st-key-images_path input")
+    add = page.get_by_role("button", name="Add", exact=True)
+    if not path.is_visible():
+        page.locator("summary").filter(has_text="Add images").click()
+    path.fill(str(tmp_path / "nowhere"))
+    add.click()
+    expect(page.get_by_role("alert").filter(has_text="nowhere")).to_be_visible()
+    write_images(tmp_path / "tiny-cifar")
+    path.fill(str(tmp_path / "tiny-cifar"))
+    add.click()
+    expect(page.get_by_test_id("stToast")).to_contain_text("New splits and searches use them")
+
+    page.get_by_test_id("stSidebar").get_by_role("link", name="Split").click()
+    page.get_by_role("button", name="New split").click()
+    page.locator(".st-key-metric input").fill("snip")
+    page.locator(".st-key-metric input").press("Enter")
+    expect(page.locator(".st-key-images_cifar10 input")).to_have_value(re.compile("tiny-cifar"))
+    page.locator("summary").filter(has_text="Advanced").click()
+    for key, value in (("channels", "2"), ("cells", "1"), ("batch_size", "4")):
+        field = page.locator(f".st-key-{key} input")
+        field.fill(value)
+        field.press("Enter")
+    settle(page)
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator(".st-key-pick_split")).to_contain_text("snip", timeout=SECONDS)
+    [run] = [run for run in list_runs(data_folder) if "snip" in run.run_id]
+    tree = run.tree()
+    assert tree is not None and tree.details["synthetic"] is False
+
+
+def test_every_import_confirms_what_it_stored_and_refuses_what_is_wrong(
+    visit: Visit, tmp_path: Path
+):
+    toast = "stToast"
+
+    def write(name: str, text: str) -> Path:
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    def refuse_then_take(page: Page, key: str, wrong: Path, right: Path, said: str) -> None:
+        upload = page.locator(f".st-key-{key} input[type=file]")
+        importing = page.get_by_role("button", name="Import", exact=True)
+        for file in (wrong, right):
+            upload.set_input_files(file)
+            settle(page)
+            if file is wrong and importing.count():
+                importing.click()
+            if file is wrong:
+                problem = page.get_by_role("alert").filter(has_text=re.compile("expected|cannot"))
+                expect(problem.first).to_be_visible()
+                page.locator(f".st-key-{key}").get_by_role("button", name="Remove").first.click()
+                settle(page)
+        importing.click()
+        expect(page.get_by_test_id(toast).filter(has_text=said)).to_be_visible()
+        page.close()
+
+    page = visit("/Data")
+    choice = random.Random(0)
+    rows = [f"{index},{choice.uniform(80, 95):.2f}" for index in range(NAS_BENCH_201.size)]
+    head = "architecture_index,cifar10_test_accuracy\n"
+    wrong = write("wrong.csv", head + "\n".join([*rows[1:], "0,nan"]))
+    refuse_then_take(page, "table_upload", wrong, write("walk.csv", head + "\n".join(rows)), "walk")
+
+    page = visit("/Compare")
+    page.locator("summary").filter(has_text="Import splits").click()
+    whole = SubSpace.full()
+    halves = NamedSplit("by-hand", "cifar10", (whole.keep(0, [0, 1]), whole.keep(0, [2, 3, 4])))
+    masks = masks_of_splits([halves])
+    right = write("halves.json", json.dumps(masks))
+    masks["splits"]["by-hand"]["cifar10"].pop()
+    wrong = write("half.json", json.dumps(masks))
+    refuse_then_take(page, "split_files", wrong, right, "Imported 1 split")
+
+    page = visit("/Halving?halving_tab=Import+curves")
+    head = "sub_space,epoch,valid_accuracy,test_accuracy\n"
+    wrong = write("curves-wrong.csv", f"{head}S1,0,many,90\n")
+    right = write("curves-right.csv", f"{head}S1,0,10,90\nS2,0,20,80\nS1,1,30,91\nS2,1,20,82\n")
+    refuse_then_take(page, "curves_file", wrong, right, "Imported the curves curves-right")
+
+
+def test_a_link_shows_the_same_view_in_a_private_window(
+    visit: Visit, private: BrowserContext, split: str
+):
+    assert len(PLACES) == len({path for path, _, _ in PLACES}) == 10
+    other = private.new_page()
+    for path, role, name in PLACES:
+        page = visit(f"{path}?split={split}")
+        settle(page)
+        page.get_by_role(role, name=name, exact=True).first.click()  # type: ignore[arg-type]
+        settle(page)
+        other.goto(page.url)
+        other.get_by_role("heading", level=1).first.wait_for()
+        settle(other)
+        deadline = time.monotonic() + SECONDS / 1000
+        while seen(other) != seen(page):  # it is still being drawn
+            assert time.monotonic() < deadline, (path, seen(other), seen(page))
+            time.sleep(0.2)
+        assert other.url == page.url
+        expect(other.get_by_test_id("stException")).to_have_count(0)
+        page.close()
+
+
+def test_two_tabs_show_two_data_sets(visit: Visit, split: str):
+    first, second = visit("/Compare?dataset=cifar10"), visit("/?dataset=cifar100")
+    settle(first)
+    before = seen(first)
+    second.get_by_test_id("stSidebar").get_by_role("link", name="Compare").click()
+    expect(second.get_by_text("No split of CIFAR-100 is finished yet")).to_be_visible()
+    first.get_by_role("tab", name="Agreement").click()
+    settle(first)
+    expect(first.get_by_test_id("stSidebar").get_by_role("combobox").first).to_have_value(
+        "CIFAR-10"
+    )
+    assert "dataset=cifar10&" in f"{first.url}&" and "dataset=cifar100" in second.url
+    assert seen(first)["split"] == before["split"]
+    expect(second.get_by_text("No split of CIFAR-100 is finished yet")).to_be_visible()
+
+
+def test_the_way_to_the_sub_spaces_of_a_split_needs_only_the_keyboard(visit: Visit, split: str):
+    page = visit("/")
+    press_until(page, "Tab", page.get_by_test_id("stSidebar").get_by_role("link", name="Split"))
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Split", level=1).wait_for()
+    settle(page)
+    tabs = page.get_by_role("tab")
+    press_until(page, "Tab", tabs.first)
+    press_until(page, "ArrowRight", page.get_by_role("tab", name="Sub-spaces"))
+    page.keyboard.press("Enter")
+    page.locator('[class*="st-key-split_sub_spaces"]').wait_for()
+    page.wait_for_url("**details=Sub-spaces*")
+    press_until(page, "Tab", page.get_by_role("button", name="Export this figure").first)
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog").get_by_role("button", name="SVG").wait_for()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_is_drawn_in_both_themes_and_at_any_width(
+    theme: str, visit: Visit, screenshot: Screenshot, split: str
+):
+    for path, _, _ in PLACES:
+        page, name = visit(f"{path}?split={split}", theme), path.strip("/").lower() or "home"
+        settle(page)
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+        screenshot(page, f"{name}-{theme}")
+        for size, width, height in SIZES if theme == "light" else []:
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_timeout(1000)
+            assert page.get_by_test_id("stMain").evaluate(BEYOND) <= 0, (path, size)
+            expect(page.get_by_role("heading", level=1).first).to_be_visible()
+            screenshot(page, f"{name}-{size}")
+        page.close()
