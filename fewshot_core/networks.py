@@ -1,10 +1,17 @@
 """Facts about networks that need no PyTorch: batch norm modes, checkpoint files, supernets."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fewshot_core.data_folder import check_size, file_fingerprint
-from fewshot_core.errors import CheckpointError
-from fewshot_core.space import NAS_BENCH_201, SearchSpace
+from fewshot_core.datasets import DATASETS
+from fewshot_core.errors import CheckpointError, SpaceError
+from fewshot_core.space import NAS_BENCH_201, SearchSpace, get_space
+
+if TYPE_CHECKING:
+    from fewshot_core.nets import Supernet
 
 BATCH_NORM_MODES = {
     "batch": "statistics of the batch",
@@ -13,9 +20,42 @@ BATCH_NORM_MODES = {
 """The modes of batch norm, with what they mean."""
 
 
-def has_supernet(space: SearchSpace) -> bool:
-    """Whether there is a supernet of a search space, so that metrics and searches work in it."""
-    return space == NAS_BENCH_201 or space.supernet is not None
+def _cells() -> type[Supernet]:
+    from fewshot_core.nets.nas_bench_201 import CellSupernet
+
+    return CellSupernet
+
+
+def _chain() -> type[Supernet]:
+    from fewshot_core.nets.nas_bench_macro import MacroSupernet
+
+    return MacroSupernet
+
+
+_SUPERNETS = {
+    NAS_BENCH_201: _cells,
+    get_space("trans-nas-bench-101-micro"): _cells,
+    get_space("nas-bench-macro"): _chain,
+}
+
+
+def supernet_class(space: SearchSpace) -> type[Supernet]:
+    """Import the class of a space's supernet; raises SpaceError where there is none."""
+    load = space.supernet or _SUPERNETS.get(space)
+    if load is None:
+        raise SpaceError(f"{space.label} has no supernet: expected a search space with one")
+    found: type[Supernet] = load()
+    return found
+
+
+def has_supernet(space: SearchSpace, dataset: str | None = None) -> bool:
+    """Whether metrics and searches work in a space: with its supernet, on images.
+
+    ``dataset`` is that of the images, by default any of the space's.
+    """
+    names = [task.name for task in space.datasets] if dataset is None else [dataset]
+    built = space.supernet is not None or space in _SUPERNETS
+    return built and any(name in DATASETS for name in names)
 
 
 LARGEST = 2_000_000_000

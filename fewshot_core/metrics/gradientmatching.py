@@ -37,12 +37,11 @@ def cosines(gradients: Sequence[Tensors]) -> npt.NDArray[np.float64]:
 
 def _counted_gradient(metric_input: MetricInput, probe: Probe) -> Tensors:
     """Select the gradient of the weights that the variant counts."""
-    from fewshot_core.nets.wiring import edge_name
-
     if metric_input.variant == "paper":
         return probe.gradient
-    probed = f".{edge_name(metric_input.edge)}."
-    return {name: part for name, part in probe.gradient.items() if probed not in name}
+    choices = probe.supernet.choices().items()
+    probed = tuple(f"{name}." for name, one in choices if one.decision == metric_input.edge)
+    return {name: part for name, part in probe.gradient.items() if not name.startswith(probed)}
 
 
 GRADIENTMATCHING = MetricInfo(

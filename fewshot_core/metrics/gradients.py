@@ -57,9 +57,7 @@ def loss_curvature(supernet: Supernet, batch: Batch) -> Curvature:
     The Hessian is symmetric: weights times (H g) is g times (H weights), which loses no digits,
     while the terms of the former nearly cancel in an untrained network.
     """
-    from fewshot_core.nets.tangent_pass import gradient_tangent
-
-    gradient, tangent = gradient_tangent(supernet, batch.images, batch.labels)
+    gradient, tangent = supernet.gradient_tangent(batch.images, batch.labels)
     return Curvature(gradient, dot(gradient, tangent))
 
 

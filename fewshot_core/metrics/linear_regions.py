@@ -41,14 +41,15 @@ def score(metric_input: MetricInput) -> MetricOutput:
 
     def regions(probe: Probe) -> Score:
         if metric_input.variant == "paper":
-            return regions_of_thin_net(probe.supernet, probe.batch, metric_input.seed)
+            edge = metric_input.edge
+            return regions_of_thin_net(probe.supernet, probe.batch, metric_input.seed, edge)
         images = probe.batch.images
         return _score([count_patterns(probe.supernet, images)], len(images))
 
     return score_each(metric_input, regions)
 
 
-def regions_of_thin_net(supernet: Supernet, batch: Batch, seed: int) -> Score:
+def regions_of_thin_net(supernet: Supernet, batch: Batch, seed: int, edge: int = 0) -> Score:
     """Count the regions of a thin network that small crops of the images fall into.
 
     The weights are seeded by the supernet's seed and are not the supernet's; the crops are seeded
@@ -59,7 +60,8 @@ def regions_of_thin_net(supernet: Supernet, batch: Batch, seed: int) -> Score:
     counts = []
     for repeat in range(REPEATS):
         crops = draw_crops(batch.images, [seed % 2**64, repeat])
-        net = thin_net(supernet.sub_space, REPEATS * supernet.seed + repeat, supernet.batch_norm)
+        weights = REPEATS * supernet.seed + repeat
+        net = thin_net(supernet.sub_space, weights, supernet.batch_norm, edge)
         counts.append(count_patterns(net.to(crops), crops))
     return _score(counts, len(crops))
 
@@ -70,28 +72,19 @@ def _score(counts: list[float], inputs: int) -> Score:
     return Score(float(np.mean(counts)), reason if saturated else None)
 
 
-def thin_net(sub_space: SubSpace, seed: int, batch_norm: str = "batch") -> nn.Module:
-    """Build one cell of one channel, then batch norm and ReLU (Chen et al., 2021, TE-NAS).
+def thin_net(sub_space: SubSpace, seed: int, batch_norm: str = "batch", edge: int = 0) -> nn.Module:
+    """Build the thin network of a sub-space's search space; see ``Supernet.thin``.
 
-    There is no stem. TE-NAS asks for one cell in each stage and then cuts the network off after
-    its first block, so that nothing is left of the later stages. They would not fit either: of an
-    image of 3x3 pixels, the residual block's convolution of stride 2 makes 2x2 pixels and the
-    pooling of its shortcut 1x1.
-
-    ``seed`` is of the weights: Kaiming normal, for which fan-in and fan-out are here the same.
+    ``seed`` is of the weights: Kaiming normal, fan-out, as those of a supernet.
     """
     import torch
-    from torch import nn
 
-    from fewshot_core.nets import BatchNorm, normalisations
-    from fewshot_core.nets.cell import Cell
+    from fewshot_core.nets import normalisations
     from fewshot_core.nets.layers import initialise
+    from fewshot_core.networks import supernet_class
 
     with torch.device("meta"):  # PyTorch's own initial weights would use the global seed
-        network = nn.Sequential()
-        network.add_module("cell", Cell(1, sub_space))
-        network.add_module("norm", BatchNorm(1))
-        network.add_module("relu", nn.ReLU())
+        network = supernet_class(sub_space.space).thin(sub_space, edge)
     network.to_empty(device="cpu")
     initialise(network, seed)
     for layer in normalisations(network):
@@ -165,7 +158,8 @@ LINEAR_REGIONS = MetricInfo(
     cost="three forward passes of a tiny network",
     score=score,
     variants={
-        "paper": "1,000 crops of 3x3 pixels through TE-NAS's thin network, three times",
+        "paper": "1,000 crops of 3x3 pixels, three times, through a thin network: one cell, as "
+        "in TE-NAS, or the probed layer of a chain",
         "batch": "the batch through the supernet itself; soon as many as there are images",
     },
 )

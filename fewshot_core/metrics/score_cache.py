@@ -21,6 +21,7 @@ from fewshot_core.data_folder import (
     write_json,
 )
 from fewshot_core.metrics.base import METRICS, MetricInfo, MetricInput, MetricOutput, ignore
+from fewshot_core.space import NAS_BENCH_201
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -120,6 +121,7 @@ def _key(info: MetricInfo, metric_input: MetricInput) -> Key:
     import torch
 
     supernet, batch = metric_input.supernet, metric_input.batch
+    space = supernet.sub_space.space
     tensors = None if batch is None else {"images": batch.images, "labels": batch.labels}
     return {
         "version": SCORING_VERSION,
@@ -136,6 +138,7 @@ def _key(info: MetricInfo, metric_input: MetricInput) -> Key:
         "images": None if tensors is None else _fingerprint(tensors),
         "image_size": metric_input.image_size,
         "software": f"torch {torch.__version__}, {next(supernet.parameters()).device.type}",
+        **({} if space == NAS_BENCH_201 else {"space": space.name}),
     }
 
 

@@ -1,4 +1,4 @@
-"""The supernet of NAS-Bench-201 and its restriction to sub-spaces."""
+"""Supernets of search spaces and their restriction to sub-spaces."""
 
 from fewshot_core.nets.cell import composing, tapped
 from fewshot_core.nets.checkpoint import load_checkpoint
@@ -9,6 +9,7 @@ from fewshot_core.nets.layers import (
     per_sample_gradients,
 )
 from fewshot_core.nets.supernet import (
+    Choice,
     Supernet,
     count_parameters,
     probed_weights,
@@ -16,6 +17,7 @@ from fewshot_core.nets.supernet import (
 
 __all__ = [
     "BatchNorm",
+    "Choice",
     "Supernet",
     "composing",
     "count_parameters",

@@ -11,27 +11,19 @@ from torch.nn import functional
 
 from fewshot_core.nets.fast_cell import Tap, fast_cell
 from fewshot_core.nets.layers import ConvNorm, temporarily
+from fewshot_core.nets.supernet import Choice, Path, Shares
 from fewshot_core.nets.wiring import KERNELS, Wiring, edge_name, wiring_of
-from fewshot_core.space import OPERATIONS, SubSpace
-
-Shares = Tensor | Sequence[float]
-"""The weight of each operation in its edge's sum: edge by edge, ascending by operation number."""
+from fewshot_core.space import SubSpace
 
 
-class Edge(nn.Module):
-    """The convolutions that are enabled on an edge; the others do not exist in it."""
+class Edge(Choice):
+    """The convolutions that are enabled on an edge; the other operations have no parameters."""
 
-    def __init__(self, channels: int, operations: tuple[int, ...]) -> None:
-        super().__init__()
-        for name in (OPERATIONS[operation] for operation in operations):
+    def __init__(self, channels: int, edge: int, sub_space: SubSpace) -> None:
+        super().__init__(edge, sub_space)
+        for name in self.operations:
             if name in KERNELS:
                 self.add_module(name, ConvNorm(channels, channels, KERNELS[name]))
-
-    def keep(self, operations: tuple[int, ...]) -> None:
-        """Drop the convolutions that are not among some operations."""
-        kept = {OPERATIONS[operation] for operation in operations}
-        for name in [name for name, _ in self.named_children() if name not in kept]:
-            delattr(self, name)
 
 
 class Cell(nn.Module):
@@ -47,18 +39,11 @@ class Cell(nn.Module):
         self.sub_space = sub_space
         self.composed = False
         self.tap: Callable[[Tensor], Tap] | None = None
-        for edge, operations in enumerate(sub_space.enabled):
-            self.add_module(edge_name(edge), Edge(channels, operations))
-
-    def keep(self, sub_space: SubSpace) -> None:
-        """Drop the operations that are not enabled in a sub-space of the present one."""
-        self.sub_space = sub_space
-        for edge, operations in zip(self.children(), sub_space.enabled, strict=True):
-            if isinstance(edge, Edge):
-                edge.keep(operations)
+        for edge in range(len(sub_space.enabled)):
+            self.add_module(edge_name(edge), Edge(channels, edge, sub_space))
 
     def forward(
-        self, features: Tensor, shares: Tensor | None = None, path: tuple[int, ...] | None = None
+        self, features: Tensor, shares: Shares | None = None, path: Path | None = None
     ) -> Tensor:
         """Map the features of node 0, (B, C, H, W), to those of node 3.
 
@@ -82,7 +67,7 @@ class Cell(nn.Module):
             layers[0].norm.eps if layers else 0.0,
             taps,
             features,
-            None if shares is None else shares.to(features.dtype),
+            None if shares is None else torch.as_tensor(shares, dtype=features.dtype),
             *weights,
             *(layer.norm.weight for layer in layers),
             *(layer.norm.bias for layer in layers),
@@ -131,7 +116,7 @@ class Cell(nn.Module):
 
     def _compose_with(
         self,
-        path: tuple[int, ...] | None,
+        path: Path | None,
         features: Tensor,
         shares: Tensor | None,
         tensors: Sequence[Tensor],

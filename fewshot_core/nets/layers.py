@@ -1,4 +1,4 @@
-"""Layers of NAS-Bench-201 networks: batch norm, convolution blocks, pooling, initial weights.
+"""Layers of networks: batch norm, convolution blocks, pooling, initial weights.
 
 PyTorch's own is slow on a CPU where the channels of a pixel lie together. A convolution that adds
 up nine pixels, and then one multiplication for each pixel, are not.
@@ -110,9 +110,12 @@ def per_sample_gradients(
 class ConvNorm(nn.Module):
     """A convolution without bias, then batch norm. The ReLU before it is its caller's."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1
+    ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
+        padding = kernel // 2
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, 1, groups, bias=False)
         self.norm = BatchNorm(outputs)
 
     def forward(self, features: Tensor) -> Tensor:

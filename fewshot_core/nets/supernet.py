@@ -1,26 +1,25 @@
-"""The supernet: every architecture of a sub-space in one network."""
+"""Supernets: every architecture of a sub-space in one network, and the contract of all of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from fewshot_core.errors import MetricError, SpaceError
-from fewshot_core.nets.cell import Cell
-from fewshot_core.nets.layers import (
-    BatchNorm,
-    ConvNorm,
-    ReductionBlock,
-    initialise,
-    normalisations,
-    temporarily,
-)
-from fewshot_core.networks import BATCH_NORM_MODES
+from fewshot_core.nets.layers import initialise, normalisations, temporarily
+from fewshot_core.networks import BATCH_NORM_MODES, supernet_class
 from fewshot_core.space import SubSpace
 
 Module = TypeVar("Module", bound=nn.Module)
+
+Shares = Tensor | Sequence[float]
+"""The weight of each enabled operation, decision by decision, ascending by operation number."""
+
+Path = tuple[int, ...]
+"""For each decision, the place of the only operation to compute among those enabled."""
 
 
 def share(module: Module) -> Module:
@@ -57,26 +56,75 @@ def probed_weights(network: nn.Module) -> dict[str, Tensor]:
     }
 
 
-_STAGES = 3
+class Choice(nn.Module):
+    """The operations of a decision that are enabled: its children, by name.
+
+    An operation without parameters or settings needs no child.
+
+    Attributes:
+        decision: The number of the decision.
+        operations: The names of its enabled operations, ascending by number.
+    """
+
+    def __init__(self, decision: int, sub_space: SubSpace) -> None:
+        super().__init__()
+        self.decision = decision
+        self.keep(sub_space)
+
+    def keep(self, sub_space: SubSpace) -> None:
+        """Drop the operations that are not enabled in a sub-space of the present one."""
+        names = sub_space.space.decisions[self.decision].operations
+        self.operations = [names[number] for number in sub_space.enabled[self.decision]]
+        self._start = sum(map(len, sub_space.enabled[: self.decision]))
+        for name in [name for name, _ in self.named_children() if name not in self.operations]:
+            delattr(self, name)
+
+    def weighted(
+        self, shares: Shares | None = None, path: Path | None = None
+    ) -> list[tuple[str, Tensor | float]]:
+        """List the operations to compute, each with its weight in their sum.
+
+        The arguments are those of the supernet; without shares it is the mean.
+        """
+        count = len(self.operations)
+        places = range(count) if path is None else [path[self.decision]]
+        return [
+            (self.operations[place], 1 / count if shares is None else shares[self._start + place])
+            for place in places
+        ]
 
 
 class Supernet(nn.Module):
-    """The NAS-Bench-201 network of a sub-space (Appendix A of the paper).
+    """Every architecture of a sub-space in one network.
 
-    A 3x3 stem, three stages of cells with a residual block of stride 2 between them, batch norm,
-    ReLU, global average pooling and a linear classifier. An edge outputs the uniform mean of its
-    enabled operations; a disabled operation has no parameters and is not computed.
+    ``Supernet(sub_space)`` builds the network of the sub-space's search space. That of another
+    space is a subclass with two methods: ``build`` adds the layers, the operations of each
+    decision as children of a ``Choice``, and ``forward`` computes, of each choice, what
+    ``Choice.weighted`` lists. Metrics, searches and training need no more: convolutions and linear
+    layers of any kind, batch norm by ``fewshot_core.nets.BatchNorm``.
+
+    A decision outputs the uniform mean of its enabled operations, or a weighted sum; a disabled
+    operation has no parameters and is not computed. ``weights`` and ``history`` say where the
+    weights are from.
 
     Args:
-        sub_space: The operations enabled on each edge.
+        sub_space: The operations enabled for each decision.
         num_classes: Number of outputs.
-        channels: Channels of the first stage; each later stage has twice as many.
-        cells_per_stage: Cells in each of the three stages.
+        channels: The width of the network: 16 is its full size in every space.
+        cells_per_stage: Cells in each stage, 5 at full size, where networks are made of cells.
         seed: Seed of the initial weights.
 
     Raises:
-        SpaceError: If one of the three sizes is below 1.
+        SpaceError: If one of the three sizes is below 1, or the space has no supernet.
     """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Choose the class of the sub-space's search space."""
+        if cls is not Supernet:
+            return super().__new__(cls)
+        sub_space: SubSpace = args[0] if args else kwargs["sub_space"]
+        found: Self = nn.Module.__new__(supernet_class(sub_space.space))  # type: ignore[assignment]
+        return found
 
     def __init__(
         self,
@@ -99,7 +147,7 @@ class Supernet(nn.Module):
         self.history = ""
         device = torch.get_default_device()
         with torch.device("meta"):  # PyTorch's own initial weights would use the global seed
-            self._build()
+            self.build()
         if device.type != "meta":
             # to_empty() does the same but imports SymPy, which takes a second.
             self._apply(  # type: ignore[no-untyped-call]
@@ -107,40 +155,60 @@ class Supernet(nn.Module):
             )
             initialise(self, seed)
 
-    def _build(self) -> None:
-        self.stem = ConvNorm(3, self.channels, 3)
-        self._blocks: list[str] = []
-        for stage in range(1, _STAGES + 1):
-            width = self.channels * 2 ** (stage - 1)
-            if stage > 1:
-                self._append(f"reduction{stage - 1}", ReductionBlock(width // 2, width))
-            for cell in range(1, self.cells_per_stage + 1):
-                self._append(f"stage{stage}_cell{cell}", Cell(width, self.sub_space))
-        self.norm = BatchNorm(width)
-        self.classifier = nn.Linear(width, self.num_classes)
+    def build(self) -> None:
+        """Add the layers, of ``sub_space`` and the sizes; initial weights are set afterwards."""
+        raise NotImplementedError
 
-    def _append(self, name: str, block: nn.Module) -> None:
-        self.add_module(name, block)
-        self._blocks.append(name)
+    def forward(
+        self, images: Tensor, shares: Shares | None = None, path: Path | None = None
+    ) -> Tensor:
+        """Map images (B, 3, H, W) to logits (B, num_classes).
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Map images (B, 3, H, W) to logits (B, num_classes)."""
-        features = self.stem(images)
-        for block in self.blocks:
-            features = block(features)
-        features = torch.relu(self.norm(features)).mean(dim=(2, 3))
-        logits: Tensor = self.classifier(features)
-        return logits
+        Args:
+            images: A batch.
+            shares: See ``Shares``; None for the mean of each decision's operations.
+            path: See ``Path``; None to compute all enabled operations.
+        """
+        raise NotImplementedError
 
-    @property
-    def blocks(self) -> list[nn.Module]:
-        """All cells and residual blocks, in the order that images go through them."""
-        return [self.get_submodule(name) for name in self._blocks]
+    @staticmethod
+    def thin(sub_space: SubSpace, decision: int) -> nn.Module:
+        """Build the layers of the thin network by which ``linear_regions`` scores a decision.
+
+        It maps crops (B, 1, 3, 3) to any features. Raises MetricError where there is none.
+        """
+        raise MetricError(
+            f"{sub_space.space.label} has no thin network to count linear regions on: "
+            "choose the variant batch"
+        )
+
+    def gradient_tangent(
+        self, images: Tensor, labels: Tensor
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Compute the gradient of the mean cross-entropy, and its Hessian times the weights.
+
+        Labels are int64, (B,). Both are returned for every probed weight by name; the derivative
+        goes through the statistics of the batch.
+        """
+        weights = probed_weights(self)
+        loss = functional.cross_entropy(self(images), labels)
+        gradient = torch.autograd.grad(
+            loss, weights, create_graph=True, allow_unused=True, materialize_grads=True
+        )
+        along = torch.stack([(gradient[name] * weights[name].detach()).sum() for name in weights])
+        tangent = torch.autograd.grad(
+            along.sum(), weights, allow_unused=True, materialize_grads=True
+        )
+        return {name: slope.detach() for name, slope in gradient.items()}, tangent
+
+    def choices(self) -> dict[str, Choice]:
+        """All choices by name; a decision may have several, as every cell of a network does."""
+        return {name: module for name, module in self.named_modules() if isinstance(module, Choice)}
 
     @property
     def batch_norm(self) -> str:
         """How all layers normalise: ``"batch"`` (default) or ``"running"``."""
-        return self.norm.mode
+        return next((layer.mode for layer in normalisations(self)), "batch")
 
     @batch_norm.setter
     def batch_norm(self, mode: str) -> None:
@@ -150,7 +218,7 @@ class Supernet(nn.Module):
         for layer in normalisations(self):
             layer.mode = mode
 
-    def restrict(self, sub_space: SubSpace) -> "Supernet":
+    def restrict(self, sub_space: SubSpace) -> Self:
         """Build the sub-supernet of a smaller sub-space, with shared weights.
 
         It has the same ``Parameter`` and buffer objects, under the same names, for whatever is
@@ -163,9 +231,8 @@ class Supernet(nn.Module):
             )
         twin = share(self)
         twin.sub_space = sub_space
-        for module in twin.children():
-            if isinstance(module, Cell):
-                module.keep(sub_space)
+        for choice in twin.choices().values():
+            choice.keep(sub_space)
         return twin
 
     @contextmanager

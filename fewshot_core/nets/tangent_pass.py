@@ -9,8 +9,11 @@ The tangent of the gradient along the weights themselves is the Hessian times th
 computed forward over reverse (Pearlmutter, 1994), layer by layer, without a graph.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +22,11 @@ from torch.nn import functional
 from fewshot_core.nets.cell import Cell
 from fewshot_core.nets.fast_cell import PIXELS, per_channel
 from fewshot_core.nets.layers import BatchNorm, ConvNorm, ReductionBlock, pooled, pooled_backward
-from fewshot_core.nets.supernet import Supernet, probed_weights
+from fewshot_core.nets.supernet import probed_weights
 from fewshot_core.nets.wiring import Link, wiring_of
+
+if TYPE_CHECKING:
+    from fewshot_core.nets.nas_bench_201 import CellSupernet
 
 _convolution_backward = torch.ops.aten.convolution_backward.default
 _relu_backward = torch.ops.aten.threshold_backward.default
@@ -36,7 +42,7 @@ class Pair:
     value: Tensor
     tangent: Tensor
 
-    def map(self, linear: Callable[[Tensor], Tensor]) -> "Pair":
+    def map(self, linear: Callable[[Tensor], Tensor]) -> Pair:
         """Apply a linear function to both."""
         return Pair(linear(self.value), linear(self.tangent))
 
@@ -238,7 +244,7 @@ _pool_backward = torch.ops.aten.avg_pool2d_backward.default
 
 @torch.no_grad()
 def gradient_tangent(
-    supernet: Supernet, images: Tensor, labels: Tensor
+    supernet: CellSupernet, images: Tensor, labels: Tensor
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Compute the gradient of a batch's mean cross-entropy, and its Hessian times the weights.
 
@@ -381,7 +387,7 @@ class _Reduction:
         return spread
 
 
-def _head(supernet: Supernet, features: Pair, labels: Tensor, record: Record) -> Pair:
+def _head(supernet: CellSupernet, features: Pair, labels: Tensor, record: Record) -> Pair:
     """Compute the gradient of the loss at the last block; record that of the classifier."""
     norm = Normalisation(supernet.norm, features, grows=False)
     total = Sum(features)
@@ -396,7 +402,7 @@ def _head(supernet: Supernet, features: Pair, labels: Tensor, record: Record) ->
     return through.map(lambda part: part * per_channel(norm.factors))
 
 
-def _classify(supernet: Supernet, means: Pair, labels: Tensor, record: Record) -> Pair:
+def _classify(supernet: CellSupernet, means: Pair, labels: Tensor, record: Record) -> Pair:
     """Gradient of the mean cross-entropy at the classifier's inputs, (B, C)."""
     weight, bias = supernet.classifier.weight, supernet.classifier.bias
     outputs = means.value @ weight.T

@@ -16,7 +16,6 @@ from fewshot_core.search.compute import Compute
 from fewshot_core.search.data import Images, in_order
 from fewshot_core.search.network import EdgeWeights, Network, WeightedSupernet, path_weights
 from fewshot_core.search.options import SearchError
-from fewshot_core.space import Architecture
 
 BATCHES = 50
 """The most batches that statistics are averaged over."""
@@ -137,7 +136,7 @@ def shared_accuracy(
     supernet: Supernet, index: int, images: Images, batch_size: int, compute: Compute
 ) -> float:
     """Measure the accuracy of one architecture, in percent; see ``shared_accuracies``."""
-    operations = Architecture.from_index(index).operations
+    operations = supernet.sub_space.space.decode(index)
     pairs = zip(supernet.sub_space.enabled, operations, strict=True)
     weights = path_weights(supernet, tuple(enabled.index(number) for enabled, number in pairs))
     network = WeightedSupernet(supernet)

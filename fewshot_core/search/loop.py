@@ -34,7 +34,7 @@ from fewshot_core.search.evaluation import Score, Tally, evaluate
 from fewshot_core.search.network import Alphas, EdgeWeights, Network, WeightedSupernet
 from fewshot_core.search.options import SearchError, SearchOptions
 from fewshot_core.search.records import EpochRecord, StepProgress, TrainingRecord, ignore
-from fewshot_core.space import SubSpace
+from fewshot_core.space import NAS_BENCH_201, SubSpace
 
 
 def weight_step(
@@ -140,7 +140,15 @@ class Resumable:
         self.supernet.load_state_dict(state.supernet)
         for name, part in self._parts.items():
             part.load_state_dict(state.rest[name])
-        self.records = [self.record_type.from_dict(record) for record in state.rest["records"]]
+        space = self.supernet.sub_space.space
+        records = state.rest["records"]
+        self.records = [self.record_type.from_dict(record, space) for record in records]
+
+
+def named_rows(sub_space: SubSpace) -> dict[str, Any]:
+    """Describe a sub-space in an identity; one of NAS-Bench-201 names no space."""
+    named = {} if sub_space.space == NAS_BENCH_201 else {"space": sub_space.space.name}
+    return {"sub_space": sub_space.rows, **named}
 
 
 @dataclass(frozen=True)
@@ -167,7 +175,7 @@ def make_start(
     sizes = (classes, options.channels, options.cells_per_stage, seed)
     if checkpoint is None:
         return Start(Supernet(sub_space, *sizes))
-    whole = Supernet(SubSpace.full(), *sizes)
+    whole = Supernet(SubSpace.full(sub_space.space), *sizes)
     load_checkpoint(whole, checkpoint)
     return Start(whole.restrict(sub_space), file_fingerprint(checkpoint))
 
@@ -229,7 +237,7 @@ class Search(Resumable):
         self.identity = {
             "kind": "search",
             "algorithm": algorithm,
-            "sub_space": start.supernet.sub_space.rows,
+            **named_rows(start.supernet.sub_space),
             "start": start.fingerprint,
             "options": {**asdict(options), "architecture_betas": list(options.architecture_betas)},
             "dataset": data.dataset.name,

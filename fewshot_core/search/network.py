@@ -8,10 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from fewshot_core.nets import Supernet
-from fewshot_core.nets.cell import Cell
-from fewshot_core.nets.layers import ReductionBlock
 from fewshot_core.search.options import SearchError
-from fewshot_core.space import OPERATIONS, Architecture, SubSpace
+from fewshot_core.space import Architecture, SubSpace
 
 _SCALE = 1e-3
 """Standard deviation of the first logits, as in DARTS (Liu et al., 2019)."""
@@ -81,15 +79,21 @@ class Alphas:
         with torch.no_grad():
             best = [int(row.argmax()) for row in self.probabilities()]
         pairs = zip(self.sub_space.enabled, best, strict=True)
-        return Architecture(tuple(operations[position] for operations, position in pairs))
+        chosen = tuple(operations[position] for operations, position in pairs)
+        return Architecture(chosen, self.sub_space.space)
 
     def table(self) -> tuple[tuple[float, ...], ...]:
-        """The probability of each of five operations on each of six edges."""
+        """The probability of each operation of each edge, 0 for one that is not enabled."""
         with torch.no_grad():
             rows = [row.tolist() for row in self.probabilities()]
-        return tuple(
-            tuple(dict(zip(operations, row, strict=True)).get(n, 0.0) for n in _ALL)
+        found = [
+            dict(zip(operations, row, strict=True))
             for operations, row in zip(self.sub_space.enabled, rows, strict=True)
+        ]
+        shape = self.sub_space.space.shape
+        return tuple(
+            tuple(row.get(number, 0.0) for number in range(count))
+            for row, count in zip(found, shape, strict=True)
         )
 
     def entropy(self) -> tuple[float, ...]:
@@ -117,17 +121,16 @@ class Alphas:
         self.decided = dict(state["decided"])
 
 
-_ALL = range(len(OPERATIONS))
 _LN2 = 0.6931471805599453
 
 
 @dataclass(frozen=True)
 class EdgeWeights:
-    """How much each enabled operation of each edge counts.
+    """How much each enabled operation of each edge, or other decision, counts.
 
     Attributes:
-        values: For each of the six edges, the weights of its enabled operations, ascending by
-            operation number; shape (n,).
+        values: For each edge, the weights of its enabled operations, ascending by operation
+            number; shape (n,).
         path: None if all operations count. Otherwise, for each edge, the position of the only one
             that does: the others are not computed, whatever their weights.
     """
@@ -166,15 +169,7 @@ class WeightedSupernet(nn.Module):
         """Map images (B, 3, H, W) to logits (B, classes)."""
         if weights is None:
             return _tensor(self.supernet(images))
-        shares = torch.cat(weights.values)
-        features = self.supernet.stem(images)
-        for block in self.supernet.children():
-            if isinstance(block, Cell):
-                features = block(features, shares, weights.path)
-            elif isinstance(block, ReductionBlock):
-                features = block(features)
-        pooled = torch.relu(self.supernet.norm(features)).mean(dim=(2, 3))
-        return _tensor(self.supernet.classifier(pooled))
+        return _tensor(self.supernet(images, torch.cat(weights.values), weights.path))
 
 
 def _tensor(value: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any, Self
 from fewshot_core.data_folder import atomic_path, write_text
 from fewshot_core.documents import read_dataclass
 from fewshot_core.search.options import SearchError
-from fewshot_core.space import EDGES, OPERATIONS
+from fewshot_core.space import NAS_BENCH_201, SearchSpace
 
 SHARED = "shared_accuracies.json"
 RECORDS = "epochs.jsonl"
@@ -50,8 +50,8 @@ class _Record:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """Read what ``to_dict`` returns; raises SearchError if it is something else."""
+    def from_dict(cls, document: Mapping[str, Any], space: SearchSpace = NAS_BENCH_201) -> Self:
+        """Read what ``to_dict`` returns; raises SearchError if it is not of a search space."""
         return read_dataclass(cls, document, "the record of an epoch", SearchError)
 
 
@@ -67,7 +67,7 @@ class EpochRecord(_Record):
         valid_loss: Mean cross-entropy over the held-out half of the images.
         valid_accuracy: The supernet's validation accuracy: on the held-out half, in percent.
         architecture: The architecture that the search would return now, and its index.
-        probabilities: For each of the six edges, the probability of each of the five operations;
+        probabilities: For each edge or other decision, the probability of each of its operations;
             0 for those that are not in the sub-space.
         entropy: For each edge, the entropy of its probabilities, in bits.
         temperature: The temperature of the epoch, or None where there is none.
@@ -87,14 +87,15 @@ class EpochRecord(_Record):
     seconds: float
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """Read what ``to_dict`` returns; raises SearchError if it is something else."""
+    def from_dict(cls, document: Mapping[str, Any], space: SearchSpace = NAS_BENCH_201) -> Self:
+        """Read what ``to_dict`` returns; raises SearchError if it is not of a search space."""
         record = super().from_dict(document)
-        shape = [len(row) for row in record.probabilities]
-        if shape != [len(OPERATIONS)] * len(EDGES) or len(record.entropy) != len(EDGES):
+        shape = tuple(len(row) for row in record.probabilities)
+        if shape != space.shape or len(record.entropy) != len(shape):
+            operations = " or ".join(map(str, sorted(set(space.shape))))
             raise SearchError(
-                f"the record of an epoch is damaged: expected the probabilities of "
-                f"{len(OPERATIONS)} operations on {len(EDGES)} edges, got rows of {shape}"
+                f"the record of an epoch is damaged: expected the probabilities of {operations} "
+                f"operations on {len(space.shape)} {space.noun}s, got rows of {list(shape)}"
             )
         return record
 

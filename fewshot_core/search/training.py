@@ -17,7 +17,7 @@ from fewshot_core.search.compute import (
 )
 from fewshot_core.search.data import Examples, SearchData, training_batches
 from fewshot_core.search.evaluation import Score, Tally, evaluate, store_statistics
-from fewshot_core.search.loop import Resumable, weight_step
+from fewshot_core.search.loop import Resumable, named_rows, weight_step
 from fewshot_core.search.network import EdgeWeights, WeightedSupernet, path_weights
 from fewshot_core.search.options import TrainingOptions
 from fewshot_core.search.records import StepProgress, TrainingRecord, ignore
@@ -30,7 +30,7 @@ class SupernetTraining(Resumable):
     """The training of a supernet, epoch by epoch.
 
     After the last one the statistics of batch norm are stored, too. The seed is that of the
-    initial weights and of everything sampled; the sub-space is the full space by default.
+    initial weights and of everything sampled; the sub-space is by default all of NAS-Bench-201.
     """
 
     record_type = TrainingRecord
@@ -55,7 +55,7 @@ class SupernetTraining(Resumable):
         self.records: list[TrainingRecord] = []
         self.identity = {
             "kind": "training",
-            "sub_space": space.rows,
+            **named_rows(space),
             "options": asdict(options),
             "dataset": data.dataset.name,
             "images": data.provenance.fingerprint,

@@ -111,7 +111,8 @@ class SearchSpace:
         edges: For a cell, (target node, source node) of each decision, in the order of the
             architecture string; else empty.
         tints: Colours of operations, by name, as ``#rrggbb``.
-        supernet: Builds its supernet; see ``fewshot_core.networks.has_supernet``.
+        supernet: Imports the class of its supernet, a ``fewshot_core.nets.Supernet``. For our own
+            spaces ``fewshot_core.networks`` knows it.
 
     Raises SpaceError if it contradicts itself, or has more than ``LARGEST_SIZE`` architectures.
     """
@@ -123,7 +124,7 @@ class SearchSpace:
     edges: tuple[tuple[int, int], ...] = ()
     tints: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
-    supernet: Callable[..., Any] | None = field(default=None, compare=False)
+    supernet: Callable[[], type[Any]] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         names = [decision.name for decision in self.decisions]
@@ -157,6 +158,11 @@ class SearchSpace:
     def size(self) -> int:
         """The number of architectures."""
         return prod(self.shape)
+
+    @property
+    def fixed_depth(self) -> bool:
+        """Whether its networks have as many layers as decisions; those of cells repeat a cell."""
+        return not self.edges
 
     @property
     def noun(self) -> str:
