@@ -13,10 +13,25 @@ from fewshot_core.errors import UnknownNameError
 T = TypeVar("T")
 
 FULL_CHANNELS, FULL_CELLS = 16, 5
-"""The size of the paper's supernet: channels of the first stage, cells per stage."""
+"""The size of the paper's supernet: channels of the first stage, cells per stage.
+
+In every search space 16 channels are the full width.
+"""
 
 SMALLEST_CHANNELS = 8
 """A network with fewer channels only shows that everything works."""
+
+
+def size_label(channels: int, cells_per_stage: int) -> str:
+    """Describe the size of a network: "16 channels, 5 cells".
+
+    Without cells, where the depth is fixed, it is the width: "full width" or "width 8/16".
+    """
+    if not cells_per_stage:
+        full = channels == FULL_CHANNELS
+        return "full width" if full else f"width {channels}/{FULL_CHANNELS}"
+    return f"{channels} channels, {cells_per_stage} cell{'s' * (cells_per_stage != 1)}"
+
 
 _IMAGES = ("real", "", "unknown", "synthetic")
 _SCALES = ("full", "reduced", "unknown", "smoke")
@@ -30,7 +45,8 @@ class Evidence:
     Attributes:
         dataset: Name of the data set.
         channels: Channels of the network's first stage; None where unknown.
-        cells_per_stage: Cells in each of its stages; None where unknown.
+        cells_per_stage: Cells in each of its stages; 0 where the depth is fixed by the space, None
+            where unknown.
         images: ``"real"``, ``"synthetic"``, ``""`` where no images are used, or ``"unknown"``.
         weights: ``"untrained"``, ``"trained"`` or ``"unknown"``.
         protocol: How a search was run: the label of its preset, or its epochs, images and whatever
@@ -55,7 +71,8 @@ class Evidence:
             return "unknown"
         if self.channels < SMALLEST_CHANNELS:
             return "smoke"
-        full = self.channels >= FULL_CHANNELS and self.cells_per_stage >= FULL_CELLS
+        deep = not self.cells_per_stage or self.cells_per_stage >= FULL_CELLS
+        full = deep and self.channels >= FULL_CHANNELS
         return "full" if full and not self.reduced else "reduced"
 
     @property
@@ -81,20 +98,21 @@ class Evidence:
     @property
     def label(self) -> str:
         """All of it in words, but for the data set."""
-        if self.channels is None:
+        if self.channels is None or self.cells_per_stage is None:
             return " · ".join(filter(None, [self.space, "imported, network unknown"]))
-        cells = f"{self.cells_per_stage} cell{'s' * (self.cells_per_stage != 1)}"
         images = {"": "no images", "unknown": "images unknown"}.get(
             self.images, f"{self.images} images"
         )
         weights = "" if self.protocol and self.weights == "untrained" else self.weights
-        parts = [self.space, f"{self.channels} channels, {cells}", images, weights, self.protocol]
+        size = size_label(self.channels, self.cells_per_stage)
+        parts = [self.space, size, images, weights, self.protocol]
         return " · ".join(part for part in parts if part)
 
     @property
     def key(self) -> str:
         """All of it as one word for URLs, commands and files: ``16x5-real-untrained``."""
-        network = f"{self.channels or ''}x{self.cells_per_stage or ''}"
+        cells = "" if self.cells_per_stage == 0 else f"x{self.cells_per_stage or ''}"
+        network = f"{self.channels or ''}{cells}"
         parts = [
             self.space,
             network,

@@ -114,6 +114,7 @@ def results_table(
     dataset: str,
     evidence: Evidence | None = None,
     accuracy: str = "test",
+    space: SearchSpace = NAS_BENCH_201,
 ) -> pd.DataFrame:
     """Arrange recorded searches of one data set as in the paper, beside the published results.
 
@@ -127,6 +128,7 @@ def results_table(
         evidence: Only searches with this evidence; by default the strongest there is.
         accuracy: Kind of the accuracies in test_accuracy. Validation accuracies are on another
             scale than the published ones and get no difference.
+        space: Their search space. The published results are of NAS-Bench-201.
 
     Returns:
         One row for each cell, by metric and algorithm in the order of the paper, others after
@@ -149,7 +151,8 @@ def results_table(
         evidence = next(iter(group_by_evidence((None, one) for one in rows["evidence"])), None)
     rows = rows[pd.Series([one == evidence for one in rows["evidence"]], rows.index, dtype=bool)]
     known = published_results()
-    published = known[known["dataset"] == dataset].set_index(["metric", "algorithm"])
+    beside = known[(known["dataset"] == dataset) & (space == NAS_BENCH_201)]
+    published = beside.set_index(["metric", "algorithm"])
     metrics = _with_others(known["metric"], rows["metric"])
     algorithms = _with_others(ALGORITHM_LABELS, rows["algorithm"])
     cells = []
@@ -160,8 +163,8 @@ def results_table(
             cell |= _measured(inside, metric, SEEDS.get(algorithm, PAPER_SEEDS), evidence)
             cells.append(cell)
     table = pd.DataFrame(cells)
-    beside = published[["mean", "std", "best"]].add_prefix("published_")
-    table = table.join(beside, on=["metric", "algorithm"])
+    columns = published[["mean", "std", "best"]].add_prefix("published_")
+    table = table.join(columns, on=["metric", "algorithm"])
     table["published_best"] = table["published_best"].eq(True)
     table["best"] = False
     if evidence is not None and evidence.conclusive:

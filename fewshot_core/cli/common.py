@@ -44,7 +44,13 @@ DataDir = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
-Dataset = Annotated[str, typer.Option(help=f"One of {', '.join(DATASETS.names())}.")]
+Dataset = Annotated[
+    str | None,
+    typer.Option(
+        help=f"The data set: of NAS-Bench-201 one of {', '.join(DATASETS.names())}; by default the "
+        "first of the space."
+    ),
+]
 Images = Annotated[str | None, typer.Option(help="Images by name or path; or synthetic.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Masks = Annotated[

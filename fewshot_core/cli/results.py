@@ -41,7 +41,6 @@ from fewshot_core.cli.common import (
     two_decimals,
 )
 from fewshot_core.data_folder import data_dir, write_text
-from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import FewshotError, UnknownNameError
 from fewshot_core.evidence import Evidence, find_evidence, group_by_evidence
 from fewshot_core.runs import find_run
@@ -200,7 +199,8 @@ def _report(report: dict[str, Any]) -> Table:
 
 
 def run_results(
-    dataset: Dataset = "cifar10",
+    dataset: Dataset = None,
+    space: SpaceName = None,
     evidence: Annotated[
         str | None,
         typer.Option(help="Only searches with this evidence; by default the strongest there is."),
@@ -214,17 +214,22 @@ def run_results(
     folder: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the paper's table of a data set from recorded searches, beside the published one."""
-    DATASETS.get(dataset)
+    """Print the paper's table of a data set from recorded searches.
+
+    Of NAS-Bench-201 the published results stand beside them.
+    """
+    place = data_dir(folder)
+    of_space = get_space(space or NAS_BENCH_201, place)
+    dataset = of_space.dataset(dataset or of_space.datasets[0].name).name
     if form not in FORMATS:
         raise UnknownNameError(f"unknown format {form!r}: expected one of {', '.join(FORMATS)}")
-    place = data_dir(folder)
-    kind, name = preferred_accuracy(dataset, accuracy, table, place)
+    kind, name = preferred_accuracy(dataset, accuracy, table, place, of_space)
     with recorded_runs(place) as store:
-        splits = known_splits(store, place, dataset)
-        searches = store.searches(dataset)
+        splits = known_splits(store, place, dataset, of_space)
+        searches = store.searches(dataset, of_space.name)
         records = store.search_records(list(searches["run_id"]))
-    found = recorded_results(splits, searches, records, load_accuracy(dataset, kind, table, place))
+    accuracies = load_accuracy(dataset, kind, table, place, of_space)
+    found = recorded_results(splits, searches, records, accuracies)
     runs = found.drop_duplicates("run_id")
     groups = group_by_evidence(zip(runs["run_id"], runs["evidence"], strict=True))
     chosen = find_evidence(groups, evidence)
@@ -233,12 +238,12 @@ def run_results(
         err.print(
             f"searches with evidence {chosen.key}; choose with --evidence: {', '.join(others)}"
         )
-    results = results_table(found, dataset, chosen, accuracy=kind)
+    results = results_table(found, dataset, chosen, kind, of_space)
     if as_json:
         rows = results.astype(object).where(results.notna(), None).to_dict("records")
         key = None if chosen is None else chosen.key
-        known = {"dataset": dataset, "accuracy": kind, "table": name, "evidence": key}
-        show(True, {**known, "cells": rows})
+        known = {"space": of_space.name, "dataset": dataset, "accuracy": kind, "table": name}
+        show(True, {**known, "evidence": key, "cells": rows})
     elif form == "csv":
         typer.echo(results_csv(results), nl=False)
     elif form == "latex":

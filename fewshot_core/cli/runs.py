@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from fewshot_core.cli.common import AsJson, DataDir, err, show, table_of
+from fewshot_core.cli.common import AsJson, DataDir, SpaceName, err, show, table_of
 from fewshot_core.data_folder import data_dir, demo_dir
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import RunError
@@ -71,6 +71,7 @@ def run_grid_command(
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda or mps, if the file does not set it.")
     ] = "auto",
+    space: SpaceName = None,
     plan: Annotated[bool, typer.Option("--plan", help="Only show what would be computed.")] = False,
     script: Annotated[
         bool, typer.Option("--job-script", help="Only print the script of a SLURM job.")
@@ -79,7 +80,7 @@ def run_grid_command(
     as_json: AsJson = False,
 ) -> None:
     """Compute a grid of splits and searches on a cluster; finished runs are skipped."""
-    grid = read_grid(config, choose_device(device))
+    grid = read_grid(config, choose_device(device), space, data_dir(folder))
     options = grid.cluster.changed(cluster, workers)
     if script:
         typer.echo(job_script(options))

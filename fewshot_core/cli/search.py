@@ -10,12 +10,14 @@ from rich.table import Column
 
 from fewshot_core.bench import KINDS, load_accuracy, resolve_table
 from fewshot_core.cli.common import (
+    AccuracyTable,
     AsJson,
     DataDir,
     Dataset,
     Device,
     Images,
     Masks,
+    SpaceName,
     SplitDataset,
     SplitName,
     SplitRun,
@@ -48,7 +50,7 @@ from fewshot_core.runs.devices import choose_device
 from fewshot_core.search import PRESETS, list_algorithms, proxy
 from fewshot_core.search.options import override
 from fewshot_core.search.records import CHECKPOINT
-from fewshot_core.space import NAS_BENCH_201, SubSpace
+from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace, get_space, space_of
 
 Preset = Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS.names())}.")]
 Override = Annotated[
@@ -87,13 +89,16 @@ def run_search(
     masks: Masks = None,
     sub_space: Annotated[
         str | None,
-        typer.Option(help='One sub-space, six rows like "01110 11111 11111 11111 11111 11111".'),
+        typer.Option(
+            help="One sub-space: for each decision of the space a row like 01110, in quotes."
+        ),
     ] = None,
     name: SplitName = None,
     no_splitting: Annotated[
         bool, typer.Option("--no-splitting", help="Search the whole space, unsplit.")
     ] = False,
     dataset: SplitDataset = None,
+    space: SpaceName = None,
     algorithm: Annotated[
         str, typer.Option(help=f"One of {', '.join(list_algorithms())}.")
     ] = "snas",
@@ -118,18 +123,21 @@ def run_search(
 ) -> None:
     """Search with a one-shot algorithm in every sub-space of a split, one after the other.
 
+    The search space is that of the split. It needs a supernet.
     A finished search is shown from the cache; an interrupted one is resumed.
     """
     place = data_dir(folder)
     title, found_dataset, spaces = _sub_spaces(
-        split, masks, sub_space, no_splitting, name, dataset, place
+        split, masks, sub_space, no_splitting, name, dataset, space, place
     )
     spaces = _chosen(spaces, only)
+    of_space = space_of(list(spaces.values()))
     request = SearchRequest(
         found_dataset,
         algorithm,
-        tuple(SubSpace.full().rows),
+        tuple(SubSpace.full(of_space).rows),
         override(PRESETS.get(preset).search, overrides or []),
+        space=of_space.name,
         images=images,
         checkpoint=str(checkpoint.resolve()) if checkpoint else None,
         device=choose_device(device),
@@ -144,7 +152,7 @@ def run_search(
         _show_estimate(title, searches, place, as_json)
         return
     rows = [_result(label, one, complete(one, place)) for label, one in searches]
-    whose, accuracies = _accuracies(found_dataset, place)
+    whose, accuracies = _accuracies(found_dataset, of_space, place)
     for row in rows:
         row["accuracy"] = accuracies.get(row["architecture_index"])
     document = {
@@ -179,6 +187,7 @@ def _sub_spaces(
     whole: bool,
     name: str | None,
     dataset: str | None,
+    space: str | None,
     place: Path,
 ) -> tuple[str, str, dict[str, SubSpace]]:
     """Read the title of the split, its data set, and its sub-spaces by name."""
@@ -187,12 +196,13 @@ def _sub_spaces(
         raise FewshotError(
             "expected one of --split RUN, --masks FILE, --sub-space ROWS and --no-splitting"
         )
-    if sub_space is not None:
-        return "one sub-space", dataset or "cifar10", {"S1": SubSpace.from_rows(sub_space.split())}
-    if whole:
-        return "no splitting", dataset or "cifar10", {"whole": SubSpace.full()}
-    splits = named_splits(masks, split, place, "--split RUN", NAS_BENCH_201.name)
-    found, meant = one_split(splits, name, dataset)
+    if sub_space is not None or whole:
+        of_space = get_space(space or NAS_BENCH_201, place)
+        meant = dataset or of_space.datasets[0].name
+        if sub_space is not None:
+            return "one sub-space", meant, {"S1": SubSpace.from_rows(sub_space.split(), of_space)}
+        return "no splitting", meant, {"whole": SubSpace.full(of_space)}
+    found, meant = one_split(named_splits(masks, split, place, "--split RUN", space), name, dataset)
     leaves = {f"S{number}": leaf for number, leaf in enumerate(found.leaves, start=1)}
     return found.title, meant, leaves
 
@@ -247,19 +257,20 @@ def _result(name: str, request: SearchRequest, run: RunFolder) -> dict[str, Any]
     }
 
 
-def _accuracies(dataset: str, place: Path) -> tuple[str, dict[int, float]]:
+def _accuracies(dataset: str, space: SearchSpace, place: Path) -> tuple[str, dict[int, float]]:
     """Load test accuracies where available, else validation accuracies, and their source."""
     try:
-        kind, source = preferred_accuracy(dataset, None, None, place)
+        kind, source = preferred_accuracy(dataset, None, None, place, space)
     except FewshotError:
-        return "no table has accuracies of this data set", {}
-    frame = load_accuracy(dataset, kind, source, place)
+        return f"no table has accuracies of {space.label} on {dataset}", {}
+    frame = load_accuracy(dataset, kind, source, place, space)
     pairs = zip(frame["architecture"].tolist(), frame["accuracy_mean"].tolist(), strict=True)
     return f"{kind} accuracy, table {source}", dict(pairs)
 
 
 def run_train(
-    dataset: Dataset = "cifar10",
+    dataset: Dataset = None,
+    space: SpaceName = None,
     preset: Preset = "quick",
     overrides: Override = None,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
@@ -271,16 +282,18 @@ def run_train(
     folder: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train the supernet of the whole space for use by splits and searches."""
+    """Train the supernet of a whole space for use by splits and searches."""
     place = data_dir(folder)
+    of_space = get_space(space or NAS_BENCH_201, place)
     request = TrainingRequest(
-        dataset,
+        dataset or of_space.datasets[0].name,
         override(PRESETS.get(preset).training, overrides or []),
         seed,
         images,
         choose_device(device),
         not full_precision,
         compiled,
+        space=of_space.name,
     )
     if estimate:
         seconds = expected_seconds(request, place)
@@ -308,8 +321,12 @@ def run_proxy(
     run: Annotated[str, typer.Argument(help="A search or a training.")],
     sample: Annotated[int, typer.Option(help="Number of random architectures.")] = 100,
     seed: Annotated[int, typer.Option(help="Random seed of the sample.")] = 0,
-    accuracy: Annotated[str, typer.Option(help=f"One of {', '.join(KINDS)}.")] = KINDS[0],
-    table: Annotated[str | None, typer.Option(help="The accuracy table.")] = None,
+    space: SpaceName = None,
+    accuracy: Annotated[
+        str | None,
+        typer.Option(help=f"One of {', '.join(KINDS)}; by default the first that the space has."),
+    ] = None,
+    table: AccuracyTable = None,
     folder: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -324,9 +341,14 @@ def run_proxy(
         raise FewshotError(f"{run} has no shared weights: expected a search or a training")
     if kept.status().state.active:
         raise FewshotError(f"{run} is still running: wait for it, or cancel it")
-    source = resolve_table(request.dataset, accuracy, table, place)
-    values = load_accuracy(request.dataset, accuracy, source.name, place)
-    measured = complete(ProxyRequest(request.dataset, run, sample, seed, request.device), place)
+    if space not in (None, request.space):
+        raise FewshotError(f"{run} is a run in {request.space}, not in {space}")
+    dataset, of_space = request.dataset, request.sub_space.space
+    accuracy = accuracy or of_space.dataset(dataset).kinds[0]
+    source = resolve_table(dataset, accuracy, table, place, of_space)
+    values = load_accuracy(dataset, accuracy, source.name, place, of_space)
+    proxy_request = ProxyRequest(dataset, run, sample, seed, request.device, space=of_space.name)
+    measured = complete(proxy_request, place)
     shared = proxy.read_shared(measured.path)
     correlation, frame = proxy.compare(shared, values)
     if correlation is None:

@@ -33,13 +33,17 @@ from fewshot_core.splitting import EDGE_POLICIES, WARM_UP_IMAGES, SplitTree, Tre
 from fewshot_core.splitting.partition import Groups
 
 ALL = "all"
+WIDTH_HELP = (
+    "Width of the network, 16 at full size: channels of the first stage; the stem of "
+    "nas-bench-macro has twice as many."
+)
 
 
 def run_split(
     metric: Annotated[
         str, typer.Option(help=f"One of {', '.join(list_metrics())}; or {ALL}, for each of them.")
     ],
-    dataset: Dataset = "cifar10",
+    dataset: Dataset = None,
     space: SpaceName = None,
     variant: Annotated[str, typer.Option(help="A variant of the metric.")] = "paper",
     images: Images = None,
@@ -47,12 +51,16 @@ def run_split(
     batches: Annotated[int, typer.Option(help="Batches to average over.")] = 1,
     batch_seed: Annotated[int, typer.Option(help="Random seed of the batch.")] = 0,
     batch_norm: Annotated[str, typer.Option(help="batch or running.")] = "batch",
-    channels: Annotated[int, typer.Option(help="Channels of the first stage.")] = 16,
-    cells: Annotated[int, typer.Option(help="Cells in each stage.")] = 5,
+    channels: Annotated[int, typer.Option(help=WIDTH_HELP)] = 16,
+    cells: Annotated[
+        int, typer.Option(help="Cells in each stage; nas-bench-macro always has its eight layers.")
+    ] = 5,
     checkpoint: Annotated[Path | None, typer.Option(help="Trained weights.")] = None,
     network_seed: Annotated[int, typer.Option(help="Seed of the untrained weights.")] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the metric and of the edge policy.")] = 0,
-    edges: Annotated[str, typer.Option(help="The edge of each level, by number.")] = "0,1,2",
+    edges: Annotated[
+        str, typer.Option(help="The edge, or other decision, of each level, by number from 0.")
+    ] = "0,1,2",
     groups: Annotated[str, typer.Option(help="Groups at every level, or at each.")] = "2",
     balanced: Annotated[bool, typer.Option(help="Groups of equal size, within one.")] = False,
     policy: Annotated[str, typer.Option(help=f"One of {', '.join(EDGE_POLICIES)}.")] = "fixed",
@@ -69,12 +77,16 @@ def run_split(
     folder: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Split the space with a metric; a finished split is shown from the cache.
+    """Split a search space with a metric; a finished split is shown from the cache.
 
-    A space without a supernet is split by the metric random only.
+    Metrics need a space with a supernet: nas-bench-201, nas-bench-macro, or one of a package.
+    Others are split by the metric random only.
     """
     place = data_dir(folder)
     of_space = get_space(space or NAS_BENCH_201, place)
+    if of_space.fixed_depth and cells != Network().cells_per_stage:
+        count = len(of_space.decisions)
+        raise FewshotError(f"--cells: {of_space.label} always has its {count} layers: leave it out")
     metrics = list_metrics() if metric == ALL else [metric]
     if repeats < 1:
         raise FewshotError(f"--repeats: expected at least 1, got {repeats}")
@@ -82,7 +94,7 @@ def run_split(
     per_level = numbers_of(groups, "--groups")
     weights = str(checkpoint.resolve()) if checkpoint else None
     request = SplitRequest(
-        dataset=dataset,
+        dataset=dataset or of_space.datasets[0].name,
         metric=metrics[0],
         variant=variant,
         batch_norm=batch_norm,

@@ -99,6 +99,8 @@ def _search_command(
     else:
         options = ["fewshot", "train", "--seed", str(request.seed)]
         differing = changed(request.options, preset.training)
+    if request.space != NAS_BENCH_201.name:
+        options += ["--space", request.space]
     options += ["--dataset", request.dataset, "--preset", preset.name]
     for name, value in differing.items():
         options += ["--set", f"{name}={as_text(value)}"]

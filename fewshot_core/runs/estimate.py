@@ -23,7 +23,7 @@ from fewshot_core.runs.requests import (
     TrainingRequest,
 )
 from fewshot_core.search.options import SearchError
-from fewshot_core.space import OPERATIONS, get_space
+from fewshot_core.space import NAS_BENCH_201, get_space
 
 Timed = SplitRequest | SearchRequest | TrainingRequest
 """Requests whose time is that of their work on images."""
@@ -44,7 +44,11 @@ _COST = {
     "nor_conv_1x1": 2.0,
     "nor_conv_3x3": 6.0,
     "avg_pool_3x3": 1.5,
+    "identity": 0.5,
+    "mb3_k3": 4.0,
+    "mb6_k5": 10.0,
 }
+_USUAL = 4.0
 _FIXED = 10.0
 
 
@@ -138,7 +142,8 @@ def _store(data_dir: Path, pace: float, *keys: str) -> None:
 
 def _warm_up_key(request: SplitRequest) -> str:
     network = request.network
-    return f"warm-up/{network.channels}x{network.cells_per_stage}/{request.device}"
+    size = f"{network.channels}x{network.cells_per_stage}"
+    return f"{_of_space(request)}warm-up/{size}/{request.device}"
 
 
 def _warm_up_work(request: SplitRequest) -> float:
@@ -188,16 +193,20 @@ def count_images(
     return len(open_reader(find_source(dataset, source, data_dir), "train").labels)
 
 
+def _of_space(request: Request) -> str:
+    return "" if request.space == NAS_BENCH_201.name else f"{request.space}/"
+
+
 def _key(request: Request) -> str:
     if isinstance(request, ProxyRequest):
-        return f"proxy/{request.device}"
+        return f"{_of_space(request)}proxy/{request.device}"
     if isinstance(request, SplitRequest):
-        return f"{request.metric}/{request.variant}/{request.device}"
+        return f"{_of_space(request)}{request.metric}/{request.variant}/{request.device}"
     compiled = "/compiled" if request.compiled else ""
     name = request.algorithm if isinstance(request, SearchRequest) else "train"
     options = request.options
     size = f"{options.channels}x{options.cells_per_stage}x{options.batch_size}"
-    return f"{name}/{size}/{request.device}{compiled}"
+    return f"{_of_space(request)}{name}/{size}/{request.device}{compiled}"
 
 
 def _exact_key(request: Timed) -> str:
@@ -218,7 +227,9 @@ def _work(request: Timed) -> float:
         images = request.batch_size * request.batches
         return float(images * pixels * network.cells_per_stage * network.channels**2)
     enabled = request.sub_space.enabled
-    return pixels * (_FIXED + sum(_COST[OPERATIONS[number]] for edge in enabled for number in edge))
+    decisions = zip(request.sub_space.space.decisions, enabled, strict=True)
+    names = [decision.operations[number] for decision, row in decisions for number in row]
+    return pixels * (_FIXED + sum(_COST.get(name, _USUAL) for name in names))
 
 
 def _times(request: Timed, data_dir: Path) -> float:

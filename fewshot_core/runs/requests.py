@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from fewshot_core.data_folder import canonical_json, text_fingerprint
 from fewshot_core.documents import read_dataclass
 from fewshot_core.errors import FewshotError, RunError
-from fewshot_core.evidence import Evidence
+from fewshot_core.evidence import Evidence, size_label
 from fewshot_core.images import SYNTHETIC, source_fingerprint
 from fewshot_core.metrics import METRICS
 from fewshot_core.networks import BATCH_NORM_MODES, checkpoint_fingerprint, has_supernet
@@ -67,13 +67,20 @@ class BaseRequest:
             self.check_space(NAS_BENCH_201)
 
     def check_space(self, space: SearchSpace) -> None:
-        """Raise UnknownNameError, RunError or SplittingError unless it is possible in a space."""
+        """Raise an error unless it is possible in a space: a FewshotError of some kind."""
         space.dataset(self.dataset)
-        if not has_supernet(space) and self.needs_supernet:
+        if self.needs_supernet and not has_supernet(space, self.dataset):
+            lacking = f"images of {self.dataset}" if has_supernet(space, "cifar10") else "supernet"
             raise RunError(
-                f"{space.label} has no supernet, which {self.method or 'training'} needs: expected "
-                "a search space with one, or the metric random"
+                f"{space.label} has no {lacking}, which {self.method or 'training'} needs: "
+                "expected a search space with a supernet on images, or the metric random"
             )
+
+    @property
+    def fixed_depth(self) -> bool:
+        """Whether the number of layers is that of the space, and cells per stage do not count."""
+        space = SPACES.find(self.space)
+        return space is None or space.fixed_depth
 
     @property
     def needs_supernet(self) -> bool:
@@ -125,18 +132,23 @@ class BaseRequest:
         """The file of the weights to start from, or None."""
         return None
 
+    @property
+    def _named_space(self) -> str:
+        """The space as evidence names it: not at all where it is the default."""
+        return "" if self.space == NAS_BENCH_201.name else self.space
+
     def _evidence(self, size: Any, protocol: str = "", reduced: bool = False) -> Evidence:
         """Describe what its result rests on; ``size`` has the channels and cells of the network."""
         images = "synthetic" if getattr(self, "images", None) == SYNTHETIC else "real"
         return Evidence(
             self.dataset,
             size.channels,
-            size.cells_per_stage,
+            0 if self.fixed_depth else size.cells_per_stage,
             images if self.needs_images else "",
             "trained" if self.checkpoint_path else "untrained",
             protocol,
             reduced,
-            "" if self.space == NAS_BENCH_201.name else self.space,
+            self._named_space,
         )
 
     def _evidence_of(self, options: SearchOptions | TrainingOptions) -> Evidence:
@@ -209,9 +221,10 @@ class BaseRequest:
 
 @dataclass(frozen=True)
 class Network:
-    """The supernet to probe: channels of the first of three stages, and cells in each stage.
+    """The supernet to probe: its width (16 channels at full size), and cells in each stage.
 
-    Its weights are those of a checkpoint, or else initialised by the seed.
+    The latter do not count in a space of networks of a fixed depth. The weights are those of a
+    checkpoint, or else initialised by the seed.
     """
 
     channels: int = 16
@@ -224,13 +237,13 @@ class Network:
             if not 1 <= getattr(self, name) <= 256:
                 raise RunError(f"expected {name} from 1 to 256, got {getattr(self, name)}")
 
-    def describe(self) -> str:
+    def describe(self, fixed_depth: bool = False) -> str:
         """Describe the network: "16 channels, 5 cells per stage, untrained (seed 0)"."""
-        cells = "cell" if self.cells_per_stage == 1 else "cells"
         weights = f"untrained (seed {self.seed})"
         if self.checkpoint:
             weights = f"weights of {Path(self.checkpoint).name}"
-        return f"{self.channels} channels, {self.cells_per_stage} {cells} per stage, {weights}"
+        size = size_label(self.channels, 0 if fixed_depth else self.cells_per_stage)
+        return f"{size}{'' if fixed_depth else ' per stage'}, {weights}"
 
 
 @dataclass(frozen=True)
@@ -303,7 +316,7 @@ class SplitRequest(BaseRequest):
 
     def unused(self) -> set[str]:
         """Options of images, warm-up or initialisation that have no effect."""
-        names = set()
+        names = {"network.cells_per_stage"} if self.fixed_depth else set()
         if not self.needs_images:
             names |= {"images", "batch_size", "batches", "batch_seed", "batch_norm"}
         if not self.tree.warm_up_epochs:
@@ -367,13 +380,14 @@ class SearchRequest(BaseRequest):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        SubSpace.from_rows(list(self.rows))
+        if self.space in SPACES:
+            SubSpace.from_rows(self.rows, self.space)
         check_integer(self, "seed", 0, 2**63 - 1)
 
     @property
     def sub_space(self) -> SubSpace:
-        """The operations to choose from."""
-        return SubSpace.from_rows(list(self.rows))
+        """The operations to choose from; raises UnknownNameError for a space not installed."""
+        return SubSpace.from_rows(self.rows, SPACES.get(self.space))
 
     @property
     def method(self) -> str:
@@ -389,6 +403,8 @@ class SearchRequest(BaseRequest):
         """Options of other algorithms, and of other devices."""
         info = self._info()
         names = set() if info is None else {f"options.{n}" for n in options_of_others(info.name)}
+        if self.fixed_depth:
+            names.add("options.cells_per_stage")
         if self.device != "cuda" or (info is not None and info.full_precision):
             names.add("mixed_precision")
         return names
@@ -410,7 +426,7 @@ class SearchRequest(BaseRequest):
 
 @dataclass(frozen=True)
 class TrainingRequest(BaseRequest):
-    """Request of the training of a supernet of the full space; see ``SearchRequest``."""
+    """Request of the training of the supernet of a full space; see ``SearchRequest``."""
 
     kind = "train"
 
@@ -427,8 +443,8 @@ class TrainingRequest(BaseRequest):
 
     @property
     def sub_space(self) -> SubSpace:
-        """The full space."""
-        return SubSpace.full()
+        """The full space; raises UnknownNameError for one that is not installed."""
+        return SubSpace.full(SPACES.get(self.space))
 
     @property
     def evidence(self) -> Evidence:
@@ -436,8 +452,9 @@ class TrainingRequest(BaseRequest):
         return self._evidence_of(self.options)
 
     def unused(self) -> set[str]:
-        """Options of other devices."""
-        return set() if self.device == "cuda" else {"mixed_precision"}
+        """Options of other devices, and of other networks."""
+        names = {"options.cells_per_stage"} if self.fixed_depth else set()
+        return names if self.device == "cuda" else names | {"mixed_precision"}
 
 
 @dataclass(frozen=True)
@@ -456,7 +473,8 @@ class ProxyRequest(BaseRequest):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_integer(self, "sample", 2, SubSpace.full().size)
+        space = SPACES.find(self.space) or NAS_BENCH_201
+        check_integer(self, "sample", 2, space.size)
         check_integer(self, "seed", 0, 2**63 - 1)
 
     @property
@@ -476,7 +494,7 @@ class ProxyRequest(BaseRequest):
     @property
     def evidence(self) -> Evidence:
         """What it rests on is that of its run."""
-        return Evidence(self.dataset)
+        return Evidence(self.dataset, space=self._named_space)
 
     def fingerprints(self, data_dir: Path) -> dict[str, str | None]:
         """Compute the SHA-256 of the run's weights; raises CheckpointError if there are none."""

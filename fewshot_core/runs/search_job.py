@@ -124,7 +124,9 @@ def prepare(
         data = data or load_data(
             request.dataset, options.images, options.split_seed, images, data_dir, compute.device
         )
-        return SupernetTraining(data, options, request.seed, compute, progress=progress)
+        return SupernetTraining(
+            data, options, request.seed, compute, request.sub_space, progress=progress
+        )
     return prepare_search(
         request.algorithm,
         request.sub_space,

@@ -25,7 +25,7 @@ from fewshot_core.search import StepProgress
 from fewshot_core.search.compute import Compute
 from fewshot_core.search.data import load_data
 from fewshot_core.search.training import WarmUp
-from fewshot_core.space import SubSpace, get_space
+from fewshot_core.space import SearchSpace, SubSpace, get_space
 from fewshot_core.splitting import Progress, split
 
 STATUS_INTERVAL = 0.2
@@ -91,7 +91,7 @@ def run(folder: RunFolder, data_dir: Path) -> None:
     reporter = _Reporter(folder)
     reporter.say("building the supernet")
     space = get_space(request.space, data_dir)
-    supernet = _supernet(request) if has_supernet(space) else None
+    supernet = _supernet(request, space) if has_supernet(space, request.dataset) else None
     batches = _batches(request, data_dir)
     warm_up = _warm_up(request, data_dir, reporter)
     cache = ScoreCache(data_dir / "scores", reporter.log)
@@ -156,12 +156,12 @@ class _Reporter(Reporter):
         self.step(self.status.done, self.status.total, message)
 
 
-def _supernet(request: SplitRequest) -> Supernet:
+def _supernet(request: SplitRequest, space: SearchSpace) -> Supernet:
     network = request.network
     # Weights from a checkpoint have no seed; thin networks, drawn by it, must not differ either.
     seed = 0 if network.checkpoint else network.seed
     supernet = Supernet(
-        SubSpace.full(),
+        SubSpace.full(space),
         num_classes=DATASETS.get(request.dataset).classes,
         channels=network.channels,
         cells_per_stage=network.cells_per_stage,
@@ -207,7 +207,8 @@ def _details(
     request: SplitRequest, supernet: Supernet | None, batches: list[Batch] | None
 ) -> dict[str, Any]:
     """How the tree was made, for its readers."""
-    network = [request.network.describe(), supernet.history] if supernet else []
+    described = request.network.describe(request.fixed_depth)
+    network = [described, supernet.history] if supernet else []
     return {
         "dataset": request.dataset,
         "network": ", ".join(filter(None, network)) or "none",

@@ -96,7 +96,9 @@ class CommonOptions:
         epochs: Passes over the images.
         batch_size: Images in a batch.
         learning_rate: Of the weights in the first epoch; annealed by cosine to the final one.
-        channels: Channels of the first of the network's three stages.
+        channels: The width of the network: 16 at full size in every search space, in NAS-Bench-201
+            the channels of the first of three stages.
+        cells_per_stage: Cells in each stage; not used where the space fixes the depth.
         images: Training images to use, half of them held out; None for all there are.
         split_seed: Random seed of the images and the half held out; the same for all searches that
             are to be compared.

@@ -71,6 +71,12 @@ def small_net() -> Supernet:
     return trained(Supernet(SubSpace.full(), channels=4, cells_per_stage=1))
 
 
+@pytest.fixture(scope="session")
+def small_macro() -> Supernet:
+    """The supernet of NAS-Bench-Macro with a stem of two channels; only to read."""
+    return trained(Supernet(SubSpace.full("nas-bench-macro"), channels=1))
+
+
 @pytest.fixture
 def small(small_net: Supernet) -> Supernet:
     """The same, for a test to change."""

@@ -1,7 +1,8 @@
-"""The network and every metric as the paper writes them, slowly, with plain autograd in float64.
+"""The networks and every metric as the paper writes them, slowly, with plain autograd in float64.
 
-``PlainNet`` is the network of Appendix A, one operation at a time. It knows a supernet only by the
-names of its tensors, of which it has copies, and shares no code with it.
+``PlainNet`` is the network of Appendix A, one operation at a time, ``PlainMacro`` that of
+NAS-Bench-Macro. They know a supernet only by the names of its tensors, of which they have copies,
+and share no code with it.
 """
 
 import itertools
@@ -81,8 +82,9 @@ class PlainNet:
 
     def conv_norm(self, name, features, stride=1):
         weight = self.tensors[f"{name}.conv.weight"]
+        groups = features.shape[1] // weight.shape[1]
         padding = weight.shape[-1] // 2
-        features = functional.conv2d(features, weight, stride=stride, padding=padding)
+        features = functional.conv2d(features, weight, None, stride, padding, groups=groups)
         return self.norm(f"{name}.norm", features)
 
     def norm(self, name, features):
@@ -97,6 +99,37 @@ class PlainNet:
         scale = self.tensors[f"{name}.weight"] / (variance + EPSILON).sqrt()
         shift = self.tensors[f"{name}.bias"] - mean * scale
         return features * scale[:, None, None] + shift[:, None, None]
+
+
+class PlainMacro(PlainNet):
+    """The same for NAS-Bench-Macro; see the table in its paper (Su et al., 2021)."""
+
+    def __call__(self, images):
+        self.active = []
+        features = self.relu(self.conv_norm("stem", images))
+        for layer in range(8):
+            features = self.layer(layer, features, stride=2 if layer in (0, 2, 5) else 1)
+        features = self.relu(self.conv_norm("head", features)).mean(dim=(2, 3))
+        return features @ self.tensors["classifier.weight"].T + self.tensors["classifier.bias"]
+
+    def layer(self, layer, features, stride):
+        outputs = []
+        for number in self.sub_space.enabled[layer]:
+            name = f"layers.{layer}." + ("identity", "mb3_k3", "mb6_k5")[number]
+            if number:
+                hidden = self.relu(self.conv_norm(f"{name}.expand", features))
+                hidden = self.relu(self.conv_norm(f"{name}.depthwise", hidden, stride))
+                output = self.conv_norm(f"{name}.project", hidden)
+                outputs.append(output if stride == 2 else output + features)
+            else:
+                outputs.append(self.conv_norm(name, features, 2) if stride == 2 else features)
+        return sum(outputs) / len(outputs)
+
+
+def plain_net(supernet, sub_space, statistics):
+    """The plain network of a sub-space, of the class of its search space."""
+    known = {"nas-bench-201": PlainNet, "nas-bench-macro": PlainMacro}
+    return known[sub_space.space.name](supernet, sub_space, statistics)
 
 
 def loss(logits, labels):
@@ -231,7 +264,7 @@ def gradientmatching(nets, images, labels, probed=None):
 def probes(supernet, edge, operations, statistics):
     """The sub-supernet of each operation of an edge."""
     return [
-        PlainNet(supernet, supernet.sub_space.keep(edge, [operation]), statistics)
+        plain_net(supernet, supernet.sub_space.keep(edge, [operation]), statistics)
         for operation in operations
     ]
 

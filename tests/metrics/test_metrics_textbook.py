@@ -25,6 +25,9 @@ EDGE = 2
 OPERATIONS = (0, 2, 3, 4)
 SUB_SPACE = SubSpace.from_rows(["11011", "01110", "11111", "10110", "00111", "01011"])
 PROBED = "edge_{}_{}".format(*EDGES[EDGE])
+MACRO_ROWS = ["111", "011", "111", "110", "101", "111", "010", "111"]
+MACRO = SubSpace.from_rows(MACRO_ROWS, "nas-bench-macro")
+PROBED_LAYER = f"layers.{EDGE}."
 STATISTICS = ("batch", "running")
 
 ROUNDING = {"gradientmatching": 1e-3}
@@ -38,9 +41,11 @@ every_value = pytest.mark.parametrize(("metric", "variant"), list(textbook.VALUE
 every_mode = pytest.mark.parametrize("statistics", STATISTICS)
 
 
-@pytest.fixture(scope="module")
-def precise_net(small_net):
-    """The small network in float64, so that what is compared is mathematics."""
+@pytest.fixture(scope="module", params=["nas-bench-201", "nas-bench-macro"])
+def precise_net(request, small_net, small_macro):
+    """A small network of each space in float64, so that what is compared is mathematics."""
+    if request.param == "nas-bench-macro":
+        return copy.deepcopy(small_macro).double().restrict(MACRO)
     return copy.deepcopy(small_net).double().restrict(SUB_SPACE.keep(EDGE, OPERATIONS))
 
 
@@ -66,19 +71,21 @@ def test_every_metric_has_a_textbook_form():
 @every_mode
 def test_values(metric, variant, statistics, precise_net, precise_batch):
     found = score_operations(metric, precise_net, EDGE, precise_batch, variant, statistics)
-    nets = textbook.probes(precise_net, EDGE, OPERATIONS, statistics)
+    nets = textbook.probes(precise_net, EDGE, found.operations, statistics)
     assert_allclose(found.values, textbook.values(metric, variant, nets, precise_batch), rtol=1e-9)
 
 
-@pytest.mark.parametrize(("variant", "left_out"), [("paper", None), ("shared", PROBED)])
+@pytest.mark.parametrize("variant", ["paper", "shared"])
 @every_mode
-def test_cosines(variant, left_out, statistics, precise_net, precise_batch):
+def test_cosines(variant, statistics, precise_net, precise_batch):
     found = score_operations(
         "gradientmatching", precise_net, EDGE, precise_batch, variant, statistics
     )
-    nets = textbook.probes(precise_net, EDGE, OPERATIONS, statistics)
+    nets = textbook.probes(precise_net, EDGE, found.operations, statistics)
+    probed = PROBED if precise_net.sub_space.space == FULL.space else PROBED_LAYER
+    left_out = probed if variant == "shared" else None
     truth = textbook.gradientmatching(nets, precise_batch.images, precise_batch.labels, left_out)
-    assert found.values == (None,) * 4
+    assert found.values == (None,) * len(nets)
     assert_allclose(found.similarity, truth, rtol=1e-9)
 
 
