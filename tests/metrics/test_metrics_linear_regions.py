@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from metrics_textbook import PlainNet
+from metrics_textbook import PlainMacro, PlainNet
 from torch import nn
 from torch.nn import functional
 
@@ -84,6 +84,27 @@ def test_the_thin_network_is_one_cell_of_one_channel(rows, batch_norm, real_batc
     torch.testing.assert_close(thin(crops).double(), features, rtol=1e-4, atol=1e-5)
     patterns = {tuple(torch.cat(bits).tolist()) for bits in zip(*plain.active, strict=True)}
     assert count_patterns(thin, crops) == pytest.approx(len(patterns), abs=2)  # float32 at zero
+
+
+@pytest.mark.parametrize("batch_norm", ["batch", "running"])
+def test_the_thin_network_of_a_chain_is_the_probed_layer(batch_norm, small_macro, real_batch):
+    sub_space = small_macro.sub_space.keep(1, [0, 2])
+    thin = thin_net(sub_space, 3, batch_norm, edge=1)
+    plain = PlainMacro(small_macro, sub_space, batch_norm)
+    state = {name.replace("layer1", "layers.1"): one for name, one in thin.state_dict().items()}
+    plain.tensors = {name: tensor.double() for name, tensor in state.items()}
+    crops = draw_crops(real_batch(16).images, [0, 0])
+    features = plain.relu(plain.norm("norm", plain.layer(1, crops.double(), stride=1)))
+    torch.testing.assert_close(thin(crops).double(), features, rtol=1e-4, atol=1e-5)
+    patterns = {tuple(torch.cat(bits).tolist()) for bits in zip(*plain.active, strict=True)}
+    assert count_patterns(thin, crops) == pytest.approx(len(patterns), abs=2)  # float32 at zero
+
+
+@pytest.mark.parametrize("edge", [0, 7])
+def test_counts_distinguish_the_operations_of_a_chain(edge, small_macro, real_batch):
+    scores = score_operations("linear_regions", small_macro, edge, real_batch(64))
+    assert len(set(scores.values)) == 3 and not scores.degenerate
+    assert all(100 < value < 1000 for value in scores.values)
 
 
 def test_thin_networks_of_sub_spaces_share_their_weights():

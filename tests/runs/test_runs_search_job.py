@@ -24,10 +24,12 @@ from fewshot_core.search import (
     EpochRecord,
     SearchOptions,
     TrainingOptions,
+    list_algorithms,
     read_records,
 )
+from fewshot_core.search.loop import SearchState
 from fewshot_core.search.records import CHECKPOINT, DAMAGED, RECORDS, TABLE, append_record
-from fewshot_core.space import SubSpace
+from fewshot_core.space import Architecture, SubSpace
 
 SMOKE = PRESETS.get("smoke")
 SEARCH = SearchRequest(
@@ -227,6 +229,41 @@ def test_the_checkpoint_of_another_request_is_not_used(whole, images):
     seen = Seen()
     do(other, whole, progress=seen, data=images)
     assert any("starting again" in text for text in seen.messages)
+
+
+@pytest.mark.parametrize("algorithm", list_algorithms())
+def test_a_search_in_nas_bench_macro_inherits_resumes_and_returns_an_architecture(
+    algorithm, macro_training, tmp_path
+):
+    weights, images = macro_training
+    options = replace(OPTIONS, epochs=2, channels=1)
+    rows = ("011", "111", "101", "110", "100", "010", "011", "111")
+    checkpoint = str(weights / CHECKPOINT)
+    request = SearchRequest(
+        "cifar10", algorithm, rows, options, checkpoint=checkpoint, space="nas-bench-macro"
+    )
+    records = do(request, tmp_path / "whole", data=images)
+    with pytest.raises(Killed):
+        do(request, tmp_path / "killed", progress=Seen(8), data=images)  # in the last epoch
+    do(request, tmp_path / "killed", data=images)
+    assert lines(tmp_path / "killed") == lines(tmp_path / "whole")
+    assert SearchState.load(tmp_path / "killed" / CHECKPOINT).identity["space"] == request.space
+    for record in records:
+        found = Architecture.from_index(record.architecture_index, request.space)
+        assert found.to_string() == record.architecture and found in request.sub_space
+        assert [len(row) for row in record.probabilities] == [3] * 8
+        assert record.probabilities[4] == (1, 0, 0)
+    assert records[-1].probabilities != records[0].probabilities
+
+
+@pytest.fixture(scope="module")
+def macro_training(tmp_path_factory):
+    """A trained supernet of NAS-Bench-Macro, and the images."""
+    data = noise(DATASETS.get("cifar10"), 32, "cpu")
+    options = replace(SMALL_TRAINING.options, epochs=1, channels=1, sampling="single-path")
+    folder = tmp_path_factory.mktemp("macro") / "training"
+    do(TrainingRequest("cifar10", options, space="nas-bench-macro"), folder, data=data)
+    return folder, data
 
 
 def test_progress_counts_the_steps_of_all_epochs(tmp_path, images):
