@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fewshot_core.space import SubSpace, check_partition, get_space, store_space
+from fewshot_core.runs.cluster.config import read_grid
+from fewshot_core.space import Architecture, SubSpace, check_partition, get_space, store_space
 from fewshot_core.store import Store, known_splits
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "search-spaces.md"
@@ -84,16 +85,104 @@ def test_the_real_tables_are_analysed(fewshot, tmp_path, space, dataset, kind, f
     assert shown.code == 0 and "halves on" in shown.out
 
 
-def test_a_metric_without_a_supernet_is_refused(fewshot):
-    refused = fewshot("split", "--space", "nas-bench-macro", "--metric", "params").complaint
-    assert "NAS-Bench-Macro has no supernet, which params needs" in refused
-    edges = ["--edges", "8", "--metric", "random"]
-    refused = fewshot("split", "--space", "nas-bench-macro", *edges).complaint
-    assert "distinct decisions from 0 to 7, got [8]" in refused
-
-
 def blocks(language):
     return re.findall(rf"```{language}\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+
+
+REFUSED = {
+    "no supernet": ("split --space small-cnn --metric params", "Small CNN has no supernet, which"),
+    "no search": (
+        "search --space small-cnn --no-splitting",
+        "Small CNN has no supernet, which",
+    ),
+    "no training": ("train --space small-cnn", "Small CNN has no supernet, which training needs"),
+    "no images": (
+        "split --space trans-nas-bench-101-micro --metric gradnorm --dataset jigsaw",
+        "has no images of jigsaw, which gradnorm needs",
+    ),
+    "a decision": (
+        "split --space nas-bench-macro --edges 8 --metric random",
+        "distinct decisions from 0 to 7, got [8]",
+    ),
+    "cells": (
+        "split --space nas-bench-macro --cells 2 --metric params",
+        "--cells: NAS-Bench-Macro always has its 8 layers: leave it out",
+    ),
+    "rows": (
+        "search --space nas-bench-macro --sub-space 111",
+        "expected 8 rows, one for each decision",
+    ),
+    "a data set": ("train --space nas-bench-macro --dataset cifar100", "expected one of cifar10"),
+    "a space": ("results --space nowhere", "unknown search space 'nowhere'"),
+}
+
+
+@pytest.mark.parametrize(("command", "words"), REFUSED.values(), ids=REFUSED)
+def test_what_a_space_cannot_do_is_refused(command, words, fewshot, data_folder, tmp_path):
+    (tmp_path / "s.toml").write_text(blocks("toml")[0])
+    store_space(tmp_path / "s.toml", data_folder)
+    assert words in fewshot(*command.split()).complaint
+
+
+GRID = """
+space = "nas-bench-macro"
+[splits]
+metrics = ["params", "random"]
+network = { channels = 1 }
+tree = { edges = [0, 7] }
+[searches]
+no_splitting = true
+preset = "smoke"
+[images]
+cifar10 = "synthetic"
+"""
+
+
+def test_a_grid_is_in_the_space_of_its_file_or_of_the_option(fewshot, tmp_path):
+    (tmp_path / "grid.toml").write_text(GRID)
+    grid = read_grid(tmp_path / "grid.toml")
+    [search] = grid.searches
+    assert search.sub_space == SubSpace.full("nas-bench-macro")
+    assert [split.space for split in grid.splits] == ["nas-bench-macro"] * 2
+    leaves = [SubSpace.from_rows(rows, "nas-bench-macro") for rows in HALVES["nas-bench-macro"]]
+    assert [one.sub_space for one in grid.searches_of("cifar10", leaves)] == leaves
+    other = fewshot("grid", tmp_path / "grid.toml", "--space", "nas-bench-201", "--plan")
+    assert "a grid in nas-bench-macro, not in nas-bench-201" in other.complaint
+    (tmp_path / "grid.toml").write_text(GRID.replace('space = "nas-bench-macro"', ""))
+    assert read_grid(tmp_path / "grid.toml", space="nas-bench-macro").splits == grid.splits
+    refused = fewshot("grid", tmp_path / "grid.toml", "--plan").complaint
+    assert "edges from 0 to 5, got [0, 7]" in refused
+
+
+def test_nas_bench_macro_is_split_trained_searched_and_measured(fewshot, macro_csv):
+    space, images = ["--space", "nas-bench-macro"], ["--images", "synthetic"]
+    small = ["--preset", "smoke", "--set", "channels=1", "--set", "epochs=1", *images]
+    network = ["--channels", "1", "--batch-size", "4", "--edges", "0", *images]
+    tree = fewshot("split", *space, "--metric", "gradnorm", *network, "--json").document
+    assert tree["space"] == "nas-bench-macro"
+    assert tree["details"]["network"] == "width 1/16, untrained (seed 0)"
+    leaves = [SubSpace.from_rows(rows, "nas-bench-macro") for rows in tree["leaves"]]
+    check_partition(leaves)
+    assert len(leaves) == 2 and len(tree["nodes"][0]["values"]) == 3
+    trained = fewshot("train", *space, *small, "--json").document
+    assert fewshot("import-table", macro_csv, *space).code == 0
+    checkpoint = ["--checkpoint", trained["checkpoint"]]
+    searched = ["search", "--split", tree["run_id"], *checkpoint, *small, "--json"]
+    found = fewshot(*searched).document
+    assert found["accuracy"] == "test accuracy, table macro"
+    for row, leaf in zip(found["runs"], leaves, strict=True):
+        architecture = Architecture.from_index(row["architecture_index"], leaf.space)
+        assert architecture.to_string() == row["architecture"] and architecture in leaf
+        assert row["accuracy"] == 51 + 10 * architecture.operations[0]
+    measured = fewshot("proxy", trained["run_id"], "--sample", "3", *space, "--json").document
+    assert measured["accuracy"] == "test" and len(measured["architectures"]) == 3
+    other = fewshot("proxy", trained["run_id"], "--space", "nas-bench-201").complaint
+    assert "is a run in nas-bench-macro, not in nas-bench-201" in other
+    cells = fewshot("results", *space, "--json").document["cells"]
+    [cell] = [one for one in cells if one["seeds"]]
+    assert (cell["metric"], cell["algorithm"]) == ("gradnorm", "snas")
+    assert cell["mean"] == max(row["accuracy"] for row in found["runs"])
+    assert all(one["published_mean"] is None for one in cells)
 
 
 def test_the_documented_space_works(fewshot, data_folder, tmp_path, monkeypatch, capsys):

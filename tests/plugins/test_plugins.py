@@ -308,3 +308,44 @@ def test_a_package_adds_a_search_space(package):
         "print(list_spaces()[-1], SubSpace.full('chain').rows)"
     )
     assert package.python("-c", code) == "chain ['11', '111']\n"
+
+
+SPACES_PAGE = Path(__file__).parents[2] / "docs" / "search-spaces.md"
+
+
+def test_the_documented_space_has_a_supernet_for_metrics_and_searches(package, tmp_path):
+    text = SPACES_PAGE.read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n# my_package/(\w+)\.py\n(.*?)```", text, re.DOTALL)
+    modules = {name: code.replace("my_package.", "") for name, code in blocks}
+    assert set(modules) == {"space", "network"}
+    [point] = re.findall(r'^(\S+) = "my_package\.(space:\w+)"$', text, re.MULTILINE)
+    package.install(dict([point]), "fewshot.spaces", **modules)
+    code = """
+        import json, sys
+        from fewshot_core.metrics import METRICS, score_operations
+        from fewshot_core.networks import has_supernet
+        from fewshot_core.space import SubSpace, get_space
+
+        assert has_supernet(get_space("toy")) and "torch" not in sys.modules
+        from fewshot_core.images import load_batch
+        from fewshot_core.nets import Supernet
+
+        supernet = Supernet(SubSpace.full("toy"), channels=4)
+        batch = load_batch("cifar10", 4, source="synthetic")
+        found = {}
+        for info in METRICS:
+            if not info.baseline:
+                variant = list(info.variants)[-1]
+                scores = score_operations(info.name, supernet, 1, batch, variant)
+                found[info.name] = [list(scores.values), scores.similarity.tolist()]
+        print(json.dumps(found))
+    """
+    data = tmp_path / "data"
+    found = json.loads(package.python("-c", dedent(code), data_dir=data))
+    assert [len(values) for values, _ in found.values()] == [3] * 9
+    rest = 3 * 4 * 9 + (4 * 4 * 9 + 2 * 4) + 4 * 10 + 10  # stem, first decision, classifier
+    assert found["params"][0] == [rest, rest + 16 * 9 + 8, rest + 16 * 25 + 8]
+    command = ["-m", "fewshot_core", "search", "--space", "toy", "--no-splitting", "--json"]
+    small = ["--preset", "smoke", "--images", "synthetic"]
+    [run] = json.loads(package.python(*command, *small, data_dir=data))["runs"]
+    assert run["rows"] == ["11", "111"] and run["architecture_index"] in range(6)
