@@ -100,13 +100,33 @@ def test_a_request_is_checked_against_its_space(tmp_path):
     macro = SplitRequest("cifar10", "random", space="nas-bench-macro")
     assert macro.fingerprints(tmp_path) == {"images": None, "checkpoint": None}
     for change, message in (
-        ({"metric": "params"}, "NAS-Bench-Macro has no supernet, which params needs"),
+        (
+            {"metric": "params", "space": "trans-nas-bench-101-micro", "dataset": "jigsaw"},
+            "TransNAS-Bench-101 micro has no images of jigsaw, which params needs",
+        ),
         ({"dataset": "cifar100"}, "unknown data set 'cifar100': expected one of cifar10"),
         ({"tree": TreeOptions((9,), (2,))}, "distinct decisions from 0 to 7"),
         ({"space": "gone"}, "unknown search space 'gone'"),
     ):
         with pytest.raises(FewshotError, match=message):
             replace(macro, **change).fingerprints(tmp_path)
+
+
+@pytest.mark.parametrize("request_", [SPLIT, SEARCH, TRAINING], ids=lambda one: one.kind)
+def test_cells_do_not_count_in_a_space_of_fixed_depth(request_):
+    macro = {"space": "nas-bench-macro", "dataset": "cifar10"}
+    if request_ is SEARCH:
+        macro["rows"] = tuple(SubSpace.full("nas-bench-macro").rows)
+    one = replace(request_, **macro)
+    field = "network" if request_ is SPLIT else "options"
+    other = replace(one, **{field: replace(getattr(one, field), cells_per_stage=2)})
+    assert one.run_id(PRINTS) == other.run_id(PRINTS) and one.evidence == other.evidence
+    assert type(one).from_dict(other.to_dict()).run_id(PRINTS) == one.run_id(PRINTS)
+    assert "cells_per_stage" not in other.to_dict()[field]
+    narrow = replace(one, **{field: replace(getattr(one, field), channels=9)})
+    assert narrow.run_id(PRINTS) != one.run_id(PRINTS)
+    assert narrow.evidence.key.startswith("nas-bench-macro-9-")
+    assert "nas-bench-macro · width 9/16 · " in narrow.evidence.label
 
 
 @pytest.mark.parametrize(
