@@ -6,21 +6,24 @@ the accuracy that a supernet's search measures.
 
 from fewshot_core.bench.catalog import (
     damaged_tables,
+    list_columns,
     list_tables,
     load_accuracy,
+    load_column,
     load_costs,
     load_seeds,
     remove_table,
     resolve_table,
 )
-from fewshot_core.bench.columns import read_column
 from fewshot_core.bench.csv_importer import find_architecture
 from fewshot_core.bench.importing import IMPORTERS, Importer, import_table, preview_table
 from fewshot_core.bench.table import (
     FORMS,
     PACKAGED_TABLE,
+    ROLES,
     SCALES,
     ColumnMapping,
+    TableColumn,
     TableInfo,
     TablePreview,
     TableSet,
@@ -32,21 +35,24 @@ __all__ = [
     "IMPORTERS",
     "KINDS",
     "PACKAGED_TABLE",
+    "ROLES",
     "SCALES",
     "ColumnMapping",
     "Importer",
+    "TableColumn",
     "TableInfo",
     "TablePreview",
     "TableSet",
     "damaged_tables",
     "find_architecture",
     "import_table",
+    "list_columns",
     "list_tables",
     "load_accuracy",
+    "load_column",
     "load_costs",
     "load_seeds",
     "preview_table",
-    "read_column",
     "remove_table",
     "resolve_table",
 ]

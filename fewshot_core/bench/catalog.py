@@ -7,10 +7,18 @@ from pathlib import Path
 
 import pandas as pd
 
+from fewshot_core.bench.columns import read_column
 from fewshot_core.bench.importing import IMPORTERS, READ_IN_PLACE, preview_table
 from fewshot_core.bench.packaged import open_packaged
 from fewshot_core.bench.storage import Table, folder_names, is_table_name, open_table, tables_folder
-from fewshot_core.bench.table import PACKAGED_TABLE, TableInfo, check_kind, fingerprint_input
+from fewshot_core.bench.table import (
+    PACKAGED_TABLE,
+    ROLES,
+    TableColumn,
+    TableInfo,
+    check_kind,
+    fingerprint_input,
+)
 from fewshot_core.data_folder import locked, remove_folder
 from fewshot_core.errors import TableError, UnknownNameError
 from fewshot_core.space import NAS_BENCH_201, SearchSpace, get_space
@@ -130,6 +138,54 @@ def load_costs(
     return _load("costs", table, dataset, None, f"costs on {dataset}")
 
 
+def list_columns(
+    role: str,
+    dataset: str,
+    data_dir: Path | str | None = None,
+    space: SearchSpace | str = NAS_BENCH_201,
+) -> list[tuple[TableInfo, TableColumn]]:
+    """The columns of a role, one of ``ROLES``, that are about a data set, with their tables.
+
+    The latest import comes first. Raises UnknownNameError for another role.
+    """
+    if role not in ROLES:
+        raise UnknownNameError(f"unknown role {role!r}: expected one of {', '.join(ROLES)}")
+    return [
+        (info, column)
+        for info in list_tables(data_dir, get_space(space, data_dir))
+        for column in info.columns
+        if column.role == role and column.dataset in ("", dataset)
+    ]
+
+
+def load_column(
+    table: str,
+    column: str,
+    data_dir: Path | str | None = None,
+    space: SearchSpace | str = NAS_BENCH_201,
+) -> pd.DataFrame:
+    """Load a column of costs or estimates of a stored table, or of a CSV file.
+
+    Returns:
+        Columns architecture (index) and the one that was asked for, sorted by architecture, of the
+        architectures that have a number.
+
+    Raises:
+        UnknownNameError: If there is no such table.
+        TableError: If it has no such column, is damaged, or of another space.
+    """
+    of_space = get_space(space, data_dir)
+    root = tables_folder(data_dir)
+    if not (is_table_name(table) and (root / table).is_dir()) and Path(table).is_file():
+        return read_column(Path(table), column, of_space)
+    found = _open_source(table, data_dir, of_space)
+    if found.info.find_column(column) is None:
+        known = ", ".join(one.name for one in found.info.columns) or "none"
+        raise TableError(f"the table {table!r} has no column {column!r}, only {known}")
+    frame = found.read_columns()[["architecture", column]]
+    return frame.dropna().sort_values("architecture", ignore_index=True)
+
+
 def _load(
     part: str, table: Table, dataset: str, kind: str | None, what: str = "accuracies"
 ) -> pd.DataFrame:
@@ -219,6 +275,7 @@ def _open(source: Path | str, data_dir: Path | str | None, space: SearchSpace) -
             "",
             content.sets,
             space=content.space.name,
+            columns=content.others,
         )
         return Table(info, content)
     names = ", ".join(info.name for info in list_tables(data_dir, space)) or "none"

@@ -16,12 +16,15 @@ from fewshot_core.bench.table import (
     PREVIEW_ROWS,
     SCALES,
     ColumnMapping,
+    TableColumn,
     TableContent,
     TablePreview,
     check_complete,
     describe_form,
     describe_place,
     make_content,
+    with_columns,
+    without_accuracies,
 )
 from fewshot_core.csv_text import CsvText, read_csv_text
 from fewshot_core.errors import TableError
@@ -53,6 +56,15 @@ _COSTS = {
     "flops": "flops",
     "latency": "latency",
 }
+_COST_NAMES = re.compile(
+    r"latency|flop|param|energy|memory|train_?time|pixel\d|raspi|eyeriss|gpu_?time", re.IGNORECASE
+)
+_ESTIMATE_NAMES = re.compile(
+    r"shot|supernet|proxy|estimate|predict|zen|naswot|synflow|snip|grasp|grad_?norm|jacob|balanced",
+    re.IGNORECASE,
+)
+"""Parts of the names of columns that are guessed to be costs, or estimates."""
+
 _SUFFIXES = {"validation": "val(?:id(?:ation)?)?", "test": "test"}
 
 _MOSTLY = 0.5
@@ -90,6 +102,11 @@ def named_columns(header: Sequence[str], space: SearchSpace) -> ColumnMapping | 
         space=space,
         seeds=len({(dataset, kind) for _, dataset, kind in columns}) < len(columns),
         costs=tuple(costs),
+        others=tuple(
+            TableColumn(name, "estimate", task.name)
+            for name, task in product(header, space.datasets)
+            if re.fullmatch(rf"{re.escape(task.name)}_zen", name)
+        ),
     )
 
 
@@ -101,12 +118,28 @@ def propose_mapping(rows: pd.DataFrame) -> ColumnMapping | None:
     """
     architecture = find_architecture(rows)
     columns = _find_accuracies(rows)
-    if architecture is None or not columns:
+    others = _find_others(rows, [name for name, _, _ in columns])
+    if architecture is None or not (columns or others):
         return None
     column, form = architecture
     numbers = rows[[name for name, _, _ in columns]].apply(pd.to_numeric, errors="coerce")
     scale = "fraction" if (numbers.max() <= 1).any() else "percent"
-    return ColumnMapping(column, columns, form, scale)
+    return ColumnMapping(column, columns, form, scale, others=others)
+
+
+def _find_others(rows: pd.DataFrame, taken: Sequence[str]) -> tuple[TableColumn, ...]:
+    """The columns of numbers whose name is like that of a cost or an estimate."""
+    found = []
+    for column in rows.columns:
+        numbers = pd.to_numeric(rows[column], errors="coerce")
+        if column in taken or numbers.notna().mean() <= _MOSTLY:
+            continue
+        if _COST_NAMES.search(column):
+            found.append(TableColumn(column, "cost"))
+        elif _ESTIMATE_NAMES.search(column):
+            datasets = [name for name, form in _DATASETS.items() if form.search(column.lower())]
+            found.append(TableColumn(column, "estimate", datasets[0] if datasets else ""))
+    return tuple(found)
 
 
 def find_architecture(rows: pd.DataFrame) -> tuple[str, str] | None:
@@ -208,8 +241,8 @@ def _ask_to_confirm(text: CsvText, proposal: ColumnMapping | None) -> str:
         )
     return (
         f"{text.name}: its columns ({columns}) are not known, so what they hold must be "
-        f"confirmed: {proposal} (the architecture is {FORMS[proposal.form]}; the accuracies are "
-        f"{proposal.scale}s)."
+        f"confirmed: {proposal} (the architecture is {FORMS[proposal.form]}"
+        f"{f'; the accuracies are {proposal.scale}s' if proposal.columns else ''})."
     )
 
 
@@ -233,11 +266,48 @@ def _read_content(
             part["seed"] = targets.count((dataset, kind))
         targets.append((dataset, kind))
         parts.append(part)
-    accuracies = pd.concat(parts, ignore_index=True)
     costs = _read_costs(text, rows, mapping, architectures) if mapping.costs else None
+    others = _read_others(text, rows, mapping, architectures) if mapping.others else None
+    if not parts and others is not None:
+        return without_accuracies(text.name, others, mapping.others, mapping.space)
+    accuracies = pd.concat(parts, ignore_index=True)
     content = make_content(accuracies, text.name, epochs, costs, mapping.space)
     check_complete(accuracies, text.name, mapping.space)
-    return content
+    return content if others is None else with_columns(content, others, mapping.others)
+
+
+def _read_others(
+    text: CsvText,
+    rows: pd.DataFrame,
+    mapping: ColumnMapping,
+    architectures: npt.NDArray[np.int64],
+) -> pd.DataFrame:
+    """Costs and estimates, a column each; an empty cell is a missing number."""
+    seen: dict[int, int] = {}
+    for row, architecture in enumerate(architectures.tolist()):
+        if architecture in seen:
+            place = describe_place(text.place(row), architecture, mapping.space)
+            raise TableError(
+                f"{place}: expected each architecture once, but {text.place(seen[architecture])} "
+                "has it too; remove one of them"
+            )
+        seen[architecture] = row
+    frame = pd.DataFrame({"architecture": architectures})
+    for other in mapping.others:
+        values = np.array([_number(cell) for cell in rows[other.name]])
+        least = 0.0 if other.role == "cost" else -math.inf
+        filled = (rows[other.name] != "").to_numpy()
+        wrong = np.flatnonzero(filled & ~(np.isfinite(values) & (values >= least)))
+        if wrong.size:
+            row = int(wrong[0])
+            place = describe_place(text.place(row), architectures[row], mapping.space)
+            expected = "a number of at least 0" if other.role == "cost" else "a finite number"
+            raise TableError(
+                f"{place}: expected {expected} in the column {other.name!r}, got "
+                f"{rows[other.name].iloc[row]!r}; correct the line and import again"
+            )
+        frame[other.name] = values
+    return frame.sort_values("architecture", ignore_index=True)
 
 
 def _read_costs(

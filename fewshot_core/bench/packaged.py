@@ -17,7 +17,6 @@ import pandas as pd
 from fewshot_core.bench.storage import Table, open_table, write_table
 from fewshot_core.bench.table import (
     PACKAGED_TABLE,
-    PARTS,
     TableContent,
     architecture_codes,
     fingerprint_files,
@@ -31,6 +30,7 @@ LABEL = "NAS-Bench-201, validation"
 EPOCHS = 200
 
 _FILES = {"cifar10": "cifar10.pkl", "cifar100": "cifar100.pkl", "ImageNet16-120": "imagenet.pkl"}
+_HOLDS = ("accuracy", "seeds", "costs")
 _METRICS = ("val_acc", "train_time", "latency", "model_size")
 
 
@@ -40,12 +40,12 @@ def open_packaged(root: Path) -> Table:
     Raises TableError if the package that holds it is not installed, or holds something else.
     """
     try:
-        return open_table(root / PACKAGED_TABLE, PARTS)
+        return open_table(root / PACKAGED_TABLE, _HOLDS)
     except TableError:
         pass
     with locked(root):
         try:
-            return open_table(root / PACKAGED_TABLE, PARTS)  # another process was first
+            return open_table(root / PACKAGED_TABLE, _HOLDS)  # another process was first
         except TableError:
             fingerprint = fingerprint_files(packaged_files().values())
             write_table(root, PACKAGED_TABLE, LABEL, read_packaged(), fingerprint)

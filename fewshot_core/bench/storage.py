@@ -1,7 +1,8 @@
 """The folder of a stored table: ``tables/<name>/`` in the data folder.
 
-It holds ``manifest.json``, ``accuracy.parquet`` and, where they are known, ``seeds.parquet`` and
-``costs.parquet``. It is written as a whole and never changed in part.
+It holds ``manifest.json``, ``accuracy.parquet`` and, where they are known, ``seeds.parquet``,
+``costs.parquet`` and ``columns.parquet`` (other costs, and estimates). It is written as a whole and
+never changed in part.
 """
 
 import json
@@ -29,6 +30,17 @@ class Table:
 
     info: TableInfo
     data: Path | TableContent
+
+    def read_columns(self) -> pd.DataFrame:
+        """Other costs and estimates of every architecture; raises TableError if it is damaged."""
+        if isinstance(self.data, TableContent):
+            frame = self.data.columns
+            return pd.DataFrame({"architecture": []}) if frame is None else frame
+        path = self.data / "columns.parquet"
+        try:
+            return pd.read_parquet(path)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise _damaged(self.info.name, f"{path.name} cannot be read ({error})") from error
 
     def read(self, part: str, dataset: str, kind: str | None) -> pd.DataFrame | None:
         """Rows of one of ``PARTS``, or None if it has none; raises TableError if it is damaged.
@@ -91,11 +103,13 @@ def write_table(
         created,
         content.sets,
         space=content.space.name,
+        columns=content.others,
     )
     with atomic_folder(root / name) as folder:
         for part, frame in content.parts().items():
             if frame is not None:
                 others = ["flops"] if part == "costs" and "flops" in frame else []
+                others += [other.name for other in content.others if part == "columns"]
                 columns = frame[[*PARTS[part], *others]]
                 columns.to_parquet(folder / f"{part}.parquet", index=False)
         write_json(folder / _MANIFEST, info.to_dict())
@@ -117,9 +131,10 @@ def open_table(folder: Path, required: Container[str] = ("accuracy",)) -> Table:
         raise _damaged(name, str(error)) from error
     if info.name != name:
         raise _damaged(name, f"its manifest is of the table {info.name!r}")
-    for part, columns in PARTS.items():
-        path = folder / f"{part}.parquet"
-        if part in required or path.exists():
+    own = {"columns": [column.name for column in info.columns]}
+    for part, usual in PARTS.items():
+        path, columns = folder / f"{part}.parquet", [*usual, *own.get(part, [])]
+        if part in required or own.get(part) or path.exists():
             try:
                 found = pq.read_schema(path).names
             except (OSError, pa.ArrowException) as error:

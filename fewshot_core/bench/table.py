@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,15 @@ PARTS = {
     "accuracy": ["dataset", "kind", "architecture", "accuracy_mean", "accuracy_std", "seeds"],
     "seeds": ["dataset", "kind", "architecture", "seed", "accuracy"],
     "costs": ["dataset", "architecture", "parameters", "latency", "train_time"],
+    "columns": ["architecture"],
 }
 """The parts of a table and the columns they must have; see ``TableContent``."""
+
+ROLES = {
+    "cost": "what an architecture costs; smaller is better",
+    "estimate": "what a supernet, a zero-cost metric or a short training says; larger is better",
+}
+"""What a column may be that is no accuracy."""
 
 _KEYS = ["dataset", "kind", "architecture"]
 
@@ -105,6 +112,21 @@ class TableSet:
 
 
 @dataclass(frozen=True)
+class TableColumn:
+    """A column of costs or of estimates, one of ``ROLES``; complete if all architectures have one.
+
+    ``dataset`` is the one it is about, empty where it is about all; ``unit`` that of its numbers.
+    """
+
+    name: str
+    role: str
+    dataset: str = ""
+    unit: str = ""
+    architectures: int = 0
+    complete: bool = False
+
+
+@dataclass(frozen=True)
 class TableInfo:
     """The manifest of a table.
 
@@ -120,6 +142,11 @@ class TableInfo:
     sets: tuple[TableSet, ...]
     format: int = FORMAT
     space: str = NAS_BENCH_201.name
+    columns: tuple[TableColumn, ...] = ()
+
+    def find_column(self, name: str) -> TableColumn | None:
+        """The column of costs or estimates of that name, or None."""
+        return next((column for column in self.columns if column.name == name), None)
 
     def find(self, dataset: str, kind: str) -> TableSet | None:
         """The set of that data set and kind, or None."""
@@ -144,6 +171,12 @@ class TableInfo:
                 raise TableError(
                     f"the manifest names an unknown set, {item.dataset!r} {item.kind!r}"
                 )
+        for column in info.columns:
+            if column.role not in ROLES or column.dataset not in ("", *names):
+                raise TableError(
+                    f"the manifest names an unknown column, {column.name!r}, {column.role!r} on "
+                    f"{column.dataset!r}"
+                )
         return info
 
     def to_dict(self) -> dict[str, Any]:
@@ -151,6 +184,8 @@ class TableInfo:
         document = asdict(self)
         if self.space == NAS_BENCH_201.name:
             del document["space"]
+        if not self.columns:
+            del document["columns"]
         return document
 
 
@@ -160,8 +195,9 @@ class ColumnMapping:
 
     The architecture is written in one of ``FORMS``, the accuracies in one of ``SCALES``. With
     ``seeds``, several columns of a data set and kind are trainings with the seeds 0, 1, 2, ...;
-    ``costs`` has (column, name in ``PARTS``) of each cost. Raises TableError if it names no
-    accuracies, one twice, or something unknown.
+    ``costs`` has (column, name in ``PARTS``) of each cost that these parts have, ``others`` all
+    other costs and estimates. Raises TableError if it names no column, one twice, or something
+    unknown.
     """
 
     architecture: str
@@ -171,6 +207,7 @@ class ColumnMapping:
     space: SearchSpace = NAS_BENCH_201
     seeds: bool = False
     costs: tuple[tuple[str, str], ...] = ()
+    others: tuple[TableColumn, ...] = ()
 
     def __post_init__(self) -> None:
         datasets = [task.name for task in self.space.datasets]
@@ -179,22 +216,33 @@ class ColumnMapping:
         for _, dataset, kind in self.columns:
             _check_choice("data set", dataset, datasets)
             _check_choice("kind of accuracy", kind, KINDS)
+        for other in self.others:
+            _check_choice("role", other.role, ROLES)
+            _check_choice("data set", other.dataset, ["", *datasets])
         sets = {(dataset, kind) for _, dataset, kind in self.columns}
-        if not self.columns or (len(sets) != len(self.columns) and not self.seeds):
+        known = bool(self.columns or self.others)
+        if not known or (len(sets) != len(self.columns) and not self.seeds):
             raise TableError(
                 "expected one column for each data set and kind, and at least one, got "
                 f"{list(self.columns)}"
             )
+        if len({other.name for other in self.others}) != len(self.others):
+            raise TableError("expected each column of costs or estimates once")
 
     @property
     def names(self) -> tuple[str, ...]:
         """All columns it needs."""
         costs = (column for column, _ in self.costs)
-        return (self.architecture, *(column for column, _, _ in self.columns), *costs)
+        others = (other.name for other in self.others)
+        return (self.architecture, *(column for column, _, _ in self.columns), *costs, *others)
 
     def __str__(self) -> str:
         """The mapping in words."""
-        meanings = (f"{column} = {dataset} {kind}" for column, dataset, kind in self.columns)
+        meanings = [f"{column} = {dataset} {kind}" for column, dataset, kind in self.columns]
+        meanings += [
+            " ".join(filter(None, [f"{other.name} = {other.role}", other.dataset or other.unit]))
+            for other in self.others
+        ]
         return "; ".join([f"{self.architecture} = architecture", *meanings])
 
     def to_options(self) -> str:
@@ -202,6 +250,9 @@ class ColumnMapping:
         options = ["--architecture", self.architecture]
         for column, dataset, kind in self.columns:
             options += ["--map", f"{column}={dataset}:{kind}"]
+        for other in self.others:
+            target = ":".join(filter(None, [other.role, other.dataset or other.unit]))
+            options += ["--map", f"{other.name}={target}"]
         if self.form != "string":
             options += ["--form", self.form]
         if self.scale != "percent":
@@ -219,15 +270,27 @@ class ColumnMapping:
         scale: str = "percent",
         space: SearchSpace = NAS_BENCH_201,
     ) -> "ColumnMapping":
-        """Read command-line options, ``maps`` as ``COLUMN=DATASET:KIND``; may raise TableError."""
-        columns = []
+        """Read command-line options; may raise TableError.
+
+        ``maps`` are ``COLUMN=DATASET:KIND``, ``COLUMN=cost:UNIT`` or ``COLUMN=estimate:DATASET``;
+        the unit and the data set of an estimate may be left out.
+        """
+        columns, others = [], []
         for text in maps:
             column, _, target = text.rpartition("=")
-            dataset, _, kind = target.rpartition(":")
-            if not column or not dataset or not kind:
-                raise TableError(f"expected COLUMN=DATASET:KIND, got {text!r}")
-            columns.append((column, dataset, kind))
-        return cls(architecture, tuple(columns), form, scale, space)
+            dataset, _, kind = target.partition(":")
+            if column and dataset == "cost":
+                others.append(TableColumn(column, dataset, unit=kind))
+            elif column and dataset == "estimate":
+                others.append(TableColumn(column, dataset, kind))
+            elif column and dataset and kind:
+                columns.append((column, dataset, kind))
+            else:
+                raise TableError(
+                    "expected COLUMN=DATASET:KIND, COLUMN=cost:UNIT or COLUMN=estimate:DATASET, "
+                    f"got {text!r}"
+                )
+        return cls(architecture, tuple(columns), form, scale, space, others=tuple(others))
 
 
 def _check_choice(what: str, value: str, choices: Sequence[str] | Mapping[str, Any]) -> None:
@@ -239,7 +302,8 @@ def _check_choice(what: str, value: str, choices: Sequence[str] | Mapping[str, A
 class TableContent:
     """The accuracies of a table in percent and, where known, those of every seed, and costs.
 
-    Columns as in ``PARTS``; accuracy_std is the sample deviation over seeds, NaN for one or an
+    Columns as in ``PARTS``, and in ``columns`` one for each of ``others``, NaN where it has no
+    number; accuracy_std is the sample deviation over seeds, NaN for one or an
     unknown number, and seeds their number, NA where unknown. Costs are as in ``load_costs``. Scores
     of other units are in these columns, too, larger being better.
     """
@@ -250,10 +314,17 @@ class TableContent:
     seeds: pd.DataFrame | None = None
     costs: pd.DataFrame | None = None
     space: SearchSpace = NAS_BENCH_201
+    columns: pd.DataFrame | None = None
+    others: tuple[TableColumn, ...] = ()
 
     def parts(self) -> dict[str, pd.DataFrame | None]:
         """Its frames by their names in ``PARTS``."""
-        return {"accuracy": self.accuracy, "seeds": self.seeds, "costs": self.costs}
+        return {
+            "accuracy": self.accuracy,
+            "seeds": self.seeds,
+            "costs": self.costs,
+            "columns": self.columns,
+        }
 
 
 @dataclass(frozen=True)
@@ -285,6 +356,8 @@ class TablePreview:
         if self.content is None:
             return pd.DataFrame(columns=columns)
         accuracy = self.content.accuracy
+        if accuracy.empty:
+            return pd.DataFrame(columns=columns)
         best = accuracy.loc[accuracy.groupby(["dataset", "kind"])["accuracy_mean"].idxmax()]
         strings = self.content.space.format_many(best["architecture"])
         return best.assign(string=strings)[columns].reset_index(drop=True)
@@ -334,6 +407,29 @@ def make_content(
         seeds = None
     sets = _describe_sets(accuracy, epochs, space)
     return TableContent(source, sets, accuracy, seeds, costs, space)
+
+
+def with_columns(
+    content: TableContent, frame: pd.DataFrame, columns: Sequence[TableColumn]
+) -> TableContent:
+    """Add columns of costs and estimates to a table; each must have a number at least."""
+    counted = []
+    for column in columns:
+        known = int(frame[column.name].notna().sum())
+        if not known:
+            raise TableError(f"expected numbers in the column {column.name!r}, got none")
+        complete = known == content.space.size
+        counted.append(replace(column, architectures=known, complete=complete))
+    return replace(content, columns=frame, others=tuple(counted))
+
+
+def without_accuracies(
+    source: str, frame: pd.DataFrame, columns: Sequence[TableColumn], space: SearchSpace
+) -> TableContent:
+    """Make the content of a table that has only costs and estimates."""
+    types = {"accuracy_mean": "float64", "accuracy_std": "float64", "seeds": "Int64"}
+    nothing = pd.DataFrame(columns=PARTS["accuracy"]).astype(types | {"architecture": "int64"})
+    return with_columns(TableContent(source, (), nothing, space=space), frame, columns)
 
 
 def check_complete(rows: pd.DataFrame, source: str, space: SearchSpace = NAS_BENCH_201) -> None:

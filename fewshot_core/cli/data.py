@@ -22,7 +22,12 @@ def run_import(
     architecture: Annotated[str | None, typer.Option(help="CSV: the architecture column.")] = None,
     form: Annotated[str, typer.Option(help="CSV: string, digits or index.")] = "string",
     mapped: Annotated[
-        list[str] | None, typer.Option("--map", help="CSV: COLUMN=DATASET:KIND, repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--map",
+            help="CSV: COLUMN=DATASET:KIND, COLUMN=cost:UNIT or COLUMN=estimate:DATASET; "
+            "repeatable.",
+        ),
     ] = None,
     scale: Annotated[str, typer.Option(help="CSV: percent or fraction.")] = "percent",
     space: SpaceName = None,
@@ -70,15 +75,24 @@ def run_import(
 def _mapping(mapping: ColumnMapping) -> dict[str, Any]:
     """The options of a mapping, as they are given."""
     names = ("architecture", "columns", "form", "scale")
-    return {name: getattr(mapping, name) for name in names}
+    others = [{"column": one.name, "role": one.role} for one in mapping.others]
+    return {**{name: getattr(mapping, name) for name in names}, "others": others}
 
 
 def _imported(info: TableInfo) -> list[str]:
-    return [f"imported {info.name} from {info.source}"] + [
-        f"  {item.dataset} {item.kind}: {item.architectures:,} architectures, "
-        f"{'complete' if item.complete else 'incomplete'}"
-        for item in info.sets
-    ]
+    return (
+        [f"imported {info.name} from {info.source}"]
+        + [
+            f"  {item.dataset} {item.kind}: {item.architectures:,} architectures, "
+            f"{'complete' if item.complete else 'incomplete'}"
+            for item in info.sets
+        ]
+        + [
+            f"  {column.role} {column.name}: {column.architectures:,} architectures, "
+            f"{'complete' if column.complete else 'incomplete'}"
+            for column in info.columns
+        ]
+    )
 
 
 def run_import_space(

@@ -9,7 +9,7 @@ import typer
 from rich.console import RenderableType
 
 from fewshot_core.analysis import join_estimate, judge_estimate, judge_in_split
-from fewshot_core.bench import load_accuracy, read_column
+from fewshot_core.bench import load_accuracy, load_column
 from fewshot_core.cli.common import (
     Accuracy,
     AccuracyTable,
@@ -36,7 +36,8 @@ _Splits = list[tuple[str, tuple[Part, ...]]]
 
 def run_estimates(
     estimate: Annotated[
-        list[str], typer.Option(help="An estimate, as FILE.csv:COLUMN; repeatable.")
+        list[str],
+        typer.Option(help="An estimate, as FILE.csv:COLUMN or TABLE:COLUMN; repeatable."),
     ],
     masks: Masks = None,
     run: SplitRuns = None,
@@ -63,8 +64,10 @@ def run_estimates(
     for text in estimate:
         file, _, column = text.rpartition(":")
         if not file or not column:
-            raise FewshotError(f"--estimate: expected FILE.csv:COLUMN, got {text!r}")
-        found = read_column(Path(file), column, of_space).rename(columns={column: "estimate"})
+            raise FewshotError(
+                f"--estimate: expected FILE.csv:COLUMN or TABLE:COLUMN, got {text!r}"
+            )
+        found = load_column(file, column, place, of_space).rename(columns={column: "estimate"})
         joined = join_estimate(found, accuracies)
         documents.append({"name": column, **_document(joined, splits, threshold)})
     facts = {"dataset": name, "accuracy": kind, "table": source, "threshold": threshold}

@@ -217,7 +217,7 @@ def test_columns_are_mapped_by_options(fewshot, data_folder, nats_csv, tmp_path)
     ("options", "words"),
     [
         (["nothing.csv"], "nothing.csv"),
-        (["nothing.csv", "--map", "two"], "expected COLUMN=DATASET:KIND, got 'two'"),
+        (["nothing.csv", "--map", "two"], "COLUMN=estimate:DATASET, got 'two'"),
         (["nothing.csv", "--name", "../up"], "expected a table name"),
         (
             ["nothing.csv", "--architecture", "a", "--map", "b=mnist:test"],

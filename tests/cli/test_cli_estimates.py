@@ -63,7 +63,7 @@ def test_a_partition_is_analysed(fewshot, tmp_path):
     [
         (("estimates", "--estimate", "file.csv"), "expected FILE.csv:COLUMN"),
         (("estimates", "--estimate", "{file}:luck"), "expected a column arch and a column 'luck'"),
-        (("estimates", "--estimate", "nowhere.csv:true"), "nowhere.csv cannot be read"),
+        (("estimates", "--estimate", "nowhere.csv:true"), "unknown accuracy table 'nowhere.csv'"),
         (("analyse", "--rule", "luck"), "unknown partition rule 'luck'"),
         (("analyse", "--rule", "convolutions", "--labels", "{file}"), "either --labels"),
         (("analyse", "--rule", "convolutions", "--masks", "{file}"), "without --masks"),
