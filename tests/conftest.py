@@ -1,6 +1,7 @@
 """Settings of the tests. Those of PyTorch are set before it is loaded."""
 
 import os
+from functools import lru_cache
 
 import forks
 import pytest
@@ -22,6 +23,19 @@ settings.load_profile("untimed")
 @pytest.fixture(scope="session", autouse=True)
 def _forks():
     forks.use()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _packaged_table():
+    """Read the packaged table from its files once, not for each new data folder."""
+    from fewshot_core.bench import packaged
+
+    read = lru_cache(maxsize=1)(lambda files, read=packaged.read_packaged: read())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            packaged, "read_packaged", lambda: read(tuple(packaged.packaged_files().items()))
+        )
+        yield
 
 
 @pytest.fixture(scope="session")

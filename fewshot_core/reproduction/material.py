@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from fewshot_core.analysis import SplitEvaluator, describe_sub_spaces, top_threshold
 from fewshot_core.evidence import Evidence, group_by_evidence
@@ -106,6 +105,8 @@ class Split:
             top; NaN if one is constant) and top_in_largest (the most of the top in one of the
             largest size, as a share).
         """
+        from scipy import stats  # takes as long to load as a page
+
         table = describe_sub_spaces(self.leaves, evaluator.accuracy)
         sizes, tops = (table[name].to_numpy() for name in ("size", "top_count"))
         largest = float(sizes.max() / ARCHITECTURE_COUNT)

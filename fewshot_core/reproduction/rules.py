@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from fewshot_core.analysis import CONFIDENCE, wilson_interval
 from fewshot_core.reproduction.material import Group, Material, Row
@@ -129,6 +128,8 @@ class Mean:
         cls, values: Iterable[float], within: tuple[float, float] = (-math.inf, math.inf)
     ) -> "Mean":
         """Compute the mean of at least one value, its interval clipped to the possible range."""
+        from scipy import stats  # takes as long to load as a page
+
         known = list(values)
         mean = float(np.mean(known))
         if len(known) < 2:
