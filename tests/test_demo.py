@@ -129,12 +129,12 @@ def test_it_is_small_and_says_nothing_of_the_machine_it_was_made_on():
     assert not any(word in text for text in texts for word in ("/home", "/root", "/tmp", "/work"))
 
 
-@pytest.mark.parametrize("metric", ["params", "synflow"])
-def test_a_metric_without_images_gives_the_same_again(metric):
-    kept = split_of(metric).tree()
-    made = split(metric, Supernet(SubSpace.full()), None)
-    assert [node.groups for node in made.nodes] == [node.groups for node in kept.nodes]
-    for one, other in zip(made.nodes, kept.nodes, strict=True):
+@pytest.mark.parametrize(("metric", "edges"), [("params", (0, 1, 2)), ("synflow", (0,))])
+def test_a_metric_without_images_gives_the_same_again(metric, edges):
+    made = split(metric, Supernet(SubSpace.full()), None, edges)
+    kept = split_of(metric).tree().nodes[: 2 ** len(edges) - 1]
+    assert [node.groups for node in made.nodes] == [node.groups for node in kept]
+    for one, other in zip(made.nodes, kept, strict=True):
         np.testing.assert_allclose(one.values, other.values, rtol=1e-6)
 
 

@@ -104,8 +104,10 @@ def test_single_precision_is_close(metric, variant, statistics, small_net, batch
 
 
 @pytest.mark.slow(reason="a plain network of full size, 1.7 million weights, sample by sample")
-@every_value
-@every_mode
+@pytest.mark.parametrize(
+    ("metric", "variant", "statistics"),
+    [(*value, STATISTICS[number % 2]) for number, value in enumerate(textbook.VALUES)],
+)
 def test_values_on_the_full_supernet(metric, variant, statistics, full_net, real_batch):
     batch = real_batch(4)
     alone = full_net.restrict(full_net.sub_space.keep(EDGE, [3]))
@@ -160,14 +162,14 @@ def flat_gradient(net, batch, create_graph=False):
 def test_against_the_hessian_of_a_tiny_network(statistics, tiny, tiny_images):
     net = PlainNet(tiny, tiny.sub_space, statistics)
     slope = flat_gradient(net, tiny_images, create_graph=True)
-    hessian = torch.stack(
-        [
-            torch.cat(
-                [row.flatten() for row in gradient(one, net.weights, retain_graph=True).values()]
-            )
-            for one in slope
-        ]
+    rows = torch.autograd.grad(
+        slope,
+        list(net.weights.values()),
+        torch.eye(len(slope), dtype=slope.dtype),
+        is_grads_batched=True,
+        materialize_grads=True,
     )
+    hessian = torch.cat([row.flatten(1) for row in rows], dim=1)
     assert torch.allclose(hessian, hessian.T, atol=1e-10)
     weights = torch.cat([weight.detach().flatten() for weight in net.weights.values()])
     expected = -float(weights @ hessian @ slope.detach())
