@@ -3,14 +3,15 @@
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fewshot_core.bench import list_tables
 from fewshot_core.dashboard.shared import page as page_frame
 from fewshot_core.runs import Network, RunFolder, SplitRequest, start
+from fewshot_core.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_SECONDS = 180
@@ -37,26 +38,53 @@ def wait_for() -> Callable[[RunFolder], RunFolder]:
     return _wait_for
 
 
+def _sync(folder: Path, demo: Path | None = None) -> Path:
+    """Write the packaged table and the cache, which the first page would do."""
+    with closing(Store(folder, demo=demo)) as store:
+        store.sync()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def empty_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder without runs, for copying."""
+    return _sync(tmp_path_factory.mktemp("empty") / "data")
+
+
+@pytest.fixture(scope="session")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, whose cache has the demonstration results."""
+    return _sync(tmp_path_factory.mktemp("demo") / "data", ROOT / "data" / "demo")
+
+
 @pytest.fixture(scope="session")
 def split_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with a split of each kind, for copying."""
     folder = tmp_path_factory.mktemp("pages") / "data"
-    list_tables(folder)
     for request in (PARAMS, GRADNORM):
         _wait_for(start(request, folder))
-    return folder
+    return _sync(folder)
 
 
 @pytest.fixture
-def empty_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "data"
-    monkeypatch.setenv("FEWSHOT_DATA_DIR", str(folder))
-    return folder
+def use_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Path]:
+    """Have pages show a copy of a data folder."""
+
+    def use(folder: Path) -> Path:
+        monkeypatch.setenv("FEWSHOT_DATA_DIR", str(tmp_path / "data"))
+        return shutil.copytree(folder, tmp_path / "data", dirs_exist_ok=True)
+
+    return use
 
 
 @pytest.fixture
-def split_data(split_folder: Path, empty_data: Path) -> Path:
-    return shutil.copytree(split_folder, empty_data)
+def empty_data(use_copy: Callable[[Path], Path], empty_folder: Path) -> Path:
+    return use_copy(empty_folder)
+
+
+@pytest.fixture
+def split_data(use_copy: Callable[[Path], Path], split_folder: Path) -> Path:
+    return use_copy(split_folder)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import pytest
 from recorded_searches import keep_search, keep_searches
 from streamlit.testing.v1 import AppTest
 
-from fewshot_core.bench import list_tables
 from fewshot_core.runs import list_runs
 from fewshot_core.selection import (
     Choice,
@@ -54,10 +53,10 @@ def synthetic(seed: int = 0, lost: str | None = None) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def curves_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def curves_folder(tmp_path_factory: pytest.TempPathFactory, empty_folder: Path) -> Path:
     """A data folder with imported curves of two seeds, for copying."""
     folder = tmp_path_factory.mktemp("curves")
-    list_tables(folder / "data")
+    shutil.copytree(empty_folder, folder / "data")
     path = folder / "mine.csv"
     pd.concat([synthetic(7), synthetic(8)]).to_csv(path, index=False)
     store_curves(path, folder / "data")
@@ -65,8 +64,8 @@ def curves_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def curves_data(curves_folder: Path, empty_data: Path) -> Path:
-    return shutil.copytree(curves_folder, empty_data)
+def curves_data(curves_folder: Path, use_copy: Callable) -> Path:
+    return use_copy(curves_folder)
 
 
 def sentence(page: AppTest) -> str:

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from fewshot_core.dashboard.shared import sidebar
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import Network, SplitRequest, list_runs, start
+from fewshot_core.store import FILE
 
 ROOT = Path(__file__).resolve().parents[2]
 Open = Callable[..., AppTest]
@@ -166,6 +167,7 @@ def test_a_second_app_on_the_folder_is_refused_with_a_reason(split_data: Path):
 
 
 def test_a_damaged_run_is_named_and_the_rest_continues(split_data: Path, open_page: Open):
+    (split_data / FILE).unlink()  # a cached run is not read again
     damaged = next((split_data / "runs").glob("split-params-*"))
     (damaged / "tree.json").write_text("{")
     page = open_page("app.py")
@@ -192,9 +194,10 @@ def test_the_style_comes_before_everything_it_would_move(empty_data: Path, open_
 
 
 @pytest.fixture
-def new_machine(empty_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def new_machine(use_copy: Callable, demo_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder without runs, beside the demonstration results."""
     monkeypatch.delenv("FEWSHOT_DEMO_DIR")
-    return empty_data
+    return use_copy(demo_folder)
 
 
 def summary(page: AppTest):
