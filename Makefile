@@ -2,6 +2,11 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Modules are compiled on all cores afterwards; pip uses one.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+COMPILE := @$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null 2>&1 || true
+# Chromium is installed meanwhile.
+MAKEFLAGS += --jobs=2
 # Two files of tests at a time; the browser needs the machine for itself.
 TOGETHER := --numprocesses 2 --dist loadfile
 
@@ -46,12 +51,14 @@ browser:
 	  echo "Python cannot make virtual environments here: install its venv module (python3-venv on Debian)" >&2; exit 1; }
 
 .venv/.app: requirements.txt pyproject.toml hatch_build.py | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(INSTALL) -r requirements.txt
+	$(INSTALL) --no-deps -e .
+	$(COMPILE)
 	@touch $@
 
 .venv/.test: .venv/.app
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	$(INSTALL) -e '.[test]'
+	$(COMPILE)
 	@touch $@
 
 clean:

@@ -15,42 +15,74 @@ from rich.table import Table
 
 from fewshot_core import __version__
 from fewshot_core.cli.common import AsJson, DataDir, err, show
-from fewshot_core.cli.data import images_app, run_import, run_import_space
-from fewshot_core.cli.estimates import run_estimates
-from fewshot_core.cli.results import run_analyse, run_reproduce, run_results
-from fewshot_core.cli.runs import cache_app, run_grid_command, run_runs
-from fewshot_core.cli.search import run_proxy, run_search, run_train
-from fewshot_core.cli.selection import curves_app, run_halve
-from fewshot_core.cli.split import run_split
 from fewshot_core.data_folder import ENVIRONMENT_NAME, app_folder, data_dir
-from fewshot_core.doctor import examine
 from fewshot_core.errors import FewshotError
 
-app = typer.Typer(
-    help="A workbench for few-shot neural architecture search.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command(name="split")(run_split)
-app.command(name="analyse")(run_analyse)
-app.command(name="search")(run_search)
-app.command(name="train")(run_train)
-app.command(name="proxy")(run_proxy)
-app.command(name="estimates")(run_estimates)
-app.command(name="halve")(run_halve)
-app.command(name="results")(run_results)
-app.command(name="reproduce")(run_reproduce)
-app.command(name="runs")(run_runs)
-app.add_typer(cache_app, name="cache", no_args_is_help=True)
-app.add_typer(curves_app, name="curves", no_args_is_help=True)
-app.command(name="grid")(run_grid_command)
-app.command(name="import-table")(run_import)
-app.command(name="import-space")(run_import_space)
-app.add_typer(images_app, name="images", no_args_is_help=True)
+
+def build_app(only: str | None = None) -> typer.Typer:
+    """Build the command line, or that of one command alone.
+
+    Modules are imported for the commands that need them: most load pandas, which takes a second.
+    """
+    app = typer.Typer(
+        callback=root,
+        invoke_without_command=True,
+        help="A workbench for few-shot neural architecture search.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+
+    def needed(*names: str) -> bool:
+        return only is None or only in names
+
+    if needed("split"):
+        from fewshot_core.cli.split import run_split
+
+        app.command(name="split")(run_split)
+    if needed("analyse"):
+        from fewshot_core.cli.results import run_analyse
+
+        app.command(name="analyse")(run_analyse)
+    if needed("search", "train", "proxy"):
+        from fewshot_core.cli.search import run_proxy, run_search, run_train
+
+        app.command(name="search")(run_search)
+        app.command(name="train")(run_train)
+        app.command(name="proxy")(run_proxy)
+    if needed("estimates"):
+        from fewshot_core.cli.estimates import run_estimates
+
+        app.command(name="estimates")(run_estimates)
+    if needed("halve", "curves"):
+        from fewshot_core.cli.selection import curves_app, run_halve
+
+        app.command(name="halve")(run_halve)
+        app.add_typer(curves_app, name="curves", no_args_is_help=True)
+    if needed("results", "reproduce"):
+        from fewshot_core.cli.results import run_reproduce, run_results
+
+        app.command(name="results")(run_results)
+        app.command(name="reproduce")(run_reproduce)
+    if needed("runs", "cache", "grid"):
+        from fewshot_core.cli.runs import cache_app, run_grid_command, run_runs
+
+        app.command(name="runs")(run_runs)
+        app.add_typer(cache_app, name="cache", no_args_is_help=True)
+        app.command(name="grid")(run_grid_command)
+    if needed("import-table", "import-space", "images"):
+        from fewshot_core.cli.data import images_app, run_import, run_import_space
+
+        app.command(name="import-table")(run_import)
+        app.command(name="import-space")(run_import_space)
+        app.add_typer(images_app, name="images", no_args_is_help=True)
+    if needed("doctor"):
+        app.command()(doctor)
+    if needed("app"):
+        app.command(name="app")(run_app)
+    return app
 
 
-@app.callback(invoke_without_command=True)
 def root(
     show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
@@ -60,9 +92,10 @@ def root(
         raise typer.Exit
 
 
-@app.command()
 def doctor(folder: DataDir = None, as_json: AsJson = False) -> None:
     """Show the installed packages, the available data, and what is missing."""
+    from fewshot_core.doctor import examine
+
     found = examine(data_dir(folder))
     problems = [f"PROBLEM: {problem}" for problem in found["problems"]]
     table = Table("what", "found", show_header=False)
@@ -94,7 +127,6 @@ def _state(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "runs", runs or "none"
 
 
-@app.command(name="app")
 def run_app(
     folder: DataDir = None,
     port: Annotated[int, typer.Option(help="The port.")] = 8501,
@@ -116,6 +148,9 @@ def run_app(
 def main() -> None:
     """Run the command line; a FewshotError becomes one line on standard error."""
     try:
+        app = build_app(next(iter(sys.argv[1:]), None))
+        if not app.registered_commands and not app.registered_groups:  # no name of a command
+            app = build_app()
         app()
     except FewshotError as error:
         err.print(" ".join([f"fewshot: {error}", *getattr(error, "__notes__", [])]))

@@ -7,19 +7,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from fewshot_core.bench import KINDS, resolve_table
 from fewshot_core.data_folder import ENVIRONMENT_NAME, demo_dir
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import RunFolder, State, Status, cancel, find_run
 from fewshot_core.space import (
+    KINDS,
     NAS_BENCH_201,
     RULES,
     Partition,
@@ -30,7 +30,9 @@ from fewshot_core.space import (
 )
 from fewshot_core.splitting.files import imported_names, open_imported, read_splits
 from fewshot_core.splitting.tree import NamedSplit
-from fewshot_core.store import Store
+
+if TYPE_CHECKING:
+    from fewshot_core.store import Store
 
 out = Console(soft_wrap=True, markup=False, highlight=False)
 err = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
@@ -133,6 +135,8 @@ def preferred_accuracy(
     space: SearchSpace = NAS_BENCH_201,
 ) -> tuple[str, str]:
     """Choose the kind of accuracy and a table that has it: test accuracies where available."""
+    from fewshot_core.bench import resolve_table
+
     if kind is not None:
         return kind, resolve_table(dataset, kind, table, place, space).name
     try:
@@ -142,8 +146,10 @@ def preferred_accuracy(
 
 
 @contextmanager
-def recorded_runs(place: Path, only_demo: bool = False) -> Iterator[Store]:
+def recorded_runs(place: Path, only_demo: bool = False) -> "Iterator[Store]":
     """Open the runs of a data folder and the demonstration, or the latter alone."""
+    from fewshot_core.store import Store
+
     with TemporaryDirectory() as empty:
         own = Path(empty) if only_demo else place
         with closing(Store(own, in_memory=True, demo=demo_dir())) as store:

@@ -10,7 +10,6 @@ import typer
 from rich.console import RenderableType
 from rich.table import Table
 
-from fewshot_core.analysis import stability
 from fewshot_core.cli.common import (
     AsJson,
     DataDir,
@@ -151,6 +150,8 @@ def _show(splits: list[list[Split]], as_json: bool) -> None:
         title = f"{run.run_id}: {METRICS.label(tree.metric)} on {tree.details['dataset']}"
         parts += [title, _nodes(tree), _leaves(tree)]
         if len(several) > 1:
+            from fewshot_core.analysis import stability  # loads pandas
+
             rows = stability([tree for _, tree in several]).to_dict("records")
             stable += [{"metric": tree.metric, **row} for row in rows]
             parts.append(_stability(tree, rows))

@@ -94,7 +94,7 @@ def test_an_interruption_is_status_130(fewshot, monkeypatch):
     def interrupt(folder):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fewshot_core.cli.app.examine", interrupt)
+    monkeypatch.setattr("fewshot_core.doctor.examine", interrupt)
     result = fewshot("doctor")
     assert result.code == 130 and "Traceback" not in result.err
 

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
-from fewshot_core.cli.app import app
+from fewshot_core.cli.app import build_app
 
 Open = Callable[..., AppTest]
 PAGES = ["app", "pages/1_Split", "pages/2_Distributions", "pages/3_Compare", "pages/6_Results"]
@@ -35,7 +35,7 @@ def test_commands_run_as_pasted(
     monkeypatch.chdir(tmp_path)
     before = sorted((split_data / "runs").iterdir())
     for line in shown:
-        result = CliRunner().invoke(app, shlex.split(line)[1:])
+        result = CliRunner().invoke(build_app(), shlex.split(line)[1:])
         assert result.exit_code == 0, (line, result.output, result.exception)
     assert sorted((split_data / "runs").iterdir()) == before
     if script in ("app", "pages/3_Compare"):

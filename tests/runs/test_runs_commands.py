@@ -43,7 +43,7 @@ def understood(monkeypatch):
         program, *arguments = shlex.split(command)
         assert program == "fewshot"
         with pytest.raises(FewshotError, match="only looking"):
-            cli.app(arguments, standalone_mode=False)
+            cli.build_app()(arguments, standalone_mode=False)
         return requests.pop()
 
     monkeypatch.setattr(cli_split, "start", start)
