@@ -58,9 +58,10 @@ def test_neither_torch_nor_streamlit_comes_with_the_layers_that_do_without():
     assert loaded(statements, {"torch", "streamlit", *modules}) == set(modules)
 
 
-def test_a_run_that_waits_for_its_turn_holds_little():
-    heavy = {"torch", "pandas", "pyarrow", "scipy", "streamlit"}
-    assert loaded(["import fewshot_core.runs.worker"], heavy) == set()
+def test_a_run_that_waits_for_its_turn_and_the_command_that_starts_it_load_little():
+    heavy = {"torch", "pandas", "pyarrow", "scipy", "streamlit", "duckdb"}
+    command = ["from fewshot_core.cli.app import build_app", "build_app('split')"]
+    assert loaded(["import fewshot_core.runs.worker", *command], heavy) == set()
 
 
 def test_what_a_module_imports_itself_is_noticed(tmp_path):
