@@ -137,12 +137,13 @@ def preferred_accuracy(
     """Choose the kind of accuracy and a table that has it: test accuracies where available."""
     from fewshot_core.bench import resolve_table
 
-    if kind is not None:
-        return kind, resolve_table(dataset, kind, table, place, space).name
+    first, *others = [kind] if kind else sorted(space.dataset(dataset).kinds)  # "test" first
     try:
-        return "test", resolve_table(dataset, "test", table, place, space).name
+        return first, resolve_table(dataset, first, table, place, space).name
     except FewshotError:
-        return "validation", resolve_table(dataset, "validation", table, place, space).name
+        if not others:
+            raise
+        return others[0], resolve_table(dataset, others[0], table, place, space).name
 
 
 @contextmanager

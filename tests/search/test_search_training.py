@@ -182,15 +182,26 @@ def same(left, right):
     )
 
 
-def test_it_is_a_training_from_the_inherited_weights(inherited, tiny_data, mixed):
+SUB_SPACES = (
+    SubSpace.from_rows(["01110", "10000", "00011", "11111", "00010", "01001"]),
+    SubSpace.from_rows(["011", "100", "111", "110", "101", "010", "001", "111"], "nas-bench-macro"),
+)
+
+
+@pytest.mark.parametrize("sub_space", SUB_SPACES, ids=lambda one: one.space.name)
+def test_it_is_a_training_from_the_inherited_weights(sub_space, tiny_data):
+    whole = Supernet(SubSpace.full(sub_space.space), 10, 2, 1, seed=5)
+    inherited = copy.deepcopy(whole.restrict(sub_space))
     found, warm_up = trained(inherited, tiny_data, epochs=2)
     options = TrainingOptions(epochs=2, trained_on="all", channels=2, cells_per_stage=1)
-    training = SupernetTraining(tiny_data, options, warm_up._seed_of(inherited), sub_space=mixed)
+    training = SupernetTraining(
+        tiny_data, options, warm_up._seed_of(inherited), sub_space=sub_space
+    )
     training.supernet.load_state_dict(inherited.state_dict())
     list(training.run())
     assert same(found, training.supernet)
     assert not same(found, inherited)
-    assert found.sub_space == mixed
+    assert found.sub_space == sub_space
     assert warm_up.trained == 1 and warm_up.seconds > 0
 
 
