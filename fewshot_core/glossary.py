@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 
 GLOSSARY: Mapping[str, str] = {
+    "search space": "All architectures that can be built: one operation for each of its decisions, "
+    "such as the edges of a cell. Tables, splits and runs belong to one search space.",
     "supernet": "One network that contains all architectures of a search space; they share its "
     "weights.",
     "sub-supernet": "The part of a supernet that contains only the architectures of one sub-space.",
-    "sub-space": "A set of architectures: those that use only the operations enabled on each edge.",
-    "splitting tree": "The steps of a split: each node divides the operations of one edge into "
-    "groups, and each leaf is a sub-space.",
+    "sub-space": "A set of architectures: those that use only the operations enabled for each "
+    "decision, such as an edge.",
+    "splitting tree": "The steps of a split: each node divides the operations of one edge, or "
+    "other decision, into groups, and each leaf is a sub-space.",
     "information gain": "How informative a split is about where the top architectures are, in "
     "bits: the entropy of being in the top, minus its size-weighted mean over the sub-spaces.",
     "best tree": "The splitting tree with the largest information gain among all trees of the same "
@@ -17,8 +20,8 @@ GLOSSARY: Mapping[str, str] = {
     "uniformly at random: the baseline of every comparison.",
     "percentile": "The share of random trees with a smaller information gain, in percent; ties "
     "count half.",
-    "top 1%": "All architectures at least as accurate as the one at rank 157 of 15,625; ties are "
-    "included. The share can be changed.",
+    "top 1%": "The best architectures of the space, in NAS-Bench-201 those at least as accurate "
+    "as the one at rank 157 of 15,625; ties are included. The share can be changed.",
     "benchmark accuracy": "The accuracy of an architecture trained by itself, from a table. "
     "Validation and test accuracy are on different scales and are never mixed.",
     "supernet accuracy": "The validation accuracy of an architecture with the shared weights of a "

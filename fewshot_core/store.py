@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from fewshot_core.bench import TableInfo, list_tables
 from fewshot_core.errors import FewshotError, StoreError, TableError, UnknownNameError
-from fewshot_core.evidence import Evidence
+from fewshot_core.evidence import Evidence, space_label
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import (
     ProxyRequest,
@@ -73,8 +73,10 @@ STATEMENTS = (
         accuracy_mean DOUBLE, accuracy_std DOUBLE, seeds BIGINT)""",
 )
 
-_OF_SPACE = f"($space IS NULL OR $space = coalesce(request ->> '$.space', '{NAS_BENCH_201.name}'))"
-"""Condition that a run is of a search space; requests do not name the default."""
+_SPACE = f"coalesce(request ->> '$.space', '{NAS_BENCH_201.name}')"
+"""The search space of a run; requests do not name the default."""
+
+_OF_SPACE = f"($space IS NULL OR $space = {_SPACE})"
 
 RUN_TABLES = ("runs", "splits", "searches", "epochs", "nodes", "scores", "sub_spaces")
 """The tables with rows of a run, by ``run_id``."""
@@ -164,13 +166,14 @@ class Store:
     ) -> pd.DataFrame:
         """List the finished splits of a space: the user's, latest first, then the demonstration's.
 
-        Columns are run_id, dataset, metric, variant, batch_norm, created, finished (a time stamp),
-        seconds, degenerate_nodes, request and details (JSON), demo, and evidence (what it rests
-        on).
+        Columns are run_id, space, dataset, metric, variant, batch_norm, created, finished (a time
+        stamp), seconds, degenerate_nodes, request and details (JSON), demo, and evidence (what it
+        rests on).
         """
         found = self._query(
-            "SELECT run_id, dataset, metric, variant, batch_norm, created, finished, seconds, "
-            "degenerate_nodes, request, details, demo FROM runs JOIN splits USING (run_id) "
+            f"SELECT run_id, {_SPACE} AS space, dataset, metric, variant, batch_norm, created, "
+            "finished, seconds, degenerate_nodes, request, details, demo "
+            "FROM runs JOIN splits USING (run_id) "
             "WHERE ($dataset IS NULL OR dataset = $dataset) "
             f"AND ($run_id IS NULL OR run_id = $run_id) AND {_OF_SPACE} "
             "ORDER BY demo, finished DESC, run_id",
@@ -180,13 +183,19 @@ class Store:
         )
         return found.assign(evidence=found["request"].map(partial(_evidence, "split")))
 
+    def spaces(self) -> list[str]:
+        """List the search spaces of finished runs."""
+        found = self._query(f"SELECT DISTINCT {_SPACE} AS space FROM runs ORDER BY space")
+        return [str(name) for name in found["space"]]
+
     def split_with(self, dataset: str, sub_space: SubSpace) -> str | None:
         """Find the latest finished split that has a sub-space, if any."""
         found = self._query(
             "SELECT run_id FROM runs JOIN sub_spaces USING (run_id) WHERE dataset = $dataset "
-            "AND rows = $rows ORDER BY demo, finished DESC, run_id LIMIT 1",
+            f"AND rows = $rows AND {_OF_SPACE} ORDER BY demo, finished DESC, run_id LIMIT 1",
             dataset=dataset,
             rows=" ".join(sub_space.rows),
+            space=sub_space.space.name,
         )
         return None if found.empty else str(found["run_id"].iloc[0])
 
@@ -246,19 +255,22 @@ class Store:
             run_ids=tuple(run_ids),
         )
 
-    def found_accuracies(self, table: str, kind: str) -> dict[str, float]:
+    def found_accuracies(
+        self, table: str, kind: str, space: str = NAS_BENCH_201.name
+    ) -> dict[str, float]:
         """Look up the accuracies of the architectures that finished searches found, by run.
 
-        Searches without an accuracy in the table are left out.
+        Searches without an accuracy in the table, which is of a space, are left out.
         """
         found = self._query(
             "SELECT run_id, accuracy_mean FROM searches JOIN runs USING (run_id) "
             "JOIN epochs ON epochs.run_id = searches.run_id AND epoch = searches.epochs "
             "JOIN accuracy ON accuracy.dataset = runs.dataset "
             "AND accuracy.architecture = epochs.architecture "
-            "WHERE table_name = $table AND accuracy.kind = $kind",
+            f"WHERE table_name = $table AND accuracy.kind = $kind AND {_OF_SPACE}",
             table=table,
             kind=kind,
+            space=space,
         )
         return dict(zip(found["run_id"], found["accuracy_mean"], strict=True))
 
@@ -777,5 +789,6 @@ def known_splits(
             continue
         if (split.dataset, split.space) == (dataset, space):
             metric = by_label.get(split.name, split.name)
-            found.append(KnownSplit(f"file-{name}", metric, split.leaves, Evidence(dataset)))
+            evidence = Evidence(dataset, space=space_label(space))
+            found.append(KnownSplit(f"file-{name}", metric, split.leaves, evidence))
     return found

@@ -391,7 +391,8 @@ def results_latex(table: pd.DataFrame, show: str = "both", accuracy: str = "test
     wide = _arrange(table, show, escape_latex, r"\textbf{{{}}}".format)
     dataset = str(table["dataset"].iloc[0])
     first, *notes = _notes(table, show, accuracy)
-    caption = f"{DATASETS.label(dataset)}: {first[0].lower()}{first[1:]}"
+    label = DATASETS.label(dataset) if dataset in DATASETS else dataset
+    caption = f"{label}: {first[0].lower()}{first[1:]}"
     return latex_table(wide, escape_latex(caption), f"results-{dataset}", notes)
 
 

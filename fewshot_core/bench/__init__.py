@@ -16,7 +16,13 @@ from fewshot_core.bench.catalog import (
     resolve_table,
 )
 from fewshot_core.bench.csv_importer import find_architecture
-from fewshot_core.bench.importing import IMPORTERS, Importer, import_table, preview_table
+from fewshot_core.bench.importing import (
+    IMPORTERS,
+    Importer,
+    import_space,
+    import_table,
+    preview_table,
+)
 from fewshot_core.bench.table import (
     FORMS,
     PACKAGED_TABLE,
@@ -45,6 +51,7 @@ __all__ = [
     "TableSet",
     "damaged_tables",
     "find_architecture",
+    "import_space",
     "import_table",
     "list_columns",
     "list_tables",

@@ -6,7 +6,7 @@ imports PyTorch locally, if it needs that, so that this package starts without i
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from fewshot_core.bench.table import (
 from fewshot_core.data_folder import locked, safe_name
 from fewshot_core.errors import TableError
 from fewshot_core.registry import Registry
-from fewshot_core.space import SearchSpace
+from fewshot_core.space import SearchSpace, read_space, store_space
 
 _ENDINGS = re.compile(r"(\.csv|\.csv\.gz|\.pth|\.json)$", re.IGNORECASE)
 
@@ -156,6 +156,22 @@ def import_table(
     with locked(root):
         _check_name(root, chosen, replace)  # it may have been taken meanwhile
         return write_table(root, chosen, label or chosen, content, fingerprint)
+
+
+def import_space(
+    path: Path, tables: Sequence[Path], data_dir: Path | str | None = None, replace: bool = False
+) -> tuple[SearchSpace, list[TableInfo]]:
+    """Store the declaration of a search space and tables of it; nothing unless all are accepted.
+
+    Raises SpaceError or TableError.
+    """
+    space = read_space(path)
+    for table in tables:
+        preview_table(table, space=space).accepted()
+    store_space(path, data_dir, replace)
+    return space, [
+        import_table(table, replace=replace, data_dir=data_dir, space=space) for table in tables
+    ]
 
 
 def _suggest_name(path: Path) -> str:

@@ -5,12 +5,18 @@ from typing import Annotated, Any
 
 import typer
 
-from fewshot_core.bench import ColumnMapping, TableInfo, import_table, preview_table
+from fewshot_core.bench import (
+    ColumnMapping,
+    TableInfo,
+    import_space,
+    import_table,
+    preview_table,
+)
 from fewshot_core.cli.common import AsJson, DataDir, DownloadBar, SpaceName, err, show, table_of
 from fewshot_core.data_folder import data_dir
 from fewshot_core.errors import TableError
 from fewshot_core.images import download, list_sources, register_source, unregister_source
-from fewshot_core.space import NAS_BENCH_201, get_space, read_space, store_space
+from fewshot_core.space import NAS_BENCH_201, get_space
 
 
 def run_import(
@@ -107,14 +113,7 @@ def run_import_space(
     as_json: AsJson = False,
 ) -> None:
     """Declare a search space, and import tables of it."""
-    place = data_dir(folder)
-    space = read_space(path)
-    for table in tables or []:  # nothing is stored unless all can be
-        preview_table(table, space=space).accepted()
-    store_space(path, place, replace)
-    infos = [
-        import_table(table, replace=replace, data_dir=place, space=space) for table in tables or []
-    ]
+    space, infos = import_space(path, tables or [], data_dir(folder), replace)
     document = {
         "name": space.name,
         "size": space.size,

@@ -268,11 +268,12 @@ def run_reproduce(
     folder: DataDir = None,
 ) -> None:
     """Check the claims of the paper's Section 4 on recorded runs and write a report."""
-    from fewshot_core.reproduction import read_material, report_markdown
+    from fewshot_core.reproduction import read_across, read_material, report_markdown
 
     place = data_dir(folder)
     with recorded_runs(place, only_demo) as store:
         material = read_material(store, place, accuracy, table, published)
+        across = read_across(store, place, accuracy)
     command = ["fewshot", "reproduce", *["--only-demo"] * only_demo]
     if published is not None:
         command += ["--published", published.name]
@@ -280,7 +281,7 @@ def run_reproduce(
         command += ["--accuracy", accuracy]
     if table is not None:
         command += ["--table", Path(table).name]  # the report names files, not where they are
-    text = report_markdown(material, shlex.join(command))
+    text = report_markdown(material, shlex.join(command), across=across)
     if output is None:
         typer.echo(text, nl=False)
         return

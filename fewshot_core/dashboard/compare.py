@@ -67,11 +67,11 @@ from fewshot_core.dashboard.shared.splits import (
     list_splits,
     open_splits,
 )
-from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError
 from fewshot_core.evidence import Evidence
 from fewshot_core.glossary import GLOSSARY, explain
 from fewshot_core.plots import agreement_figure, alternative, keep_figure, top_map_figure
+from fewshot_core.space import NAS_BENCH_201
 from fewshot_core.splitting.files import (
     LARGEST,
     masks_of_splits,
@@ -96,7 +96,7 @@ def show_compare_page() -> None:
     _show_comparison(view)
     left, right = st.columns(2, gap="large")
     with left, st.expander("Import splits", icon=":material/upload_file:"):
-        _show_import(view.workspace)
+        _show_import(view)
     with right, st.expander("Export the split in view", icon=":material/download:"):
         _show_export(view)
 
@@ -138,7 +138,7 @@ def _choose_splits(
     view: View, groups: Mapping[Evidence, list[str]], evidence: Evidence
 ) -> list[SplitInView]:
     """Choose some of the splits that rest on the same; say which of a link rest on other things."""
-    known = list_splits(view.workspace.store, view.dataset)
+    known = list_splits(view.workspace.store, view.dataset, view.space.name)
     labels = {key: known[key] for key in groups[evidence]}
     if is_restored() or is_new("splits"):
         wanted = set(st.query_params.get("splits", "").split(",")).difference(labels)
@@ -150,7 +150,7 @@ def _choose_splits(
                     f"{'it' if len(others) == 1 else 'them'}.",
                     icon=":material/link_off:",
                 )
-    label, first = f"Splits of {DATASETS.label(view.dataset)}", first_of_each_metric(labels)[:_MOST]
+    label, first = f"Splits of {view.task.label}", first_of_each_metric(labels)[:_MOST]
     chosen = choose_several(label, distinct_labels(labels), "splits", first, _MOST, known)
     if not chosen:
         st.info("Choose two splits or more.", icon=":material/compare_arrows:")
@@ -193,7 +193,8 @@ def _show_keeping(view: View, splits: list[SplitInView], evaluator: SplitEvaluat
     usual = list(KEEP_STRATEGIES).index("mean")
     settings = {"index": usual, "help": GLOSSARY["keep k"]}
     strategy = choose_from("Sub-spaces kept", KEEP_STRATEGIES, "keep", **settings)
-    figure = _draw_keeping(named(splits), evaluator, strategy, f"best {view.axis_title}")
+    title, unit = f"best {view.axis_title}", view.task.stored_unit
+    figure = _draw_keeping(named(splits), evaluator, strategy, title, unit)
     st.markdown(f"**{plain(alternative(figure))}**")
     source = [*accuracy_source(view)[:2], *rests_on(splits)]
     show_figure(figure, "compare_keep", source=source)
@@ -211,11 +212,11 @@ def _draw_agreement(chosen: Named) -> go.Figure:
 
 @cached_figure
 def _draw_keeping(
-    chosen: Named, evaluator: SplitEvaluator, strategy: str, axis_title: str
+    chosen: Named, evaluator: SplitEvaluator, strategy: str, axis_title: str, unit: str
 ) -> go.Figure:
     frames = [keep_k(leaves, evaluator.accuracy).assign(split=name) for name, leaves in chosen]
     frame = pd.concat(frames)
-    return keep_figure(frame[frame["strategy"] == strategy], axis_title)
+    return keep_figure(frame[frame["strategy"] == strategy], axis_title, unit)
 
 
 def _show_summary(reports: pd.DataFrame, splits: list[SplitInView]) -> None:
@@ -247,11 +248,11 @@ def _show_other_data_sets(view: View, splits: list[SplitInView], evaluator: Spli
     """Show how informative the same splits are on the other data sets."""
     rows: dict[str, dict[str, float | None]] = {split.label: {} for split in splits}
     labels = []
-    for dataset in DATASETS.names():
-        there = load_evaluator(view, dataset)
+    for task in view.space.datasets:
+        there = load_evaluator(view, task.name)
         if there is None:
             continue
-        labels.append(DATASETS.label(dataset))
+        labels.append(task.label)
         for split in splits:
             comparison = there.report(split.leaves).comparison
             share = comparison.share_of_best if comparison else None
@@ -299,18 +300,20 @@ def _resampled_gains(
 ) -> pd.DataFrame | None:
     """Return a split's information gain over resampled seeds; None where there are no seeds."""
     try:
-        seeds = load_seeds(dataset, kind, table.name, _workspace.data_dir)
+        seeds = load_seeds(dataset, kind, table.name, _workspace.data_dir, table.space)
     except TableError:
         return None
     frame = seed_uncertainty(leaves, seeds, threshold)
     return frame[(frame["source"] == "resampled") & (frame["quantity"] == "gain_bits")]
 
 
-def _show_import(workspace: Workspace) -> None:
+def _show_import(view: View) -> None:
+    data_dir = view.workspace.data_dir
     st.markdown(
         'A JSON file of masks, `{"splits": {metric: {data set: [sub-space, ...]}}}`, a splitting '
         "tree of this workbench, or the search configurations (YAML) of one split, all files at "
-        "once. The sub-spaces must cover all 15,625 architectures once."
+        "once. The sub-spaces must cover all architectures of their search space once. Masks that "
+        f"name no space are of {plain(view.space.label)}."
     )
     files = st.file_uploader(
         "Files",
@@ -322,8 +325,9 @@ def _show_import(workspace: Workspace) -> None:
     if files and st.button("Import", key="import_splits", type="primary"):
         with show_errors("Nothing was imported. "):
             texts = {file.name: file.getvalue().decode("utf-8") for file in files}
-            splits = parse_splits(texts, files[0].name)
-            names = store_splits(splits, files[0].name, workspace.data_dir)
+            space = None if view.space == NAS_BENCH_201 else view.space
+            splits = parse_splits(texts, files[0].name, space, data_dir)
+            names = store_splits(splits, files[0].name, data_dir)
             notify(f"Imported {counted(len(names), 'split')}: {plain(', '.join(names))}")
             st.rerun()
 
@@ -344,13 +348,14 @@ def _show_export(view: View) -> None:
         f"{split.key}-masks.json",
         "export_masks",
     )
-    offer_download(
-        "Search configurations (YAML, zipped)",
-        lambda: zip_archive(search_configs(document)),
-        f"{split.key}.zip",
-        "export_configs",
-        help="In the format of the code of the paper's authors",
-    )
+    if split.space == NAS_BENCH_201:
+        offer_download(
+            "Search configurations (YAML, zipped)",
+            lambda: zip_archive(search_configs(document)),
+            f"{split.key}.zip",
+            "export_configs",
+            help="In the format of the code of the paper's authors",
+        )
     if split.key.startswith(FILE) and st.button("Remove this split", key="remove_split"):
         remove_imported(split.key.removeprefix(FILE), view.workspace.data_dir)
         notify(f"Removed {plain(split.label)}", ":material/delete:")

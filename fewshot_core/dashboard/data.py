@@ -1,5 +1,6 @@
 """The Data page: search spaces, accuracy tables and images."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from fewshot_core.bench import (
     TableSet,
     damaged_tables,
     find_architecture,
+    import_space,
     import_table,
     list_tables,
     load_accuracy,
@@ -36,13 +38,13 @@ from fewshot_core.dashboard.shared.controls import (
     show_errors,
     show_table,
     show_tabs,
-    stored_upload,
+    stored_uploads,
     table_height,
 )
 from fewshot_core.dashboard.shared.figures import in_columns
-from fewshot_core.dashboard.shared.page import DISTRIBUTIONS, link_to
+from fewshot_core.dashboard.shared.page import DATA, DISTRIBUTIONS, HOME, link_to, open_on
 from fewshot_core.dashboard.shared.requests import seen_images
-from fewshot_core.dashboard.shared.sidebar import open_page
+from fewshot_core.dashboard.shared.sidebar import View, how_to_import, open_page
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import ImagesError
 from fewshot_core.images import (
@@ -53,7 +55,8 @@ from fewshot_core.images import (
     register_source,
     unregister_source,
 )
-from fewshot_core.space import Architecture, get_space, list_spaces
+from fewshot_core.networks import has_supernet
+from fewshot_core.space import NAS_BENCH_201, SearchSpace, get_space, list_spaces, read_space
 
 _UNUSED = "not used"
 _BEST = 5
@@ -62,9 +65,14 @@ _BEST = 5
 
 def show_data_page() -> None:
     """Draw the page."""
-    data_dir = open_page("Data").workspace.data_dir
-    shows = {"Tables": _show_tables, "Images": _show_images, "Search spaces": _show_spaces}
-    show_tabs({name: partial(show, data_dir) for name, show in shows.items()}, "data")
+    view = open_page("Data")
+    data_dir = view.workspace.data_dir
+    shows = {
+        "Tables": partial(_show_tables, view),
+        "Images": partial(_show_images, data_dir),
+        "Search spaces": partial(_show_spaces, view),
+    }
+    show_tabs(shows, "data")
 
 
 def _choose_row(rows: Sequence[Mapping[str, object]], alt: str, key: str) -> int | None:
@@ -76,13 +84,21 @@ def _choose_row(rows: Sequence[Mapping[str, object]], alt: str, key: str) -> int
 
 
 @show_errors()
-def _show_tables(data_dir: Path) -> None:
-    """List the accuracy tables, with their import and removal."""
-    tables, damaged = list_tables(data_dir), damaged_tables(data_dir)
-    sets = [(info, item) for info in tables for item in info.sets]
+def _show_tables(view: View) -> None:
+    """List the accuracy tables of all spaces, with their import and removal."""
+    data_dir = view.workspace.data_dir
+    tables, damaged = list_tables(data_dir, None), damaged_tables(data_dir)
+    sets = [(info, item, get_space(info.space, data_dir)) for info in tables for item in info.sets]
+    several = len({info.space for info in tables}) > 1
     rows = [
-        {"table": info.label, **_set_row(item), "source": info.source, "name": info.name}
-        for info, item in sets
+        {
+            "table": info.label,
+            **({"search space": space.label} if several else {}),
+            **_set_row(item, space),
+            "source": info.source,
+            "name": info.name,
+        }
+        for info, item, space in sets
     ]
     chosen = _choose_row(rows, f"{len(tables)} accuracy tables", "tables")
     for name, problem in damaged:
@@ -91,6 +107,9 @@ def _show_tables(data_dir: Path) -> None:
         st.caption("Choose a row for its best architectures and its origin.")
     else:
         _show_set(*sets[chosen], data_dir)
+    if not any(info.space == view.space.name for info in tables):
+        text = f"**{plain(view.space.label)} has no table yet.** {how_to_import(view.space)}"
+        st.info(text, icon=":material/table_chart:")
     removable = [info.name for info in tables if info.name != PACKAGED_TABLE]
     removable += [name for name, _ in damaged]
     if not removable:
@@ -99,33 +118,42 @@ def _show_tables(data_dir: Path) -> None:
         offer_removal("a table", "table", removable, lambda name: remove_table(name, data_dir))
     place = st.expander("Import a table", icon=":material/upload_file:", expanded=not removable)
     with place, show_errors():
-        _show_import(data_dir)
+        _show_import(view)
 
 
-def _show_set(info: TableInfo, item: TableSet, data_dir: Path) -> None:
+def _show_set(info: TableInfo, item: TableSet, space: SearchSpace, data_dir: Path) -> None:
     """Show where accuracies come from, and the architectures with the highest ones."""
     origin = f"stored on {info.created[:10]}, SHA-256 of the source {info.fingerprint[:12]}"
     st.markdown(f"**{plain(info.label)}**, from {plain(info.source)}, {origin}")
-    found = load_accuracy(item.dataset, item.kind, info.name, data_dir)
+    found = load_accuracy(item.dataset, item.kind, info.name, data_dir, space)
     best = found.nlargest(_BEST, "accuracy_mean")
-    names = [Architecture.from_index(index).to_string() for index in best["architecture"]]
-    label = DATASETS.label(item.dataset)
+    names = space.format_many(best["architecture"])
+    task = space.dataset(item.dataset)
+    form = "%.4f" if task.percent else task.form
     show_columns(
         {
             "architecture": (names, TextColumn(width="large")),
-            "accuracy": (best["accuracy_mean"], numbers("%.4f", label=f"{item.kind} %")),
+            task.score: (
+                best["accuracy_mean"],
+                numbers(form, label=f"{item.kind}, {task.stored_unit}"),
+            ),
             "deviation": best["accuracy_std"],
             "seeds": best["seeds"],
         },
-        f"The {len(best)} best architectures on {label}",
+        f"The {len(best)} best architectures on {task.label}",
     )
-    query = {"dataset": item.dataset, "accuracy": item.kind, "table": info.name}
+    query = {
+        "space": space.name,
+        "dataset": item.dataset,
+        "accuracy": item.kind,
+        "table": info.name,
+    }
     link_to(DISTRIBUTIONS, "Show its distributions", query)
 
 
-def _set_row(item: TableSet) -> dict[str, object]:
+def _set_row(item: TableSet, space: SearchSpace) -> dict[str, object]:
     return {
-        "data set": DATASETS.label(item.dataset),
+        "data set": space.dataset(item.dataset).label,
         "accuracy": item.kind,
         "architectures": f"{item.architectures:,}" + ("" if item.complete else ", incomplete"),
         "seeds": item.seeds,
@@ -133,26 +161,40 @@ def _set_row(item: TableSet) -> dict[str, object]:
     }
 
 
-def _show_import(data_dir: Path) -> None:
+def _show_import(view: View) -> None:
+    data_dir = view.workspace.data_dir
     st.markdown(
         "A CSV file with one row for each architecture, a NATS-Bench topology folder "
-        "(`NATS-tss-...-simple`) or a NAS-Bench-201 file (`.pth`). Every row is checked before "
-        "anything is stored."
+        "(`NATS-tss-...-simple`), a NAS-Bench-201 file (`.pth`), or the JSON file of "
+        "NAS-Bench-Macro or TransNAS-Bench-101. Every row is checked before anything is stored."
     )
-    left, right = st.columns(2, vertical_alignment="bottom")
+    spaces = {name: get_space(name, data_dir) for name in list_spaces(data_dir)}
+    choice, left, right = st.columns([2, 3, 3], vertical_alignment="bottom")
+    first = list(spaces).index(view.space.name)
+    name = choice.selectbox(
+        "Search space of the table",
+        list(spaces),
+        index=first,
+        # Another one in view comes with a list of its own.
+        key=f"table_space_{view.space.name}",
+        format_func=lambda name: spaces[name].label,
+        help="Published tables of other spaces are recognised.",
+    )
+    types = ["csv", "gz", "pth", "json"]
     uploaded = left.file_uploader(
-        "File", type=["csv", "gz", "pth"], key="table_upload", help="For a folder, give its path."
+        "File", type=types, key="table_upload", help="For a folder, give its path."
     )
     typed = right.text_input(
         "or a path on this machine", key="table_path", placeholder="/path/to/file-or-folder"
     )
     if uploaded is not None:
-        path = stored_upload(uploaded)
+        [path] = stored_uploads([uploaded])
     elif typed.strip():
         path = Path(typed.strip()).expanduser()
     else:
         return
-    preview, mapping = preview_table(path), None
+    space = None if name == NAS_BENCH_201.name else spaces[name]
+    preview, mapping = preview_table(path, space=space), None
     if preview.columns:
         mapping = _choose_mapping(preview)
         if mapping is None:
@@ -167,13 +209,17 @@ def _show_import(data_dir: Path) -> None:
     if st.button("Import", type="primary", key="import_table", icon=":material/check:"):
         with show_errors("Nothing was imported. "):
             with st.spinner("Checking and storing every row"):
-                info = import_table(path, name, None, mapping, replace=replace, data_dir=data_dir)
+                settings: Any = {"replace": replace, "data_dir": data_dir, "space": space}
+                info = import_table(path, name, None, mapping, **settings)
             notify(f"Imported the table {plain(info.name)}")
             st.rerun()
 
 
 def _choose_mapping(preview: TablePreview) -> ColumnMapping | None:
-    """Choose what the columns of a CSV file contain, beginning with what was recognised."""
+    """Choose what the columns of a CSV file contain, beginning with what was recognised.
+
+    In spaces other than NAS-Bench-201 the names of the columns say so.
+    """
     st.markdown("**Columns**")
     show_table(preview.rows.head(3), "The first rows of the file")
     proposed, columns = preview.mapping, list(preview.columns)
@@ -211,12 +257,13 @@ def _choose_from(
 
 
 def _show_preview(preview: TablePreview) -> None:
-    if not preview.sets:
+    if preview.content is None:
         return
-    st.markdown("**Preview**")
-    sets = pd.DataFrame([_set_row(item) for item in preview.sets])
+    space = preview.content.space
+    st.markdown(f"**Preview**: a table of {plain(space.label)}")
+    sets = pd.DataFrame([_set_row(item, space) for item in preview.sets])
     show_table(sets, "Data sets and kinds of accuracy in the file")
-    best = {"accuracy_mean": numbers("%.4f", label="best %")}
+    best = {"accuracy_mean": numbers("%.4f", label="best")}
     show_table(preview.best, "The best architecture of each", best)
 
 
@@ -314,8 +361,10 @@ def _select(source: ImageSource, data_dir: Path, verb: str = "Added") -> None:
 
 
 @show_errors()
-def _show_spaces(data_dir: Path) -> None:
-    """List the search spaces, with the operations of each."""
+def _show_spaces(view: View) -> None:
+    """List the search spaces, with the operations of each, and the import of one's own."""
+    data_dir = view.workspace.data_dir
+    tables = Counter(info.space for info in list_tables(data_dir, None))
     spaces = []
     for name in list_spaces(data_dir):
         with show_errors():
@@ -327,20 +376,76 @@ def _show_spaces(data_dir: Path) -> None:
             "operations": ", ".join(map(str, dict.fromkeys(space.shape))),
             "architectures": f"{space.size:,}",
             "data sets": ", ".join(task.label for task in space.datasets),
+            "tables": tables[space.name],
+            "supernet": "yes" if has_supernet(space) else "no",
             "description": space.description,
         }
         for space in spaces
     ]
     chosen = _choose_row(rows, f"{len(rows)} search spaces", "spaces")
     if chosen is None:
-        st.caption("Choose a row for the operations of each decision.")
-        return
-    decisions = spaces[chosen].decisions
+        st.caption("Choose a row for the operations of each decision, and to work in the space.")
+    else:
+        _show_space(spaces[chosen], bool(tables[spaces[chosen].name]))
+    declare = st.expander("Declare a search space of your own", icon=":material/upload_file:")
+    with declare, show_errors("Nothing was imported. "):
+        _show_declaring(data_dir)
+
+
+def _show_space(space: SearchSpace, has_table: bool) -> None:
+    """Show the decisions of a space, and lead into it."""
+    _show_decisions(space)
+    if not has_table:
+        st.markdown(how_to_import(space))
+    with st.container(horizontal=True):
+        link_to(HOME, f"Work in {space.label}", {"space": space.name})
+        if not has_table:
+            link_to(DATA, "Import a table", {"space": space.name, "data": "Tables"})
+
+
+def _show_decisions(space: SearchSpace) -> None:
     columns = {
-        spaces[chosen].noun: [decision.name for decision in decisions],
-        "operations": [", ".join(decision.operations) for decision in decisions],
+        space.noun: [decision.name for decision in space.decisions],
+        "operations": [", ".join(decision.operations) for decision in space.decisions],
     }
-    show_columns(columns, f"The {len(decisions)} decisions of {spaces[chosen].label}")
+    alt = f"The {len(space.decisions)} decisions of {space.label}"
+    show_columns(columns, alt, height=table_height(len(space.decisions)))
+
+
+def _show_declaring(data_dir: Path) -> None:
+    """Read the declaration of a space and a table of it, show what was understood, and store it."""
+    st.markdown(
+        "A TOML file with its decisions and data sets, and CSV files with a row for each "
+        "architecture, as *Search spaces* under *About* explains. All is checked before anything "
+        "is stored."
+    )
+    left, right = st.columns(2)
+    declared = left.file_uploader("Declaration (TOML)", type=["toml"], key="space_upload")
+    scores = right.file_uploader(
+        "Tables (CSV)", type=["csv", "gz"], key="space_tables", accept_multiple_files=True
+    )
+    if declared is None:
+        return
+    path, *tables = stored_uploads([declared, *scores])
+    space = read_space(path)
+    st.markdown(
+        f"**Preview**: {plain(space.label)}, {len(space.decisions)} decisions, {space.size:,} "
+        f"architectures; data sets {plain(', '.join(task.label for task in space.datasets))}"
+    )
+    _show_decisions(space)
+    for table in tables:
+        preview = preview_table(table, space=space)
+        _show_preview(preview)
+        if preview.problem is not None:
+            st.error(plain(preview.problem), icon=":material/error:")
+            return
+    replace = st.checkbox("Replace a space of this name", key="space_replace")
+    if st.button("Import", type="primary", key="import_space", icon=":material/check:"):
+        with st.spinner("Checking and storing every row"):
+            found, infos = import_space(path, tables, data_dir, replace)
+        names = f" with {', '.join(info.name for info in infos)}" if infos else ""
+        notify(plain(f"Imported the search space {found.label}{names}"))
+        open_on(DATA, {"space": found.name, "data": "Search spaces"})
 
 
 class _ProgressBar:

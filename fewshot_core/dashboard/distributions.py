@@ -57,11 +57,10 @@ from fewshot_core.dashboard.shared.splits import (
     open_split,
 )
 from fewshot_core.dashboard.shared.trees import show_sub_spaces
-from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import SpaceError, TableError
 from fewshot_core.evidence import group_by_evidence
 from fewshot_core.plots import decisions_figure, effects_figure, importance_figure, top_figure
-from fewshot_core.space import Architecture, edge_label
+from fewshot_core.space import Architecture, SearchSpace
 
 _ALL = "All metrics and data sets"
 _EXAMPLE = 13714
@@ -110,9 +109,9 @@ def _show_split(view: View, split: SplitInView, evaluator: SplitEvaluator) -> No
     described = describe(leaves, evaluator)
     figures, table = st.columns([5, 4], gap="large")
     with table:
-        found = _find(split, evaluator)
+        found = _find(view, split, evaluator)
         key = f"sub_spaces_{split.key}"
-        chosen = show_sub_spaces(described, view.top_label, key, link="sub_space", narrow=True)
+        chosen = show_sub_spaces(view, described, key, link="sub_space", narrow=True)
         highlight = None if chosen is None else str(described["sub_space"].iloc[chosen])
         if chosen is None:
             st.caption("Choose a row to highlight a sub-space and to list its architectures.")
@@ -124,7 +123,8 @@ def _show_split(view: View, split: SplitInView, evaluator: SplitEvaluator) -> No
         table_name = f"table {view.table.label}" if view.table else ""
         notes = ", ".join(split.evidence.notes(split.demo))
         # The caption stays with a figure that is saved.
-        look: dict[str, Any] = {"highlight": highlight, "axis_title": view.axis_title}
+        unit = view.task.stored_unit
+        look: dict[str, Any] = {"highlight": highlight, "axis_title": view.axis_title, "unit": unit}
         caption = tuple(filter(None, [table_name, notes]))
         title = f"All architectures, split by {split.name}"
         marked = found[:2] if found else None
@@ -139,19 +139,23 @@ def _show_split(view: View, split: SplitInView, evaluator: SplitEvaluator) -> No
         show_view_source(view, "distribution_source", frame)
 
 
-def _find(split: SplitInView, evaluator: SplitEvaluator) -> tuple[str, float, bool] | None:
-    """Find an architecture by its string: its sub-space, its accuracy, whether it is in the top."""
+def _find(
+    view: View, split: SplitInView, evaluator: SplitEvaluator
+) -> tuple[str, float, bool] | None:
+    """Find an architecture by its string: its sub-space, its score, whether it is in the top."""
+    space = view.space
+    digits = f"{len(space.shape)} digits: the operations of the {space.noun}s, counted from 0."
     text = st.text_input(
         "Find an architecture",
         key="architecture",
         bind="query-params",
-        placeholder=Architecture.from_index(_EXAMPLE).to_string(),
-        help="An architecture string, or its six digits: the operations of the edges, from 0 to 4.",
+        placeholder=space.format(_EXAMPLE % space.size),
+        help=f"An architecture string, or its {digits}" if space.edges else f"Its {digits}",
     )
     if not text:
         return None
     try:
-        architecture = Architecture.from_string(text)
+        architecture = Architecture.from_string(text, space)
     except SpaceError as error:
         st.error(f"This is not an architecture: {plain(error)}", icon=":material/error:")
         return None
@@ -164,8 +168,8 @@ def _find(split: SplitInView, evaluator: SplitEvaluator) -> tuple[str, float, bo
             rank, accuracy = rows[0]["rank"], rows[0]["accuracy_mean"]
             known = evaluator.accuracy["accuracy_mean"].count()
             st.success(
-                f"**S{number}**, rank {rank:,} of {known:,}, {accuracy:.2f}%: the star in the "
-                "figure, unless its axis begins above it.",
+                f"**S{number}**, rank {rank:,} of {known:,}, {plain(view.task.text(accuracy))}: "
+                "the star in the figure, unless its axis begins above it.",
                 icon=":material/star:",
             )
             return f"S{number}", accuracy, bool(rows[0]["top"])
@@ -176,15 +180,15 @@ def _find(split: SplitInView, evaluator: SplitEvaluator) -> tuple[str, float, bo
 def _show_importance(view: View, evaluator: SplitEvaluator) -> None:
     """Show which edges and operations matter, and the decisions of the top architectures."""
     try:
-        shares = _importance(evaluator)[0]
+        shares = _importance(evaluator, view.space)[0]
     except TableError as error:
         st.info(plain(error), icon=":material/table_chart:")
         return
-    st.markdown(_finding(shares, view.axis_title.removesuffix(", %")))
-    source = accuracy_source(view)[:2]
+    st.markdown(_finding(shares, view))
+    source, unit = accuracy_source(view)[:2], view.task.stored_unit
     for place, figure, key in zip(
         st.columns(2),
-        (_draw_importance(evaluator), _draw_effects(evaluator)),
+        (_draw_importance(evaluator, view.space), _draw_effects(evaluator, view.space, unit)),
         ("importance", "effects"),
         strict=True,
     ):
@@ -193,7 +197,8 @@ def _show_importance(view: View, evaluator: SplitEvaluator) -> None:
     leaves = view.split.leaves if view.split else ()
     top = _top(leaves, evaluator)
     highlight = st.query_params.get("sub_space")
-    figure = _draw_decisions(leaves, evaluator, view.top_label, highlight)
+    look: dict[str, Any] = {"space": view.space, "unit": unit}
+    figure = _draw_decisions(leaves, evaluator, view.top_label, highlight, **look)
     lines, cell = st.columns([5, 2])
     with lines:
         rests = rests_on([view.split]) if view.split else []
@@ -202,9 +207,9 @@ def _show_importance(view: View, evaluator: SplitEvaluator) -> None:
     with cell:
         chosen = [*clicked("decisions"), top["architecture"].iloc[0]][0]
         row = top[top["architecture"] == int(chosen)].iloc[0]
-        title = f"Rank {row['rank']:,}: {row['accuracy_mean']:.2f}%"
-        show_architecture(Architecture.from_index(int(chosen)), title, "decided")
-        st.caption("Click a point of a line to see another cell.")
+        title = f"Rank {row['rank']:,}: {view.task.text(row['accuracy_mean'])}"
+        show_architecture(Architecture.from_index(int(chosen), view.space), title, "decided")
+        st.caption("Click a point of a line to see another architecture.")
 
 
 @lru_cache(64)
@@ -213,43 +218,49 @@ def _top(leaves: Leaves, evaluator: SplitEvaluator) -> pd.DataFrame:
 
 
 @lru_cache(32)
-def _importance(evaluator: SplitEvaluator) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _importance(evaluator: SplitEvaluator, space: SearchSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
     accuracy = evaluator.accuracy
-    return importance(accuracy), operation_effects(accuracy, evaluator.threshold)
+    effects = operation_effects(accuracy, evaluator.threshold, space)
+    return importance(accuracy, space), effects
 
 
 @cached_figure
-def _draw_importance(evaluator: SplitEvaluator) -> go.Figure:
-    return importance_figure(_importance(evaluator)[0])
+def _draw_importance(evaluator: SplitEvaluator, space: SearchSpace) -> go.Figure:
+    return importance_figure(_importance(evaluator, space)[0], space=space)
 
 
 @cached_figure
-def _draw_effects(evaluator: SplitEvaluator) -> go.Figure:
-    return effects_figure(_importance(evaluator)[1])
+def _draw_effects(evaluator: SplitEvaluator, space: SearchSpace, unit: str) -> go.Figure:
+    return effects_figure(_importance(evaluator, space)[1], space=space, unit=unit)
 
 
 @cached_figure
 def _draw_decisions(
-    leaves: Leaves, evaluator: SplitEvaluator, top_label: str, highlight: str | None
+    leaves: Leaves, evaluator: SplitEvaluator, top_label: str, highlight: str | None, **look: Any
 ) -> go.Figure:
     top = _top(leaves, evaluator)
     highlight = highlight if highlight in set(top["sub_space"]) else None
-    return decisions_figure(top, highlight, title=f"Decisions of the {top_label}")
+    return decisions_figure(top, highlight, title=f"Decisions of the {top_label}", **look)
 
 
-def _finding(shares: pd.DataFrame, what: str) -> str:
-    """Say which edge and which pair of edges explain most of the variance of accuracy."""
+def _finding(shares: pd.DataFrame, view: View) -> str:
+    """Say which decision and which pair of them explain most of the variance of the scores."""
     alone = shares["first"] == shares["second"]
     main, pairs = shares[alone], shares[~alone]
-    first, pair = main.iloc[0], pairs.iloc[0]
-    edge, one, other = (
-        plain(edge_label(int(number))) for number in (first["first"], pair["first"], pair["second"])
+    first, space, nouns = main.iloc[0], view.space, f"{view.space.noun}s"
+    label = plain(space.decision_label(int(first["first"])))
+    text = (
+        f"**{label[:1].upper()}{label[1:]} matters most for {plain(view.scores)}: alone it "
+        f"explains {first['share']:.1%} of the variance.** Single {nouns} explain "
+        f"{main['share'].sum():.1%}"
     )
-    single, double = main["share"].sum(), pairs["share"].sum()
+    if pairs.empty:
+        return f"{text}."
+    pair = pairs.iloc[0]
+    one, other = (plain(space.decisions[int(pair[name])].name) for name in ("first", "second"))
     return (
-        f"**Edge {edge} matters most for {what}: alone it explains {first['share']:.1%} of the "
-        f"variance.** Single edges explain {single:.1%}, pairs {double:.1%} more, most of it "
-        f"{one} with {other} ({pair['share']:.1%}); the rest are interactions of three or more."
+        f"{text}, pairs {pairs['share'].sum():.1%} more, most of it {one} with {other} "
+        f"({pair['share']:.1%}); the rest are interactions of three or more."
     )
 
 
@@ -271,25 +282,26 @@ def _show_architectures(view: View, number: int, listed: pd.DataFrame) -> None:
     if listed.empty:
         st.caption("The table has no accuracy of any of them.")
         return
-    columns = {"accuracy_mean": view.dataset}
-    for dataset in DATASETS.names():
+    columns = {"accuracy_mean": view.task}
+    for task in view.space.datasets:
+        dataset = task.name
         found = view.table and view.table.find(dataset, view.kind)
         if dataset == view.dataset or found is None:
             continue
         known = load_accuracy(view, dataset).set_index("architecture")["accuracy_mean"]
         listed = listed.assign(**{dataset: listed["architecture"].map(known)})
-        columns[dataset] = dataset
-    percent = {}
-    for name, of in columns.items():
-        label = DATASETS.label(of)
-        text = f"{view.kind.capitalize()} accuracy on {label}"
-        percent[name] = numbers("%.2f", text, 40 + 6 * len(label), f"{label} %")
+        columns[dataset] = task
+    scores = {}
+    for name, task in columns.items():
+        label = f"{task.label} %" if task.percent else task.label
+        text = f"{view.kind.capitalize()} {task.score} on {task.label}, {task.stored_unit}"
+        scores[name] = numbers(task.form, text, 40 + 6 * len(task.label), label)
     event = show_table(
         listed,
         f"The {len(listed):,} architectures of S{number + 1} with a known accuracy, best first",
         {
             "rank": numbers("localized", width=55),
-            **percent,
+            **scores,
             "top": CheckboxColumn(view.top_label, width="small"),
             "string": TextColumn("architecture", width="large"),
             "architecture": numbers("%d", label="index"),
@@ -298,12 +310,12 @@ def _show_architectures(view: View, number: int, listed: pd.DataFrame) -> None:
         height=300,
         on_select="rerun",
         selection_mode="single-row-required",
-        column_order=("rank", *percent, "top", "string", "architecture"),
+        column_order=("rank", *scores, "top", "string", "architecture"),
     )
     rows = event.selection.rows
     row = listed.iloc[rows[0] if rows else 0]
-    architecture = Architecture.from_index(int(row["architecture"]))
-    title = f"Rank {row['rank']:,}: {row['accuracy_mean']:.2f}%"
+    architecture = Architecture.from_index(int(row["architecture"]), view.space)
+    title = f"Rank {row['rank']:,}: {view.task.text(row['accuracy_mean'])}"
     show_architecture(architecture, title, "cell")
 
 
@@ -315,9 +327,10 @@ def _show_small_multiples(view: View) -> None:
     if view.table is None:
         show_missing_table(view)
         return
+    names = [task.name for task in view.space.datasets]
     groups = group_by_evidence(
         ((dataset, key), replace(evidence, dataset=""))
-        for dataset in DATASETS.names()
+        for dataset in names
         for key, evidence in split_evidence(view, dataset)
     )
     if not groups:
@@ -325,17 +338,17 @@ def _show_small_multiples(view: View) -> None:
         return
     shown = groups[choose_evidence(groups, "split")]
     cells: Cells = {}
-    for dataset in DATASETS.names():
-        labels = list_splits(view.workspace.store, dataset)
+    for dataset in names:
+        labels = list_splits(view.workspace.store, dataset, view.space.name)
         labels = {key: label for key, label in labels.items() if (dataset, key) in shown}
         for key in first_of_each_metric(labels):
             cells.setdefault(labels[key].partition(SEPARATOR)[0], {})[dataset] = key
-    datasets = [name for name in DATASETS.names() if view.table.find(name, view.kind)]
+    datasets = [name for name in names if view.table.find(name, view.kind)]
     drawn = [name for name in datasets if any(name in keys for keys in cells.values())]
     st.caption(SMALL_LEGEND)
     if len(drawn) == 1:
         [dataset] = drawn
-        st.markdown(f"**{DATASETS.label(dataset)}**")
+        st.markdown(f"**{plain(view.space.dataset(dataset).label)}**")
         metrics = [metric for metric, keys in cells.items() if dataset in keys]
         for column, metric in in_columns(metrics):
             with column:
@@ -343,9 +356,9 @@ def _show_small_multiples(view: View) -> None:
     elif drawn:
         for metric, keys in cells.items():
             st.markdown(f"**{metric}**")
-            for column, dataset in in_columns(drawn, len(drawn)):
+            for column, dataset in in_columns(drawn, min(len(drawn), 3)):
                 with column:
-                    label = DATASETS.label(dataset)
+                    label = view.space.dataset(dataset).label
                     _show_cell(view, dataset, keys.get(dataset), label)
     for dataset in datasets:
         if dataset not in drawn:
@@ -358,8 +371,9 @@ def _show_small_multiples(view: View) -> None:
 def _show_cell(view: View, dataset: str, key: str | None, title: str) -> None:
     """Draw one of the small multiples, or say that there is no such split."""
     if key is None:
-        st.caption(f"No split of {DATASETS.label(dataset)} yet.")
+        st.caption(f"No split of {plain(view.space.dataset(dataset).label)} yet.")
     elif (evaluator := load_evaluator(view, dataset)) is not None:
         split = open_split(view.workspace.store, key)
-        note = distinct_labels(list_splits(view.workspace.store, dataset))[key]
+        labels = list_splits(view.workspace.store, dataset, view.space.name)
+        note = distinct_labels(labels)[key]
         show_small_distributions(view, evaluator, split, "ridgeline", f"small_{key}", title, note)

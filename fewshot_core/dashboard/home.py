@@ -46,18 +46,20 @@ from fewshot_core.dashboard.shared.splits import (
     open_splits,
 )
 from fewshot_core.dashboard.shared.trees import draw_split
-from fewshot_core.datasets import DATASETS
 from fewshot_core.doctor import examine
 from fewshot_core.durations import duration_text
 from fewshot_core.glossary import explain
+from fewshot_core.networks import has_supernet
 from fewshot_core.runs import SplitRequest, State, estimate_seconds, start
+from fewshot_core.space import NAS_BENCH_201
+from fewshot_core.splitting import TreeOptions
 
 _ACTIONS = (
     (
         DISTRIBUTIONS,
         "See what matters",
         IMPORTANCE,
-        "Which edges and operations matter for accuracy, exactly, from the whole table.",
+        "Which decisions and operations matter, exactly, from the whole table.",
     ),
     (
         HALVING,
@@ -89,7 +91,7 @@ def show_home_page() -> None:
 
 def _show_metrics(view: View, finding: DeltaGenerator) -> None:
     """Show which metrics beat random splits; the sentence of it goes above everything."""
-    dataset = DATASETS.label(view.dataset)
+    dataset = plain(view.task.label)
     if view.split is None and view.missing is None:
         st.markdown(
             f"**No split of {dataset} is finished yet.** A split divides the supernet into "
@@ -108,12 +110,13 @@ def _show_metrics(view: View, finding: DeltaGenerator) -> None:
         return
     groups = split_groups(view)
     evidence = choose_evidence(groups, "split")
-    labels = list_splits(view.workspace.store, view.dataset)
+    labels = list_splits(view.workspace.store, view.dataset, view.space.name)
     labels = {key: labels[key] for key in groups[evidence]}
     splits = open_splits(view.workspace.store, first_of_each_metric(labels, _MOST_OF_EACH))
     terms = explain("information gain", "random trees", "best tree", "top 1%")
     found = verdict(evidence, splits, _median_reports(splits, evaluator))
-    finding.markdown(f"**On {dataset}**: {found}", help=terms)
+    where = "" if view.space == NAS_BENCH_201 else f" in {plain(view.space.label)}"
+    finding.markdown(f"**On {dataset}{where}**: {found}", help=terms)
     show_informativeness(view, evaluator, splits, "home_metrics", by_metric=True)
     show_splits_source(view, evaluator, splits, "home_source")
 
@@ -129,7 +132,15 @@ def _median_reports(splits: list[SplitInView], evaluator: SplitEvaluator) -> pd.
 
 def _show_first_actions(view: View) -> None:
     """Offer what gives a result at once."""
-    request = SplitRequest(view.dataset, "params")
+    space = view.space
+    metric = "params" if has_supernet(space) else "random"
+    tree = TreeOptions.create(range(min(3, len(space.decisions))), space=space)
+    request = SplitRequest(view.dataset, metric, tree=tree, space=space.name)
+    what = (
+        "by #params: it needs no images and"
+        if has_supernet(space)
+        else f"at random, as {plain(space.label)} has no supernet: it"
+    )
     seconds = estimate_seconds(view.workspace.data_dir, request)
     with st.container(border=True):
         if offer_start("Make a split", "first_split", disabled=False, type="primary"):
@@ -137,7 +148,7 @@ def _show_first_actions(view: View) -> None:
                 st.session_state[WATCHED] = start(request, view.workspace.data_dir).run_id
                 open_on(SPLIT, {})
         st.caption(
-            "Group the operations of the supernet by #params: it needs no images and takes "
+            f"Group the operations {what} takes "
             f"{'a few seconds' if seconds is None else f'about {duration_text(seconds)}'}."
         )
     for page, label, query, text in _ACTIONS:

@@ -21,7 +21,7 @@ from fewshot_core.analysis.results import (
     results_table,
     support_text,
 )
-from fewshot_core.bench import TableInfo
+from fewshot_core.bench import list_tables
 from fewshot_core.dashboard.search.form import show_start
 from fewshot_core.dashboard.search.plans import Place, make_plan
 from fewshot_core.dashboard.shared.controls import (
@@ -36,10 +36,17 @@ from fewshot_core.dashboard.shared.controls import (
     show_tiles,
 )
 from fewshot_core.dashboard.shared.evidence import choose_evidence
-from fewshot_core.dashboard.shared.figures import accuracy_source, show_source
-from fewshot_core.dashboard.shared.page import SEARCH, SPLIT, link_to
+from fewshot_core.dashboard.shared.figures import accuracy_source, show_figure, show_source
+from fewshot_core.dashboard.shared.page import RESULTS, SEARCH, SPLIT, link_to, show_empty
 from fewshot_core.dashboard.shared.requests import choose_device, choose_preset, choose_source
-from fewshot_core.dashboard.shared.sidebar import View, load_accuracy, open_page, show_missing_table
+from fewshot_core.dashboard.shared.sidebar import (
+    View,
+    how_to_import,
+    load_accuracy,
+    open_page,
+    show_missing_table,
+    without_supernet,
+)
 from fewshot_core.dashboard.shared.splits import (
     distinct_labels,
     list_splits,
@@ -47,22 +54,26 @@ from fewshot_core.dashboard.shared.splits import (
     open_split,
     record_label,
 )
-from fewshot_core.datasets import DATASETS
 from fewshot_core.evidence import Evidence, group_by_evidence
+from fewshot_core.glossary import explain
 from fewshot_core.metrics import METRICS
+from fewshot_core.networks import has_supernet
+from fewshot_core.plots import across_figure
 from fewshot_core.reproduction import (
     SHARE_RULE,
     Evaluated,
     Finding,
     Group,
     Verdict,
+    across_finding,
     evaluate,
     is_measured,
+    read_across,
     read_material,
 )
 from fewshot_core.runs import SearchRequest, in_data_folder
 from fewshot_core.search import ALGORITHMS, PRESETS
-from fewshot_core.space import SubSpace
+from fewshot_core.space import NAS_BENCH_201, SPACES, SearchSpace, SubSpace, get_space
 from fewshot_core.splitting.files import imported_names
 from fewshot_core.store import KnownSplit, known_splits
 
@@ -75,22 +86,28 @@ Row = Mapping[Hashable, Any]
 def show_results_page() -> None:
     """Draw the page: the tables of the paper, and its claims."""
     view = open_page("Results")
-    if view.table is None:
-        show_missing_table(view)
-        return
-    shows = {"Tables": _show_tables, "Claims": _show_claims}
-    show_tabs({name: partial(show, view, view.table) for name, show in shows.items()}, "results")
+    shows = {"Tables": _show_tables, "Claims": _show_claims, "Across spaces": _show_across}
+    show_tabs({name: partial(show, view) for name, show in shows.items()}, "results")
 
 
 @show_errors()
-def _show_tables(view: View, info: TableInfo) -> None:
+def _show_tables(view: View) -> None:
+    info, of_paper = view.table, view.space == NAS_BENCH_201
+    if not has_supernet(view.space):
+        st.info(without_supernet(view), icon=":material/info:")
+        return
+    if info is None:
+        show_missing_table(view)
+        return
     imported = imported_names(view.workspace.data_dir)
     stamp = repr((view.workspace.data_dir, view.workspace.store.revision, imported, info))
     splits, templates, found = _read(view, stamp, view.dataset, view.kind)
-    number = DATASETS.names().index(view.dataset) + 1
-    st.subheader(f"Table {number} of the paper: {DATASETS.label(view.dataset)}")
-    evidence, show = _choose(found)
-    table = _table(found, stamp, view.dataset, evidence, view.kind)
+    label = plain(view.task.label)
+    number = view.space.datasets.index(view.task) + 1
+    heading = f"Table {number} of the paper" if of_paper else plain(view.space.label)
+    st.subheader(f"{heading}: {label}")
+    evidence, show = _choose(found, of_paper)
+    table = _table(found, stamp, view.dataset, evidence, view.kind, view.space)
     _show_notes(view, table)
     chosen = _show_grid(table, show)
     _show_source(view, evidence)
@@ -109,8 +126,18 @@ _COLOURS = {
 
 
 @show_errors()
-def _show_claims(view: View, info: TableInfo) -> None:
+def _show_claims(view: View) -> None:
     """List the claims of the paper with their verdicts by the runs that are here."""
+    info = view.table
+    if view.space != NAS_BENCH_201:
+        label = NAS_BENCH_201.label
+        text = f"The paper's claims are about {label}. *Across spaces* compares metrics everywhere."
+        query = {"space": NAS_BENCH_201.name, "results": "Claims"}
+        show_empty(text, RESULTS, f"See the claims in {label}", query)
+        return
+    if info is None:
+        show_missing_table(view)
+        return
     stamp = repr((view.workspace.data_dir, view.workspace.store.revision, info))
     evaluated, commands = _evaluate(view, stamp, view.kind)
     st.markdown(
@@ -134,6 +161,52 @@ def _show_claims(view: View, info: TableInfo) -> None:
                 st.code(text, language="sh", wrap_lines=True)
     command = f"fewshot reproduce --accuracy {view.kind} --table {info.name}"
     show_source([info.label, "all runs of this data folder"], command, "claims_source")
+
+
+@show_errors()
+def _show_across(view: View) -> None:
+    """Compare metrics in every space, data set and task that has a table and splits."""
+    workspace = view.workspace
+    tables = list_tables(workspace.data_dir, None)
+    imported = imported_names(workspace.data_dir)
+    across = _read_across(view, repr((workspace.store.revision, imported, tables)))
+    names = {info.space for info in tables}
+    missing = [space for space in map(get_space, SPACES.names()) if space.name not in names]
+    if across["space"].nunique() < 2:
+        texts = [f"* {plain(space.label)}: {how_to_import(space)}" for space in missing]
+        st.info(
+            "**This compares metrics across search spaces, and only one has both a complete table "
+            "and splits here.** Splits of other spaces need a table to compare them with:\n\n"
+            + "\n".join(texts or ["* Make or import splits of the other spaces."]),
+            icon=":material/table_chart:",
+        )
+    if across.empty:
+        return
+    shown = across[across["strongest"]]
+    if len(shown) < len(across) and st.toggle("All evidence", key="across_all"):
+        shown = across
+    finding = across_finding(across)
+    if finding:
+        st.markdown(f"**{plain(finding)}**", help=explain("random trees", "best tree"))
+    labels = {name: record_label(METRICS, name) for name in shown["metric"]}
+    order = METRICS.names()
+    ranks = {name: order.index(name) if name in order else len(order) for name in labels}
+    shown = shown.iloc[shown["metric"].map(ranks).argsort(kind="stable")]
+    figure = across_figure(shown.assign(metric=shown["metric"].map(labels)))
+    show_figure(figure, "across_spaces")
+    rests = shown.drop_duplicates(["space", "dataset", "evidence"])
+    texts = [f"{row.space}, {row.dataset}: {row.evidence}" for row in rests.itertuples()]
+    st.caption("Rests on " + plain("; ".join(texts)))
+    sources = dict.fromkeys(f"table {row.table}, {row.kind}" for row in shown.itertuples())
+    parts = [*sources, f"{shown['split'].nunique()} splits", "10,000 random trees, seed 0"]
+    show_source(parts, "fewshot reproduce", "across_source", shown)
+    if across["space"].nunique() > 1 and missing:
+        st.caption(f"Without a table: {plain(', '.join(space.label for space in missing))}.")
+
+
+@st.cache_resource(show_spinner="Comparing splits with random trees", max_entries=4)
+def _read_across(_view: View, stamp: str) -> pd.DataFrame:
+    return read_across(_view.workspace.store, _view.workspace.data_dir)
 
 
 _LINK = re.compile(r"\[([^]]*)\]\([^)]*\)")
@@ -177,23 +250,29 @@ def _read(
 ) -> tuple[list[KnownSplit], dict[Evidence, SearchRequest], pd.DataFrame]:
     """Return the splits of the data set in view, a search of each evidence, and all results."""
     store = _view.workspace.store
-    splits = known_splits(store, _view.workspace.data_dir, dataset)
-    searches = store.searches(dataset)
+    splits = known_splits(store, _view.workspace.data_dir, dataset, _view.space)
+    searches = store.searches(dataset, _view.space.name)
     records = store.search_records(list(searches["run_id"]))
     firsts = searches.drop_duplicates("evidence")["request"]
     requests = [SearchRequest.from_dict(json.loads(text)) for text in firsts]
     templates = {request.evidence: request for request in requests}
-    return splits, templates, recorded_results(splits, searches, records, load_accuracy(_view))
+    found = recorded_results(splits, searches, records, load_accuracy(_view), _view.space)
+    return splits, templates, found
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
 def _table(
-    _found: pd.DataFrame, stamp: str, dataset: str, evidence: Evidence | None, kind: str
+    _found: pd.DataFrame,
+    stamp: str,
+    dataset: str,
+    evidence: Evidence | None,
+    kind: str,
+    space: SearchSpace,
 ) -> pd.DataFrame:
-    return results_table(_found, dataset, evidence, accuracy=kind)
+    return results_table(_found, dataset, evidence, kind, space)
 
 
-def _choose(found: pd.DataFrame) -> tuple[Evidence | None, str]:
+def _choose(found: pd.DataFrame, of_paper: bool) -> tuple[Evidence | None, str]:
     """Choose which searches are shown, and what the cells show."""
     left, right = st.columns(2)
     runs = found.drop_duplicates("run_id")
@@ -202,6 +281,8 @@ def _choose(found: pd.DataFrame) -> tuple[Evidence | None, str]:
         evidence = choose_evidence(groups, "search", "searches", key="protocol") if groups else None
         if evidence is not None:
             st.caption(SEPARATOR.join([evidence.label, *evidence.badges]))
+    if not of_paper:
+        return evidence, "measured"
     show = choose_one("Cells show", _SHOWN, "cells_show", right, format_func=_SHOWN.__getitem__)
     return evidence, show
 
@@ -213,7 +294,7 @@ def _show_notes(view: View, table: pd.DataFrame) -> None:
             "published ones. Choose a cell, and *Start* its missing searches.",
             icon=":material/table_chart:",
         )
-    if view.kind != "test":
+    if view.kind != "test" and view.space == NAS_BENCH_201:
         st.warning(
             "The paper reports test accuracies. The measured ones are looked up in a table of "
             "validation accuracies, which are on another scale, so that no difference is shown: "
@@ -305,7 +386,7 @@ def _summary(table: pd.DataFrame) -> str:
 
 def _show_source(view: View, evidence: Evidence | None) -> None:
     parts = [*accuracy_source(view), evidence.label if evidence else "no searches"]
-    command = f"fewshot results --dataset {view.dataset} --accuracy {view.kind}"
+    command = f"{view.repeat('fewshot results')} --accuracy {view.kind}"
     command += f" --table {view.table.name}" if view.table else ""
     command += f" --evidence {evidence.key}" if evidence else ""
     show_source(parts, command, "results_source")
@@ -345,7 +426,12 @@ def _show_cell(
         if template is None:
             options, images = PRESETS.get(choose_preset()).search, choose_source(view)
             template = SearchRequest(
-                view.dataset, algorithm, tuple(SubSpace.full().rows), options, images=images
+                view.dataset,
+                algorithm,
+                tuple(SubSpace.full(view.space).rows),
+                options,
+                images=images,
+                space=view.space.name,
             )
         else:
             template = replace(template, algorithm=algorithm)
@@ -391,8 +477,8 @@ def _choose_place(
     """
     metric = row["metric"]
     if metric == NO_SPLITTING:
-        return Place()
-    labels = distinct_labels(list_splits(view.workspace.store, view.dataset))
+        return Place(view.space)
+    labels = distinct_labels(list_splits(view.workspace.store, view.dataset, view.space.name))
     known = [split for split in splits if split.metric == metric and split.key in labels]
     keys = [
         split.key
@@ -404,11 +490,11 @@ def _choose_place(
         keys = [key for key in keys if key == row["split"]]
     if not keys:
         which = "that these searches may fill the cell with" if known else "yet"
-        st.markdown(f"There is no split of {DATASETS.label(view.dataset)} by {metric} {which}.")
+        st.markdown(f"There is no split of {plain(view.task.label)} by {metric} {which}.")
         if metric in METRICS:
             link_to(SPLIT, "Make this split", {"metric": metric_option(metric)})
         return None
     chosen = st.selectbox(
         "Split", keys, key=f"results_split_{metric}", format_func=labels.__getitem__
     )
-    return Place(open_split(view.workspace.store, chosen))
+    return Place(view.space, open_split(view.workspace.store, chosen))

@@ -36,8 +36,7 @@ from fewshot_core.dashboard.shared.sidebar import (
     publish,
     show_missing,
 )
-from fewshot_core.dashboard.shared.splits import request_label
-from fewshot_core.datasets import DATASETS
+from fewshot_core.dashboard.shared.splits import dataset_label, request_label
 from fewshot_core.durations import duration_text
 from fewshot_core.runs import (
     KINDS,
@@ -136,13 +135,14 @@ def _rows(view: View) -> Frame:
     """Tabulate all runs, pinned ones first, with what they found by the table in view."""
     store, found = view.workspace.store, {}
     gains: dict[str, float] = {}
-    for dataset in DATASETS.names():
-        if (evaluator := load_evaluator(view, dataset)) is not None:
-            names = list(store.splits(dataset)["run_id"])
+    space = view.space.name
+    for task in view.space.datasets:
+        if (evaluator := load_evaluator(view, task.name)) is not None:
+            names = list(store.splits(task.name, space=space)["run_id"])
             trees = zip(names, store.split_trees(names), strict=True)
             gains |= {name: _gain(tuple(tree.leaves), evaluator) for name, tree in trees}
     if view.table is not None:
-        found = store.found_accuracies(view.table.name, view.kind)
+        found = store.found_accuracies(view.table.name, view.kind, space)
     runs = sorted(view.workspace.runs(), key=lambda run: not run.notes.pinned)
     rows = [_row(run, store) for run in runs]
     frame = pd.DataFrame(rows, index=[run.run_id for run in runs])
@@ -164,7 +164,7 @@ def _row(run: RunSummary, store: Store) -> dict[str, Any]:
         "state": run.state,
         "kind": KINDS.label(request.kind) if request else None,
         "what": "★ " * notes.pinned + _label(run, store) or None,
-        "data set": DATASETS.label(request.dataset) if request else None,
+        "data set": dataset_label(request) if request else None,
         "gain": None,
         "found": None,
         "method": request.method_label if request else None,
@@ -195,7 +195,7 @@ def _filtered(rows: Frame) -> tuple[Frame, str]:
         states = st.multiselect("State", _STATES, key="run_state", **options)
         labels = [KINDS.label(name) for name in KINDS.names()]
         kinds = st.multiselect("Kind", labels, key="run_kind", **options)
-        labels = [DATASETS.label(name) for name in DATASETS.names()]
+        labels = sorted(set(rows["data set"].dropna()))
         datasets = st.multiselect("Data set of the run", labels, key="run_dataset", **options)
         known = [*_known_tags(rows), _DEMO]
         tags = st.multiselect("Tagged", known, key="run_tags", **options)

@@ -54,9 +54,16 @@ from fewshot_core.dashboard.shared.requests import (
     choose_source,
     choose_tree,
 )
-from fewshot_core.dashboard.shared.sidebar import View, choose_view, show_missing_table
+from fewshot_core.dashboard.shared.sidebar import (
+    View,
+    choose_view,
+    put_in_view,
+    show_missing_table,
+    without_supernet,
+)
 from fewshot_core.dashboard.shared.splits import (
     SplitInView,
+    dataset_label,
     metric_option,
     read_request,
     record_label,
@@ -69,14 +76,14 @@ from fewshot_core.dashboard.shared.trees import (
     show_tree,
     tree_drawing,
 )
-from fewshot_core.datasets import DATASETS
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import RunError
 from fewshot_core.glossary import GLOSSARY, explain
 from fewshot_core.metrics import METRICS, list_metrics, most_sharing_first
-from fewshot_core.networks import check_checkpoint
+from fewshot_core.networks import check_checkpoint, has_supernet
 from fewshot_core.plots import tree_figure
 from fewshot_core.runs import (
+    Network,
     RunFolder,
     SplitRequest,
     State,
@@ -85,13 +92,7 @@ from fewshot_core.runs import (
     run_folder,
     start,
 )
-from fewshot_core.space import (
-    OPERATION_LABELS,
-    OPERATIONS,
-    SubSpace,
-    edge_label,
-    operation_set_label,
-)
+from fewshot_core.space import SubSpace, get_space
 from fewshot_core.splitting import SplitNode, SplitTree, TreeOptions
 
 _ALL = "all"
@@ -127,9 +128,14 @@ def _choose_requests(view: View) -> list[SplitRequest]:
 
     All metrics at once is a request for each of them, in its first variant.
     """
-    labels = {name: metric_option(name) for name in list_metrics()} | {_ALL: "all metrics"}
+    space, trained = view.space, has_supernet(view.space)
+    names = [name for name in list_metrics() if trained or METRICS.get(name).score is None]
+    labels = {name: metric_option(name) for name in names}
+    labels |= {_ALL: "all metrics"} if trained else {}
     metric = choose_from("Metric", labels, "metric")
-    metrics = most_sharing_first(list_metrics()) if metric == _ALL else [metric]
+    metrics = most_sharing_first(names) if metric == _ALL else [metric]
+    if not trained:
+        st.info(without_supernet(view), icon=":material/info:")
     variant = None
     if metric == _ALL:
         st.caption(
@@ -153,13 +159,15 @@ def _choose_requests(view: View) -> list[SplitRequest]:
         repeats = choose_number("Repeats", "repeats", 1, 1, 50, left, help=text)
         with right:
             device = choose_device()
-        st.markdown("**Network**")
-        network = choose_network()
+        network = Network()
+        if trained:
+            st.markdown("**Network**")
+            network = choose_network()
         if needed:
             st.markdown("**Images**")
             images = choose_sampling()
         st.markdown("**Tree**")
-        tree, seed = choose_tree()
+        tree, seed = choose_tree(space)
     if needed or tree["warm_up_epochs"]:
         with place:
             images["images"] = choose_source(view)
@@ -172,9 +180,10 @@ def _choose_requests(view: View) -> list[SplitRequest]:
                 metric=name,
                 variant=variant or next(iter(METRICS.get(name).variants)),
                 network=network,
-                tree=TreeOptions.create(**tree),
+                tree=TreeOptions.create(**tree, space=space),
                 seed=seed,
                 device=device,
+                space=space.name,
                 **images,
             )
             for name in metrics
@@ -226,7 +235,8 @@ def _estimate_text(workspace: Workspace, requests: Sequence[SplitRequest]) -> st
         for request, seconds in zip(requests, times, strict=True)
         if seconds is None
     ]
-    scorings = sum(request.tree.scorings() for request in requests)
+    space = get_space(requests[0].space, workspace.data_dir)
+    scorings = sum(request.tree.scorings(space) for request in requests)
     trained = sum(request.tree.warm_ups for request in requests)
     and_trained = f" and {trained} sub-supernets trained" if trained else ""
     return (
@@ -263,8 +273,8 @@ def _adopt_finished(workspace: Workspace) -> None:
     folder = _watched(workspace)
     if folder is None or folder.status().state is not State.DONE:
         return
-    st.session_state["dataset"] = folder.request().dataset
-    st.session_state["split"] = folder.run_id
+    request = folder.request()
+    put_in_view(request.space, request.dataset, folder.run_id)
     workspace.store.sync()  # it may have ended after the page read the data folder
     del st.session_state[WATCHED]
 
@@ -275,7 +285,7 @@ def _show_progress(workspace: Workspace) -> None:
     for folder in active[:_MOST_SHOWN]:
         request = folder.split_request()
         label = record_label(METRICS, request.metric)
-        title = f"**{plain(label)}** on {DATASETS.label(request.dataset)}"
+        title = f"**{plain(label)}** on {plain(dataset_label(request))}"
         show_running(folder, title, _progress_details)
         _show_growing(folder)
     if len(active) > _MOST_SHOWN:
@@ -313,7 +323,7 @@ def _show_growing(folder: RunFolder) -> None:
 def _draw_growing(folder: RunFolder, stamp: tuple[int, int] | None) -> go.Figure:
     """Draw a tree as far as it has grown, once for all sessions; its stamp changes with it."""
     request = folder.split_request()
-    grown = folder.tree() or SplitTree(request.metric, ())
+    grown = folder.tree() or SplitTree(request.metric, (), space=get_space(request.space))
     return tree_figure(tree_drawing(grown, levels=len(request.tree.edges), growing=True))
 
 
@@ -345,7 +355,7 @@ def _show_split(view: View) -> None:
     if split is None:
         if view.missing is None and not view.workspace.active_runs("split"):
             st.info(
-                f"No split of {DATASETS.label(view.dataset)} is finished yet. Make one with *New "
+                f"No split of {plain(view.task.label)} is finished yet. Make one with *New "
                 "split*: its tree grows here, node by node.",
                 icon=":material/account_tree:",
             )
@@ -401,7 +411,7 @@ def _finding(
     seeds: int,
 ) -> str:
     """Say in one sentence what the split is worth, with what that rests on."""
-    name, dataset = plain(split.name), DATASETS.label(split.dataset)
+    name, dataset = plain(split.name), plain(view.task.label)
     if not split.evidence.conclusive:
         found = f"{name} is a smoke test, which only shows that everything works: no verdict."
     elif evaluator is None or described is None:
@@ -426,7 +436,7 @@ def _richest(described: pd.DataFrame, top_label: str) -> str:
 def _show_sub_spaces(view: View, split: SplitInView, described: pd.DataFrame) -> int | None:
     """List the sub-spaces; return the position of the chosen one, if any."""
     key = f"split_sub_spaces_{split.key}"
-    chosen = show_sub_spaces(described, view.top_label, key, link=_SUB_SPACE, narrow=True)
+    chosen = show_sub_spaces(view, described, key, link=_SUB_SPACE, narrow=True)
     query = {}
     if chosen is None:
         st.caption("Choose a row to highlight a sub-space in the tree.")
@@ -441,11 +451,11 @@ def _show_sub_spaces(view: View, split: SplitInView, described: pd.DataFrame) ->
 
 
 def _kept_text(space: SubSpace) -> str:
-    """Name the operations of a sub-space on the edges that do not have all of them."""
+    """Name the operations of a sub-space on the decisions that do not have all of them."""
     parts = [
-        f"{operation_set_label(operations)} on edge {edge_label(number)}"
+        f"{decision.describe(operations)} on {space.space.decision_label(number)}"
         for number, operations in enumerate(space.enabled)
-        if len(operations) < len(OPERATIONS)
+        if len(operations) < len((decision := space.space.decisions[number]).operations)
     ]
     return plain("; ".join(parts) or "all operations")
 
@@ -475,7 +485,7 @@ def _repeats(workspace: Workspace, split: SplitInView) -> list[SplitTree]:
     """Return the trees of all finished splits that differ from one only by their seeds."""
     if split.request is None:
         return []
-    rows = workspace.store.splits(split.dataset)
+    rows = workspace.store.splits(split.dataset, space=split.space.name)
     others = [
         str(run_id)
         for run_id, text in zip(rows["run_id"], rows["request"], strict=True)
@@ -496,7 +506,7 @@ def _show_stability(trees: list[SplitTree]) -> None:
         return
     table = stability(trees)
     root = table.iloc[0]
-    groupings = int(root["groupings"])
+    groupings, space = int(root["groupings"]), trees[0].space
     others = "no other grouping" if groupings == 1 else f"{groupings} groupings in all"
     st.markdown(
         f"**Over {len(trees)} seeds** the root has this grouping with {root['same']}; {others}."
@@ -504,11 +514,14 @@ def _show_stability(trees: list[SplitTree]) -> None:
     show_columns(
         {
             "node": ["/".join(str(step + 1) for step in path) or "root" for path in table["path"]],
-            "edge": [edge_label(edge) for edge in table["edge"]],
+            space.noun: [space.decisions[edge].name for edge in table["edge"]],
             "same grouping": table["same"],
             "of": (table["arrived"], numbers("%d", "Seeds that reach this node")),
             "different groupings": table["groupings"],
-            "most frequent": [" | ".join(map(operation_set_label, g)) for g in table["commonest"]],
+            "most frequent": [
+                " | ".join(map(space.decisions[edge].describe, groups))
+                for edge, groups in zip(table["edge"], table["commonest"], strict=True)
+            ],
             "times": table["count"],
         },
         f"How often each decision recurs over {len(trees)} seeds",
@@ -521,7 +534,8 @@ def _show_spread(trees: list[SplitTree], node: SplitNode) -> None:
     if len(trees) < 2 or not (spread["scores"] > 1).any():
         return
     names = {"scores": "seeds", "minimum": "min", "maximum": "max"}
-    operations = [OPERATION_LABELS[number] for number in spread["operation"]]
+    labels = node.sub_space.space.decisions[node.edge].labels
+    operations = [labels[number] for number in spread["operation"]]
     st.markdown("**Scores over the seeds**")
     show_table(
         spread.assign(operation=operations).rename(columns=names),

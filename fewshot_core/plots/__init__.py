@@ -4,6 +4,7 @@ Most take a ``title`` and a ``caption``: parts of the muted lines under the titl
 """
 
 from fewshot_core.plots.comparison import (
+    across_figure,
     agreement_figure,
     gains_figure,
     informativeness_figure,
@@ -45,6 +46,7 @@ __all__ = [
     "WIDTHS",
     "TreeBranch",
     "TreeDrawing",
+    "across_figure",
     "agreement_figure",
     "alternative",
     "cell_figure",

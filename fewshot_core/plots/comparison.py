@@ -22,13 +22,14 @@ from fewshot_core.plots.template import (
     add_matrix,
     base_figure,
     empty_figure,
+    hover_score,
     note,
     put_legend_above,
     sub_space_look,
     translucent,
 )
 from fewshot_core.selection.halving import listed
-from fewshot_core.space import Part, space_of
+from fewshot_core.space import PERCENT, Part, score_text, space_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -40,6 +41,7 @@ _SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star", 
 _HEAT = ((0.0, "#E6ECF3"), (1.0, "#7FA8DE"))
 _CELL_FONT_SIZE, _FEW_COLUMNS = 11, 9
 _LETTER = 7
+_ACROSS_HEIGHT = 380
 _SAME = 1e-9
 
 
@@ -196,6 +198,96 @@ def _gain_alternative(reports: pd.DataFrame, best_bits: float | None) -> str:
 
 
 @with_source
+def across_figure(
+    across: pd.DataFrame, caption: Sequence[str] = (), title: str = "Metrics across search spaces"
+) -> go.Figure:
+    """Draw where splits are between random trees (0) and the best tree (1), a row per metric.
+
+    A dot is a split, a bar the mean of those with equal evidence; each data set of each space has a
+    colour, a space a symbol. ``across`` has the columns metric, space, dataset, evidence, badges,
+    position and split, as ``fewshot_core.reproduction.read_across`` returns them.
+    """
+    if across.empty:
+        return empty_figure(title, "no split can be compared", _ACROSS_HEIGHT)
+    metrics = list(dict.fromkeys(across["metric"]))
+    spaces = list(dict.fromkeys(across["space"]))
+    groups = across.groupby(["space", "dataset", "evidence", "badges"], sort=False)
+    lanes: dict[Any, pd.DataFrame] = dict(list(groups))
+    busiest = across.groupby("metric")[["space", "dataset", "evidence"]].nunique().max(axis=1)
+    height = max(_ACROSS_HEIGHT, 110 + int((8 * busiest + 16).sum()))
+    notes = ["a dot is a split", "a bar the mean", *caption]
+    figure = base_figure(title, height, _across_alternative(across), notes)
+    step = 0.78 / len(lanes)
+    among = {name: [key for key in lanes if name in set(lanes[key]["metric"])] for name in metrics}
+    repeated = across.groupby(["space", "dataset"])["evidence"].nunique().max() > 1
+    for lane, (key, part) in enumerate(lanes.items()):
+        space, dataset, evidence, badges = key
+        look = sub_space_look(lane)
+        rows = {  # lanes of a metric are side by side around its line
+            name: len(metrics) - 1 - number + step * ((len(here) - 1) / 2 - here.index(key))
+            for number, (name, here) in enumerate(among.items())
+            if key in here
+        }
+        symbol = _SYMBOLS[spaces.index(space) % len(_SYMBOLS)] + "-open" * bool(badges)
+        name = escape(f"{space}: {dataset}") + f"<br>  {escape(evidence)}" * bool(repeated)
+        rests = escape(", ".join(filter(None, [evidence, badges])))
+        figure.add_scatter(
+            x=part["position"],
+            y=part["metric"].map(rows),
+            name=name,
+            mode="markers",
+            marker={
+                "symbol": symbol,
+                "size": 9,
+                "color": look.colour,
+                "line": {"width": 1.2, "color": look.outline},
+            },
+            customdata=list(part["split"]),
+            text=[escape(f"{metric} in {space}, {dataset}") for metric in part["metric"]],
+            hovertemplate=f"%{{text}}: %{{x:.3f}}<br>{rests}<extra></extra>",
+            legendgroup=name,
+        )
+        means = part.groupby("metric", sort=False)["position"].agg(["mean", "count"])
+        means = means[means["count"] > 1]
+        figure.add_scatter(
+            x=means["mean"],
+            y=[rows[metric] for metric in means.index],
+            mode="markers",
+            marker={"symbol": "line-ns", "size": 13, "line": {"width": 3, "color": look.outline}},
+            hovertemplate=f"mean %{{x:.3f}}<extra>{name}</extra>",
+            showlegend=False,
+            legendgroup=name,
+        )
+    for value, text in ((0, "random trees"), (1, "best tree")):
+        line = {"color": INK, "width": 1.4, "dash": "dash"}
+        figure.add_vline(x=value, line=line, layer="below")
+        figure.add_annotation(note(text, value, 1, yref="paper", yanchor="bottom"))
+    low, high = float(across["position"].min()), float(across["position"].max())
+    figure.update_xaxes(title_text="informativeness", range=[min(-0.3, low - 0.1), max(1.1, high)])
+    figure.update_yaxes(
+        tickvals=list(range(len(metrics) - 1, -1, -1)),
+        ticktext=list(map(escape, metrics)),
+        range=[-0.6, len(metrics) - 0.4],
+        showgrid=True,
+    )
+    place = {"orientation": "h", "x": 0, "y": -64 / (height - 110), "yanchor": "top"}
+    figure.update_layout(legend=place, margin_t=figure.layout.margin.t + _BAND_ROW)
+    return figure
+
+
+def _across_alternative(across: pd.DataFrame) -> str:
+    groups = across.groupby(["metric", "space", "dataset", "evidence"], sort=False)
+    means = groups["position"].mean()
+    first: Any = means.idxmax()
+    metric, space, dataset, _ = first
+    return (
+        f"Informativeness of {len(across)} splits in {across['space'].nunique()} search spaces. "
+        f"{metric} in {space}, {dataset}, is the most informative, at {means.max():.2f} between "
+        "random trees (0) and the best tree (1)."
+    )
+
+
+@with_source
 def top_map_figure(described: Mapping[str, pd.DataFrame], top_label: str = "top 1%") -> go.Figure:
     """Draw how many top architectures each sub-space of each split holds, the largest first.
 
@@ -233,20 +325,24 @@ def top_map_figure(described: Mapping[str, pd.DataFrame], top_label: str = "top 
 
 @with_source
 def keep_figure(
-    frame: pd.DataFrame, axis_title: str = "best accuracy still within reach, %"
+    frame: pd.DataFrame,
+    axis_title: str = "best accuracy still within reach, %",
+    unit: str = PERCENT,
 ) -> go.Figure:
-    """Draw the expected best accuracy against the number of sub-spaces kept.
+    """Draw the expected best score against the number of sub-spaces kept.
 
-    ``frame`` has the columns split, k and best (percent).
+    ``frame`` has the columns split, k and best, in the unit.
     """
-    title = "Best accuracy when only k sub-spaces are kept"
+    what = "accuracy" if unit == PERCENT else "score"
+    title = f"Best {what} when only k sub-spaces are kept"
     if frame.empty:
         return empty_figure(title, "no split to compare", 380)
     first = frame[frame["k"] == 1].sort_values("best", ascending=False)
     value = first["best"].iloc[0]
     leaders = first["split"][first["best"] >= value - _SAME].tolist()
     have = "has" if len(leaders) == 1 else "have"
-    alt = f"{title}: with one sub-space kept, {listed(leaders)} {have} the highest, {value:.2f}%."
+    alt = f"{title}: with one sub-space kept, {listed(leaders)} {have} the highest, "
+    alt += f"{score_text(value, unit)}."
     figure = base_figure(title, 380, alt)
     for position, (name, part) in enumerate(frame.groupby("split", sort=False)):
         look = sub_space_look(position)
@@ -257,7 +353,8 @@ def keep_figure(
             mode="lines+markers",
             line={"color": look.colour, "dash": look.dash},
             marker={"symbol": _SYMBOLS[position % len(_SYMBOLS)], "size": 8},
-            hovertemplate="%{x} kept: %{y:.2f}%<extra>" + escape(str(name)) + "</extra>",
+            hovertemplate=f"%{{x}} kept: {hover_score('y', unit)}"
+            f"<extra>{escape(str(name))}</extra>",
         )
     figure.update_xaxes(title_text="sub-spaces kept", dtick=1)
     figure.update_yaxes(title_text=axis_title)

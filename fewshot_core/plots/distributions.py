@@ -4,6 +4,7 @@ Curves are in single precision: finer than a pixel, and half the size.
 """
 
 from collections.abc import Sequence
+from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,11 +22,13 @@ from fewshot_core.plots.template import (
     SubSpaceLook,
     base_figure,
     empty_figure,
+    hover_score,
     sub_space_look,
     sub_space_text,
     top_alternative,
     translucent,
 )
+from fewshot_core.space import PERCENT, score_text
 
 STYLES = {
     "ridgeline": "Ridgeline",
@@ -42,7 +45,6 @@ _CURVES = {
     "cumulative": ("share", "% of its architectures up to here"),
 }
 _CURVES_HEIGHT = 440
-_POINT_TEXT = "<br>%{y:.2f}% at %{x:.2f}%<extra></extra>"
 _RIDGE_REACH, _VIOLIN_REACH, _REACH_WITH_TICKS = 1.15, 0.46, 0.8
 _LABELS_PIXELS = 82
 _FEW_POINTS = 128
@@ -59,6 +61,7 @@ def distributions_figure(
     title: str = "All architectures",
     compact: bool = False,
     marked: tuple[str, float] | None = None,
+    unit: str = PERCENT,
 ) -> go.Figure:
     """Draw the distribution of every sub-space over the grey one of the whole space.
 
@@ -68,26 +71,26 @@ def distributions_figure(
 
     ``frame`` is what ``fewshot_core.analysis.DISTRIBUTION_FRAMES[style]`` returns, and
     ``sub_spaces`` what ``describe_sub_spaces`` there returns; one of them may be highlighted. A
-    compact figure has no muted lines; ``cut_notes`` says what is not shown.
+    compact figure has no muted lines; ``cut_notes`` says what is not shown. Scores have a unit.
     """
     label = STYLES[style]
     height = _CURVES_HEIGHT if style in _CURVES else _rows_height(len(sub_spaces))
     if frame.empty or sub_spaces.empty or not sub_spaces["known"].sum():
         return empty_figure(title, "no accuracy to draw", height)
-    alt = f"{label}. {_alternative(sub_spaces, axis_title)}"
+    alt = f"{label}. {_alternative(sub_spaces, axis_title, unit)}"
     notes: list[str] = []
     if not compact:
         notes += ["grey: whole space", "diamond: best", *["star: found"] * (marked is not None)]
         notes += [] if style in _CURVES else ["beside each sub-space: its size"]
-        notes += [*cut_notes(frame, sub_spaces), *caption]
+        notes += [*cut_notes(frame, sub_spaces, unit), *caption]
     figure = base_figure(title, height, alt, notes)
     if style in _CURVES:
-        _add_curves(figure, frame, sub_spaces, highlight, *_CURVES[style])
+        _add_curves(figure, frame, sub_spaces, highlight, style, unit)
     else:
-        _add_rows(figure, frame, sub_spaces, highlight, violins=style == "violin")
-    _add_bests(figure, sub_spaces, style in _CURVES)
+        _add_rows(figure, frame, sub_spaces, highlight, unit, violins=style == "violin")
+    _add_bests(figure, sub_spaces, style in _CURVES, unit)
     _finish_x(figure, frame, axis_title)
-    _add_mark(figure, sub_spaces, marked, style in _CURVES)
+    _add_mark(figure, sub_spaces, marked, style in _CURVES, unit)
     return figure
 
 
@@ -101,11 +104,12 @@ def top_figure(
     caption: Sequence[str] = (),
     title: str = "Top 1%",
     marked: tuple[str, float] | None = None,
+    unit: str = PERCENT,
 ) -> go.Figure:
     """Draw the top architectures of each sub-space as a density, and each of them as a tick.
 
     Areas are in proportion to the number of top architectures; the grey curve has the shape of all
-    top architectures and the area of the sub-space in front of it. ``marked`` is as there.
+    top architectures and the area of the sub-space in front of it. Mark and unit are as there.
     ``frame`` is what ``fewshot_core.analysis.distribution_frame`` returns for the rows of the table
     that are top, and ``top`` what ``top_architectures`` returns.
     """
@@ -114,9 +118,9 @@ def top_figure(
         return empty_figure(title, "no top architecture to draw", height)
     notes = ["grey: whole space", "tick: an architecture", "beside: how many it holds", *caption]
     figure = base_figure(title, height, top_alternative(sub_spaces), notes)
-    _add_rows(figure, frame, sub_spaces, highlight, top=top)
+    _add_rows(figure, frame, sub_spaces, highlight, unit, top=top)
     _finish_x(figure, frame, axis_title)
-    _add_mark(figure, sub_spaces, marked, False)
+    _add_mark(figure, sub_spaces, marked, False, unit)
     return figure
 
 
@@ -125,6 +129,7 @@ def _add_mark(
     sub_spaces: pd.DataFrame,
     marked: tuple[str, float] | None,
     on_one_axis: bool,
+    unit: str,
 ) -> None:
     """Draw a star for one architecture."""
     if marked is None:
@@ -142,17 +147,17 @@ def _add_mark(
             "color": ACTIVE_COLOUR,
             "line": {"width": 1.4, "color": "#FFFFFF"},
         },
-        hovertemplate=f"<b>{name}</b>: %{{x:.2f}}%<extra></extra>",
+        hovertemplate=f"<b>{name}</b>: {hover_score('x', unit)}<extra></extra>",
         showlegend=False,
         cliponaxis=False,
     )
 
 
-def cut_notes(frame: pd.DataFrame, sub_spaces: pd.DataFrame) -> list[str]:
+def cut_notes(frame: pd.DataFrame, sub_spaces: pd.DataFrame, unit: str = PERCENT) -> list[str]:
     """List what is not drawn: architectures outside the axis and those without accuracy."""
     whole = frame[frame["sub_space"] == WHOLE].iloc[0]
     parts = [
-        f"{whole[side]:,} architectures {side} {limit:.2f}%"
+        f"{whole[side]:,} architectures {side} {score_text(limit, unit)}"
         for side, limit in zip(("below", "above"), _axis_limits(frame), strict=True)
         if whole[side]
     ]
@@ -164,7 +169,7 @@ def cut_notes(frame: pd.DataFrame, sub_spaces: pd.DataFrame) -> list[str]:
 
 
 def _axis_limits(frame: pd.DataFrame) -> tuple[float, float]:
-    """Ends of the axis of accuracy, in percent; bins reach beyond their middles."""
+    """Ends of the axis of scores; bins reach beyond their middles."""
     accuracy = frame.loc[frame["sub_space"] == WHOLE, "accuracy"].to_numpy()
     half = (accuracy[1] - accuracy[0]) / 2 if "count" in frame else 0.0
     return float(accuracy[0] - half), float(accuracy[-1] + half)
@@ -176,13 +181,13 @@ def _finish_x(figure: go.Figure, frame: pd.DataFrame, axis_title: str) -> None:
     figure.update_xaxes(title_text=axis_title, range=[low - margin, high + margin])
 
 
-def _alternative(sub_spaces: pd.DataFrame, axis_title: str) -> str:
+def _alternative(sub_spaces: pd.DataFrame, axis_title: str, unit: str) -> str:
     order = sub_spaces.dropna(subset=["mean"]).sort_values("mean", kind="stable")
     worst, best = order.iloc[0], order.iloc[-1]
     return (
         f"Distribution of {axis_title} in {len(sub_spaces)} sub-spaces. {best['sub_space']} has "
-        f"the highest mean, {best['mean']:.2f}%, and {worst['sub_space']} the lowest, "
-        f"{worst['mean']:.2f}%."
+        f"the highest mean, {score_text(best['mean'], unit)}, and {worst['sub_space']} the lowest, "
+        f"{score_text(worst['mean'], unit)}."
     )
 
 
@@ -211,6 +216,7 @@ def _add_rows(
     frame: pd.DataFrame,
     sub_spaces: pd.DataFrame,
     highlight: str | None,
+    unit: str,
     violins: bool = False,
     top: pd.DataFrame | None = None,
 ) -> None:
@@ -237,17 +243,17 @@ def _add_rows(
             reach=reach * weights[position] / (tallest or 1.0),
             mirrored=violins,
             forward=highlight in (None, name),
-            hover=sub_space_text(record),
+            hover=sub_space_text(record, unit),
         )
         _add_density(figure, line, whole, grey=True)
         if not _is_strip(curves[name]):
             _add_density(figure, line, curves[name], grey=False)
         elif top is None:
-            _add_strip(figure, line, curves[name])
+            _add_strip(figure, line, curves[name], unit)
         if violins:
-            _add_box(figure, line, record)
+            _add_box(figure, line, record, unit)
         if top is not None:
-            _add_ticks(figure, line, top[top["sub_space"] == name])
+            _add_ticks(figure, line, top[top["sub_space"] == name], unit)
     bottom = -0.55 if violins else -0.12 if top is None else -0.3
     figure.update_yaxes(
         tickmode="array",
@@ -319,7 +325,7 @@ def _fill(line: _Line, grey: bool) -> dict[str, Any]:
     return {"fillcolor": colour, "fillpattern": {**pattern, "bgcolor": colour}}
 
 
-def _add_box(figure: go.Figure, line: _Line, record: Row) -> None:
+def _add_box(figure: go.Figure, line: _Line, record: Row, unit: str) -> None:
     """Draw the interquartile range as a thick line and the median as a dot."""
     q25, median, q75 = record["q25"], record["median"], record["q75"]
     if np.isnan(median):
@@ -331,13 +337,14 @@ def _add_box(figure: go.Figure, line: _Line, record: Row) -> None:
         mode="lines+markers",
         line={"color": line.outline, "width": 4},
         marker={"size": [0, 9, 0], "color": "#FFFFFF", "line": ring},
-        text=f"{line.hover}<br>quartiles {q25:.2f}, {median:.2f} and {q75:.2f}%",
+        text=f"{line.hover}<br>quartiles "
+        + ", ".join(escape(score_text(value, unit)) for value in (q25, median, q75)),
         hoverinfo="text",
         showlegend=False,
     )
 
 
-def _add_strip(figure: go.Figure, line: _Line, curve: pd.DataFrame) -> None:
+def _add_strip(figure: go.Figure, line: _Line, curve: pd.DataFrame, unit: str) -> None:
     """Draw a tick for each of few architectures."""
     figure.add_scatter(
         x=curve["accuracy"].to_numpy(),
@@ -345,12 +352,12 @@ def _add_strip(figure: go.Figure, line: _Line, curve: pd.DataFrame) -> None:
         name=line.name,
         mode="markers",
         marker={"symbol": "line-ns", "size": 14, "line": {"width": 1.6, "color": line.outline}},
-        hovertemplate=f"{line.hover}<br>%{{x:.2f}}%<extra></extra>",
+        hovertemplate=f"{line.hover}<br>{hover_score('x', unit)}<extra></extra>",
         showlegend=False,
     )
 
 
-def _add_ticks(figure: go.Figure, line: _Line, top: pd.DataFrame) -> None:
+def _add_ticks(figure: go.Figure, line: _Line, top: pd.DataFrame, unit: str) -> None:
     figure.add_scatter(
         x=top["accuracy_mean"].to_numpy(),
         y=np.full(len(top), line.base - 0.11, dtype=np.float32),
@@ -359,7 +366,7 @@ def _add_ticks(figure: go.Figure, line: _Line, top: pd.DataFrame) -> None:
         marker={"symbol": "line-ns", "size": 7, "line": {"width": 1.4, "color": line.outline}},
         text=top["string"].tolist(),
         customdata=top["architecture"].tolist(),
-        hovertemplate=f"<b>{line.name}</b>: %{{x:.2f}}%<br>%{{text}}<extra></extra>",
+        hovertemplate=f"<b>{line.name}</b>: {hover_score('x', unit)}<br>%{{text}}<extra></extra>",
         showlegend=False,
     )
 
@@ -369,10 +376,14 @@ def _add_curves(
     frame: pd.DataFrame,
     sub_spaces: pd.DataFrame,
     highlight: str | None,
-    column: str,
-    axis_title: str,
+    style: str,
+    unit: str,
 ) -> None:
     """Draw a line for each sub-space, over a wider outline, over the grey area of the space."""
+    column, axis_title = _CURVES[style]
+    if unit != PERCENT:
+        axis_title = axis_title.replace("% of accuracy", escape(unit))
+    point = f"<br>%{{y:.2f}}% at {hover_score('x', unit)}<extra></extra>"
     curves = dict(list(frame.groupby("sub_space", sort=False)))
     known = f"{frame['known'].iloc[0]:,} architectures with an accuracy"
     figure.add_scatter(
@@ -381,26 +392,26 @@ def _add_curves(
         line={"color": translucent(WHOLE_COLOUR, 0.8), "width": 1},
         fill="tozeroy",
         fillcolor=translucent(WHOLE_COLOUR, 0.25),
-        hovertemplate=f"<b>whole space</b>: {known}{_POINT_TEXT}",
+        hovertemplate=f"<b>whole space</b>: {known}{point}",
     )
     for position, record in enumerate(sub_spaces.to_dict("records")):
         name = str(record["sub_space"])
         look = sub_space_look(position)
         if _is_strip(curves[name]):
-            hover = sub_space_text(record)
-            forward = highlight in (None, name)
-            _add_strip(figure, _Line(name, look, 0.0, 0.0, True, forward, hover), curves[name])
+            hover, forward = sub_space_text(record, unit), highlight in (None, name)
+            line = _Line(name, look, 0.0, 0.0, True, forward, hover)
+            _add_strip(figure, line, curves[name], unit)
             continue
-        line = _points(curves[name], column) | {
+        curve = _points(curves[name], column) | {
             "opacity": 1.0 if highlight in (None, name) else 0.22,
             "legendgroup": name,
         }
-        figure.add_scatter(**line, line={"color": look.outline, "width": 3.6}, **SILENT)
+        figure.add_scatter(**curve, line={"color": look.outline, "width": 3.6}, **SILENT)
         figure.add_scatter(
-            **line,
+            **curve,
             name=name,
             line={"color": look.colour, "width": 2, "dash": look.dash},
-            hovertemplate=sub_space_text(record) + _POINT_TEXT,
+            hovertemplate=sub_space_text(record, unit) + point,
         )
     figure.update_yaxes(title_text=axis_title, rangemode="tozero")
 
@@ -416,7 +427,7 @@ def _points(curve: pd.DataFrame, column: str) -> dict[str, Any]:
     }
 
 
-def _add_bests(figure: go.Figure, sub_spaces: pd.DataFrame, on_one_axis: bool) -> None:
+def _add_bests(figure: go.Figure, sub_spaces: pd.DataFrame, on_one_axis: bool, unit: str) -> None:
     """Mark the best accuracy of each sub-space on its row, or on the axis they share."""
     count = len(sub_spaces)
     looks = [sub_space_look(position) for position in range(count)]
@@ -433,7 +444,8 @@ def _add_bests(figure: go.Figure, sub_spaces: pd.DataFrame, on_one_axis: bool) -
             "line": outline,
         },
         text=[
-            f"<b>{row['sub_space']}</b>: best {row['best']:.2f}%, rank {row['best_rank']} of all"
+            f"<b>{row['sub_space']}</b>: best {escape(score_text(row['best'], unit))}, "
+            f"rank {row['best_rank']} of all"
             for row in sub_spaces.to_dict("records")
         ],
         hoverinfo="text",

@@ -28,6 +28,7 @@ from fewshot_core.plots.template import (
     note_lines,
     small_line,
 )
+from fewshot_core.space import SPACES, SearchSpace
 
 WIDTHS = {"one column, 85 mm": 85.0, "two columns, 175 mm": 175.0}
 """Widths of figures in a paper, in millimetres."""
@@ -184,10 +185,14 @@ def _source(value: Any, imports: set[tuple[str, str]]) -> str:
         return f"np.array({listed(value.tolist())}, dtype={str(value.dtype)!r})"
     if isinstance(value, Mapping):
         return f"dict({listed(value.items())})"
+    if isinstance(value, SearchSpace) and value == SPACES.find(value.name):
+        imports.add(("fewshot_core.space", "get_space"))
+        return f"get_space({value.name!r})"
     if is_dataclass(value):
         kind = type(value)
         imports.add((kind.__module__, kind.__name__))
-        return f"{kind.__name__}({named({f.name: getattr(value, f.name) for f in fields(value)})})"
+        parts = {f.name: getattr(value, f.name) for f in fields(value) if f.compare}
+        return f"{kind.__name__}({named(parts)})"
     if isinstance(value, list | tuple | range | Set):
         return listed(value) if isinstance(value, list) else f"tuple({listed(value)})"
     if value is pd.NA:

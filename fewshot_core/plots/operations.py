@@ -15,7 +15,6 @@ from fewshot_core.plots.template import (
     DEGENERATE_COLOUR,
     INK,
     OPERATION_COLOURS,
-    OPERATION_GLYPHS,
     SMALL_FONT_SIZE,
     Annotation,
     add_matrix,
@@ -23,133 +22,188 @@ from fewshot_core.plots.template import (
     empty_figure,
     note,
     number_text,
+    text_on,
 )
-from fewshot_core.space import (
-    EDGES,
-    OPERATION_LABELS,
-    OPERATIONS,
-    Architecture,
-    SubSpace,
-    edge_label,
-    operation_set_label,
-)
+from fewshot_core.space import NAS_BENCH_201, Architecture, SearchSpace, SubSpace
 
 _COLOUR_SCALE = ((0.0, "#93B3E2"), (0.5, "#DCE2E8"), (1.0, "#F3C45C"))
 _GAP = 3
 _PLACES = ((0.0, 0.0), (1.15, 1.0), (1.65, 0.42), (3.0, 0.0))
 _HEIGHT = 240
+_CHAIN_ROW, _CHAIN_SHIFT = 30, 14
 _ARROW = {"text": "", "showarrow": True, "standoff": 14, "startstandoff": 13, "axref": "x"}
 _ARROW |= {"ayref": "y", "arrowhead": 2, "arrowsize": 0.9}
 _GROUP_GAP = 8
-_NAMES = ("none", "skip", "convolution", "convolution", "pooling")
+_LEGEND_WIDTH = 450
+LEGEND_ROW = 24
+"""Pixels from one row of a legend of operations to the next."""
+
+Look = tuple[str, float, bool]
+"""Colour and width of a decision in a diagram, and whether it is dotted."""
 
 
-def operation_label(
-    operation: int, text: str, x: float, y: float, hover: str, **options: Any
-) -> Annotation:
-    """White text on the colour of an operation."""
-    look = {"bgcolor": OPERATION_COLOURS[operation], "borderpad": 3, "hovertext": hover}
-    font = {"color": "#FFFFFF", "size": SMALL_FONT_SIZE}
-    return note(text, x, y, font=font, **(look | options))
+def operation_colour(space: SearchSpace, decision: int, operation: int) -> str:
+    """Colour of an operation: that of its space, or else one of its number."""
+    name = space.decisions[decision].operations[operation]
+    return space.tints.get(name, OPERATION_COLOURS[operation % len(OPERATION_COLOURS)])
+
+
+def operation_label(colour: str, text: str, x: float, y: float, **options: Any) -> Annotation:
+    """Text on the colour of an operation."""
+    font = {"color": text_on(colour), "size": SMALL_FONT_SIZE}
+    return note(escape(text), x, y, **({"font": font, "bgcolor": colour, "borderpad": 3} | options))
 
 
 def operation_row(
-    operations: Iterable[int], x: float, y: float, shift: int, hover: str, **options: Any
+    space: SearchSpace,
+    decision: int,
+    operations: Iterable[int],
+    x: float,
+    y: float,
+    shift: int,
+    **options: Any,
 ) -> list[Annotation]:
-    """Short labels of operations side by side, beginning ``shift`` pixels to the right of ``x``."""
+    """Glyphs of operations side by side, beginning ``shift`` pixels to the right of ``x``."""
     row = []
     for operation in operations:
-        width = _glyph_width(operation)
-        place = {"width": width - 2, "borderpad": 1, "xanchor": "left", "xshift": shift} | options
-        row.append(operation_label(operation, OPERATION_GLYPHS[operation], x, y, hover, **place))
-        shift += width + _GAP
+        glyph = space.decisions[decision].glyphs[operation]
+        place = {"width": _glyph_width(glyph) - 2, "borderpad": 1, "xanchor": "left"}
+        colour = operation_colour(space, decision, operation)
+        row.append(operation_label(colour, glyph, x, y, **(place | {"xshift": shift} | options)))
+        shift += _glyph_width(glyph) + _GAP
     return row
 
 
-def _glyph_width(operation: int) -> int:
-    return 27 if len(OPERATION_GLYPHS[operation]) > 1 else 17
+def row_width(space: SearchSpace, decision: int, operations: Iterable[int]) -> int:
+    """Width of ``operation_row`` in pixels."""
+    glyphs = space.decisions[decision].glyphs
+    return sum(_glyph_width(glyphs[operation]) + _GAP for operation in operations) - _GAP
 
 
-def operation_legend() -> list[Annotation]:
-    """Short label and name of every operation, in a row below the axes."""
-    row, shift = [], 0
-    place: Any = {"xref": "paper", "yref": "paper", "yanchor": "top"}
-    for operation, name in enumerate(_NAMES):
-        row += operation_row((operation,), 0, 0, shift, OPERATIONS[operation], **place)
-        shift += _glyph_width(operation) + _GAP
-        text = {"xanchor": "left", "xshift": shift, "font": {"size": SMALL_FONT_SIZE}}
-        row.append(note(name, 0, 0, **place | text))
-        shift += 7 * len(name) + 5 * _GAP
-    return row
+def _glyph_width(glyph: str) -> int:
+    return 11 + 6 * len(glyph)
+
+
+def operation_legend(space: SearchSpace, decisions: Iterable[int]) -> list[list[Annotation]]:
+    """Glyph and name of every operation of some decisions, in rows below the axes."""
+    distinct = {space.decisions[number].operations: number for number in reversed([*decisions])}
+    rows: list[list[Annotation]] = []
+    for number in sorted(distinct.values()):
+        shift, decision = _LEGEND_WIDTH + 1, space.decisions[number]
+        for operation, name in enumerate(decision.operations):
+            if shift > _LEGEND_WIDTH:
+                rows.append([])
+                shift = 0
+            place: Any = {"xref": "paper", "yref": "paper", "yanchor": "top"}
+            place["yshift"] = -LEGEND_ROW * (len(rows) - 1)
+            hover = {"hovertext": escape(space.decision_label(number))}
+            label = operation_row(space, number, (operation,), 0, 0, shift, **place, **hover)
+            shift += _glyph_width(decision.glyphs[operation]) + _GAP
+            if name != decision.glyphs[operation]:
+                text = {"xanchor": "left", "xshift": shift, "font": {"size": SMALL_FONT_SIZE}}
+                label.append(note(escape(name), 0, 0, **place | text))
+                shift += 7 * len(name)
+            shift += 4 * _GAP
+            rows[-1] += label
+    return rows
 
 
 @with_source
-def cell_figure(architecture: Architecture, title: str = "Cell") -> go.Figure:
-    """Draw a cell without crossing edges; an edge with the operation ``none`` is dotted."""
-    parts = [
-        f"{edge_label(edge)} {OPERATION_LABELS[operation]}"
-        for edge, operation in enumerate(architecture.operations)
-    ]
+def cell_figure(architecture: Architecture, title: str = "") -> go.Figure:
+    """Draw the cell of an architecture without crossing edges, or its decisions as a chain.
+
+    The edge of an operation ``none`` is dotted.
+    """
+    space = architecture.space
+    labels, looks, parts = [], [], []
+    for number, (decision, operation) in enumerate(
+        zip(space.decisions, architecture.operations, strict=True)
+    ):
+        colour, name = operation_colour(space, number, operation), decision.operations[operation]
+        parts.append(f"{decision.name} {decision.labels[operation]}")
+        look: dict[str, Any] = {"hovertext": escape(f"{space.decision_label(number)}: {name}")}
+        if not _is_cell(space):
+            look |= {"xanchor": "left", "xshift": _CHAIN_SHIFT}
+        place = _place(space, number)
+        labels.append(operation_label(colour, decision.labels[operation], *place, **look))
+        looks.append((colour, 2.6, name == "none"))
+    title = title or ("Cell" if space.edges else "Architecture")
     alt = f"{title} of {architecture.to_string()}: {', '.join(parts)}."
-    labels = []
-    for edge, operation in enumerate(architecture.operations):
-        hover = escape(f"edge {edge_label(edge)}: {OPERATIONS[operation]}")
-        labels.append(
-            operation_label(operation, OPERATION_LABELS[operation], *_middle(edge), hover)
-        )
-    looks = [
-        (OPERATION_COLOURS[operation], 2.6, OPERATIONS[operation] == "none")
-        for operation in architecture.operations
-    ]
-    return _draw_cell(title, alt, looks, labels)
+    return _draw(space, title, alt, looks, labels)
 
 
 @with_source
 def node_cell_figure(
-    space: SubSpace, edge: int, groups: Sequence[Sequence[int]], title: str = ""
+    sub_space: SubSpace, edge: int, groups: Sequence[Sequence[int]], title: str = ""
 ) -> go.Figure:
-    """Draw the cell at a node of a splitting tree, with the edge that is split there highlighted.
+    """Draw the cell, or chain, at a node of a splitting tree; the decision split is highlighted.
 
-    Edges on which the sub-supernet at the node, ``space``, does not have all operations are
-    labelled with those it has; the highlighted one with its groups, one beside the other.
+    Decisions of which the sub-supernet at the node does not have all operations are labelled with
+    those it has; the highlighted one with its groups, one beside the other.
     """
+    space, cell = sub_space.space, _is_cell(sub_space.space)
     labels, parts = [], []
-    for number, operations in enumerate(space.enabled):
-        if number != edge and len(operations) == len(OPERATIONS):
+    for number, operations in enumerate(sub_space.enabled):
+        decision = space.decisions[number]
+        if number != edge and len(operations) == len(decision.operations):
+            if not cell:
+                look: Any = {"xanchor": "left", "xshift": _CHAIN_SHIFT}
+                text = f"all {len(operations)}"
+                labels.append(note(text, *_place(space, number), **look, opacity=0.75))
             continue
         shown = groups if number == edge else [operations]
-        listed = " | ".join(map(operation_set_label, shown))
-        hover = escape(f"edge {edge_label(number)}: {listed}")
-        parts.append(f"edge {edge_label(number)} {listed}")
-        shift = -(sum(_row_width(group) + _GROUP_GAP for group in shown) - _GROUP_GAP) // 2
-        for group in shown:
-            labels += operation_row(group, *_middle(number), shift, hover)
-            shift += _row_width(group) + _GROUP_GAP
+        listed = " | ".join(map(decision.describe, shown))
+        hover = escape(f"{space.decision_label(number)}: {listed}")
+        parts.append(f"{space.decision_label(number)} {listed}")
+        widths = [row_width(space, number, group) for group in shown]
+        shift = -(sum(widths) + _GROUP_GAP * (len(widths) - 1)) // 2 if cell else _CHAIN_SHIFT
+        for group, width in zip(shown, widths, strict=True):
+            place = *_place(space, number), shift
+            labels += operation_row(space, number, group, *place, hovertext=hover)
+            shift += width + _GROUP_GAP
     looks = [
         (ACTIVE_COLOUR, 4.5, False) if number == edge else (INK, 1.4, False)
-        for number in range(len(EDGES))
+        for number in range(len(space.decisions))
     ]
-    alt = f"Cell with edge {edge_label(edge)} highlighted; {'; '.join(parts)}."
-    return _draw_cell(title, alt, looks, labels)
+    what = "Cell" if space.edges else "Decisions"
+    alt = f"{what} with {space.decision_label(edge)} highlighted; {'; '.join(parts)}."
+    return _draw(space, title, alt, looks, labels)
 
 
-def _row_width(operations: Sequence[int]) -> int:
-    return sum(_glyph_width(operation) + _GAP for operation in operations) - _GAP
+def _is_cell(space: SearchSpace) -> bool:
+    """Whether a space is drawn as a cell: it has edges, between the four nodes that have places."""
+    return bool(space.edges) and all(
+        0 <= source < target < len(_PLACES) for target, source in space.edges
+    )
 
 
-def _middle(edge: int) -> tuple[float, float]:
-    target, source = EDGES[edge]
+def _place(space: SearchSpace, decision: int) -> tuple[float, float]:
+    """Where the labels of a decision are: the middle of its edge, or its row of the chain."""
+    if not _is_cell(space):
+        return 0.0, -float(decision)
+    target, source = space.edges[decision]
     (x0, y0), (x1, y1) = _PLACES[source], _PLACES[target]
     return (x0 + x1) / 2, (y0 + y1) / 2
 
 
-def _draw_cell(
-    title: str, alt: str, looks: Sequence[tuple[str, float, bool]], labels: list[Annotation]
+def _draw(
+    space: SearchSpace, title: str, alt: str, looks: Sequence[Look], labels: list[Annotation]
 ) -> go.Figure:
-    """Draw a cell; ``looks`` are the colour and width of each edge, and whether it is dotted."""
+    draw = _draw_cell if _is_cell(space) else _draw_chain
+    figure = draw(space, title, alt, looks, labels)
+    figure.update_layout(showlegend=False)
+    figure.update_xaxes(fixedrange=True)
+    figure.update_yaxes(fixedrange=True)
+    return figure
+
+
+def _draw_cell(
+    space: SearchSpace, title: str, alt: str, looks: Sequence[Look], labels: list[Annotation]
+) -> go.Figure:
+    """Draw the edges of a cell as arrows between its nodes."""
     figure = base_figure(title, _HEIGHT, alt)
     arrows = []
-    for (target, source), (colour, width, dotted) in zip(EDGES, looks, strict=True):
+    for (target, source), (colour, width, dotted) in zip(space.edges, looks, strict=True):
         (x0, y0), (x1, y1) = _PLACES[source], _PLACES[target]
         if dotted:
             line = {"color": colour, "width": 2, "dash": "dot"}
@@ -167,9 +221,36 @@ def _draw_cell(
         hovertext=["node 0, input", "node 1", "node 2", "node 3, output"],
         hoverinfo="text",
     )
-    figure.update_layout(annotations=arrows + labels, showlegend=False)
-    figure.update_xaxes(visible=False, range=[-0.2, 3.2], fixedrange=True)
-    figure.update_yaxes(visible=False, range=[-0.2, 1.2], fixedrange=True)
+    figure.update_layout(annotations=arrows + labels)
+    figure.update_xaxes(visible=False, range=[-0.2, 3.2])
+    figure.update_yaxes(visible=False, range=[-0.2, 1.2])
+    return figure
+
+
+def _draw_chain(
+    space: SearchSpace, title: str, alt: str, looks: Sequence[Look], labels: list[Annotation]
+) -> go.Figure:
+    """Draw decisions one below the other, joined by a line."""
+    count = len(space.decisions)
+    rows = [-number for number in range(count)]
+    figure = base_figure(title, (46 if title else 26) + _CHAIN_ROW * count, alt)
+    colours = [colour for colour, _, _ in looks]
+    strong = [width > 4 for _, width, _ in looks]
+    figure.add_scatter(
+        x=[0] * count,
+        y=rows,
+        mode="lines+markers",
+        line={"color": INK, "width": 1.4},
+        marker={"size": [14 if wide else 9 for wide in strong], "color": colours, "opacity": 1},
+        hoverinfo="skip",
+    )
+    names = [
+        f"<b>{escape(decision.name)}</b>" if wide else escape(decision.name)
+        for decision, wide in zip(space.decisions, strong, strict=True)
+    ]
+    figure.update_layout(annotations=labels)
+    figure.update_xaxes(visible=False, range=[-0.04, 1])
+    figure.update_yaxes(tickvals=rows, ticktext=names, range=[-count + 0.4, 0.6], showgrid=False)
     return figure
 
 
@@ -179,12 +260,17 @@ def scores_figure(
     values: Sequence[float | None],
     title: str = "Scores",
     axis_title: str = "",
+    edge: int = 0,
+    space: SearchSpace = NAS_BENCH_201,
 ) -> go.Figure:
-    """Draw the score of each operation number as a bar, with a text where it is not finite."""
+    """Draw the score of each operation number as a bar, with a text where it is not finite.
+
+    The operations are those of the decision ``edge`` of a space.
+    """
     height = 96 + 34 * max(len(operations), 3)
     if all(value is None for value in values):
         return empty_figure(title, "this metric compares pairs: see the similarities", height)
-    labels = [OPERATION_LABELS[operation] for operation in operations]
+    labels = [escape(space.decisions[edge].labels[operation]) for operation in operations]
     texts = [number_text(value) for value in values]
     listed = ", ".join(f"{label} {text}" for label, text in zip(labels, texts, strict=True))
     figure = base_figure(title, height, f"{title}: {listed}.")
@@ -197,7 +283,7 @@ def scores_figure(
         textposition="outside",
         textfont={"color": [DEGENERATE_COLOUR if length is None else INK for length in lengths]},
         cliponaxis=False,
-        marker={"color": [OPERATION_COLOURS[operation] for operation in operations]},
+        marker={"color": [operation_colour(space, edge, operation) for operation in operations]},
         hovertemplate="%{y}: %{text}<extra></extra>",
     )
     reach = _range_with_room([length for length in lengths if length is not None])
@@ -213,17 +299,21 @@ def similarity_figure(
     similarity: Sequence[Sequence[float]],
     groups: Sequence[Sequence[int]] = (),
     title: str = "Similarity",
+    edge: int = 0,
+    space: SearchSpace = NAS_BENCH_201,
 ) -> go.Figure:
     """Draw a similarity matrix of shape (n, n), ordered by the chosen groups, which are outlined.
 
-    Groups hold operation numbers; there are none before the split is decided.
+    Groups hold operation numbers of the decision ``edge`` of a space; there are none before the
+    split is decided.
     """
+    decision = space.decisions[edge]
     height = 72 + 40 * max(len(operations), 3)
     shown = groups or [operations]
     order = [list(operations).index(operation) for group in shown for operation in group]
     matrix = np.asarray(similarity, dtype=np.float64)[np.ix_(order, order)]
-    labels = [OPERATION_LABELS[operations[position]] for position in order]
-    joined = " against ".join(f"{{{operation_set_label(group)}}}" for group in groups)
+    labels = [escape(decision.labels[operations[position]]) for position in order]
+    joined = " against ".join(f"{{{decision.describe(group)}}}" for group in groups)
     cut = f", cut into {joined}" if groups else ""
     figure = base_figure(title, height, f"{title} of {len(labels)} operations{cut}.")
     add_matrix(

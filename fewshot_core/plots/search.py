@@ -27,7 +27,7 @@ from fewshot_core.plots.template import (
     translucent,
 )
 from fewshot_core.selection import Curves, leaders
-from fewshot_core.space import OPERATION_LABELS, SubSpace, edge_label
+from fewshot_core.space import SubSpace
 
 LEADER_COLOUR = "#E3001B"
 FADED = 0.45
@@ -426,18 +426,24 @@ def _panels_alternative(frame: pd.DataFrame) -> str:
 def probabilities_figure(
     records: Records, sub_space: SubSpace, end: int, caption: Sequence[str] = ()
 ) -> go.Figure:
-    """Draw a row for each operation of each edge that has a choice, a column for each epoch.
+    """Draw a row for each operation of each decision with a choice, a column for each epoch.
 
     The rows of the architecture that the search would return now are in bold. ``records`` holds the
     epochs that are done, of ``end``, each as ``EpochRecord.to_dict`` returns it.
     """
-    title = "Probability of each operation"
+    title, decisions = "Probability of each operation", sub_space.space.decisions
     edges = {edge: ops for edge, ops in enumerate(sub_space.enabled) if len(ops) > 1}
     if not edges:
         return empty_figure(title, "the sub-space is a single architecture: nothing to choose")
     if not records:
         return empty_figure(title, "no epoch finished yet")
-    table = np.array([record["probabilities"] for record in records], dtype=np.float64)
+    table = {
+        (edge, operation): np.array(
+            [record["probabilities"][edge][operation] for record in records]
+        )
+        for edge, operations in edges.items()
+        for operation in operations
+    }
     # Rows by their place from the top, one of which is left empty between two edges.
     rows: dict[int, tuple[int, int]] = {}
     for number, (edge, operations) in enumerate(edges.items()):
@@ -448,19 +454,19 @@ def probabilities_figure(
     grid = np.full((count, len(records)), np.nan)
     bold = []
     for place, (edge, operation) in rows.items():
-        names[place] = escape(f"{edge_label(edge)} {OPERATION_LABELS[operation]}")
-        grid[place] = table[:, edge, operation]
+        names[place] = escape(f"{decisions[edge].name} {decisions[edge].labels[operation]}")
+        grid[place] = table[edge, operation]
         # Of equal ones, the first.
-        chosen = max(edges[edge], key=lambda operation: table[-1, edge, operation])
+        chosen = max(edges[edge], key=lambda operation: table[edge, operation][-1])
         bold.append(f"<b>{names[place]}</b>" if operation == chosen else names[place])
     fixed = [
-        f"{edge_label(edge)} is {OPERATION_LABELS[operations[0]]}"
+        f"{decisions[edge].name} is {decisions[edge].labels[operations[0]]}"
         for edge, operations in enumerate(sub_space.enabled)
         if edge not in edges
     ]
     notes = [f"no choice: {', '.join(fixed)}"] if fixed else []
     height = max(_LEAST_HEIGHT, _FRAME + _ROW * count)
-    alt = _probabilities_alternative(table, edges, records)
+    alt = _probabilities_alternative(table, sub_space, records)
     figure = base_figure(title, height, alt, [*notes, *caption])
     figure.add_heatmap(
         z=grid.astype(np.float32),
@@ -470,7 +476,7 @@ def probabilities_figure(
         zmin=0,
         zmax=max(float(np.nanmax(grid)), 0.25),
         colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": ".2f", "nticks": 4},
-        hovertemplate="edge %{y} at epoch %{x}: %{z:.3f}<extra></extra>",
+        hovertemplate="%{y} at epoch %{x}: %{z:.3f}<extra></extra>",
     )
     figure.update_xaxes(title_text="epoch", range=[-0.5, end + 0.5], showgrid=False)
     figure.update_yaxes(
@@ -485,15 +491,18 @@ def probabilities_figure(
 
 
 def _probabilities_alternative(
-    table: npt.NDArray[np.float64], edges: Mapping[int, Sequence[int]], records: Records
+    table: Mapping[tuple[int, int], Floats], sub_space: SubSpace, records: Records
 ) -> str:
-    """Text alternative: the most likely operation of each edge, and since which epoch."""
+    """Text alternative: the most likely operation of each decision, and since which epoch."""
     parts = []
-    for edge, operations in edges.items():
-        series = table[:, edge, list(operations)]
+    for edge, operations in enumerate(sub_space.enabled):
+        if len(operations) < 2:
+            continue
+        series = np.stack([table[edge, operation] for operation in operations], axis=1)
         winners = series.argmax(axis=1)
         changes = np.flatnonzero(winners != winners[-1])
         since = records[int(changes[-1]) + 1 if changes.size else 0]["epoch"]
-        name = OPERATION_LABELS[operations[int(winners[-1])]]
-        parts.append(f"{edge_label(edge)} {name} with {series[-1].max():.2f}, since epoch {since}")
+        decision = sub_space.space.decisions[edge]
+        name = f"{decision.name} {decision.labels[operations[int(winners[-1])]]}"
+        parts.append(f"{name} with {series[-1].max():.2f}, since epoch {since}")
     return f"Most likely operations at epoch {records[-1]['epoch']}: {'; '.join(parts)}."

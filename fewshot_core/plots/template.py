@@ -12,6 +12,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.colors import hex_to_rgb
 
+from fewshot_core.space import PERCENT, score_text
+
 # Colour; the same, darkened for lines on light and dark pages; text on it; whether it is faint.
 _LOOKS = (
     ("#E69F00", "#B87F00", "#111111", True),
@@ -26,11 +28,11 @@ _LOOKS = (
 SUB_SPACE_COLOURS = tuple(look[0] for look in _LOOKS)
 """S1 to S8: the colours of Okabe and Ito, with grey in place of black."""
 
-OPERATION_COLOURS = ("#6F7480", "#94682A", "#1B7F83", "#5B5FC7", "#A14D87")
-"""The operations, in the order of ``OPERATIONS``; white text is readable on each."""
-
-OPERATION_GLYPHS = ("n", "s", "1x1", "3x3", "p")
-"""Short names of the operations, in the order of ``OPERATIONS``."""
+OPERATION_COLOURS = (
+    *("#6F7480", "#94682A", "#1B7F83", "#5B5FC7", "#A14D87"),
+    *("#B5473C", "#4B7F2C", "#2C78B8", "#8A5A44", "#566B8C"),
+)
+"""Colours of operations to which their space gives none; white text is readable on each."""
 
 INK = "#777B88"
 """Text and lines: the same contrast with white and with near-black."""
@@ -181,6 +183,12 @@ def alternative(figure: go.Figure) -> str:
     return str((figure.layout.meta or {}).get("alt", ""))
 
 
+def text_on(colour: str) -> str:
+    """Colour of text that is readable on a ``#rrggbb`` colour: white, or black on a light one."""
+    red, green, blue = hex_to_rgb(colour)
+    return "#FFFFFF" if 0.299 * red + 0.587 * green + 0.114 * blue < 150 else DARK_TEXT
+
+
 def note(text: str, x: float, y: float, **options: Any) -> Annotation:
     """Annotation without an arrow, for ``update_layout``: adding one by one is much slower."""
     return {"text": text, "x": x, "y": y, "showarrow": False, **options}
@@ -206,7 +214,12 @@ def epoch_range(end: int) -> list[float]:
     return [-_EPOCH_MARGIN * end, (1 + _EPOCH_MARGIN) * end]
 
 
-def sub_space_text(row: Row) -> str:
+def hover_score(axis: str, unit: str) -> str:
+    """Write a score, the value on an axis, with its unit in a template of hover texts."""
+    return f"%{{{axis}:.2f}}%" if unit == PERCENT else f"%{{{axis}:.4g}} {escape(unit)}"
+
+
+def sub_space_text(row: Row, unit: str = PERCENT) -> str:
     """Hover text of a sub-space, a row of ``fewshot_core.analysis.describe_sub_spaces``."""
     lines = [f"<b>{row['sub_space']}</b>: {row['size']:,} architectures, {row['share']:.1%} of all"]
     if row["known"] < row["size"]:
@@ -214,7 +227,8 @@ def sub_space_text(row: Row) -> str:
     if not pd.isna(row["top_share"]):
         lines.append(f"{row['top_count']:,} of the top ({row['top_share']:.1%})")
     if not pd.isna(row["best"]):
-        lines.append(f"best {row['best']:.2f}%, mean {row['mean']:.2f}%")
+        best, mean = (escape(score_text(row[name], unit)) for name in ("best", "mean"))
+        lines.append(f"best {best}, mean {mean}")
     return "<br>".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""The splitting tree: edges as columns, groups on branches, sub-spaces as leaves."""
+"""The splitting tree: decisions as columns, groups on branches, sub-spaces as leaves."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fewshot_core.plots.export import with_source
-from fewshot_core.plots.operations import operation_legend, operation_row
+from fewshot_core.plots.operations import (
+    LEGEND_ROW,
+    operation_legend,
+    operation_row,
+    row_width,
+)
 from fewshot_core.plots.template import (
     ACTIVE_COLOUR,
     DEGENERATE_COLOUR,
@@ -25,7 +30,7 @@ from fewshot_core.plots.template import (
     top_alternative,
     translucent,
 )
-from fewshot_core.space import OPERATION_LABELS, operation_set_label
+from fewshot_core.space import NAS_BENCH_201, SearchSpace
 
 Path = tuple[int, ...]
 
@@ -33,7 +38,7 @@ _BEND = 0.1
 _LABEL_SHIFT = 9
 _SHARE_OF_LEVELS = 0.44
 _NAME, _SIZE, _BAR, _BAR_LENGTH = 0.1, 0.44, 0.5, 0.4
-_NAME_PIXELS = 30
+_NAME_PIXELS, _BRANCH_ROOM = 30, 36
 
 
 @dataclass(frozen=True)
@@ -41,14 +46,14 @@ class TreeBranch:
     """A node of the tree, with the branch that leads there.
 
     ``path`` holds the number of the group taken at each level from the root, ``operations`` those
-    on the branch; both are empty at the root. ``edge_label`` names the edge that is split here, if
-    any (yet), and ``scores`` are pairs of operation and score on it. The split of a degenerate node
-    is arbitrary, for a reason; an active node is being scored.
+    on the branch; both are empty at the root. ``edge`` is the number of the decision that is split
+    here, if any (yet), and ``scores`` are pairs of operation and score on it. The split of a
+    degenerate node is arbitrary, for a reason; an active node is being scored.
     """
 
     path: Path
     operations: tuple[int, ...] = ()
-    edge_label: str | None = None
+    edge: int | None = None
     scores: tuple[tuple[int, float | None], ...] = ()
     degenerate: bool = False
     reason: str | None = None
@@ -62,13 +67,15 @@ class TreeDrawing:
     A level is one unit wide and a row one unit high; the first leaf is on top. ``leaves`` is what
     ``fewshot_core.analysis.describe_sub_spaces`` returns for the leaves in tree order, if known;
     ``levels`` is how many levels of splits a growing tree will have; the leaf at the position
-    ``chosen`` is highlighted.
+    ``chosen`` is highlighted. The best of a leaf has a unit.
     """
 
     branches: tuple[TreeBranch, ...]
     leaves: pd.DataFrame | None = None
     levels: int = 1
     chosen: int | None = None
+    space: SearchSpace = NAS_BENCH_201
+    unit: str = "%"
 
     @cached_property
     def ordered(self) -> list[TreeBranch]:
@@ -104,13 +111,23 @@ class TreeDrawing:
         return rows
 
     @cached_property
-    def edges(self) -> list[set[str]]:
-        """The edges that are split at each level."""
-        edges: list[set[str]] = [set() for _ in range(self.columns + 1)]
+    def edges(self) -> list[set[int]]:
+        """The decisions that are split at each level."""
+        edges: list[set[int]] = [set() for _ in range(self.columns + 1)]
         for branch in self.branches:
-            if branch.edge_label:
-                edges[len(branch.path)].add(branch.edge_label)
+            if branch.edge is not None:
+                edges[len(branch.path)].add(branch.edge)
         return edges
+
+    @property
+    def groups(self) -> list[tuple[int, TreeBranch]]:
+        """The branches that a decision leads to, each with its decision."""
+        return [
+            (parent.edge, child)
+            for parent in self.ordered
+            for child in self.children.get(parent.path, [])
+            if parent.edge is not None
+        ]
 
     @property
     def described(self) -> pd.DataFrame | None:
@@ -135,7 +152,11 @@ def tree_figure(tree: TreeDrawing) -> go.Figure:
         return empty_figure("", "no node has been split yet")
     count = len(tree.ends)
     height = 82 + (40 if count <= 10 else 26) * max(count, 4)
-    figure = base_figure("", height, _alternative(tree), least_width=560)
+    legend = operation_legend(tree.space, sorted(set().union(*tree.edges)))
+    height += LEGEND_ROW * (max(len(legend), 1) - 1)
+    widest = max([row_width(tree.space, edge, b.operations) for edge, b in tree.groups], default=0)
+    least = int(tree.columns * (1 + _SHARE_OF_LEVELS) * (widest + _BRANCH_ROOM))
+    figure = base_figure("", height, _alternative(tree), least_width=max(560, least))
     for arbitrary in (False, True):
         _add_branches(figure, tree, arbitrary)
     if tree.chosen is not None:
@@ -144,7 +165,9 @@ def tree_figure(tree: TreeDrawing) -> go.Figure:
         _add_leaves(figure, tree, tree.described)
     _add_nodes(figure, tree)
     labels = [*_operations(tree), *_edge_headings(tree), *_leaf_texts(tree)]
-    figure.update_layout(annotations=labels + operation_legend(), showlegend=False, margin_b=26)
+    labels += [label for row in legend for label in row]
+    below = 26 + LEGEND_ROW * (max(len(legend), 1) - 1)
+    figure.update_layout(annotations=labels, showlegend=False, margin_b=below)
     right = tree.leaf_x(1)
     figure.update_xaxes(visible=False, range=[-0.03 * right, right], fixedrange=True)
     top = max(count, 4) - 0.5 + 0.75 * (1 if count <= 10 else 1.6)
@@ -216,7 +239,7 @@ def _add_leaves(figure: go.Figure, tree: TreeDrawing, leaves: pd.DataFrame) -> N
         text=[f"{count:,}" for count in counts],
         textposition="outside",
         cliponaxis=False,
-        hovertext=[sub_space_text(row) for row in leaves.to_dict("records")],
+        hovertext=[sub_space_text(row, tree.unit) for row in leaves.to_dict("records")],
         hoverinfo="text",
     )
 
@@ -230,7 +253,7 @@ def _leaf_texts(tree: TreeDrawing) -> list[Annotation]:
     for position, row in enumerate(tree.described.to_dict("records")):
         look, y = sub_space_look(position), tree.rows[tree.ends[position].path]
         box = {"bgcolor": look.colour, "borderpad": 2, "font": {"color": look.text}}
-        box |= {"width": _NAME_PIXELS, "hovertext": sub_space_text(row)}
+        box |= {"width": _NAME_PIXELS, "hovertext": sub_space_text(row, tree.unit)}
         texts.append(note(f"<b>{row['sub_space']}</b>", tree.leaf_x(_NAME), y, **box))
         texts.append(note(f"{row['size']:,}", size_x, y, xanchor="right"))
     return texts
@@ -245,7 +268,8 @@ def _edge_headings(tree: TreeDrawing) -> list[Annotation]:
     """Edge of each level; where it varies, each node has its own label."""
     headings = []
     for level, edges in enumerate(tree.edges[: tree.columns]):
-        text = "various edges" if len(edges) > 1 else f"edge {min(edges)}" if edges else "..."
+        text = f"various {tree.space.noun}s" if len(edges) > 1 else "..."
+        text = tree.space.decision_label(min(edges)) if len(edges) == 1 else text
         headings.append(_heading(level + _BEND, text, "left", _LABEL_SHIFT))
     return headings
 
@@ -253,11 +277,11 @@ def _edge_headings(tree: TreeDrawing) -> list[Annotation]:
 def _operations(tree: TreeDrawing) -> list[Annotation]:
     """Operations of each group, on the branch that leads to it."""
     labels = []
-    for parent in tree.ordered:
-        for child in tree.children.get(parent.path, []):
-            hover = f"{escape(parent.edge_label or '')}: {operation_set_label(child.operations)}"
-            place = (len(parent.path) + _BEND, tree.rows[child.path], _LABEL_SHIFT)
-            labels += operation_row(child.operations, *place, hover)
+    for edge, child in tree.groups:
+        decision = tree.space.decisions[edge]
+        hover = escape(f"{decision.name}: {decision.describe(child.operations)}")
+        place = (len(child.path) - 1 + _BEND, tree.rows[child.path], _LABEL_SHIFT)
+        labels += operation_row(tree.space, edge, child.operations, *place, hovertext=hover)
     return labels
 
 
@@ -266,7 +290,7 @@ def _add_nodes(figure: go.Figure, tree: TreeDrawing) -> None:
     shown = [
         branch
         for branch in tree.ordered
-        if branch.edge_label or branch.active or tree.described is None
+        if branch.edge is not None or branch.active or tree.described is None
     ]
     colours = [
         ACTIVE_COLOUR if branch.active else DEGENERATE_COLOUR if branch.degenerate else INK
@@ -277,14 +301,14 @@ def _add_nodes(figure: go.Figure, tree: TreeDrawing) -> None:
         y=[tree.rows[branch.path] for branch in shown],
         name="nodes",
         mode="markers+text",
-        text=[_mark(branch, len(tree.edges[len(branch.path)]) > 1) for branch in shown],
+        text=[_mark(branch, tree) for branch in shown],
         textposition=["top center" if branch.path else "top right" for branch in shown],
         textfont={"color": colours, "size": 14},
         marker={
             "opacity": 1,
             "size": [16 if branch.active or branch.degenerate else 10 for branch in shown],
             "color": [
-                INK if branch.edge_label and colour == INK else "rgba(0,0,0,0)"
+                INK if branch.edge is not None and colour == INK else "rgba(0,0,0,0)"
                 for branch, colour in zip(shown, colours, strict=True)
             ],
             "line": {"width": 2.4, "color": colours},
@@ -295,22 +319,26 @@ def _add_nodes(figure: go.Figure, tree: TreeDrawing) -> None:
     )
 
 
-def _mark(branch: TreeBranch, varying: bool) -> str:
-    label = escape(branch.edge_label or "") * varying
+def _mark(branch: TreeBranch, tree: TreeDrawing) -> str:
+    varying = len(tree.edges[len(branch.path)]) > 1 and branch.edge is not None
+    label = escape(tree.space.decisions[branch.edge or 0].name) * varying
     return " ".join(
         filter(None, (label, "scoring" * branch.active, "<b>?</b>" * branch.degenerate))
     )
 
 
 def _hover(branch: TreeBranch, tree: TreeDrawing) -> str:
-    edge = f"edge {escape(branch.edge_label)}" if branch.edge_label else "not split yet"
-    lines = [f"<b>{edge}</b>"]
-    if children := tree.children.get(branch.path):
-        groups = [operation_set_label(child.operations) for child in children]
-        lines.append("groups: " + " | ".join(groups))
-    lines += [
-        f"{OPERATION_LABELS[operation]}: {number_text(value)}" for operation, value in branch.scores
-    ]
+    lines = ["<b>not split yet</b>"]
+    if branch.edge is not None:
+        decision = tree.space.decisions[branch.edge]
+        lines = [f"<b>{escape(tree.space.decision_label(branch.edge))}</b>"]
+        if children := tree.children.get(branch.path):
+            groups = [escape(decision.describe(child.operations)) for child in children]
+            lines.append("groups: " + " | ".join(groups))
+        lines += [
+            f"{escape(decision.labels[operation])}: {number_text(value)}"
+            for operation, value in branch.scores
+        ]
     if branch.active:
         lines.append("being scored now")
     if branch.degenerate:

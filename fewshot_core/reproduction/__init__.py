@@ -5,6 +5,7 @@ of ``CLAIMS`` selects its cases and applies its rule; ``report_markdown`` writes
 first one reads files.
 """
 
+from fewshot_core.reproduction.across import POSITION, across_finding, across_markdown, read_across
 from fewshot_core.reproduction.claims import CLAIMS
 from fewshot_core.reproduction.material import Group, Material, Split
 from fewshot_core.reproduction.reading import read_material
@@ -13,6 +14,7 @@ from fewshot_core.reproduction.rules import SHARE_RULE, Finding, Verdict
 
 __all__ = [
     "CLAIMS",
+    "POSITION",
     "SHARE_RULE",
     "Evaluated",
     "Finding",
@@ -20,8 +22,11 @@ __all__ = [
     "Material",
     "Split",
     "Verdict",
+    "across_finding",
+    "across_markdown",
     "evaluate",
     "is_measured",
+    "read_across",
     "read_material",
     "report_markdown",
 ]

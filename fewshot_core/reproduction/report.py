@@ -10,6 +10,7 @@ import pandas as pd
 
 from fewshot_core.analysis import RANDOM_TREES
 from fewshot_core.analysis.results import markdown_table
+from fewshot_core.reproduction.across import across_markdown
 from fewshot_core.reproduction.claims import CLAIMS
 from fewshot_core.reproduction.material import Group, Material, Row
 from fewshot_core.reproduction.rules import SHARE_RULE, Claim, Finding, Verdict
@@ -122,8 +123,16 @@ def is_measured(evidence: Evidence) -> bool:
     return any(group.runs for _, group in evidence)
 
 
-def report_markdown(material: Material, command: str, claims: Sequence[Claim] = CLAIMS) -> str:
-    """Evaluate claims and write the page, which names the command that generates it."""
+def report_markdown(
+    material: Material,
+    command: str,
+    claims: Sequence[Claim] = CLAIMS,
+    across: pd.DataFrame | None = None,
+) -> str:
+    """Evaluate claims and write the page, which names the command that generates it.
+
+    With what ``read_across`` returns, it has a section that compares search spaces.
+    """
     evaluated = evaluate(material, claims)
     sets = dict.fromkeys(group.runs for _, evidence in evaluated for _, group in evidence)
     names = {runs: f"R{number}" for number, runs in enumerate(filter(None, sets), start=1)}
@@ -132,6 +141,10 @@ def report_markdown(material: Material, command: str, claims: Sequence[Claim] = 
     unlike = _VALIDATION if validation else ""
     head = _HEAD.format(command=command, share_rule=SHARE_RULE, accuracies=unlike)
     wrap = partial(fill, width=100, break_long_words=False, break_on_hyphens=False)
+
+    def wrapped(part: str) -> str:
+        return part if part[:1] in "|*" else wrap(part)
+
     parts = [
         *(part if part.startswith(" ") else wrap(part) for part in head.split("\n\n")),
         "## Summary",
@@ -142,6 +155,7 @@ def report_markdown(material: Material, command: str, claims: Sequence[Claim] = 
         f"groups (exact), and {RANDOM_TREES:,} random trees of that shape.",
         _table(one.facts() for one in material.accuracies.values()),
         *(part for claim, found in evaluated for part in _claim(claim, found, material, names)),
+        *(wrapped(part) for part in ([] if across is None else across_markdown(across))),
         "## The numbers",
         _NUMBERS,
         *_numbers(material.split_groups, _SPLIT_COLUMNS),

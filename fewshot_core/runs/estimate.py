@@ -219,11 +219,11 @@ def _exact_key(request: Timed) -> str:
 
 
 def _work(request: Timed) -> float:
+    if isinstance(request, SplitRequest) and not METRICS.get(request.metric).needs_images:
+        return float(request.network.cells_per_stage or 1)
     pixels = DATASETS.get(request.dataset).image_size ** 2
     if isinstance(request, SplitRequest):
         network = request.network
-        if not METRICS.get(request.metric).needs_images:
-            return float(network.cells_per_stage)
         images = request.batch_size * request.batches
         return float(images * pixels * network.cells_per_stage * network.channels**2)
     enabled = request.sub_space.enabled

@@ -17,7 +17,14 @@ from fewshot_core.space.partitions import (
     partition_of,
     read_partition,
 )
-from fewshot_core.space.search_space import KINDS, Decision, SearchSpace, Task
+from fewshot_core.space.search_space import (
+    KINDS,
+    PERCENT,
+    Decision,
+    SearchSpace,
+    Task,
+    score_text,
+)
 from fewshot_core.space.spaces import (
     NAS_BENCH_201,
     SPACES,
@@ -36,6 +43,7 @@ __all__ = [
     "NAS_BENCH_201",
     "OPERATIONS",
     "OPERATION_LABELS",
+    "PERCENT",
     "RULES",
     "SPACES",
     "Architecture",
@@ -55,6 +63,7 @@ __all__ = [
     "partition_of",
     "read_partition",
     "read_space",
+    "score_text",
     "space_of",
     "space_path",
     "store_space",

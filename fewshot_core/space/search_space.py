@@ -31,6 +31,14 @@ KINDS = ("validation", "test")
 
 PERCENT = "%"
 
+_SHORT, _LONGEST_GLYPH = 3, 5
+"""Letters of a label that is drawn in whole, and the most of one that is abbreviated."""
+
+
+def score_text(value: float, unit: str = PERCENT) -> str:
+    """Format a score with its unit: "94.37%", "0.5712 SSIM"."""
+    return f"{value:.2f}%" if unit == PERCENT else f"{value:.4g} {unit}"
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -58,6 +66,22 @@ class Decision:
     def describe(self, operations: Iterable[int]) -> str:
         """Return the short names of some operations, joined: ``"none skip pool"``."""
         return " ".join(self.labels[operation] for operation in operations)
+
+    @cached_property
+    def glyphs(self) -> tuple[str, ...]:
+        """A text of a few letters for each operation, for figures: ``"n"`` for ``"none"``.
+
+        It is the label, or its shortest beginning that no other label has; the digits of the
+        operations where one of these is long.
+        """
+        found = []
+        for label in self.labels:
+            others = [other for other in self.labels if other != label]
+            ends = range(1, len(label) + 1)
+            unique = (n for n in ends if not any(o.startswith(label[:n]) for o in others))
+            found.append(label if len(label) <= _SHORT else label[: next(unique, len(label))])
+        fits = all(len(glyph) <= _LONGEST_GLYPH for glyph in found)
+        return tuple(found) if fits else tuple(DIGITS[: len(found)])
 
 
 @dataclass(frozen=True)
@@ -95,6 +119,25 @@ class Task:
         return self.unit == PERCENT
 
     @property
+    def score(self) -> str:
+        """What its scores are called: "accuracy" where they are percentages, else "score"."""
+        return "accuracy" if self.percent else "score"
+
+    @property
+    def stored_unit(self) -> str:
+        """The unit of scores as they are stored, larger being better: "negative metres"."""
+        return self.unit if self.larger_is_better else f"negative {self.unit}"
+
+    @property
+    def form(self) -> str:
+        """The format of its scores in tables, as of ``printf``."""
+        return "%.2f" if self.percent else "%.4g"
+
+    def text(self, score: float) -> str:
+        """Format a stored score with its unit."""
+        return score_text(score, self.stored_unit)
+
+    @property
     def sign(self) -> int:
         """1 where larger is better, else -1: the factor that importing multiplies scores by."""
         return 1 if self.larger_is_better else -1
@@ -113,6 +156,8 @@ class SearchSpace:
         tints: Colours of operations, by name, as ``#rrggbb``.
         supernet: Imports the class of its supernet, a ``fewshot_core.nets.Supernet``. For our own
             spaces ``fewshot_core.networks`` knows it.
+        table_file: The file of its published table, which may be imported.
+        table_source: Where that file is.
 
     Raises SpaceError if it contradicts itself, or has more than ``LARGEST_SIZE`` architectures.
     """
@@ -125,6 +170,8 @@ class SearchSpace:
     tints: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
     supernet: Callable[[], type[Any]] | None = field(default=None, compare=False)
+    table_file: str = ""
+    table_source: str = ""
 
     def __post_init__(self) -> None:
         names = [decision.name for decision in self.decisions]
@@ -139,6 +186,9 @@ class SearchSpace:
                 f"{self.name}: expected {len(names)} edges, one for each decision, "
                 f"got {len(self.edges)}"
             )
+        for name, tint in self.tints.items():
+            if not re.fullmatch("#[0-9a-fA-F]{6}", tint):
+                raise SpaceError(f"{self.name}: expected #rrggbb as tint of {name}, got {tint!r}")
         datasets = [task.name for task in self.datasets]
         if len(set(datasets)) != len(datasets):
             raise SpaceError(f"{self.name}: expected distinct data sets, got {datasets}")

@@ -72,6 +72,8 @@ _TRANS_NAS_BENCH_101_MICRO = SearchSpace(
     edges=_EDGES,
     tints=NAS_BENCH_201.tints,
     description="the same cell with four operations, on seven tasks (Duan et al., 2021)",
+    table_file="zc_transbench101_micro.json",
+    table_source="github.com/automl/NASLib",
 )
 
 _NAS_BENCH_MACRO = SearchSpace(
@@ -86,6 +88,8 @@ _NAS_BENCH_MACRO = SearchSpace(
     datasets=(Task("cifar10", "CIFAR-10", ("test",)),),
     tints={"identity": "#94682A", "mb3_k3": "#1B7F83", "mb6_k5": "#5B5FC7"},
     description="a chain of eight layers, each identity or a MobileNetV2 block (Su et al., 2021)",
+    table_file="nas-bench-macro_cifar10.json",
+    table_source="github.com/xiusu/NAS-Bench-Macro",
 )
 
 SPACES = PluginRegistry("search space", "fewshot.spaces", SearchSpace)

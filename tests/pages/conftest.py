@@ -33,7 +33,7 @@ def _wait_for(folder: RunFolder) -> RunFolder:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def wait_for() -> Callable[[RunFolder], RunFolder]:
     return _wait_for
 

@@ -52,7 +52,7 @@ def figures(leaves, accuracy, sub_spaces, synthetic_search):
     evaluator = SplitEvaluator(accuracy, 0.01, random_trees=50)
     reports = report_frame({"a<b": leaves, "c": [SubSpace.full()]}, evaluator)
     curves = read_frame(synthetic_search())
-    branches = TreeBranch((), edge_label="1<-0"), TreeBranch((0,), (3,)), TreeBranch((1,), (0, 1))
+    branches = TreeBranch((), edge=0), TreeBranch((0,), (3,)), TreeBranch((1,), (0, 1))
     frame = DISTRIBUTION_FRAMES["ridgeline"](leaves, accuracy)
     return {
         "gains": informativeness_figure(reports, [0.1, 0.2], 0.7, caption=NOTES),

@@ -12,7 +12,6 @@ from fewshot_core.plots.template import (
     FONT_SIZE,
     INK,
     OPERATION_COLOURS,
-    OPERATION_GLYPHS,
     SMALL_FONT_SIZE,
     SUB_SPACE_COLOURS,
     TEMPLATE,
@@ -42,10 +41,6 @@ def test_a_repeated_colour_has_another_dash_and_pattern():
     looks = [sub_space_look(position) for position in range(32)]
     assert len({(look.colour, look.dash) for look in looks}) == 32
     assert len({(look.colour, look.pattern) for look in looks}) == 32
-
-
-def test_every_operation_has_its_own_glyph_and_colour():
-    assert len(set(OPERATION_COLOURS)) == len(set(OPERATION_GLYPHS)) == 5
 
 
 @pytest.mark.parametrize("theme", THEMES)

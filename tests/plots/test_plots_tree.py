@@ -17,8 +17,8 @@ from fewshot_core.space import SubSpace
 CUT = ((3,), (0, 1, 2, 4))
 
 
-def full_tree(levels, edge="2<-0"):
-    branches = [TreeBranch((), edge_label=edge)]
+def full_tree(levels, edge=1):
+    branches = [TreeBranch((), edge=edge)]
     paths = [()]
     for level in range(levels):
         paths = [(*path, group) for path in paths for group in range(2)]
@@ -56,7 +56,7 @@ def test_edges_are_headings_and_groups_are_labels():
     assert texts(figure).count("<b>...</b>") == 2
     labels = [text for text in texts(figure) if "<b>" not in text]
     assert labels[:5] == ["3x3", "n", "s", "1x1", "p"]
-    assert labels[5:9] == ["n", "none", "s", "skip"]  # the legend
+    assert labels[5:9] == ["n", "none", "s", "skip_connect"]  # the legend
 
 
 def test_the_cell_at_a_node_shows_its_edge_and_what_was_decided_before():
@@ -86,7 +86,7 @@ def test_a_growing_tree_marks_the_operation_being_scored():
 def test_a_degenerate_node_is_amber_and_has_a_reason():
     branches = full_tree(2)
     scores = ((0, 1.5), (1, math.nan), (2, None))
-    branches[1] = TreeBranch((0,), CUT[0], "2<-0", scores, True, "two cuts tie")
+    branches[1] = TreeBranch((0,), CUT[0], 1, scores, True, "two cuts tie")
     figure = tree_figure(TreeDrawing(tuple(branches)))
     position = list(nodes(figure).customdata).index("0")
     hover = nodes(figure).hovertext[position]
@@ -99,7 +99,7 @@ def test_a_degenerate_node_is_amber_and_has_a_reason():
 
 
 def test_five_groups_on_one_edge(accuracy):
-    branches = [TreeBranch((), edge_label="1<-0")]
+    branches = [TreeBranch((), edge=0)]
     branches += [TreeBranch((group,), (group,)) for group in range(5)]
     leaves = [SubSpace.full().keep(0, [group]) for group in range(5)]
     figure = tree_figure(TreeDrawing(tuple(branches), describe_sub_spaces(leaves, accuracy)))
@@ -108,9 +108,9 @@ def test_five_groups_on_one_edge(accuracy):
 
 def test_unequal_depth_and_varying_edges():
     branches = (
-        TreeBranch((), edge_label="1<-0"),
+        TreeBranch((), edge=0),
         TreeBranch((0,), (3,)),
-        TreeBranch((1,), (0, 1, 2, 4), "2<-1"),
+        TreeBranch((1,), (0, 1, 2, 4), 2),
         TreeBranch((1, 0), (0,)),
         TreeBranch((1, 1), (1, 2, 3, 4)),
     )
@@ -119,7 +119,7 @@ def test_unequal_depth_and_varying_edges():
     assert layout.rows[(1,)] == 0.5
     assert layout.rows[()] == 1.25
     assert layout.columns == 2
-    varying = (*branches[:1], TreeBranch((0,), (3,), "3<-0"), *branches[2:])
+    varying = (*branches[:1], TreeBranch((0,), (3,), 3), *branches[2:])
     varying += (TreeBranch((0, 0), (1,)), TreeBranch((0, 1), (2,)))
     figure = tree_figure(TreeDrawing(varying))
     assert "<b>various edges</b>" in texts(figure)

@@ -15,7 +15,7 @@ from fewshot_core.dashboard.shared.controls import (
     offer_removal,
     plain,
     show_errors,
-    stored_upload,
+    stored_uploads,
 )
 from fewshot_core.dashboard.shared.figures import accuracy_source
 from fewshot_core.dashboard.shared.page import Workspace
@@ -72,7 +72,7 @@ class CurvesInView:
 def list_curves(view: View) -> dict[str, str]:
     """Return the labels of all curves by key: recorded ones of the split in view first."""
     leaves = view.split.leaves if view.split is not None and view.table is not None else ()
-    searches = view.workspace.store.searches(view.dataset)
+    searches = view.workspace.store.searches(view.dataset, view.space.name)
     labels = {}
     for row in search_groups(leaves, searches).to_dict("records"):
         labels[str(row["group"])] = _label(row)
@@ -101,7 +101,7 @@ def open_curves_in_view(view: View, key: str, label: str) -> CurvesInView:
         return _open_imported(about, view.workspace.data_dir)
     if view.split is None or view.table is None:
         raise FewshotError("expected a split and an accuracy table: choose them in the sidebar")
-    searches = view.workspace.store.searches(view.dataset)
+    searches = view.workspace.store.searches(view.dataset, view.space.name)
     searches = searches[searches["group"] == key]
     runs = searches[["run_id", "finished"]].to_numpy().tolist()
     split = view.split.label, view.split.leaves
@@ -168,7 +168,8 @@ def _show_import(workspace: Workspace) -> None:
     if file is None or not st.button("Import", key="import_curves", type="primary"):
         return
     with show_errors("Nothing was imported. "):
-        about = store_curves(stored_upload(file), workspace.data_dir)
+        [path] = stored_uploads([file])
+        about = store_curves(path, workspace.data_dir)
         st.session_state[JUST_IMPORTED] = f"{_FILE}{about.name}"
         notify(f"Imported the curves {plain(about.name)}")
         st.rerun()

@@ -15,6 +15,7 @@ from fewshot_core.dashboard.shared.controls import (
     labels_of,
     notify,
     offer_start,
+    plain,
     show_errors,
     show_running,
 )
@@ -40,8 +41,7 @@ from fewshot_core.dashboard.shared.sidebar import (
     show_missing,
     with_missing,
 )
-from fewshot_core.dashboard.shared.splits import request_label
-from fewshot_core.datasets import DATASETS
+from fewshot_core.dashboard.shared.splits import dataset_label, request_label
 from fewshot_core.durations import duration_text
 from fewshot_core.runs import (
     RunFolder,
@@ -81,8 +81,8 @@ def choose_place(view: View) -> Place | None:
     control = partial(st.segmented_control, required=True, help=text)
     chosen = choose_option(control, "Search in", _PLACES, "where")
     if chosen == _WHOLE:
-        return Place()
-    return None if view.split is None else Place(view.split)
+        return Place(view.space)
+    return None if view.split is None else Place(view.space, view.split)
 
 
 def offer_new_search(view: View, place: Place) -> None:
@@ -166,7 +166,8 @@ def _choose_seeds() -> list[int]:
 
 def _choose_weights(view: View, options: SearchOptions | None) -> tuple[str | None, bool]:
     """Choose the initial weights; return a checkpoint, if any, and whether the choice is valid."""
-    rows = view.workspace.store.trainings(view.dataset).to_dict("records")
+    trainings = view.workspace.store.trainings(view.dataset, view.space.name)
+    rows = trainings.to_dict("records")
     trained = {str(r["run_id"]): TrainingRequest.from_dict(json.loads(r["request"])) for r in rows}
     labels = {_RANDOM: "random initialisation, as in the paper"}
     labels |= {run: request_label(request, run) for run, request in trained.items()}
@@ -283,7 +284,7 @@ def _offer_training(view: View) -> None:
     with st.expander("Train a supernet", icon=":material/model_training:"):
         st.caption("Searches can then inherit its weights. Preset, images and device: as above.")
         with show_errors():
-            request = _choose_training(view.dataset)
+            request = _choose_training(view)
             _show_training_start(view.workspace, request)
             show_options(request.options, "training_options", narrow=True)
 
@@ -291,11 +292,11 @@ def _offer_training(view: View) -> None:
 def show_trainings(view: View) -> None:
     """Show the progress of supernet training."""
     for folder in view.workspace.active_runs("train"):
-        title = f"**Supernet** of {DATASETS.label(folder.request().dataset)}"
+        title = f"**Supernet** of {plain(dataset_label(folder.request()))}"
         show_running(folder, title, _training_details)
 
 
-def _choose_training(dataset: str) -> TrainingRequest:
+def _choose_training(view: View) -> TrainingRequest:
     """Choose a training; its other settings are those of the form."""
     preset = str(st.session_state["preset"])
     usual = PRESETS.get(preset).training
@@ -305,8 +306,9 @@ def _choose_training(dataset: str) -> TrainingRequest:
     sampling = choose_one("Each batch trains", SAMPLINGS, "sampling", session=True)
     trained_on = choose_one("Trained on", TRAINED_ON, "trained_on", session=True)
     options = replace(usual, epochs=epochs, sampling=sampling, trained_on=trained_on)
-    images = st.session_state[f"images_{dataset}"]
-    return TrainingRequest(dataset, options, seed, images, st.session_state["device"])
+    images, device = st.session_state[f"images_{view.dataset}"], st.session_state["device"]
+    name = view.space.name
+    return TrainingRequest(view.dataset, options, seed, images, device, space=name)
 
 
 def _show_training_start(workspace: Workspace, request: TrainingRequest) -> None:

@@ -21,7 +21,7 @@ from fewshot_core.runs.folder import FileCache
 from fewshot_core.runs.jobs import planned_folder
 from fewshot_core.search import ALGORITHMS
 from fewshot_core.search.records import RECORDS
-from fewshot_core.space import SubSpace
+from fewshot_core.space import SearchSpace, SubSpace
 
 Fingerprints = Mapping[str, str | None]
 
@@ -32,13 +32,14 @@ _STATES = ("done", "running", "waiting", "failed", "cancelled", "lost", "not sta
 class Place:
     """Where to search: in the sub-spaces of a split, or in the whole space without one."""
 
+    space: SearchSpace
     split: SplitInView | None = None
 
     @cached_property
     def spaces(self) -> Mapping[str, SubSpace]:
         """The sub-spaces in tree order."""
         if self.split is None:
-            return {UNSPLIT: SubSpace.full()}
+            return {UNSPLIT: SubSpace.full(self.space)}
         return {f"S{number}": leaf for number, leaf in enumerate(self.split.leaves, 1)}
 
     @property
@@ -173,7 +174,8 @@ def make_plan(
     page, where they are not valid, or images or a checkpoint are missing.
     """
     with show_errors():
-        request = SearchRequest(rows=tuple(SubSpace.full().rows), seed=0, **settings)
+        rows = tuple(SubSpace.full(place.space).rows)
+        request = SearchRequest(rows=rows, seed=0, space=place.space.name, **settings)
         fingerprints = request.fingerprints(workspace.data_dir)
         source = find_source(request.dataset, request.images, workspace.data_dir)
         search = _Search(request, fingerprints, source.synthetic)
@@ -219,7 +221,7 @@ def _planned(
 def known_plans(view: View, place: Place) -> dict[str, SearchPlan]:
     """Return the plans by key of which any search has been started, the latest first."""
     rows = {tuple(space.rows) for space in place.spaces.values()}
-    runs = [run for run in view.workspace.runs() if _fits(run.request, view.dataset, rows)]
+    runs = [run for run in view.workspace.runs() if _fits(run.request, view, rows)]
     found: dict[str, list[_Search]] = {}
     for run in runs:
         search = _SEARCHES.read(run.folder.manifest_path)
@@ -231,10 +233,10 @@ def known_plans(view: View, place: Place) -> dict[str, SearchPlan]:
     }
 
 
-def _fits(request: object, dataset: str, rows: set[tuple[str, ...]]) -> bool:
-    if not isinstance(request, SearchRequest):
+def _fits(request: object, view: View, rows: set[tuple[str, ...]]) -> bool:
+    if not isinstance(request, SearchRequest) or request.space != view.space.name:
         return False
-    return request.dataset == dataset and request.rows in rows
+    return request.dataset == view.dataset and request.rows in rows
 
 
 @dataclass(frozen=True)

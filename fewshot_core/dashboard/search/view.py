@@ -51,11 +51,13 @@ from fewshot_core.dashboard.shared.sidebar import (
     show_missing,
     show_missing_split,
     with_missing,
+    without_supernet,
 )
 from fewshot_core.datasets import DATASETS
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
 from fewshot_core.glossary import explain
+from fewshot_core.networks import has_supernet
 from fewshot_core.plots import (
     EPOCH_MEASURES,
     cell_figure,
@@ -87,6 +89,9 @@ _CURVES, _DETAIL, _PROXY, _OPTIONS = "Curves", "One search", "Proxy quality", "O
 def show_search_page() -> None:
     """Draw the page."""
     view = open_page("Search")
+    if not has_supernet(view.space):
+        st.info(without_supernet(view), icon=":material/info:")
+        return
     where, shown, new = st.columns([7, 12, 4], vertical_alignment="bottom")
     with where:
         place = choose_place(view)
@@ -186,7 +191,7 @@ def _show_result(
             st.caption(", ".join(plan.notes))
             if plan.place.split is not None and complete:
                 link_to(HALVING, "Replay in Halving", {"curves": plan.key})
-            architecture = Architecture.from_index(int(chosen["architecture"]))
+            architecture = Architecture.from_index(int(chosen["architecture"]), view.space)
             st.code(architecture.to_string(), language=None, wrap_lines=True)
         with cell:
             title = f"Found by {chosen['sub_space']}, seed {chosen['seed']}"
@@ -405,7 +410,7 @@ def _show_detail(
 
 def _show_found(view: View, record: dict[str, Any], accuracy: pd.DataFrame | None) -> None:
     """Draw the architecture that the search would return now, with its benchmark accuracy."""
-    architecture = Architecture.from_index(record["architecture_index"])
+    architecture = Architecture.from_index(record["architecture_index"], view.space)
     show_architecture(architecture, f"Found by epoch {record['epoch']}", "found_cell")
     st.metric(
         "Supernet's validation accuracy",
@@ -450,7 +455,8 @@ def _show_proxy(
         why = "came without its weights" if search.done else "is not done"
         st.caption(f"It cannot be measured: the search {why}.")
         return
-    request = ProxyRequest(view.dataset, search.folder.run_id, device=search.request.device)
+    settings: Any = {"device": search.request.device, "space": view.space.name}
+    request = ProxyRequest(view.dataset, search.folder.run_id, **settings)
     seconds = estimate_seconds(view.workspace.data_dir, request)
     st.caption(
         f"{request.sample} random architectures of {search.name} are evaluated with its shared "

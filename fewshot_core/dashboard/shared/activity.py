@@ -7,7 +7,7 @@ import streamlit as st
 
 from fewshot_core.dashboard.shared.controls import counted, notify, plain, show_notices
 from fewshot_core.dashboard.shared.page import RUNS, SEARCH, SPLIT, Page, Workspace, link_to
-from fewshot_core.datasets import DATASETS
+from fewshot_core.dashboard.shared.splits import dataset_label
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import (
@@ -115,7 +115,7 @@ def run_name(run: RunSummary) -> str:
     """Name a run by its kind, its method and its data set, in Markdown."""
     if run.request is None:
         return plain(run.run_id)
-    label = DATASETS.label(run.request.dataset)
+    label = dataset_label(run.request)
     return plain(f"{KINDS.label(run.request.kind)} {run.request.method_label} on {label}")
 
 
@@ -135,7 +135,7 @@ def page_of(workspace: Workspace, run: RunSummary) -> tuple[Page, dict[str, str]
     request, status = run.request, run.status
     if request is None or status is None:
         return None
-    query = {"dataset": request.dataset}
+    query = {"space": request.space, "dataset": request.dataset}
     if isinstance(request, SplitRequest):
         if status.state is State.DONE and run.problem is None:
             query["split"] = run.run_id
@@ -146,7 +146,7 @@ def page_of(workspace: Workspace, run: RunSummary) -> tuple[Page, dict[str, str]
         return page, found | {"search_tab": "Proxy quality"}
     if isinstance(request, SearchRequest):
         query["plan"] = request.group
-        if request.rows == tuple(SubSpace.full().rows):
+        if request.rows == tuple(SubSpace.full(request.sub_space.space).rows):
             query["where"] = "whole"
         elif split := workspace.store.split_with(request.dataset, request.sub_space):
             query["split"] = split

@@ -216,20 +216,20 @@ def offer_start(label: str, key: str, disabled: bool, **settings: Any) -> bool:
     return st.button(label, key, icon=icon, disabled=disabled, width="stretch", **settings)
 
 
-def stored_upload(uploaded: UploadedFile) -> Path:
-    """Write an uploaded file to disk, once per upload, and return its path.
+def stored_uploads(files: Sequence[UploadedFile]) -> list[Path]:
+    """Write uploaded files to disk, once per upload, and return their paths.
 
-    A session keeps the file of its last upload only.
+    A session keeps the files of its last upload only.
     """
     stored: dict[str, Path] = st.session_state.setdefault(_UPLOADS, {})
-    if uploaded.file_id not in stored:
-        for old in stored.values():
-            shutil.rmtree(old.parent, ignore_errors=True)
-        stored.clear()
-        path = Path(tempfile.mkdtemp(prefix="fewshot-upload-")) / Path(uploaded.name).name
-        path.write_bytes(uploaded.getbuffer())
-        stored[uploaded.file_id] = path
-    return stored[uploaded.file_id]
+    for name in stored.keys() - {file.file_id for file in files}:
+        shutil.rmtree(stored.pop(name).parent, ignore_errors=True)
+    for file in files:
+        if file.file_id not in stored:
+            path = Path(tempfile.mkdtemp(prefix="fewshot-upload-")) / Path(file.name).name
+            path.write_bytes(file.getbuffer())
+            stored[file.file_id] = path
+    return [stored[file.file_id] for file in files]
 
 
 def show_progress(status: Status, details: Sequence[str] = ()) -> None:

@@ -16,7 +16,7 @@ from fewshot_core.dashboard.shared.sidebar import (
     publish,
 )
 from fewshot_core.dashboard.shared.splits import SplitInView, list_splits
-from fewshot_core.evidence import Evidence, group_by_evidence
+from fewshot_core.evidence import Evidence, group_by_evidence, space_label
 
 NO_VERDICT = "Smoke test: these splits only show that everything works, so there is no verdict."
 
@@ -24,9 +24,10 @@ NO_VERDICT = "Smoke test: these splits only show that everything works, so there
 def split_evidence(view: View, dataset: str) -> list[tuple[str, Evidence]]:
     """List the keys of all splits of a data set with what they rest on."""
     store = view.workspace.store
-    known = store.splits(dataset).set_index("run_id")["evidence"]
-    imported = Evidence(dataset)
-    return [(key, known.get(key, imported)) for key in list_splits(store, dataset)]
+    known = store.splits(dataset, space=view.space.name).set_index("run_id")["evidence"]
+    imported = Evidence(dataset, space=space_label(view.space))
+    keys = list_splits(store, dataset, view.space.name)
+    return [(key, known.get(key, imported)) for key in keys]
 
 
 def split_groups(view: View) -> dict[Evidence, list[str]]:

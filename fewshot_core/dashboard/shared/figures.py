@@ -43,7 +43,7 @@ from fewshot_core.plots import (
     has_source,
 )
 from fewshot_core.runs import in_data_folder, split_command
-from fewshot_core.space import Architecture, SubSpace
+from fewshot_core.space import NAS_BENCH_201, Architecture, SubSpace
 
 Leaves = tuple[SubSpace, ...]
 Named = tuple[tuple[str, Leaves], ...]
@@ -246,7 +246,9 @@ def accuracy_source(view: View) -> list[str]:
     if view.table is None:
         return []
     found = view.table.find(view.dataset, view.kind)
-    parts = [f"table {view.table.label}", f"benchmark {view.kind} accuracy"]
+    parts = [f"table {view.table.label}", f"benchmark {view.kind} {view.task.score}"]
+    if view.space != NAS_BENCH_201:
+        parts.insert(0, view.space.label)
     if found is not None:
         seeds = found.seeds
         number = "one seed" if seeds == "1" else f"mean of {seeds} seeds"
@@ -266,7 +268,10 @@ def analyse_command(view: View, split: SplitInView | None) -> str:
 def _analyse(view: View, table: TableInfo, splits: Sequence[SplitInView]) -> str:
     runs = [part for split in splits for part in ("--run", split.key.removeprefix(FILE))]
     options = ["--dataset", view.dataset, "--accuracy", view.kind, "--table", table.name]
-    return shlex.join(["fewshot", "analyse", *runs, *options, "--threshold", f"{view.threshold:g}"])
+    options += ["--threshold", f"{view.threshold:g}"]
+    if view.space != NAS_BENCH_201:
+        options = ["--space", view.space.name, *options]
+    return shlex.join(["fewshot", "analyse", *runs, *options])
 
 
 def show_split_source(split: SplitInView, key: str) -> None:
@@ -298,7 +303,7 @@ def show_informativeness(
     Random trees are of the shape that most of the splits have. ``by_metric``: splits by one metric
     share a row.
     """
-    source = tuple(accuracy_source(view)[:2])
+    source = tuple(accuracy_source(view)[:3])
     mixed = len({split.demo for split in splits}) > 1
     points = tuple(
         (
@@ -378,13 +383,13 @@ def show_small_distributions(
     note: str = "",
 ) -> None:
     """Draw one small multiple: the distributions of a split, with what the axis leaves out."""
-    leaves, axis_title = split.leaves, f"{view.kind} accuracy, %"
-    figure = draw_distributions(
-        leaves, evaluator, style, axis_title=axis_title, title=title, compact=True
-    )
+    leaves, task = split.leaves, view.space.dataset(split.dataset)
+    axis_title = f"{view.kind} {task.score}, {task.stored_unit}"
+    look: Any = {"axis_title": axis_title, "title": title, "unit": task.stored_unit}
+    figure = draw_distributions(leaves, evaluator, style, compact=True, **look)
     show_figure(figure, key, source=[*accuracy_source(view)[:2], *rests_on([split])])
     frame = distributions(leaves, evaluator, style, LOWEST, True)
-    notes = cut_notes(frame, describe(leaves, evaluator))
+    notes = cut_notes(frame, describe(leaves, evaluator), task.stored_unit)
     st.caption(SEPARATOR.join(filter(None, [note, *notes])))
 
 

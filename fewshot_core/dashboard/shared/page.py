@@ -144,6 +144,8 @@ def close_forms() -> None:
 
 def _parameters(query: Mapping[str, str] | None) -> dict[str, str]:
     shared: dict[str, str] = dict(st.session_state.get(SHARED, {}))
+    if query and query.get("space", shared.get("space")) != shared.get("space"):
+        shared = {}  # all of it is of another search space
     if query and query.get("dataset") not in (None, shared.get("dataset")):
         shared.pop("split", None)  # it is of another data set
     return shared | dict(query or {})

@@ -20,14 +20,13 @@ from fewshot_core.dashboard.shared.controls import (
 from fewshot_core.dashboard.shared.figures import in_columns
 from fewshot_core.dashboard.shared.page import DATA, link_to
 from fewshot_core.dashboard.shared.sidebar import View
-from fewshot_core.datasets import DATASETS
 from fewshot_core.glossary import GLOSSARY
 from fewshot_core.images import list_sources
-from fewshot_core.networks import BATCH_NORM_MODES, check_checkpoint
+from fewshot_core.networks import BATCH_NORM_MODES, check_checkpoint, has_supernet
 from fewshot_core.runs import Network, available_devices
 from fewshot_core.search import ALGORITHMS, PRESETS, SearchOptions, TrainingOptions
 from fewshot_core.search.options import SAMPLINGS, TRAINED_ON, as_text, override
-from fewshot_core.space import EDGES, edge_label
+from fewshot_core.space import SearchSpace
 from fewshot_core.splitting import EDGE_POLICIES, WARM_UP_IMAGES
 
 OPTION_TEXTS: Mapping[str, str] = {
@@ -90,7 +89,7 @@ def choose_source(view: View) -> str:
     st.session_state[seen] = list(sources)
     chosen = choose_from("Images", labels, key, **settings)
     if sources[chosen].synthetic:
-        label = DATASETS.label(view.dataset)
+        label = view.task.label
         st.warning(f"Synthetic images, not {label}.", icon=":material/casino:")
         link_to(DATA, f"Add images of {label}")
     return chosen
@@ -153,29 +152,37 @@ def choose_device() -> str:
     )
 
 
-def choose_tree() -> tuple[dict[str, Any], int]:
-    """Choose the options of ``TreeOptions.create`` and the random seed."""
+def choose_tree(space: SearchSpace) -> tuple[dict[str, Any], int]:
+    """Choose the options of ``TreeOptions.create`` in a space, and the random seed."""
     left, right = st.columns(2)
+    noun, count = space.noun, len(space.decisions)
     names = {name: name for name in EDGE_POLICIES}
-    policy = choose_from("Edges are", names, "policy", left, help=listed(EDGE_POLICIES))
+    policy = choose_from(
+        f"{noun.capitalize()}s are", names, "policy", left, help=listed(EDGE_POLICIES)
+    )
     edges: Sequence[int]
     if policy == "fixed":
-        settings: Any = {"default": (0, 1, 2), "format_func": edge_label, "bind": "query-params"}
-        label = "Edges, in the order of the levels"
-        edges = right.multiselect(label, range(len(EDGES)), key="edges", **settings)
+        settings: Any = {"default": range(min(3, count)), "bind": "query-params"}
+        settings["format_func"] = [decision.name for decision in space.decisions].__getitem__
+        label = f"{noun.capitalize()}s, in the order of the levels"
+        edges = right.multiselect(label, range(count), key="edges", **settings)
     else:
-        edges = range(choose_number("Levels", "depth", 3, 1, len(EDGES), right))
+        edges = range(choose_number("Levels", "depth", min(3, count), 1, count, right))
     text = "2 in the paper; 5 on one edge is the original few-shot NAS."
-    groups = choose_number("Groups at each node", "groups", 2, 2, 5, left, help=text)
+    most = min((space.shape[edge] for edge in edges if policy == "fixed"), default=2)
+    most = most if policy == "fixed" and edges else max(space.shape)
+    groups = choose_number("Groups at each node", "groups", 2, 2, most, left, help=text)
     seed = choose_number("Random seed", "seed", 0, place=right)
     text = (
         "Each sub-supernet is trained for this many epochs, from the weights it inherits, before "
         "it is split further, as in few-shot NAS and GM-NAS. 0 in the paper."
     )
-    epochs = choose_number("Warm-up epochs", "warm_up", 0, 0, 1000, left, help=text)
-    text, usual = "Training images in an epoch of the warm-up.", WARM_UP_IMAGES
-    settings = {"help": text, "disabled": not epochs}
-    images = choose_number("Images used", "warm_up_images", usual, 2, None, right, **settings)
+    epochs, images = 0, WARM_UP_IMAGES
+    if has_supernet(space):
+        epochs = choose_number("Warm-up epochs", "warm_up", 0, 0, 1000, left, help=text)
+        text = "Training images in an epoch of the warm-up."
+        settings = {"help": text, "disabled": not epochs}
+        images = choose_number("Images used", "warm_up_images", images, 2, None, right, **settings)
     text = "Group sizes differ by at most one, as in GM-NAS."
     balanced = st.checkbox("Balanced groups", key="balanced", bind="query-params", help=text)
     return {

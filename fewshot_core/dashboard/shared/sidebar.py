@@ -17,11 +17,10 @@ from streamlit.column_config import DatetimeColumn, TextColumn
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from fewshot_core.analysis import information_gain
-from fewshot_core.bench import KINDS, TableInfo, list_tables
+from fewshot_core.bench import TableInfo, list_tables
 from fewshot_core.dashboard.shared.activity import show_activity
 from fewshot_core.dashboard.shared.controls import (
     counted,
-    labels_of,
     numbers,
     plain,
     selected_rows,
@@ -41,19 +40,34 @@ from fewshot_core.dashboard.shared.page import (
 from fewshot_core.dashboard.shared.splits import (
     SplitInView,
     distinct_labels,
+    imported_splits,
     list_splits,
     open_split,
     split_table,
 )
-from fewshot_core.datasets import DATASETS
+from fewshot_core.errors import FewshotError
 from fewshot_core.glossary import GLOSSARY
-from fewshot_core.space import SubSpace
+from fewshot_core.networks import has_supernet
+from fewshot_core.space import (
+    NAS_BENCH_201,
+    SearchSpace,
+    SubSpace,
+    Task,
+    get_space,
+    list_spaces,
+)
 
 T = TypeVar("T", str, int, float, list[str])
 
 _COLLECTED = "changes of the URL"
 _PAGE = "page of the steady control"
 _PICKING = "picking a split"
+_SPACE_SEEN = "search space in view"
+_OF_SPACE = (
+    *("dataset", "accuracy", "table", "split", "splits", "evidence", "protocol", "curves", "plan"),
+    *("weights", "sub_space", "seed", "node", "architecture", "edges", "depth", "cell"),
+)
+"""Keys of what is chosen within a search space, and means nothing in another one."""
 _SHOWN = 100
 """How much of a name in a URL is shown."""
 
@@ -249,13 +263,14 @@ def choose_option(
 
 @dataclass(frozen=True)
 class View:
-    """What is in view on every page: ``kind`` is that of the benchmark accuracy.
+    """What is in view on every page, all in one space: ``kind`` is that of the benchmark accuracy.
 
     There is no table where none has such accuracies, and no split where none is finished, or where
     the URL names one that is ``missing``.
     """
 
     workspace: Workspace
+    space: SearchSpace
     dataset: str
     kind: str
     table: TableInfo | None
@@ -264,9 +279,24 @@ class View:
     missing: str | None = None
 
     @property
+    def task(self) -> Task:
+        """The data set in view, with the unit of its scores."""
+        return self.space.dataset(self.dataset)
+
+    @property
+    def scores(self) -> str:
+        """What the scores in view are: "validation accuracy on CIFAR-10"."""
+        return f"{self.kind} {self.task.score} on {self.task.label}"
+
+    @property
     def axis_title(self) -> str:
-        """The title of an axis of accuracy, with its unit."""
-        return f"{self.kind} accuracy on {DATASETS.label(self.dataset)}, %"
+        """The title of an axis of scores, with their unit."""
+        return f"{self.scores}, {self.task.stored_unit}"
+
+    def repeat(self, command: str, option: str = "--dataset") -> str:
+        """Return a command on the data set in view, with the space where it must be named."""
+        space = "" if self.space == NAS_BENCH_201 else f" --space {self.space.name}"
+        return f"{command}{space} {option} {self.dataset}"
 
     @property
     def top_label(self) -> str:
@@ -299,19 +329,16 @@ def choose_view(workspace: Workspace) -> View:
     with st.sidebar, in_one_step():
         links, activity = st.container(), st.container()
         st.divider()
-        labels = labels_of(DATASETS)
         _adopt_data_set(workspace)
+        space, no_space = _choose_space(workspace)
+        labels = {task.name: task.label for task in space.datasets}
         # Always in the URL, as the split is: a link then means the same everywhere.
         dataset = choose_option(st.selectbox, "Data set", labels, "dataset", unwritten="")
-        kinds = {name: name for name in KINDS}
-        settings: Any = {"required": True, "help": GLOSSARY["benchmark accuracy"]}
-        kind = choose_option(
-            st.segmented_control, "Benchmark accuracy", kinds, "accuracy", **settings
-        )
-        table = _choose_table(workspace, dataset, kind)
+        kind = _choose_kind(space.dataset(dataset))
+        table = _choose_table(workspace, space, dataset, kind)
         percent = _choose_top()
-        splits = distinct_labels(list_splits(workspace.store, dataset))
-        missing = find_missing("split", splits, dataset)
+        splits = distinct_labels(list_splits(workspace.store, dataset, space.name))
+        missing = find_missing("split", splits, f"{space.name} {dataset}")
         split = _choose_split(workspace, with_missing(splits, missing), missing)
         shared = st.session_state[_COLLECTED]
         st.session_state[SHARED] = {key: text for key, text in shared.items() if text is not None}
@@ -320,10 +347,14 @@ def choose_view(workspace: Workspace) -> View:
             link_to(page)
     with activity:
         show_activity(workspace)
+    if no_space is not None:
+        name = plain(no_space[:_SHOWN])
+        text = f"There is no search space {name} in this data folder: {space.label} is shown."
+        st.warning(text, icon=":material/link_off:")
     missing = None if split else missing
     if missing is not None:
         _show_missing_split(splits, missing)
-    view = View(workspace, dataset, kind, table, round(percent / 100, 4), split, missing)
+    view = View(workspace, space, dataset, kind, table, round(percent / 100, 4), split, missing)
     if is_restored():
         _open_picker(False)
     if st.session_state.get(_PICKING):
@@ -332,13 +363,93 @@ def choose_view(workspace: Workspace) -> View:
 
 
 def _adopt_data_set(workspace: Workspace) -> None:
-    """Choose the data set of the split in the URL, where the URL names no data set."""
+    """Choose space and data set of the split in the URL, where the URL names no data set."""
     if "dataset" in st.query_params or not is_new("split"):
         return
     wanted = st.query_params["split"]
-    for dataset in DATASETS.names():
-        if wanted in list_splits(workspace.store, dataset):
-            st.session_state["dataset"] = dataset
+    splits = workspace.store.splits(run_id=wanted, space=None)
+    for space, dataset in splits[["space", "dataset"]].itertuples(index=False):
+        put_in_view(space, dataset, wanted)
+    if wanted in (imported := imported_splits(workspace.store)):
+        put_in_view(*imported[wanted], wanted)
+
+
+def put_in_view(space: str, dataset: str, split: str) -> None:
+    """Bring a split into view; call it before the sidebar is drawn."""
+    if st.session_state.get(_SPACE_SEEN, space) != space:
+        _forget_space()
+    st.session_state[_SPACE_SEEN] = space
+    st.session_state.update({"space": space, "dataset": dataset, "split": split})
+
+
+def known_spaces(workspace: Workspace) -> dict[str, SearchSpace]:
+    """Return the spaces with a table or with runs, by name; NAS-Bench-201 always, and first."""
+    names = {info.space for info in list_tables(workspace.data_dir, None)}
+    names |= {of for of, _ in imported_splits(workspace.store).values()}
+    names |= {*workspace.store.spaces()}
+    order = [name for name in list_spaces(workspace.data_dir) if name in names]
+    return _open_spaces(workspace, dict.fromkeys([NAS_BENCH_201.name, *order]))
+
+
+def _open_spaces(workspace: Workspace, names: Collection[str]) -> dict[str, SearchSpace]:
+    """Open spaces by name; a damaged declaration is named on the page."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = get_space(name, workspace.data_dir)
+        except FewshotError as error:
+            st.warning(plain(error), icon=":material/warning:")
+    return found
+
+
+def _choose_space(workspace: Workspace) -> tuple[SearchSpace, str | None]:
+    """Choose the search space, where several have something to show, or a link names another.
+
+    Returns also the name in a link of one that does not exist.
+    """
+    spaces = known_spaces(workspace)
+    wanted = st.query_params.get("space")
+    wanted = wanted or st.session_state.get("space", st.session_state.get(_last("space")))
+    if wanted not in spaces and wanted in list_spaces(workspace.data_dir):
+        spaces |= _open_spaces(workspace, [str(wanted)])
+    labels = {name: space.label for name, space in spaces.items()}
+    missing = find_missing("space", labels)
+    control: Any = st.selectbox if len(labels) > 1 else lambda *_, **__: None
+    settings: Any = {"on_change": _leave_space, "help": GLOSSARY["search space"]}
+    chosen = choose_option(control, "Search space", labels, "space", **settings)
+    if st.session_state.get(_SPACE_SEEN, chosen) != chosen:
+        _forget_space()
+    st.session_state[_SPACE_SEEN] = chosen
+    return spaces[chosen], missing
+
+
+def _forget_space() -> None:
+    """Forget what was chosen in a space: all that the URL has is then new."""
+    for key in _OF_SPACE:
+        for name in (key, _last(key), _written(key)):
+            st.session_state.pop(name, None)
+
+
+def _leave_space() -> None:
+    """Forget what was chosen in a space, in the URL as well: the reader has chosen another one."""
+    _forget_space()
+    st.session_state["architecture"] = ""  # else the browser still has the text
+    if (context := get_script_run_ctx()) is not None:
+        with context.session_state.query_params() as parameters:
+            for key in _OF_SPACE:
+                parameters.discard_param_no_forward_msg(key)
+
+
+def _choose_kind(task: Task) -> str:
+    """Choose the kind of benchmark accuracy; there is no control where there is one kind."""
+    kinds = {name: name for name in task.kinds}
+    settings: Any = {"required": True, "help": GLOSSARY["benchmark accuracy"]}
+    label = f"Benchmark {task.score}"
+    if len(kinds) > 1:
+        return choose_option(st.segmented_control, label, kinds, "accuracy", **settings)
+    unit = "" if task.percent else f", {task.stored_unit}"
+    st.caption(f"{label}: {task.kinds[0]}{unit}")
+    return choose_option(lambda *_, **__: None, label, kinds, "accuracy")
 
 
 def _show_missing_split(labels: Mapping[str, str], missing: str) -> None:
@@ -351,18 +462,22 @@ def _show_other(key: str) -> None:
     st.session_state["split"] = key
 
 
-def _choose_table(workspace: Workspace, dataset: str, kind: str) -> TableInfo | None:
-    infos = {info.name: info for info in list_tables(workspace.data_dir)}
+def _choose_table(
+    workspace: Workspace, space: SearchSpace, dataset: str, kind: str
+) -> TableInfo | None:
+    infos = {info.name: info for info in list_tables(workspace.data_dir, space)}
     found = {name: part for name, info in infos.items() if (part := info.find(dataset, kind))}
     if not found:
-        label = DATASETS.label(dataset)
-        st.warning(f"No table has {kind} accuracies on {label}.", icon=":material/table_chart:")
+        task = space.dataset(dataset)
+        what = "accuracies" if task.percent else "scores"
+        st.caption(f"No table has {kind} {what} on {plain(task.label)}.")
         link_to(DATA, "Import a table")
         return None
     labels = {name: infos[name].label for name in found}
     chosen = choose_option(st.selectbox, "Table", labels, "table")
     if not found[chosen].complete:
-        st.caption(f"Incomplete: {found[chosen].architectures:,} of 15,625 architectures.")
+        known = found[chosen].architectures
+        st.caption(f"Incomplete: {known:,} of {space.size:,} architectures.")
     return infos[chosen]
 
 
@@ -467,10 +582,9 @@ def show_missing_split(view: View) -> None:
     """Say that no split of the data set is finished, if so, and where to make one."""
     if view.missing is not None:
         return
-    label = DATASETS.label(view.dataset)
     show_empty(
-        f"No split of {label} is finished yet. A split divides the 15,625 architectures into "
-        "sub-spaces; this page will show what is in each of them.",
+        f"No split of {view.task.label} is finished yet. A split divides the {view.space.size:,} "
+        "architectures into sub-spaces; this page will show what is in each of them.",
         SPLIT,
         "Make a split",
         NEW_SPLIT,
@@ -478,12 +592,39 @@ def show_missing_split(view: View) -> None:
 
 
 def show_missing_table(view: View) -> None:
-    """Say that no table has the accuracies in view, and where to import one."""
-    label = DATASETS.label(view.dataset)
+    """Say that no table has the accuracies in view, and where and how to import one."""
+    several = len(view.task.kinds) > 1
+    other = "Choose the other kind of accuracy in the sidebar, or import a table. " * several
     show_empty(
-        f"No accuracy table has the {view.kind} accuracies of the architectures on {label}. "
-        "Choose the other kind of accuracy in the sidebar, or import a table: a CSV file, a "
-        "NATS-Bench folder or a NAS-Bench-201 file.",
+        f"No table has the {plain(view.scores)} of the {view.space.size:,} architectures of "
+        f"{plain(view.space.label)}. {other}{how_to_import(view.space)}",
         DATA,
         "Import a table",
+    )
+
+
+def without_supernet(view: View) -> str:
+    """Say that the space in view has no supernet, and what is possible without one, in Markdown."""
+    names = [*list_spaces(view.workspace.data_dir)]
+    spaces = _open_spaces(view.workspace, names).values()
+    having = [plain(space.label) for space in spaces if has_supernet(space)]
+    return (
+        f"{plain(view.space.label)} has no supernet, which metrics and searches need: only "
+        f"{' and '.join(having)} {'have' if having[1:] else 'has'} one. Here, splits are imported "
+        "on the *Compare* page, or made by the baseline *random*."
+    )
+
+
+def how_to_import(space: SearchSpace) -> str:
+    """Say how a table of a space is imported, with the one command, in Markdown."""
+    if space == NAS_BENCH_201:
+        return "A table is a CSV file, a NATS-Bench folder or a NAS-Bench-201 file."
+    if space.table_file:
+        return (
+            f"Its published table is the file `{space.table_file}` of {space.table_source}. One "
+            f"command imports it: `fewshot import-table {space.table_file}`."
+        )
+    return (
+        "Its table is a CSV file with a row for each architecture. One command imports it: "
+        f"`fewshot import-table --space {space.name} FILE.csv`."
     )

@@ -14,7 +14,7 @@ import streamlit as st
 
 from fewshot_core.dashboard.shared.controls import SEPARATOR, counted, plain
 from fewshot_core.errors import FewshotError, RunError
-from fewshot_core.evidence import Evidence
+from fewshot_core.evidence import Evidence, space_label
 from fewshot_core.metrics import METRICS
 from fewshot_core.registry import Registry
 from fewshot_core.runs import Network, Request, SearchRequest, SplitRequest, TrainingRequest
@@ -23,7 +23,7 @@ from fewshot_core.runs.notes import read_notes
 from fewshot_core.search import ALGORITHMS, PRESETS, SearchOptions, TrainingOptions, preset_of
 from fewshot_core.search.options import as_text
 from fewshot_core.search.records import CHECKPOINT
-from fewshot_core.space import SubSpace, edge_label
+from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace, get_space
 from fewshot_core.splitting import SplitTree, TreeOptions
 from fewshot_core.splitting.files import imported_names, imported_path, read_imported
 from fewshot_core.store import Store
@@ -65,16 +65,33 @@ def request_label(request: Request, run_id: str, store: Store | None = None) -> 
 @lru_cache(maxsize=20_000)
 def _place(store: Store, revision: int, request: SearchRequest) -> str:
     """Return the sub-space of a search in a word, with the split that it is from."""
-    space = request.sub_space
-    if space == SubSpace.full():
+    part, space = request.sub_space, request.sub_space.space
+    if part == SubSpace.full(space):
         return "whole space"
-    key = store.split_with(request.dataset, space)
+    key = store.split_with(request.dataset, part)
     if key is None:
-        kept = zip(space.rows, SubSpace.full().rows, strict=True)
-        masks = [f"edge {number} {row}" for number, (row, whole) in enumerate(kept) if row != whole]
+        kept = enumerate(zip(part.rows, SubSpace.full(space).rows, strict=True))
+        masks = [f"{space.noun} {number} {row}" for number, (row, all_on) in kept if row != all_on]
         return ", ".join(masks)
-    label = distinct_labels(list_splits(store, request.dataset))[key]
-    return f"S{open_split(store, key).leaves.index(space) + 1} of {label}"
+    label = distinct_labels(list_splits(store, request.dataset, request.space))[key]
+    return f"S{open_split(store, key).leaves.index(part) + 1} of {label}"
+
+
+def space_of_request(request: Request, data_dir: Path | None = None) -> SearchSpace | None:
+    """Return the search space of a request; None where its declaration is not here any more."""
+    with suppress(FewshotError):
+        return get_space(request.space, data_dir)
+    return None
+
+
+def dataset_label(request: Request, data_dir: Path | None = None) -> str:
+    """Return the label of a request's data set, with the search space unless it is the default."""
+    space, label = space_of_request(request, data_dir), request.dataset
+    with suppress(FewshotError):
+        label = label if space is None else space.dataset(label).label
+    if request.space == NAS_BENCH_201.name:
+        return label
+    return f"{label} ({space.label if space else request.space})"
 
 
 def search_label(request: SearchRequest, synthetic: bool = False) -> str:
@@ -143,8 +160,11 @@ def _parts(request: SplitRequest) -> tuple[list[str], list[str]]:
         details.append(f"batch size {request.batch_size}{several}")
         details.append(f"{_BATCH_SEED}{request.batch_seed}")
         details.append(f"batch norm {request.batch_norm}")
-    edges = ", ".join(map(edge_label, tree.edges))
-    details.append(f"edges {edges}" if tree.policy == "fixed" else f"{tree.policy} edges")
+    space = space_of_request(request)
+    noun = "decision" if space is None else space.noun
+    names = [str(edge) if space is None else space.decisions[edge].name for edge in tree.edges]
+    edges = f"{noun}s {', '.join(names)}"
+    details.append(edges if tree.policy == "fixed" else f"{tree.policy} {noun}s")
     details.append(f"{len(tree.edges)} levels of {', '.join(map(str, tree.groups))} groups")
     if tree.balanced:
         details.append("balanced")
@@ -257,7 +277,14 @@ class SplitInView:
     @property
     def evidence(self) -> Evidence:
         """What it rests on; an imported one on a network that is not known."""
-        return self.request.evidence if self.request else Evidence(self.dataset)
+        if self.request is not None:
+            return self.request.evidence
+        return Evidence(self.dataset, space=space_label(self.space))
+
+    @property
+    def space(self) -> SearchSpace:
+        """Its search space."""
+        return self.leaves[0].space
 
     @property
     def synthetic(self) -> bool:
@@ -282,14 +309,15 @@ def read_request(text: str) -> SplitRequest:
     return SplitRequest.from_dict(json.loads(text))
 
 
-def list_splits(store: Store, dataset: str) -> dict[str, str]:
-    """Return the full labels of all splits of a data set by their keys.
+def list_splits(store: Store, dataset: str, space: str) -> dict[str, str]:
+    """Return the full labels of all splits of a data set of a search space, by their keys.
 
     The reader's own come first, the latest run first; then imported ones; then those that came with
     the project, in the order of the metrics, untrained networks before trained ones.
     """
-    imported = tuple(name for name, of in _imported(store).items() if of == dataset)
-    return dict(_labels(store, store.revision, dataset, imported, tuple(_names(store).items())))
+    imported = tuple(key for key, of in imported_splits(store).items() if of == (space, dataset))
+    names = tuple(_names(store).items())
+    return dict(_labels(store, store.revision, dataset, space, imported, names))
 
 
 @lru_cache(maxsize=_CACHED)
@@ -297,13 +325,14 @@ def _labels(
     store: Store,
     revision: int,
     dataset: str,
+    space: str,
     imported: tuple[str, ...],
     named: tuple[tuple[str, str], ...],
 ) -> Mapping[str, str]:
     names = dict(named)
     own: dict[str, SplitRequest] = {}
     demo: dict[str, SplitRequest] = {}
-    rows = store.splits(dataset)
+    rows = store.splits(dataset, space=space)
     for run_id, text, is_demo in zip(rows["run_id"], rows["request"], rows["demo"], strict=True):
         (demo if is_demo else own)[run_id] = read_request(text)
     order = METRICS.names()
@@ -316,7 +345,7 @@ def _labels(
     demo = dict(sorted(demo.items(), key=place))
     return {
         **{key: full_label(request, key, names.get(key, "")) for key, request in own.items()},
-        **{f"{FILE}{name}": _imported_label(name, dataset) for name in imported},
+        **{key: _imported_label(key.removeprefix(FILE), dataset, space) for key in imported},
         **{key: full_label(each, key, names.get(key, "")) + _DEMO for key, each in demo.items()},
     }
 
@@ -368,7 +397,8 @@ def split_table(store: Store, labels: Mapping[str, str]) -> pd.DataFrame:
 @lru_cache(maxsize=_CACHED)
 def _open_finished(store: Store, revision: int, key: str, name: str) -> SplitInView:
     tree = store.split_tree(key)
-    [row] = store.splits(run_id=key).to_dict("records")
+    [row] = store.splits(run_id=key, space=None).to_dict("records")
+    details = [str(tree.details.get(name) or "") for name in ("network", "images")]
     request = read_request(row["request"])
     return SplitInView(
         key=key,
@@ -377,7 +407,7 @@ def _open_finished(store: Store, revision: int, key: str, name: str) -> SplitInV
         label=full_label(request, key, name) + _DEMO * bool(row["demo"]),
         name=record_label(METRICS, tree.metric),
         dataset=request.dataset,
-        details=tuple(str(tree.details[p]) for p in ("network", "images") if tree.details.get(p)),
+        details=tuple(text for text in details if text not in ("", "none")),
         tree=tree,
         request=request,
         seconds=find_run(key, store.data_dir).status().seconds,
@@ -385,13 +415,13 @@ def _open_finished(store: Store, revision: int, key: str, name: str) -> SplitInV
     )
 
 
-def _imported(store: Store) -> dict[str, str]:
-    """Return the data sets of imported splits by name; damaged ones are named on the page."""
+def imported_splits(store: Store) -> dict[str, tuple[str, str]]:
+    """Return space and data set of imported splits by key; damaged ones are named on the page."""
     found = {}
     for name in imported_names(store.data_dir):
         try:
-            path = imported_path(name, store.data_dir)
-            found[name] = _IMPORTED.read(path).dataset
+            split = _IMPORTED.read(imported_path(name, store.data_dir))
+            found[split.key] = split.space.name, split.dataset
         except FewshotError as error:
             st.warning(
                 f"An imported split cannot be read: {plain(error)}", icon=":material/warning:"
@@ -399,9 +429,10 @@ def _imported(store: Store) -> dict[str, str]:
     return found
 
 
-def _imported_label(name: str, dataset: str) -> str:
-    """Return "params · published": the name of the file without the data set in it."""
-    return SEPARATOR.join(part for part in name.split(f"-{dataset}-", 1) if part)
+def _imported_label(name: str, dataset: str, space: str) -> str:
+    """Return "params · published": the name of the file without space and data set in it."""
+    parts = name.removeprefix(f"{space}-").split(f"-{dataset}-", 1)
+    return SEPARATOR.join(part for part in parts if part)
 
 
 def _open_imported(path: Path) -> SplitInView:
@@ -410,7 +441,7 @@ def _open_imported(path: Path) -> SplitInView:
     return SplitInView(
         key=f"{FILE}{path.stem}",
         leaves=split.leaves,
-        label=_imported_label(path.stem, dataset),
+        label=_imported_label(path.stem, dataset, split.space.name),
         name=split.name,
         dataset=dataset,
         details=("imported from a file",),

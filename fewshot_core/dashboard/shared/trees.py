@@ -25,7 +25,7 @@ from fewshot_core.dashboard.shared.figures import (
     rests_on,
     show_figure,
 )
-from fewshot_core.dashboard.shared.sidebar import is_restored
+from fewshot_core.dashboard.shared.sidebar import View, is_restored
 from fewshot_core.dashboard.shared.splits import SplitInView, record_label
 from fewshot_core.metrics import METRICS
 from fewshot_core.plots import (
@@ -36,7 +36,6 @@ from fewshot_core.plots import (
     similarity_figure,
     tree_figure,
 )
-from fewshot_core.space import edge_label, operation_set_label
 from fewshot_core.splitting import SplitNode, SplitTree, rank_candidates
 from fewshot_core.splitting.partition import Groups
 
@@ -67,11 +66,11 @@ def tree_drawing(
         operations = parent.groups[path[-1]] if parent else ()
         if node := tree.node(path):
             scores = tuple(zip(node.operations, node.values, strict=True))
-            about = edge_label(node.edge), scores, node.degenerate, node.reason
+            about = node.edge, scores, node.degenerate, node.reason
             branches.append(TreeBranch(path, operations, *about))
         else:
             branches.append(TreeBranch(path, operations, active=path == active))
-    return TreeDrawing(tuple(branches), leaves, levels)
+    return TreeDrawing(tuple(branches), leaves, levels, space=tree.space)
 
 
 @cached_figure
@@ -83,10 +82,11 @@ def draw_split(
     The sub-space at the position ``chosen`` is highlighted.
     """
     leaves = None if evaluator is None else describe(split.leaves, evaluator)
+    look: Any = {"chosen": chosen, "unit": split.space.dataset(split.dataset).stored_unit}
     if split.tree is not None:
-        return tree_figure(replace(tree_drawing(split.tree, leaves), chosen=chosen))
+        return tree_figure(replace(tree_drawing(split.tree, leaves), **look))
     found = branchings(split.leaves) or []
-    edges = {node.path: edge_label(node.edge) for node in found}
+    edges = {node.path: node.edge for node in found}
     branches = [TreeBranch((), (), edges.get(()))]
     if not found:  # an imported split that comes from no tree
         branches += [TreeBranch((number,)) for number in range(len(split.leaves))]
@@ -94,7 +94,7 @@ def draw_split(
         for number, group in enumerate(node.groups):
             path = (*node.path, number)
             branches.append(TreeBranch(path, group, edges.get(path)))
-    return tree_figure(TreeDrawing(tuple(branches), leaves, chosen=chosen))
+    return tree_figure(TreeDrawing(tuple(branches), leaves, space=split.space, **look))
 
 
 def show_tree(
@@ -129,11 +129,13 @@ def _choose_clicked(names: Mapping[str, str]) -> None:
 
 def _node_name(tree: SplitTree, node: SplitNode) -> str:
     """Path to a node in words: "2<-0, after 1<-0 3x3"."""
-    name = edge_label(node.edge) + " (?)" * node.degenerate
+    decisions = tree.space.decisions
+    name = decisions[node.edge].name + " (?)" * node.degenerate
+    parents = [(number, tree.node(node.path[:depth])) for depth, number in enumerate(node.path)]
     steps = [
-        f"{edge_label(parent.edge)} {operation_set_label(parent.groups[number])}"
-        for depth, number in enumerate(node.path)
-        if (parent := tree.node(node.path[:depth]))
+        f"{decision.name} {decision.describe(parent.groups[number])}"
+        for number, parent in parents
+        if parent and (decision := decisions[parent.edge])
     ]
     return f"{name}, after {' and '.join(steps)}" if steps else f"{name}, the root"
 
@@ -151,8 +153,11 @@ def _candidates(tree: SplitTree, node: SplitNode) -> tuple[list[Groups], list[fl
 
 def _explain(node: SplitNode, cuts: list[float]) -> str:
     """Say what was grouped at a node, and how clear the choice was."""
-    groups = " from ".join(f"**{plain(operation_set_label(group))}**" for group in node.groups)
-    found = f"Edge {plain(edge_label(node.edge))} separates {groups}"
+    space = node.sub_space.space
+    names = map(space.decisions[node.edge].describe, node.groups)
+    groups = " from ".join(f"**{plain(name)}**" for name in names)
+    label = plain(space.decision_label(node.edge))
+    found = f"{label[:1].upper()}{label[1:]} separates {groups}"
     if node.degenerate:
         return f"{found}: a tie, so the choice is arbitrary ({plain(node.reason)})."
     if len(cuts) < 2:
@@ -164,24 +169,27 @@ def _explain(node: SplitNode, cuts: list[float]) -> str:
 
 def show_node(split: SplitInView, tree: SplitTree, node: SplitNode, key: str) -> None:
     """Show a node's scores, similarities and candidate cuts."""
-    source = [split.label, *rests_on([split]), f"edge {edge_label(node.edge)}"]
+    source = [split.label, *rests_on([split]), tree.space.decision_label(node.edge)]
     similarities: Any = st
+    where: Any = {"edge": node.edge, "space": tree.space}
     if any(value is not None for value in node.values):
         scores, similarities = st.columns(2, gap="medium")
         with scores:
             label = record_label(METRICS, tree.metric)
-            figure = _draw_scores(node.operations, node.values, "Scores", label)
+            figure = _draw_scores(node.operations, node.values, "Scores", label, **where)
             show_figure(figure, f"{key}_scores", source=source)
     with similarities.container():
-        figure = _draw_similarity(node.operations, node.similarity, node.groups, "Similarity")
+        look: Any = {"title": "Similarity", **where}
+        figure = _draw_similarity(node.operations, node.similarity, node.groups, **look)
         show_figure(figure, f"{key}_similarity", source=source)
     grouped, found = _candidates(tree, node)
+    describe_group = tree.space.decisions[node.edge].describe
     cuts = pd.Series(found)
     chosen = ["chosen" * (groups == node.groups) for groups in grouped]
     show_columns(
         {
             "": (chosen, TextColumn(width=65)),
-            "groups": [" | ".join(map(operation_set_label, groups)) for groups in grouped],
+            "groups": [" | ".join(map(describe_group, groups)) for groups in grouped],
             "cut": (
                 cuts,
                 numbers("%.4g", "Similarity between the groups; the smallest is chosen", 75),
@@ -194,8 +202,8 @@ def show_node(split: SplitInView, tree: SplitTree, node: SplitNode, key: str) ->
 
 
 def show_sub_spaces(
+    view: View,
     described: pd.DataFrame,
-    top_label: str,
     key: str,
     link: str | None = None,
     narrow: bool = False,
@@ -216,9 +224,11 @@ def show_sub_spaces(
         width=80 if narrow else 130,
         min_value=0,
         max_value=max(1.0, float(of_top.max(skipna=True) or 0.0)),
-        help=f"Share of the {top_label} that is in this sub-space",
+        help=f"Share of the {view.top_label} that is in this sub-space",
     )
-    top, share = f"Architectures of the {top_label}", "Share of all 15,625 architectures"
+    top, top_label = f"Architectures of the {view.top_label}", view.top_label
+    share, task = f"Share of all {view.space.size:,} architectures", view.task
+    unit, text = (" %", "") if task.percent else ("", f"In {task.stored_unit}")
     rank = "Rank of its best in the whole space"
     columns: dict[str, Any] = {
         "sub-space": (described["sub_space"], TextColumn(width=60)),
@@ -227,12 +237,12 @@ def show_sub_spaces(
         "of the top": (of_top, bar),
         "share": (100 * described["share"], numbers("%.1f%%", share)),
         "enrichment": (described["enrichment"], numbers("%.2f", enrichment, 78)),
-        "best %": (described["best"], numbers("%.2f", width=55)),
-        "mean %": (described["mean"], numbers("%.2f", width=60)),
-        "median %": (described["median"], numbers("%.2f")),
+        f"best{unit}": (described["best"], numbers(task.form, text, 55)),
+        f"mean{unit}": (described["mean"], numbers(task.form, text, 60)),
+        f"median{unit}": (described["median"], numbers(task.form, text)),
         "best rank": (described["best_rank"], numbers("localized", rank, 65)),
     }
-    for name in ("share", "median %") if narrow else ():
+    for name in ("share", f"median{unit}") if narrow else ():
         del columns[name]
     event = show_columns(
         columns,
