@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from fewshot_core.errors import UnknownNameError
-from fewshot_core.space import NAS_BENCH_201, SearchSpace
 
 T = TypeVar("T")
 
@@ -37,12 +36,6 @@ def size_label(channels: int, cells_per_stage: int) -> str:
 _IMAGES = ("real", "", "unknown", "synthetic")
 _SCALES = ("full", "reduced", "unknown", "smoke")
 _BADGES = {"reduced": "reduced scale", "unknown": "network unknown", "smoke": "smoke test"}
-
-
-def space_label(space: SearchSpace | str) -> str:
-    """Name of a search space in evidence: empty for NAS-Bench-201."""
-    name = space if isinstance(space, str) else space.name
-    return "" if name == NAS_BENCH_201.name else name
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from fewshot_core.bench import TableInfo, list_tables
 from fewshot_core.errors import FewshotError, StoreError, TableError, UnknownNameError
-from fewshot_core.evidence import Evidence, space_label
+from fewshot_core.evidence import Evidence
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import (
     ProxyRequest,
@@ -34,7 +34,7 @@ from fewshot_core.runs import (
 from fewshot_core.runs.overview import find_damage
 from fewshot_core.runs.requests import read_request
 from fewshot_core.search import preset_of
-from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace
+from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace, space_label
 from fewshot_core.splitting import SplitTree
 from fewshot_core.splitting.files import imported_names, open_imported
 

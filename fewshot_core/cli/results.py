@@ -273,7 +273,7 @@ def run_reproduce(
     place = data_dir(folder)
     with recorded_runs(place, only_demo) as store:
         material = read_material(store, place, accuracy, table, published)
-        across = read_across(store, place, accuracy)
+        across = read_across(store, place, accuracy, table)
     command = ["fewshot", "reproduce", *["--only-demo"] * only_demo]
     if published is not None:
         command += ["--published", published.name]

@@ -60,10 +60,12 @@ from fewshot_core.dashboard.shared.trees import show_sub_spaces
 from fewshot_core.errors import SpaceError, TableError
 from fewshot_core.evidence import group_by_evidence
 from fewshot_core.plots import decisions_figure, effects_figure, importance_figure, top_figure
-from fewshot_core.space import Architecture, SearchSpace
+from fewshot_core.space import Architecture, SearchSpace, SubSpace
 
 _ALL = "All metrics and data sets"
 _EXAMPLE = 13714
+_MOST_LISTED = 20_000
+"""How many architectures of a sub-space are sent to the browser."""
 
 Cells = dict[str, dict[str, str]]
 """The key of a split by metric and data set."""
@@ -116,8 +118,7 @@ def _show_split(view: View, split: SplitInView, evaluator: SplitEvaluator) -> No
         if chosen is None:
             st.caption("Choose a row to highlight a sub-space and to list its architectures.")
         else:
-            listed = architectures_of(leaves[chosen], evaluator.accuracy, evaluator.threshold)
-            _show_architectures(view, chosen, listed)
+            _show_architectures(view, chosen, _listed(leaves[chosen], evaluator))
     with figures:
         lowest = 0.0 if whole_axis else LOWEST
         table_name = f"table {view.table.label}" if view.table else ""
@@ -162,7 +163,7 @@ def _find(
     for number, leaf in enumerate(split.leaves, start=1):
         if architecture not in leaf:
             continue
-        listed = architectures_of(leaf, evaluator.accuracy, evaluator.threshold)
+        listed = _listed(leaf, evaluator)
         [*rows] = listed[listed["architecture"] == architecture.index].to_dict("records")
         if rows:
             rank, accuracy = rows[0]["rank"], rows[0]["accuracy_mean"]
@@ -195,7 +196,7 @@ def _show_importance(view: View, evaluator: SplitEvaluator) -> None:
         with place:
             show_figure(figure, key, source=source)
     leaves = view.split.leaves if view.split else ()
-    top = _top(leaves, evaluator)
+    top = _top(leaves, evaluator, view.space)
     highlight = st.query_params.get("sub_space")
     look: dict[str, Any] = {"space": view.space, "unit": unit}
     figure = _draw_decisions(leaves, evaluator, view.top_label, highlight, **look)
@@ -212,9 +213,14 @@ def _show_importance(view: View, evaluator: SplitEvaluator) -> None:
         st.caption("Click a point of a line to see another architecture.")
 
 
+@lru_cache(8)
+def _listed(leaf: SubSpace, evaluator: SplitEvaluator) -> pd.DataFrame:
+    return architectures_of(leaf, evaluator.accuracy, evaluator.threshold)
+
+
 @lru_cache(64)
-def _top(leaves: Leaves, evaluator: SplitEvaluator) -> pd.DataFrame:
-    return top_architectures(leaves, evaluator.accuracy, evaluator.threshold)
+def _top(leaves: Leaves, evaluator: SplitEvaluator, space: SearchSpace) -> pd.DataFrame:
+    return top_architectures(leaves, evaluator.accuracy, evaluator.threshold, space)
 
 
 @lru_cache(32)
@@ -238,7 +244,7 @@ def _draw_effects(evaluator: SplitEvaluator, space: SearchSpace, unit: str) -> g
 def _draw_decisions(
     leaves: Leaves, evaluator: SplitEvaluator, top_label: str, highlight: str | None, **look: Any
 ) -> go.Figure:
-    top = _top(leaves, evaluator)
+    top = _top(leaves, evaluator, look["space"])
     highlight = highlight if highlight in set(top["sub_space"]) else None
     return decisions_figure(top, highlight, title=f"Decisions of the {top_label}", **look)
 
@@ -271,7 +277,7 @@ def _draw_top(leaves: Leaves, evaluator: SplitEvaluator, top_label: str, **look:
     values = rows["accuracy_mean"]
     limits = None if rows.empty else (float(values.min()), float(values.max()))
     frame = distribution_frame(leaves, rows, limits)
-    top = _top(leaves, evaluator)
+    top = _top(leaves, evaluator, leaves[0].space)
     title = f"{top_label[0].upper()}{top_label[1:]}: {len(top):,} architectures"
     return top_figure(frame, top, describe(leaves, evaluator), title=title, **look)
 
@@ -282,6 +288,9 @@ def _show_architectures(view: View, number: int, listed: pd.DataFrame) -> None:
     if listed.empty:
         st.caption("The table has no accuracy of any of them.")
         return
+    if len(listed) > _MOST_LISTED:
+        st.caption(f"The best {_MOST_LISTED:,} are listed.")
+        listed = listed.head(_MOST_LISTED)
     columns = {"accuracy_mean": view.task}
     for task in view.space.datasets:
         dataset = task.name

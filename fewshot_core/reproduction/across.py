@@ -12,7 +12,7 @@ from fewshot_core.bench import KINDS, TableInfo, load_accuracy, resolve_table
 from fewshot_core.errors import FewshotError, TableError
 from fewshot_core.evidence import group_by_evidence
 from fewshot_core.metrics import METRICS
-from fewshot_core.space import SearchSpace, Task, get_space, list_spaces
+from fewshot_core.space import NAS_BENCH_201, SearchSpace, Task, get_space, list_spaces
 from fewshot_core.store import KnownSplit, Store, known_splits
 
 POSITION = "0 is the mean of random trees of the same shape, 1 the best tree"
@@ -22,10 +22,13 @@ _COLUMNS = ["space", "dataset", "kind", "table", "evidence", "badges", "stronges
 _COLUMNS += ["split", "demo", "gain_bits", "position", "percentile"]
 
 
-def read_across(store: Store, data_dir: Path, kind: str | None = None) -> pd.DataFrame:
+def read_across(
+    store: Store, data_dir: Path, kind: str | None = None, table: str | None = None
+) -> pd.DataFrame:
     """Compare the splits of every space, data set and task that has a table with random trees.
 
-    The store must be in sync. The default kind of scores is test, where available.
+    The store must be in sync. The default kind of scores is test, where available; ``table`` is the
+    name or path of that of NAS-Bench-201.
 
     Returns:
         One row for each split and evidence that it may stand beside: space and dataset (labels),
@@ -38,7 +41,7 @@ def read_across(store: Store, data_dir: Path, kind: str | None = None) -> pd.Dat
         row
         for space in _spaces(store, data_dir)
         for task in space.datasets
-        for row in _rows(store, data_dir, space, task, kind)
+        for row in _rows(store, data_dir, space, task, kind, _source(space, table))
     ]
     return pd.DataFrame(rows, columns=_COLUMNS)
 
@@ -51,16 +54,26 @@ def _spaces(store: Store, data_dir: Path) -> Iterator[SearchSpace]:
             continue
 
 
+def _source(space: SearchSpace, table: str | None) -> str | None:
+    return table if space == NAS_BENCH_201 else None
+
+
 def _rows(
-    store: Store, data_dir: Path, space: SearchSpace, task: Task, kind: str | None
+    store: Store,
+    data_dir: Path,
+    space: SearchSpace,
+    task: Task,
+    kind: str | None,
+    source: str | None,
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of a data set; none where it has no splits or no complete table."""
     splits = known_splits(store, data_dir, task.name, space)
-    found = _table(data_dir, space, task, kind) if splits else None
+    found = _table(data_dir, space, task, kind, source) if splits else None
     if found is None:
         return
     kind, info = found
-    evaluator = SplitEvaluator(load_accuracy(task.name, kind, info.name, data_dir, space))
+    accuracy = load_accuracy(task.name, kind, source or info.name, data_dir, space)
+    evaluator = SplitEvaluator(accuracy)
     groups = group_by_evidence((split, split.evidence) for split in splits)
     for number, (evidence, members) in enumerate(groups.items()):
         about = {
@@ -76,12 +89,12 @@ def _rows(
 
 
 def _table(
-    data_dir: Path, space: SearchSpace, task: Task, kind: str | None
+    data_dir: Path, space: SearchSpace, task: Task, kind: str | None, source: str | None
 ) -> tuple[str, TableInfo] | None:
     for wanted in [kind] if kind else reversed(KINDS):
         if wanted in task.kinds:
             try:
-                return wanted, resolve_table(task.name, wanted, None, data_dir, space)
+                return wanted, resolve_table(task.name, wanted, source, data_dir, space)
             except TableError:
                 continue
     return None

@@ -31,6 +31,7 @@ from fewshot_core.space.spaces import (
     get_space,
     list_spaces,
     read_space,
+    space_label,
     space_path,
     store_space,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "read_partition",
     "read_space",
     "score_text",
+    "space_label",
     "space_of",
     "space_path",
     "store_space",

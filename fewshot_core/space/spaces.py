@@ -124,6 +124,12 @@ def get_space(
     return _read(path, path.stat().st_mtime_ns)
 
 
+def space_label(space: SearchSpace | str) -> str:
+    """Name of a search space where the default is not named: empty for NAS-Bench-201."""
+    name = space if isinstance(space, str) else space.name
+    return "" if name == NAS_BENCH_201.name else name
+
+
 def read_space(path: Path) -> SearchSpace:
     """Read the declaration of a search space; raises SpaceError if it is none."""
     try:

@@ -238,7 +238,7 @@ def test_the_replay_is_played_to_its_end(curves_data: Path, open_page: Open):
 def test_a_missing_test_table_is_named(split_data: Path, open_page: Open):
     page = open_page(SCRIPT, accuracy="test")
     texts = [text.value for text in page.markdown]
-    assert any(text.startswith("No accuracy table has the test accuracies") for text in texts)
+    assert any(text.startswith("No table has the test accuracy") for text in texts)
     assert not any("No curves yet" in text for text in texts)
 
 

@@ -14,6 +14,7 @@ from fewshot_core.space import SubSpace
 SMOKE = PRESETS.get("smoke")
 WHOLE = SubSpace.full()
 HALF = WHOLE.keep(0, (0, 1))
+SPACE = {"space": "nas-bench-201"}
 FINGERPRINTS = {"images": "abc", "checkpoint": None}
 
 
@@ -38,12 +39,15 @@ def place_of(tmp_path):
 
 def test_a_finished_split_is_chosen_on_its_page(place_of):
     request = SplitRequest("cifar10", "params")
-    assert place_of(request) == (SPLIT, {"dataset": "cifar10", "split": "one"})
+    assert place_of(request) == (SPLIT, {**SPACE, "dataset": "cifar10", "split": "one"})
 
 
 @pytest.mark.parametrize("options", [{"state": State.FAILED}, {"problem": "damaged"}])
 def test_a_split_without_a_result_only_leads_to_the_page(place_of, options):
-    assert place_of(SplitRequest("cifar10", "params"), **options) == (SPLIT, {"dataset": "cifar10"})
+    assert place_of(SplitRequest("cifar10", "params"), **options) == (
+        SPLIT,
+        {**SPACE, "dataset": "cifar10"},
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,11 +57,14 @@ def test_a_split_without_a_result_only_leads_to_the_page(place_of, options):
 def test_a_search_is_shown_with_its_plan_where_it_was_done(place_of, sub_space, where):
     request = search_in(sub_space)
     plan = "snas-2x1-real-untrained-smoke-test"
-    assert place_of(request) == (SEARCH, {"dataset": "cifar100", "plan": plan} | where)
+    assert place_of(request) == (SEARCH, {**SPACE, "dataset": "cifar100", "plan": plan} | where)
 
 
 def test_a_training_leads_to_the_search_page(place_of):
-    assert place_of(TrainingRequest("cifar10", SMOKE.training)) == (SEARCH, {"dataset": "cifar10"})
+    assert place_of(TrainingRequest("cifar10", SMOKE.training)) == (
+        SEARCH,
+        {**SPACE, "dataset": "cifar10"},
+    )
 
 
 def test_unreadable_runs_have_no_link(tmp_path):

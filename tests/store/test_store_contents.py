@@ -30,6 +30,7 @@ from fewshot_core.store import Store, known_splits
 
 COLUMNS = [
     "run_id",
+    "space",
     "dataset",
     "metric",
     "variant",

@@ -16,7 +16,8 @@ from fewshot_core.dashboard.shared.sidebar import (
     publish,
 )
 from fewshot_core.dashboard.shared.splits import SplitInView, list_splits
-from fewshot_core.evidence import Evidence, group_by_evidence, space_label
+from fewshot_core.evidence import Evidence, group_by_evidence
+from fewshot_core.space import space_label
 
 NO_VERDICT = "Smoke test: these splits only show that everything works, so there is no verdict."
 

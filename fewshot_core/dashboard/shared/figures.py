@@ -246,9 +246,8 @@ def accuracy_source(view: View) -> list[str]:
     if view.table is None:
         return []
     found = view.table.find(view.dataset, view.kind)
-    parts = [f"table {view.table.label}", f"benchmark {view.kind} {view.task.score}"]
-    if view.space != NAS_BENCH_201:
-        parts.insert(0, view.space.label)
+    place = "" if view.space == NAS_BENCH_201 else f"{view.space.label}, "
+    parts = [f"{place}table {view.table.label}", f"benchmark {view.kind} {view.task.score}"]
     if found is not None:
         seeds = found.seeds
         number = "one seed" if seeds == "1" else f"mean of {seeds} seeds"
@@ -303,7 +302,7 @@ def show_informativeness(
     Random trees are of the shape that most of the splits have. ``by_metric``: splits by one metric
     share a row.
     """
-    source = tuple(accuracy_source(view)[:3])
+    source = tuple(accuracy_source(view)[:2])
     mixed = len({split.demo for split in splits}) > 1
     points = tuple(
         (

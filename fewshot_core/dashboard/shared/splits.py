@@ -14,7 +14,7 @@ import streamlit as st
 
 from fewshot_core.dashboard.shared.controls import SEPARATOR, counted, plain
 from fewshot_core.errors import FewshotError, RunError
-from fewshot_core.evidence import Evidence, space_label
+from fewshot_core.evidence import Evidence
 from fewshot_core.metrics import METRICS
 from fewshot_core.registry import Registry
 from fewshot_core.runs import Network, Request, SearchRequest, SplitRequest, TrainingRequest
@@ -23,7 +23,7 @@ from fewshot_core.runs.notes import read_notes
 from fewshot_core.search import ALGORITHMS, PRESETS, SearchOptions, TrainingOptions, preset_of
 from fewshot_core.search.options import as_text
 from fewshot_core.search.records import CHECKPOINT
-from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace, get_space
+from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace, get_space, space_label
 from fewshot_core.splitting import SplitTree, TreeOptions
 from fewshot_core.splitting.files import imported_names, imported_path, read_imported
 from fewshot_core.store import Store
