@@ -375,9 +375,9 @@ def _show_spaces(view: View) -> None:
             "decisions": len(space.decisions),
             "operations": ", ".join(map(str, dict.fromkeys(space.shape))),
             "architectures": f"{space.size:,}",
-            "data sets": ", ".join(task.label for task in space.datasets),
             "tables": tables[space.name],
             "supernet": "yes" if has_supernet(space) else "no",
+            "data sets": ", ".join(task.label for task in space.datasets),
             "description": space.description,
         }
         for space in spaces

@@ -194,9 +194,11 @@ def _show_across(view: View) -> None:
     shown = shown.iloc[shown["metric"].map(ranks).argsort(kind="stable")]
     figure = across_figure(shown.assign(metric=shown["metric"].map(labels)))
     show_figure(figure, "across_spaces")
-    rests = shown.drop_duplicates(["space", "dataset", "evidence"])
+    measured = shown[shown["metric"] != "random"]  # the baseline rests on no network
+    rests = measured.drop_duplicates(["space", "dataset", "evidence"])
     texts = [f"{row.space}, {row.dataset}: {row.evidence}" for row in rests.itertuples()]
-    st.caption("Rests on " + plain("; ".join(texts)))
+    if texts:
+        st.caption("Rests on " + plain("; ".join(texts)))
     sources = dict.fromkeys(f"table {row.table}, {row.kind}" for row in shown.itertuples())
     parts = [*sources, f"{shown['split'].nunique()} splits", "10,000 random trees, seed 0"]
     show_source(parts, "fewshot reproduce", "across_source", shown)

@@ -148,7 +148,7 @@ def decisions_figure(
     labels, most = {decision.labels for decision in space.decisions}, max(space.shape)
     heights = _spread(choices)
     if len(labels) > 1:  # each decision has the whole height
-        heights *= (most - 1) / (np.array(space.shape) - 1)
+        heights += choices * ((most - 1) / (np.array(space.shape) - 1) - 1)
     counts = drawn["sub_space"].value_counts()
     alt = (
         f"{title}: {len(drawn)} of {len(top):,} lines; {counts.index[0]} has most, "

@@ -1,18 +1,23 @@
 """Pages in every search space: words, units and pictures of it, and nothing of another."""
 
 import csv
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from fewshot_core.analysis import best_tree, information_gain, random_trees
 from fewshot_core.bench import import_space, import_table, list_tables, load_accuracy
+from fewshot_core.reproduction import across_markdown, read_across
 from fewshot_core.runs import Network, RunFolder, SplitRequest, list_runs, start
 from fewshot_core.space import SearchSpace, get_space
 from fewshot_core.splitting import TreeOptions
+from fewshot_core.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs" / "search-spaces.md"
@@ -183,10 +188,33 @@ def test_spaces_are_compared_between_random_trees_and_the_best(spaces_data: Path
     page = open_page("pages/6_Results.py", results="Across spaces")
     text = said(page)
     assert "Between random trees (0) and the best tree (1), #params is at" in text
-    for place in ("NAS-Bench-Macro, CIFAR-10", "TransNAS-Bench-101 micro, Room layout"):
-        assert place in text
-    alone = open_page("pages/6_Results.py", results="Across spaces", space=MACRO)
-    assert said(alone).count("NAS-Bench-Macro, CIFAR-10") == 1
+    assert "Rests on NAS-Bench-201, CIFAR-10: 2 channels, 1 cell" in text
+    [figure] = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
+    names = {trace.get("name") for trace in figure["data"]}
+    assert {"NAS-Bench-Macro: CIFAR-10", "TransNAS-Bench-101 micro: Room layout"} <= names
+
+
+def test_the_scale_across_spaces_is_from_random_trees_to_the_best(spaces_folder: Path):
+    with closing(Store(spaces_folder, in_memory=True)) as store:
+        store.sync()
+        across = read_across(store, spaces_folder)
+        [row] = across[across["space"] == "NAS-Bench-Macro"].to_dict("records")
+        leaves = store.split_tree(row["split"]).leaves
+    macro = get_space(MACRO)
+    accuracy = load_accuracy("cifar10", "test", "macro", spaces_folder, macro)
+    best = best_tree(accuracy, (1, 0), space=macro).gain_bits
+    chance = random_trees(accuracy, edges=(1, 0), space=macro).mean()
+    gain = information_gain(leaves, accuracy)
+    assert row["position"] == pytest.approx((gain - chance) / (best - chance))
+    assert (row["kind"], row["table"], row["metric"]) == ("test", "macro", "random")
+    both = across[across["space"] == "NAS-Bench-201"]
+    assert {*both["metric"]} == {"gradnorm", "params"} and both["strongest"].all()
+    text = "\n\n".join(across_markdown(across))
+    cells = next(line for line in text.split("\n") if line.startswith("| random"))
+    assert f" {row['position']:.2f} " in cells
+    assert "small-cnn" not in text and "Small CNN: depth-maps" in text
+    only = across_markdown(across[across["space"] == "NAS-Bench-201"])
+    assert "Only NAS-Bench-201 has both" in only[1]
 
 
 def test_a_space_is_declared_on_the_data_page(split_data: Path, spaces_folder: Path, open_page):
