@@ -54,8 +54,12 @@ def has_supernet(space: SearchSpace, dataset: str | None = None) -> bool:
     ``dataset`` is that of the images, by default any of the space's.
     """
     names = [task.name for task in space.datasets] if dataset is None else [dataset]
-    built = space.supernet is not None or space in _SUPERNETS
-    return built and any(name in DATASETS for name in names)
+    return supernet_exists(space) and any(name in DATASETS for name in names)
+
+
+def supernet_exists(space: SearchSpace) -> bool:
+    """Whether the network of a space can be built, images or not."""
+    return space.supernet is not None or space in _SUPERNETS
 
 
 LARGEST = 2_000_000_000

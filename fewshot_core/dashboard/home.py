@@ -49,7 +49,6 @@ from fewshot_core.dashboard.shared.trees import draw_split
 from fewshot_core.doctor import examine
 from fewshot_core.durations import duration_text
 from fewshot_core.glossary import explain
-from fewshot_core.networks import has_supernet
 from fewshot_core.runs import SplitRequest, State, estimate_seconds, start
 from fewshot_core.space import NAS_BENCH_201
 from fewshot_core.splitting import TreeOptions
@@ -133,13 +132,13 @@ def _median_reports(splits: list[SplitInView], evaluator: SplitEvaluator) -> pd.
 def _show_first_actions(view: View) -> None:
     """Offer what gives a result at once."""
     space = view.space
-    metric = "params" if has_supernet(space) else "random"
+    metric = "params" if view.has_supernet else "random"
     tree = TreeOptions.create(range(min(3, len(space.decisions))), space=space)
     request = SplitRequest(view.dataset, metric, tree=tree, space=space.name)
     what = (
         "by #params: it needs no images and"
-        if has_supernet(space)
-        else f"at random, as {plain(space.label)} has no supernet: it"
+        if view.has_supernet
+        else "at random, as there is no supernet here: it"
     )
     seconds = estimate_seconds(view.workspace.data_dir, request)
     with st.container(border=True):

@@ -57,7 +57,6 @@ from fewshot_core.dashboard.shared.splits import (
 from fewshot_core.evidence import Evidence, group_by_evidence
 from fewshot_core.glossary import explain
 from fewshot_core.metrics import METRICS
-from fewshot_core.networks import has_supernet
 from fewshot_core.plots import across_figure
 from fewshot_core.reproduction import (
     SHARE_RULE,
@@ -93,7 +92,7 @@ def show_results_page() -> None:
 @show_errors()
 def _show_tables(view: View) -> None:
     info, of_paper = view.table, view.space == NAS_BENCH_201
-    if not has_supernet(view.space):
+    if not view.has_supernet:
         st.info(without_supernet(view), icon=":material/info:")
         return
     if info is None:

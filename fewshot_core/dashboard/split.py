@@ -80,7 +80,7 @@ from fewshot_core.durations import duration_text
 from fewshot_core.errors import RunError
 from fewshot_core.glossary import GLOSSARY, explain
 from fewshot_core.metrics import METRICS, list_metrics, most_sharing_first
-from fewshot_core.networks import check_checkpoint, has_supernet
+from fewshot_core.networks import check_checkpoint
 from fewshot_core.plots import tree_figure
 from fewshot_core.runs import (
     Network,
@@ -128,8 +128,8 @@ def _choose_requests(view: View) -> list[SplitRequest]:
 
     All metrics at once is a request for each of them, in its first variant.
     """
-    space, trained = view.space, has_supernet(view.space)
-    names = [name for name in list_metrics() if trained or METRICS.get(name).score is None]
+    space, trained = view.space, view.has_supernet
+    names = [name for name in list_metrics() if trained or METRICS.get(name).baseline]
     labels = {name: metric_option(name) for name in names}
     labels |= {_ALL: "all metrics"} if trained else {}
     metric = choose_from("Metric", labels, "metric")
@@ -162,12 +162,12 @@ def _choose_requests(view: View) -> list[SplitRequest]:
         network = Network()
         if trained:
             st.markdown("**Network**")
-            network = choose_network()
+            network = choose_network(space)
         if needed:
             st.markdown("**Images**")
             images = choose_sampling()
         st.markdown("**Tree**")
-        tree, seed = choose_tree(space)
+        tree, seed = choose_tree(view)
     if needed or tree["warm_up_epochs"]:
         with place:
             images["images"] = choose_source(view)

@@ -50,7 +50,6 @@ from fewshot_core.dashboard.shared.sidebar import (
 )
 from fewshot_core.errors import SelectionError
 from fewshot_core.glossary import explain
-from fewshot_core.networks import has_supernet
 from fewshot_core.plots import (
     alternative,
     cursor_stops,
@@ -108,7 +107,7 @@ def show_halving_page() -> None:
             _show_missing(curves, seed)
             _show_selection(view.workspace, curves, seed)
             return
-    elif not has_supernet(view.space):
+    elif not view.has_supernet:
         st.info(without_supernet(view), icon=":material/info:")
     elif view.table is None:
         show_missing_table(view)

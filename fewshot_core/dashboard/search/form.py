@@ -110,7 +110,7 @@ def _choose_plan(view: View, place: Place) -> SearchPlan | None:
         seeds = _choose_seeds()
         images = choose_source(view)
     with st.expander("Advanced", icon=":material/tune:", key="advanced_panel"):
-        options = choose_options(preset)
+        options = choose_options(preset, view.space)
         checkpoint, usable = _choose_weights(view, options)
         device = choose_device()
         compute = _choose_compute(device)

@@ -15,6 +15,7 @@ from fewshot_core.dashboard.shared.sidebar import View
 from fewshot_core.dashboard.shared.splits import FILE, SplitInView, record_label
 from fewshot_core.data_folder import demo_dir
 from fewshot_core.errors import FewshotError
+from fewshot_core.evidence import size_label
 from fewshot_core.images import find_source
 from fewshot_core.runs import RunFolder, SearchRequest, State, Status, plan
 from fewshot_core.runs.folder import FileCache
@@ -282,11 +283,11 @@ def request_source(request: SearchRequest, synthetic: bool) -> list[str]:
     """Return the settings of a search, in parts."""
     options = request.options
     count = "all" if options.images is None else f"{options.images:,}"
-    cells = f"{counted(options.cells_per_stage, 'cell')} per stage"
+    cells = 0 if request.fixed_depth else options.cells_per_stage
     weights = "randomly initialised" if request.checkpoint is None else "inherited weights"
     return [
         request.method_label,
-        f"{options.channels} channels, {cells}, {weights}",
+        f"{size_label(options.channels, cells)}{' per stage' * bool(cells)}, {weights}",
         f"{count} {'synthetic ' * synthetic}images ({request.images or 'first real source'})",
         f"batch size {options.batch_size}",
         "batch norm: batch",

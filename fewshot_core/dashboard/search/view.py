@@ -57,7 +57,6 @@ from fewshot_core.datasets import DATASETS
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
 from fewshot_core.glossary import explain
-from fewshot_core.networks import has_supernet
 from fewshot_core.plots import (
     EPOCH_MEASURES,
     cell_figure,
@@ -89,7 +88,7 @@ _CURVES, _DETAIL, _PROXY, _OPTIONS = "Curves", "One search", "Proxy quality", "O
 def show_search_page() -> None:
     """Draw the page."""
     view = open_page("Search")
-    if not has_supernet(view.space):
+    if not view.has_supernet:
         st.info(without_supernet(view), icon=":material/info:")
         return
     where, shown, new = st.columns([7, 12, 4], vertical_alignment="bottom")

@@ -22,7 +22,7 @@ from fewshot_core.dashboard.shared.page import DATA, link_to
 from fewshot_core.dashboard.shared.sidebar import View
 from fewshot_core.glossary import GLOSSARY
 from fewshot_core.images import list_sources
-from fewshot_core.networks import BATCH_NORM_MODES, check_checkpoint, has_supernet
+from fewshot_core.networks import BATCH_NORM_MODES, check_checkpoint
 from fewshot_core.runs import Network, available_devices
 from fewshot_core.search import ALGORITHMS, PRESETS, SearchOptions, TrainingOptions
 from fewshot_core.search.options import SAMPLINGS, TRAINED_ON, as_text, override
@@ -107,13 +107,19 @@ def choose_sampling() -> dict[str, Any]:
     return {"batch_size": size, "batches": batches, "batch_norm": norm, "batch_seed": batch_seed}
 
 
-def choose_network() -> Network:
-    """Choose the supernet to score; its checkpoint is not checked."""
+def choose_network(space: SearchSpace) -> Network:
+    """Choose the supernet of a space to score; its checkpoint is not checked."""
     left, right = st.columns(2)
-    text = "Of the first stage; 16 in the paper."
-    channels = choose_number("Channels", "channels", 16, 1, 256, left, help=text)
-    text = "5 in the paper."
-    cells = choose_number("Cells per stage", "cells", 5, 1, 20, right, help=text)
+    cells = Network().cells_per_stage
+    if space.fixed_depth:
+        text = "16 is the full width, in which the first stage may have another number of channels."
+        channels = choose_number("Width", "channels", 16, 1, 256, left, help=text)
+        left, right = right, left
+    else:
+        text = "Of the first stage; 16 in the paper."
+        channels = choose_number("Channels", "channels", 16, 1, 256, left, help=text)
+        text = "5 in the paper."
+        cells = choose_number("Cells per stage", "cells", 5, 1, 20, right, help=text)
     seed = choose_number("Seed of the weights", "network_seed", 0, place=left)
     text = (
         "A file written by torch.save with the state of a supernet of this size. Without one the "
@@ -152,9 +158,10 @@ def choose_device() -> str:
     )
 
 
-def choose_tree(space: SearchSpace) -> tuple[dict[str, Any], int]:
-    """Choose the options of ``TreeOptions.create`` in a space, and the random seed."""
+def choose_tree(view: View) -> tuple[dict[str, Any], int]:
+    """Choose the options of ``TreeOptions.create`` in the space in view, and the random seed."""
     left, right = st.columns(2)
+    space = view.space
     noun, count = space.noun, len(space.decisions)
     names = {name: name for name in EDGE_POLICIES}
     policy = choose_from(
@@ -178,7 +185,7 @@ def choose_tree(space: SearchSpace) -> tuple[dict[str, Any], int]:
         "it is split further, as in few-shot NAS and GM-NAS. 0 in the paper."
     )
     epochs, images = 0, WARM_UP_IMAGES
-    if has_supernet(space):
+    if view.has_supernet:
         epochs = choose_number("Warm-up epochs", "warm_up", 0, 0, 1000, left, help=text)
         text = "Training images in an epoch of the warm-up."
         settings = {"help": text, "disabled": not epochs}
@@ -219,12 +226,17 @@ def choose_preset() -> str:
     return chosen
 
 
-def choose_options(preset: str) -> SearchOptions | None:
+def choose_options(preset: str, space: SearchSpace) -> SearchOptions | None:
     """Override options of a preset; None where they are impossible."""
+    shown = {
+        name: item
+        for name, item in _NUMBERS.items()
+        if name != "cells_per_stage" or not space.fixed_depth
+    }
     usual = PRESETS.get(preset).search
     changes: dict[str, Any] = {}
     with st.expander("Override options", icon=":material/tune:", key="override_panel"):
-        for column, (name, (label, least, step)) in in_columns(_NUMBERS.items(), 2):
+        for column, (name, (label, least, step)) in in_columns(shown.items(), 2):
             # Each preset has its own controls, so that another one shows its values.
             key, value = f"{preset}_{name}", getattr(usual, name)
             settings = {"step": step, "placeholder": "all", "help": OPTION_TEXTS[name]}

@@ -47,7 +47,7 @@ from fewshot_core.dashboard.shared.splits import (
 )
 from fewshot_core.errors import FewshotError
 from fewshot_core.glossary import GLOSSARY
-from fewshot_core.networks import has_supernet
+from fewshot_core.networks import has_supernet, supernet_exists
 from fewshot_core.space import (
     NAS_BENCH_201,
     SearchSpace,
@@ -287,6 +287,11 @@ class View:
     def scores(self) -> str:
         """What the scores in view are: "validation accuracy on CIFAR-10"."""
         return f"{self.kind} {self.task.score} on {self.task.label}"
+
+    @property
+    def has_supernet(self) -> bool:
+        """Whether there are a supernet and images, so that metrics and searches work."""
+        return has_supernet(self.space, self.dataset)
 
     @property
     def axis_title(self) -> str:
@@ -608,9 +613,12 @@ def without_supernet(view: View) -> str:
     names = [*list_spaces(view.workspace.data_dir)]
     spaces = _open_spaces(view.workspace, names).values()
     having = [plain(space.label) for space in spaces if has_supernet(space)]
+    lacking = "supernet"
+    if supernet_exists(view.space):
+        lacking = f"images of {plain(view.task.label)}"
     return (
-        f"{plain(view.space.label)} has no supernet, which metrics and searches need: only "
-        f"{' and '.join(having)} {'have' if having[1:] else 'has'} one. Here, splits are imported "
+        f"{plain(view.space.label)} has no {lacking}, which metrics and searches need: only "
+        f"{' and '.join(having)} {'have' if having[1:] else 'has'} both. Here, splits are imported "
         "on the *Compare* page, or made by the baseline *random*."
     )
 

@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from fewshot_core.dashboard.shared.controls import SEPARATOR, counted, plain
+from fewshot_core.dashboard.shared.controls import SEPARATOR, plain
 from fewshot_core.errors import FewshotError, RunError
-from fewshot_core.evidence import Evidence
+from fewshot_core.evidence import Evidence, size_label
 from fewshot_core.metrics import METRICS
 from fewshot_core.registry import Registry
 from fewshot_core.runs import Network, Request, SearchRequest, SplitRequest, TrainingRequest
@@ -56,7 +56,7 @@ def request_label(request: Request, run_id: str, store: Store | None = None) -> 
         where = _place(store, store.revision, request) if store else ""
         parts = [search_label(request), where or f"{request.sub_space.size:,} architectures"]
     elif isinstance(request, TrainingRequest):
-        parts = ["Supernet", options_label(request.options)]
+        parts = ["Supernet", options_label(request.options, request.fixed_depth)]
     else:
         return SEPARATOR.join([f"Proxy quality of {request.run}", f"seed {request.seed}"])
     return SEPARATOR.join([*parts, f"seed {request.seed}", *_synthetic(request.images)])
@@ -96,7 +96,10 @@ def dataset_label(request: Request, data_dir: Path | None = None) -> str:
 
 def search_label(request: SearchRequest, synthetic: bool = False) -> str:
     """Return the common label of searches that differ only by sub-space and seed."""
-    parts = [record_label(ALGORITHMS, request.algorithm), options_label(request.options)]
+    parts = [
+        record_label(ALGORITHMS, request.algorithm),
+        options_label(request.options, request.fixed_depth),
+    ]
     if request.checkpoint is not None:
         parts.append(f"inherited weights ({_weights(request.checkpoint)})")
     parts += ["compiled"] * request.compiled + [request.device] * (request.device != "cpu")
@@ -147,7 +150,7 @@ def _parts(request: SplitRequest) -> tuple[list[str], list[str]]:
     network, tree = request.network, request.tree
     main = [record_label(METRICS, request.metric)]
     details = [f"variant {request.variant}"]
-    main.append(_network(network.channels, network.cells_per_stage))
+    main.append(_network(network.channels, network.cells_per_stage, request.fixed_depth))
     if network.checkpoint is None:
         main.append("untrained")
         details.append(f"{_WEIGHT_SEED}{network.seed}")
@@ -173,14 +176,15 @@ def _parts(request: SplitRequest) -> tuple[list[str], list[str]]:
     return main, [*details, request.device]
 
 
-def options_label(options: SearchOptions | TrainingOptions) -> str:
+def options_label(options: SearchOptions | TrainingOptions, fixed_depth: bool = False) -> str:
     """Return the preset that options are from, or all that differs from the nearest one."""
     preset = preset_of(options)
     if preset is not None:
         return PRESETS.get(preset).label
     of_kind = [p.search if isinstance(options, SearchOptions) else p.training for p in PRESETS]
     changes = min((_changes(options, each) for each in of_kind), key=len)
-    parts = [_network(options.channels, options.cells_per_stage), f"{options.epochs} epochs"]
+    size = _network(options.channels, options.cells_per_stage, fixed_depth)
+    parts = [size, f"{options.epochs} epochs"]
     return ", ".join([*parts, *changes])
 
 
@@ -194,8 +198,8 @@ def _changes(options: SearchOptions | TrainingOptions, usual: object) -> list[st
     ]
 
 
-def _network(channels: int, cells: int) -> str:
-    return f"{channels} channels, {counted(cells, 'cell')}"
+def _network(channels: int, cells: int, fixed_depth: bool) -> str:
+    return size_label(channels, 0 if fixed_depth else cells)
 
 
 def _synthetic(images: str | None) -> list[str]:
