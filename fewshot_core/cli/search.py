@@ -55,7 +55,11 @@ from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace, get_space, 
 Preset = Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS.names())}.")]
 Override = Annotated[
     list[str] | None,
-    typer.Option("--set", help="NAME=VALUE, another value for an option of the preset; repeat it."),
+    typer.Option(
+        "--set",
+        help="NAME=VALUE, another value for an option of the preset; repeat it. The width "
+        "channels=16 is full size in every space.",
+    ),
 ]
 FullPrecision = Annotated[
     bool, typer.Option("--full-precision", help="No bfloat16; only CUDA uses it otherwise.")
@@ -346,7 +350,7 @@ def run_proxy(
     dataset, of_space = request.dataset, request.sub_space.space
     accuracy = accuracy or of_space.dataset(dataset).kinds[0]
     source = resolve_table(dataset, accuracy, table, place, of_space)
-    values = load_accuracy(dataset, accuracy, source.name, place, of_space)
+    values = load_accuracy(dataset, accuracy, table, place, of_space)
     proxy_request = ProxyRequest(dataset, run, sample, seed, request.device, space=of_space.name)
     measured = complete(proxy_request, place)
     shared = proxy.read_shared(measured.path)

@@ -175,6 +175,9 @@ def test_nas_bench_macro_is_split_trained_searched_and_measured(fewshot, macro_c
         assert architecture.to_string() == row["architecture"] and architecture in leaf
         assert row["accuracy"] == 51 + 10 * architecture.operations[0]
     measured = fewshot("proxy", trained["run_id"], "--sample", "3", *space, "--json").document
+    from_file = ["--sample", "3", "--table", macro_csv, "--json"]  # of the same measurement
+    again = fewshot("proxy", trained["run_id"], *from_file).document
+    assert again["architectures"] == measured["architectures"]
     assert measured["accuracy"] == "test" and len(measured["architectures"]) == 3
     other = fewshot("proxy", trained["run_id"], "--space", "nas-bench-201").complaint
     assert "is a run in nas-bench-macro, not in nas-bench-201" in other
