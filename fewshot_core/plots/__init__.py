@@ -12,6 +12,7 @@ from fewshot_core.plots.comparison import (
     top_map_figure,
 )
 from fewshot_core.plots.distributions import STYLES, cut_notes, distributions_figure, top_figure
+from fewshot_core.plots.estimates import estimate_figure, ranking_figure
 from fewshot_core.plots.export import (
     WIDTHS,
     convert_svg,
@@ -57,6 +58,7 @@ __all__ = [
     "distributions_figure",
     "effects_figure",
     "epochs_figure",
+    "estimate_figure",
     "figure_numbers",
     "figure_source",
     "gains_figure",
@@ -69,6 +71,7 @@ __all__ = [
     "paper_svg",
     "probabilities_figure",
     "proxy_figure",
+    "ranking_figure",
     "replay_figure",
     "schedules_figure",
     "scores_figure",

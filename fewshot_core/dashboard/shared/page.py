@@ -60,6 +60,12 @@ HALVING = Page(
     ":material/content_cut:",
     "Replay a schedule: which sub-supernet it would select, and with what regret.",
 )
+ESTIMATES = Page(
+    "pages/9_Estimates.py",
+    "Estimates",
+    ":material/query_stats:",
+    "How well supernets and zero-cost metrics rank architectures.",
+)
 RESULTS = Page(
     "pages/6_Results.py",
     "Results",
@@ -84,7 +90,7 @@ ABOUT = Page(
     ":material/help:",
     "What the workbench is, how to read its figures, its terms and documentation.",
 )
-PAGES = (HOME, SPLIT, DISTRIBUTIONS, COMPARE, SEARCH, HALVING, RESULTS, RUNS, DATA, ABOUT)
+PAGES = (HOME, SPLIT, DISTRIBUTIONS, COMPARE, SEARCH, HALVING, ESTIMATES, RESULTS, RUNS, DATA, ABOUT)
 
 
 APP_NAME = "Few-shot NAS workbench"

@@ -1,0 +1,248 @@
+"""The Estimates page: how well estimates of accuracy rank architectures, and what they pick."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from fewshot_core.analysis import (
+    EstimateReport,
+    SplitEstimate,
+    join_estimate,
+    judge_estimate,
+    judge_in_split,
+)
+from fewshot_core.bench import TableColumn, TableInfo, list_columns, load_column
+from fewshot_core.dashboard.shared.controls import (
+    choose_one,
+    numbers,
+    plain,
+    show_columns,
+    show_errors,
+    show_table,
+    show_tabs,
+)
+from fewshot_core.dashboard.shared.figures import (
+    Leaves,
+    accuracy_source,
+    cached_figure,
+    show_figure,
+    show_source,
+)
+from fewshot_core.dashboard.shared.page import DATA, Workspace, show_empty
+from fewshot_core.dashboard.shared.sidebar import (
+    View,
+    choose_several,
+    open_page,
+    read_accuracy,
+    show_missing_table,
+)
+from fewshot_core.glossary import GLOSSARY, explain
+from fewshot_core.plots import estimate_figure, ranking_figure
+
+_MOST = 6
+"""How many estimates are compared at once."""
+
+Source = tuple[TableInfo, TableColumn]
+Judged = dict[str, tuple[EstimateReport, SplitEstimate | None]]
+
+
+def show_estimates_page() -> None:
+    """Draw the page."""
+    view = open_page("Estimates")
+    found = list_columns("estimate", view.dataset, view.workspace.data_dir, view.space)
+    if not found:
+        show_empty(
+            "**No estimates yet.** An estimate is what a supernet, a zero-cost metric or a short "
+            "training says about every architecture before it is trained. Import a CSV file with a "
+            "column of them, and this page shows how well they rank architectures: over the space, "
+            "within each sub-space, and between sub-spaces.",
+            DATA,
+            "Import estimates",
+        )
+        return
+    if view.table is None:
+        show_missing_table(view)
+        return
+    labels = _labels(found)
+    first = list(labels)[:_MOST]
+    chosen = choose_several("Estimates", labels, "estimates", first, _MOST, labels)
+    if not chosen:
+        st.info("Choose an estimate.", icon=":material/query_stats:")
+        return
+    leaves = view.split.leaves if view.split else None
+    with show_errors():
+        sources = {f"{info.name}:{column.name}": (info, column) for info, column in found}
+        joined = {labels[key]: _join(view, sources[key]) for key in chosen}
+        judged = {name: _judge(one, view.threshold, leaves) for name, one in joined.items()}
+        st.markdown(_finding(view, judged), help=explain("estimate", "Kendall's tau", "regret"))
+        shows = {
+            "Ranking": partial(_show_ranking, view, chosen, judged),
+            "Against accuracy": partial(_show_against, view, joined),
+            "Sub-spaces": partial(_show_sub_spaces, view, judged),
+        }
+        show_tabs(shows, "estimates_tab")
+
+
+def _labels(found: list[Source]) -> dict[str, str]:
+    """Label estimates by their keys; the table is named where a column is in several."""
+    names = [column.name for _, column in found]
+    return {
+        f"{info.name}:{column.name}": column.name
+        if names.count(column.name) == 1
+        else f"{column.name} · {info.label}"
+        for info, column in found
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class _Joined:
+    """An estimate with accuracies; the same ones are the same object, to cache results by it."""
+
+    frame: pd.DataFrame
+
+
+@st.cache_resource(show_spinner="Ranking architectures", max_entries=64)
+def _joined(
+    _workspace: Workspace,
+    data_dir: Path,
+    info: TableInfo,
+    column: str,
+    table: TableInfo,
+    dataset: str,
+    kind: str,
+) -> _Joined:
+    """Join an estimate with accuracies, once for all sessions; they must not be changed."""
+    estimate = load_column(info.name, column, data_dir, info.space)
+    accuracy = read_accuracy(_workspace, table, dataset, kind)
+    return _Joined(join_estimate(estimate.rename(columns={column: "estimate"}), accuracy))
+
+
+def _join(view: View, source: Source) -> _Joined:
+    info, column = source
+    assert view.table is not None
+    where = view.workspace.data_dir, info, column.name, view.table, view.dataset, view.kind
+    return _joined(view.workspace, *where)
+
+
+@lru_cache(maxsize=256)
+def _judge(
+    joined: _Joined, threshold: float, leaves: Leaves | None
+) -> tuple[EstimateReport, SplitEstimate | None]:
+    inside = judge_in_split(joined.frame, leaves) if leaves else None
+    return judge_estimate(joined.frame, threshold), inside
+
+
+def _finding(view: View, judged: Judged) -> str:
+    """Say in one sentence which estimate ranks best, and what taking its best loses."""
+    taus = {name: report.overall.kendall.value for name, (report, _) in judged.items()}
+    known = {name: tau for name, tau in taus.items() if tau is not None}
+    if not known:
+        return "No ranking is defined: every estimate is a single tie."
+    name = max(known, key=known.__getitem__)
+    report, inside = judged[name]
+    best = "ranks" if len(judged) == 1 else "ranks best"
+    text = f"**{plain(name)} {best}: Kendall's tau {known[name]:.3f}** with {plain(view.scores)}"
+    if inside is not None and view.split is not None:
+        within = inside.sub_spaces["tau"].dropna()
+        if len(within):
+            text += f"; within the sub-spaces of {plain(view.split.name)} "
+            text += f"{within.min():.2f} to {within.max():.2f}"
+        if inside.between and (between := inside.between.kendall.value) is not None:
+            text += f", between them {between:.2f}"
+    text += f". Taking the architecture that it rates highest loses {report.regret:.2f}"
+    if inside is not None:
+        text += f", taking the sub-space that it rates highest {inside.regret:.2f}"
+    return f"{text} {'points' if view.task.percent else plain(view.task.unit)}."
+
+
+def _show_ranking(view: View, keys: list[str], judged: Judged) -> None:
+    """Draw tau over the space, in each sub-space and between them, with a table of all."""
+    split = view.split.name if view.split else ""
+    figure = _draw_ranking(tuple(judged.items()), view.threshold, split)
+    show_figure(figure, "estimates_ranking", source=accuracy_source(view)[:2])
+    rows = [
+        {
+            "estimate": name,
+            "tau": report.overall.kendall.value,
+            "rho": report.overall.spearman.value,
+            "tau of the top": report.top.kendall.value if report.top else None,
+            "regret": report.regret,
+            "tau between": inside.between.kendall.value if inside and inside.between else None,
+            "regret of the split": inside.regret if inside else None,
+            "architectures": report.known,
+        }
+        for name, (report, inside) in judged.items()
+    ]
+    three = numbers("%.3f")
+    columns = {name: three for name in ("tau", "rho", "tau of the top", "tau between")}
+    columns |= {"regret": numbers("%.2f", GLOSSARY["regret"])}
+    columns |= {"regret of the split": numbers("%.2f"), "architectures": numbers("localized")}
+    show_table(pd.DataFrame(rows), f"{len(rows)} estimates", columns)
+    show_source(
+        [*accuracy_source(view), "intervals: Fieller, Hartley and Pearson (1957)"],
+        _command(view, keys),
+        "estimates_source",
+        pd.DataFrame(rows),
+    )
+
+
+@cached_figure
+def _draw_ranking(
+    judged: tuple[tuple[str, tuple[EstimateReport, SplitEstimate | None]], ...],
+    threshold: float,
+    split: str,
+) -> go.Figure:
+    return ranking_figure(dict(judged), threshold, split)
+
+
+def _show_against(view: View, joined: Mapping[str, _Joined]) -> None:
+    """Draw one estimate against accuracy."""
+    name = choose_one("Estimate", list(joined), "against")
+    figure = _draw_against(joined[name], name, view.axis_title, view.threshold)
+    show_figure(figure, "estimates_against", source=accuracy_source(view)[:2])
+
+
+@cached_figure
+def _draw_against(joined: _Joined, name: str, axis_title: str, threshold: float) -> go.Figure:
+    report, _ = _judge(joined, threshold, None)
+    return estimate_figure(joined.frame, report, name, axis_title, threshold)
+
+
+def _show_sub_spaces(view: View, judged: Judged) -> None:
+    """List what each estimate offers in each sub-space of the split in view."""
+    for name, (_, inside) in judged.items():
+        if inside is None:
+            continue
+        table = inside.sub_spaces
+        st.markdown(f"**{plain(name)}**")
+        show_columns(
+            {
+                "sub-space": table["sub_space"],
+                "architectures": (table["known"], numbers("localized")),
+                "tau": (table["tau"], numbers("%.3f")),
+                "rho": (table["rho"], numbers("%.3f")),
+                "highest estimate": (table["estimate"], numbers("%.4g")),
+                "its accuracy": (table["offered"], numbers("%.2f")),
+                "best": (table["best"], numbers("%.2f")),
+                "regret": (table["regret"], numbers("%.2f", GLOSSARY["regret"])),
+            },
+            f"{name} in {len(table)} sub-spaces",
+        )
+    if view.split is None:
+        st.caption("Choose or make a split to see how estimates rank in its sub-spaces.")
+
+
+def _command(view: View, keys: list[str]) -> str:
+    """Return the command that prints the same."""
+    assert view.table is not None
+    options = [part for key in keys for part in ("--estimate", key)]
+    if view.split is not None and view.split.request:
+        options += ["--run", view.split.key]
+    options += ["--accuracy", view.kind, "--table", view.table.name]
+    return view.repeat(shlex.join(["fewshot", "estimates", *options]))
