@@ -30,7 +30,7 @@ GLOSSARY: Mapping[str, str] = {
     "ranks architectures alike.",
     "estimate": "What a supernet, a zero-cost metric or a short training says about an "
     "architecture before it is trained; larger is better.",
-    "Kendall's tau": "How alike two rankings are: the pairs of architectures in the same order minus "
+    "Kendall's tau": "How alike two rankings are: pairs of architectures in the same order minus "
     "those in opposite order, as a share of all pairs without ties; 1 is the same order, 0 chance.",
     "tie": "A node at which several groupings are equally good, or the scores do not distinguish "
     "the operations. The choice is then arbitrary and marked.",

@@ -180,7 +180,7 @@ def _show_ranking(view: View, keys: list[str], judged: Judged) -> None:
         for name, (report, inside) in judged.items()
     ]
     three = numbers("%.3f")
-    columns = {name: three for name in ("tau", "rho", "tau of the top", "tau between")}
+    columns = dict.fromkeys(("tau", "rho", "tau of the top", "tau between"), three)
     columns |= {"regret": numbers("%.2f", GLOSSARY["regret"])}
     columns |= {"regret of the split": numbers("%.2f"), "architectures": numbers("localized")}
     show_table(pd.DataFrame(rows), f"{len(rows)} estimates", columns)

@@ -90,7 +90,19 @@ ABOUT = Page(
     ":material/help:",
     "What the workbench is, how to read its figures, its terms and documentation.",
 )
-PAGES = (HOME, SPLIT, DISTRIBUTIONS, COMPARE, SEARCH, HALVING, ESTIMATES, RESULTS, RUNS, DATA, ABOUT)
+PAGES = (
+    HOME,
+    SPLIT,
+    DISTRIBUTIONS,
+    COMPARE,
+    SEARCH,
+    HALVING,
+    ESTIMATES,
+    RESULTS,
+    RUNS,
+    DATA,
+    ABOUT,
+)
 
 
 APP_NAME = "Few-shot NAS workbench"
