@@ -15,8 +15,10 @@ from fewshot_core.bench import (
     FORMS,
     KINDS,
     PACKAGED_TABLE,
+    ROLES,
     SCALES,
     ColumnMapping,
+    TableColumn,
     TableInfo,
     TablePreview,
     TableSet,
@@ -42,7 +44,14 @@ from fewshot_core.dashboard.shared.controls import (
     table_height,
 )
 from fewshot_core.dashboard.shared.figures import in_columns
-from fewshot_core.dashboard.shared.page import DATA, DISTRIBUTIONS, HOME, link_to, open_on
+from fewshot_core.dashboard.shared.page import (
+    DATA,
+    DISTRIBUTIONS,
+    ESTIMATES,
+    HOME,
+    link_to,
+    open_on,
+)
 from fewshot_core.dashboard.shared.requests import seen_images
 from fewshot_core.dashboard.shared.sidebar import View, how_to_import, open_page
 from fewshot_core.datasets import DATASETS
@@ -100,13 +109,27 @@ def _show_tables(view: View) -> None:
         }
         for info, item, space in sets
     ]
+    others = [(info, column) for info in tables for column in info.columns]
+    for info, column in others:
+        space = get_space(info.space, data_dir)
+        rows.append(
+            {
+                "table": info.label,
+                **({"search space": space.label} if several else {}),
+                **_column_row(column, space),
+                "source": info.source,
+                "name": info.name,
+            }
+        )
     chosen = _choose_row(rows, f"{len(tables)} accuracy tables", "tables")
     for name, problem in damaged:
         st.warning(plain(f"{name}: {problem}"), icon=":material/warning:")
     if chosen is None:
         st.caption("Choose a row for its best architectures and its origin.")
-    else:
+    elif chosen < len(sets):
         _show_set(*sets[chosen], data_dir)
+    else:
+        _show_column(*others[chosen - len(sets)])
     if not any(info.space == view.space.name for info in tables):
         text = f"**{plain(view.space.label)} has no table yet.** {how_to_import(view.space)}"
         st.info(text, icon=":material/table_chart:")
@@ -149,6 +172,25 @@ def _show_set(info: TableInfo, item: TableSet, space: SearchSpace, data_dir: Pat
         "table": info.name,
     }
     link_to(DISTRIBUTIONS, "Show its distributions", query)
+
+
+def _show_column(info: TableInfo, column: TableColumn) -> None:
+    """Show where costs or estimates come from."""
+    origin = f"stored on {info.created[:10]}, SHA-256 of the source {info.fingerprint[:12]}"
+    st.markdown(f"**{plain(column.name)}**, {ROLES[column.role]}; {plain(info.source)}, {origin}")
+    if column.role == "estimate":
+        query = {"space": info.space, "estimates": f"{info.name}:{column.name}"}
+        link_to(ESTIMATES, "Show how it ranks", query)
+
+
+def _column_row(column: TableColumn, space: SearchSpace) -> dict[str, object]:
+    return {
+        "data set": space.dataset(column.dataset).label if column.dataset else "all",
+        "accuracy": f"{column.role} {column.name}" + (f", {column.unit}" if column.unit else ""),
+        "architectures": f"{column.architectures:,}" + ("" if column.complete else ", incomplete"),
+        "seeds": "",
+        "epochs": None,
+    }
 
 
 def _set_row(item: TableSet, space: SearchSpace) -> dict[str, object]:
@@ -233,20 +275,27 @@ def _choose_mapping(preview: TablePreview) -> ColumnMapping | None:
     scale = _choose_from(SCALES, scale, "Accuracies are", "map_scale", third)
     known = proposed.columns if proposed else ()
     meant = {column: f"{dataset} {kind}" for column, dataset, kind in known}
-    choices = [_UNUSED, *(f"{dataset} {kind}" for dataset in DATASETS.names() for kind in KINDS)]
-    chosen = []
-    others = [column for column in columns if column != architecture]
-    for place, column in in_columns(others, 4):
+    others = proposed.others if proposed else ()
+    meant |= {other.name: f"{other.dataset} {other.role}".strip() for other in others}
+    kinds = [*KINDS, "estimate"]
+    choices = [_UNUSED, *(f"{dataset} {kind}" for dataset in DATASETS.names() for kind in kinds)]
+    choices += list(ROLES)
+    chosen: list[tuple[str, str, str]] = []
+    roles: list[TableColumn] = []
+    rest = [column for column in columns if column != architecture]
+    for place, column in in_columns(rest, 4):
         content = _choose_from(
             choices, meant.get(column, _UNUSED), plain(column), f"map_column_{column}", place
         )
-        if content != _UNUSED:
-            dataset, _, kind = content.partition(" ")
+        dataset, _, kind = content.rpartition(" ")
+        if kind in ROLES:
+            roles.append(TableColumn(column, kind, dataset))
+        elif content != _UNUSED:
             chosen.append((column, dataset, kind))
-    if not chosen:
-        st.info("Choose the accuracies of at least one column.")
+    if not chosen and not roles:
+        st.info("Choose what at least one column holds: accuracies, costs or estimates.")
         return None
-    return ColumnMapping(architecture, tuple(chosen), form, scale)
+    return ColumnMapping(architecture, tuple(chosen), form, scale, others=tuple(roles))
 
 
 def _choose_from(
@@ -261,7 +310,9 @@ def _show_preview(preview: TablePreview) -> None:
         return
     space = preview.content.space
     st.markdown(f"**Preview**: a table of {plain(space.label)}")
-    sets = pd.DataFrame([_set_row(item, space) for item in preview.sets])
+    rows = [_set_row(item, space) for item in preview.sets]
+    rows += [_column_row(column, space) for column in preview.content.others]
+    sets = pd.DataFrame(rows)
     show_table(sets, "Data sets and kinds of accuracy in the file")
     best = {"accuracy_mean": numbers("%.4f", label="best")}
     show_table(preview.best, "The best architecture of each", best)

@@ -1,0 +1,89 @@
+"""The Estimates page."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fewshot_core.bench import (
+    ColumnMapping,
+    TableColumn,
+    import_table,
+    list_columns,
+    load_accuracy,
+)
+
+Open = Callable[..., AppTest]
+
+SCRIPT = "pages/9_Estimates.py"
+
+
+@pytest.fixture
+def estimates(split_data: Path, tmp_path: Path) -> Path:
+    """A data folder with two splits and two estimates: accuracy itself, and its negative."""
+    table = load_accuracy("cifar10", data_dir=split_data)
+    frame = table[["architecture"]].assign(
+        truth=table["accuracy_mean"], opposite=-table["accuracy_mean"]
+    )
+    path = tmp_path / "guesses.csv"
+    frame.to_csv(path, index=False)
+    columns = tuple(TableColumn(name, "estimate", "cifar10") for name in ("truth", "opposite"))
+    mapping = ColumnMapping("architecture", (), "index", others=columns)
+    import_table(path, mapping=mapping, data_dir=split_data)
+    return split_data
+
+
+def table(page: AppTest):
+    return next(each.value for each in page.dataframe if "tau of the top" in each.value)
+
+
+def test_estimates_are_ranked_in_the_space_and_in_the_split_in_view(
+    estimates: Path, open_page: Open
+):
+    page = open_page(SCRIPT)
+    [finding] = [text for text in page.markdown if "ranks best" in text.value]
+    assert finding.value.startswith("**truth ranks best: Kendall's tau 1.000** with validation")
+    assert "1.00 to 1.00, between them 1.00" in finding.value
+    assert finding.value.endswith(
+        "loses 0.00, taking the sub-space that it rates highest 0.00 points."
+    )
+    assert "**Kendall's tau**" in finding.help
+    rows = table(page).set_index("estimate")
+    assert rows.loc["truth", ["tau", "rho", "tau of the top"]].tolist() == pytest.approx([1] * 3)
+    assert rows.loc["opposite", "tau"] == pytest.approx(-1)
+    assert rows.loc["opposite", "regret"] > 80
+    [command] = [code.value for code in page.code if "fewshot estimates" in code.value]
+    assert "--estimate guesses:truth --estimate guesses:opposite --run split-" in command
+    page = open_page(SCRIPT, estimates="guesses:opposite", estimates_tab="Sub-spaces")
+    inside = next(each.value for each in page.dataframe if "its accuracy" in each.value)
+    assert len(inside) == 8 and (inside["regret"] >= 0).all()
+    page = open_page(SCRIPT, estimates_tab="Against accuracy", against="opposite")
+    assert page.get("plotly_chart")
+
+
+def test_estimates_are_listed_and_imported_on_the_data_page(estimates: Path, open_page: Open):
+    page = open_page("pages/8_Data.py")
+    listed = next(each.value for each in page.dataframe if "architectures" in each.value)
+    assert listed["accuracy"].tolist()[-2:] == ["estimate truth", "estimate opposite"]
+    path = estimates / "more.csv"
+    rows = [f"{index:d},{index / 3}" for index in range(15_625)]
+    path.write_text("\n".join(["architecture,few_shot", *rows]))
+    page.text_input(key="table_path").set_value(str(path)).run()
+    assert page.selectbox(key="map_column_few_shot").value == "estimate"
+    page.selectbox(key="map_column_few_shot").set_value("cifar100 estimate").run()
+    page.button(key="import_table").click().run()
+    assert not page.exception and not page.error
+    [(info, column)] = list_columns("estimate", "cifar100", estimates)
+    assert (info.name, column.name, column.complete) == ("more", "few_shot", True)
+
+
+def test_without_estimates_the_page_says_how_to_get_some(split_data: Path, open_page: Open):
+    page = open_page(SCRIPT)
+    assert any("**No estimates yet.**" in text.value for text in page.markdown)
+
+
+def test_an_estimate_of_a_link_that_is_not_here_is_named(estimates: Path, open_page: Open):
+    page = open_page(SCRIPT, estimates="gone:luck,guesses:truth")
+    assert page.multiselect(key="estimates").value == ["guesses:truth"]
+    assert any("gone:luck" in code.value for code in page.code)
