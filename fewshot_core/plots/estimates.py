@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from fewshot_core.analysis import EstimateReport, SplitEstimate, top_mask
+from fewshot_core.analysis import EstimateReport, SplitEstimate, default_limits, top_mask
 from fewshot_core.plots.export import with_source
 from fewshot_core.plots.template import (
     ACTIVE_COLOUR,
@@ -21,6 +21,8 @@ from fewshot_core.search.proxy import Correlation
 
 _BINS = 48
 _ROW = 30
+_LOWEST = 0.05
+"""The share of the lowest accuracies that the axis leaves out."""
 _GREYS = ((0.0, "rgba(136,140,152,0.12)"), (1.0, "rgba(136,140,152,0.95)"))
 
 Judged = Mapping[str, tuple[EstimateReport, SplitEstimate | None]]
@@ -43,6 +45,8 @@ def estimate_figure(
     ``judge_estimate`` there returns.
     """
     x, y = frame["estimate"].to_numpy(), frame["accuracy_mean"].to_numpy()
+    low, high = default_limits(frame, _LOWEST)
+    shown = y >= low
     tau = report.overall.kendall.value
     said = "not defined" if tau is None else f"{tau:.3f}"
     alt = f"{name} against {axis_title}: Kendall's tau {said}."
@@ -51,10 +55,11 @@ def estimate_figure(
         "grey: density",
         "points: the top",
         "star: the highest estimate",
+        *([] if shown.all() else [f"not shown: {(~shown).sum():,} architectures below {low:.4g}"]),
         *caption,
     ]
     figure = base_figure(name, 460, alt, notes)
-    counts, columns, rows = np.histogram2d(x, y, bins=_BINS)
+    counts, columns, rows = np.histogram2d(x[shown], y[shown], bins=_BINS)
     shade = np.where(counts.T > 0, np.log10(counts.T + 1), np.nan).astype(np.float32)
     figure.add_heatmap(
         x0=float(columns[:2].mean()),
@@ -83,7 +88,8 @@ def estimate_figure(
             showlegend=False,
         )
     figure.update_xaxes(title_text=name)
-    figure.update_yaxes(title_text=axis_title)
+    least, margin = min(low, picked["accuracy_mean"].min()), 0.03 * (high - low)
+    figure.update_yaxes(title_text=axis_title, range=[least - margin, high + margin])
     return figure
 
 
@@ -139,7 +145,7 @@ def ranking_figure(
     )
     figure.update_xaxes(title_text="Kendall's tau")
     if len(judged) > 1:
-        put_legend_above(figure, 1)
+        put_legend_above(figure, len(judged))  # on a phone each has a line
     return figure
 
 

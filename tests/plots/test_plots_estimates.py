@@ -28,7 +28,8 @@ def test_an_estimate_against_accuracy_is_light_and_marks_what_it_picks(frame):
     assert len(figure.to_json()) < 40_000
     density, top, picked = figure.data
     counts = 10 ** np.nan_to_num(density.z.astype(float)) - 1
-    assert counts.sum() == pytest.approx(15_625, rel=1e-3)
+    assert counts.sum() == pytest.approx(0.95 * 15_625, rel=1e-3)  # without the lowest
+    assert "not shown: 78" in figure.layout.title.text
     assert len(top.x) == 157 and picked.customdata.tolist() == list(report.picked)
     assert f"Kendall's tau {report.overall.kendall.value:.3f}" in alternative(figure)
     assert len(figure_numbers(figure)) == 15_625
