@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from fewshot_core.dashboard.shared.page import PAGES
 from fewshot_core.runs import Network, RunFolder, SearchRequest, SplitRequest, list_runs, start
 from fewshot_core.search import PRESETS
 from fewshot_core.space import NAS_BENCH_201, SubSpace
@@ -35,6 +36,7 @@ PLACES = [
     ("/Compare", "tab", "Agreement"),
     ("/Search", "tab", "One search"),
     ("/Halving", "tab", "Schedules"),
+    ("/Estimates", "radio", "test"),
     ("/Results", "radio", "test"),
     ("/Runs", "radio", "test"),
     ("/Data", "tab", "Images"),
@@ -196,7 +198,7 @@ def test_every_import_confirms_what_it_stored_and_refuses_what_is_wrong(
 def test_a_link_shows_the_same_view_in_a_private_window(
     visit: Visit, private: BrowserContext, split: str
 ):
-    assert len(PLACES) == len({path for path, _, _ in PLACES}) == 10
+    assert len(PLACES) == len({path for path, _, _ in PLACES}) == len(PAGES)
     other = private.new_page()
     for path, role, name in PLACES:
         page = visit(f"{path}?split={split}")
