@@ -190,7 +190,7 @@ def test_nas_bench_macro_is_split_trained_searched_and_measured(fewshot, macro_c
 
 def test_the_documented_space_works(fewshot, data_folder, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    declaration, computed, from_python = blocks("toml")[0], *blocks("python")
+    declaration, [computed, from_python, *_] = blocks("toml")[0], blocks("python")
     Path("small-cnn.toml").write_text(declaration)
     exec(compile(computed, str(DOCS), "exec"), {})
     assert capsys.readouterr().out == "240 1274\n"
