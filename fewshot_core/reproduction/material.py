@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fewshot_core.analysis import SplitEvaluator, describe_sub_spaces, top_threshold
+from fewshot_core.analysis.sub_spaces import leaf_numbers
 from fewshot_core.evidence import Evidence, group_by_evidence
 from fewshot_core.selection import (
     PAPER_MILESTONES,
@@ -107,8 +108,8 @@ class Split:
         """
         from scipy import stats  # takes as long to load as a page
 
-        table = describe_sub_spaces(self.leaves, evaluator.accuracy)
-        sizes, tops = (table[name].to_numpy() for name in ("size", "top_count"))
+        counts = leaf_numbers(self.leaves, evaluator.accuracy)
+        sizes, tops = counts.size, counts.top
         largest = float(sizes.max() / ARCHITECTURE_COUNT)
         middle = sum(extreme_shares(self.leaves)) / 2
         top_in_largest = int(tops[sizes == sizes.max()].max())

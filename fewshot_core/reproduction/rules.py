@@ -128,13 +128,14 @@ class Mean:
         cls, values: Iterable[float], within: tuple[float, float] = (-math.inf, math.inf)
     ) -> "Mean":
         """Compute the mean of at least one value, its interval clipped to the possible range."""
-        from scipy import stats  # takes as long to load as a page
+        from scipy.special import stdtrit  # takes as long to load as a page
 
         known = list(values)
         mean = float(np.mean(known))
         if len(known) < 2:
             return cls(mean, None)
-        reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(known) - 1) * stats.sem(known))
+        error = np.std(known, ddof=1) / math.sqrt(len(known))
+        reach = float(stdtrit(len(known) - 1, (1 + CONFIDENCE) / 2) * error)
         return cls(mean, (max(mean - reach, within[0]), min(mean + reach, within[1])))
 
     def compare(
