@@ -22,6 +22,7 @@ from fewshot_core.selection import (
     proxy_correlation,
     read_frame,
 )
+from fewshot_core.selection.proxy import rank_correlations
 from fewshot_core.space import ARCHITECTURE_COUNT, EDGES, OPERATIONS, SubSpace
 from fewshot_core.splitting import TreeOptions
 
@@ -106,8 +107,6 @@ class Split:
             top; NaN if one is constant) and top_in_largest (the most of the top in one of the
             largest size, as a share).
         """
-        from scipy import stats  # takes as long to load as a page
-
         counts = leaf_numbers(self.leaves, evaluator.accuracy)
         sizes, tops = counts.size, counts.top
         largest = float(sizes.max() / ARCHITECTURE_COUNT)
@@ -130,7 +129,7 @@ class Split:
             "with_top": int((tops > 0).sum()),
             "for_most": int(np.argmax(np.cumsum(np.sort(tops)[::-1]) >= 0.9 * tops.sum())) + 1,
             "richest": float(tops.max() / tops.sum()),
-            "tau": float(stats.kendalltau(sizes, tops).statistic),
+            "tau": float(rank_correlations(sizes[:, None].astype(float), tops.astype(float))[0][0]),
             "top_in_largest": top_in_largest / tops.sum(),
             "largest_has_most": bool(top_in_largest == tops.max()),
             "gain": report.gain_bits,

@@ -128,7 +128,7 @@ class Mean:
         cls, values: Iterable[float], within: tuple[float, float] = (-math.inf, math.inf)
     ) -> "Mean":
         """Compute the mean of at least one value, its interval clipped to the possible range."""
-        from scipy.special import stdtrit  # takes as long to load as a page
+        from scipy.special import stdtrit  # takes half a second to load
 
         known = list(values)
         mean = float(np.mean(known))

@@ -90,12 +90,12 @@ def _of_one_seed(curves: Curves, end: int, column: str) -> pd.DataFrame:
         )
     values = curves.column(column) * (-1 if column == "valid_loss" else 1)
     usable = ~np.isnan(values).any(axis=0) & (curves.epochs <= end)
-    tau, rho = _rank_correlations(values[:, usable], curves.at("test_accuracy", end))
+    tau, rho = rank_correlations(values[:, usable], curves.at("test_accuracy", end))
     epochs = curves.epochs[usable]
     return pd.DataFrame({"epoch": epochs, "kendall": tau, "spearman": rho, "sub_spaces": count})
 
 
-def _rank_correlations(values: Floats, target: Floats) -> tuple[Floats, Floats]:
+def rank_correlations(values: Floats, target: Floats) -> tuple[Floats, Floats]:
     """Compute tau-b and rho of every column of ``values``, shape (n, m), with ``target``, (n,).
 
     All columns at once: for 8 curves of 600 epochs this takes 0.01 s, ``scipy.stats`` 0.7 s. Both
