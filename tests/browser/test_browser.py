@@ -1,7 +1,7 @@
 """Making splits in a browser, watching and exploring them, and sharing a link."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,8 +10,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from fewshot_core.bench import import_table, remove_table
 from fewshot_core.images import list_sources
 from fewshot_core.runs import list_runs
+from fewshot_core.space import SubSpace, get_space
+from fewshot_core.splitting.files import remove_imported, store_splits
+from fewshot_core.splitting.tree import NamedSplit
 
 Visit = Callable[..., Page]
 Screenshot = Callable[[Page, str], None]
@@ -269,6 +273,58 @@ def test_every_chart_has_a_text_alternative(visit: Visit):
         'charts => charts.map(chart => chart.outerHTML.match(/aria-label="([^"]*)"/)?.[1] || \'\')'
     )
     assert all("sub-space" in text for text in texts[:2])
+
+
+@pytest.fixture
+def two_spaces(data_folder: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The keys of a split in each of two spaces, with a table of NAS-Bench-Macro."""
+    macro = get_space("nas-bench-macro")
+    lines = (f"{macro.digits(index)},{50 + index % 30}" for index in range(macro.size))
+    (tmp_path / "scores.csv").write_text("\n".join(["arch,test_acc", *lines]))
+    import_table(tmp_path / "scores.csv", "macro", data_dir=data_folder, space=macro)
+    names = {}
+    for space in (get_space(), macro):
+        whole = SubSpace.full(space)
+        leaves = tuple(whole.keep(0, part) for part in ((0,), range(1, space.shape[0])))
+        split = NamedSplit(f"own {space.shape[0]}", "cifar10", leaves)
+        [names[space.name]] = store_splits([split], "walk", data_folder)
+    yield {space: f"file-{name}" for space, name in names.items()}
+    for name in names.values():
+        remove_imported(name, data_folder)
+    remove_table("macro", data_folder)
+
+
+def test_another_space_shows_nothing_of_the_last_one(
+    visit: Visit, screenshot: Screenshot, two_spaces: dict[str, str]
+):
+    ours, macro = two_spaces.values()
+    page = visit(f"/Distributions?dataset=cifar10&split={ours}&architecture=000000")
+    main, known = page.get_by_test_id("stMain"), page.locator(".js-plotly-plot").first
+    expect(known).to_contain_text("validation accuracy on CIFAR-10, %")
+    expect(main.get_by_text("rank 15,327 of 15,625")).to_be_visible()
+    page.get_by_role("combobox", name="Search space").click()
+    page.get_by_role("option", name="NAS-Bench-Macro").click()
+    page.wait_for_url("**space=nas-bench-macro*")
+    expect(known).to_contain_text("test accuracy on CIFAR-10, %")
+    expect(main).not_to_contain_text("15,625")
+    assert f"split={macro}" in page.url and ours not in page.url and "architecture" not in page.url
+    screenshot(page, "distributions-macro")
+    follow(page, "Compare")
+    page.get_by_role("heading", name="Compare", level=1).wait_for()
+    page.wait_for_url("**/Compare?*space=nas-bench-macro*")
+    chosen = page.locator(".st-key-splits")
+    expect(chosen).to_contain_text("own-3")
+    expect(chosen).not_to_contain_text("own-5")
+    page.go_back()
+    expect(known).to_contain_text("test accuracy on CIFAR-10, %")
+    page.go_back()
+    page.wait_for_url(lambda url: "space=" not in url)
+    expect(known).to_contain_text("validation accuracy on CIFAR-10, %")
+    expect(page.locator(".st-key-pick_split")).to_contain_text("own-5")
+    page.go_forward()
+    page.wait_for_url("**space=nas-bench-macro*")
+    expect(known).to_contain_text("test accuracy on CIFAR-10, %")
+    expect(page.locator(".st-key-pick_split")).to_contain_text("own-3")
 
 
 def test_the_page_icon_is_in_the_page(visit: Visit):
