@@ -14,16 +14,31 @@ from fewshot_core.nets import Supernet
 from fewshot_core.runs import RunFolder, SearchRequest, State, list_runs
 from fewshot_core.runs.overview import find_damage
 from fewshot_core.search import PRESETS, search
-from fewshot_core.space import SubSpace, check_partition
+from fewshot_core.space import (
+    NAS_BENCH_201,
+    SearchSpace,
+    SubSpace,
+    check_partition,
+    get_space,
+)
 from fewshot_core.splitting import split
 from fewshot_core.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "data" / "demo"
 CIFAR10 = ROOT.parent / "shared" / "data" / "cifar10"
+MACRO = get_space("nas-bench-macro")
 RUNS = list_runs(DEMO)
-SPLITS = [run for run in RUNS if run.request().kind == "split"]
-SEARCHES = [run for run in RUNS if run.request().kind == "search"]
+
+
+def runs_of(kind: str, space: SearchSpace = NAS_BENCH_201) -> list[RunFolder]:
+    """Return the runs of a kind in a space."""
+    requests = [(run, run.request()) for run in RUNS]
+    return [run for run, one in requests if (one.kind, one.space) == (kind, space.name)]
+
+
+SPLITS, MACRO_SPLITS = runs_of("split"), runs_of("split", MACRO)
+SEARCHES = runs_of("search")
 EPOCHS = 50
 
 
@@ -31,9 +46,9 @@ TRAINED = ("gradientmatching", "gradnorm", "jacobcov", "snip", "grasp", "synflow
 WHOLE = tuple(SubSpace.full().rows)
 
 
-def split_of(metric: str) -> RunFolder:
+def split_of(metric: str, splits: list[RunFolder] = SPLITS) -> RunFolder:
     """Return the split of the untrained network with seed 0."""
-    requests = [(run, run.split_request()) for run in SPLITS]
+    requests = [(run, run.split_request()) for run in splits]
     [found] = [
         run
         for run, request in requests
@@ -59,6 +74,21 @@ def test_a_split_is_of_the_full_size_supernet_on_real_images(run):
     assert request.run_id(run.manifest()["fingerprints"]) == run.run_id
     assert len(tree.leaves) == 8
     check_partition(tree.leaves)
+
+
+def test_nas_bench_macro_is_split_by_every_metric_from_three_seeds_at_half_width():
+    requests = [run.split_request() for run in MACRO_SPLITS]
+    assert {(one.metric, one.seed) for one in requests} == {
+        (name, seed) for name in list_metrics() for seed in range(3)
+    }
+    assert len(requests) == 30
+    for run, request in zip(MACRO_SPLITS, requests, strict=True):
+        assert request.network.channels == 8 and request.evidence.scale == "reduced"
+        assert run.manifest()["synthetic"] is False
+        assert run.status().state is State.DONE and run.is_complete()
+        assert request.run_id(run.manifest()["fingerprints"]) == run.run_id
+        assert len(run.tree().leaves) == 8
+        check_partition(run.tree().leaves)
 
 
 def test_trained_weights_are_marked():
@@ -119,6 +149,7 @@ def test_the_store_takes_in_all_of_it(tmp_path):
     assert store.problems == {}
     assert len(store.splits()) == len(SPLITS) and store.splits()["demo"].all()
     assert len(store.searches()) == len(SEARCHES)
+    assert len(store.splits(space=MACRO.name)) == len(MACRO_SPLITS)
 
 
 def test_it_is_small_and_says_nothing_of_the_machine_it_was_made_on():
@@ -129,10 +160,19 @@ def test_it_is_small_and_says_nothing_of_the_machine_it_was_made_on():
     assert not any(word in text for text in texts for word in ("/home", "/root", "/tmp", "/work"))
 
 
-@pytest.mark.parametrize(("metric", "edges"), [("params", (0, 1, 2)), ("synflow", (0,))])
-def test_a_metric_without_images_gives_the_same_again(metric, edges):
-    made = split(metric, Supernet(SubSpace.full()), None, edges)
-    kept = split_of(metric).tree().nodes[: 2 ** len(edges) - 1]
+@pytest.mark.parametrize(
+    ("metric", "edges", "splits", "channels"),
+    [
+        ("params", (0, 1, 2), SPLITS, 16),
+        ("synflow", (0,), SPLITS, 16),
+        ("params", (0, 1, 2), MACRO_SPLITS, 8),
+        ("synflow", (0,), MACRO_SPLITS, 8),
+    ],
+)
+def test_a_metric_without_images_gives_the_same_again(metric, edges, splits, channels):
+    tree = split_of(metric, splits).tree()
+    made = split(metric, Supernet(SubSpace.full(tree.space), channels=channels), None, edges)
+    kept = tree.nodes[: 2 ** len(edges) - 1]
     assert [node.groups for node in made.nodes] == [node.groups for node in kept]
     for one, other in zip(made.nodes, kept, strict=True):
         np.testing.assert_allclose(one.values, other.values, rtol=1e-6)
@@ -153,4 +193,6 @@ def test_the_root_on_real_images_gives_the_same_again(tmp_path):
 
 def test_the_readme_says_how_many_there_are():
     text = (DEMO / "README.md").read_text(encoding="utf-8")
-    assert f"{len(SPLITS)} splits" in text and f"{len(SEARCHES)} searches" in text
+    for several in (SPLITS, MACRO_SPLITS):
+        assert f"{len(several)} splits" in text
+    assert f"{len(SEARCHES)} searches" in text
