@@ -155,9 +155,11 @@ def _finding(view: View, judged: Judged) -> str:
             text += f"{within.min():.2f} to {within.max():.2f}"
         if inside.between and (between := inside.between.kendall.value) is not None:
             text += f", between them {between:.2f}"
-    text += f". Taking the architecture that it rates highest loses {report.regret:.2f}"
+    text += (
+        f". Taking the architecture that it rates highest loses {view.task.form % report.regret}"
+    )
     if inside is not None:
-        text += f", taking the sub-space that it rates highest {inside.regret:.2f}"
+        text += f", taking the sub-space that it rates highest {view.task.form % inside.regret}"
     return f"{text} {'points' if view.task.percent else plain(view.task.unit)}."
 
 
@@ -181,8 +183,11 @@ def _show_ranking(view: View, keys: list[str], judged: Judged) -> None:
     ]
     three = numbers("%.3f")
     columns = dict.fromkeys(("tau", "rho", "tau of the top", "tau between"), three)
-    columns |= {"regret": numbers("%.2f", GLOSSARY["regret"])}
-    columns |= {"regret of the split": numbers("%.2f"), "architectures": numbers("localized")}
+    columns |= {"regret": numbers(view.task.form, GLOSSARY["regret"])}
+    columns |= {
+        "regret of the split": numbers(view.task.form),
+        "architectures": numbers("localized"),
+    }
     show_table(pd.DataFrame(rows), f"{len(rows)} estimates", columns)
     show_source(
         [*accuracy_source(view), "intervals: Fieller, Hartley and Pearson (1957)"],
@@ -228,9 +233,9 @@ def _show_sub_spaces(view: View, judged: Judged) -> None:
                 "tau": (table["tau"], numbers("%.3f")),
                 "rho": (table["rho"], numbers("%.3f")),
                 "highest estimate": (table["estimate"], numbers("%.4g")),
-                "its accuracy": (table["offered"], numbers("%.2f")),
-                "best": (table["best"], numbers("%.2f")),
-                "regret": (table["regret"], numbers("%.2f", GLOSSARY["regret"])),
+                "its accuracy": (table["offered"], numbers(view.task.form)),
+                "best": (table["best"], numbers(view.task.form)),
+                "regret": (table["regret"], numbers(view.task.form, GLOSSARY["regret"])),
             },
             f"{name} in {len(table)} sub-spaces",
         )

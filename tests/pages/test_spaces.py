@@ -25,7 +25,10 @@ Open = Callable[..., AppTest]
 
 MACRO, TRANSNAS, OWN = "nas-bench-macro", "trans-nas-bench-101-micro", "small-cnn"
 SCRIPTS = ["app.py", *(f"pages/{n}.py" for n in ("1_Split", "2_Distributions", "3_Compare"))]
-OTHERS = [f"pages/{n}.py" for n in ("4_Search", "5_Halving", "6_Results", "7_Runs", "8_Data")]
+OTHERS = [
+    f"pages/{n}.py"
+    for n in ("4_Search", "5_Halving", "6_Results", "7_Runs", "8_Data", "9_Estimates")
+]
 PLACES = {
     "nas-bench-201": ("cifar10", "91.61"),
     MACRO: ("cifar10", "77.77"),
@@ -82,8 +85,8 @@ def spaces_folder(
 
 
 @pytest.fixture
-def spaces_data(spaces_folder: Path, empty_data: Path) -> Path:
-    return shutil.copytree(spaces_folder, empty_data)
+def spaces_data(spaces_folder: Path, use_copy: Callable[[Path], Path]) -> Path:
+    return use_copy(spaces_folder)
 
 
 def said(page: AppTest) -> str:
