@@ -16,6 +16,7 @@ from fewshot_core.runs.overview import find_damage
 from fewshot_core.search import PRESETS, search
 from fewshot_core.space import (
     NAS_BENCH_201,
+    Architecture,
     SearchSpace,
     SubSpace,
     check_partition,
@@ -38,7 +39,7 @@ def runs_of(kind: str, space: SearchSpace = NAS_BENCH_201) -> list[RunFolder]:
 
 
 SPLITS, MACRO_SPLITS = runs_of("split"), runs_of("split", MACRO)
-SEARCHES = runs_of("search")
+SEARCHES, MACRO_SEARCHES = runs_of("search"), runs_of("search", MACRO)
 EPOCHS = 50
 
 
@@ -89,6 +90,20 @@ def test_nas_bench_macro_is_split_by_every_metric_from_three_seeds_at_half_width
         assert request.run_id(run.manifest()["fingerprints"]) == run.run_id
         assert len(run.tree().leaves) == 8
         check_partition(run.tree().leaves)
+
+
+def test_two_splits_of_nas_bench_macro_are_searched_in_all_their_parts():
+    searched = {run.request().rows for run in MACRO_SEARCHES}
+    leaves = [split_of(name, MACRO_SPLITS).tree().leaves for name in ("gradnorm", "params")]
+    assert searched == {tuple(leaf.rows) for parts in leaves for leaf in parts}
+    assert len(searched) == len(MACRO_SEARCHES)
+    for run in MACRO_SEARCHES:
+        request, records = run.request(), run.records()
+        assert (request.options.channels, request.options.images) == (8, 320)
+        assert run.manifest()["synthetic"] is False and run.is_complete()
+        assert [record["epoch"] for record in records] == list(range(9))
+        found = Architecture.from_index(records[-1]["architecture_index"], MACRO)
+        assert found in request.sub_space and found.to_string() == records[-1]["architecture"]
 
 
 def test_trained_weights_are_marked():
@@ -150,6 +165,7 @@ def test_the_store_takes_in_all_of_it(tmp_path):
     assert len(store.splits()) == len(SPLITS) and store.splits()["demo"].all()
     assert len(store.searches()) == len(SEARCHES)
     assert len(store.splits(space=MACRO.name)) == len(MACRO_SPLITS)
+    assert len(store.searches(space=MACRO.name)) == len(MACRO_SEARCHES)
 
 
 def test_it_is_small_and_says_nothing_of_the_machine_it_was_made_on():
@@ -195,4 +211,5 @@ def test_the_readme_says_how_many_there_are():
     text = (DEMO / "README.md").read_text(encoding="utf-8")
     for several in (SPLITS, MACRO_SPLITS):
         assert f"{len(several)} splits" in text
-    assert f"{len(SEARCHES)} searches" in text
+    for several in (SEARCHES, MACRO_SEARCHES):
+        assert f"{len(several)} searches" in text
