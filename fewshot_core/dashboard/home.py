@@ -148,7 +148,7 @@ def _show_first_actions(view: View) -> None:
                 open_on(SPLIT, {})
         st.caption(
             f"Group the operations {what} takes "
-            f"{'a few seconds' if seconds is None else f'about {duration_text(seconds)}'}."
+            f"{'a few seconds' if seconds is None else f'about {duration_text(max(seconds, 1))}'}."
         )
     for page, label, query, text in _ACTIONS:
         with st.container(border=True):
