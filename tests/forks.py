@@ -89,10 +89,16 @@ def serve(connection):
         message, files, *_ = socket.recv_fds(connection, 1 << 20, 2)
         if not message:
             return
+        ready, leading = os.pipe()
         pid = os.fork()
         if pid == 0:
             connection.close()
+            os.setsid()
+            os.close(leading)
             _work(worker, *json.loads(message), *files)
+        os.close(leading)
+        os.read(ready, 1)  # until it leads a group of its own, which may be killed at once
+        os.close(ready)
         for file in files:
             os.close(file)
         connection.send(str(pid).encode())
@@ -102,7 +108,6 @@ def _work(worker, folder, place, env, stdin, log):
     import torch
 
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    os.setsid()
     os.nice(worker.NICENESS)
     for number, file in enumerate((stdin, log, log)):
         os.dup2(file, number)

@@ -7,7 +7,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from fewshot_core.analysis import SplitEvaluator
-from fewshot_core.dashboard.shared.activity import page_of, run_name
+from fewshot_core.dashboard.shared.activity import page_of, run_name, start_noted
 from fewshot_core.dashboard.shared.controls import (
     SEPARATOR,
     offer_start,
@@ -49,7 +49,7 @@ from fewshot_core.dashboard.shared.trees import draw_split
 from fewshot_core.doctor import examine
 from fewshot_core.durations import duration_text
 from fewshot_core.glossary import explain
-from fewshot_core.runs import SplitRequest, State, estimate_seconds, start
+from fewshot_core.runs import SplitRequest, State, estimate_seconds
 from fewshot_core.space import NAS_BENCH_201
 from fewshot_core.splitting import TreeOptions
 
@@ -144,7 +144,8 @@ def _show_first_actions(view: View) -> None:
     with st.container(border=True):
         if offer_start("Make a split", "first_split", disabled=False, type="primary"):
             with show_errors("The split could not be started: "):
-                st.session_state[WATCHED] = start(request, view.workspace.data_dir).run_id
+                [folder] = start_noted([request], view.workspace.data_dir)
+                st.session_state[WATCHED] = folder.run_id
                 open_on(SPLIT, {})
         st.caption(
             f"Group the operations {what} takes "

@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.column_config import DatetimeColumn, TextColumn
 
 from fewshot_core.analysis import SplitEvaluator, information_gain
-from fewshot_core.dashboard.shared.activity import page_of
+from fewshot_core.dashboard.shared.activity import page_of, start_noted
 from fewshot_core.dashboard.shared.controls import (
     SEPARATOR,
     choose_from,
@@ -47,7 +47,6 @@ from fewshot_core.runs import (
     delete,
     in_data_folder,
     quarantine,
-    start,
 )
 from fewshot_core.runs.jobs import advice
 from fewshot_core.runs.notes import Notes, read_notes, write_notes
@@ -340,7 +339,9 @@ def _show_actions(workspace: Workspace, chosen: Sequence[RunSummary], known: Seq
     with st.container(horizontal=True, vertical_alignment="center"):
         _offer("Cancel", "cancel", active, cancel)
         text = "Finished epochs and scores are not computed again."
-        _offer("Resume", "replay", stopped, lambda run: start(run.request(), data_dir), text)
+        _offer(
+            "Resume", "replay", stopped, lambda run: start_noted([run.request()], data_dir), text
+        )
         if damaged:
             text = f"Moves damaged folders to runs/{QUARANTINE}. Nothing is deleted."
             _offer("Quarantine", "move_item", damaged, quarantine, text)

@@ -12,6 +12,7 @@ import streamlit as st
 
 from fewshot_core.analysis import SplitEvaluator, SplitReport, conclusion
 from fewshot_core.analysis.agreement import score_spread, stability
+from fewshot_core.dashboard.shared.activity import start_noted
 from fewshot_core.dashboard.shared.controls import (
     choose_from,
     choose_number,
@@ -90,7 +91,6 @@ from fewshot_core.runs import (
     estimate_seconds,
     find_finished,
     run_folder,
-    start,
 )
 from fewshot_core.space import SubSpace, get_space
 from fewshot_core.splitting import SplitNode, SplitTree, TreeOptions
@@ -248,7 +248,7 @@ def _estimate_text(workspace: Workspace, requests: Sequence[SplitRequest]) -> st
 def _start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
     """Start requests, and wait for the first."""
     with show_errors("The split could not be started: "):
-        folders = [start(request, workspace.data_dir) for request in requests]
+        folders = start_noted(requests, workspace.data_dir)
         st.session_state[WATCHED] = folders[0].run_id
         close_forms()
         st.rerun()

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from fewshot_core.dashboard.shared import sidebar
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import Network, SplitRequest, list_runs, start
+from fewshot_core.space import NAS_BENCH_201
 from fewshot_core.store import FILE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -306,7 +307,8 @@ def test_demonstration_splits_are_marked_beside_one_s_own(
     new_machine: Path, open_page: Open, wait_for: Callable
 ):
     own = wait_for(start(SplitRequest("cifar10", "params", seed=5), new_machine))
-    demo = next(r.run_id for r in list_runs(DEMO) if r.run_id.startswith("split-params"))
+    splits = [run for run in list_runs(DEMO) if run.run_id.startswith("split-params")]
+    demo = next(run.run_id for run in splits if run.request().space == NAS_BENCH_201.name)
     page = open_page("pages/3_Compare.py")
     assert page.sidebar.button(key="pick_split").label.startswith("\\#params")
     page.multiselect(key="splits").set_value([own.run_id, demo]).run()

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from fewshot_core.dashboard.search.plans import Place, PlannedSearch, SearchPlan, make_plan
+from fewshot_core.dashboard.shared.activity import start_noted
 from fewshot_core.dashboard.shared.controls import (
     choose_from,
     choose_one,
@@ -50,7 +51,6 @@ from fewshot_core.runs import (
     find_finished,
     measure,
     run_folder,
-    start,
 )
 from fewshot_core.runs.estimate import total_left
 from fewshot_core.search import (
@@ -242,8 +242,7 @@ def start_missing(workspace: Workspace, plan: SearchPlan) -> None:
     requests = [search.request for search in plan.missing]
     with show_errors("The searches could not be started: "):
         with st.spinner(f"Starting {counted(len(requests), 'search', 'searches')}"):
-            for request in requests:
-                start(request, workspace.data_dir)
+            start_noted(requests, workspace.data_dir)
         notify(f"Started {counted(len(requests), 'search', 'searches')}")
         st.session_state[STARTED] = plan.key
         close_forms()
@@ -323,7 +322,7 @@ def _show_training_start(workspace: Workspace, request: TrainingRequest) -> None
         st.caption(f"About {duration_text(seconds)}.")
     if offer_start("Start training", "start_training", disabled=known is not None):
         with show_errors("The training could not be started: "):
-            start(request, workspace.data_dir)
+            start_noted([request], workspace.data_dir)
             close_forms()
             st.rerun()
 

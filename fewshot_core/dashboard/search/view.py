@@ -23,6 +23,7 @@ from fewshot_core.dashboard.search.plans import (
     plan_source,
     request_source,
 )
+from fewshot_core.dashboard.shared.activity import start_noted
 from fewshot_core.dashboard.shared.controls import (
     POLL_SECONDS,
     choose_one,
@@ -72,7 +73,6 @@ from fewshot_core.runs import (
     command,
     estimate_seconds,
     plan_command,
-    start,
 )
 from fewshot_core.runs.jobs import cancel_all
 from fewshot_core.search.proxy import compare, correlation_text, read_shared
@@ -462,7 +462,7 @@ def _show_proxy(
         f"weights on the held-out images{f': about {duration_text(seconds)}' if seconds else ''}."
     )
     if st.button("Measure proxy quality", key="measure_proxy", icon=":material/play_arrow:"):
-        start(request, view.workspace.data_dir)
+        start_noted([request], view.workspace.data_dir)
         st.rerun()
 
 

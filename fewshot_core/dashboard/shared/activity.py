@@ -1,7 +1,8 @@
 """What is running and what has just ended, in the sidebar of every page."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import streamlit as st
 
@@ -13,11 +14,14 @@ from fewshot_core.errors import FewshotError
 from fewshot_core.runs import (
     KINDS,
     ProxyRequest,
+    Request,
     RunFolder,
     SearchRequest,
     SplitRequest,
     State,
+    find_finished,
     is_active,
+    start,
 )
 from fewshot_core.runs.estimate import total_left
 from fewshot_core.runs.overview import RunSummary
@@ -74,12 +78,23 @@ def _epochs(folder: RunFolder) -> int:
     return max(0, len(folder.records()) - 1) if (folder.path / RECORDS).exists() else 0
 
 
+def start_noted(requests: Iterable[Request], data_dir: Path) -> list[RunFolder]:
+    """Start runs, whose end will be said on the page, however soon it comes."""
+    folders, new = [], []
+    for request in requests:
+        known = find_finished(request, data_dir) is not None
+        folders.append(start(request, data_dir))
+        new += [] if known else [folders[-1].run_id]
+    st.session_state[_OPEN] = [*st.session_state.get(_OPEN, []), *new]
+    return folders
+
+
 def _note_ended(workspace: Workspace, active: Sequence[RunSummary]) -> None:
     """Say which runs ended; those of a plan are counted together when all of them have."""
     known: list[str] = st.session_state.get(_OPEN, [])
     now = {run.run_id: run for run in workspace.runs()}
     names = {run.run_id for run in active}
-    ended = [now[name] for name in known if name in now and name not in names]
+    ended = [now[name] for name in dict.fromkeys(known) if name in now and name not in names]
     searching = {run.request.dataset for run in active if isinstance(run.request, SearchRequest)}
     waiting = [
         run
