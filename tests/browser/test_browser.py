@@ -180,7 +180,7 @@ def test_back_and_forward_restore_the_data_set(visit: Visit):
     ):
         move()
         page.wait_for_url(url)
-        expect(page.get_by_test_id("stSidebar").get_by_role("combobox").first).to_have_value(label)
+        expect(page.locator(".st-key-dataset input")).to_have_value(label)
 
 
 def test_the_form_is_usable_by_keyboard(visit: Visit):
