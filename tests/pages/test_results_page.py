@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -10,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from fewshot_core.bench import ColumnMapping, import_table, load_accuracy
 from fewshot_core.bench.table import architecture_codes
-from fewshot_core.dashboard.search import form as search_start
+from fewshot_core.dashboard.shared import activity
 from fewshot_core.reproduction import CLAIMS, SHARE_RULE
 from fewshot_core.runs import RunFolder, SearchRequest, list_runs
 from fewshot_core.space import SubSpace
@@ -106,7 +107,12 @@ def test_a_cell_lists_missing_searches_and_starts_them(
     for leaf in tree.leaves[:6]:
         keep_search(searched, leaf, 888)
     started: list[SearchRequest] = []
-    monkeypatch.setattr(search_start, "start", lambda request, folder: started.append(request))
+
+    def note(request: SearchRequest, folder: Path) -> SimpleNamespace:
+        started.append(request)
+        return SimpleNamespace(run_id="noted")
+
+    monkeypatch.setattr(activity, "start", note)
     page = open_page(SCRIPT, cell="params/snas", preset="Smoke test")
     assert "#params with SNAS" in [heading.value for heading in page.subheader]
     assert any(
