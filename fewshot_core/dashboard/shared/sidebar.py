@@ -66,6 +66,7 @@ _SPACE_SEEN = "search space in view"
 _OF_SPACE = (
     *("dataset", "accuracy", "table", "split", "splits", "evidence", "protocol", "curves", "plan"),
     *("weights", "sub_space", "seed", "node", "architecture", "edges", "depth", "cell"),
+    *("estimates", "against"),
 )
 """Keys of what is chosen within a search space, and means nothing in another one."""
 _SHOWN = 100
