@@ -29,9 +29,12 @@ from fewshot_core.bench.table import (
 from fewshot_core.csv_text import CsvText, read_csv_text
 from fewshot_core.errors import TableError
 from fewshot_core.space import KINDS, NAS_BENCH_201, SearchSpace, get_space
+from fewshot_core.space.partitions import read_architectures
 
 LARGEST = 400_000_000
 """The largest CSV file, decompressed, in bytes: as much as the app accepts as an upload."""
+
+_ARCHITECTURE = ("arch", "architecture", "ArchitectureString")
 
 _EXPORT = ColumnMapping(
     architecture="ArchitectureString",
@@ -274,6 +277,40 @@ def _read_content(
     content = make_content(accuracies, text.name, epochs, costs, mapping.space)
     check_complete(accuracies, text.name, mapping.space)
     return content if others is None else with_columns(content, others, mapping.others)
+
+
+def read_column(path: Path, column: str, space: SearchSpace = NAS_BENCH_201) -> pd.DataFrame:
+    """Read one number for each of some architectures of a space.
+
+    The file names architectures in a column ``arch`` (or ``architecture``), as text or as digits.
+
+    Returns:
+        Columns architecture (index) and the one that was asked for, sorted by architecture. Empty
+        cells are left out.
+
+    Raises:
+        TableError: If there is no such column, an architecture is unknown or there twice, or a cell
+            is not a finite number; the message names the line.
+    """
+    text = read_csv_text(path, LARGEST, TableError)
+    named = [name for name in text.header if name in _ARCHITECTURE]
+    if not named or column not in text.header:
+        raise TableError(
+            f"{text.name}: expected a column arch and a column {column!r}, got "
+            f"{', '.join(text.header)}"
+        )
+    rows = pd.DataFrame(text.rows, columns=text.header, dtype=object)
+    cells = rows[named[0]].tolist()
+    indices = read_architectures(cells, space)
+    if (indices < 0).any():
+        row = int((indices < 0).argmax())
+        raise TableError(
+            f"{text.place(row)}: expected an architecture of {space.label}, got {cells[row]!r}; "
+            "correct the line"
+        )
+    others = (TableColumn(column, "estimate"),)
+    mapping = ColumnMapping(named[0], (), space=space, others=others)
+    return _read_others(text, rows, mapping, indices).dropna(ignore_index=True)
 
 
 def _read_others(

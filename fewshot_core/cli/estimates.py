@@ -122,8 +122,10 @@ def _document(joined: pd.DataFrame, splits: _Splits, threshold: float) -> dict[s
 def _correlations(found: RankCorrelation | None, end: str = "") -> dict[str, Any]:
     """Tau and rho with their intervals; None where they are not defined."""
     unknown = Correlation(None, None, None)
-    pairs = (("tau", found.kendall), ("rho", found.spearman)) if found else ()
-    ones = dict(pairs or (("tau", unknown), ("rho", unknown)))
+    ones = {
+        "tau": found.kendall if found else unknown,
+        "rho": found.spearman if found else unknown,
+    }
     return {
         **{f"{name}{end}": one.value for name, one in ones.items()},
         **{f"{name}{end}_interval": [one.low, one.high] for name, one in ones.items()},

@@ -99,28 +99,23 @@ def _show_tables(view: View) -> None:
     tables, damaged = list_tables(data_dir, None), damaged_tables(data_dir)
     sets = [(info, item, get_space(info.space, data_dir)) for info in tables for item in info.sets]
     several = len({info.space for info in tables}) > 1
+    others = [
+        (info, column, get_space(info.space, data_dir))
+        for info in tables
+        for column in info.columns
+    ]
+    held = [(info, space, _set_row(item, space)) for info, item, space in sets]
+    held += [(info, space, _column_row(column, space)) for info, column, space in others]
     rows = [
         {
             "table": info.label,
             **({"search space": space.label} if several else {}),
-            **_set_row(item, space),
+            **row,
             "source": info.source,
             "name": info.name,
         }
-        for info, item, space in sets
+        for info, space, row in held
     ]
-    others = [(info, column) for info in tables for column in info.columns]
-    for info, column in others:
-        space = get_space(info.space, data_dir)
-        rows.append(
-            {
-                "table": info.label,
-                **({"search space": space.label} if several else {}),
-                **_column_row(column, space),
-                "source": info.source,
-                "name": info.name,
-            }
-        )
     chosen = _choose_row(rows, f"{len(tables)} accuracy tables", "tables")
     for name, problem in damaged:
         st.warning(plain(f"{name}: {problem}"), icon=":material/warning:")
@@ -129,7 +124,7 @@ def _show_tables(view: View) -> None:
     elif chosen < len(sets):
         _show_set(*sets[chosen], data_dir)
     else:
-        _show_column(*others[chosen - len(sets)])
+        _show_column(*others[chosen - len(sets)][:2])
     if not any(info.space == view.space.name for info in tables):
         text = f"**{plain(view.space.label)} has no table yet.** {how_to_import(view.space)}"
         st.info(text, icon=":material/table_chart:")
@@ -146,8 +141,7 @@ def _show_tables(view: View) -> None:
 
 def _show_set(info: TableInfo, item: TableSet, space: SearchSpace, data_dir: Path) -> None:
     """Show where accuracies come from, and the architectures with the highest ones."""
-    origin = f"stored on {info.created[:10]}, SHA-256 of the source {info.fingerprint[:12]}"
-    st.markdown(f"**{plain(info.label)}**, from {plain(info.source)}, {origin}")
+    st.markdown(f"**{plain(info.label)}**, from {_origin(info)}")
     found = load_accuracy(item.dataset, item.kind, info.name, data_dir, space)
     best = found.nlargest(_BEST, "accuracy_mean")
     names = space.format_many(best["architecture"])
@@ -174,10 +168,15 @@ def _show_set(info: TableInfo, item: TableSet, space: SearchSpace, data_dir: Pat
     link_to(DISTRIBUTIONS, "Show its distributions", query)
 
 
+def _origin(info: TableInfo) -> str:
+    """Say what a table was read from, and when it was stored."""
+    stored = f"stored on {info.created[:10]}, SHA-256 of the source {info.fingerprint[:12]}"
+    return f"{plain(info.source)}, {stored}"
+
+
 def _show_column(info: TableInfo, column: TableColumn) -> None:
     """Show where costs or estimates come from."""
-    origin = f"stored on {info.created[:10]}, SHA-256 of the source {info.fingerprint[:12]}"
-    st.markdown(f"**{plain(column.name)}**, {ROLES[column.role]}; {plain(info.source)}, {origin}")
+    st.markdown(f"**{plain(column.name)}**, {ROLES[column.role]}; {_origin(info)}")
     if column.role == "estimate":
         query = {"space": info.space, "estimates": f"{info.name}:{column.name}"}
         link_to(ESTIMATES, "Show how it ranks", query)
@@ -413,7 +412,7 @@ def _select(source: ImageSource, data_dir: Path, verb: str = "Added") -> None:
 
 @show_errors()
 def _show_spaces(view: View) -> None:
-    """List the search spaces, with the operations of each, and the import of one's own."""
+    """List the search spaces with the operations of each, and offer to declare another one."""
     data_dir = view.workspace.data_dir
     tables = Counter(info.space for info in list_tables(data_dir, None))
     spaces = []

@@ -69,7 +69,8 @@ def show_estimates_page() -> None:
     if view.table is None:
         show_missing_table(view)
         return
-    labels = _labels(found)
+    sources = {f"{info.name}:{column.name}": (info, column) for info, column in found}
+    labels = _labels(sources)
     first = list(labels)[:_MOST]
     chosen = choose_several("Estimates", labels, "estimates", first, _MOST, labels)
     if not chosen:
@@ -77,7 +78,6 @@ def show_estimates_page() -> None:
         return
     leaves = view.split.leaves if view.split else None
     with show_errors():
-        sources = {f"{info.name}:{column.name}": (info, column) for info, column in found}
         joined = {labels[key]: _join(view, sources[key]) for key in chosen}
         judged = {name: _judge(one, view.threshold, leaves) for name, one in joined.items()}
         st.markdown(_finding(view, judged), help=explain("estimate", "Kendall's tau", "regret"))
@@ -89,14 +89,12 @@ def show_estimates_page() -> None:
         show_tabs(shows, "estimates_tab")
 
 
-def _labels(found: list[Source]) -> dict[str, str]:
+def _labels(sources: Mapping[str, Source]) -> dict[str, str]:
     """Label estimates by their keys; the table is named where a column is in several."""
-    names = [column.name for _, column in found]
+    names = [column.name for _, column in sources.values()]
     return {
-        f"{info.name}:{column.name}": column.name
-        if names.count(column.name) == 1
-        else f"{column.name} · {info.label}"
-        for info, column in found
+        key: column.name if names.count(column.name) == 1 else f"{column.name} · {info.label}"
+        for key, (info, column) in sources.items()
     }
 
 
@@ -208,7 +206,7 @@ def _draw_ranking(
 
 def _show_against(view: View, joined: Mapping[str, _Joined]) -> None:
     """Draw one estimate against accuracy."""
-    name = choose_one("Estimate", list(joined), "against")
+    name = choose_one("Estimate", list(joined), "against", format_func=plain)
     figure = _draw_against(joined[name], name, view.axis_title, view.threshold)
     show_figure(figure, "estimates_against", source=accuracy_source(view)[:2])
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -123,8 +123,7 @@ class Supernet(nn.Module):
         if cls is not Supernet:
             return super().__new__(cls)
         sub_space: SubSpace = args[0] if args else kwargs["sub_space"]
-        found: Self = nn.Module.__new__(supernet_class(sub_space.space))  # type: ignore[assignment]
-        return found
+        return cast(Self, nn.Module.__new__(supernet_class(sub_space.space)))
 
     def __init__(
         self,
@@ -150,7 +149,7 @@ class Supernet(nn.Module):
             self.build()
         if device.type != "meta":
             # to_empty() does the same but imports SymPy, which takes a second.
-            self._apply(  # type: ignore[no-untyped-call]
+            self._apply(  # type: ignore[no-untyped-call]  # PyTorch states no types for it
                 lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype, device=device)
             )
             initialise(self, seed)

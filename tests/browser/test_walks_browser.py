@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +30,7 @@ Screenshot = Callable[[Page, str], None]
 
 SECONDS = 120_000
 # Every page, with a tab or an option of it that is not the first one.
-PLACES = [
+PLACES: list[tuple[str, Literal["radio", "tab"], str]] = [
     ("/", "radio", "test"),
     ("/Split", "tab", "Sub-spaces"),
     ("/Distributions", "radio", "Violin"),
@@ -78,7 +79,7 @@ def settle(page: Page) -> None:
 
 
 def seen(page: Page) -> dict[str, list[str]]:
-    """Return what identifies a view: title, split, open tabs, chosen options, and the finding."""
+    """Return the texts by which a view is compared: title, split, open tabs, options, finding."""
     places = {
         "title": "h1",
         "split": ".st-key-pick_split",
@@ -204,7 +205,7 @@ def test_a_link_shows_the_same_view_in_a_private_window(
     for path, role, name in PLACES:
         page = visit(f"{path}?split={split}")
         settle(page)
-        page.get_by_role(role, name=name, exact=True).first.click()  # type: ignore[arg-type]
+        page.get_by_role(role, name=name, exact=True).first.click()
         settle(page)
         other.goto(page.url)
         other.get_by_role("heading", level=1).first.wait_for()

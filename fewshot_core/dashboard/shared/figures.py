@@ -266,11 +266,9 @@ def analyse_command(view: View, split: SplitInView | None) -> str:
 
 def _analyse(view: View, table: TableInfo, splits: Sequence[SplitInView]) -> str:
     runs = [part for split in splits for part in ("--run", split.key.removeprefix(FILE))]
-    options = ["--dataset", view.dataset, "--accuracy", view.kind, "--table", table.name]
+    options = ["--accuracy", view.kind, "--table", table.name]
     options += ["--threshold", f"{view.threshold:g}"]
-    if view.space != NAS_BENCH_201:
-        options = ["--space", view.space.name, *options]
-    return shlex.join(["fewshot", "analyse", *runs, *options])
+    return f"{view.repeat(shlex.join(['fewshot', 'analyse', *runs]))} {shlex.join(options)}"
 
 
 def show_split_source(split: SplitInView, key: str) -> None:

@@ -151,7 +151,7 @@ def open_form(query: Mapping[str, str]) -> None:
 
 
 def form_is_open(query: Mapping[str, str]) -> bool:
-    """Return whether the URL has the query of a form."""
+    """Return whether the URL opens a form."""
     return query.items() <= st.query_params.to_dict().items()
 
 

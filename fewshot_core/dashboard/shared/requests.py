@@ -176,8 +176,8 @@ def choose_tree(view: View) -> tuple[dict[str, Any], int]:
     else:
         edges = range(choose_number("Levels", "depth", min(3, count), 1, count, right))
     text = "2 in the paper; 5 on one edge is the original few-shot NAS."
-    most = min((space.shape[edge] for edge in edges if policy == "fixed"), default=2)
-    most = most if policy == "fixed" and edges else max(space.shape)
+    fixed = policy == "fixed" and bool(edges)
+    most = min(space.shape[edge] for edge in edges) if fixed else max(space.shape)
     groups = choose_number("Groups at each node", "groups", 2, 2, most, left, help=text)
     seed = choose_number("Random seed", "seed", 0, place=right)
     text = (
