@@ -38,7 +38,6 @@ from fewshot_core.cli.common import (
     recorded_runs,
     show,
     table_of,
-    two_decimals,
 )
 from fewshot_core.data_folder import data_dir, write_text
 from fewshot_core.errors import FewshotError, UnknownNameError
@@ -48,7 +47,9 @@ from fewshot_core.space import (
     NAS_BENCH_201,
     Part,
     SearchSpace,
+    Task,
     get_space,
+    score_text,
     space_of,
 )
 from fewshot_core.splitting.files import imported_names
@@ -109,7 +110,8 @@ def run_analyse(
         reports.append(report | {"evidence": key, "notes": notes})
     if figure is not None:
         _write_figure(figure, wanted, evaluator_of, f"top {100 * threshold:.3g}%")
-    show(as_json, {"splits": reports}, *map(_report, reports))
+    tasks = [space_of(leaves).dataset(name) for _, name, leaves, _ in wanted]
+    show(as_json, {"splits": reports}, *map(_report, reports, tasks))
 
 
 def _write_figure(
@@ -171,8 +173,8 @@ def _wanted_splits(
     return wanted
 
 
-def _report(report: dict[str, Any]) -> Table:
-    """Tabulate the report of a split; see ``report_split``."""
+def _report(report: dict[str, Any], task: Task) -> Table:
+    """Tabulate the report of a split by scores of a data set; see ``report_split``."""
     gain, best = report["information_gain_bits"], report["best_tree_bits"]
     worth = f"information gain {gain:.4f} bits"
     if best:
@@ -180,19 +182,22 @@ def _report(report: dict[str, Any]) -> Table:
     if report["random_percentile"] is not None:
         worth += f", percentile {report['random_percentile']:.1f} of random trees"
     worth += "".join(f"; {part}" for part in filter(None, [report["evidence"], *report["notes"]]))
+    scores = "best", "mean"
     return table_of(
-        ("sub-space", "size", f"top {report['threshold']:.3%}", "best %", "mean %"),
+        ("sub-space", "size", f"top {report['threshold']:.3%}", "best", "mean"),
         (
             (
                 row.get("label", f"S{number}"),
                 f"{row['size']:,}",
                 row["top_count"],
-                two_decimals(row["best"]),
-                two_decimals(row["mean"]),
+                *(
+                    "-" if row[name] is None else score_text(row[name], task.unit)
+                    for name in scores
+                ),
             )
             for number, row in enumerate(report["sub_spaces"], start=1)
         ),
-        title=f"{report['metric']} on {report['dataset']}, {report['accuracy']} accuracy, "
+        title=f"{report['metric']} on {report['dataset']}, {report['accuracy']} {task.score}, "
         f"table {report['table']}",
         caption=worth,
     )

@@ -159,6 +159,7 @@ def run_search(
     whose, accuracies = _accuracies(found_dataset, of_space, place)
     for row in rows:
         row["accuracy"] = accuracies.get(row["architecture_index"])
+    task = of_space.dataset(found_dataset)
     document = {
         "split": title,
         "algorithm": algorithm,
@@ -173,13 +174,13 @@ def run_search(
                 row["sub_space"],
                 row["seed"],
                 two_decimals(row["valid_accuracy"]),
-                two_decimals(row["accuracy"]),
+                "-" if row["accuracy"] is None else task.text(row["accuracy"]),
                 row["architecture"],
             )
             for row in rows
         ),
         title=f"{title}, {algorithm} on {found_dataset}",
-        caption=f"supernet: accuracy on held-out images; found: {whose}; all in percent",
+        caption=f"supernet: accuracy on held-out images, in percent; found: {whose}",
     )
     show(as_json, document, table)
 

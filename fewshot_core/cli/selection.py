@@ -18,7 +18,9 @@ from fewshot_core.cli.common import (
     AccuracyTable,
     AsJson,
     DataDir,
+    Dataset,
     Masks,
+    SpaceName,
     SplitDataset,
     SplitName,
     SplitRun,
@@ -29,20 +31,20 @@ from fewshot_core.cli.common import (
     recorded_runs,
     show,
     table_of,
-    two_decimals,
 )
 from fewshot_core.data_folder import data_dir
 from fewshot_core.errors import FewshotError, SelectionError
 from fewshot_core.selection import DEFAULT_WINDOW, RANKINGS, STRATEGIES
+from fewshot_core.space import NAS_BENCH_201, get_space, score_text
 from fewshot_core.splitting.tree import NamedSplit
 
 
 @dataclass(frozen=True, eq=False)
 class NamedCurves:
-    """Curves with their origin: ``details`` for JSON, ``missing`` sub-spaces by seed."""
+    """Curves by seed with their origin: ``details`` for JSON, ``missing`` sub-spaces by seed."""
 
     title: str
-    frame: pd.DataFrame
+    tables: Mapping[int, selection.Curves]
     details: Mapping[str, object]
     missing: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
@@ -51,7 +53,8 @@ def _from_file(curves: str, place: Path) -> NamedCurves:
     """Read a file of curves, or imported ones."""
     path, known = Path(curves), selection.imported_curves(place)
     if path.is_file():
-        return NamedCurves(curves, selection.read_curves(path), {"curves": curves})
+        tables = selection.curves_by_seed(selection.read_curves(path))
+        return NamedCurves(curves, tables, {"curves": curves})
     if curves in known:
         return NamedCurves(curves, selection.open_curves(curves, place), {"curves": curves})
     raise SelectionError(
@@ -87,7 +90,8 @@ def _recorded(
         "table": table,
     }
     title = f"{split.title}, {_label(group)}, {kind} accuracy of table {table}"
-    return NamedCurves(title, joined.frame, details, joined.missing)
+    tables = selection.curves_by_seed(joined.frame, split.space.dataset(dataset).stored_unit)
+    return NamedCurves(title, tables, details, joined.missing)
 
 
 def _group(groups: pd.DataFrame, wanted: dict[str, str | None], title: str) -> dict[str, object]:
@@ -183,7 +187,7 @@ def run_halve(
         found = _recorded(chosen, meant, searches, accuracy, table, place)
     tables = _of_seeds(found, seed or [])
     if compare:
-        _compare(found, list(tables), end, as_json)
+        _compare(found, selection.comparable(tables), end, as_json)
         return
     kind = strategy.replace("-", "_")
     STRATEGIES.get(kind)
@@ -211,6 +215,7 @@ def run_halve(
 def _selection(result: selection.HalvingResult, curves: selection.Curves, title: str) -> Table:
     """Tabulate how long each sub-supernet was trained and what it finds by the end."""
     found, valid = curves.at("test_accuracy", result.end), curves.values["valid_accuracy"]
+    unit, valid_unit = curves.unit, curves.valid_unit
     rows = []
     for i, name in enumerate(result.sub_spaces):
         last = result.trained.get(name)
@@ -219,52 +224,53 @@ def _selection(result: selection.HalvingResult, curves: selection.Curves, title:
             (
                 name,
                 "-" if last is None else last,
-                two_decimals(reached[0] if reached.size and not np.isnan(reached[0]) else None),
-                f"{found[i]:.2f}",
+                score_text(reached[0], valid_unit)
+                if reached.size and not np.isnan(reached[0])
+                else "-",
+                score_text(found[i], unit),
                 ", ".join(
                     ["chosen"] * (name == result.winner) + ["best"] * (name in result.equally_best)
                 ),
             )
         )
-    columns = ("sub-space", "trained to", "validation %", "finds by the end %", "")
+    columns = ("sub-space", "trained to", "validation", "finds by the end", "")
     return table_of(columns, rows, title)
 
 
 def _of_seeds(found: NamedCurves, seeds: list[int]) -> dict[int, selection.Curves]:
     """Select the curves of the requested seeds."""
-    tables = selection.curves_by_seed(found.frame)
-    missing = [number for number in seeds if number not in tables]
+    missing = [number for number in seeds if number not in found.tables]
     if missing:
-        known = ", ".join(map(str, tables))
+        known = ", ".join(map(str, found.tables))
         raise SelectionError(f"there are no curves of seed {missing[0]}: expected one of {known}")
-    return {number: tables[number] for number in seeds or tables}
+    return {number: found.tables[number] for number in seeds or found.tables}
 
 
-def _compare(found: NamedCurves, seeds: list[int], end: int | None, as_json: bool) -> None:
+def _compare(
+    found: NamedCurves, tables: Mapping[int, selection.Curves], end: int | None, as_json: bool
+) -> None:
     """Print cost and regret of many schedules, and the proxy's rank correlation."""
-    frame = found.frame
-    if "seed" in frame:
-        frame = selection.comparable(frame[frame["seed"].isin(seeds)])
-        seeds = sorted({int(number) for number in frame["seed"]})
-    grid = selection.schedule_grid(frame, end=end)
-    document = {**found.details, "seeds": seeds, "schedules": grid.to_dict("records")}
+    grid = selection.schedule_grid(tables, end=end)
+    document = {**found.details, "seeds": list(tables), "schedules": grid.to_dict("records")}
     if as_json:
-        proxy = selection.proxy_correlation(frame, end).astype(object)
+        proxy = selection.proxy_correlation(tables, end).astype(object)
         document["proxy"] = proxy.where(proxy.notna(), None).to_dict("records")
-    show(as_json, document, _schedules(grid, found.title))
+    show(as_json, document, _schedules(grid, found.title, next(iter(tables.values())).unit))
 
 
-def _schedules(grid: pd.DataFrame, title: str) -> Table:
+def _schedules(grid: pd.DataFrame, title: str, unit: str) -> Table:
     """Tabulate named strategies and those on the Pareto front; see ``schedule_grid``."""
     shown = grid[grid["pareto"] | (grid["mark"] != "")].sort_values(["cost", "regret"])
-    columns = ("strategy", "known as", "cost, runs", "finds %", "regret", "best discarded", "front")
+    columns = ("strategy", "known as", "cost, runs", "finds", "regret", "best discarded", "front")
     rows = (
         (
             row["label"],
             row["mark"],
             f"{row['cost']:.2f}",
-            f"{row['test_accuracy']:.2f}",
-            f"{row['regret']:.2f}" + (f" ± {row['regret_std']:.2f}" if row["seeds"] > 1 else ""),
+            score_text(row["test_accuracy"], unit),
+            selection.regret_text(
+                row["regret"], unit, row["regret_std"] if row["seeds"] > 1 else None
+            ),
             f"{row['best_discarded']:.0%}",
             "yes" if row["pareto"] else "",
         )
@@ -284,13 +290,16 @@ def curves_import(
         typer.Argument(help="A CSV file: sub_space, epoch, valid_accuracy, test_accuracy."),
     ],
     name: Annotated[str | None, typer.Option(help="Their name in the data folder.")] = None,
+    space: SpaceName = None,
+    dataset: Dataset = None,
     folder: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Check every row of a file of curves and copy it to the data folder."""
     place = data_dir(folder)
-    about = selection.store_curves(path, place, name)
-    tables = selection.curves_by_seed(selection.open_curves(about.name, place))
+    of = get_space(space or NAS_BENCH_201.name, place)
+    about = selection.store_curves(path, place, name, of, dataset or "")
+    tables = selection.open_curves(about.name, place)
     gaps = {seed: selection.gaps_text(curves) for seed, curves in tables.items()}
     lacking = [f"  missing epochs, seed {seed}: {text}" for seed, text in gaps.items() if text]
     show(as_json, asdict(about), f"imported {about.name}: {_what(about)}", *lacking)
@@ -327,6 +336,7 @@ def curves_remove(
 def _what(about: selection.ImportedCurves) -> str:
     seeds = ", ".join(map(str, about.seeds))
     return (
+        f"{' on '.join(filter(None, [about.space, about.dataset]))}, "
         f"{about.sub_spaces} sub-spaces up to epoch {about.end}, "
         f"seed{'s' * (len(about.seeds) > 1)} {seeds}, {about.rows:,} rows"
     )

@@ -58,7 +58,7 @@ from fewshot_core.runs.overview import (
     differences,
     outcome,
 )
-from fewshot_core.space import SubSpace
+from fewshot_core.space import PERCENT, SubSpace, score_text
 from fewshot_core.store import Store
 
 REFRESH_SECONDS = 2.0
@@ -70,7 +70,7 @@ _CHOSEN = "chosen_runs"
 _COLUMNS = ["state", "what", "tags", "data set", "gain", "found", "evidence"]
 _COLUMNS += ["when", "took", "size", "kind", "message", "run"]
 _GROUP_COLUMNS = ["kind", "data set", "runs", "gain", "found", "evidence", "size"]
-_FOUND = "Accuracy, by the table in view, of the architecture that a search found"
+_FOUND = "Score, by the table in view, of the architecture that a search found"
 _ROWS = 7
 _HEIGHT = 38 + 35 * _ROWS
 _MOST_NAMES = 10
@@ -144,7 +144,13 @@ def _rows(view: View) -> Frame:
         found = store.found_accuracies(view.table.name, view.kind, space)
     runs = sorted(view.workspace.runs(), key=lambda run: not run.notes.pinned)
     rows = [_row(run, store) for run in runs]
-    frame = pd.DataFrame(rows, index=[run.run_id for run in runs])
+    units: list[Any] = [
+        view.space.dataset(run.request.dataset).stored_unit
+        if run.request and run.run_id in found
+        else None
+        for run in runs
+    ]
+    frame = pd.DataFrame(rows, index=[run.run_id for run in runs]).assign(unit=units)
     return frame.assign(gain=frame.index.map(gains.get), found=frame.index.map(found.get))
 
 
@@ -247,8 +253,8 @@ def _show_groups(rows: Frame, group: str) -> Frame:
         {
             **{_GROUPS.get(key, key): part[key].iloc[0] for key in keys},
             "runs": len(part),
-            "gain": _mean_text(part["gain"], 4),
-            "found": _mean_text(part["found"], 2),
+            "gain": _mean_text(part["gain"], ".4f"),
+            "found": _mean_score(part),
             "size": part["size"].sum(),
         }
         for part in parts
@@ -259,7 +265,7 @@ def _show_groups(rows: Frame, group: str) -> Frame:
         f"{len(parts)} groups of runs",
         {
             "gain": TextColumn("gain, bits", help=text),
-            "found": TextColumn("found, %", help=text),
+            "found": TextColumn(help=text),
             "size": numbers("bytes"),
         },
         key=f"groups_{_digest(name for part in parts for name in part.index)}",
@@ -274,12 +280,34 @@ def _show_groups(rows: Frame, group: str) -> Frame:
     return rows.iloc[:0]
 
 
-def _mean_text(values: "pd.Series[Any]", digits: int) -> str | None:
+def _mean_text(values: "pd.Series[Any]", form: str, unit: str = "") -> str | None:
     known = values.dropna().astype(float)
     if known.empty:
         return None
-    deviation = f" ± {known.std():.{digits}f}" if len(known) > 1 else ""
-    return f"{known.mean():.{digits}f}{deviation} ({len(known)})"
+    deviation = f" ± {known.std():{form}}" if len(known) > 1 else ""
+    return f"{known.mean():{form}}{deviation}{unit} ({len(known)})"
+
+
+def _mean_score(rows: Frame) -> str | None:
+    """Average what runs on one data set found."""
+    for unit in rows["unit"].dropna()[:1]:
+        percent = unit == PERCENT
+        return _mean_text(rows["found"], *((".2f", "%") if percent else (".4g", f" {unit}")))
+    return None
+
+
+def _found_column(rows: Frame) -> tuple["pd.Series[Any]", Any]:
+    """Return what was found, and its column: texts where the units of data sets differ."""
+    units = [*rows["unit"].dropna().unique()] or [PERCENT]
+    if len(units) == 1:
+        form = "%.2f" if units == [PERCENT] else "%.4g"
+        return rows["found"], numbers(form, _FOUND, label=f"found, {units[0]}")
+    texts = [_found_text(row) for row in rows.to_dict("records")]
+    return pd.Series(texts, rows.index, dtype=object), TextColumn(help=_FOUND)
+
+
+def _found_text(row: Mapping[Hashable, Any]) -> str:
+    return "-" if pd.isna(row["found"]) else score_text(row["found"], row["unit"])
 
 
 def _digest(names: Iterable[str]) -> str:
@@ -294,13 +322,16 @@ def _choose(shown: Frame) -> list[RunSummary]:
     """
     known = st.session_state.setdefault(_CHOSEN, [])
     rows = [number for number, name in enumerate(shown.index) if name in known]
+    found, column = _found_column(shown)
     answer = show_table(
-        shown[[name for name in _COLUMNS if name != "tags" or _known_tags(shown)]],
+        shown.assign(found=found)[
+            [name for name in _COLUMNS if name != "tags" or _known_tags(shown)]
+        ],
         f"{len(shown)} runs with their states",
         {
             "what": TextColumn(width=245),
             "gain": numbers("%.4f", "Information gain of a split by the table in view", 60, "bits"),
-            "found": numbers("%.2f", _FOUND, 65, "found, %"),
+            "found": column,
             "when": DatetimeColumn(format="DD MMM YY, HH:mm", width=115),
             "took": TextColumn(width=80, help="Working time, without waiting and loading"),
             "evidence": TextColumn(width=140),
@@ -481,5 +512,5 @@ def _show_differences(rows: Frame) -> None:
 def _result(row: Mapping[Hashable, Any]) -> dict[str, str]:
     found = {"state": row["state"], "working time": row["took"] or "-"}
     found["information gain, bits"] = "-" if pd.isna(row["gain"]) else f"{row['gain']:.4f}"
-    found["accuracy found, %"] = "-" if pd.isna(row["found"]) else f"{row['found']:.2f}"
+    found["score of the architecture found"] = _found_text(row)
     return found | outcome(row["summary"].folder)

@@ -32,6 +32,7 @@ from fewshot_core.plots.operations import (
 )
 from fewshot_core.plots.search import (
     EPOCH_MEASURES,
+    epoch_measure,
     epochs_figure,
     probabilities_figure,
     search_curves_figure,
@@ -57,6 +58,7 @@ __all__ = [
     "decisions_figure",
     "distributions_figure",
     "effects_figure",
+    "epoch_measure",
     "epochs_figure",
     "estimate_figure",
     "figure_numbers",

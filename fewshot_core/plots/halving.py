@@ -38,6 +38,7 @@ from fewshot_core.plots.template import (
     Row,
     base_figure,
     empty_figure,
+    hover_score,
     note,
     panel_heading,
     put_legend_above,
@@ -51,8 +52,10 @@ from fewshot_core.selection import (
     describe_schedule,
     leaders,
     random_kendall_interval,
+    regret_text,
     verdict,
 )
+from fewshot_core.space import PERCENT, score_text
 
 STOPS = 60
 """At how many epochs the cursor stops, at most, besides milestones and both ends."""
@@ -101,12 +104,12 @@ def replay_figure(
     trained = result.trained if result.winner else None
     lines = _lines(curves, result)
     test = curves.values["test_accuracy"]
-    found_range = accuracy_range(test)
-    valid_range = accuracy_range(np.concatenate(list(lines.values())))
+    found_range = accuracy_range(test, curves.unit)
+    valid_range = accuracy_range(np.concatenate(list(lines.values())), curves.valid_unit)
     notes = [
         LEADER_NOTE if trained is None else _LIVING_NOTE,
         _ENDS_NOTE,
-        *cut_note(test, found_range[0]),
+        *cut_note(test, found_range[0], curves.unit),
     ]
     alt = f"{search_alternative(curves, trained)} {_alternative(result)}"
     figure = base_figure("", _HEIGHT, alt, notes)
@@ -121,7 +124,7 @@ def replay_figure(
         yaxis2={"range": list(valid_range), "domain": lower, "anchor": "x2"},
         annotations=[
             panel_heading(found_axis, 0, upper[1]),
-            panel_heading(VALID_AXIS, 0, lower[1]),
+            panel_heading(f"{VALID_AXIS}{escape(curves.valid_unit)}", 0, lower[1]),
             *_milestone_notes(result),
         ],
     )
@@ -157,7 +160,7 @@ def _add_selection(
 ) -> None:
     """Draw the curves, milestones, crosses and the ring of the lower panel."""
     for name, line in lines.items():
-        look: dict[str, Any] = {**_LOWER, "showlegend": False}
+        look: dict[str, Any] = {**_LOWER, "showlegend": False, "unit": result.valid_unit}
         if name in result.discarded:
             look["opacity"] = FADED
         values = np.asarray(line, dtype=np.float64)
@@ -182,7 +185,7 @@ def _add_selection(
             marker={**sign, "color": colours, "line": {"width": 2.4, "color": colours}},
             text=[f"<b>{name}</b> {what} at epoch {epoch}" for name, epoch in last.items()],
             showlegend=False,
-            hovertemplate="%{text}: %{y:.2f}%<extra></extra>",
+            hovertemplate=f"%{{text}}: {hover_score('y', result.valid_unit)}<extra></extra>",
         )
 
 
@@ -331,11 +334,14 @@ def _proxy_alternative(frame: pd.DataFrame, bound: float | None) -> str:
 
 
 @with_source
-def schedules_figure(grid: pd.DataFrame, selected: int | None = None) -> go.Figure:
+def schedules_figure(
+    grid: pd.DataFrame, selected: int | None = None, unit: str = PERCENT
+) -> go.Figure:
     """Draw the cost and the regret of every strategy, with the Pareto front.
 
     ``grid`` is what ``fewshot_core.selection.schedule_grid`` returns. ``customdata`` of a point is
     the position of its row in it; that of the row ``selected``, which is replayed, is ringed.
+    ``unit`` is that of what is found.
     """
     title = "Cost against regret"
     if grid.empty:
@@ -344,7 +350,7 @@ def schedules_figure(grid: pd.DataFrame, selected: int | None = None) -> go.Figu
     notes = [] if selected is None else ["ring: the replayed strategy"]
     if seeds > 1:
         notes.append(f"means of {seeds} seeds, bars: one standard deviation")
-    figure = base_figure(title, _SCHEDULES_HEIGHT, _schedules_alternative(grid), notes)
+    figure = base_figure(title, _SCHEDULES_HEIGHT, _schedules_alternative(grid, unit), notes)
     rows = grid.assign(row=range(len(grid)), published=grid["mark"].isin(list(_PUBLISHED)))
     front = rows[rows["pareto"]].sort_values(["cost", "regret"]).drop_duplicates("cost")
     figure.add_scatter(
@@ -358,7 +364,7 @@ def schedules_figure(grid: pd.DataFrame, selected: int | None = None) -> go.Figu
     for strategy in STRATEGIES:
         of = rows[rows["strategy"] == strategy.name]
         if len(of):
-            _add_points(figure, of, strategy.name, strategy.label, seeds)
+            _add_points(figure, of, strategy.name, strategy.label, seeds, unit)
     if selected is not None:
         row = grid.iloc[selected]
         look = {"symbol": "circle-open", "size": 18, "color": INK, "line": {"width": 2}}
@@ -366,13 +372,14 @@ def schedules_figure(grid: pd.DataFrame, selected: int | None = None) -> go.Figu
         figure.add_scatter(**place, name="replayed", marker=look, **SILENT)
     figure.update_layout(annotations=_marks(grid))
     figure.update_xaxes(title_text="cost, full runs", rangemode="tozero")
-    figure.update_yaxes(title_text="regret, points of accuracy", rangemode="tozero")
+    regret = "points of accuracy" if unit == PERCENT else escape(unit)
+    figure.update_yaxes(title_text=f"regret, {regret}", rangemode="tozero")
     put_legend_above(figure)
     return figure
 
 
 def _add_points(
-    figure: go.Figure, rows: pd.DataFrame, strategy: str, label: str, seeds: int
+    figure: go.Figure, rows: pd.DataFrame, strategy: str, label: str, seeds: int, unit: str
 ) -> None:
     records = rows.to_dict("records")
     # Bars of points on the front and of published ones; all of them would overlap.
@@ -397,7 +404,7 @@ def _add_points(
         showlegend=strategy in _IN_LEGEND,
         error_y={**bars, "array": deviations.round(4)} if seeds > 1 else None,
         customdata=rows["row"].tolist(),
-        hovertext=[_hover(row) for row in records],
+        hovertext=[_hover(row, unit) for row in records],
         hoverinfo="text",
     )
 
@@ -415,12 +422,12 @@ def _marks(grid: pd.DataFrame) -> list[Annotation]:
     return marks
 
 
-def _hover(row: Row) -> str:
-    spread = f" ± {row['regret_std']:.2f}" if row["seeds"] > 1 else ""
+def _hover(row: Row, unit: str) -> str:
+    regret = regret_text(row["regret"], unit, row["regret_std"] if row["seeds"] > 1 else None)
     lines = [
         f"<b>{escape(str(row['label']))}</b>" + (f" ({row['mark']})" if row["mark"] else ""),
-        f"cost {row['cost']:.2f} runs, regret {row['regret']:.2f}{spread} points",
-        f"finds {row['test_accuracy']:.2f}%",
+        f"cost {row['cost']:.2f} runs, regret {escape(regret)}",
+        f"finds {escape(score_text(row['test_accuracy'], unit))}",
     ]
     if row["best_discarded"]:
         share = f" in {row['best_discarded']:.0%} of the seeds" if row["seeds"] > 1 else ""
@@ -428,18 +435,18 @@ def _hover(row: Row) -> str:
     return "<br>".join(lines)
 
 
-def _schedules_alternative(grid: pd.DataFrame) -> str:
+def _schedules_alternative(grid: pd.DataFrame, unit: str) -> str:
     """Text alternative: cost and regret on the Pareto front and of published schedules."""
     front = grid[grid["pareto"]].sort_values(["cost", "regret"])
-    points = "; ".join(f"{row['label']} ({_point(row)})" for row in front.to_dict("records"))
+    points = "; ".join(f"{row['label']} ({_point(row, unit)})" for row in front.to_dict("records"))
     published = [
         f"The schedule of {'the paper' if row['mark'] == 'paper' else row['mark']}: "
-        f"{_point(row)}, {'on' if row['pareto'] else 'not on'} the front."
+        f"{_point(row, unit)}, {'on' if row['pareto'] else 'not on'} the front."
         for row in grid[grid["mark"].isin(list(_PUBLISHED))].to_dict("records")
     ]
     start = f"Cost against regret of {len(grid)} strategies. On the Pareto front: {points}."
     return " ".join([start, *published])
 
 
-def _point(row: Row) -> str:
-    return f"{row['cost']:.2f} runs, regret {row['regret']:.2f} points"
+def _point(row: Row, unit: str) -> str:
+    return f"{row['cost']:.2f} runs, regret {regret_text(row['regret'], unit)}"

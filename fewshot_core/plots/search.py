@@ -22,18 +22,19 @@ from fewshot_core.plots.template import (
     base_figure,
     empty_figure,
     epoch_range,
+    hover_score,
     panel_heading,
     sub_space_look,
     translucent,
 )
 from fewshot_core.selection import Curves, leaders
-from fewshot_core.space import SubSpace
+from fewshot_core.space import PERCENT, SubSpace, score_text
 
 LEADER_COLOUR = "#E3001B"
 FADED = 0.45
 LEADER_NOTE = "red: leader (highest validation accuracy)"
 FOUND_AXIS = "test accuracy of the architecture found, %"
-VALID_AXIS = "validation accuracy of the supernet, %"
+VALID_AXIS = "validation accuracy of the supernet, "
 
 _HEIGHT, _EPOCHS_HEIGHT, _SHARED_HEIGHT = 420, 360, 330
 _OUTLINE, _CORE, _PLAIN = 2.8, 1.3, 1.8
@@ -100,13 +101,15 @@ def add_search_line(
     epochs: Epochs,
     values: Floats,
     hover: str | None = None,
+    unit: str = PERCENT,
     **options: Any,
 ) -> None:
     """Draw a curve in the colour of its sub-space.
 
     A colour with too little contrast on light or dark pages is drawn over a wider, darker line.
     ``hover`` is a template of what is shown of every point when hovering over all curves at once;
-    without it, points are left out where the line is the same. Further options are the trace's.
+    without it, points are left out where the line is the same, and the hover text has the unit.
+    Further options are the trace's.
     """
     look = sub_space_look(position)
     if hover is None:
@@ -117,12 +120,12 @@ def add_search_line(
         figure.add_scatter(**(curve | SILENT), line={"color": look.outline, "width": _OUTLINE})
     width = _CORE if look.faint else _PLAIN
     line = {"color": look.colour, "width": width, "dash": look.dash}
-    text = hover or f"<b>{name}</b> at epoch %{{x}}: %{{y:.2f}}%<extra></extra>"
+    text = hover or f"<b>{name}</b> at epoch %{{x}}: {hover_score('y', unit)}<extra></extra>"
     figure.add_scatter(**curve, name=name, line=line, hovertemplate=text)
 
 
-def accuracy_range(values: Floats) -> tuple[float, float]:
-    """Compute the ends of an axis for accuracies, in percent.
+def accuracy_range(values: Floats, unit: str = PERCENT) -> tuple[float, float]:
+    """Compute the ends of an axis for accuracies, in percent, or scores in another unit.
 
     Where the lowest twentieth would take more than half of the axis, it is left out.
     """
@@ -133,15 +136,16 @@ def accuracy_range(values: Floats) -> tuple[float, float]:
     tail = float(np.quantile(known, _TAIL))
     if high - low > 2 * (high - tail):
         low = tail
-    margin = _MARGIN * max(high - low, 1.0)
+    margin = _MARGIN * (max(high - low, 1.0) if unit == PERCENT else high - low or 1.0)
     return low - margin, high + margin
 
 
-def cut_note(values: Floats, low: float) -> list[str]:
+def cut_note(values: Floats, low: float, unit: str = PERCENT) -> list[str]:
     """Note how many points are below the axis, if any."""
     known = values[~np.isnan(values)]
     below = int((known < low).sum())
-    return [f"not shown: {below:,} of {known.size:,} points below {low:.1f}%"] if below else []
+    least = f"{low:.1f}%" if unit == PERCENT else escape(score_text(low, unit))
+    return [f"not shown: {below:,} of {known.size:,} points below {least}"] if below else []
 
 
 @with_source
@@ -151,8 +155,8 @@ def search_curves_figure(curves: Curves, axis_title: str = FOUND_AXIS) -> go.Fig
     The leader of an epoch is the sub-supernet with the highest validation accuracy.
     """
     test = curves.values["test_accuracy"]
-    low, high = accuracy_range(test)
-    notes = [LEADER_NOTE, *cut_note(test, low)]
+    low, high = accuracy_range(test, curves.unit)
+    notes = [LEADER_NOTE, *cut_note(test, low, curves.unit)]
     title = "Accuracy found by each sub-supernet"
     figure = base_figure(title, _HEIGHT, search_alternative(curves), notes)
     add_search_curves(figure, curves)
@@ -174,6 +178,7 @@ def add_search_curves(
         name = curves.sub_spaces[i]
         ends_early = trained is not None and trained.get(name, -1) < max(trained.values())
         look: dict[str, Any] = {"opacity": FADED} if ends_early else {}
+        look["unit"] = curves.unit
         add_search_line(figure, name, position, curves.epochs[own], test[i, own], **look)
     rows = leaders(curves, trained)
     figure.add_scatter(
@@ -183,7 +188,8 @@ def add_search_curves(
         mode="markers",
         marker={"color": LEADER_COLOUR, "size": 4},
         showlegend=False,
-        hovertemplate="leader at epoch %{x}: finds %{y:.2f}%<extra></extra>",
+        hovertemplate="leader at epoch %{x}: finds "
+        f"{hover_score('y', curves.unit)}<extra></extra>",
     )
 
 
@@ -198,10 +204,12 @@ def search_alternative(curves: Curves, trained: Mapping[str, int] | None = None)
     highest = np.nanmax(test, axis=0)
     best = int((lead["test_accuracy"].to_numpy() == highest).sum())
     last = lead.iloc[-1]
-    at_end = f"finds the best architecture, {highest[-1]:.2f}%"
+    most = score_text(highest[-1], curves.unit)
+    at_end = f"finds the best architecture, {most}"
     if last["test_accuracy"] != highest[-1]:
         ahead = curves.sub_spaces[int(np.nanargmax(test[:, -1]))]
-        at_end = f"finds {last['test_accuracy']:.2f}%, while {ahead} finds {highest[-1]:.2f}%"
+        found = score_text(last["test_accuracy"], curves.unit)
+        at_end = f"finds {found}, while {ahead} finds {most}"
     return (
         f"Accuracy of the architecture found by {count} sub-supernets. At epoch {last['epoch']} "
         f"the leader by validation accuracy, {last['sub_space']}, {at_end}. The leader finds the "
@@ -220,7 +228,7 @@ class EpochMeasure(NamedTuple):
 
 
 EPOCH_MEASURES: Mapping[str, EpochMeasure] = {
-    "valid_accuracy": EpochMeasure("Supernet's validation accuracy", VALID_AXIS),
+    "valid_accuracy": EpochMeasure("Supernet's validation accuracy", f"{VALID_AXIS}%"),
     "valid_loss": EpochMeasure(
         "Validation loss", "validation loss of the supernet", "", 3, low_is_good=True
     ),
@@ -233,6 +241,15 @@ EPOCH_MEASURES: Mapping[str, EpochMeasure] = {
 }
 
 
+def epoch_measure(name: str, unit: str = PERCENT) -> EpochMeasure:
+    """Return one of ``EPOCH_MEASURES``; the unit is that of benchmark accuracies."""
+    measure = EPOCH_MEASURES[name]
+    if name != "benchmark_accuracy" or unit == PERCENT:
+        return measure
+    title = f"benchmark score of the architecture found, {unit}"
+    return EpochMeasure("Benchmark score found", title, f" {unit}", 4)
+
+
 @with_source
 def epochs_figure(
     frame: pd.DataFrame,
@@ -242,6 +259,7 @@ def epochs_figure(
     random_accuracy: float | None = None,
     axis_title: str | None = None,
     caption: Sequence[str] = (),
+    unit: str = PERCENT,
 ) -> go.Figure:
     """Draw one measure of some searches over the epochs that are done.
 
@@ -249,17 +267,18 @@ def epochs_figure(
     for each ``seed``, or means with their band from ``low`` to ``high``, as ``mean_over_seeds``
     returns them. The axis ends at ``end``, the last epoch of a complete search. Curves of
     sub-spaces whose searches are running end in a dot. The accuracy of random guessing, in percent,
-    is drawn if given.
+    is drawn if given. The unit is that of benchmark accuracies.
     """
-    info = EPOCH_MEASURES[measure]
+    info = epoch_measure(measure, unit)
     known = frame.dropna(subset=[measure])
     if known.empty:
         return empty_figure(info.label, "no epoch to draw yet", _EPOCHS_HEIGHT)
     means = "low" in known
     values = known[["low", "high"] if means else [measure]].to_numpy(dtype=np.float64).ravel()
-    low, high = _range(info, values)
-    notes = [*(cut_note(values, low) if info.unit == "%" else []), *caption]
-    alt = _epochs_alternative(known, measure)
+    scored = unit if measure == "benchmark_accuracy" else info.unit
+    low, high = _range(scored, values)
+    notes = [*cut_note(values, low, scored), *caption]
+    alt = _epochs_alternative(known, measure, info)
     figure = base_figure(info.label, _EPOCHS_HEIGHT, alt, notes)
     if random_accuracy is not None and low <= random_accuracy <= high:
         text = {"text": f"random guessing, {random_accuracy:g}%", "xanchor": "right"}
@@ -268,7 +287,7 @@ def epochs_figure(
             line={"color": INK, "width": 1, "dash": "dot"},
             annotation={**text, "font": {"size": SMALL_FONT_SIZE}},
         )
-    number = f"%{{y:.{info.decimals}f}}{info.unit}"
+    number = f"%{{y:.{info.decimals}f}}{escape(info.unit)}"
     for key, part in known.groupby("sub_space", sort=False):
         name = str(key)
         # The whole space is grey.
@@ -309,17 +328,16 @@ def _add_end(figure: go.Figure, name: str, position: int, epoch: int, height: fl
     figure.add_scatter(**place, marker=marker, **SILENT)
 
 
-def _range(info: EpochMeasure, values: Floats) -> tuple[float, float]:
-    if info.unit == "%":
-        return accuracy_range(values)
+def _range(unit: str, values: Floats) -> tuple[float, float]:
+    if unit not in ("", " bits"):
+        return accuracy_range(values, unit)
     low, high = float(values.min()), float(values.max())
     margin = 0.05 * (high - low or 1.0)
     return low - margin, high + margin
 
 
-def _epochs_alternative(known: pd.DataFrame, measure: str) -> str:
+def _epochs_alternative(known: pd.DataFrame, measure: str, info: EpochMeasure) -> str:
     """Text alternative: the highest and the lowest curve, each at its last epoch."""
-    info = EPOCH_MEASURES[measure]
     several = "seed" in known and known["seed"].nunique() > 1
     keys = ["sub_space", "seed"] if several else ["sub_space"]
     last = known.sort_values("epoch").groupby(keys, sort=False).tail(1)
@@ -338,20 +356,24 @@ def _epochs_alternative(known: pd.DataFrame, measure: str) -> str:
 
 @with_source
 def shared_accuracy_figure(
-    frame: pd.DataFrame, found: str, axis_title: str, caption: Sequence[str] = ()
+    frame: pd.DataFrame,
+    found: str,
+    axis_title: str,
+    caption: Sequence[str] = (),
+    unit: str = PERCENT,
 ) -> go.Figure:
     """Draw the benchmark accuracy of architectures against that with shared weights.
 
-    ``frame`` has the columns architecture (index), shared_accuracy and benchmark_accuracy, both in
-    percent; ``found`` is the rank correlation as a text.
+    ``frame`` has the columns architecture (index), shared_accuracy in percent and
+    benchmark_accuracy in ``unit``; ``found`` is the rank correlation as a text.
     """
     title = "Do shared weights rank architectures?"
     if frame.empty:
         return empty_figure(title, "the table has none of the architectures", _SHARED_HEIGHT)
     alt = f"{title} {len(frame)} architectures, accuracy with shared weights against {axis_title}. "
     heights = frame["benchmark_accuracy"].to_numpy(dtype=np.float64)
-    low, high = accuracy_range(heights)
-    notes = [found, *cut_note(heights, low), *caption]
+    low, high = accuracy_range(heights, unit)
+    notes = [found, *cut_note(heights, low, unit), *caption]
     figure = base_figure(title, _SHARED_HEIGHT, f"{alt}{found}.", notes)
     figure.add_scatter(
         x=frame["shared_accuracy"].to_numpy(dtype=np.float32),
@@ -359,7 +381,8 @@ def shared_accuracy_figure(
         customdata=frame["architecture"].to_numpy(dtype=np.int32),
         mode="markers",
         marker={"color": ACTIVE_COLOUR, "size": 6, "opacity": 0.7},
-        hovertemplate="architecture %{customdata}: %{x:.2f}% shared, %{y:.2f}%<extra></extra>",
+        hovertemplate="architecture %{customdata}: %{x:.2f}% shared, "
+        f"{hover_score('y', unit)}<extra></extra>",
     )
     figure.update_xaxes(title_text="accuracy with shared weights, %")
     figure.update_yaxes(title_text=axis_title, range=[low, high])

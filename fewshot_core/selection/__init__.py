@@ -16,6 +16,7 @@ from fewshot_core.selection.curves import (
 from fewshot_core.selection.halving import (
     HalvingResult,
     cost_text,
+    regret_text,
     result_document,
     successive_halving,
     top_k,
@@ -80,6 +81,7 @@ __all__ = [
     "read_curves",
     "read_frame",
     "recorded_curves",
+    "regret_text",
     "remove_curves",
     "result_document",
     "schedule_grid",

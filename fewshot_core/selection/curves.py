@@ -15,7 +15,7 @@ import pandas as pd
 
 from fewshot_core.data_folder import natural_order
 from fewshot_core.errors import SelectionError
-from fewshot_core.space import SubSpace
+from fewshot_core.space import PERCENT, SubSpace
 
 COLUMNS = ("sub_space", "epoch", "valid_accuracy", "test_accuracy")
 """The columns that curves must have."""
@@ -34,8 +34,12 @@ Floats = npt.NDArray[np.float64]
 _NAMED = 4
 
 
-def check_frame(frame: pd.DataFrame) -> pd.DataFrame:
+def check_frame(
+    frame: pd.DataFrame, unit: str = PERCENT, valid_unit: str = PERCENT
+) -> pd.DataFrame:
     """Check the rows of curves and convert names to text, epochs and seeds to int64.
+
+    The units are those of what is found and of the validation accuracies.
 
     A missing column, an invalid number or a row that is there twice raises a ``SelectionError``
     that names sub-space and epoch.
@@ -53,10 +57,10 @@ def check_frame(frame: pd.DataFrame) -> pd.DataFrame:
     rows["epoch"] = _whole_numbers(frame, "epoch")
     if "seed" in frame:
         rows["seed"] = _whole_numbers(frame, "seed")
-    for column in ACCURACIES:
-        rows[column] = _numbers(rows, column, 100.0)
+    for column, of in zip(ACCURACIES, (valid_unit, unit), strict=True):
+        rows[column] = _numbers(rows, column, *score_limits(of))
     if "valid_loss" in frame:
-        rows["valid_loss"] = _numbers(rows, "valid_loss", np.inf)
+        rows["valid_loss"] = _numbers(rows, "valid_loss", 0.0, np.inf)
     repeated = rows.duplicated(["sub_space", "epoch", *(["seed"] if "seed" in rows else [])])
     if repeated.any():
         first = rows[repeated].iloc[0]
@@ -80,17 +84,28 @@ def _whole_numbers(frame: pd.DataFrame, column: str) -> "pd.Series[int]":
     return numbers.astype("int64")
 
 
-def _numbers(rows: pd.DataFrame, column: str, limit: float) -> "pd.Series[float]":
+def score_limits(unit: str) -> tuple[float, float]:
+    """The least and the largest score: 0 and 100 for percentages."""
+    return (0.0, 100.0) if unit == PERCENT else (-np.inf, np.inf)
+
+
+def limits_text(low: float, high: float) -> str:
+    """Say which number is expected: "a percentage from 0 to 100"."""
+    if np.isfinite(high):
+        return f"a percentage from {low:g} to {high:g}"
+    return f"a number from {low:g}" if np.isfinite(low) else "a number"
+
+
+def _numbers(rows: pd.DataFrame, column: str, low: float, high: float) -> "pd.Series[float]":
     """Convert a column to floats; missing values stay NaN."""
     numbers = pd.to_numeric(rows[column], errors="coerce")
-    wrong = (numbers.isna() & rows[column].notna()) | (numbers < 0) | (numbers > limit)
+    wrong = (numbers.isna() & rows[column].notna()) | (numbers < low) | (numbers > high)
     wrong |= np.isinf(numbers)
     if wrong.any():
         first = rows[wrong].iloc[0]
-        what = f"percentages from 0 to {limit:g}" if np.isfinite(limit) else "numbers from 0"
         raise SelectionError(
-            f"expected {what} in the column {column!r}, got {first[column]!r} of "
-            f"{first['sub_space']} at epoch {first['epoch']}"
+            f"expected {limits_text(low, high)} in the column {column!r}, got "
+            f"{first[column]!r} of {first['sub_space']} at epoch {first['epoch']}"
         )
     return numbers.astype("float64")
 
@@ -103,9 +118,11 @@ class Curves:
         sub_spaces: Names, in tree order: S2 before S10.
         epochs: All epochs of any curve, ascending, int64 of shape (m,).
         values: By column, float64 of shape (sub-spaces, m), NaN where nothing was recorded;
-            accuracies in percent.
+            accuracies in percent, if the units do not say otherwise.
         recorded: Mask of the epochs of each curve, of the same shape.
         architectures: The architecture each search would return, of the same shape, or None.
+        unit: The unit of what is found, the column test_accuracy; larger is better.
+        valid_unit: The unit of the supernets' validation accuracies.
     """
 
     sub_spaces: tuple[str, ...]
@@ -113,6 +130,8 @@ class Curves:
     values: Mapping[str, Floats]
     recorded: npt.NDArray[np.bool_]
     architectures: npt.NDArray[np.object_] | None = None
+    unit: str = PERCENT
+    valid_unit: str = PERCENT
 
     @property
     def end(self) -> int:
@@ -187,22 +206,31 @@ def read_frame(frame: pd.DataFrame) -> Curves:
     return _arrange(rows)
 
 
-def curves_by_seed(frame: pd.DataFrame) -> dict[int, Curves]:
-    """Convert the curves of each seed, ascending; without a column seed all are of seed 0."""
-    rows = check_frame(frame)
+SeveralCurves = pd.DataFrame | Mapping[int, Curves]
+"""Curves of some seeds: a DataFrame, or what ``curves_by_seed`` returns."""
+
+
+def curves_by_seed(
+    curves: SeveralCurves, unit: str = PERCENT, valid_unit: str = PERCENT
+) -> dict[int, Curves]:
+    """Convert the curves of each seed, ascending; without a column seed all are of seed 0.
+
+    The units are those of what is found and of the validation accuracies. Curves by seed are
+    returned unchanged.
+    """
+    if not isinstance(curves, pd.DataFrame):
+        return dict(curves)
+    rows = check_frame(curves, unit, valid_unit)
     if "seed" not in rows:
-        return {0: _arrange(rows)}
+        return {0: _arrange(rows, unit, valid_unit)}
     seeds = rows["seed"].to_numpy(dtype=np.int64)
-    return {int(seed): _arrange(rows[seeds == seed]) for seed in np.unique(seeds)}
+    return {int(seed): _arrange(rows[seeds == seed], unit, valid_unit) for seed in np.unique(seeds)}
 
 
-def comparable(frame: pd.DataFrame) -> pd.DataFrame:
+def comparable(tables: Mapping[int, Curves]) -> dict[int, Curves]:
     """Select the seeds with the most sub-spaces, which can be compared."""
-    if "seed" not in frame:
-        return frame
-    counts = frame.groupby("seed")["sub_space"].nunique()
-    complete = counts.index[counts == counts.max()]
-    return frame[frame["seed"].isin(complete)]
+    most = max(len(table.sub_spaces) for table in tables.values())
+    return {seed: table for seed, table in tables.items() if len(table.sub_spaces) == most}
 
 
 def gaps_text(curves: Curves) -> str:
@@ -250,7 +278,7 @@ def checked_end(curves: Curves, end: int | None) -> int:
     return chosen
 
 
-def _arrange(rows: pd.DataFrame) -> Curves:
+def _arrange(rows: pd.DataFrame, unit: str = PERCENT, valid_unit: str = PERCENT) -> Curves:
     names = tuple(sorted(rows["sub_space"].unique(), key=natural_order))
     positions = {name: position for position, name in enumerate(names)}
     epochs, column = np.unique(rows["epoch"].to_numpy(), return_inverse=True)
@@ -267,7 +295,7 @@ def _arrange(rows: pd.DataFrame) -> Curves:
     if "architecture" in rows:
         architectures = np.full(shape, None, dtype=object)
         architectures[place] = rows["architecture"].to_numpy(dtype=object)
-    return Curves(names, epochs, values, recorded, architectures)
+    return Curves(names, epochs, values, recorded, architectures, unit, valid_unit)
 
 
 def leaders(

@@ -3,7 +3,7 @@
 import json
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from math import ceil
 
@@ -12,6 +12,7 @@ import pandas as pd
 from fewshot_core.errors import SelectionError
 from fewshot_core.selection.curves import Curves, Floats, as_curves, checked_end
 from fewshot_core.selection.rankings import DEFAULT_WINDOW, RANKINGS, rank_scores
+from fewshot_core.space import PERCENT, score_text
 
 _FINEST_SHARE = 1_000_000
 _MOST_DIGITS = 6
@@ -45,17 +46,18 @@ class HalvingResult:
         winner: The selected sub-space, or None for a random choice.
         architecture: The architecture found by the winner, as index or text, or None if the curves
             do not have it.
-        test_accuracy: Test accuracy of the architecture found, in percent; its expected value for a
-            random choice.
+        test_accuracy: Test accuracy of the architecture found, in ``unit``; its expected value for
+            a random choice.
         cost: Epochs trained by all sub-supernets, in full runs: divided by ``end``.
-        ceiling: Test accuracy of the best architecture that any sub-supernet finds by the end, in
-            percent.
-        regret: ``ceiling`` minus ``test_accuracy``, in percentage points.
+        ceiling: Test accuracy of the best architecture that any sub-supernet finds by the end.
+        regret: ``ceiling`` minus ``test_accuracy``, in percentage points where these are percent.
         best: The sub-space in which it is found; in a tie, the winner if it is among them, or else
             the one that lasted longest.
         equally_best: All sub-spaces that reach the ceiling, in tree order.
         discarded_at: The epoch at which ``best`` was discarded, or None if it was not.
         ties: Ties at a milestone or at the end.
+        unit: The unit of what is found.
+        valid_unit: The unit of the supernets' validation accuracies.
     """
 
     strategy: str
@@ -74,6 +76,8 @@ class HalvingResult:
     equally_best: tuple[str, ...]
     discarded_at: int | None
     ties: tuple[Tie, ...] = ()
+    unit: str = PERCENT
+    valid_unit: str = PERCENT
 
     @property
     def milestones(self) -> tuple[int, ...]:
@@ -210,7 +214,8 @@ def _select(
         if count < len(remaining):
             scores = rank_scores(curves, remaining, epoch, previous, rank_by, window)
             left, tie = _best(curves, remaining, scores, count, epoch)
-            ties += tie
+            sign = -1 if rank_by == "valid_loss" else 1
+            ties += [replace(one, value=sign * one.value) for one in tie]
         trained |= dict.fromkeys(set(remaining) - set(left), epoch)
         survivors[epoch] = remaining = left
         previous = epoch
@@ -240,7 +245,7 @@ def _best(
     tied = [remaining[place] for place in range(len(remaining)) if scores[place] == lowest]
     kept = tuple(curves.sub_spaces[i] for i in tied if i in left)
     discarded = tuple(curves.sub_spaces[i] for i in tied if i not in left)
-    return left, [Tie(epoch, abs(lowest), kept, discarded)]
+    return left, [Tie(epoch, lowest, kept, discarded)]
 
 
 def _result(
@@ -280,6 +285,8 @@ def _result(
         equally_best=tuple(names[i] for i in equally_best),
         discarded_at=trained[best] if trained.get(best, end) < end else None,
         ties=ties,
+        unit=curves.unit,
+        valid_unit=curves.valid_unit,
     )
 
 
@@ -292,6 +299,13 @@ def cost_text(cost: float) -> str:
     """Format a cost in full runs: "2.5 runs"."""
     number = f"{cost:.1f}".removesuffix(".0")
     return "1 run" if number == "1" else f"{number} runs"
+
+
+def regret_text(regret: float, unit: str = PERCENT, deviation: float | None = None) -> str:
+    """Format a regret: "0.31 ± 0.02 points" of percentages, else with the unit of scores."""
+    form, name = (".2f", "points") if unit == PERCENT else (".4g", unit)
+    spread = "" if deviation is None else f" ± {deviation:{form}}"
+    return f"{regret:{form}}{spread} {name}"
 
 
 def result_document(result: HalvingResult) -> dict[str, object]:
@@ -308,7 +322,7 @@ def result_document(result: HalvingResult) -> dict[str, object]:
 
 
 def _finding(result: HalvingResult) -> str:
-    found, best = _percentages(result.test_accuracy, result.ceiling)
+    found, best = _texts(result.test_accuracy, result.ceiling, result.unit)
     cost = cost_text(result.cost)
     if result.winner is None:
         return (
@@ -335,20 +349,21 @@ def _finding(result: HalvingResult) -> str:
 
 def _tie_text(result: HalvingResult, tie: Tie) -> str:
     by = RANKINGS.get(result.rank_by)
-    unit = "" if by.name == "valid_loss" else "%"
+    loss = by.name == "valid_loss"
+    value = f"{tie.value:.2f}" if loss else score_text(tie.value, result.valid_unit)
     place = "the end" if tie.epoch == result.end else f"epoch {tie.epoch}"
     tied = listed([*tie.kept, *tie.discarded])
     verb = "was" if len(tie.kept) == 1 else "were"
     return (
-        f"At {place} {tied} were tied in {by.label} ({tie.value:.2f}{unit}): {listed(tie.kept)} "
+        f"At {place} {tied} were tied in {by.label} ({value}): {listed(tie.kept)} "
         f"{verb} kept as the first in order."
     )
 
 
-def _percentages(found: float, best: float) -> tuple[str, str]:
-    """Format two accuracies with as many digits as distinguish them, at least two."""
-    for digits in range(2, _MOST_DIGITS + 1):
-        texts = f"{found:.{digits}f}%", f"{best:.{digits}f}%"
+def _texts(found: float, best: float, unit: str) -> tuple[str, str]:
+    """Format two scores with as many digits as distinguish them, at least as everywhere."""
+    for more in range(_MOST_DIGITS - 1):
+        texts = score_text(found, unit, more), score_text(best, unit, more)
         if found == best or texts[0] != texts[1]:
             break
     return texts

@@ -1,6 +1,7 @@
 """Imported curves: CSV files, copied into the data folder.
 
-``curves.csv`` is the file as it was given, ``about.json`` its name, source and contents.
+``curves.csv`` is the file as it was given, ``about.json`` its name, source and contents, and the
+search space and data set that it is of.
 """
 
 import json
@@ -24,7 +25,16 @@ from fewshot_core.data_folder import (
     write_json,
 )
 from fewshot_core.errors import SelectionError, UnknownNameError
-from fewshot_core.selection.curves import ACCURACIES, COLUMNS, check_frame, curves_by_seed
+from fewshot_core.selection.curves import (
+    ACCURACIES,
+    COLUMNS,
+    Curves,
+    check_frame,
+    curves_by_seed,
+    limits_text,
+    score_limits,
+)
+from fewshot_core.space import NAS_BENCH_201, SearchSpace, Task, get_space
 
 OPTIONAL_COLUMNS = ("valid_loss", "seed", "architecture")
 """Further columns that a file may have; others are refused."""
@@ -34,16 +44,20 @@ LARGEST = 50_000_000
 
 _CURVES, _ABOUT = "curves.csv", "about.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_ANY = Task("any")
 
 
-def read_curves(path: Path) -> pd.DataFrame:
+def read_curves(path: Path, task: Task = _ANY) -> pd.DataFrame:
     """Read curves from a CSV file in UTF-8 with a header.
 
-    It has the columns sub_space, epoch, valid_accuracy and test_accuracy (percent), and optionally
-    those of ``OPTIONAL_COLUMNS``. An empty cell is an unknown value, which only accuracies, losses
-    and architectures may be. Raises SelectionError if the file cannot be read or is too large, a
-    column is missing or unknown, a cell is no number or out of range, or a row is there twice; the
-    message names the line.
+    It has the columns sub_space, epoch, valid_accuracy and test_accuracy (in the unit of the data
+    set ``task``, percent by default), and optionally those of ``OPTIONAL_COLUMNS``. An empty cell
+    is an unknown value, which only accuracies, losses and architectures may be. Where smaller is
+    better, both accuracies change their sign, as those of a table do.
+
+    Raises SelectionError if the file cannot be read or is too large, a column is missing or
+    unknown, a cell is no number or out of range, or a row is there twice; the message names the
+    line.
     """
     text = read_csv_text(path, LARGEST, SelectionError)
     missing = [column for column in COLUMNS if column not in text.header]
@@ -61,7 +75,7 @@ def read_curves(path: Path) -> pd.DataFrame:
     first_lines: dict[tuple[object, ...], int] = {}
     for number, cells in enumerate(text.rows):
         row = {
-            column: _read_cell(text.place(number), column, cell)
+            column: _read_cell(text.place(number), column, cell, task.unit)
             for column, cell in zip(text.header, cells, strict=True)
         }
         line = first_lines.setdefault(
@@ -75,15 +89,17 @@ def read_curves(path: Path) -> pd.DataFrame:
             )
         rows.append(row)
     frame = pd.DataFrame(rows, columns=text.header)
-    if frame[list(ACCURACIES)].to_numpy(dtype=np.float64, na_value=0).max() <= 1:
+    scores = frame[list(ACCURACIES)].astype(np.float64)
+    if task.percent and np.nanmax(scores, initial=0.0) <= 1:
         raise SelectionError(
             f"{path.name}: expected percentages in the columns {' and '.join(ACCURACIES)}, but "
             "none is above 1; multiply fractions by 100"
         )
-    return check_frame(frame)
+    frame[list(ACCURACIES)] = task.sign * scores
+    return check_frame(frame, task.stored_unit, task.stored_unit)
 
 
-def _read_cell(place: str, column: str, cell: str) -> object:
+def _read_cell(place: str, column: str, cell: str, unit: str) -> object:
     if column == "sub_space":
         if not cell:
             raise SelectionError(f"{place}: expected the name of a sub-space, got nothing")
@@ -98,15 +114,15 @@ def _read_cell(place: str, column: str, cell: str) -> object:
         return int(cell)
     if not cell:
         return math.nan
-    percent = column in ACCURACIES
+    low, high = score_limits(unit) if column in ACCURACIES else (0.0, math.inf)
     try:
         value = float(cell)
     except ValueError:
         value = math.nan
-    if not 0 <= value <= (100.0 if percent else math.inf) or value == math.inf:
+    if not (math.isfinite(value) and low <= value <= high):
         raise SelectionError(
-            f"{place}: expected {'a percentage from 0 to 100' if percent else 'a number from 0'} "
-            f"in the column {column!r}, got {cell!r}; leave the cell empty if it is unknown"
+            f"{place}: expected {limits_text(low, high)} in the column {column!r}, got {cell!r}; "
+            "leave the cell empty if it is unknown"
         )
     return value
 
@@ -115,7 +131,8 @@ def _read_cell(place: str, column: str, cell: str) -> object:
 class ImportedCurves:
     """Description of imported curves, from a file of some name and SHA-256.
 
-    The seeds are ascending, (0,) where the file has none; ``end`` is the last epoch.
+    The seeds are ascending, (0,) where the file has none; ``end`` is the last epoch. They are of a
+    search space and one of its data sets; without one, of any whose scores are in percent.
     """
 
     name: str
@@ -126,22 +143,35 @@ class ImportedCurves:
     seeds: tuple[int, ...]
     end: int
     rows: int
+    space: str = NAS_BENCH_201.name
+    dataset: str = ""
+
+    def is_of(self, space: SearchSpace, dataset: str) -> bool:
+        """Whether they are of a data set of a search space."""
+        return self.space == space.name and self.dataset in ("", dataset)
 
 
-def store_curves(path: Path, data_dir: Path, name: str | None = None) -> ImportedCurves:
-    """Check a file of curves and store a copy of it.
+def store_curves(
+    path: Path,
+    data_dir: Path,
+    name: str | None = None,
+    space: SearchSpace = NAS_BENCH_201,
+    dataset: str = "",
+) -> ImportedCurves:
+    """Check a file of curves of a data set of a search space, and store a copy of it.
 
     The same file under the same name is stored once; another file without a given name is named
     after the file, with a number where that is taken. Raises SelectionError if the file is invalid,
-    naming the line, or other curves have the name.
+    naming the line, does not fit the space, or other curves have the name.
     """
-    frame = read_curves(path)
+    frame = read_curves(path, _task(space, dataset))
+    _check_architectures(path.name, frame, space)
     fingerprint = file_fingerprint(path)
     with locked(_folder(data_dir)):
-        chosen, stored = _free_name(path, name, fingerprint, data_dir)
+        chosen, stored = _free_name(path, name, (fingerprint, space.name, dataset), data_dir)
         if stored is not None:
             return stored
-        tables = curves_by_seed(frame)
+        tables = curves_by_seed(frame, *_units(space, dataset))
         about = ImportedCurves(
             name=chosen,
             source=path.name,
@@ -151,11 +181,46 @@ def store_curves(path: Path, data_dir: Path, name: str | None = None) -> Importe
             seeds=tuple(tables),
             end=max(table.end for table in tables.values()),
             rows=len(frame),
+            space=space.name,
+            dataset=dataset,
         )
         with atomic_folder(_folder(data_dir) / chosen) as folder:
             shutil.copyfile(path, folder / _CURVES)
             write_json(folder / _ABOUT, asdict(about))
     return about
+
+
+def _task(space: SearchSpace, dataset: str) -> Task:
+    """Return the data set of curves; without a name, all of the space's must be in percent."""
+    if dataset:
+        return space.dataset(dataset)
+    if any(task.stored_unit != _ANY.unit for task in space.datasets):
+        names = ", ".join(task.name for task in space.datasets)
+        raise SelectionError(
+            f"the scores of {space.label} are not all in percent: name the data set of the curves, "
+            f"one of {names}"
+        )
+    return _ANY
+
+
+def _units(space: SearchSpace, dataset: str) -> tuple[str, str]:
+    """Return the units of what is found and of the supernets' accuracies in a file."""
+    unit = _task(space, dataset).stored_unit
+    return unit, unit
+
+
+def _check_architectures(name: str, frame: pd.DataFrame, space: SearchSpace) -> None:
+    """Raise SelectionError unless the architectures of curves, if any, are of the space."""
+    if "architecture" not in frame:
+        return
+    texts = [str(text) for text in frame["architecture"].dropna().unique()]
+    forms = [space.parse_many(texts, form) for form in ("string", "digits", "index")]
+    for text, indices in zip(texts, np.transpose(forms), strict=True):
+        if (indices < 0).all():
+            raise SelectionError(
+                f"{name}: expected architectures of {space.label} in the column 'architecture', "
+                f"got {text!r}; are the curves of another search space?"
+            )
 
 
 def imported_curves(data_dir: Path) -> list[str]:
@@ -177,9 +242,12 @@ def describe_curves(name: str, data_dir: Path) -> ImportedCurves:
         ) from error
 
 
-def open_curves(name: str, data_dir: Path) -> pd.DataFrame:
-    """Read imported curves; see ``read_curves``."""
-    return read_curves(_path(name, data_dir) / _CURVES)
+def open_curves(name: str, data_dir: Path) -> dict[int, Curves]:
+    """Read imported curves by seed, in the unit of their data set; see ``read_curves``."""
+    about = describe_curves(name, data_dir)
+    space = get_space(about.space, data_dir)
+    frame = read_curves(_path(name, data_dir) / _CURVES, _task(space, about.dataset))
+    return curves_by_seed(frame, *_units(space, about.dataset))
 
 
 def remove_curves(name: str, data_dir: Path) -> None:
@@ -189,9 +257,12 @@ def remove_curves(name: str, data_dir: Path) -> None:
 
 
 def _free_name(
-    path: Path, name: str | None, fingerprint: str, data_dir: Path
+    path: Path, name: str | None, contents: tuple[str, str, str], data_dir: Path
 ) -> tuple[str, ImportedCurves | None]:
-    """Choose a name, with the description of the curves of that name if they are the same file."""
+    """Choose a name, with the description of the curves of that name if they are the same.
+
+    ``contents`` are the fingerprint of the file, the search space and the data set.
+    """
     if name is not None and not _NAME.fullmatch(name):
         raise SelectionError(
             f"expected a name of letters, digits, dots, dashes and underscores, got {name!r}"
@@ -203,7 +274,7 @@ def _free_name(
         if not (_folder(data_dir) / chosen).exists():
             return chosen, None
         known = describe_curves(chosen, data_dir)
-        if known.fingerprint == fingerprint:
+        if (known.fingerprint, known.space, known.dataset) == contents:
             return chosen, known
         if name is not None:
             raise SelectionError(

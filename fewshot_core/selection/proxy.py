@@ -8,13 +8,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from fewshot_core.errors import SelectionError
-from fewshot_core.selection.curves import Curves, Floats, checked_end, curves_by_seed
+from fewshot_core.selection.curves import (
+    Curves,
+    Floats,
+    SeveralCurves,
+    checked_end,
+    curves_by_seed,
+)
 
 _COEFFICIENTS = ("kendall", "spearman")
 
 
 def proxy_correlation(
-    curves: pd.DataFrame, end: int | None = None, column: str = "valid_accuracy"
+    curves: SeveralCurves, end: int | None = None, column: str = "valid_accuracy"
 ) -> pd.DataFrame:
     """Correlate the ranking of sub-supernets at each epoch with that of what they find at the end.
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from fewshot_core.errors import SelectionError
 from fewshot_core.registry import Registry
-from fewshot_core.selection.curves import Curves, checked_end, curves_by_seed
+from fewshot_core.selection.curves import Curves, SeveralCurves, checked_end, curves_by_seed
 from fewshot_core.selection.halving import (
     HalvingResult,
     oracle,
@@ -153,7 +153,7 @@ STRATEGIES = Registry(
 )
 
 
-def default_choices(curves: pd.DataFrame, end: int | None = None) -> list[Choice]:
+def default_choices(curves: SeveralCurves, end: int | None = None) -> list[Choice]:
     """Make a grid of strategies for curves.
 
     Milestones are the nearest epochs that all curves have; one more is at epoch 0 for top-k if
@@ -175,17 +175,17 @@ def default_choices(curves: pd.DataFrame, end: int | None = None) -> list[Choice
 
 
 def schedule_grid(
-    curves: pd.DataFrame, choices: Sequence[Choice] | None = None, end: int | None = None
+    curves: SeveralCurves, choices: Sequence[Choice] | None = None, end: int | None = None
 ) -> pd.DataFrame:
     """Apply strategies, by default ``default_choices``, to every seed; compare cost and regret.
 
     Returns:
         One row for each strategy: the columns of ``Choice.to_row``, label, mark ("paper",
         "GM-NAS", "few-shot NAS", "ceiling", "chance", "oracle" or empty), seeds, cost and cost_std
-        (full runs), test_accuracy and test_accuracy_std (percent), regret and regret_std
-        (percentage points), best_discarded (share of the seeds) and pareto: whether it is on the
-        Pareto front of cost and regret, without the oracle. Deviations are divided by the number of
-        seeds.
+        (full runs), test_accuracy and test_accuracy_std (in the unit of the curves), regret and
+        regret_std (the same, percentage points), best_discarded (share of the seeds) and pareto:
+        whether it is on the Pareto front of cost and regret, without the oracle. Deviations are
+        divided by the number of seeds.
 
     Raises:
         SelectionError: If the curves are damaged, or a strategy needs what they do not have.

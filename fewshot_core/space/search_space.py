@@ -35,9 +35,9 @@ _SHORT, _LONGEST_GLYPH = 3, 5
 """Letters of a label that is drawn in whole, and the most of one that is abbreviated."""
 
 
-def score_text(value: float, unit: str = PERCENT) -> str:
-    """Format a score with its unit: "94.37%", "0.5712 SSIM"."""
-    return f"{value:.2f}%" if unit == PERCENT else f"{value:.4g} {unit}"
+def score_text(value: float, unit: str = PERCENT, more: int = 0) -> str:
+    """Format a score with its unit, with so many more digits: "94.37%", "0.5712 SSIM"."""
+    return f"{value:.{2 + more}f}%" if unit == PERCENT else f"{value:.{4 + more}g} {unit}"
 
 
 @dataclass(frozen=True)

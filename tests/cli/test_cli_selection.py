@@ -87,7 +87,7 @@ def test_an_end_shortens_the_runs(fewshot, file):
 
 
 def test_imported_curves_are_known_by_their_name(fewshot, file):
-    assert "imported mine: 4 sub-spaces up to epoch 4, seed 0, 16 rows" in (
+    assert "imported mine: nas-bench-201, 4 sub-spaces up to epoch 4, seed 0, 16 rows" in (
         fewshot("curves", "import", file).out
     )
     named = fewshot("curves", "import", file, "--name", "again", "--json").document

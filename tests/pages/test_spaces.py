@@ -6,15 +6,18 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from recorded_searches import keep_searches
 from streamlit.testing.v1 import AppTest
 
 from fewshot_core.analysis import best_tree, information_gain, random_trees
 from fewshot_core.bench import import_space, import_table, list_tables, load_accuracy
 from fewshot_core.reproduction import across_markdown, read_across
 from fewshot_core.runs import Network, RunFolder, SplitRequest, list_runs, start
+from fewshot_core.selection import store_curves
 from fewshot_core.space import SearchSpace, get_space
 from fewshot_core.splitting import TreeOptions
 from fewshot_core.store import Store
@@ -142,6 +145,61 @@ def test_another_space_is_chosen_and_nothing_is_carried_along(spaces_data: Path,
     assert "space" not in page.query_params and not page.error
     assert page.session_state["accuracy"] == "validation"
     assert page.session_state["split"] in splits_of(spaces_data, "nas-bench-201")
+
+
+def test_imported_curves_are_shown_in_their_space_only(
+    spaces_data: Path, open_page: Open, tmp_path: Path
+):
+    head, line = "sub_space,epoch,valid_accuracy,test_accuracy", "{},{},{},{}"
+    for space, (dataset, _) in PLACES.items():
+        sign, name = (1, space) if space in ("nas-bench-201", MACRO) else (-1, space)
+        lines = [line.format(s, e, sign * (40 + e), sign * s) for s in range(1, 3) for e in (0, 1)]
+        (tmp_path / f"{name}.csv").write_text("\n".join([head, *lines]))
+        of = get_space(space, spaces_data)
+        store_curves(tmp_path / f"{name}.csv", spaces_data, space=of, dataset=dataset)
+    page = open_page("pages/5_Halving.py")
+    for space, (dataset, _) in PLACES.items():
+        page.sidebar.selectbox(key="space").set_value(space).run()
+        page.sidebar.selectbox(key="dataset").set_value(dataset).run()
+        assert page.selectbox(key="curves").options == [f"{space} · imported"]
+        assert page.selectbox(key="curves_to_remove").options == [space] and not page.error
+        unit = {TRANSNAS: " negative loss", OWN: " negative metres"}.get(space, "%")
+        [selected] = [metric.value for metric in page.metric if metric.label == "Selected"]
+        assert selected.endswith(unit) and page.query_params["curves"] == f"file-{space}"
+    page = open_page("pages/5_Halving.py", space=MACRO)
+    content = f"{head},architecture\nS1,0,10,20,333333\n".encode()
+    page.file_uploader(key="curves_file").upload("x.csv", content, "text/csv").run()
+    page.button(key="import_curves").click().run()
+    assert "Nothing was imported. x.csv: expected architectures of NAS" in page.error[0].value
+
+
+def test_searches_on_a_task_in_another_unit(
+    split_data: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
+):
+    [folder] = [run for run in list_runs(split_data) if "params" in run.run_id]
+    keep_searches(split_data, folder.tree().leaves, 777, preset="quick", epochs=3)
+    known = SearchSpace.dataset
+    other = {"unit": "SSIM", "larger_is_better": False}
+    monkeypatch.setattr(SearchSpace, "dataset", lambda *args: replace(known(*args), **other))
+    search = open_page("pages/4_Search.py", split=folder.run_id)
+    text = said(search)
+    assert "negative SSIM validation score" in text and "negative SSIM less" in text
+    curves = open_page("pages/4_Search.py", split=folder.run_id, curves="Benchmark score found")
+    figures = [json.loads(chart.proto.spec) for chart in curves.get("plotly_chart")]
+    [figure] = [each for each in figures if "Benchmark score found" in json.dumps(each["layout"])]
+    assert "negative SSIM" in figure["layout"]["yaxis"]["title"]["text"]
+    detail = open_page("pages/4_Search.py", split=folder.run_id, search_tab="One search")
+    values = {metric.label: metric.value for metric in detail.metric}
+    assert values["Benchmark validation score"].endswith(" negative SSIM")
+    halving = open_page("pages/5_Halving.py", split=folder.run_id)
+    values = {metric.label: metric.value for metric in halving.metric}
+    assert values["Selected"].endswith("SSIM") and values["Regret"].endswith("SSIM")
+    assert "SSIM" in said(halving)
+    runs = open_page("pages/7_Runs.py", run_group="metric or algorithm")
+    [groups] = [table.value for table in runs.dataframe if "found" in table.value]
+    assert all("negative SSIM (" in text for text in groups["found"].dropna())
+    for page in (search, curves, detail, halving, runs):
+        assert not page.error
 
 
 def test_a_link_to_a_split_opens_its_space(spaces_data: Path, open_page: Open):

@@ -3,10 +3,23 @@ import json
 import numpy as np
 import pytest
 
-from fewshot_core.plots import alternative, replay_figure
+from fewshot_core.plots import (
+    alternative,
+    replay_figure,
+    schedules_figure,
+    search_curves_figure,
+)
 from fewshot_core.plots.halving import cursor_stops
 from fewshot_core.plots.template import SUB_SPACE_COLOURS, sub_space_look
-from fewshot_core.selection import leaders, read_frame, successive_halving, top_k, verdict
+from fewshot_core.selection import (
+    curves_by_seed,
+    leaders,
+    read_frame,
+    schedule_grid,
+    successive_halving,
+    top_k,
+    verdict,
+)
 from fewshot_core.selection.halving import oracle, random_sub_supernet, train_all
 
 
@@ -197,3 +210,18 @@ def test_gaps_have_no_dots(synthetic_search):
     result = successive_halving(frame, [])
     assert replay_figure(data, result, 10).data[-1].y[2] is None
     assert replay_figure(data, result, 4).data[-2].y[1] is None
+
+
+def test_scores_in_another_unit_are_named_with_it(synthetic_search):
+    frame = synthetic_search()
+    frame = frame.assign(test_accuracy=frame["test_accuracy"] / 100 - 1)
+    (other,) = curves_by_seed(frame, "negative loss").values()
+    figures = [
+        search_curves_figure(other),
+        replay_figure(other, successive_halving(other, (2,))),
+        schedules_figure(schedule_grid({0: other}), unit=other.unit),
+    ]
+    for figure in figures:
+        texts = [trace.hovertemplate or " ".join(trace.hovertext or ()) for trace in figure.data]
+        found = [text for text in [*texts, alternative(figure)] if "find" in text.lower()]
+        assert found and all("negative loss" in text and "%<" not in text for text in found)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,7 +17,9 @@ from fewshot_core.selection import (
     recorded_curves,
     search_groups,
     successive_halving,
+    verdict,
 )
+from fewshot_core.selection.halving import Tie
 from fewshot_core.space import SubSpace
 from fewshot_core.store import Store
 
@@ -72,11 +76,11 @@ def test_seeds_are_separated():
         ("epoch", 2.5, "whole numbers from 0 in the column 'epoch', got 2.5 of S1"),
         ("epoch", -1, "got -1"),
         ("epoch", np.nan, "got nan"),
-        ("valid_accuracy", 101.0, "percentages from 0 to 100 .* got 101.0 of S1 at epoch 2"),
+        ("valid_accuracy", 101.0, "a percentage from 0 to 100 .* got 101.0 of S1 at epoch 2"),
         ("valid_accuracy", -0.1, "got -0.1 of S1 at epoch 2"),
         ("test_accuracy", np.inf, "got inf of S1 at epoch 2"),
         ("test_accuracy", "good", "got 'good' of S1 at epoch 2"),
-        ("valid_loss", np.inf, "numbers from 0 in the column 'valid_loss', got inf of S1"),
+        ("valid_loss", np.inf, "a number from 0 in the column 'valid_loss', got inf of S1"),
         ("seed", 0.5, "whole numbers from 0 in the column 'seed', got 0.5 of S1"),
     ],
 )
@@ -107,12 +111,28 @@ def test_no_curves():
 
 def test_seeds_with_fewer_sub_spaces_are_not_comparable():
     frame = hand_curves()
-    assert comparable(frame) is frame
+    assert list(comparable(curves_by_seed(frame))) == [0]
     both = pd.concat([frame.assign(seed=1), frame[frame["sub_space"] != "S2"].assign(seed=2)])
-    assert set(comparable(both)["seed"]) == {1}
-    assert len(comparable(both)) == len(frame)
-    halves = both[both["sub_space"] != "S2"]
-    assert set(comparable(halves)["seed"]) == {1, 2}
+    tables = curves_by_seed(both)
+    assert comparable(tables) == {1: tables[1]}
+    halves = curves_by_seed(both[both["sub_space"] != "S2"])
+    assert comparable(halves) == halves
+
+
+def test_scores_in_another_unit_are_negative_and_named_with_it():
+    frame = hand_curves()
+    lower = frame.assign(
+        test_accuracy=frame["test_accuracy"] / 100 - 1, valid_accuracy=frame["valid_accuracy"] - 99
+    )
+    (curves,) = curves_by_seed(lower, "negative loss", "SSIM").values()
+    result, usual = successive_halving(curves, (2,)), successive_halving(frame, (2,))
+    assert (result.winner, result.trained) == (usual.winner, usual.trained)
+    assert result.regret == pytest.approx(usual.regret / 100)
+    assert "% " not in verdict(result) and "negative loss (" in verdict(result)
+    tied = replace(usual, unit="", valid_unit="SSIM", ties=(Tie(2, -3.5, ("S1",), ("S2",)),))
+    assert "tied in validation accuracy (-3.5 SSIM): S1 was kept" in verdict(tied)
+    with pytest.raises(SelectionError, match="a percentage from 0 to 100"):
+        curves_by_seed(lower)
 
 
 FULL = SubSpace.full()

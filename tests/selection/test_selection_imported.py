@@ -1,11 +1,13 @@
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 from textbook_selection import hand_curves, random_curves
 
 from fewshot_core.errors import SelectionError, UnknownNameError
 from fewshot_core.selection import (
+    curves_by_seed,
     describe_curves,
     imported_curves,
     open_curves,
@@ -14,6 +16,7 @@ from fewshot_core.selection import (
     store_curves,
     successive_halving,
 )
+from fewshot_core.space import NAS_BENCH_201, Task, get_space
 
 
 @pytest.fixture
@@ -36,8 +39,50 @@ def test_curves_are_stored_unchanged(file, data):
     assert (about.seeds, about.end) == ((0,), frame["epoch"].max())
     assert imported_curves(data) == ["my-snas-run"]
     assert describe_curves("my-snas-run", data) == about
-    pd.testing.assert_frame_equal(open_curves("my-snas-run", data), read_curves(file))
+    (opened,), (read,) = open_curves("my-snas-run", data).values(), curves_by_seed(frame).values()
+    for column, values in read.values.items():
+        np.testing.assert_array_equal(opened.values[column], values)
     assert (data / "curves" / about.name / "curves.csv").read_bytes() == file.read_bytes()
+
+
+def test_curves_are_of_a_search_space_and_a_data_set(file, data):
+    transnas, macro = get_space("trans-nas-bench-101-micro"), get_space("nas-bench-macro")
+    old = store_curves(file, data)
+    about = data / "curves" / old.name / "about.json"
+    document = json.loads(about.read_text())
+    about.write_text(
+        json.dumps({k: document[k] for k in document if k not in ("space", "dataset")})
+    )
+    assert describe_curves(old.name, data) == old  # imported by an earlier version
+    assert old.is_of(NAS_BENCH_201, "cifar100") and not old.is_of(macro, "cifar10")
+    other = store_curves(file, data, space=macro, dataset="cifar10")
+    assert (other.name, other.space) == ("my-snas-run-2", macro.name)
+    assert other.is_of(macro, "cifar10") and not other.is_of(NAS_BENCH_201, "cifar10")
+    with pytest.raises(SelectionError, match=r"not all in percent: .* room_layout"):
+        store_curves(file, data, space=transnas)
+    with pytest.raises(UnknownNameError, match="unknown data set 'cifar10'"):
+        store_curves(file, data, space=transnas, dataset="cifar10")
+    frame = hand_curves()
+    frame.assign(test_accuracy=-frame["test_accuracy"]).to_csv(file, index=False)
+    with pytest.raises(SelectionError, match="line 2: expected a percentage"):
+        store_curves(file, data, space=macro, dataset="cifar10")
+    losses = store_curves(file, data, space=transnas, dataset="room_layout")
+    (opened,) = open_curves(losses.name, data).values()
+    assert (opened.unit, opened.valid_unit) == ("negative loss", "negative loss")
+    assert opened.values["test_accuracy"].max() == -frame["test_accuracy"].min()
+    for text in ("22222222", "5000"):
+        hand_curves().assign(architecture=text).to_csv(file, index=False)
+        assert store_curves(file, data, space=macro).space == macro.name
+    hand_curves().assign(architecture="333333").to_csv(file, index=False)
+    with pytest.raises(SelectionError, match=r"architectures of NAS-Bench-Macro .* got '333333'"):
+        store_curves(file, data, space=macro)
+
+
+def test_where_smaller_is_better_curves_change_their_sign(file, data):
+    task = Task("depth", unit="metres", larger_is_better=False)
+    read = read_curves(file, task)
+    assert (read["test_accuracy"] == -hand_curves()["test_accuracy"]).all()
+    assert (read["valid_accuracy"] == -hand_curves()["valid_accuracy"]).all()
 
 
 def test_the_same_file_is_stored_once_and_another_one_gets_a_number(file, data):

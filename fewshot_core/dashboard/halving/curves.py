@@ -3,7 +3,7 @@
 import json
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from fewshot_core.dashboard.shared.controls import (
     stored_uploads,
 )
 from fewshot_core.dashboard.shared.figures import accuracy_source
-from fewshot_core.dashboard.shared.page import Workspace
 from fewshot_core.dashboard.shared.sidebar import View, load_accuracy
 from fewshot_core.dashboard.shared.splits import record_label
 from fewshot_core.errors import FewshotError
@@ -37,6 +36,7 @@ from fewshot_core.selection import (
     store_curves,
 )
 from fewshot_core.selection.imported import LARGEST, ImportedCurves
+from fewshot_core.space import Task
 
 JUST_IMPORTED = "curves_just_imported"
 """Session key: the curves to show next, since they were just imported."""
@@ -51,7 +51,7 @@ class CurvesInView:
     The same curves are the same object, so that results can be cached by it. ``source`` says in
     parts where they come from, ``option`` selects them in ``fewshot halve``, and ``missing`` names
     the sub-spaces without a search, ``tables`` has the curves, of each seed. Only the seeds with
-    the most sub-spaces are ``compared``.
+    the most sub-spaces are compared.
     """
 
     found_title: str  # axis title of the accuracies of the architectures found
@@ -59,14 +59,16 @@ class CurvesInView:
     option: str
     missing: Mapping[int, tuple[str, ...]]
     tables: Mapping[int, Curves]
-    compared: pd.DataFrame
 
     @property
-    def compared_seeds(self) -> list[int]:
-        """The seeds that can be compared, ascending."""
-        if "seed" not in self.compared:
-            return list(self.tables)
-        return sorted({int(seed) for seed in self.compared["seed"]})
+    def unit(self) -> str:
+        """The unit of what is found."""
+        return next(iter(self.tables.values())).unit
+
+    @cached_property
+    def compared(self) -> Mapping[int, Curves]:
+        """The curves of the seeds that can be compared, ascending."""
+        return comparable(self.tables)
 
 
 def list_curves(view: View) -> dict[str, str]:
@@ -78,8 +80,20 @@ def list_curves(view: View) -> dict[str, str]:
         labels[str(row["group"])] = _label(row)
         if row["searches"] < row["wanted"]:
             labels[str(row["group"])] += f" · {row['searches']} of {row['wanted']} searches"
-    imported = imported_curves(view.workspace.data_dir)
-    return labels | {f"{_FILE}{name}": f"{name} · imported" for name in imported}
+    return labels | {f"{_FILE}{name}": f"{name} · imported" for name in _imported(view)}
+
+
+def _imported(view: View) -> list[str]:
+    """List the imported curves of the space and data set in view, and damaged ones."""
+    found = []
+    for name in imported_curves(view.workspace.data_dir):
+        try:
+            about = describe_curves(name, view.workspace.data_dir)
+        except FewshotError:  # said when they are opened
+            found.append(name)
+        else:
+            found += [name] if about.is_of(view.space, view.dataset) else []
+    return found
 
 
 def _label(row: Mapping[Hashable, Any]) -> str:
@@ -98,7 +112,7 @@ def open_curves_in_view(view: View, key: str, label: str) -> CurvesInView:
     """
     if key.startswith(_FILE):
         about = describe_curves(key.removeprefix(_FILE), view.workspace.data_dir)
-        return _open_imported(about, view.workspace.data_dir)
+        return _open_imported(about, view.task, view.workspace.data_dir)
     if view.split is None or view.table is None:
         raise FewshotError("expected a split and an accuracy table: choose them in the sidebar")
     searches = view.workspace.store.searches(view.dataset, view.space.name)
@@ -110,15 +124,13 @@ def open_curves_in_view(view: View, key: str, label: str) -> CurvesInView:
 
 
 @lru_cache(maxsize=16)
-def _open_imported(about: ImportedCurves, data_dir: Path) -> CurvesInView:
-    frame = open_curves(about.name, data_dir)
+def _open_imported(about: ImportedCurves, task: Task, data_dir: Path) -> CurvesInView:
     return CurvesInView(
-        found_title="test accuracy of the architecture found, %",
+        found_title=f"test {task.score} of the architecture found, {task.stored_unit}",
         source=(f"curves {about.name}", f"imported from {about.source}", about.created[:10]),
         option=f"--curves {about.name}",
         missing={},
-        tables=curves_by_seed(frame),
-        compared=comparable(frame),
+        tables=open_curves(about.name, data_dir),
     )
 
 
@@ -132,8 +144,9 @@ def _open_recorded(
     accuracy = load_accuracy(_view)
     algorithm = _searches["algorithm"].iloc[0]
     joined = recorded_curves(_view.split.leaves, _searches, records, accuracy)
+    task = _view.task
     return CurvesInView(
-        found_title=f"{_view.kind} accuracy of the architecture found, %",
+        found_title=f"{_view.kind} {task.score} of the architecture found, {task.stored_unit}",
         source=(
             f"{label} on {_view.split.label}",
             *accuracy_source(_view),
@@ -142,25 +155,26 @@ def _open_recorded(
         f"--evidence {group.removeprefix(f'{algorithm}-')} --accuracy {_view.kind} "
         f"--table {_view.table.name}",
         missing=joined.missing,
-        tables=curves_by_seed(joined.frame),
-        compared=comparable(joined.frame),
+        tables=curves_by_seed(joined.frame, task.stored_unit),
     )
 
 
-def show_curve_files(workspace: Workspace) -> None:
-    """Offer to import curves, and to remove imported ones."""
-    _show_import(workspace)
-    if names := imported_curves(workspace.data_dir):
-        data_dir = workspace.data_dir
+def show_curve_files(view: View) -> None:
+    """Offer to import curves of the space and data set in view, and to remove imported ones."""
+    _show_import(view)
+    if names := _imported(view):
+        data_dir = view.workspace.data_dir
         offer_removal("curves", "curves", names, lambda name: remove_curves(name, data_dir))
 
 
-def _show_import(workspace: Workspace) -> None:
+def _show_import(view: View) -> None:
+    unit = "percent" if view.task.percent else plain(view.task.unit)
     st.markdown(
         "A CSV file with one row for each sub-space and epoch. Columns: `sub_space`, `epoch`, "
         "`valid_accuracy` (of the supernet) and `test_accuracy` (of the architecture found at that "
-        "epoch), both in percent; optionally `valid_loss`, `seed` and `architecture`. Epoch 0 is "
-        "the state before training. The whole file is checked before anything is stored."
+        f"epoch), both in {unit}; optionally `valid_loss`, `seed` and `architecture`. Epoch 0 is "
+        "the state before training. The whole file is checked before anything is stored, as "
+        f"curves of {plain(view.space.label)} on {plain(view.task.label)}."
     )
     file = st.file_uploader(
         "File", type=["csv"], key="curves_file", max_upload_size=LARGEST // 1_000_000
@@ -169,7 +183,7 @@ def _show_import(workspace: Workspace) -> None:
         return
     with show_errors("Nothing was imported. "):
         [path] = stored_uploads([file])
-        about = store_curves(path, workspace.data_dir)
+        about = store_curves(path, view.workspace.data_dir, space=view.space, dataset=view.dataset)
         st.session_state[JUST_IMPORTED] = f"{_FILE}{about.name}"
         notify(f"Imported the curves {plain(about.name)}")
         st.rerun()

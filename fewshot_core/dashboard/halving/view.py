@@ -30,13 +30,14 @@ from fewshot_core.dashboard.shared.controls import (
     listed,
     numbers,
     plain,
+    score_numbers,
     selected_rows,
     show_columns,
     show_errors,
     show_tiles,
 )
 from fewshot_core.dashboard.shared.figures import cached_figure, clicked, show_figure, show_source
-from fewshot_core.dashboard.shared.page import SEARCH, Workspace, link_to, show_empty
+from fewshot_core.dashboard.shared.page import SEARCH, link_to, show_empty
 from fewshot_core.dashboard.shared.sidebar import (
     View,
     choose_option,
@@ -76,9 +77,11 @@ from fewshot_core.selection import (
     paper_milestones,
     parse_milestones,
     proxy_correlation,
+    regret_text,
     schedule_grid,
     verdict,
 )
+from fewshot_core.space import PERCENT, score_text
 
 _CHART, _TABLE = "schedules_chart", "schedules_table"
 _CACHED = 256
@@ -105,7 +108,7 @@ def show_halving_page() -> None:
             with right:
                 seed = _choose_seed(curves)
             _show_missing(curves, seed)
-            _show_selection(view.workspace, curves, seed)
+            _show_selection(view, curves, seed)
             return
     elif not view.has_supernet:
         st.info(without_supernet(view), icon=":material/info:")
@@ -121,7 +124,7 @@ def show_halving_page() -> None:
             "Search in every sub-space",
         )
     st.subheader("Import curves")
-    show_curve_files(view.workspace)
+    show_curve_files(view)
 
 
 def _choose_curves(
@@ -167,7 +170,7 @@ def _show_missing(curves: CurvesInView, seed: int) -> None:
 
 
 @st.fragment
-def _show_selection(workspace: Workspace, curves: CurvesInView, seed: int) -> None:
+def _show_selection(view: View, curves: CurvesInView, seed: int) -> None:
     """Show the verdict, and the open tab: what it computes is computed only there."""
     table, answer = curves.tables[seed], st.container()
     names = ["Replay", "Proxy quality", "Schedules", "Import curves"]
@@ -175,7 +178,7 @@ def _show_selection(workspace: Workspace, curves: CurvesInView, seed: int) -> No
     with replay:
         picture, rail = st.columns([3, 1], gap="large")
     with files:
-        show_curve_files(workspace)
+        show_curve_files(view)
     with rail:
         try:
             end = _choose_end(table)
@@ -267,10 +270,14 @@ def _show_verdict(
         f"{result.cost:.4g} times the epochs of one full run, {result.end}; training all costs "
         f"{len(result.sub_spaces)} runs"
     )
+    unit = result.unit
     tiles = {
-        "Selected": (f"{result.test_accuracy:.2f}%", "Accuracy of the selected architecture"),
-        "Best found": (f"{result.ceiling:.2f}%", best),
-        "Regret": (f"{result.regret:.2f}", "Best found minus selected, in points"),
+        "Selected": (
+            score_text(result.test_accuracy, unit),
+            "Accuracy of the selected architecture",
+        ),
+        "Best found": (score_text(result.ceiling, unit), best),
+        "Regret": (regret_text(result.regret, unit), "Best found minus selected"),
         "Cost": (cost_text(result.cost), costs),
     }
     show_tiles(tiles)
@@ -325,11 +332,11 @@ def _show_epoch(curves: Curves, choice: Choice, end: int, epoch: int) -> None:
             "sub-space": (list(curves.sub_spaces), TextColumn(width=70)),
             "validation": (
                 curves.values["valid_accuracy"][:, at],
-                numbers("%.2f%%", "Validation accuracy of the supernet", 75),
+                score_numbers("Validation accuracy of the supernet", curves.valid_unit, 75),
             ),
             "would find": (
                 curves.values["test_accuracy"][:, at],
-                numbers("%.2f%%", "Accuracy of the architecture it would return", 75),
+                score_numbers("Accuracy of the architecture it would return", curves.unit, 75),
             ),
             "state": (states, TextColumn(help=leads)),
         },
@@ -373,7 +380,7 @@ def _show_schedules(curves: CurvesInView, choice: Choice, end: int) -> None:
     replayed = next((at for at, row in enumerate(rows) if Choice.from_row(row) == choice), None)
     figure = _draw_schedules(curves, end, replayed)
     show_figure(figure, _CHART, on_select=partial(_load_point, rows), source=curves.source)
-    _show_table(grid, replayed)
+    _show_table(grid, replayed, curves.unit)
     _show_compared_source(curves, end, "halving_schedules_source", grid)
 
 
@@ -384,24 +391,26 @@ def _schedules(curves: CurvesInView, end: int) -> pd.DataFrame:
 
 @cached_figure
 def _draw_schedules(curves: CurvesInView, end: int, selected: int | None) -> go.Figure:
-    return schedules_figure(_schedules(curves, end), selected)
+    return schedules_figure(_schedules(curves, end), selected, curves.unit)
 
 
-def _show_table(grid: pd.DataFrame, replayed: int | None) -> None:
+def _show_table(grid: pd.DataFrame, replayed: int | None, unit: str) -> None:
     order = grid.assign(unnamed=grid["mark"] == "").sort_values(
         ["unnamed", "cost", "regret"], kind="stable"
     )
     chosen = [] if replayed is None else [list(order.index).index(replayed)]
     st.session_state[_TABLE] = selected_rows(chosen)
-    regret = "Percentage points below the best, mean over seeds"
+    form = "%.2f" if unit == PERCENT else "%.4g"
+    below = "Percentage points" if unit == PERCENT else unit
+    regret = f"{below} below the best, mean over seeds"
     discarded = 100 * order["best_discarded"]
     show_columns(
         {
             "strategy": (order["label"], TextColumn(width=235)),
             "known as": (order["mark"], TextColumn(width=75)),
             "cost": (order["cost"], numbers("%.2f", "Full runs", 55)),
-            "regret": (order["regret"], numbers("%.2f", regret, 60)),
-            "finds": (order["test_accuracy"], numbers("%.2f%%", width=70)),
+            "regret": (order["regret"], numbers(form, regret, 60)),
+            "finds": (order["test_accuracy"], score_numbers("Mean over seeds", unit, 70)),
             "best discarded": (discarded, numbers("%.0f%%", "Share of the seeds")),
             "front": (order["pareto"], CheckboxColumn(width=55, help="On the Pareto front")),
         },
@@ -452,7 +461,7 @@ def _correlation(curves: CurvesInView, end: int) -> pd.DataFrame:
 def _show_compared_source(
     curves: CurvesInView, end: int, key: str, frame: pd.DataFrame | None = None
 ) -> None:
-    seeds = curves.compared_seeds
+    seeds = list(curves.compared)
     left_out = [str(seed) for seed in curves.tables if seed not in seeds]
     parts = [f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"]
     if left_out:

@@ -61,6 +61,7 @@ from fewshot_core.glossary import explain
 from fewshot_core.plots import (
     EPOCH_MEASURES,
     cell_figure,
+    epoch_measure,
     epochs_figure,
     probabilities_figure,
     search_panels_figure,
@@ -77,6 +78,7 @@ from fewshot_core.runs import (
 from fewshot_core.runs.jobs import cancel_all
 from fewshot_core.search.proxy import compare, correlation_text, read_shared
 from fewshot_core.search.records import CHECKPOINT
+from fewshot_core.selection import regret_text
 from fewshot_core.space import Architecture
 
 _ROWS = 8
@@ -183,7 +185,7 @@ def _show_result(
         with text:
             if plan.request.evidence.conclusive:
                 terms = explain("sub-supernet", "supernet accuracy", "benchmark accuracy")
-                said = _result_text(found, view.kind, len(known), bool(complete))
+                said = _result_text(found, view, len(known), bool(complete))
                 st.markdown(said, help=terms)
             else:
                 st.markdown("Smoke test: these searches only show that everything works.")
@@ -197,8 +199,9 @@ def _show_result(
             show_figure(cell_figure(architecture, title), "result_cell")
 
 
-def _result_text(found: pd.DataFrame, kind: str, size: int, complete: bool) -> str:
+def _result_text(found: pd.DataFrame, view: View, size: int, complete: bool) -> str:
     """Write the result of one seed, or the means of several with the result of each."""
+    task, what_score = view.task, f"{view.kind} {view.task.score}"
     best = found[found["choice"] == "best"].to_dict("records")
     selected = found[found["choice"] == "selected"].to_dict("records")
     several = len(best) > 1
@@ -207,18 +210,21 @@ def _result_text(found: pd.DataFrame, kind: str, size: int, complete: bool) -> s
         if pd.isna(row["rank"]):
             return "an architecture that is not in the table"
         rank = f"{_ordinal(int(row['rank']))} of {size:,}" if first else _ordinal(int(row["rank"]))
-        return f"{row['benchmark_accuracy']:.2f}%{f' {kind} accuracy' * first}, {rank}"
+        score = plain(task.text(row["benchmark_accuracy"]))
+        return f"{score}{f' {what_score}' * first}, {rank}"
 
     def each(rows: list[dict[Any, Any]]) -> str:
         return "; ".join(f"{r['sub_space']} {what(r, False)} (seed {r['seed']})" for r in rows)
 
     def mean(rows: list[dict[Any, Any]]) -> str:
         values = pd.Series([row["benchmark_accuracy"] for row in rows])
-        return f"{values.mean():.2f} ± {values.std():.2f}%"
+        if task.percent:
+            return f"{values.mean():.2f} ± {values.std():.2f}%"
+        return f"{values.mean():.4g} ± {values.std():.2g} {plain(task.stored_unit)}"
 
     if several:
         return (
-            f"**The best architecture found has {mean(best)} {kind} accuracy, over {len(best)} "
+            f"**The best architecture found has {mean(best)} {what_score}, over {len(best)} "
             f"seeds:** {each(best)}, of {size:,}. Selection by supernet accuracy takes "
             f"{mean(selected)}: {each(selected)}."
         )
@@ -230,7 +236,8 @@ def _result_text(found: pd.DataFrame, kind: str, size: int, complete: bool) -> s
     lost = top["benchmark_accuracy"] - taken["benchmark_accuracy"]
     return (
         f"{text} Selection by supernet accuracy takes {taken['sub_space']}, which found "
-        f"{what(taken, False)}" + ("." if pd.isna(lost) else f": {lost:.2f} points less.")
+        f"{what(taken, False)}"
+        + ("." if pd.isna(lost) else f": {plain(regret_text(lost, task.stored_unit))} less.")
     )
 
 
@@ -291,7 +298,7 @@ def _show_curves(view: View, plan: SearchPlan, frame: pd.DataFrame) -> None:
         "curves",
         left,
         wrap=True,
-        format_func=lambda name: EPOCH_MEASURES[name].label,
+        format_func=lambda name: epoch_measure(name, view.task.stored_unit).label,
         help="The supernet's validation accuracy is measured by the search, with shared weights on "
         "held-out images. The benchmark accuracy is that of the architecture that the search would "
         "return, from the table in view.",
@@ -321,6 +328,7 @@ def _show_curves(view: View, plan: SearchPlan, frame: pd.DataFrame) -> None:
         random_accuracy=guessing if measure == "valid_accuracy" else None,
         axis_title=view.axis_title if looked_up and view.table else None,
         caption=[*caption, *plan.notes],
+        unit=view.task.stored_unit,
     )
     parts = [*(accuracy_source(view) if looked_up else []), *plan_source(plan)]
     show_figure(figure, "search_curves", source=parts)
@@ -348,7 +356,8 @@ def _show_table(view: View, plan: SearchPlan, accuracy: pd.DataFrame | None) -> 
         )
     end = plan.request.options.epochs
     supernet = "Validation accuracy of the supernet"
-    found = f"Benchmark {view.kind} accuracy of the architecture found"
+    task = view.task
+    found = f"Benchmark {view.kind} {task.score} of the architecture found, in {task.stored_unit}"
     seed = ["seed"] if len(plan.seeds) > 1 else []
     show_table(
         pd.DataFrame(rows),
@@ -361,7 +370,7 @@ def _show_table(view: View, plan: SearchPlan, accuracy: pd.DataFrame | None) -> 
             "epochs": ProgressColumn(format="%d", min_value=0, max_value=end, width=105),
             "left": TextColumn(width=55),
             "supernet": numbers("%.2f", supernet, 80, "supernet %"),
-            "found": numbers("%.2f", found, 70, "found %"),
+            "found": numbers(task.form, found, 70, "found %" if task.percent else "found"),
         },
         key="searches",
         column_order=["sub-space", *seed, "state", "epochs", "found", "supernet", "left", "size"],
@@ -417,19 +426,19 @@ def _show_found(view: View, record: dict[str, Any], accuracy: pd.DataFrame | Non
         help="Measured by the search: shared weights, held-out images.",
     )
     if accuracy is None or view.table is None:
-        st.metric("Benchmark accuracy", "no table")
+        st.metric(f"Benchmark {view.task.score}", "no table")
         return
     known = accuracy.set_index("architecture")["accuracy_mean"].dropna()
     value = known.get(architecture.index)
     st.metric(
-        f"Benchmark {view.kind} accuracy",
-        "not in the table" if value is None else f"{value:.2f}%",
+        f"Benchmark {view.kind} {view.task.score}",
+        "not in the table" if value is None else view.task.text(value),
         help=f"Of this architecture, trained by itself; table {view.table.label}.",
     )
     if value is not None:
         st.caption(
-            f"Rank {1 + int((known > value).sum()):,} of {len(known):,} by {view.kind} accuracy "
-            f"in the table {view.table.label}."
+            f"Rank {1 + int((known > value).sum()):,} of {len(known):,} by {view.kind} "
+            f"{view.task.score} in the table {view.table.label}."
         )
 
 
@@ -473,7 +482,8 @@ def _draw_proxy(view: View, folder: RunFolder, accuracy: pd.DataFrame, caption: 
     found = "fewer than two architectures are in the table"
     if correlation is not None:
         found = f"Kendall's tau {correlation_text(correlation.kendall)}"
-    figure = shared_accuracy_figure(frame, found, view.axis_title, caption)
+    unit = view.task.stored_unit
+    figure = shared_accuracy_figure(frame, found, view.axis_title, caption, unit)
     parts = [
         *accuracy_source(view),
         f"run {folder.run_id}",

@@ -22,6 +22,7 @@ from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
 from fewshot_core.registry import Registry
 from fewshot_core.runs import RunFolder, Status, cancel, is_active
+from fewshot_core.space import PERCENT
 
 SEPARATOR = " · "
 POLL_SECONDS = 1.0
@@ -184,6 +185,11 @@ def show_columns(columns: Mapping[str, Any], alt: str, **settings: Any) -> Any:
 def numbers(form: str, text: str = "", width: int | None = None, label: str | None = None) -> Any:
     """Configure a column of numbers: their format, a help text and a width in pixels."""
     return NumberColumn(label, format=form, help=text or None, width=width)
+
+
+def score_numbers(text: str, unit: str, width: int | None = None) -> Any:
+    """Configure a column of scores in a unit, with a help text."""
+    return numbers("%.2f%%" if unit == PERCENT else "%.4g", f"{text}, in {unit}", width)
 
 
 def table_height(rows: int) -> int | str:
