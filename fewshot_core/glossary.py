@@ -14,6 +14,8 @@ GLOSSARY: Mapping[str, str] = {
     "other decision, into groups, and each leaf is a sub-space.",
     "information gain": "How informative a split is about where the top architectures are, in "
     "bits: the entropy of being in the top, minus its size-weighted mean over the sub-spaces.",
+    "partition": "A split into any labelled groups, which need not be products of operation sets. "
+    "Its information gain is at most the entropy of being in the top: the bound.",
     "best tree": "The splitting tree with the largest information gain among all trees of the same "
     "shape, found exactly from the table.",
     "random trees": "Splitting trees of the same shape whose nodes group their operations "

@@ -774,7 +774,10 @@ class KnownSplit:
 def known_splits(
     store: Store, data_dir: Path, dataset: str, space: SearchSpace = NAS_BENCH_201
 ) -> list[KnownSplit]:
-    """List all splits of a data set, the latest run first, then imported ones that are readable."""
+    """List all splits of a data set, the latest run first, then imported ones that are readable.
+
+    Partitions without supernets are left out.
+    """
     found = []
     by_label = {metric.label: metric.name for metric in METRICS}
     for row in store.splits(dataset, space=space.name).to_dict("records"):
@@ -785,10 +788,11 @@ def known_splits(
     for name in imported_names(data_dir):
         try:
             split = open_imported(name, data_dir)
+            leaves = split.sub_spaces
         except FewshotError:
             continue
         if (split.dataset, split.space) == (dataset, space):
             metric = by_label.get(split.name, split.name)
             evidence = Evidence(dataset, space=space_label(space))
-            found.append(KnownSplit(f"file-{name}", metric, split.leaves, evidence))
+            found.append(KnownSplit(f"file-{name}", metric, leaves, evidence))
     return found

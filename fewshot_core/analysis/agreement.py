@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fewshot_core.analysis.sub_spaces import sub_space_numbers
-from fewshot_core.space import Part, check_partition, space_of
+from fewshot_core.space import Part, check_partition, group_numbers, space_of
 from fewshot_core.splitting import SplitNode, SplitTree
 
 _NODE_COLUMNS = ["path", "edge", "groups", "arrived", "same", "groupings", "commonest", "count"]
@@ -47,7 +46,7 @@ def agreement(leaves_a: Sequence[Part], leaves_b: Sequence[Part]) -> float:
     check_partition(leaves_a)
     check_partition(leaves_b)
     space_of([*leaves_a, *leaves_b])
-    return adjusted_rand_index(sub_space_numbers(leaves_a), sub_space_numbers(leaves_b))
+    return adjusted_rand_index(group_numbers(leaves_a), group_numbers(leaves_b))
 
 
 def agreement_matrix(splits: Mapping[str, Sequence[Part]]) -> pd.DataFrame:

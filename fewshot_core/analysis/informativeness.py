@@ -33,6 +33,7 @@ from fewshot_core.space import (
     Part,
     SearchSpace,
     SubSpace,
+    is_partition,
     space_of,
 )
 from fewshot_core.splitting.tree import TreeOptions
@@ -188,6 +189,11 @@ class SplitEvaluator:
             self._baselines[key] = RandomBaseline(best_of_counts(table, shape, space), gains)
         return self._baselines[key]
 
+    def best_tree(self, space: SearchSpace) -> BestTree:
+        """The best tree of the default shape, which any partition is compared with."""
+        levels = range(min(len(TreeOptions().edges), len(space.shape)))
+        return self.baseline(TreeOptions.create(levels, space=space), space).best
+
     def report(self, leaves: Sequence[Part]) -> SplitReport:
         """Evaluate a split."""
         return self._report(tuple(leaves))
@@ -256,9 +262,8 @@ def report_split(
     described = describe_sub_spaces(leaves, evaluator.accuracy, evaluator.threshold)
     space = space_of(leaves)
     best = compared.best_bits if compared else None
-    if any(isinstance(leaf, ArchitectureSet) for leaf in leaves):
-        levels = range(min(len(TreeOptions().edges), len(space.shape)))
-        best = evaluator.baseline(TreeOptions.create(levels, space=space), space).best.gain_bits
+    if is_partition(leaves):
+        best = evaluator.best_tree(space).gain_bits
     sign = space.dataset(dataset).sign
     return {
         "metric": metric,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fewshot_core.errors import SpaceError, TableError
-from fewshot_core.space import NAS_BENCH_201, Part, SearchSpace, space_of
+from fewshot_core.space import NAS_BENCH_201, Part, SearchSpace, group_numbers, space_of
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -87,19 +87,11 @@ def sub_space_names(count: int) -> list[str]:
     return [f"S{number}" for number in range(1, count + 1)]
 
 
-def sub_space_numbers(leaves: Sequence[Part]) -> Counts:
-    """Map every architecture to the position of its sub-space, -1 for none; shape (size,)."""
-    numbers = np.full(space_of(leaves).size, -1, dtype=np.int64)
-    for position, leaf in enumerate(leaves):
-        numbers[leaf.architecture_indices()] = position
-    return numbers
-
-
 def positions(leaves: Sequence[Part], architectures: Counts) -> Counts:
     """Find the position of the sub-space of some architectures, -1 for none."""
     if not leaves:
         return np.full(len(architectures), -1, dtype=np.int64)
-    return sub_space_numbers(leaves)[architectures]
+    return group_numbers(leaves)[architectures]
 
 
 def describe_sub_spaces(

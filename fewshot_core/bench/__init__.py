@@ -12,6 +12,7 @@ from fewshot_core.bench.catalog import (
     load_column,
     load_costs,
     load_seeds,
+    load_values,
     remove_table,
     resolve_table,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "load_column",
     "load_costs",
     "load_seeds",
+    "load_values",
     "preview_table",
     "remove_table",
     "resolve_table",

@@ -5,6 +5,8 @@ In all functions ``data_dir`` is the data folder, by default ``fewshot_core.data
 
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from fewshot_core.bench.csv_importer import read_column
@@ -184,6 +186,19 @@ def load_column(
         raise TableError(f"the table {table!r} has no column {column!r}, only {known}")
     frame = found.read_columns()[["architecture", column]]
     return frame.dropna().sort_values("architecture", ignore_index=True)
+
+
+def load_values(
+    table: str,
+    column: str,
+    data_dir: Path | str | None = None,
+    space: SearchSpace | str = NAS_BENCH_201,
+) -> npt.NDArray[np.float64]:
+    """Load a column as an array of shape (size,), NaN where unknown; see ``load_column``."""
+    frame = load_column(table, column, data_dir, space)
+    values = np.full(get_space(space, data_dir).size, np.nan)
+    values[frame["architecture"]] = frame[column]
+    return values
 
 
 def _load(

@@ -70,12 +70,14 @@ def build_app(only: str | None = None) -> typer.Typer:
         app.command(name="runs")(run_runs)
         app.add_typer(cache_app, name="cache", no_args_is_help=True)
         app.command(name="grid")(run_grid_command)
-    if needed("import-table", "import-space", "images"):
-        from fewshot_core.cli.data import images_app, run_import, run_import_space
+    if needed("import-table", "import-space", "import-split", "export-split", "images"):
+        from fewshot_core.cli import data
 
-        app.command(name="import-table")(run_import)
-        app.command(name="import-space")(run_import_space)
-        app.add_typer(images_app, name="images", no_args_is_help=True)
+        app.command(name="import-table")(data.run_import)
+        app.command(name="import-space")(data.run_import_space)
+        app.command(name="import-split")(data.run_import_split)
+        app.command(name="export-split")(data.run_export_split)
+        app.add_typer(data.images_app, name="images", no_args_is_help=True)
     if needed("doctor"):
         app.command()(doctor)
     if needed("app"):

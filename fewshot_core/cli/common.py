@@ -14,6 +14,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from fewshot_core.bench import load_values
 from fewshot_core.data_folder import ENVIRONMENT_NAME, demo_dir
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import FewshotError
@@ -73,7 +74,9 @@ Labels = Annotated[
 ]
 Rule = Annotated[
     str | None,
-    typer.Option(help=f"A partition by a rule: one of {', '.join(RULES.names())}."),
+    typer.Option(
+        help=f"A partition by a rule: one of {', '.join(RULES.names())}=TABLE:COLUMN of costs."
+    ),
 ]
 SpaceName = Annotated[
     str | None,
@@ -246,7 +249,7 @@ def named_splits(
 
 
 def named_partition(
-    labels: Path | None, rule: str | None, space: SearchSpace
+    labels: Path | None, rule: str | None, space: SearchSpace, place: Path
 ) -> tuple[str, Partition] | None:
     """Read the partition of a file of labels, or make that of a rule, with its name.
 
@@ -256,7 +259,11 @@ def named_partition(
         raise FewshotError("expected either --labels FILE or --rule NAME")
     if labels is not None:
         return labels.stem, read_partition(labels, space)
-    return None if rule is None else (rule, partition_by_rule(rule, space))
+    if rule is None:
+        return None
+    name, _, column = rule.partition("=")
+    costs = load_values(*column.rpartition(":")[::2], place, space) if column else None
+    return name, partition_by_rule(name, space, costs)
 
 
 def _of_run(run: str, place: Path) -> NamedSplit:

@@ -1,4 +1,4 @@
-"""The commands ``fewshot import-table``, ``fewshot import-space`` and ``fewshot images ...``."""
+"""The commands ``fewshot import-...``, ``fewshot export-split`` and ``fewshot images ...``."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,11 +12,24 @@ from fewshot_core.bench import (
     import_table,
     preview_table,
 )
-from fewshot_core.cli.common import AsJson, DataDir, DownloadBar, SpaceName, err, show, table_of
-from fewshot_core.data_folder import data_dir
-from fewshot_core.errors import TableError
+from fewshot_core.cli.common import (
+    AsJson,
+    DataDir,
+    DownloadBar,
+    Rule,
+    SpaceName,
+    err,
+    named_partition,
+    named_splits,
+    show,
+    table_of,
+)
+from fewshot_core.data_folder import data_dir, write_text
+from fewshot_core.errors import FewshotError, TableError
 from fewshot_core.images import download, list_sources, register_source, unregister_source
-from fewshot_core.space import NAS_BENCH_201, get_space
+from fewshot_core.space import NAS_BENCH_201, get_space, partition_csv
+from fewshot_core.splitting.files import of_datasets, store_splits, survey_splits, write_masks
+from fewshot_core.splitting.tree import NamedSplit
 
 
 def run_import(
@@ -123,6 +136,57 @@ def run_import_space(
     }
     text = f"{space.name}: {len(space.decisions)} decisions, {space.size:,} architectures"
     show(as_json, document, text, *(line for info in infos for line in _imported(info)))
+
+
+def run_import_split(
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A JSON file of masks or of a tree, a CSV file with columns arch, label, or a "
+            "folder of YAML files or lists of architectures, and of such folders."
+        ),
+    ] = None,
+    rule: Rule = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Only this data set; a partition is imported for each by default."),
+    ] = None,
+    space: SpaceName = None,
+    folder: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import splits, or a partition by labels or by a rule, to show them on all pages."""
+    place = data_dir(folder)
+    of_space = None if space is None else get_space(space, place)
+    if (path is None) == (rule is None):
+        raise FewshotError("expected either a file or folder, or --rule NAME")
+    left_out: dict[str, str] = {}
+    if path is not None:
+        splits, left_out = survey_splits(path, of_space, place)
+    elif partition := named_partition(None, rule, of_space or NAS_BENCH_201, place):
+        splits = [NamedSplit(partition[0], None, partition[1], source=f"rule {rule}")]
+    wanted = [one for one in of_datasets(splits, dataset) if dataset in (None, one.dataset)]
+    names = store_splits(wanted, path.name if path else "", place)
+    lines = [*(f"imported {name}" for name in names)]
+    lines += [f"left out {name}: {reason}" for name, reason in left_out.items()]
+    show(as_json, {"imported": names, "left_out": left_out}, *lines)
+
+
+def run_export_split(
+    split: Annotated[str, typer.Argument(help="The run of a split, or an imported split.")],
+    path: Annotated[
+        Path,
+        typer.Argument(help="The file: .json for masks, .csv for the label of each architecture."),
+    ],
+    folder: DataDir = None,
+) -> None:
+    """Write a split, or a partition, to a file that can be imported again."""
+    [found] = named_splits(None, split, data_dir(folder))
+    if path.suffix == ".csv":
+        write_text(path, partition_csv(found.leaves))
+    else:
+        write_masks(path, [found])
+    err.print(f"wrote {path}")
 
 
 images_app = typer.Typer(help="Image data sets: list, register, remove, download.")

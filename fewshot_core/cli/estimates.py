@@ -88,7 +88,7 @@ def _splits(
         for split in named_splits(masks_of, run, place, space=space.name):
             if split.dataset in (None, dataset):
                 yield split.name, split.leaves
-    if partition := named_partition(labels, rule, space):
+    if partition := named_partition(labels, rule, space, place):
         yield partition
 
 

@@ -93,7 +93,7 @@ def run_analyse(
     reports = []
     runs: list[str | None] = list(run) if run else [None]
     of_space = get_space(space or NAS_BENCH_201, place)
-    partition = named_partition(labels, rule, of_space)
+    partition = named_partition(labels, rule, of_space, place)
     if partition is None:
         wanted = [
             split for name in runs for split in _wanted_splits(masks, name, dataset, place, space)

@@ -208,7 +208,7 @@ def _sub_spaces(
             return "one sub-space", meant, {"S1": SubSpace.from_rows(sub_space.split(), of_space)}
         return "no splitting", meant, {"whole": SubSpace.full(of_space)}
     found, meant = one_split(named_splits(masks, split, place, "--split RUN", space), name, dataset)
-    leaves = {f"S{number}": leaf for number, leaf in enumerate(found.leaves, start=1)}
+    leaves = {f"S{number}": leaf for number, leaf in enumerate(found.sub_spaces, start=1)}
     return found.title, meant, leaves
 
 

@@ -74,12 +74,12 @@ def _recorded(
     """Read the curves of recorded searches in the sub-spaces of a split; see ``_group``."""
     with recorded_runs(place) as store:
         found = store.searches(dataset, split.space.name)
-        group = _group(selection.search_groups(split.leaves, found), searches, split.title)
+        group = _group(selection.search_groups(split.sub_spaces, found), searches, split.title)
         found = found[found["group"] == group["group"]]
         records = store.search_records(list(found["run_id"]))
     kind, table = preferred_accuracy(dataset, kind, table, place, split.space)
     accuracy = load_accuracy(dataset, kind, table, place, split.space)
-    joined = selection.recorded_curves(split.leaves, found, records, accuracy)
+    joined = selection.recorded_curves(split.sub_spaces, found, records, accuracy)
     details = {
         "split": split.title,
         "dataset": dataset,

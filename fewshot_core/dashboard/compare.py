@@ -20,12 +20,10 @@ from fewshot_core.bench import TableInfo, load_seeds
 from fewshot_core.dashboard.shared.controls import (
     choose_from,
     counted,
-    notify,
     numbers,
     offer_download,
     plain,
     show_columns,
-    show_errors,
     show_table,
     show_tabs,
 )
@@ -49,7 +47,7 @@ from fewshot_core.dashboard.shared.figures import (
     show_small_distributions,
     show_splits_source,
 )
-from fewshot_core.dashboard.shared.page import Workspace
+from fewshot_core.dashboard.shared.page import DATA, Workspace, link_to
 from fewshot_core.dashboard.shared.sidebar import (
     View,
     choose_several,
@@ -60,7 +58,6 @@ from fewshot_core.dashboard.shared.sidebar import (
     show_missing_table,
 )
 from fewshot_core.dashboard.shared.splits import (
-    FILE,
     SplitInView,
     distinct_labels,
     first_of_each_metric,
@@ -71,15 +68,8 @@ from fewshot_core.errors import TableError
 from fewshot_core.evidence import Evidence
 from fewshot_core.glossary import GLOSSARY, explain
 from fewshot_core.plots import agreement_figure, alternative, keep_figure, top_map_figure
-from fewshot_core.space import NAS_BENCH_201
-from fewshot_core.splitting.files import (
-    LARGEST,
-    masks_of_splits,
-    parse_splits,
-    remove_imported,
-    store_splits,
-    zip_archive,
-)
+from fewshot_core.space import NAS_BENCH_201, partition_csv
+from fewshot_core.splitting.files import masks_of_splits, zip_archive
 from fewshot_core.splitting.search_configs import search_configs
 from fewshot_core.splitting.tree import NamedSplit
 
@@ -94,11 +84,9 @@ def show_compare_page() -> None:
     """Draw the page."""
     view = open_page("Compare")
     _show_comparison(view)
-    left, right = st.columns(2, gap="large")
-    with left, st.expander("Import splits", icon=":material/upload_file:"):
-        _show_import(view)
-    with right, st.expander("Export the split in view", icon=":material/download:"):
+    with st.expander("Export the split in view", icon=":material/download:"):
         _show_export(view)
+    link_to(DATA, "Import splits and partitions", {"data": "Splits"})
 
 
 def _show_comparison(view: View) -> None:
@@ -232,6 +220,10 @@ def _show_summary(reports: pd.DataFrame, splits: list[SplitInView]) -> None:
                 100 * reports["share_of_best"],
                 numbers("%.0f%%", GLOSSARY["best tree"]),
             ),
+            "of the bound": (
+                100 * reports["gain_bits"] / reports["top_entropy_bits"],
+                numbers("%.0f%%", GLOSSARY["partition"]),
+            ),
             "percentile": (reports["percentile"], numbers("%.1f", GLOSSARY["percentile"])),
             "Gini": (reports["gini"], numbers("%.2f", uneven)),
             "optimum in": (optimum, TextColumn(help="The sub-space of the best architecture")),
@@ -307,37 +299,18 @@ def _resampled_gains(
     return frame[(frame["source"] == "resampled") & (frame["quantity"] == "gain_bits")]
 
 
-def _show_import(view: View) -> None:
-    data_dir = view.workspace.data_dir
-    st.markdown(
-        'A JSON file of masks, `{"splits": {metric: {data set: [sub-space, ...]}}}`, a splitting '
-        "tree of this workbench, or the search configurations (YAML) of one split, all files at "
-        "once. The sub-spaces must cover all architectures of their search space once. Masks that "
-        f"name no space are of {plain(view.space.label)}."
-    )
-    files = st.file_uploader(
-        "Files",
-        type=["json", "yaml", "yml"],
-        accept_multiple_files=True,
-        max_upload_size=LARGEST // 1_000_000,
-        key="split_files",
-    )
-    if files and st.button("Import", key="import_splits", type="primary"):
-        with show_errors("Nothing was imported. "):
-            texts = {file.name: file.getvalue().decode("utf-8") for file in files}
-            space = None if view.space == NAS_BENCH_201 else view.space
-            splits = parse_splits(texts, files[0].name, space, data_dir)
-            names = store_splits(splits, files[0].name, data_dir)
-            notify(f"Imported {counted(len(names), 'split')}: {plain(', '.join(names))}")
-            st.rerun()
-
-
 def _show_export(view: View) -> None:
     split = view.split
     if split is None:
         st.caption("There is no split in view.")
         return
     st.markdown(f"**{plain(split.label)}**, chosen in the sidebar")
+    name = f"{split.key}-labels.csv"
+    offer_download(
+        "Labels of architectures (CSV)", lambda: partition_csv(split.leaves), name, "export_labels"
+    )
+    if split.is_partition:
+        return
     document = NamedSplit(split.name.lstrip("#"), split.dataset, split.leaves, split.tree)
     if split.tree is not None:
         name = f"{split.key}.json"
@@ -356,7 +329,3 @@ def _show_export(view: View) -> None:
             "export_configs",
             help="In the format of the code of the paper's authors",
         )
-    if split.key.startswith(FILE) and st.button("Remove this split", key="remove_split"):
-        remove_imported(split.key.removeprefix(FILE), view.workspace.data_dir)
-        notify(f"Removed {plain(split.label)}", ":material/delete:")
-        st.rerun()

@@ -1,4 +1,4 @@
-"""The Data page: search spaces, accuracy tables and images."""
+"""The Data page: search spaces, accuracy tables, imported splits and images."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,14 +26,18 @@ from fewshot_core.bench import (
     find_architecture,
     import_space,
     import_table,
+    list_columns,
     list_tables,
     load_accuracy,
+    load_values,
     preview_table,
     remove_table,
 )
 from fewshot_core.dashboard.shared.controls import (
+    counted,
     notify,
     numbers,
+    offer_download,
     offer_removal,
     plain,
     show_columns,
@@ -49,11 +53,13 @@ from fewshot_core.dashboard.shared.page import (
     DISTRIBUTIONS,
     ESTIMATES,
     HOME,
+    SPLIT,
     link_to,
     open_on,
 )
 from fewshot_core.dashboard.shared.requests import seen_images
 from fewshot_core.dashboard.shared.sidebar import View, how_to_import, open_page
+from fewshot_core.dashboard.shared.splits import FILE
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import ImagesError
 from fewshot_core.images import (
@@ -65,7 +71,28 @@ from fewshot_core.images import (
     unregister_source,
 )
 from fewshot_core.networks import has_supernet
-from fewshot_core.space import NAS_BENCH_201, SearchSpace, get_space, list_spaces, read_space
+from fewshot_core.space import (
+    NAS_BENCH_201,
+    RULES,
+    SearchSpace,
+    get_space,
+    is_partition,
+    list_spaces,
+    partition_by_rule,
+    partition_csv,
+    read_space,
+)
+from fewshot_core.splitting.files import (
+    LARGEST,
+    imported_names,
+    of_datasets,
+    open_imported,
+    parse_splits,
+    remove_imported,
+    store_splits,
+    survey_splits,
+)
+from fewshot_core.splitting.tree import NamedSplit
 
 _UNUSED = "not used"
 _BEST = 5
@@ -79,6 +106,7 @@ def show_data_page() -> None:
     shows = {
         "Tables": partial(_show_tables, view),
         "Images": partial(_show_images, data_dir),
+        "Splits": partial(_show_splits, view),
         "Search spaces": partial(_show_spaces, view),
     }
     show_tabs(shows, "data")
@@ -295,6 +323,106 @@ def _choose_mapping(preview: TablePreview) -> ColumnMapping | None:
         st.info("Choose what at least one column holds: accuracies, costs or estimates.")
         return None
     return ColumnMapping(architecture, tuple(chosen), form, scale, others=tuple(roles))
+
+
+@show_errors()
+def _show_splits(view: View) -> None:
+    """List imported splits and partitions, with their import and removal."""
+    data_dir = view.workspace.data_dir
+    splits: dict[str, NamedSplit] = {}
+    for name in imported_names(data_dir):
+        with show_errors():
+            splits[name] = open_imported(name, data_dir)
+    rows = [
+        {
+            "split": split.name,
+            "data set": split.space.dataset(str(split.dataset)).label,
+            "search space": split.space.label,
+            "what": "partition" if is_partition(split.leaves) else "sub-spaces",
+            "groups": len(split.leaves),
+            "source": split.source,
+            "name": name,
+        }
+        for name, split in splits.items()
+    ]
+    if rows:
+        chosen = _choose_row(rows, f"{len(rows)} imported splits", "imported")
+        if chosen is None:
+            st.caption("Choose a row to show or to export a split.")
+        else:
+            name, split = list(splits.items())[chosen]
+            query = {"space": split.space.name, "dataset": str(split.dataset)}
+            with st.container(horizontal=True):
+                link_to(SPLIT, "Show it", query | {"split": f"{FILE}{name}"})
+                text = "Labels of architectures (CSV)"
+                offer_download(text, lambda: partition_csv(split.leaves), f"{name}.csv", "labels")
+        offer_removal(
+            "a split", "split", list(splits), lambda name: remove_imported(name, data_dir)
+        )
+    place = st.expander("Import splits", icon=":material/upload_file:", expanded=not rows)
+    with place, show_errors("Nothing was imported. "):
+        _show_split_import(view)
+
+
+def _show_split_import(view: View) -> None:
+    """Read splits from files, a folder or by a rule, show what was understood, and store them."""
+    st.markdown(
+        'A JSON file of masks, `{"splits": {metric: {data set: [sub-space, ...]}}}`, or of a '
+        "splitting tree; the search configurations (YAML) of one split, or its lists of "
+        "architectures (TXT), all files at once; a CSV file with the columns `arch` and `label`. "
+        "A folder may have many of them. All architectures of the search space must be there once."
+    )
+    left, middle, right = st.columns(3)
+    types = ["json", "yaml", "yml", "csv", "gz", "txt"]
+    limit = LARGEST // 1_000_000
+    settings: Any = {"accept_multiple_files": True, "max_upload_size": limit}
+    files = left.file_uploader("Files", types, key="split_files", **settings)
+    typed = middle.text_input("or a path on this machine", key="split_path").strip()
+    rule = right.selectbox(
+        "or a partition by a rule",
+        ["", *RULES.names()],
+        key="split_rule",
+        format_func=lambda name: RULES.label(name) if name else "none",
+    )
+    left_out: dict[str, str] = {}
+    space, source = (None if view.space == NAS_BENCH_201 else view.space), typed
+    if len(files) > 1:
+        texts = {file.name: file.getvalue().decode("utf-8") for file in files}
+        source = files[0].name
+        splits = parse_splits(texts, source, space, view.workspace.data_dir)
+    elif files or typed:
+        path = stored_uploads(files)[0] if files else Path(typed).expanduser()
+        source = path.name
+        splits, left_out = survey_splits(path, space, view.workspace.data_dir)
+    elif rule:
+        splits = _by_rule(view, rule)
+    else:
+        return
+    named = ", ".join(f"{split.name} ({len(split.leaves)} groups)" for split in splits)
+    st.markdown(f"**Preview**: {counted(len(splits), 'split')}: {plain(named)}")
+    if left_out:
+        found = {"left out": list(left_out), "why": list(left_out.values())}
+        show_columns(found, f"{len(left_out)} folders that are left out")
+    if splits and st.button("Import", key="import_splits", type="primary"):
+        names = store_splits(of_datasets(splits), source, view.workspace.data_dir)
+        notify(f"Imported {counted(len(names), 'split')}: {plain(', '.join(names))}")
+        st.rerun()
+
+
+def _by_rule(view: View, rule: str) -> list[NamedSplit]:
+    """Partition the space in view by a rule, of a cost that is chosen where it needs one."""
+    data_dir, costs, source = view.workspace.data_dir, None, f"rule {rule}"
+    if RULES.get(rule).needs_costs:
+        columns = list_columns("cost", view.dataset, data_dir, view.space)
+        keys = [f"{info.name}:{column.name}" for info, column in columns if column.complete]
+        if not keys:
+            st.info("No table has a cost of every architecture: import one under *Tables*.")
+            return []
+        chosen = st.selectbox("Cost", keys, key="split_cost")
+        costs = load_values(*chosen.rpartition(":")[::2], data_dir, view.space)
+        source = f"{source} of {chosen}"
+    groups = partition_by_rule(rule, view.space, costs)
+    return [NamedSplit(rule, None, groups, source=source)]
 
 
 def _choose_from(

@@ -60,7 +60,7 @@ from fewshot_core.dashboard.shared.trees import show_sub_spaces
 from fewshot_core.errors import SpaceError, TableError
 from fewshot_core.evidence import group_by_evidence
 from fewshot_core.plots import decisions_figure, effects_figure, importance_figure, top_figure
-from fewshot_core.space import Architecture, SearchSpace, SubSpace
+from fewshot_core.space import Architecture, Part, SearchSpace
 
 _ALL = "All metrics and data sets"
 _EXAMPLE = 13714
@@ -122,7 +122,7 @@ def _show_split(view: View, split: SplitInView, evaluator: SplitEvaluator) -> No
     with figures:
         lowest = 0.0 if whole_axis else LOWEST
         table_name = f"table {view.table.label}" if view.table else ""
-        notes = ", ".join(split.evidence.notes(split.demo))
+        notes = ", ".join(split.notes())
         # The caption stays with a figure that is saved.
         unit = view.task.stored_unit
         look: dict[str, Any] = {"highlight": highlight, "axis_title": view.axis_title, "unit": unit}
@@ -214,7 +214,7 @@ def _show_importance(view: View, evaluator: SplitEvaluator) -> None:
 
 
 @lru_cache(8)
-def _listed(leaf: SubSpace, evaluator: SplitEvaluator) -> pd.DataFrame:
+def _listed(leaf: Part, evaluator: SplitEvaluator) -> pd.DataFrame:
     return architectures_of(leaf, evaluator.accuracy, evaluator.threshold)
 
 

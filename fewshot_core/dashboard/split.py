@@ -12,6 +12,7 @@ import streamlit as st
 
 from fewshot_core.analysis import SplitEvaluator, SplitReport, conclusion
 from fewshot_core.analysis.agreement import score_spread, stability
+from fewshot_core.analysis.sub_spaces import sub_space_names
 from fewshot_core.dashboard.shared.activity import start_noted
 from fewshot_core.dashboard.shared.controls import (
     choose_from,
@@ -26,6 +27,7 @@ from fewshot_core.dashboard.shared.controls import (
     show_running,
     show_table,
     show_tiles,
+    table_height,
 )
 from fewshot_core.dashboard.shared.figures import (
     cached_figure,
@@ -92,7 +94,7 @@ from fewshot_core.runs import (
     find_finished,
     run_folder,
 )
-from fewshot_core.space import SubSpace, get_space
+from fewshot_core.space import Part, SubSpace, get_space, group_labels
 from fewshot_core.splitting import SplitNode, SplitTree, TreeOptions
 
 _ALL = "all"
@@ -378,7 +380,9 @@ def _show_split(view: View) -> None:
     elif (wanted := st.query_params.get(_SUB_SPACE)) in list(described["sub_space"]):
         chosen = list(described["sub_space"]).index(wanted)
     with above:
-        if not trees:
+        if split.is_partition:
+            _show_groups(split, described is not None)
+        elif not trees:
             figure, source = draw_split(split, evaluator, chosen), rests_on([split])
             show_figure(figure, "imported_tree", wide=True, source=[split.label, *source])
         else:
@@ -391,6 +395,21 @@ def _show_split(view: View) -> None:
         with tabs["Seeds"]:
             _show_spread(trees, node)
             _show_stability(trees)
+
+
+def _show_groups(split: SplitInView, listed: bool) -> None:
+    """Say that a partition has no tree, and list its groups unless they are ``listed`` below."""
+    st.caption(
+        "A partition that is no product of operation sets: it has no tree, and no supernets."
+    )
+    if not listed:
+        groups = {
+            "sub-space": sub_space_names(len(split.leaves)),
+            "label": group_labels(split.leaves),
+            "size": ([leaf.size for leaf in split.leaves], numbers("localized")),
+        }
+        height = table_height(len(split.leaves))
+        show_columns(groups, f"The {len(split.leaves)} groups of {split.name}", height=height)
 
 
 def _draw_tabs(tree: bool, described: bool) -> dict[str, Any]:
@@ -418,10 +437,21 @@ def _finding(
         found = f"{name} has {len(split.leaves)} sub-spaces."
     else:
         compared = conclusion(reports(((split.name, split.leaves),), evaluator))
+        if split.is_partition:
+            compared = _worth(split, evaluator)
         found = f"{plain(compared)}{_richest(described, view.top_label)}"
     found = f"**On {dataset}**: {found}"
-    notes = split.evidence.notes(split.demo, seeds == 1)
+    notes = split.notes(seeds == 1)
     return " ".join([found, *(f":gray-badge[{plain(note)}]" for note in notes)])
+
+
+def _worth(split: SplitInView, evaluator: SplitEvaluator) -> str:
+    """Compare the gain of a partition with its bound and the best tree."""
+    report, best = evaluator.report(split.leaves), evaluator.best_tree(split.space)
+    return (
+        f"the {len(split.leaves)} groups of {split.name} gain {report.gain_bits:.4f} bits of at "
+        f"most {report.top_entropy_bits:.4f}; the best tree gains {best.gain_bits:.4f}."
+    )
 
 
 def _richest(described: pd.DataFrame, top_label: str) -> str:
@@ -439,19 +469,23 @@ def _show_sub_spaces(view: View, split: SplitInView, described: pd.DataFrame) ->
     chosen = show_sub_spaces(view, described, key, link=_SUB_SPACE, narrow=True)
     query = {}
     if chosen is None:
-        st.caption("Choose a row to highlight a sub-space in the tree.")
+        where = "" if split.is_partition else " to highlight a sub-space in the tree"
+        st.caption(f"Choose a row{where}.")
     else:
         name = str(described["sub_space"].iloc[chosen])
         query = {_SUB_SPACE: name}
-        st.markdown(f"**{name}**, highlighted in the tree: {_kept_text(split.leaves[chosen])}.")
+        where = "" if split.is_partition else ", highlighted in the tree"
+        st.markdown(f"**{name}**{where}: {_kept_text(split.leaves[chosen])}.")
     with st.container(horizontal=True):
         show_view_source(view, "sub_space_source")
         link_to(DISTRIBUTIONS, "See the distributions of their accuracies", query)
     return chosen
 
 
-def _kept_text(space: SubSpace) -> str:
+def _kept_text(space: Part) -> str:
     """Name the operations of a sub-space on the decisions that do not have all of them."""
+    if not isinstance(space, SubSpace):
+        return plain(f"{space.size:,} architectures")
     parts = [
         f"{decision.describe(operations)} on {space.space.decision_label(number)}"
         for number, operations in enumerate(space.enabled)
@@ -474,6 +508,9 @@ def _show_tiles(split: SplitInView, report: SplitReport | None) -> None:
             f"{GLOSSARY['percentile']} {found.random_trees:,} random trees; 95% interval "
             f"{found.percentile_low:.1f} to {found.percentile_high:.1f}.",
         )
+    if report is not None and split.is_partition:
+        bound = report.gain_bits / report.top_entropy_bits if report.top_entropy_bits else 0.0
+        tiles["Of the bound"] = f"{bound:.1%}", GLOSSARY["partition"]
     if split.tree is not None:
         tiles["Tied nodes"] = f"{split.ties} of {len(split.tree.nodes)}", GLOSSARY["tie"]
     if split.seconds is not None:

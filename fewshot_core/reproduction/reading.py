@@ -94,7 +94,7 @@ def read_published(path: Path) -> tuple[Split, ...]:
         metric = name if seeded else by_label.get(split.name, split.name)
         if split.dataset is not None:
             seeds = (int(seed),) if seeded else ()
-            splits.append(Split(metric, split.dataset, split.leaves, seeds=seeds))
+            splits.append(Split(metric, split.dataset, split.sub_spaces, seeds=seeds))
     return tuple(splits)
 
 

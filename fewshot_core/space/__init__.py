@@ -13,8 +13,12 @@ from fewshot_core.space.partitions import (
     RULES,
     ArchitectureSet,
     Partition,
+    group_labels,
+    group_numbers,
     partition_by_rule,
+    partition_csv,
     partition_of,
+    partition_of_lists,
     read_partition,
 )
 from fewshot_core.space.search_space import (
@@ -35,7 +39,14 @@ from fewshot_core.space.spaces import (
     space_path,
     store_space,
 )
-from fewshot_core.space.sub_space import Part, SubSpace, check_partition, space_of
+from fewshot_core.space.sub_space import (
+    Part,
+    SubSpace,
+    check_partition,
+    is_partition,
+    space_of,
+    sub_spaces_of,
+)
 
 __all__ = [
     "ARCHITECTURE_COUNT",
@@ -58,10 +69,15 @@ __all__ = [
     "check_partition",
     "edge_label",
     "get_space",
+    "group_labels",
+    "group_numbers",
+    "is_partition",
     "list_spaces",
     "operation_set_label",
     "partition_by_rule",
+    "partition_csv",
     "partition_of",
+    "partition_of_lists",
     "read_partition",
     "read_space",
     "score_text",
@@ -69,4 +85,5 @@ __all__ = [
     "space_of",
     "space_path",
     "store_space",
+    "sub_spaces_of",
 ]

@@ -1,18 +1,24 @@
 """Partitions of a space that need not be products of operation sets: by a label, or by a rule."""
 
-from collections.abc import Callable, Sequence
+import csv
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from fewshot_core.csv_text import read_csv_text
+from fewshot_core.data_folder import natural_order
 from fewshot_core.errors import SpaceError
 from fewshot_core.registry import Registry
+from fewshot_core.space.architecture import Architecture
 from fewshot_core.space.search_space import Indices, SearchSpace
 from fewshot_core.space.spaces import NAS_BENCH_201
+from fewshot_core.space.sub_space import Part, space_of
 
 LARGEST = 400_000_000
 """The largest file of labels, decompressed, in bytes."""
@@ -20,14 +26,23 @@ LARGEST = 400_000_000
 MOST_GROUPS = 1_000
 """The most groups of a partition."""
 
+QUANTILES = 4
+"""The number of groups by a cost."""
+
 _LABEL = "label"
+_OPERATION = re.compile(r"\('(\w+)', *(\d)\)")
+_SOURCES = "001012"
+_STRING = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|"
+"""How a genotype writes an operation, the nodes that its edges come from, and the string of it."""
+
+Costs = npt.NDArray[np.float64]
 
 
 class ArchitectureSet:
     """A labelled set of architectures, one group of a partition.
 
-    It has what analyses need of a sub-space: ``space``, ``size`` and ``architecture_indices``. No
-    supernet contains exactly these architectures. Two are equal if they have the same label and
+    It has what analyses need of a sub-space, but not its operations: it need not be a product of
+    operation sets, see ``sub_spaces_of``. Two are equal if they have the same label and
     the same architectures.
     """
 
@@ -47,6 +62,10 @@ class ArchitectureSet:
         """Return the indices of all architectures, ascending; int64, shape (size,)."""
         return self._indices
 
+    def __contains__(self, architecture: Architecture) -> bool:
+        found = np.isin(self._indices, architecture.index).any()
+        return architecture.space == self.space and bool(found)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ArchitectureSet) and self._key == other._key
 
@@ -63,7 +82,7 @@ Partition = tuple[ArchitectureSet, ...]
 def partition_of(
     labels: Sequence[str] | npt.NDArray[np.int64], space: SearchSpace = NAS_BENCH_201
 ) -> Partition:
-    """Group all architectures by their labels, in the order of the labels; numbers by value.
+    """Group all architectures by their labels, in natural order: S2 before S10.
 
     ``labels`` has one for each architecture, in the order of their indices. Raises SpaceError if
     there is another number of them, or more than ``MOST_GROUPS`` distinct ones.
@@ -72,6 +91,9 @@ def partition_of(
     if values.shape != (space.size,):
         raise SpaceError(f"expected a label for each of {space.size:,} architectures")
     distinct, numbers = np.unique(values, return_inverse=True)
+    if values.dtype.kind != "i":
+        sort = sorted(range(len(distinct)), key=lambda place: natural_order(str(distinct[place])))
+        distinct, numbers = distinct[sort], np.argsort(sort)[numbers]
     if len(distinct) > MOST_GROUPS:
         raise SpaceError(f"expected at most {MOST_GROUPS:,} groups, got {len(distinct):,}")
     order = np.argsort(numbers, kind="stable")
@@ -85,9 +107,8 @@ def partition_of(
 def read_partition(path: Path, space: SearchSpace = NAS_BENCH_201) -> Partition:
     """Read a partition from a CSV file with the columns ``arch`` and ``label``.
 
-    An architecture is written as its text or as digits; labels that are all whole numbers are in
-    numerical order. Raises SpaceError if a column is missing, an architecture is unknown, missing
-    or repeated; the message names the line.
+    An architecture is written as its text or as digits. Raises SpaceError if a column is missing,
+    an architecture is unknown, missing or repeated; the message names the line.
     """
     text = read_csv_text(path, LARGEST, SpaceError)
     missing = [name for name in ("arch", _LABEL) if name not in text.header]
@@ -98,12 +119,69 @@ def read_partition(path: Path, space: SearchSpace = NAS_BENCH_201) -> Partition:
     at, labelled = text.header.index("arch"), text.header.index(_LABEL)
     indices = read_architectures([row[at] for row in text.rows], space)
     _check_once(indices, space, text.name, text.place)
-    labels = np.empty(space.size, dtype=object)
-    labels[indices] = [row[labelled] for row in text.rows]
-    listed = labels.tolist()
-    if all(label.lstrip("-").isascii() and label.lstrip("-").isdecimal() for label in listed):
-        return partition_of(np.array([int(label) for label in listed], dtype=np.int64), space)
-    return partition_of(listed, space)
+    return _labelled(indices, [row[labelled] for row in text.rows], space)
+
+
+def partition_of_lists(
+    lists: Mapping[str, str], space: SearchSpace = NAS_BENCH_201, name: str = "the lists"
+) -> Partition:
+    """Read a partition from lists of architectures, by the label of each group.
+
+    A list has an architecture on each line, as text or digits; or it is one list of genotypes as
+    few-shot NAS publishes them: ``[(('none', 0),), (('none', 0), ('none', 1)), ...]``. Raises
+    SpaceError if an architecture is unknown, missing or repeated.
+    """
+    texts: list[str] = []
+    places: list[tuple[str, int]] = []
+    for label, text in lists.items():
+        found = _genotypes(text) or [line.strip() for line in text.splitlines()]
+        places += [(label, number) for number, cell in enumerate(found, start=1) if cell]
+        texts += filter(None, found)
+    indices = read_architectures(texts, space)
+    _check_once(indices, space, name, lambda row: "{}, architecture {}".format(*places[row]))
+    return _labelled(indices, [label for label, _ in places], space)
+
+
+def _genotypes(text: str) -> list[str]:
+    """The architecture strings of genotypes of three nodes; none where there are other things."""
+    found = _OPERATION.findall(text)
+    cells = [found[start : start + len(_SOURCES)] for start in range(0, len(found), len(_SOURCES))]
+    if any("".join(source for _, source in cell) != _SOURCES for cell in cells):
+        return []
+    return [_STRING.format(*(name for name, _ in cell)) for cell in cells]
+
+
+def _labelled(indices: Indices, labels: Sequence[str], space: SearchSpace) -> Partition:
+    ordered = np.empty(space.size, dtype=object)
+    ordered[indices] = labels
+    return partition_of(ordered.tolist(), space)
+
+
+def group_numbers(parts: Sequence[Part]) -> Indices:
+    """Map every architecture of a space to the position of its part, -1 for none."""
+    numbers = np.full(space_of(parts).size, -1, dtype=np.int64)
+    for position, part in enumerate(parts):
+        numbers[part.architecture_indices()] = position
+    return numbers
+
+
+def group_labels(parts: Sequence[Part]) -> list[str]:
+    """List the labels of parts: S1, S2, ... where they have none of their own."""
+    return [
+        part.label if isinstance(part, ArchitectureSet) else f"S{number}"
+        for number, part in enumerate(parts, start=1)
+    ]
+
+
+def partition_csv(parts: Sequence[Part]) -> str:
+    """Write a partition as ``read_partition`` reads it."""
+    space, labels = space_of(parts), group_labels(parts)
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["arch", _LABEL])
+    names = space.format_many(np.arange(space.size))
+    writer.writerows(zip(names, (labels[number] for number in group_numbers(parts)), strict=True))
+    return text.getvalue()
 
 
 def read_architectures(texts: Sequence[str], space: SearchSpace) -> Indices:
@@ -136,19 +214,38 @@ def _check_once(
 class PartitionRule:
     """A rule that gives every architecture of a space a number, its group.
 
-    ``numbers`` maps a space to an array of shape (size,); it raises SpaceError if the space does
-    not have what the rule is about.
+    ``numbers`` maps a space, and the costs of its architectures where the rule ``needs_costs``, to
+    an array of shape (size,); it raises SpaceError if the space does not have what the rule is
+    about.
     """
 
     name: str
     label: str
     description: str
-    numbers: Callable[[SearchSpace], Indices]
+    numbers: Callable[[SearchSpace, Costs], Indices]
+    needs_costs: bool = False
 
 
-def partition_by_rule(name: str, space: SearchSpace = NAS_BENCH_201) -> Partition:
-    """Partition a space by a rule of ``RULES``; raises UnknownNameError or SpaceError."""
-    return partition_of(RULES.get(name).numbers(space), space)
+def partition_by_rule(
+    name: str, space: SearchSpace = NAS_BENCH_201, costs: Costs | None = None
+) -> Partition:
+    """Partition a space by a rule of ``RULES``.
+
+    ``costs`` has one for each architecture, in the order of their indices. Raises UnknownNameError,
+    or SpaceError if costs are needed and one is missing.
+    """
+    rule = RULES.get(name)
+    given = np.full(space.size, np.nan) if costs is None else np.asarray(costs, dtype=np.float64)
+    if rule.needs_costs and (given.shape != (space.size,) or not np.isfinite(given).all()):
+        raise SpaceError(f"the rule {name} needs a cost of each of {space.size:,} architectures")
+    return partition_of(rule.numbers(space, given), space)
+
+
+def _cost_quantile(space: SearchSpace, costs: Costs) -> Indices:
+    """Number of the quantile, from 1; equal costs are in one."""
+    limits = np.quantile(costs, np.arange(1, QUANTILES) / QUANTILES)
+    numbers: Indices = np.searchsorted(limits, costs, side="left") + 1
+    return numbers
 
 
 def _choices(space: SearchSpace) -> Indices:
@@ -170,7 +267,7 @@ def _is_convolution(operation: str) -> bool:
     return "conv" in operation or operation.startswith("mb")
 
 
-def _count_convolutions(space: SearchSpace) -> Indices:
+def _count_convolutions(space: SearchSpace, costs: Costs) -> Indices:
     counts: Indices = _chosen(space, _is_convolution).sum(axis=0, dtype=np.int64)
     return counts
 
@@ -182,7 +279,7 @@ def _connected(space: SearchSpace) -> npt.NDArray[np.bool_]:
     return _chosen(space, lambda name: name != "none")
 
 
-def _count_active_convolutions(space: SearchSpace) -> Indices:
+def _count_active_convolutions(space: SearchSpace, costs: Costs) -> Indices:
     connected = _connected(space)
     last = max(target for target, _ in space.edges)
     reached = {node: np.full(space.size, node == 0) for node in range(last + 1)}
@@ -198,7 +295,7 @@ def _count_active_convolutions(space: SearchSpace) -> Indices:
     return counts
 
 
-def _longest_path(space: SearchSpace) -> Indices:
+def _longest_path(space: SearchSpace, costs: Costs) -> Indices:
     connected = _connected(space)
     last = max(target for target, _ in space.edges)
     longest = {node: np.full(space.size, 0 if node == 0 else -1) for node in range(last + 1)}
@@ -230,6 +327,13 @@ RULES = Registry(
         "path depth",
         "The number of edges on the longest path from input to output, 0 where there is none.",
         _longest_path,
+    ),
+    PartitionRule(
+        "cost-quantile",
+        "cost quartile",
+        "The quarter of all architectures by a cost, the cheapest first.",
+        _cost_quantile,
+        needs_costs=True,
     ),
 )
 """The rules that partition a space."""

@@ -27,6 +27,10 @@ class Part(Protocol):
     def architecture_indices(self) -> Indices:
         """Return the indices of all architectures, ascending; int64, shape (size,)."""
 
+    def __contains__(self, architecture: Architecture) -> bool: ...
+
+    def __hash__(self) -> int: ...
+
 
 @dataclass(frozen=True)
 class SubSpace:
@@ -143,6 +147,35 @@ def space_of(leaves: Sequence[Part]) -> SearchSpace:
         names = ", ".join(space.name for space in spaces)
         raise SpaceError(f"expected sub-spaces of one search space, got {names}")
     return spaces[0]
+
+
+def sub_spaces_of(parts: Sequence[Part]) -> tuple[SubSpace, ...]:
+    """Return parts as the sub-spaces that they are.
+
+    Raises SpaceError if one is no product of operation sets, which a supernet needs.
+    """
+    found = tuple(filter(None, map(_as_product, parts)))
+    if len(found) < len(parts):
+        raise SpaceError(
+            "a partition that is no product of operation sets has no supernets: a supernet with "
+            "all operations of a group would contain architectures of other groups, too"
+        )
+    return found
+
+
+def is_partition(parts: Sequence[Part]) -> bool:
+    """Whether parts are groups of a partition, with labels, rather than sub-spaces."""
+    return not all(isinstance(part, SubSpace) for part in parts)
+
+
+def _as_product(part: Part) -> SubSpace | None:
+    """Return the sub-space of a part's operations, if that has no other architectures."""
+    if isinstance(part, SubSpace):
+        return part
+    choices = np.unravel_index(part.architecture_indices(), part.space.shape)
+    enabled = tuple(tuple(np.unique(numbers).tolist()) for numbers in choices)
+    found = SubSpace(enabled, part.space)
+    return found if found.size == part.size else None
 
 
 def check_partition(leaves: Sequence[Part]) -> None:

@@ -2,29 +2,56 @@
 
 A document of masks is ``{"splits": {METRIC: {DATASET: [sub-space, ...]}}}``. A sub-space is a
 string for each decision; character j is 1 where operation j is enabled. ``meta.space`` names the
-search space, which is NAS-Bench-201 where it is missing.
+search space, which is NAS-Bench-201 where it is missing. A partition that is no split into products
+of operation sets is stored as the label and the group of each architecture.
 """
 
 import io
 import json
+import os
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path, PurePath
 from typing import Any
 
-from fewshot_core.data_folder import locked, read_limited, safe_name, write_json
+import numpy as np
+
+from fewshot_core.data_folder import locked, natural_order, read_limited, safe_name, write_json
 from fewshot_core.errors import FewshotError, SpaceError, SplittingError, UnknownNameError
-from fewshot_core.space import NAS_BENCH_201, OPERATIONS, SearchSpace, SubSpace, get_space
+from fewshot_core.space import (
+    NAS_BENCH_201,
+    OPERATIONS,
+    ArchitectureSet,
+    Part,
+    SearchSpace,
+    SubSpace,
+    get_space,
+    group_labels,
+    group_numbers,
+    is_partition,
+    partition_of_lists,
+    read_partition,
+    sub_spaces_of,
+)
 from fewshot_core.splitting.search_configs import split_from_search_configs
 from fewshot_core.splitting.tree import NamedSplit, SplitTree
 
 LARGEST = 16_000_000
 """The most bytes of the files of a split together; no split comes near."""
 
-_YAML = (".yml", ".yaml")
-_FORMS = "a JSON file of masks or of a splitting tree, or a folder of search configurations (YAML)"
+MOST_FILES = 20_000
+"""The most files that are looked for in a folder and those inside it."""
+
+PARTITION = "fewshot-partition/1"
+
+_YAML, _CSV, _LISTS = (".yml", ".yaml"), (".csv", ".csv.gz"), (".txt",)
+_FORMS = (
+    "a JSON file of masks or of a splitting tree, a CSV file with columns arch and label, or a "
+    "folder of search configurations (YAML) or of lists of architectures (TXT)"
+)
 _MASKS = (
     'expected {"splits": {METRIC: {DATASET: [[rows like "01110"], ...]}}}, '
     "as in a file of published splits"
@@ -96,7 +123,7 @@ def masks_of_splits(splits: Iterable[NamedSplit]) -> dict[str, Any]:
         of_metric = written.setdefault(split.name, {})
         if split.dataset in of_metric:
             raise SplittingError(f"expected one split {split.title}, got two: rename one of them")
-        of_metric[split.dataset] = [leaf.rows for leaf in split.leaves]
+        of_metric[split.dataset] = [leaf.rows for leaf in split.sub_spaces]
     [space] = spaces
     decisions = {decision.name: list(decision.operations) for decision in space.decisions}
     meta: dict[str, Any] = {"space": space.name, "decisions": decisions}
@@ -108,23 +135,85 @@ def masks_of_splits(splits: Iterable[NamedSplit]) -> dict[str, Any]:
 def read_splits(
     path: Path, space: SearchSpace | None = NAS_BENCH_201, data_dir: Path | None = None
 ) -> list[NamedSplit]:
+    """Read the splits of a file or folder; all as for ``survey_splits``."""
+    return survey_splits(path, space, data_dir)[0]
+
+
+def survey_splits(
+    path: Path, space: SearchSpace | None = NAS_BENCH_201, data_dir: Path | None = None
+) -> tuple[list[NamedSplit], dict[str, str]]:
     """Read the splits of a file or folder; space and data_dir as for ``splits_from_masks``.
 
     It is a JSON file of masks (see ``splits_from_masks``) or of a splitting tree (see
-    ``SplitTree.to_json``), or a folder of YAML search configurations, which are one split; other
-    files in the folder are ignored. Raises SplittingError if it cannot be read, is none of these,
-    or a split does not cover all architectures once. The message names the file and counts the
-    architectures.
+    ``SplitTree.to_json``); a CSV file of a partition (see ``read_partition``); or a folder. The
+    YAML search configurations of a folder are one split, and so are its lists of architectures (see
+    ``partition_of_lists``); folders inside it are read, too, but no links that lead out of it.
+    Equal splits of one name and data set count once.
+
+    Returns:
+        The splits, and the folders inside that cannot be read, with the reason.
+
+    Raises:
+        SplittingError: If nothing can be read, or a split does not cover all architectures once.
+            The message names the file and counts the architectures.
     """
     try:
+        if path.name.lower().endswith(_CSV):
+            parts = read_partition(path, space or NAS_BENCH_201)
+            return [NamedSplit(_stem(path), None, _simplified(parts), source=path.name)], {}
         if not path.is_dir():
-            return parse_splits(_read_files([path]), str(path), space, data_dir)
-        inside = [file for file in path.iterdir() if file.suffix.lower() in _YAML]
-        if not inside:
-            raise SplittingError(f"{path} has no search configurations: expected {_FORMS}")
-        return parse_splits(_read_files(inside), path.resolve().name, space, data_dir)
+            return parse_splits(_read_files([path]), str(path), space, data_dir), {}
+        folders = _walk(path)
+        found: dict[object, NamedSplit] = {}
+        left_out: dict[str, str] = {}
+        for folder, files in folders.items():
+            name = folder.resolve().name
+            try:
+                for split in parse_splits(_read_files(files), name, space, data_dir):
+                    found.setdefault((split.name, split.dataset, split.leaves), split)
+            except (FewshotError, ValueError) as error:
+                if len(folders) == 1:
+                    raise
+                left_out[folder.relative_to(path).as_posix()] = str(error)
+        if not found:
+            why = "".join(f"; {name}: {reason}" for name, reason in list(left_out.items())[:1])
+            raise SplittingError(f"{path} has no search configurations: expected {_FORMS}{why}")
+        return list(found.values()), left_out
+    except SpaceError as error:
+        raise SplittingError(str(error)) from error
     except (OSError, ValueError) as error:
         raise SplittingError(f"{path} cannot be read ({error}): {_MASKS}") from error
+
+
+def _stem(path: Path) -> str:
+    return path.name.partition(".")[0]
+
+
+def _walk(root: Path) -> dict[Path, list[Path]]:
+    """The files of splits in a folder and those inside it, by their folder."""
+    found: dict[Path, list[Path]] = {}
+    count = 0
+    inside = root.resolve()
+    for folder, folders, names in os.walk(root):
+        folders.sort(key=natural_order)
+        count += len(names)
+        if count > MOST_FILES:
+            raise ValueError(f"it has more than {MOST_FILES:,} files")
+        for suffixes in (_YAML, _LISTS):
+            files = [Path(folder, name) for name in names if name.lower().endswith(suffixes)]
+            files = [file for file in files if file.resolve().is_relative_to(inside)]
+            if files:
+                found[Path(folder)] = files
+                break
+    return found
+
+
+def _simplified(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """The sub-spaces of a partition where it is a split into products of operation sets."""
+    try:
+        return sub_spaces_of(parts)
+    except SpaceError:
+        return tuple(parts)
 
 
 def parse_splits(
@@ -133,11 +222,15 @@ def parse_splits(
     space: SearchSpace | None = NAS_BENCH_201,
     data_dir: Path | None = None,
 ) -> list[NamedSplit]:
-    """Read the splits of one JSON file or of search configurations, given as contents by name.
+    """Read the splits of one JSON file, or of the files of a split, given as contents by name.
 
     ``source`` is the folder's name, or how messages call the JSON file. Raises as ``read_splits``.
     """
     suffixes = {PurePath(name).suffix.lower() for name in files}
+    if files and suffixes <= set(_LISTS):
+        lists = {PurePath(name).stem: text for name, text in files.items()}
+        parts = partition_of_lists(lists, space or NAS_BENCH_201, source)
+        return [NamedSplit(source, None, _simplified(parts), source=source)]
     if files and suffixes <= set(_YAML) and space in (None, NAS_BENCH_201):
         return [split_from_search_configs(files, source)]
     if len(files) != 1:
@@ -149,6 +242,8 @@ def parse_splits(
     try:
         if not isinstance(document, dict) or "format" not in document:
             return splits_from_masks(document, space, data_dir)
+        if document["format"] == PARTITION:
+            return [_partition_from(document, data_dir)]
         tree = SplitTree.from_dict(document, data_dir)
         if space not in (None, tree.space):
             raise SplittingError(f"expected a tree of {space.name}, got one of {tree.space.name}")
@@ -157,6 +252,35 @@ def parse_splits(
         return [NamedSplit(tree.metric, known, tuple(tree.leaves), tree)]
     except SplittingError as error:
         raise SplittingError(f"{source}: {error}") from error
+
+
+def _partition_from(document: Mapping[str, Any], data_dir: Path | None) -> NamedSplit:
+    """Read what ``_partition_document`` returns."""
+    try:
+        space = get_space(str(document["space"]), data_dir)
+        labels, numbers = list(map(str, document["labels"])), np.array(document["numbers"])
+        if numbers.shape != (space.size,) or numbers.dtype != np.int64:
+            raise ValueError(f"expected a number for each of {space.size:,} architectures")
+        groups = tuple(
+            ArchitectureSet(label, np.flatnonzero(numbers == number), space)
+            for number, label in enumerate(labels)
+        )
+        known = str(document["name"]), str(document["dataset"])
+        return NamedSplit(*known, groups, source=str(document["source"]))
+    except (LookupError, TypeError, ValueError, FewshotError) as error:
+        raise SplittingError(f"the partition is damaged: {error!r}") from error
+
+
+def _partition_document(split: NamedSplit) -> dict[str, Any]:
+    return {
+        "format": PARTITION,
+        "space": split.space.name,
+        "name": split.name,
+        "dataset": split.dataset,
+        "source": split.source,
+        "labels": group_labels(split.leaves),
+        "numbers": group_numbers(split.leaves).tolist(),
+    }
 
 
 def _read_files(paths: Iterable[Path]) -> dict[str, str]:
@@ -189,8 +313,21 @@ def zip_archive(files: Mapping[str, str]) -> bytes:
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
+def of_datasets(splits: Iterable[NamedSplit], dataset: str | None = None) -> list[NamedSplit]:
+    """Give splits of no known data set the one that is named, or each of their space."""
+    return [
+        replace(split, dataset=name)
+        for split in splits
+        for name in (
+            [split.dataset or dataset]
+            if split.dataset or dataset
+            else [task.name for task in split.space.datasets]
+        )
+    ]
+
+
 def store_splits(splits: list[NamedSplit], source: str, data_dir: Path) -> list[str]:
-    """Import splits into the data folder, one file each; return their names.
+    """Import splits or partitions into the data folder, one file each; return their names.
 
     A split that was imported already, under the same name and with the same sub-spaces, is left as
     it is; another one under that name gets a number. ``source`` becomes part of their names. Raises
@@ -210,14 +347,18 @@ def store_splits(splits: list[NamedSplit], source: str, data_dir: Path) -> list[
 
 
 def _store(split: NamedSplit, source: str, data_dir: Path) -> str:
-    parts = [safe_name(split.name, "split"), split.dataset, safe_name(Path(source).stem, "file")]
+    end = "partition" if is_partition(split.leaves) else safe_name(Path(source).stem, "file")
+    parts = [safe_name(split.name, "split"), split.dataset, end]
     if split.space != NAS_BENCH_201:
         parts.insert(0, split.space.name)
     wanted = name = "-".join(map(str, parts))[:90]
     for number in count(2):
         path = _folder(data_dir) / f"{name}.json"
         if not path.exists():
-            write_masks(path, [split])
+            if is_partition(split.leaves):
+                write_json(path, _partition_document(split))
+            else:
+                write_masks(path, [split])
             break
         if read_imported(path) == split:
             break

@@ -9,7 +9,7 @@ operation; the key ``dataset`` names the data set.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from reprlib import Repr
 from typing import Any, TypeGuard
 
@@ -22,6 +22,14 @@ from fewshot_core.space import EDGES, NAS_BENCH_201, OPERATIONS, SubSpace
 from fewshot_core.splitting.tree import NamedSplit
 
 EPOCHS = 50
+
+_FILE_NAME = re.compile(r"nb201_(?P<seed>\d*)(?P<metric>[a-z]+)\d+_")
+_ABBREVIATED = {
+    "gm": "gradientmatching",
+    "gn": "gradnorm",
+    "jc": "jacobcov",
+    "lr": "linear_regions",
+}
 
 _LOSS = {"name": "cross_entropy", "config": {"label_smoothing": 0}}
 
@@ -79,7 +87,8 @@ def split_from_search_configs(files: Mapping[str, str], name: str) -> NamedSplit
     """Read the search configurations of one split: the content of each YAML file by its name.
 
     S1, S2, ... follow the files' names, with numbers in them in the order of their values. ``name``
-    is for a split whose files do not say its own, as those of the authors. Raises SplittingError if
+    is for a split whose files do not say its own, neither in them nor, as the authors do, by their
+    names. Raises SplittingError if
     a file is no search configuration, they disagree on what they belong to, or the sub-spaces do
     not cover all architectures once.
     """
@@ -97,7 +106,17 @@ def split_from_search_configs(files: Mapping[str, str], name: str) -> NamedSplit
                 f"{name}: expected search configurations of one {what}, got {listed}; put those of "
                 "each split into its own folder"
             )
-    return NamedSplit(names.pop() or name, datasets.pop(), leaves)
+    return NamedSplit(names.pop() or _name_of(documents) or name, datasets.pop(), leaves)
+
+
+def _name_of(files: Iterable[str]) -> str | None:
+    """The metric in the authors' names of files: "nb201_gm0_darts_cifar10.yml"."""
+    matches = [_FILE_NAME.match(file) for file in files]
+    found = {(match["metric"], match["seed"]) for match in matches if match}
+    if len(found) != 1 or None in matches:
+        return None
+    [(metric, seed)] = found
+    return "_".join(filter(None, [_ABBREVIATED.get(metric, metric), seed]))
 
 
 def search_configs(split: NamedSplit) -> dict[str, str]:
@@ -120,7 +139,7 @@ def search_configs(split: NamedSplit) -> dict[str, str]:
     DATASETS.get(split.dataset)
     slug = re.sub(r"[^A-Za-z0-9]+", "-", split.name)[:60].strip("-") or "split"
     files = {}
-    for number, leaf in enumerate(split.leaves):
+    for number, leaf in enumerate(split.sub_spaces):
         stem = f"nb201_{slug}{number}_darts_{split.dataset}"
         document = {"output": stem, "metric": split.name, "dataset": split.dataset, **_SETTINGS}
         # The masks are floating point numbers, which the authors' networks compute with.

@@ -14,11 +14,13 @@ from fewshot_core.data_folder import json_number
 from fewshot_core.errors import SpaceError, SplittingError, UnknownNameError
 from fewshot_core.space import (
     NAS_BENCH_201,
+    Part,
     SearchSpace,
     SubSpace,
     check_partition,
     get_space,
     space_of,
+    sub_spaces_of,
 )
 from fewshot_core.splitting.partition import Groups
 
@@ -331,14 +333,16 @@ def _groups_in(groups: Sequence[Sequence[int]]) -> Groups:
 class NamedSplit:
     """A split of the whole space. Its name is its metric or, if that is not known, of its file.
 
-    Raises SplittingError if the sub-spaces overlap or leave architectures out; the message counts
-    them.
+    It may be any partition, whose groups have labels. ``source`` says what it was read from, if
+    that is known. Raises SplittingError if the sub-spaces overlap or leave architectures out; the
+    message counts them.
     """
 
     name: str
     dataset: str | None
-    leaves: tuple[SubSpace, ...]
+    leaves: tuple[Part, ...]
     tree: SplitTree | None = field(default=None, compare=False)
+    source: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         try:
@@ -350,6 +354,14 @@ class NamedSplit:
     def space(self) -> SearchSpace:
         """The space of the sub-spaces."""
         return space_of(self.leaves)
+
+    @property
+    def sub_spaces(self) -> tuple[SubSpace, ...]:
+        """The sub-spaces; raises SplittingError for a partition that has no supernets."""
+        try:
+            return sub_spaces_of(self.leaves)
+        except SpaceError as error:
+            raise SplittingError(f"{self.title}: {error}") from error
 
     @property
     def title(self) -> str:

@@ -10,9 +10,8 @@ from textbook_trees import CONVOLUTION, convolution_tree, grow
 
 from fewshot_core.analysis import adjusted_rand_index, agreement, agreement_matrix
 from fewshot_core.analysis.agreement import score_spread, stability
-from fewshot_core.analysis.sub_spaces import sub_space_numbers
 from fewshot_core.errors import SpaceError
-from fewshot_core.space import SubSpace
+from fewshot_core.space import SubSpace, group_numbers
 from fewshot_core.splitting import SplitNode, SplitTree
 
 NONE = ((0,), (1, 2, 3, 4))
@@ -62,7 +61,7 @@ def test_splits_agree_on_all_architectures():
     assert agreement(ours, other) == pytest.approx(0, abs=1e-3)
     half = grow([(0, CONVOLUTION), (1, CONVOLUTION), (2, NONE)])
     assert 0.4 < agreement(ours, half) < 1
-    a, b = sub_space_numbers(ours), sub_space_numbers(half)
+    a, b = group_numbers(ours), group_numbers(half)
     sample = np.random.default_rng(0).choice(15625, 300, replace=False)
     near = textbook_index(a[sample].tolist(), b[sample].tolist())
     assert agreement(ours, half) == pytest.approx(near, abs=0.1)

@@ -96,6 +96,32 @@ def test_tau_within_and_overall_equals_all_pairs(pairs):
             assert value == pytest.approx(slow_tau(one, two))
 
 
+def slow_between(estimates, accuracies, groups) -> float | None:
+    """Kendall's tau of what each group offers: its highest estimate, and the accuracy of that."""
+    offers = []
+    for group in groups:
+        highest = max(estimates[i] for i in group)
+        taken = [accuracies[i] for i in group if estimates[i] == highest]
+        offers.append((highest, sum(taken) / len(taken)))
+    one, two = zip(*offers, strict=True)
+    return None if len(set(one)) == 1 or len(set(two)) == 1 else slow_tau(one, two)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=12, max_size=12))
+def test_tau_between_and_regret_equal_slow_definitions(pairs):
+    estimates, accuracies = (list(map(float, side)) for side in zip(*pairs, strict=True))
+    space = make_space((3, 4))
+    leaves = [SubSpace.full(space).keep(0, [number]) for number in range(3)]
+    groups = [range(0, 4), range(4, 8), range(8, 12)]
+    found = judge_in_split(joined(estimates, accuracies), leaves)
+    assert found.between is not None
+    assert found.between.kendall.value == pytest.approx(slow_between(estimates, accuracies, groups))
+    chosen = [g for g in groups if max(estimates[i] for i in g) == max(estimates)]
+    best = sum(max(accuracies[i] for i in group) for group in chosen) / len(chosen)
+    assert found.regret == pytest.approx(max(accuracies) - best)
+
+
 def test_a_partition_is_reported_beside_the_best_tree_and_the_bound():
     accuracy = pd.DataFrame({"architecture": range(6), "accuracy_mean": [9.0, 1, 2, 3, 4, 5]})
     evaluator = SplitEvaluator(accuracy, 0.3)  # 9 and 5 are the top two

@@ -15,9 +15,9 @@ from fewshot_core.analysis import (
     top_mask,
     top_threshold,
 )
-from fewshot_core.analysis.sub_spaces import gini_of_counts, leaf_numbers, sub_space_numbers
+from fewshot_core.analysis.sub_spaces import gini_of_counts, leaf_numbers
 from fewshot_core.errors import SpaceError, TableError
-from fewshot_core.space import Architecture, SubSpace
+from fewshot_core.space import Architecture, SubSpace, group_numbers
 
 NAME = "ImageNet16-120"
 COLUMNS = [
@@ -135,9 +135,9 @@ def test_top_architectures(leaves, tables):
 
 
 def test_numbers_of_sub_spaces(leaves):
-    numbers = sub_space_numbers(leaves)
+    numbers = group_numbers(leaves)
     assert np.bincount(numbers).tolist() == [leaf.size for leaf in leaves]
-    assert (sub_space_numbers(leaves[:1]) == -1).sum() == 15500
+    assert (group_numbers(leaves[:1]) == -1).sum() == 15500
 
 
 ACCURACIES = st.lists(st.integers(0, 12).map(float), min_size=1, max_size=60)

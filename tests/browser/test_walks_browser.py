@@ -180,8 +180,7 @@ def test_every_import_confirms_what_it_stored_and_refuses_what_is_wrong(
     wrong = write("wrong.csv", head + "\n".join([*rows[1:], "0,nan"]))
     refuse_then_take(page, "table_upload", wrong, write("walk.csv", head + "\n".join(rows)), "walk")
 
-    page = visit("/Compare")
-    page.locator("summary").filter(has_text="Import splits").click()
+    page = visit("/Data?data=Splits")
     whole = SubSpace.full()
     halves = NamedSplit("by-hand", "cifar10", (whole.keep(0, [0, 1]), whole.keep(0, [2, 3, 4])))
     masks = masks_of_splits([halves])

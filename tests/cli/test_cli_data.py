@@ -10,7 +10,8 @@ import pytest
 
 from fewshot_core import data_folder as datafolder
 from fewshot_core.bench import load_accuracy
-from fewshot_core.space import Architecture
+from fewshot_core.space import NAS_BENCH_201, Architecture, partition_by_rule
+from fewshot_core.splitting.files import open_imported
 
 DATASETS = {
     "cifar10": "CIFAR10TestAccuracy200Epochs",
@@ -305,6 +306,36 @@ def test_registered_images_that_have_vanished_are_listed_with_the_problem(fewsho
     found = fewshot("doctor", "--json")
     assert found.code == 1
     assert first["problem"] in json.loads(found.out)["problems"]
+
+
+def test_a_partition_is_imported_exported_and_analysed(fewshot, data_folder, tmp_path):
+    rule = ("--rule", "active-convolutions")
+    names = fewshot("import-split", *rule, "--json").document["imported"]
+    assert names == [f"active-convolutions-{name}-partition" for name in DATASETS]
+    labels = tmp_path / "labels.csv"
+    fewshot("export-split", names[0], labels)
+    found = fewshot("import-split", labels, "--dataset", "cifar100", "--json").document
+    assert found == {"imported": ["labels-cifar100-partition"], "left_out": {}}
+    leaves = open_imported("labels-cifar100-partition", data_folder).leaves
+    assert leaves == partition_by_rule("active-convolutions")
+    by_rule = fewshot("analyse", *rule, "--dataset", "cifar100", "--json").document["splits"]
+    [imported] = fewshot("analyse", "--run", names[1], "--json").document["splits"]
+    assert imported["sub_spaces"] == by_rule[0]["sub_spaces"]
+    assert "no product of operation sets" in fewshot("search", "--split", names[0]).complaint
+    path = tmp_path / "masks.json"
+    assert "no product of operation sets" in fewshot("export-split", names[0], path).complaint
+    assert "either a file or folder, or --rule" in fewshot("import-split").complaint
+
+
+def test_a_partition_by_a_cost(fewshot, tmp_path):
+    path = tmp_path / "costs.csv"
+    rows = [f"{NAS_BENCH_201.digits(index)},{index % 8}" for index in range(NAS_BENCH_201.size)]
+    path.write_text("\n".join(["arch,latency", *rows]))
+    options = ("--rule", f"cost-quantile={path}:latency", "--dataset", "cifar10")
+    [split] = fewshot("analyse", *options, "--json").document["splits"]
+    assert [part["label"] for part in split["sub_spaces"]] == list("1234")
+    assert [part["size"] for part in split["sub_spaces"]] == [3907, 3906, 3906, 3906]
+    assert "needs a cost" in fewshot("analyse", "--rule", "cost-quantile").complaint
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from fewshot_core.analysis import SplitEvaluator
 from fewshot_core.runs import list_runs
 from fewshot_core.space import SubSpace
-from fewshot_core.splitting.files import imported_names, store_splits
+from fewshot_core.splitting.files import store_splits
 from fewshot_core.splitting.tree import NamedSplit
 
 Open = Callable[..., AppTest]
@@ -126,37 +126,9 @@ def test_a_damaged_imported_split_is_named_and_the_rest_continues(
 
 def test_the_split_in_view_is_exported_as_masks(split_data: Path, open_page: Open):
     page = open_page(SCRIPT)
-    assert {"export_tree", "export_masks", "export_configs"} <= {
+    assert {"export_labels", "export_tree", "export_masks", "export_configs"} <= {
         button.proto.id.rpartition("-")[2] for button in page.get("download_button")
     }
-
-
-def test_an_imported_split_can_be_removed(split_data: Path, open_page: Open):
-    (name,) = store_splits([BY_HAND], "mine.json", split_data)
-    page = open_page(SCRIPT, split=f"file-{name}")
-    page.button(key="remove_split").click().run()
-    assert imported_names(split_data) == []
-    assert "Removed" in page.toast[0].value
-    assert not page.exception
-
-
-def test_an_import_of_splits_is_confirmed(split_data: Path, open_page: Open):
-    masks = [FULL.keep(0, [3]).rows, FULL.keep(0, [0, 1, 2, 4]).rows]
-    content = json.dumps({"splits": {"own": {"cifar10": masks}}}).encode()
-    page = open_page(SCRIPT)
-    page.file_uploader(key="split_files").upload("own.json", content, "application/json").run()
-    page.button(key="import_splits").click().run()
-    assert page.toast[0].value.startswith("Imported 1 split: ")
-
-
-def test_files_that_overlap_are_refused_with_a_count(split_data: Path, open_page: Open):
-    masks = [FULL.rows, FULL.keep(0, [3]).rows]
-    content = json.dumps({"splits": {"own": {"cifar10": masks}}}).encode()
-    page = open_page(SCRIPT)
-    page.file_uploader(key="split_files").upload("own.json", content, "application/json").run()
-    page.button(key="import_splits").click().run()
-    assert "3,125 are in more than one" in page.error[0].value
-    assert imported_names(split_data) == []
 
 
 def test_all_splits_are_small_multiples_with_missing_ones_counted(

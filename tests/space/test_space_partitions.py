@@ -14,11 +14,17 @@ from fewshot_core.space import (
     RULES,
     Architecture,
     ArchitectureSet,
+    SubSpace,
     check_partition,
     get_space,
+    group_numbers,
+    is_partition,
     partition_by_rule,
+    partition_csv,
     partition_of,
+    partition_of_lists,
     read_partition,
+    sub_spaces_of,
 )
 from tests.random_spaces import make_space
 
@@ -47,9 +53,9 @@ def test_rules_equal_their_slow_definitions(index):
         "convolutions": len(convolutions),
         "path-depth": max(map(len, paths), default=0),
     }
-    assert set(expected) == set(RULES.names())
+    assert set(expected) == set(RULES.names()) - {"cost-quantile"}
     for name, number in expected.items():
-        assert RULES.get(name).numbers(NAS_BENCH_201)[index] == number
+        assert RULES.get(name).numbers(NAS_BENCH_201, np.empty(0))[index] == number
 
 
 def test_the_groups_of_a_rule_are_in_order_and_cover_the_space():
@@ -63,6 +69,64 @@ def test_the_groups_of_a_rule_are_in_order_and_cover_the_space():
         partition_by_rule("path-depth", get_space("nas-bench-macro"))
     with pytest.raises(UnknownNameError, match="expected one of active-convolutions"):
         partition_by_rule("luck")
+
+
+def test_quantiles_of_a_cost_have_equal_costs_together():
+    costs = np.array([5.0, 1.0, 1.0, 9.0, 2.0, 1.0])
+    groups = partition_by_rule("cost-quantile", SMALL, costs)
+    held = [(group.label, group.architecture_indices().tolist()) for group in groups]
+    assert held == [("1", [1, 2, 5]), ("3", [4]), ("4", [0, 3])]
+    costs[2] = np.nan
+    with pytest.raises(SpaceError, match="a cost of each of 6 architectures"):
+        partition_by_rule("cost-quantile", SMALL, costs)
+
+
+@given(st.lists(st.text(st.characters(categories="LNPS"), max_size=3), min_size=6, max_size=6))
+def test_a_partition_is_written_and_read_again(tmp_path_factory, labels):
+    groups = partition_of(labels, SMALL)
+    path = tmp_path_factory.mktemp("written") / "labels.csv"
+    path.write_text(partition_csv(groups), encoding="utf-8")
+    assert read_partition(path, SMALL) == groups
+
+
+def test_groups_that_are_products_are_sub_spaces():
+    whole = SubSpace.full(SMALL)
+    halves = (whole.keep(0, [0]), whole.keep(0, [1]))
+    groups = partition_of([str(number) for number in group_numbers(halves)], SMALL)
+    assert is_partition(groups) and not is_partition(halves)
+    assert sub_spaces_of(groups) == halves
+    with pytest.raises(SpaceError, match="no product of operation sets has no supernets"):
+        sub_spaces_of(partition_of(list("aabbba"), SMALL))
+
+
+def test_lists_of_architectures_are_groups():
+    lists = {"b": "00\n01\n\n02\n", "a": "10\n11\n12"}
+    assert [group.label for group in partition_of_lists(lists, SMALL)] == ["a", "b"]
+    with pytest.raises(SpaceError, match="a, architecture 2: expected an architecture of"):
+        partition_of_lists(lists | {"a": "10\n19\n12"}, SMALL)
+    with pytest.raises(SpaceError, match="1 are missing and 0 are repeated"):
+        partition_of_lists(lists | {"a": "10\n11"}, SMALL)
+
+
+def genotypes(first: str) -> str:
+    """Write all architectures with an operation on the first edge, as few-shot NAS does."""
+    return str(
+        [
+            [
+                ((first, 0),),
+                ((second, 0), (third, 1)),
+                tuple((name, source) for source, name in enumerate(others)),
+            ]
+            for second, third, *others in product(OPERATIONS, repeat=5)
+        ]
+    )
+
+
+def test_lists_of_genotypes_are_the_sub_spaces_of_few_shot_nas():
+    groups = partition_of_lists({name: genotypes(name) for name in OPERATIONS})
+    whole = SubSpace.full()
+    by_name = dict(zip(OPERATIONS, [whole.keep(0, [number]) for number in range(5)], strict=True))
+    assert dict(zip([g.label for g in groups], sub_spaces_of(groups), strict=True)) == by_name
 
 
 def test_a_group_is_compared_by_its_label_and_architectures():

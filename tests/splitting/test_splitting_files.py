@@ -8,17 +8,19 @@ from pathlib import Path
 import pytest
 
 from fewshot_core.errors import SplittingError, UnknownNameError
-from fewshot_core.space import SubSpace
+from fewshot_core.space import SubSpace, partition_by_rule, partition_csv
 from fewshot_core.splitting import SplitTree
 from fewshot_core.splitting.files import (
     imported_names,
     masks_of_splits,
+    of_datasets,
     open_imported,
     parse_splits,
     read_splits,
     remove_imported,
     splits_from_masks,
     store_splits,
+    survey_splits,
     write_masks,
     zip_archive,
 )
@@ -86,17 +88,79 @@ def test_a_folder_is_one_split_besides_other_files(tmp_path, write_search_config
         read_splits(tmp_path / "own")
 
 
+def as_published(files, folder, start):
+    """Rename files of ``write_search_configs``, without their metric, to what the authors do."""
+    folder.mkdir(parents=True)
+    for number, path in enumerate(files):
+        lines = path.read_text().splitlines()
+        text = "\n".join(line for line in lines if not line.startswith("metric:"))
+        (folder / f"{start}{number}_snas_x.yml").write_text(text)
+
+
 def test_a_split_is_called_like_its_folder_where_its_files_do_not_say(
     tmp_path, monkeypatch, write_search_configs
 ):
     folder = tmp_path / "nb201_gm_darts_cifar10"
-    for path in write_search_configs(folder, SPLIT):
-        lines = path.read_text().splitlines()
-        path.write_text("\n".join(line for line in lines if not line.startswith("metric:")))
+    as_published(write_search_configs(tmp_path / "own", SPLIT), folder, "mine")
     [split] = read_splits(folder)
     assert (split.name, split.leaves) == (folder.name, HALVES)
     monkeypatch.chdir(folder)
     assert read_splits(Path()) == [split]
+
+
+def test_folders_inside_are_read_and_what_is_left_out_is_listed(tmp_path, write_search_configs):
+    files = write_search_configs(tmp_path / "own", SPLIT)
+    root, outside = tmp_path / "configs", tmp_path / "outside"
+    as_published(files, root / "777" / "nb201_gm_snas_x", "nb201_gm")
+    as_published(files, root / "888" / "nb201_gm_snas_x", "nb201_gm")  # the same split again
+    as_published(files, root / "777" / "nb201_random_snas_x", "nb201_777random")
+    as_published(files[:1], root / "777" / "nb201_lr_snas_x", "nb201_lr")
+    as_published(files, outside, "nb201_gn")
+    (root / "linked").symlink_to(outside, target_is_directory=True)
+    (root / "777" / "nb201_gm_snas_x" / "link.yml").symlink_to(outside / "nb201_gn0_snas_x.yml")
+    splits, left_out = survey_splits(root)
+    assert [(split.name, split.leaves) for split in splits] == [
+        ("gradientmatching", HALVES),
+        ("random_777", HALVES),
+    ]
+    [(folder, reason)] = left_out.items()
+    assert folder == "777/nb201_lr_snas_x" and "linear_regions on cifar10: " in reason
+    (root / "template.yml").write_text("default: none")
+    assert list(survey_splits(root)[1]) == [".", folder]
+
+
+def test_no_more_files_are_looked_at_than_the_limit(tmp_path, monkeypatch, write_search_configs):
+    monkeypatch.setattr("fewshot_core.splitting.files.MOST_FILES", 3)
+    write_search_configs(tmp_path / "a" / "b", SPLIT)
+    assert read_splits(tmp_path) == [SPLIT]
+    write_search_configs(tmp_path / "c", SPLIT)
+    with pytest.raises(SplittingError, match="more than 3 files"):
+        read_splits(tmp_path)
+
+
+def test_a_partition_is_stored_and_read_again(tmp_path):
+    groups = partition_by_rule("path-depth")
+    splits = of_datasets([NamedSplit("depth", None, groups, source="rule path-depth")])
+    assert [split.dataset for split in splits] == ["cifar10", "cifar100", "ImageNet16-120"]
+    names = store_splits(splits, "depth.csv", tmp_path)
+    assert names[0] == "depth-cifar10-partition"
+    assert store_splits(splits, "depth.csv", tmp_path) == names
+    found = open_imported(names[1], tmp_path)
+    assert found == splits[1] and found.source == "rule path-depth"
+    with pytest.raises(SplittingError, match="depth on cifar100: a partition that is no product"):
+        _ = found.sub_spaces
+    with pytest.raises(SplittingError, match="no product of operation sets"):
+        masks_of_splits([found])
+    path = tmp_path / "depth.csv"
+    path.write_text(partition_csv(groups))
+    [read] = read_splits(path)
+    assert (read.name, read.dataset, read.leaves) == ("depth", None, groups)
+    path.write_text(partition_csv(HALVES))
+    assert read_splits(path)[0].leaves == HALVES
+    stored = tmp_path / "splits" / f"{names[0]}.json"
+    stored.write_text(stored.read_text().replace('"numbers": [', '"numbers": [7, '))
+    with pytest.raises(SplittingError, match="the partition is damaged"):
+        open_imported(names[0], tmp_path)
 
 
 def test_nothing_is_written_outside_the_folder(tmp_path, write_search_configs):

@@ -73,7 +73,7 @@ def test_files_follow_the_numbers_in_their_names():
     files = {f"nb201_gm{number}_x.yml": config(leaf.rows) for number, leaf in enumerate(leaves)}
     split = split_from_search_configs(dict(sorted(files.items())), "nb201_gm_x")
     assert list(split.leaves) == leaves
-    assert (split.name, split.dataset) == ("nb201_gm_x", "cifar10")
+    assert (split.name, split.dataset) == ("gradientmatching", "cifar10")
 
 
 def test_the_data_set_may_be_below_default_or_absent():

@@ -36,7 +36,7 @@ from fewshot_core.selection import (
     store_curves,
 )
 from fewshot_core.selection.imported import LARGEST, ImportedCurves
-from fewshot_core.space import Task
+from fewshot_core.space import SubSpace, Task, sub_spaces_of
 
 JUST_IMPORTED = "curves_just_imported"
 """Session key: the curves to show next, since they were just imported."""
@@ -73,7 +73,9 @@ class CurvesInView:
 
 def list_curves(view: View) -> dict[str, str]:
     """Return the labels of all curves by key: recorded ones of the split in view first."""
-    leaves = view.split.leaves if view.split is not None and view.table is not None else ()
+    leaves: tuple[SubSpace, ...] = ()
+    if view.split is not None and view.table is not None and not view.split.is_partition:
+        leaves = sub_spaces_of(view.split.leaves)
     searches = view.workspace.store.searches(view.dataset, view.space.name)
     labels = {}
     for row in search_groups(leaves, searches).to_dict("records"):
@@ -143,7 +145,7 @@ def _open_recorded(
     records = _view.workspace.store.search_records(list(_searches["run_id"]))
     accuracy = load_accuracy(_view)
     algorithm = _searches["algorithm"].iloc[0]
-    joined = recorded_curves(_view.split.leaves, _searches, records, accuracy)
+    joined = recorded_curves(sub_spaces_of(_view.split.leaves), _searches, records, accuracy)
     task = _view.task
     return CurvesInView(
         found_title=f"{_view.kind} {task.score} of the architecture found, {task.stored_unit}",

@@ -46,6 +46,7 @@ from fewshot_core.dashboard.shared.sidebar import (
     open_page,
     show_missing,
     show_missing_table,
+    show_no_supernets,
     with_missing,
     without_supernet,
 )
@@ -110,6 +111,8 @@ def show_halving_page() -> None:
             _show_missing(curves, seed)
             _show_selection(view, curves, seed)
             return
+    elif view.split is not None and view.split.is_partition:
+        show_no_supernets(view.split)
     elif not view.has_supernet:
         st.info(without_supernet(view), icon=":material/info:")
     elif view.table is None:

@@ -22,7 +22,7 @@ from fewshot_core.runs.folder import FileCache
 from fewshot_core.runs.jobs import planned_folder
 from fewshot_core.search import ALGORITHMS
 from fewshot_core.search.records import RECORDS
-from fewshot_core.space import SearchSpace, SubSpace
+from fewshot_core.space import SearchSpace, SubSpace, sub_spaces_of
 
 Fingerprints = Mapping[str, str | None]
 
@@ -41,7 +41,8 @@ class Place:
         """The sub-spaces in tree order."""
         if self.split is None:
             return {UNSPLIT: SubSpace.full(self.space)}
-        return {f"S{number}": leaf for number, leaf in enumerate(self.split.leaves, 1)}
+        leaves = sub_spaces_of(self.split.leaves)
+        return {f"S{number}": leaf for number, leaf in enumerate(leaves, 1)}
 
     @property
     def split_name(self) -> str | None:

@@ -51,6 +51,7 @@ from fewshot_core.dashboard.shared.sidebar import (
     open_page,
     show_missing,
     show_missing_split,
+    show_no_supernets,
     with_missing,
     without_supernet,
 )
@@ -98,6 +99,9 @@ def show_search_page() -> None:
         place = choose_place(view)
     if place is None:
         show_missing_split(view)
+        return
+    if place.split is not None and place.split.is_partition:
+        show_no_supernets(place.split)
         return
     with new:
         offer_new_search(view, place)

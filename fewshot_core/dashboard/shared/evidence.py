@@ -69,7 +69,7 @@ def choose_evidence(
 def split_notes(splits: Sequence[SplitInView]) -> list[tuple[str, ...]]:
     """List what a reader must know of each split: the badges, a demo split, the only one."""
     counts = Counter(split.name for split in splits)
-    return [split.evidence.notes(split.demo, counts[split.name] == 1) for split in splits]
+    return [split.notes(counts[split.name] == 1) for split in splits]
 
 
 def verdict(evidence: Evidence, splits: Sequence[SplitInView], reports: pd.DataFrame) -> str:
@@ -82,7 +82,9 @@ def verdict(evidence: Evidence, splits: Sequence[SplitInView], reports: pd.DataF
     notes += ["demo"] * all(split.demo for split in splits)
     if len(reports) < len(splits):
         notes.append("median split of each metric")
-    elif max(Counter(split.name for split in splits).values()) == 1:
+    elif max(Counter(split.name for split in splits).values()) == 1 and not any(
+        split.is_partition for split in splits
+    ):
         notes.append("one seed each" if len(splits) > 1 else "one seed")
     by_chance = {name for each in splits if each.by_chance for name in (each.label, each.name)}
     judged = reports[~reports["split"].isin(by_chance)]

@@ -43,9 +43,9 @@ from fewshot_core.plots import (
     has_source,
 )
 from fewshot_core.runs import in_data_folder, split_command
-from fewshot_core.space import NAS_BENCH_201, Architecture, SubSpace
+from fewshot_core.space import NAS_BENCH_201, Architecture, Part
 
-Leaves = tuple[SubSpace, ...]
+Leaves = tuple[Part, ...]
 Named = tuple[tuple[str, Leaves], ...]
 """The sub-spaces of several splits with their labels."""
 
@@ -232,7 +232,7 @@ def rests_on(splits: Sequence[SplitInView]) -> list[str]:
     """List what splits with equal evidence rest on, for an exported figure of them."""
     used = [split.evidence for split in splits]
     evidence = next((one for one in used if one.images), used[0])  # some may use no images
-    notes = [note for split in splits for note in split.evidence.notes(split.demo)]
+    notes = [note for split in splits for note in split.notes()]
     return list(dict.fromkeys([evidence.label, *notes]))
 
 

@@ -50,8 +50,8 @@ from fewshot_core.glossary import GLOSSARY
 from fewshot_core.networks import has_supernet, supernet_exists
 from fewshot_core.space import (
     NAS_BENCH_201,
+    Part,
     SearchSpace,
-    SubSpace,
     Task,
     get_space,
     list_spaces,
@@ -579,7 +579,7 @@ def _gain(
     dataset: str,
     kind: str,
     threshold: float,
-    leaves: tuple[SubSpace, ...],
+    leaves: tuple[Part, ...],
 ) -> float:
     return information_gain(leaves, read_accuracy(workspace, table, dataset, kind), threshold)
 
@@ -594,6 +594,16 @@ def show_missing_split(view: View) -> None:
         SPLIT,
         "Make a split",
         NEW_SPLIT,
+    )
+
+
+def show_no_supernets(split: SplitInView) -> None:
+    """Say that a partition has no supernets, and what is possible without them."""
+    st.info(
+        f"**{plain(split.name)} is a partition that is no product of operation sets.** No supernet "
+        "has exactly the architectures of one of its groups, so none is trained or searched in. "
+        "*Distributions*, *Compare* and *Estimates* show what is in the groups.",
+        icon=":material/category:",
     )
 
 
@@ -620,7 +630,7 @@ def without_supernet(view: View) -> str:
     return (
         f"{plain(view.space.label)} has no {lacking}, which metrics and searches need: only "
         f"{' and '.join(having)} {'have' if having[1:] else 'has'} both. Here, splits are imported "
-        "on the *Compare* page, or made by the baseline *random*."
+        "on the *Data* page, or made by the baseline *random*."
     )
 
 

@@ -23,7 +23,15 @@ from fewshot_core.runs.notes import read_notes
 from fewshot_core.search import ALGORITHMS, PRESETS, SearchOptions, TrainingOptions, preset_of
 from fewshot_core.search.options import as_text
 from fewshot_core.search.records import CHECKPOINT
-from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace, get_space, space_label
+from fewshot_core.space import (
+    NAS_BENCH_201,
+    Part,
+    SearchSpace,
+    SubSpace,
+    get_space,
+    is_partition,
+    space_label,
+)
 from fewshot_core.splitting import SplitTree, TreeOptions
 from fewshot_core.splitting.files import imported_names, imported_path, read_imported
 from fewshot_core.store import Store
@@ -262,12 +270,13 @@ class SplitInView:
     """A split; two are equal if they are the same split, however they are labelled.
 
     ``key`` is its name in the URL: its run, or "file-" and the name of an imported one, which has
-    neither tree nor request. ``leaves`` are in tree order, ``details`` its network and images in
-    words, ``finished`` seconds since the epoch; a demo split came with the project.
+    neither tree nor request. ``leaves`` are in tree order, or the groups of a partition,
+    ``details`` its network and images in words, ``finished`` seconds since the epoch; a demo split
+    came with the project.
     """
 
     key: str
-    leaves: tuple[SubSpace, ...]
+    leaves: tuple[Part, ...]
     finished: float | None = None
     label: str = field(default="", compare=False)
     name: str = field(default="", compare=False)
@@ -289,6 +298,17 @@ class SplitInView:
     def space(self) -> SearchSpace:
         """Its search space."""
         return self.leaves[0].space
+
+    @property
+    def is_partition(self) -> bool:
+        """Whether it is a partition that has no supernets."""
+        return is_partition(self.leaves)
+
+    def notes(self, one_seed: bool = False) -> tuple[str, ...]:
+        """What a reader must know of it; a partition rests on no network."""
+        if self.is_partition:
+            return ("partition",)
+        return self.evidence.notes(self.demo, one_seed)
 
     @property
     def synthetic(self) -> bool:
@@ -390,7 +410,7 @@ def split_table(store: Store, labels: Mapping[str, str]) -> pd.DataFrame:
                 "weights": evidence.weights,
                 "images": evidence.images or "none",
                 "seed": request.seed if request else None,
-                "notes": ", ".join(evidence.notes(split.demo)),
+                "notes": ", ".join(split.notes()),
                 "made": split.finished,
                 "differs in": label.partition(SEPARATOR)[2].removesuffix(_DEMO),
             }
@@ -442,13 +462,14 @@ def _imported_label(name: str, dataset: str, space: str) -> str:
 def _open_imported(path: Path) -> SplitInView:
     split = read_imported(path)
     dataset = split.dataset or ""
+    kind = "a partition" if is_partition(split.leaves) else "imported from a file"
     return SplitInView(
         key=f"{FILE}{path.stem}",
         leaves=split.leaves,
         label=_imported_label(path.stem, dataset, split.space.name),
         name=split.name,
         dataset=dataset,
-        details=("imported from a file",),
+        details=tuple(filter(None, [kind, split.source])),
     )
 
 

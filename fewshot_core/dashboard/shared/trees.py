@@ -36,6 +36,7 @@ from fewshot_core.plots import (
     similarity_figure,
     tree_figure,
 )
+from fewshot_core.space import group_labels
 from fewshot_core.splitting import SplitNode, SplitTree, rank_candidates
 from fewshot_core.splitting.partition import Groups
 
@@ -230,8 +231,10 @@ def show_sub_spaces(
     share, task = f"Share of all {view.space.size:,} architectures", view.task
     unit, text = (" %", "") if task.percent else ("", f"In {task.stored_unit}")
     rank = "Rank of its best in the whole space"
-    columns: dict[str, Any] = {
-        "sub-space": (described["sub_space"], TextColumn(width=60)),
+    columns: dict[str, Any] = {"sub-space": (described["sub_space"], TextColumn(width=60))}
+    if view.split is not None and view.split.is_partition:
+        columns["label"] = (group_labels(view.split.leaves), TextColumn(width=80))
+    columns |= {
         "size": (described["size"], numbers("localized", "Architectures in it", 60)),
         "top": (described["top_count"], numbers("%d", top, 60, top_label)),
         "of the top": (of_top, bar),

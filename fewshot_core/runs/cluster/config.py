@@ -179,7 +179,7 @@ def _direct(
             raise RunError("the masks do not say their data set: name one under datasets")
         dataset = space.dataset(split.dataset or wanted[0]).name
         if not wanted or dataset in wanted:
-            found += _in_sub_spaces(templates[dataset], split.leaves)
+            found += _in_sub_spaces(templates[dataset], split.sub_spaces)
     if part.no_splitting:
         for dataset in wanted or [space.datasets[0].name]:
             found += templates[dataset]
