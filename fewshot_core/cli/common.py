@@ -14,7 +14,6 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from fewshot_core.bench import load_values
 from fewshot_core.data_folder import ENVIRONMENT_NAME, demo_dir
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import FewshotError
@@ -261,6 +260,8 @@ def named_partition(
         return labels.stem, read_partition(labels, space)
     if rule is None:
         return None
+    from fewshot_core.bench import load_values
+
     name, _, column = rule.partition("=")
     costs = load_values(*column.rpartition(":")[::2], place, space) if column else None
     return name, partition_by_rule(name, space, costs)
