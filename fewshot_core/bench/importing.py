@@ -17,6 +17,7 @@ from fewshot_core.bench.storage import is_table_name, tables_folder, write_table
 from fewshot_core.bench.table import (
     PACKAGED_TABLE,
     ColumnMapping,
+    TableContent,
     TableInfo,
     TablePreview,
     fingerprint_input,
@@ -152,10 +153,16 @@ def import_table(
     chosen = _suggest_name(path) if name is None else name
     _check_name(root, chosen, replace)
     content = preview_table(path, mapping, importer, space).accepted()
+    return _store(path, root, chosen, label or chosen, content, replace)
+
+
+def _store(
+    path: Path, root: Path, name: str, label: str, content: TableContent, replace: bool
+) -> TableInfo:
     fingerprint = fingerprint_input(path)
     with locked(root):
-        _check_name(root, chosen, replace)  # it may have been taken meanwhile
-        return write_table(root, chosen, label or chosen, content, fingerprint)
+        _check_name(root, name, replace)  # it may have been taken meanwhile
+        return write_table(root, name, label, content, fingerprint)
 
 
 def import_space(
@@ -165,12 +172,15 @@ def import_space(
 
     Raises SpaceError or TableError.
     """
-    space = read_space(path)
-    for table in tables:
-        preview_table(table, space=space).accepted()
+    space, root = read_space(path), tables_folder(data_dir)
+    names = [_suggest_name(table) for table in tables]
+    for name in names:
+        _check_name(root, name, replace)
+    contents = [preview_table(table, space=space).accepted() for table in tables]
     store_space(path, data_dir, replace)
     return space, [
-        import_table(table, replace=replace, data_dir=data_dir, space=space) for table in tables
+        _store(table, root, name, name, content, replace)
+        for table, name, content in zip(tables, names, contents, strict=True)
     ]
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from fewshot_core.bench import (
+    import_space,
     import_table,
     list_tables,
     load_accuracy,
@@ -17,6 +18,7 @@ from fewshot_core.bench import (
     preview_table,
     resolve_table,
 )
+from fewshot_core.csv_text import read_csv_text
 from fewshot_core.errors import TableError, UnknownNameError
 from fewshot_core.space import get_space, store_space
 
@@ -255,3 +257,27 @@ def test_a_table_whose_space_is_gone_is_reported(mine, tmp_path, data_folder):
     (data_folder / "spaces" / "mine.toml").unlink()
     [(name, reason)] = damaged_tables(data_folder)
     assert name == "scores" and "unknown search space 'mine'" in reason
+
+
+def test_a_space_and_its_tables_are_read_once_and_stored_together(tmp_path, monkeypatch):
+    declaration, data = tmp_path / "mine.toml", tmp_path / "data"
+    declaration.write_text(TOML)
+    tables = [tmp_path / "one.csv", tmp_path / "two.csv"]
+    for path in tables:
+        digits = [f"{a}{b}" for a in range(2) for b in range(3)]
+        path.write_text("\n".join(["arch,toy_val", *(f"{text},1.5" for text in digits)]))
+    read = []
+    monkeypatch.setattr(
+        "fewshot_core.bench.csv_importer.read_csv_text",
+        lambda path, *rest: read.append(path) or read_csv_text(path, *rest),
+    )
+    (data / "tables" / "two").mkdir(parents=True)
+    with pytest.raises(TableError, match="there is a table 'two' already"):
+        import_space(declaration, tables, data)
+    assert not (data / "spaces").exists() and [*(data / "tables").iterdir()] == [
+        data / "tables" / "two"
+    ]
+    (data / "tables" / "two").rmdir()
+    space, infos = import_space(declaration, tables, data)
+    assert read == tables and [info.name for info in infos] == ["one", "two"]
+    assert {info.name for info in list_tables(data, space)} == {"one", "two"}
