@@ -44,11 +44,12 @@ class Evidence:
 
     Attributes:
         dataset: Name of the data set.
-        channels: Channels of the network's first stage; None where unknown.
+        channels: Channels of the network's first stage; None where unknown, 0 in a space without
+            supernet.
         cells_per_stage: Cells in each of its stages; 0 where the depth is fixed by the space, None
             where unknown.
         images: ``"real"``, ``"synthetic"``, ``""`` where no images are used, or ``"unknown"``.
-        weights: ``"untrained"``, ``"trained"`` or ``"unknown"``.
+        weights: ``"untrained"``, ``"trained"``, ``"unknown"``, or ``""`` without a supernet.
         protocol: How a search was run: the label of its preset, or its epochs, images and whatever
             else differs. Empty for a split without a warm-up.
         reduced: Whether the protocol is shorter than the paper's.
@@ -69,6 +70,8 @@ class Evidence:
         """The scale: ``"full"``, ``"reduced"``, ``"smoke"`` or ``"unknown"``."""
         if self.channels is None or self.cells_per_stage is None:
             return "unknown"
+        if not self.channels:
+            return "full"
         if self.channels < SMALLEST_CHANNELS:
             return "smoke"
         deep = not self.cells_per_stage or self.cells_per_stage >= FULL_CELLS
@@ -96,16 +99,24 @@ class Evidence:
         return self.scale != "smoke"
 
     @property
+    def network(self) -> str:
+        """The size of the network."""
+        if self.channels is None or self.cells_per_stage is None:
+            return "unknown"
+        return size_label(self.channels, self.cells_per_stage) if self.channels else "none"
+
+    @property
     def label(self) -> str:
         """All of it in words, but for the data set."""
         if self.channels is None or self.cells_per_stage is None:
             return " · ".join(filter(None, [self.space, "imported, network unknown"]))
+        if not self.channels:
+            return f"{self.space} · no network"
         images = {"": "no images", "unknown": "images unknown"}.get(
             self.images, f"{self.images} images"
         )
         weights = "" if self.protocol and self.weights == "untrained" else self.weights
-        size = size_label(self.channels, self.cells_per_stage)
-        parts = [self.space, size, images, weights, self.protocol]
+        parts = [self.space, self.network, images, weights, self.protocol]
         return " · ".join(part for part in parts if part)
 
     @property

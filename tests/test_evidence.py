@@ -120,6 +120,17 @@ def test_notes_of_a_single_result():
             "16 channels, 5 cells · no images · untrained",
             (),
         ),
+        (SplitRequest("flowers", "random", space="small-cnn"), "small-cnn · no network", ()),
+        (
+            SplitRequest("jigsaw", "random", space="trans-nas-bench-101-micro"),
+            "trans-nas-bench-101-micro · no network",
+            (),
+        ),
+        (
+            SplitRequest("cifar10", "random", space="nas-bench-macro"),
+            "nas-bench-macro · full width · no images · untrained",
+            (),
+        ),
         (
             SplitRequest("cifar10", "snip", network=Network(checkpoint="a.pt")),
             "16 channels, 5 cells · real images · trained",

@@ -130,9 +130,14 @@ def _show_claims(view: View) -> None:
     info = view.table
     if view.space != NAS_BENCH_201:
         label = NAS_BENCH_201.label
-        text = f"The paper's claims are about {label}. *Across spaces* compares metrics everywhere."
+        text = (
+            f"The claims of the paper are about {label} only: none of them is checked on "
+            f"{plain(view.space.label)}. *Across spaces* compares how informative metrics are here "
+            "and elsewhere."
+        )
         query = {"space": NAS_BENCH_201.name, "results": "Claims"}
         show_empty(text, RESULTS, f"See the claims in {label}", query)
+        link_to(RESULTS, "Across spaces", {"results": "Across spaces"})
         return
     if info is None:
         show_missing_table(view)

@@ -173,7 +173,7 @@ def _row(run: RunSummary, store: Store) -> dict[str, Any]:
         "gain": None,
         "found": None,
         "method": request.method_label if request else None,
-        "network": evidence.label.partition(SEPARATOR)[0] if evidence else None,
+        "network": evidence.network if evidence else None,
         "label": SEPARATOR.join([evidence.label, *badges]) if evidence else None,
         "evidence": ", ".join(badges),
         "tags": list(notes.tags),

@@ -83,6 +83,12 @@ class BaseRequest:
         return space is None or space.fixed_depth
 
     @property
+    def has_network(self) -> bool:
+        """Whether there is a supernet on images of the data set, so that its size counts."""
+        space = SPACES.find(self.space)
+        return self.needs_supernet or (space is not None and has_supernet(space, self.dataset))
+
+    @property
     def needs_supernet(self) -> bool:
         """Whether a supernet is used."""
         return True
@@ -139,6 +145,8 @@ class BaseRequest:
 
     def _evidence(self, size: Any, protocol: str = "", reduced: bool = False) -> Evidence:
         """Describe what its result rests on; ``size`` has the channels and cells of the network."""
+        if not self.has_network:
+            return Evidence(self.dataset, 0, 0, "", "", space=self._named_space)
         images = "synthetic" if getattr(self, "images", None) == SYNTHETIC else "real"
         return Evidence(
             self.dataset,

@@ -158,12 +158,13 @@ def _parts(request: SplitRequest) -> tuple[list[str], list[str]]:
     network, tree = request.network, request.tree
     main = [record_label(METRICS, request.metric)]
     details = [f"variant {request.variant}"]
-    main.append(_network(network.channels, network.cells_per_stage, request.fixed_depth))
-    if network.checkpoint is None:
-        main.append("untrained")
-        details.append(f"{_WEIGHT_SEED}{network.seed}")
-    else:
-        main.append(f"{_TRAINED} ({_weights(network.checkpoint)})")
+    if request.has_network:
+        main.append(_network(network.channels, network.cells_per_stage, request.fixed_depth))
+        if network.checkpoint is None:
+            main.append("untrained")
+            details.append(f"{_WEIGHT_SEED}{network.seed}")
+        else:
+            main.append(f"{_TRAINED} ({_weights(network.checkpoint)})")
     if request.needs_images:
         synthetic = _synthetic(request.images)
         main += synthetic or [f"images {Path(request.images).name}" if request.images else "real"]
@@ -406,8 +407,8 @@ def split_table(store: Store, labels: Mapping[str, str]) -> pd.DataFrame:
         rows.append(
             {
                 "metric": split.name,
-                "network": evidence.label.partition(SEPARATOR)[0] if request else "unknown",
-                "weights": evidence.weights,
+                "network": evidence.network,
+                "weights": evidence.weights or "none",
                 "images": evidence.images or "none",
                 "seed": request.seed if request else None,
                 "notes": ", ".join(split.notes()),
