@@ -17,11 +17,12 @@ import numpy as np
 import pandas as pd
 
 from fewshot_core.bench.table import (
-    PARTS,
+    COSTS,
     PREVIEW_ROWS,
     TablePreview,
     architecture_codes,
     make_content,
+    with_costs,
 )
 from fewshot_core.data_folder import check_size, read_limited
 from fewshot_core.errors import TableError
@@ -126,8 +127,8 @@ def _read(results: Iterator[tuple[str, str | None, Any]], path: Path) -> TablePr
         pd.DataFrame(rows, columns=columns),
         f"{path.name}, read with nas-bench-201 {version('nas-bench-201')}",
         EPOCHS,
-        pd.DataFrame(costs, columns=PARTS["costs"]),
     )
+    content = with_costs(content, pd.DataFrame(costs, columns=["dataset", "architecture", *COSTS]))
     return TablePreview(content, content.accuracy.head(PREVIEW_ROWS))
 
 

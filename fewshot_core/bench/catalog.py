@@ -116,30 +116,6 @@ def load_seeds(
     return _load("seeds", table, dataset, kind, "accuracies by seed")
 
 
-def load_costs(
-    dataset: str,
-    source: Path | str | None = None,
-    data_dir: Path | str | None = None,
-    space: SearchSpace | str = NAS_BENCH_201,
-) -> pd.DataFrame:
-    """Load the costs of every architecture, by default from the packaged table.
-
-    Returns:
-        Columns architecture (index), parameters (their number), latency (seconds for a batch) and
-        train_time (seconds for the whole training; on CIFAR-10 with half of the training images),
-        means over seeds, and flops where the table has them, sorted by architecture. Another space
-        than NAS-Bench-201 needs a source.
-
-    Raises:
-        UnknownNameError: If there is no such data set or table.
-        TableError: If the table has no costs, is damaged, or of another space.
-    """
-    of_space = get_space(space, data_dir)
-    of_space.dataset(dataset)
-    table = _open_source(source or PACKAGED_TABLE, data_dir, of_space)
-    return _load("costs", table, dataset, None, f"costs on {dataset}")
-
-
 def list_columns(
     role: str,
     dataset: str,
@@ -165,8 +141,11 @@ def load_column(
     column: str,
     data_dir: Path | str | None = None,
     space: SearchSpace | str = NAS_BENCH_201,
+    dataset: str | None = None,
 ) -> pd.DataFrame:
     """Load a column of costs or estimates of a stored table, or of a CSV file.
+
+    Of costs that differ by data set those of ``dataset``, by default of the first one.
 
     Returns:
         Columns architecture (index) and the one that was asked for, sorted by architecture, of the
@@ -181,10 +160,11 @@ def load_column(
     if not (is_table_name(table) and (root / table).is_dir()) and Path(table).is_file():
         return read_column(Path(table), column, of_space)
     found = _open_source(table, data_dir, of_space)
-    if found.info.find_column(column) is None:
-        known = ", ".join(one.name for one in found.info.columns) or "none"
+    if (wanted := found.info.find_column(column, dataset)) is None:
+        known = ", ".join(dict.fromkeys(one.name for one in found.info.columns)) or "none"
         raise TableError(f"the table {table!r} has no column {column!r}, only {known}")
-    frame = found.read_columns()[["architecture", column]]
+    frame = found.read_columns()[["architecture", wanted.field]]
+    frame = frame.rename(columns={wanted.field: column})
     return frame.dropna().sort_values("architecture", ignore_index=True)
 
 
@@ -202,7 +182,7 @@ def load_values(
 
 
 def _load(
-    part: str, table: Table, dataset: str, kind: str | None, what: str = "accuracies"
+    part: str, table: Table, dataset: str, kind: str, what: str = "accuracies"
 ) -> pd.DataFrame:
     rows = table.read(part, dataset, kind)
     if rows is None or rows.empty:

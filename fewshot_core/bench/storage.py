@@ -1,8 +1,7 @@
 """The folder of a stored table: ``tables/<name>/`` in the data folder.
 
-It holds ``manifest.json``, ``accuracy.parquet`` and, where they are known, ``seeds.parquet``,
-``costs.parquet`` and ``columns.parquet`` (other costs, and estimates). It is written as a whole and
-never changed in part.
+It holds ``manifest.json``, ``accuracy.parquet`` and, where they are known, ``seeds.parquet`` and
+``columns.parquet`` (costs and estimates). It is written as a whole and never changed in part.
 """
 
 import json
@@ -32,7 +31,7 @@ class Table:
     data: Path | TableContent
 
     def read_columns(self) -> pd.DataFrame:
-        """Other costs and estimates of every architecture; raises TableError if it is damaged."""
+        """Costs and estimates of every architecture; raises TableError if it is damaged."""
         if isinstance(self.data, TableContent):
             frame = self.data.columns
             return pd.DataFrame({"architecture": []}) if frame is None else frame
@@ -42,23 +41,17 @@ class Table:
         except (OSError, ValueError, pa.ArrowException) as error:
             raise _damaged(self.info.name, f"{path.name} cannot be read ({error})") from error
 
-    def read(self, part: str, dataset: str, kind: str | None) -> pd.DataFrame | None:
-        """Rows of one of ``PARTS``, or None if it has none; raises TableError if it is damaged.
-
-        Costs are of no ``kind``.
-        """
+    def read(self, part: str, dataset: str, kind: str) -> pd.DataFrame | None:
+        """Rows of one of ``PARTS``, or None if it has none; raises TableError if damaged."""
         if isinstance(self.data, TableContent):
             frame = self.data.parts()[part]
             if frame is None:
                 return None
-            chosen = frame["dataset"] == dataset
-            return frame[chosen if kind is None else chosen & (frame["kind"] == kind)]
+            return frame[(frame["dataset"] == dataset) & (frame["kind"] == kind)]
         path = self.data / f"{part}.parquet"
         if not path.exists():
             return None
-        filters = [("dataset", "==", dataset)]
-        if kind is not None:
-            filters.append(("kind", "==", kind))
+        filters = [("dataset", "==", dataset), ("kind", "==", kind)]
         try:
             return pd.read_parquet(path, filters=filters)
         except (OSError, ValueError, pa.ArrowException) as error:
@@ -108,8 +101,7 @@ def write_table(
     with atomic_folder(root / name) as folder:
         for part, frame in content.parts().items():
             if frame is not None:
-                others = ["flops"] if part == "costs" and "flops" in frame else []
-                others += [other.name for other in content.others if part == "columns"]
+                others = [other.field for other in content.others if part == "columns"]
                 columns = frame[[*PARTS[part], *others]]
                 columns.to_parquet(folder / f"{part}.parquet", index=False)
         write_json(folder / _MANIFEST, info.to_dict())
@@ -131,7 +123,7 @@ def open_table(folder: Path, required: Container[str] = ("accuracy",)) -> Table:
         raise _damaged(name, str(error)) from error
     if info.name != name:
         raise _damaged(name, f"its manifest is of the table {info.name!r}")
-    own = {"columns": [column.name for column in info.columns]}
+    own = {"columns": [column.field for column in info.columns]}
     for part, usual in PARTS.items():
         path, columns = folder / f"{part}.parquet", [*usual, *own.get(part, [])]
         if part in required or own.get(part) or path.exists():

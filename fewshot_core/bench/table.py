@@ -37,7 +37,6 @@ FORMS = {
 PARTS = {
     "accuracy": ["dataset", "kind", "architecture", "accuracy_mean", "accuracy_std", "seeds"],
     "seeds": ["dataset", "kind", "architecture", "seed", "accuracy"],
-    "costs": ["dataset", "architecture", "parameters", "latency", "train_time"],
     "columns": ["architecture"],
 }
 """The parts of a table and the columns they must have; see ``TableContent``."""
@@ -47,6 +46,13 @@ ROLES = {
     "estimate": "what a supernet, a zero-cost metric or a short training says; larger is better",
 }
 """What a column may be that is no accuracy."""
+
+COSTS = {"parameters": "", "latency": "s", "train_time": "s"}
+"""The costs that NAS-Bench-201 has for each data set, and their units.
+
+They are the number of parameters, the time of a batch, and of the whole training (on CIFAR-10 with
+half of the training images).
+"""
 
 _KEYS = ["dataset", "kind", "architecture"]
 
@@ -116,6 +122,7 @@ class TableColumn:
     """A column of costs or of estimates, one of ``ROLES``; complete if all architectures have one.
 
     ``dataset`` is the one it is about, empty where it is about all; ``unit`` that of its numbers.
+    Costs of the same name may be about several data sets.
     """
 
     name: str
@@ -124,6 +131,12 @@ class TableColumn:
     unit: str = ""
     architectures: int = 0
     complete: bool = False
+
+    @property
+    def field(self) -> str:
+        """Its name in the stored columns, which says the data set of a cost."""
+        named = self.role == "cost" and self.dataset
+        return f"{self.name} on {self.dataset}" if named else self.name
 
 
 @dataclass(frozen=True)
@@ -144,9 +157,10 @@ class TableInfo:
     space: str = NAS_BENCH_201.name
     columns: tuple[TableColumn, ...] = ()
 
-    def find_column(self, name: str) -> TableColumn | None:
-        """The column of costs or estimates of that name, or None."""
-        return next((column for column in self.columns if column.name == name), None)
+    def find_column(self, name: str, dataset: str | None = None) -> TableColumn | None:
+        """The first column of costs or estimates of that name, about a data set; or None."""
+        named = [one for one in self.columns if one.name == name]
+        return next((one for one in named if dataset is None or one.dataset in ("", dataset)), None)
 
     def find(self, dataset: str, kind: str) -> TableSet | None:
         """The set of that data set and kind, or None."""
@@ -195,9 +209,8 @@ class ColumnMapping:
 
     The architecture is written in one of ``FORMS``, the accuracies in one of ``SCALES``. With
     ``seeds``, several columns of a data set and kind are trainings with the seeds 0, 1, 2, ...;
-    ``costs`` has (column, name in ``PARTS``) of each cost that these parts have, ``others`` all
-    other costs and estimates. Raises TableError if it names no column, one twice, or something
-    unknown.
+    ``others`` are the costs and estimates. Raises TableError if it names no column, one twice, or
+    something unknown.
     """
 
     architecture: str
@@ -206,7 +219,6 @@ class ColumnMapping:
     scale: str = "percent"
     space: SearchSpace = NAS_BENCH_201
     seeds: bool = False
-    costs: tuple[tuple[str, str], ...] = ()
     others: tuple[TableColumn, ...] = ()
 
     def __post_init__(self) -> None:
@@ -232,9 +244,8 @@ class ColumnMapping:
     @property
     def names(self) -> tuple[str, ...]:
         """All columns it needs."""
-        costs = (column for column, _ in self.costs)
         others = (other.name for other in self.others)
-        return (self.architecture, *(column for column, _, _ in self.columns), *costs, *others)
+        return (self.architecture, *(column for column, _, _ in self.columns), *others)
 
     def __str__(self) -> str:
         """The mapping in words."""
@@ -300,31 +311,25 @@ def _check_choice(what: str, value: str, choices: Sequence[str] | Mapping[str, A
 
 @dataclass(frozen=True)
 class TableContent:
-    """The accuracies of a table in percent and, where known, those of every seed, and costs.
+    """The accuracies of a table in percent and, where known, those of every seed.
 
-    Columns as in ``PARTS``, and in ``columns`` one for each of ``others``, NaN where it has no
-    number; accuracy_std is the sample deviation over seeds, NaN for one or an
-    unknown number, and seeds their number, NA where unknown. Costs are as in ``load_costs``. Scores
-    of other units are in these columns, too, larger being better.
+    Columns as in ``PARTS``, and in ``columns`` the field of each of ``others``, costs and
+    estimates, NaN where it has no number; accuracy_std is the sample deviation over seeds, NaN for
+    one or an unknown number, and seeds their number, NA where unknown. Scores of other units are in
+    these columns, too, larger being better.
     """
 
     source: str
     sets: tuple[TableSet, ...]
     accuracy: pd.DataFrame
     seeds: pd.DataFrame | None = None
-    costs: pd.DataFrame | None = None
     space: SearchSpace = NAS_BENCH_201
     columns: pd.DataFrame | None = None
     others: tuple[TableColumn, ...] = ()
 
     def parts(self) -> dict[str, pd.DataFrame | None]:
         """Its frames by their names in ``PARTS``."""
-        return {
-            "accuracy": self.accuracy,
-            "seeds": self.seeds,
-            "costs": self.costs,
-            "columns": self.columns,
-        }
+        return {"accuracy": self.accuracy, "seeds": self.seeds, "columns": self.columns}
 
 
 @dataclass(frozen=True)
@@ -373,7 +378,6 @@ def make_content(
     rows: pd.DataFrame,
     source: str,
     epochs: int | None,
-    costs: pd.DataFrame | None = None,
     space: SearchSpace = NAS_BENCH_201,
 ) -> TableContent:
     """Check accuracies and make the content of a table of them.
@@ -406,7 +410,15 @@ def make_content(
         accuracy = accuracy.sort_values(_KEYS, ignore_index=True)
         seeds = None
     sets = _describe_sets(accuracy, epochs, space)
-    return TableContent(source, sets, accuracy, seeds, costs, space)
+    return TableContent(source, sets, accuracy, seeds, space)
+
+
+def with_costs(content: TableContent, costs: pd.DataFrame) -> TableContent:
+    """Add costs of each data set; the columns are dataset, architecture and those of ``COSTS``."""
+    wide = costs.pivot(index="architecture", columns="dataset").dropna(axis="columns", how="all")
+    columns = [TableColumn(name, "cost", dataset, COSTS[name]) for name, dataset in wide.columns]
+    wide.columns = pd.Index([column.field for column in columns])
+    return with_columns(content, wide.reset_index(), columns)
 
 
 def with_columns(
@@ -415,7 +427,7 @@ def with_columns(
     """Add columns of costs and estimates to a table; each must have a number at least."""
     counted = []
     for column in columns:
-        known = int(frame[column.name].notna().sum())
+        known = int(frame[column.field].notna().sum())
         if not known:
             raise TableError(f"expected numbers in the column {column.name!r}, got none")
         complete = known == content.space.size

@@ -32,6 +32,8 @@ from fewshot_core.splitting.files import imported_names, open_imported, read_spl
 from fewshot_core.splitting.tree import NamedSplit
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fewshot_core.store import Store
 
 out = Console(soft_wrap=True, markup=False, highlight=False)
@@ -75,6 +77,13 @@ Rule = Annotated[
     str | None,
     typer.Option(
         help=f"A partition by a rule: one of {', '.join(RULES.names())}=TABLE:COLUMN of costs."
+    ),
+]
+AtMost = Annotated[
+    str | None,
+    typer.Option(
+        help="Only architectures that cost so much at most: COST=LIMIT, the cost a column of a "
+        "table, TABLE:COLUMN or FILE.csv:COLUMN."
     ),
 ]
 SpaceName = Annotated[
@@ -146,6 +155,25 @@ def preferred_accuracy(
         if not others:
             raise
         return others[0], resolve_table(dataset, others[0], table, place, space).name
+
+
+def accuracies_within(
+    at_most: str | None,
+    dataset: str,
+    kind: str,
+    table: str | None,
+    place: Path,
+    space: SearchSpace,
+) -> "pd.DataFrame":
+    """Load the accuracies of the architectures within a limit of the cost, or of all."""
+    from fewshot_core.analysis import CostLimit
+    from fewshot_core.bench import load_accuracy
+
+    found = load_accuracy(dataset, kind, table, place, space)
+    if at_most is None:
+        return found
+    limit = CostLimit.from_option(at_most, dataset, place, space)
+    return limit.restrict(found, dataset, place, space)
 
 
 @contextmanager

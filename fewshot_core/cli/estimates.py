@@ -9,17 +9,19 @@ import typer
 from rich.console import RenderableType
 
 from fewshot_core.analysis import join_estimate, judge_estimate, judge_in_split
-from fewshot_core.bench import load_accuracy, load_column
+from fewshot_core.bench import load_column
 from fewshot_core.cli.common import (
     Accuracy,
     AccuracyTable,
     AsJson,
+    AtMost,
     DataDir,
     Labels,
     Masks,
     Rule,
     SpaceName,
     SplitRuns,
+    accuracies_within,
     named_partition,
     named_splits,
     preferred_accuracy,
@@ -50,6 +52,7 @@ def run_estimates(
     accuracy: Accuracy = None,
     table: AccuracyTable = None,
     threshold: Annotated[float, typer.Option(help="The share that counts as top.")] = 0.01,
+    at_most: AtMost = None,
     folder: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -58,7 +61,7 @@ def run_estimates(
     of_space = get_space(space or NAS_BENCH_201, place)
     name = dataset or of_space.datasets[0].name
     kind, source = preferred_accuracy(name, accuracy, table, place, of_space)
-    accuracies = load_accuracy(name, kind, table, place, of_space)
+    accuracies = accuracies_within(at_most, name, kind, table, place, of_space)
     splits = list(_splits(masks, run or [], labels, rule, name, of_space, place))
     documents = []
     for text in estimate:
@@ -71,6 +74,7 @@ def run_estimates(
         joined = join_estimate(found, accuracies)
         documents.append({"name": column, **_document(joined, splits, threshold)})
     facts = {"dataset": name, "accuracy": kind, "table": source, "threshold": threshold}
+    facts |= {"at_most": at_most} if at_most else {}
     show(as_json, {**facts, "estimates": documents}, *_tables(documents, facts))
 
 
@@ -134,6 +138,7 @@ def _correlations(found: RankCorrelation | None, end: str = "") -> dict[str, Any
 
 def _tables(documents: list[dict[str, Any]], facts: dict[str, Any]) -> Iterator[RenderableType]:
     title = f"{facts['dataset']}, {facts['accuracy']} accuracy, table {facts['table']}"
+    title += f", only {facts['at_most']}" if "at_most" in facts else ""
     yield table_of(
         ("estimate", "architectures", "tau", "rho", f"tau, top {facts['threshold']:.3g}", "regret"),
         (

@@ -24,6 +24,7 @@ from fewshot_core.cli.common import (
     Accuracy,
     AccuracyTable,
     AsJson,
+    AtMost,
     DataDir,
     Dataset,
     Labels,
@@ -31,6 +32,7 @@ from fewshot_core.cli.common import (
     Rule,
     SpaceName,
     SplitRuns,
+    accuracies_within,
     err,
     named_partition,
     named_splits,
@@ -74,6 +76,7 @@ def run_analyse(
     ] = None,
     table: AccuracyTable = None,
     threshold: Annotated[float, typer.Option(help="The share that counts as top.")] = 0.01,
+    at_most: AtMost = None,
     figure: Annotated[
         Path | None, typer.Option(help="Write the figure of their information gain, as HTML.")
     ] = None,
@@ -87,7 +90,7 @@ def run_analyse(
     def evaluator_of(space: SearchSpace, dataset: str) -> tuple[str, str, SplitEvaluator]:
         kind = accuracy or space.dataset(dataset).kinds[0]
         source = resolve_table(dataset, kind, table, place, space).name
-        accuracies = load_accuracy(dataset, kind, table, place, space)
+        accuracies = accuracies_within(at_most, dataset, kind, table, place, space)
         return kind, source, SplitEvaluator(accuracies, threshold)
 
     reports = []
@@ -107,9 +110,12 @@ def run_analyse(
         kind, source, evaluator = evaluator_of(space_of(leaves), name)
         report = report_split(metric, name, kind, source, leaves, evaluator)
         key, notes = (evidence.key, list(evidence.badges)) if evidence else (None, [])
-        reports.append(report | {"evidence": key, "notes": notes})
+        notes += [f"only {at_most.replace('=', ' at most ')}"] if at_most else []
+        limit = {"at_most": at_most} if at_most else {}
+        reports.append(report | limit | {"evidence": key, "notes": notes})
     if figure is not None:
-        _write_figure(figure, wanted, evaluator_of, f"top {100 * threshold:.3g}%")
+        top = f"top {100 * threshold:.3g}%" + (f", only {at_most}" if at_most else "")
+        _write_figure(figure, wanted, evaluator_of, top)
     tasks = [space_of(leaves).dataset(name) for _, name, leaves, _ in wanted]
     show(as_json, {"splits": reports}, *map(_report, reports, tasks))
 

@@ -9,8 +9,9 @@ import pytest
 import torch
 from nas_201_api import NASBench201API
 
-from fewshot_core.bench import import_table, load_accuracy, load_costs, load_seeds
+from fewshot_core.bench import PACKAGED_TABLE, import_table, load_accuracy, load_column, load_seeds
 from fewshot_core.bench.archive_importers import read_nasbench201_file, read_nats_folder
+from fewshot_core.bench.table import COSTS
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError
 from fewshot_core.space import Architecture
@@ -52,10 +53,9 @@ def test_seeds_and_costs_are_stored(content, path, data_folder):
     torch.save(content, path)
     import_table(path, name="api", data_dir=data_folder)
     assert load_seeds("cifar100", "test", "api", data_folder)["seed"].tolist() == SEEDS * 3
-    costs = load_costs("cifar10", "api", data_folder)
-    assert costs["parameters"].tolist() == [73306.0] * 3
-    assert costs["latency"].tolist() == pytest.approx([0.02] * 3)
-    assert costs["train_time"].tolist() == pytest.approx([500.0] * 3)
+    for name, value in {"parameters": 73306.0, "latency": 0.02, "train_time": 500.0}.items():
+        costs = load_column("api", name, data_folder, dataset="cifar10")
+        assert costs[name].tolist() == pytest.approx([value] * 3)
 
 
 def test_files_of_the_time_of_the_benchmark_are_read(content, path):
@@ -139,9 +139,12 @@ def test_validation_and_costs_resemble_the_packaged_table(real_nats, tmp_path, p
         ours = load_accuracy(dataset, "validation", name, tmp_path).set_index("architecture")
         packaged = load_accuracy(dataset, data_dir=packaged_dir).loc[ours.index]
         assert (ours["accuracy_mean"] - packaged["accuracy_mean"]).abs().max() < 1
-        costs = load_costs(dataset, name, tmp_path).set_index("architecture")
-        packaged = load_costs(dataset, data_dir=packaged_dir).set_index("architecture")
-        assert np.allclose(costs, packaged.loc[costs.index])
+        for cost in COSTS:
+            ours, packaged = (
+                load_column(table, cost, place, dataset=dataset).set_index("architecture")
+                for table, place in ((name, tmp_path), (PACKAGED_TABLE, packaged_dir))
+            )
+            assert np.allclose(ours, packaged.loc[ours.index])
 
 
 def test_real_seeds_are_stored_and_the_set_is_incomplete(real_nats, data_folder):
@@ -158,7 +161,7 @@ def test_real_seeds_are_stored_and_the_set_is_incomplete(real_nats, data_folder)
 def test_both_archives_hold_the_same_records(content, path, nats):
     torch.save(content, path)
     ours, other = read_nats_folder(nats).content, read_nasbench201_file(path).content
-    for name in ("accuracy", "seeds", "costs"):
+    for name in ("accuracy", "seeds", "columns"):
         frame = ours.parts()[name]
         pd.testing.assert_frame_equal(frame, other.parts()[name])
 
@@ -168,8 +171,8 @@ def test_of_two_numbers_of_parameters_that_of_seed_888_counts(nats):
         value["200"]["all_results"]["cifar100", 777]["params"] = 0.5
 
     rewrite(nats / "000001.pickle.pbz2", spoil)
-    costs = read_nats_folder(nats).content.costs
-    assert costs["parameters"].unique().tolist() == [73306.0]
+    costs = read_nats_folder(nats).content.columns
+    assert costs["parameters on cifar100"].unique().tolist() == [73306.0]
 
 
 def test_the_meta_file_is_not_needed(nats):

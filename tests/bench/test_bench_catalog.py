@@ -11,14 +11,16 @@ from fewshot_core.bench import (
     ColumnMapping,
     damaged_tables,
     import_table,
+    list_columns,
     list_tables,
     load_accuracy,
-    load_costs,
+    load_column,
     load_seeds,
     packaged,
     remove_table,
     resolve_table,
 )
+from fewshot_core.bench.table import COSTS
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError, UnknownNameError
 from fewshot_core.space import Architecture
@@ -92,14 +94,12 @@ def test_a_table_without_the_kind_is_refused(packaged_dir):
         load_accuracy("cifar10", "test", PACKAGED_TABLE, packaged_dir)
 
 
-def test_seeds_and_costs_that_are_not_known_are_refused(add, data_folder, nats_csv):
+def test_seeds_and_columns_that_are_not_known_are_refused(add, data_folder, nats_csv):
     add("means")
     with pytest.raises(TableError, match="'means' has no accuracies by seed"):
         load_seeds("cifar10", "test", "means", data_folder)
-    with pytest.raises(TableError, match="'means' has no costs on cifar10"):
-        load_costs("cifar10", "means", data_folder)
-    with pytest.raises(TableError, match=r"'nats_bench.csv' has no costs on cifar10"):
-        load_costs("cifar10", nats_csv, data_folder)
+    with pytest.raises(TableError, match="'means' has no column 'latency', only none"):
+        load_column("means", "latency", data_folder)
 
 
 @pytest.fixture(scope="module")
@@ -224,10 +224,17 @@ def test_it_gives_the_values_of_the_package(packaged_dir, dataset, file):
 
     seeds = load_seeds(dataset, data_dir=packaged_dir)
     assert seeds[seeds["architecture"] == index]["accuracy"].tolist() == entry["val_acc"]
-    costs = load_costs(dataset, data_dir=packaged_dir).loc[index]
-    assert costs["parameters"] == round(entry["model_size"][0] * 1e6)
-    assert costs["latency"] == pytest.approx(entry["latency"][0])
-    assert costs["train_time"] == pytest.approx(entry["train_time"][0])
+    expected = {
+        "parameters": round(entry["model_size"][0] * 1e6),
+        "latency": entry["latency"][0],
+        "train_time": entry["train_time"][0],
+    }
+    known = [column for _, column in list_columns("cost", dataset, packaged_dir)]
+    assert {(column.name, column.unit) for column in known} == set(COSTS.items())
+    assert all(column.dataset == dataset and column.complete for column in known)
+    for name, value in expected.items():
+        costs = load_column(PACKAGED_TABLE, name, packaged_dir, dataset=dataset).loc[index]
+        assert costs[name] == pytest.approx(value)
 
 
 def test_the_manifest_says_where_it_came_from(packaged_dir):
@@ -252,9 +259,9 @@ def test_a_damaged_packaged_table_is_written_again(data_folder):
 
 
 def test_a_packaged_table_without_costs_is_written_again(data_folder):
-    expected = load_costs("cifar10", data_dir=data_folder)
-    (data_folder / "tables" / PACKAGED_TABLE / "costs.parquet").unlink()
-    assert load_costs("cifar10", data_dir=data_folder).equals(expected)
+    expected = load_column(PACKAGED_TABLE, "latency", data_folder)
+    (data_folder / "tables" / PACKAGED_TABLE / "columns.parquet").unlink()
+    assert load_column(PACKAGED_TABLE, "latency", data_folder).equals(expected)
 
 
 def test_two_processes_may_store_the_packaged_table_at_once(tmp_path):

@@ -13,7 +13,7 @@ from fewshot_core.bench import (
     import_table,
     list_tables,
     load_accuracy,
-    load_costs,
+    load_column,
     load_seeds,
     preview_table,
     resolve_table,
@@ -86,10 +86,9 @@ def test_three_seeds_and_costs_of_a_csv_file(macro_csv, macro_rows, data_folder)
     assert (frame["seeds"] == 3).all()
     seeds = load_seeds("cifar10", "test", "macro", data_folder, space=get_space(MACRO))
     assert seeds["accuracy"].to_numpy() == pytest.approx(scores.ravel())
-    costs = load_costs("cifar10", "macro", data_folder, space=MACRO)
-    assert costs["parameters"].tolist() == [cost for _, cost, _ in macro_rows.values()]
-    assert costs["flops"].tolist() == [flops for _, _, flops in macro_rows.values()]
-    assert costs["latency"].isna().all()
+    for number, name in ((1, "params"), (2, "flops")):
+        costs = load_column("macro", name, data_folder, MACRO)
+        assert costs[name].tolist() == [row[number] for row in macro_rows.values()]
 
 
 def test_a_table_belongs_to_its_space(macro_csv, data_folder):
@@ -140,7 +139,7 @@ def test_the_published_json_of_nas_bench_macro(macro_rows, tmp_path, data_folder
     frame = load_accuracy("cifar10", "test", data_dir=data_folder, space=MACRO)
     scores = np.array([row for row, _, _ in macro_rows.values()])
     assert frame["accuracy_mean"].to_numpy() == pytest.approx(scores.mean(axis=1))
-    costs = load_costs("cifar10", info.name, data_folder, space=MACRO)
+    costs = load_column(info.name, "flops", data_folder, MACRO)
     assert costs["flops"].tolist() == [flops for _, _, flops in macro_rows.values()]
     path.write_text(json.dumps(document | {"00000003": document["00000000"]}))
     with pytest.raises(TableError, match="00000003: expected 8 digits"):

@@ -58,6 +58,20 @@ def test_a_partition_is_analysed(fewshot, tmp_path):
     assert "of the best tree" in fewshot("analyse", *options).out
 
 
+def test_a_limit_of_the_cost_restricts_what_is_top(fewshot, estimates):
+    shared = ("--dataset", "cifar10", "--at-most", "parameters=300000")
+    ruled = ("analyse", "--rule", "convolutions", *shared)
+    [split] = fewshot(*ruled, "--json").document["splits"]
+    assert split["at_most"] == "parameters=300000"
+    counts = [part["top_count"] for part in split["sub_spaces"]]
+    assert 0 < sum(counts) < 157
+    assert "only parameters at most 300000" in fewshot(*ruled).out
+    [true] = fewshot("estimates", "--estimate", f"{estimates}:true", *shared, "--json").document[
+        "estimates"
+    ]
+    assert true["known"] < 15_625 and true["regret"] == 0
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -67,6 +81,7 @@ def test_a_partition_is_analysed(fewshot, tmp_path):
         (("analyse", "--rule", "luck"), "unknown partition rule 'luck'"),
         (("analyse", "--rule", "convolutions", "--labels", "{file}"), "either --labels"),
         (("analyse", "--rule", "convolutions", "--masks", "{file}"), "without --masks"),
+        (("analyse", "--rule", "convolutions", "--at-most", "parameters=1"), "73,306 and 1.53 M"),
         (("analyse", "--labels", "{file}"), "expected the columns arch and label"),
     ],
 )
