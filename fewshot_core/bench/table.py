@@ -416,7 +416,7 @@ def make_content(
 def with_costs(content: TableContent, costs: pd.DataFrame) -> TableContent:
     """Add costs of each data set; the columns are dataset, architecture and those of ``COSTS``."""
     wide = costs.pivot(index="architecture", columns="dataset").dropna(axis="columns", how="all")
-    pairs = wide.columns.to_flat_index().tolist()
+    pairs: list[Any] = wide.columns.to_flat_index().tolist()
     columns = [TableColumn(name, "cost", dataset, COSTS[name]) for name, dataset in pairs]
     wide.columns = pd.Index([column.field for column in columns])
     return with_columns(content, wide.reset_index(), columns)
