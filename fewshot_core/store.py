@@ -21,6 +21,7 @@ from fewshot_core.errors import FewshotError, StoreError, TableError, UnknownNam
 from fewshot_core.evidence import Evidence
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import (
+    EstimateRequest,
     ProxyRequest,
     RunFolder,
     SearchRequest,
@@ -579,7 +580,7 @@ def _read_run(folder: RunFolder, finished: float, demo: bool) -> Rows:
         raise StoreError(f"{folder.run_id} is done but its result is incomplete; start it again")
     if isinstance(request, SplitRequest):
         seconds, rows = _read_split(folder, request)
-    elif isinstance(request, ProxyRequest):
+    elif isinstance(request, ProxyRequest | EstimateRequest):
         seconds, rows = folder.status().seconds or 0.0, {}
     else:
         seconds, rows = _read_epochs(folder, request)

@@ -22,6 +22,7 @@ from fewshot_core.bench.importing import (
     import_space,
     import_table,
     preview_table,
+    store_estimate,
 )
 from fewshot_core.bench.table import (
     FORMS,
@@ -62,4 +63,5 @@ __all__ = [
     "preview_table",
     "remove_table",
     "resolve_table",
+    "store_estimate",
 ]

@@ -6,23 +6,27 @@ imports PyTorch locally, if it needs that, so that this package starts without i
 
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import pandas as pd
 
 from fewshot_core.bench.archive_importers import read_nasbench201_file, read_nats_folder
 from fewshot_core.bench.csv_importer import read_csv
 from fewshot_core.bench.json_importer import read_json
-from fewshot_core.bench.storage import is_table_name, tables_folder, write_table
+from fewshot_core.bench.storage import is_table_name, open_table, tables_folder, write_table
 from fewshot_core.bench.table import (
     PACKAGED_TABLE,
     ColumnMapping,
+    TableColumn,
     TableContent,
     TableInfo,
     TablePreview,
     fingerprint_input,
+    without_accuracies,
 )
-from fewshot_core.data_folder import locked, safe_name
+from fewshot_core.data_folder import canonical_json, locked, safe_name, text_fingerprint
 from fewshot_core.errors import TableError
 from fewshot_core.registry import Registry
 from fewshot_core.space import SearchSpace, read_space, store_space
@@ -163,6 +167,28 @@ def _store(
     with locked(root):
         _check_name(root, name, replace)  # it may have been taken meanwhile
         return write_table(root, name, label, content, fingerprint)
+
+
+def store_estimate(
+    name: str,
+    values: Mapping[int, float],
+    column: TableColumn,
+    source: str,
+    space: SearchSpace,
+    data_dir: Path | str | None = None,
+) -> TableInfo:
+    """Store an estimate of some architectures, by index, as a table; one of that name stays.
+
+    Raises TableError if there is none.
+    """
+    frame = pd.DataFrame({"architecture": list(values), column.name: list(values.values())})
+    content = without_accuracies(source, frame, [column], space)
+    root = tables_folder(data_dir)
+    with locked(root):
+        if (root / name).exists():
+            return open_table(root / name).info
+        fingerprint = text_fingerprint(canonical_json([list(pair) for pair in values.items()]))
+        return write_table(root, name, name, content, fingerprint)
 
 
 def import_space(

@@ -36,10 +36,11 @@ def build_app(only: str | None = None) -> typer.Typer:
     def needed(*names: str) -> bool:
         return only is None or only in names
 
-    if needed("split"):
-        from fewshot_core.cli.split import run_split
+    if needed("split", "estimate"):
+        from fewshot_core.cli.split import run_estimate, run_split
 
         app.command(name="split")(run_split)
+        app.command(name="estimate")(run_estimate)
     if needed("analyse"):
         from fewshot_core.cli.results import run_analyse
 

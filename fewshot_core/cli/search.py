@@ -354,12 +354,14 @@ def run_proxy(
     values = load_accuracy(dataset, accuracy, table, place, of_space)
     proxy_request = ProxyRequest(dataset, run, sample, seed, request.device, space=of_space.name)
     measured = complete(proxy_request, place)
+    estimate = f"{measured.store_estimate(place)}:supernet_accuracy"
     shared = proxy.read_shared(measured.path)
     correlation, frame = proxy.compare(shared, values)
     if correlation is None:
         raise FewshotError(f"the table {source.name} has fewer than two of these architectures")
     document = {
         "run_id": run,
+        "estimate": estimate,
         "table": source.name,
         "accuracy": accuracy,
         "kendall": asdict(correlation.kendall),
@@ -379,4 +381,5 @@ def run_proxy(
         f"accuracy in the table {source.name}",
         f"Kendall's tau: {proxy.correlation_text(correlation.kendall)}",
         f"Spearman: {proxy.correlation_text(correlation.spearman)}",
+        f"estimate: {estimate}",
     )

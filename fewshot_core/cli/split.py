@@ -1,4 +1,4 @@
-"""The command ``fewshot split``."""
+"""The commands ``fewshot split`` and ``fewshot estimate``."""
 
 import time
 from collections.abc import Hashable, Mapping, Sequence
@@ -17,17 +17,28 @@ from fewshot_core.cli.common import (
     Device,
     Images,
     SpaceName,
+    err,
     follow_to_end,
     numbers_of,
     show,
     table_of,
 )
 from fewshot_core.data_folder import data_dir
+from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
 from fewshot_core.metrics import METRICS, list_metrics, most_sharing_first
-from fewshot_core.runs import Network, RunFolder, SplitRequest, start
+from fewshot_core.runs import (
+    EstimateRequest,
+    Network,
+    RunFolder,
+    SplitRequest,
+    estimate_seconds,
+    find_finished,
+    measure,
+    start,
+)
 from fewshot_core.runs.devices import choose_device
-from fewshot_core.space import NAS_BENCH_201, get_space
+from fewshot_core.space import NAS_BENCH_201, SearchSpace, get_space
 from fewshot_core.splitting import EDGE_POLICIES, WARM_UP_IMAGES, SplitTree, TreeOptions
 from fewshot_core.splitting.partition import Groups
 
@@ -37,6 +48,18 @@ WIDTH_HELP = (
     "nas-bench-macro has twice as many."
 )
 
+Variant = Annotated[str, typer.Option(help="A variant of the metric.")]
+BatchSize = Annotated[int, typer.Option(help="Images in a batch.")]
+Batches = Annotated[int, typer.Option(help="Batches to average over.")]
+BatchSeed = Annotated[int, typer.Option(help="Random seed of the batch.")]
+BatchNorm = Annotated[str, typer.Option(help="batch or running.")]
+Channels = Annotated[int, typer.Option(help=WIDTH_HELP)]
+Cells = Annotated[
+    int, typer.Option(help="Cells in each stage; nas-bench-macro always has its eight layers.")
+]
+Checkpoint = Annotated[Path | None, typer.Option(help="Trained weights.")]
+NetworkSeed = Annotated[int, typer.Option(help="Seed of the untrained weights.")]
+
 
 def run_split(
     metric: Annotated[
@@ -44,18 +67,16 @@ def run_split(
     ],
     dataset: Dataset = None,
     space: SpaceName = None,
-    variant: Annotated[str, typer.Option(help="A variant of the metric.")] = "paper",
+    variant: Variant = "paper",
     images: Images = None,
-    batch_size: Annotated[int, typer.Option(help="Images in a batch.")] = 64,
-    batches: Annotated[int, typer.Option(help="Batches to average over.")] = 1,
-    batch_seed: Annotated[int, typer.Option(help="Random seed of the batch.")] = 0,
-    batch_norm: Annotated[str, typer.Option(help="batch or running.")] = "batch",
-    channels: Annotated[int, typer.Option(help=WIDTH_HELP)] = 16,
-    cells: Annotated[
-        int, typer.Option(help="Cells in each stage; nas-bench-macro always has its eight layers.")
-    ] = 5,
-    checkpoint: Annotated[Path | None, typer.Option(help="Trained weights.")] = None,
-    network_seed: Annotated[int, typer.Option(help="Seed of the untrained weights.")] = 0,
+    batch_size: BatchSize = 64,
+    batches: Batches = 1,
+    batch_seed: BatchSeed = 0,
+    batch_norm: BatchNorm = "batch",
+    channels: Channels = 16,
+    cells: Cells = 5,
+    checkpoint: Checkpoint = None,
+    network_seed: NetworkSeed = 0,
     seed: Annotated[int, typer.Option(help="Seed of the metric and of the edge policy.")] = 0,
     edges: Annotated[
         str, typer.Option(help="The edge, or other decision, of each level, by number from 0.")
@@ -83,15 +104,11 @@ def run_split(
     """
     place = data_dir(folder)
     of_space = get_space(space or NAS_BENCH_201, place)
-    if of_space.fixed_depth and cells != Network().cells_per_stage:
-        count = len(of_space.decisions)
-        raise FewshotError(f"--cells: {of_space.label} always has its {count} layers: leave it out")
     metrics = list_metrics() if metric == ALL else [metric]
     if repeats < 1:
         raise FewshotError(f"--repeats: expected at least 1, got {repeats}")
     levels = numbers_of(edges, "--edges")
     per_level = numbers_of(groups, "--groups")
-    weights = str(checkpoint.resolve()) if checkpoint else None
     request = SplitRequest(
         dataset=dataset or of_space.datasets[0].name,
         metric=metrics[0],
@@ -102,7 +119,7 @@ def run_split(
         batches=batches,
         batch_seed=batch_seed,
         seed=seed,
-        network=Network(channels, cells, network_seed, weights),
+        network=_network(of_space, channels, cells, network_seed, checkpoint),
         tree=TreeOptions.create(
             levels,
             per_level[0] if len(per_level) == 1 else per_level,
@@ -120,6 +137,91 @@ def run_split(
         of_metric = replace(request, metric=name)
         made[name] = _make([of_metric.repeated(number) for number in range(repeats)], place)
     _show([made[name] for name in metrics], as_json)
+
+
+def _network(
+    space: SearchSpace, channels: int, cells: int, seed: int, checkpoint: Path | None
+) -> Network:
+    if space.fixed_depth and cells != Network().cells_per_stage:
+        count = len(space.decisions)
+        raise FewshotError(f"--cells: {space.label} always has its {count} layers: leave it out")
+    return Network(channels, cells, seed, str(checkpoint.resolve()) if checkpoint else None)
+
+
+def run_estimate(
+    metric: Annotated[
+        str, typer.Option(help=f"One of {', '.join(m.name for m in METRICS if m.direction)}.")
+    ],
+    dataset: Dataset = None,
+    space: SpaceName = None,
+    sample: Annotated[
+        int | None, typer.Option(help="Number of random architectures; by default all are scored.")
+    ] = None,
+    sample_seed: Annotated[int, typer.Option(help="Random seed of the sample.")] = 0,
+    variant: Variant = "paper",
+    images: Images = None,
+    batch_size: BatchSize = 64,
+    batches: Batches = 1,
+    batch_seed: BatchSeed = 0,
+    batch_norm: BatchNorm = "batch",
+    channels: Channels = 16,
+    cells: Cells = 5,
+    checkpoint: Checkpoint = None,
+    network_seed: NetworkSeed = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the metric.")] = 0,
+    device: Device = "auto",
+    only_time: Annotated[
+        bool, typer.Option("--time", help="Only show how long it takes, and start nothing.")
+    ] = False,
+    folder: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score the architectures of a space by a zero-cost metric: an estimate of their accuracy.
+
+    An interrupted run is resumed. Its result is a column for ``fewshot estimates`` and the page
+    Estimates, in which larger is better.
+    """
+    place = data_dir(folder)
+    of_space = get_space(space or NAS_BENCH_201, place)
+    request = EstimateRequest(
+        dataset or of_space.datasets[0].name,
+        metric,
+        variant,
+        batch_norm,
+        images,
+        batch_size,
+        batches,
+        batch_seed,
+        seed,
+        _network(of_space, channels, cells, network_seed, checkpoint),
+        choose_device(device),
+        sample,
+        sample_seed,
+        space=of_space.name,
+    )
+    request.check()
+    request.check_space(of_space)
+    count = len(request.architectures(of_space))
+    now = time.time()
+    found = find_finished(request, place)
+    if only_time or found is None:
+        seconds = estimate_seconds(place, request)
+        if seconds is None:
+            err.print("timing some architectures")
+            measure(place, request)
+            seconds = estimate_seconds(place, request) or 0.0
+        text = f"{count:,} architectures, about {duration_text(seconds)}"
+        if only_time:
+            show(as_json, {"architectures": count, "seconds": seconds}, text)
+            return
+        err.print(text)
+    run = start(request, place)
+    follow_to_end(run, now)
+    name = f"{run.store_estimate(place)}:{request.column}"
+    known = sum(score is not None for score in run.scores())
+    document = {"run_id": run.run_id, "estimate": name, "architectures": count, "known": known}
+    how = f"compare it by `fewshot estimates --estimate {name}`"
+    show(as_json, document, f"{known:,} of {count:,} architectures have a score: {how}")
 
 
 Split = tuple[RunFolder, SplitTree]

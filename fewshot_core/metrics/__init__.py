@@ -32,6 +32,7 @@ RANDOM = MetricInfo(
     cost="nothing: no images are used",
     score=None,
     needs_images=False,
+    direction=0,
 )
 
 for _info in (

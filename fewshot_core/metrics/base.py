@@ -131,7 +131,10 @@ class MetricInput:
             self.on_operation(operation)
             if operation not in self._probes:
                 sub_space = self.supernet.sub_space.keep(self.edge, [operation])
-                self._probes[operation] = Probe(self.supernet.restrict(sub_space), self.batch)
+                probed = self.supernet
+                if sub_space != probed.sub_space:
+                    probed = probed.restrict(sub_space)
+                self._probes[operation] = Probe(probed, self.batch)
             yield self._probes[operation]
 
 
@@ -200,6 +203,8 @@ class MetricInfo:
         passes: The pass, one of ``PASSES``, that a variant uses and nothing else: all metrics and
             variants of a pass are scored together.
         uses_seed: Whether scores may depend on the random seed.
+        direction: 1 where a larger score of an architecture promises a higher accuracy, -1 where a
+            smaller one does, 0 where it scores no single architecture.
     """
 
     name: str
@@ -213,6 +218,7 @@ class MetricInfo:
     variants: Mapping[str, str] = field(default_factory=lambda: {"paper": "as in the paper"})
     passes: Mapping[str, str] = field(default_factory=dict)
     uses_seed: bool = True
+    direction: int = 1
 
     @property
     def baseline(self) -> bool:

@@ -58,4 +58,5 @@ GRADIENTMATCHING = MetricInfo(
     },
     passes={"paper": "gradient", "shared": "gradient"},
     uses_seed=False,
+    direction=0,
 )

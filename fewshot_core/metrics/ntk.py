@@ -89,4 +89,5 @@ NTK = MetricInfo(
     },
     passes={"paper": "samples"},
     uses_seed=False,
+    direction=-1,
 )

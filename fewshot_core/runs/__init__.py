@@ -16,6 +16,7 @@ from fewshot_core.runs.jobs import cancel, delete, find_finished, is_active, sta
 from fewshot_core.runs.overview import quarantine, reading_problem
 from fewshot_core.runs.requests import (
     KINDS,
+    EstimateRequest,
     Network,
     ProxyRequest,
     Request,
@@ -27,6 +28,7 @@ from fewshot_core.runs.requests import (
 
 __all__ = [
     "KINDS",
+    "EstimateRequest",
     "Network",
     "ProxyRequest",
     "Request",

@@ -1,11 +1,13 @@
 """The command line that repeats a run."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 
 from fewshot_core.runs.requests import (
+    EstimateRequest,
+    MetricRequest,
     ProxyRequest,
     Request,
     SearchRequest,
@@ -17,7 +19,7 @@ from fewshot_core.search.options import as_text, changed
 from fewshot_core.space import NAS_BENCH_201
 from fewshot_core.splitting import TreeOptions
 
-_SPLIT_OPTIONS = {
+_METRIC_OPTIONS = {
     "variant": "variant",
     "seed": "seed",
     "images": "images",
@@ -29,6 +31,8 @@ _SPLIT_OPTIONS = {
     "cells": "network.cells_per_stage",
     "network-seed": "network.seed",
     "checkpoint": "network.checkpoint",
+}
+_SPLIT_OPTIONS = _METRIC_OPTIONS | {
     "edges": "tree.edges",
     "groups": "tree.groups",
     "balanced": "tree.balanced",
@@ -36,7 +40,8 @@ _SPLIT_OPTIONS = {
     "warm-up": "tree.warm_up_epochs",
     "warm-up-images": "tree.warm_up_images",
 }
-"""Options of ``fewshot split``, and the fields of a request that they set."""
+_ESTIMATE_OPTIONS = _METRIC_OPTIONS | {"sample": "sample", "sample-seed": "sample_seed"}
+"""Options of ``fewshot split`` and ``estimate``, and the fields of a request that they set."""
 
 
 def in_data_folder(commands: str, folder: Path) -> str:
@@ -47,13 +52,17 @@ def in_data_folder(commands: str, folder: Path) -> str:
 
 def split_command(request: SplitRequest) -> str:
     """Build the ``fewshot split`` command of a request, without default values."""
-    command = ["fewshot", "split", "--metric", request.metric, "--dataset", request.dataset]
-    if request.space != NAS_BENCH_201.name:
-        command += ["--space", request.space]
     edges = request.tree.edges
     same_edges = TreeOptions(edges, (2,) * len(edges))  # the default groups depend on them
     usual = SplitRequest(request.dataset, request.metric, tree=same_edges, space=request.space)
-    for option, field in _SPLIT_OPTIONS.items():
+    return _metric_command(request, usual, _SPLIT_OPTIONS)
+
+
+def _metric_command(request: MetricRequest, usual: MetricRequest, fields: Mapping[str, str]) -> str:
+    command = ["fewshot", request.kind, "--metric", request.metric, "--dataset", request.dataset]
+    if request.space != NAS_BENCH_201.name:
+        command += ["--space", request.space]
+    for option, field in fields.items():
         value = attrgetter(field)(request)
         default = TreeOptions().edges if option == "edges" else attrgetter(field)(usual)
         if field not in request.unused() and value != default:
@@ -70,6 +79,9 @@ def command(request: Request) -> str:
     """Build the command that repeats a request."""
     if isinstance(request, SplitRequest):
         return split_command(request)
+    if isinstance(request, EstimateRequest):
+        usual = EstimateRequest(request.dataset, request.metric, space=request.space)
+        return _metric_command(request, usual, _ESTIMATE_OPTIONS)
     if isinstance(request, ProxyRequest):
         options = ["--sample", str(request.sample), "--seed", str(request.seed)]
         return shlex.join(["fewshot", "proxy", request.run, *options])

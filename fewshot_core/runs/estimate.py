@@ -16,6 +16,8 @@ from fewshot_core.metrics import METRICS
 from fewshot_core.runs.devices import with_threads
 from fewshot_core.runs.folder import Status, run_folder
 from fewshot_core.runs.requests import (
+    EstimateRequest,
+    MetricRequest,
     ProxyRequest,
     Request,
     SearchRequest,
@@ -25,16 +27,23 @@ from fewshot_core.runs.requests import (
 from fewshot_core.search.options import SearchError
 from fewshot_core.space import NAS_BENCH_201, get_space
 
-Timed = SplitRequest | SearchRequest | TrainingRequest
+Timed = SplitRequest | EstimateRequest | SearchRequest | TrainingRequest
 """Requests whose time is that of their work on images."""
 
 _FILE = "pace.json"
 _TIMEOUT = 600.0
 _MEASURE = """
 import json, sys
+from pathlib import Path
 from fewshot_core.runs.requests import read_request
-from fewshot_core.runs.search_job import seconds_per_image
-print(seconds_per_image(read_request(*json.load(sys.stdin))))
+kind, document, data_dir = json.load(sys.stdin)
+request = read_request(kind, document)
+if kind == "estimate":
+    from fewshot_core.runs.split_job import seconds_per_architecture
+    print(seconds_per_architecture(request, Path(data_dir)))
+else:
+    from fewshot_core.runs.search_job import seconds_per_image
+    print(seconds_per_image(request))
 """
 
 # Rough shares of the operations in the time of a cell, and of the rest of the network.
@@ -161,18 +170,19 @@ def record_epochs(
         record_pace(data_dir, request, sum(seconds) / len(seconds) / images)
 
 
-def measure(data_dir: Path, request: SearchRequest | TrainingRequest) -> None:
-    """Time some steps of a search or training on noise, in its own process.
+def measure(data_dir: Path, request: SearchRequest | TrainingRequest | EstimateRequest) -> None:
+    """Time some steps of a search or training on noise, or some scores, in its own process.
 
     Raises:
         ImagesError: If its images are missing.
         SearchError: If the steps fail; the message ends with the last line of that process.
     """
-    find_source(request.dataset, request.images, data_dir)
+    if request.needs_images:
+        find_source(request.dataset, request.images, data_dir)
     try:
         done = subprocess.run(
             [sys.executable, "-c", _MEASURE],
-            input=json.dumps([request.kind, request.to_dict()]),
+            input=json.dumps([request.kind, request.to_dict(), str(data_dir)]),
             capture_output=True,
             text=True,
             timeout=_TIMEOUT,
@@ -200,8 +210,9 @@ def _of_space(request: Request) -> str:
 def _key(request: Request) -> str:
     if isinstance(request, ProxyRequest):
         return f"{_of_space(request)}proxy/{request.device}"
-    if isinstance(request, SplitRequest):
-        return f"{_of_space(request)}{request.metric}/{request.variant}/{request.device}"
+    if isinstance(request, MetricRequest):
+        each = "architectures/" * isinstance(request, EstimateRequest)
+        return f"{_of_space(request)}{each}{request.metric}/{request.variant}/{request.device}"
     compiled = "/compiled" if request.compiled else ""
     name = request.algorithm if isinstance(request, SearchRequest) else "train"
     options = request.options
@@ -211,7 +222,7 @@ def _key(request: Request) -> str:
 
 def _exact_key(request: Timed) -> str:
     """Return the key of the pace of requests of the same size, whose work is not only scaled."""
-    if not isinstance(request, SplitRequest):
+    if not isinstance(request, MetricRequest):
         return f"{_key(request)}/{request.dataset}/{_work(request):.4g}"
     network = request.network
     size = f"{network.channels}x{network.cells_per_stage}x{request.batch_size}"
@@ -219,10 +230,10 @@ def _exact_key(request: Timed) -> str:
 
 
 def _work(request: Timed) -> float:
-    if isinstance(request, SplitRequest) and not METRICS.get(request.metric).needs_images:
+    if isinstance(request, MetricRequest) and not METRICS.get(request.metric).needs_images:
         return float(request.network.cells_per_stage or 1)
     pixels = DATASETS.get(request.dataset).image_size ** 2
-    if isinstance(request, SplitRequest):
+    if isinstance(request, MetricRequest):
         network = request.network
         images = request.batch_size * request.batches
         return float(images * pixels * network.cells_per_stage * network.channels**2)
@@ -233,7 +244,9 @@ def _work(request: Timed) -> float:
 
 
 def _times(request: Timed, data_dir: Path) -> float:
-    """How often the work is done: scored operations, or images of all epochs."""
+    """How often the work is done: scored operations or architectures, or images of all epochs."""
+    if isinstance(request, EstimateRequest):
+        return float(request.sample or get_space(request.space, data_dir).size)
     if isinstance(request, SplitRequest):
         return float(request.tree.scorings(get_space(request.space, data_dir)))
     options = request.options

@@ -24,15 +24,18 @@ import psutil
 from fewshot_core.data_folder import demo_dir, read_limited, write_json, write_text
 from fewshot_core.documents import read_dataclass
 from fewshot_core.errors import FewshotError, RunError
+from fewshot_core.metrics import METRICS
 from fewshot_core.runs.requests import (
     FORMAT_1,
+    EstimateRequest,
     ProxyRequest,
     Request,
     SplitRequest,
     read_request,
 )
 from fewshot_core.search import read_records
-from fewshot_core.search.records import RECORDS, SHARED
+from fewshot_core.search.records import RECORDS, SCORES, SHARED
+from fewshot_core.space import get_space
 from fewshot_core.splitting import SplitTree
 
 START_TOLERANCE = 2.0
@@ -209,6 +212,9 @@ class RunFolder:
             return self.tree() is not None
         if isinstance(request, ProxyRequest):
             return (self.path / SHARED).exists()
+        if isinstance(request, EstimateRequest):
+            space = get_space(request.space, self.path.parents[1])
+            return len(self.scores()) == len(request.architectures(space))
         records = self.records()
         return bool(records) and records[-1]["epoch"] == request.options.epochs
 
@@ -255,6 +261,46 @@ class RunFolder:
             return read_records(self.path / RECORDS)
         except OSError as error:
             raise RunError(f"{self.run_id}: {RECORDS} cannot be read: {error}") from error
+
+    def scores(self) -> list[float | None]:
+        """Read the scores of architectures as far as they are known, None where not finite.
+
+        They are in the order of ``EstimateRequest.architectures``; raises RunError.
+        """
+        found: list[float | None] = []
+        try:
+            for record in read_records(self.path / SCORES, "first"):
+                if record["first"] == len(found):
+                    found += record["values"]
+        except (OSError, LookupError, TypeError) as error:
+            raise RunError(f"{self.run_id}: {SCORES} cannot be read: {error}") from error
+        return found
+
+    def store_estimate(self, data_dir: Path) -> str:
+        """Store what a finished run estimates as a table, unless there is one; return its name.
+
+        Raises RunError for a run of another kind, SearchError, TableError.
+        """
+        from fewshot_core.bench import TableColumn, store_estimate  # local: it loads pandas
+        from fewshot_core.search.proxy import read_shared
+
+        request = self.request()
+        space = get_space(request.space, data_dir)
+        if isinstance(request, EstimateRequest):
+            direction = METRICS.get(request.metric).direction
+            pairs = zip(request.architectures(space), self.scores(), strict=True)
+            values = {index: direction * score for index, score in pairs if score is not None}
+            about = request.dataset if request.needs_images else ""
+            column, source = TableColumn(request.column, "estimate", about), "scores"
+        elif isinstance(request, ProxyRequest):
+            shared = read_shared(self.path)
+            values = dict(zip(shared.architectures, shared.accuracies, strict=True))
+            column = TableColumn("supernet_accuracy", "estimate", request.dataset, "%")
+            source = f"weights of {request.run}"
+        else:
+            raise RunError(f"{self.run_id} estimates no architectures")
+        source = f"run {self.run_id}, {source}"
+        return store_estimate(self.run_id, values, column, source, space, data_dir).name
 
     def log_tail(self, lines: int = 40) -> str:
         """Read the last lines of the log."""

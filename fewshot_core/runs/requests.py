@@ -10,6 +10,8 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import numpy as np
+
 from fewshot_core.data_folder import canonical_json, text_fingerprint
 from fewshot_core.documents import read_dataclass
 from fewshot_core.errors import FewshotError, RunError
@@ -255,8 +257,8 @@ class Network:
 
 
 @dataclass(frozen=True)
-class SplitRequest(BaseRequest):
-    """Request of a split.
+class MetricRequest(BaseRequest):
+    """Request of what a metric says about sub-supernets.
 
     ``images`` is an image source's name or path, or None for the first real one; each batch has the
     seed of the one before plus 1; ``seed`` is that of whatever the metric or the edge policy draws.
@@ -265,7 +267,6 @@ class SplitRequest(BaseRequest):
         RunError, UnknownNameError: If a number is out of range, or a name is unknown.
     """
 
-    kind = "split"
     methods = METRICS
 
     metric: str
@@ -277,7 +278,6 @@ class SplitRequest(BaseRequest):
     batch_seed: int = 0
     seed: int = 0
     network: Network = field(default_factory=Network)
-    tree: TreeOptions = field(default_factory=TreeOptions)
     device: str = "cpu"
 
     def __post_init__(self) -> None:
@@ -290,17 +290,6 @@ class SplitRequest(BaseRequest):
                 raise RunError(f"expected {name} of at least 1, got {getattr(self, name)}")
         if self.batch_seed < 0:
             raise RunError(f"expected batch_seed of at least 0, got {self.batch_seed}")
-
-    def check_space(self, space: SearchSpace) -> None:
-        """Check also that trees of the space can have this shape."""
-        super().check_space(space)
-        self.tree.check(space)
-
-    @property
-    def needs_supernet(self) -> bool:
-        """Whether a supernet is scored or warmed up; True where the metric is unknown."""
-        info = self._info()
-        return info is None or not info.baseline or self.tree.warm_up_epochs > 0
 
     def check(self) -> None:
         """Check the metric and its variant."""
@@ -318,17 +307,15 @@ class SplitRequest(BaseRequest):
 
     @property
     def needs_images(self) -> bool:
-        """Whether the metric, or a warm-up, uses images; True where the metric is unknown."""
+        """Whether the metric uses images; True where it is unknown."""
         info = self._info()
-        return info is None or info.needs_images or self.tree.warm_up_epochs > 0
+        return info is None or bool(info.needs_images)
 
     def unused(self) -> set[str]:
-        """Options of images, warm-up or initialisation that have no effect."""
+        """Options of images or initialisation that have no effect."""
         names = {"network.cells_per_stage"} if self.fixed_depth else set()
         if not self.needs_images:
             names |= {"images", "batch_size", "batches", "batch_seed", "batch_norm"}
-        if not self.tree.warm_up_epochs:
-            names |= {"tree.warm_up_epochs", "tree.warm_up_images"}
         if self.network.checkpoint:
             names.add("network.seed")
         return names
@@ -337,6 +324,43 @@ class SplitRequest(BaseRequest):
     def checkpoint_path(self) -> str | None:
         """The file of the network's weights, or None."""
         return self.network.checkpoint
+
+    @property
+    def evidence(self) -> Evidence:
+        """What it rests on, but for its seeds."""
+        return self._evidence(self.network)
+
+
+@dataclass(frozen=True)
+class SplitRequest(MetricRequest):
+    """Request of a split."""
+
+    kind = "split"
+
+    tree: TreeOptions = field(default_factory=TreeOptions)
+
+    def check_space(self, space: SearchSpace) -> None:
+        """Check also that trees of the space can have this shape."""
+        super().check_space(space)
+        self.tree.check(space)
+
+    @property
+    def needs_supernet(self) -> bool:
+        """Whether a supernet is scored or warmed up; True where the metric is unknown."""
+        info = self._info()
+        return info is None or not info.baseline or self.tree.warm_up_epochs > 0
+
+    @property
+    def needs_images(self) -> bool:
+        """Whether the metric, or a warm-up, uses images; True where the metric is unknown."""
+        return super().needs_images or self.tree.warm_up_epochs > 0
+
+    def unused(self) -> set[str]:
+        """Options of images, warm-up or initialisation that have no effect."""
+        names = super().unused()
+        if not self.tree.warm_up_epochs:
+            names |= {"tree.warm_up_epochs", "tree.warm_up_images"}
+        return names
 
     @property
     def evidence(self) -> Evidence:
@@ -358,6 +382,61 @@ class SplitRequest(BaseRequest):
     def family(self) -> str:
         """The same for splits that differ only by their seeds."""
         return self.identity(None, ("seed", "batch_seed", "network.seed"))
+
+
+@dataclass(frozen=True)
+class EstimateRequest(MetricRequest):
+    """Request to score architectures by a metric: every one of a space, or a random sample."""
+
+    kind = "estimate"
+
+    sample: int | None = None
+    sample_seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, least in (("sample", 2), ("sample_seed", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise RunError(f"expected {name} of at least {least}, got {value}")
+
+    def check(self) -> None:
+        """Check also that the metric scores single architectures."""
+        super().check()
+        if not METRICS.get(self.metric).direction:
+            able = ", ".join(info.name for info in METRICS if info.direction)
+            raise RunError(
+                f"{self.metric} does not score single architectures: expected one of {able}"
+            )
+
+    def unused(self) -> set[str]:
+        """The seed of a sample where all are scored, too."""
+        return super().unused() | ({"sample_seed"} if self.sample is None else set())
+
+    def architectures(self, space: SearchSpace) -> list[int]:
+        """The indices of the architectures to score, ascending."""
+        if self.sample is None:
+            return list(range(space.size))
+        from fewshot_core.search.proxy import draw  # a local import: it loads pandas
+
+        return draw(np.arange(space.size), self.sample, self.sample_seed)
+
+    def check_space(self, space: SearchSpace) -> None:
+        """Check also that a score is of a whole architecture, not of the first layer of a chain."""
+        super().check_space(space)
+        if (self.metric, self.variant) == ("linear_regions", "paper") and not space.edges:
+            raise RunError(
+                f"linear_regions scores a layer of {space.label}, not an architecture: expected "
+                "its variant batch"
+            )
+
+    @property
+    def column(self) -> str:
+        """What its column of estimates is called, of which larger ones are better."""
+        info = self._info()
+        negative = info is not None and info.direction < 0
+        variant = "" if self.variant == "paper" else f"_{self.variant}"
+        return f"{'negative_' * negative}{self.metric}{variant}"
 
 
 @dataclass(frozen=True)
@@ -510,7 +589,7 @@ class ProxyRequest(BaseRequest):
         return {"checkpoint": checkpoint_fingerprint(str(weights))}
 
 
-Request = SplitRequest | SearchRequest | TrainingRequest | ProxyRequest
+Request = SplitRequest | SearchRequest | TrainingRequest | ProxyRequest | EstimateRequest
 
 
 def plan(
@@ -585,7 +664,7 @@ class Kind:
 
     name: str
     label: str
-    request: type[SplitRequest | SearchRequest | TrainingRequest | ProxyRequest]
+    request: type[Request]
     load: Callable[[], Job]
 
 
@@ -593,6 +672,12 @@ def _split_job() -> Job:
     from fewshot_core.runs.split_job import run
 
     return run
+
+
+def _estimate_job() -> Job:
+    from fewshot_core.runs.split_job import run_estimate
+
+    return run_estimate
 
 
 def _search_job() -> Job:
@@ -612,6 +697,7 @@ KINDS.add(Kind("split", "Split", SplitRequest, _split_job))
 KINDS.add(Kind("search", "Search", SearchRequest, _search_job))
 KINDS.add(Kind("train", "Training", TrainingRequest, _search_job))
 KINDS.add(Kind("proxy", "Proxy quality", ProxyRequest, _proxy_job))
+KINDS.add(Kind("estimate", "Estimate", EstimateRequest, _estimate_job))
 
 
 def read_request(kind: str, document: Mapping[str, Any]) -> Request:

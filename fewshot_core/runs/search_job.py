@@ -72,6 +72,7 @@ def run_proxy(folder: RunFolder, data_dir: Path) -> None:
 
     shared = measure_shared(measured, source.path, data_dir, request.sample, request.seed, report)
     write_shared(folder.path, shared)
+    folder.store_estimate(data_dir)
     with suppress(OSError):
         record_proxy(data_dir, request, reporter.seconds)
     reporter.finish(len(shared.architectures))

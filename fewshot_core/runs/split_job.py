@@ -1,11 +1,13 @@
-"""The work of a split, inside its own process."""
+"""The work of a split, and of scoring architectures by a metric, inside its own process."""
 
 import math
 import resource
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +17,25 @@ from fewshot_core.datasets import DATASETS
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import RunError
 from fewshot_core.images.batches import Batch, load_batch
-from fewshot_core.metrics import ScoreCache
+from fewshot_core.metrics import ScoreCache, score_operations
 from fewshot_core.nets import Supernet, load_checkpoint
 from fewshot_core.networks import has_supernet
 from fewshot_core.runs.estimate import record_pace, record_warm_up
 from fewshot_core.runs.folder import RunFolder, State
-from fewshot_core.runs.requests import SplitRequest
+from fewshot_core.runs.requests import EstimateRequest, MetricRequest, SplitRequest
 from fewshot_core.search import StepProgress
 from fewshot_core.search.compute import Compute
 from fewshot_core.search.data import load_data
+from fewshot_core.search.records import SCORES, append_record
 from fewshot_core.search.training import WarmUp
 from fewshot_core.space import SearchSpace, SubSpace, get_space
 from fewshot_core.splitting import Progress, split
 
 STATUS_INTERVAL = 0.2
 """Seconds between two writings of the status."""
+
+STORE_INTERVAL = 2.0
+"""Seconds between two writings of scores of architectures, which are lost if a run is ended."""
 
 
 class Reporter:
@@ -127,6 +133,88 @@ def run(folder: RunFolder, data_dir: Path) -> None:
     reporter.finish(reporter.status.done + 1)
 
 
+def run_estimate(folder: RunFolder, data_dir: Path) -> None:
+    """Score the architectures of a run folder that are not scored yet, and store all as a table."""
+    request = folder.request()
+    if not isinstance(request, EstimateRequest):
+        raise RunError(f"{folder.run_id} does not score architectures")
+    reporter = Reporter(folder)
+    reporter.say("building the supernet")
+    space = get_space(request.space, data_dir)
+    score = _scorer(request, space, data_dir)
+    wanted = request.architectures(space)
+    done = len(folder.scores())
+    chunk: list[float | None] = []
+    stored = time.monotonic()
+    for position in range(done, len(wanted)):
+        message = f"{position:,} of {len(wanted):,} architectures"
+        reporter.step(position, len(wanted), message)
+        chunk.append(score(wanted[position]))
+        if time.monotonic() - stored > STORE_INTERVAL or position == len(wanted) - 1:
+            first = position + 1 - len(chunk)
+            append_record(folder.path / SCORES, {"first": first, "values": chunk})
+            chunk, stored = [], time.monotonic()
+    folder.store_estimate(data_dir)
+    if done < len(wanted):
+        with suppress(OSError):
+            record_pace(data_dir, request, reporter.seconds / (len(wanted) - done))
+    reporter.finish(len(wanted))
+
+
+def _scorer(
+    request: EstimateRequest, space: SearchSpace, data_dir: Path
+) -> Callable[[int], float | None]:
+    """Create the function that scores an architecture; None where the score is not finite.
+
+    An architecture is a sub-space with one operation for each decision. Its weights are those of
+    the one supernet, which is left as it is.
+    """
+    supernet, batches = _supernet(request, space), _batches(request, data_dir)
+    size = DATASETS.get(request.dataset).image_size
+
+    shared = max(0, len(space.shape) - 2)
+
+    @lru_cache(maxsize=1)
+    def restricted(operations: tuple[int, ...]) -> Supernet:
+        """Restrict the first decisions: architectures that follow each other share them."""
+        kept = SubSpace.full(space)
+        for number, operation in enumerate(operations):
+            kept = kept.keep(number, [operation])
+        return supernet.restrict(kept)
+
+    def score(index: int) -> float | None:
+        operations = tuple(space.decode(index))
+        architecture = SubSpace(tuple((number,) for number in operations), space)
+        [value] = score_operations(
+            request.metric,
+            restricted(operations[:shared]).restrict(architecture),
+            0,
+            batches,
+            request.variant,
+            request.batch_norm,
+            request.seed,
+            image_size=size,
+        ).values
+        if value is None:
+            raise RunError(f"{request.metric} does not score single architectures")
+        return value if math.isfinite(value) else None
+
+    return score
+
+
+def seconds_per_architecture(request: EstimateRequest, data_dir: Path, count: int = 8) -> float:
+    """Time the scores of some architectures in the middle, after one that is not timed."""
+    space = get_space(request.space, data_dir)
+    score = _scorer(request, space, data_dir)
+    wanted = request.architectures(space)
+    first, *others = wanted[(len(wanted) - count) // 2 - 1 :][: count + 1]
+    score(first)
+    started = time.perf_counter()
+    for index in others:
+        score(index)
+    return (time.perf_counter() - started) / len(others)
+
+
 class _Reporter(Reporter):
     """Writes a split's status, and its tree whenever that has a new node."""
 
@@ -156,7 +244,7 @@ class _Reporter(Reporter):
         self.step(self.status.done, self.status.total, message)
 
 
-def _supernet(request: SplitRequest, space: SearchSpace) -> Supernet:
+def _supernet(request: MetricRequest, space: SearchSpace) -> Supernet:
     network = request.network
     # Weights from a checkpoint have no seed; thin networks, drawn by it, must not differ either.
     seed = 0 if network.checkpoint else network.seed
@@ -177,7 +265,7 @@ def _supernet(request: SplitRequest, space: SearchSpace) -> Supernet:
         ) from error
 
 
-def _batches(request: SplitRequest, data_dir: Path) -> list[Batch] | None:
+def _batches(request: MetricRequest, data_dir: Path) -> list[Batch] | None:
     if not request.needs_images:
         return None
     return [

@@ -16,6 +16,9 @@ from fewshot_core.search.options import SearchError
 from fewshot_core.space import NAS_BENCH_201, SearchSpace
 
 SHARED = "shared_accuracies.json"
+SCORES = "scores.jsonl"
+"""Scores of architectures: some of them a line, in order, with the position of the first."""
+
 RECORDS = "epochs.jsonl"
 """One record a line, appended and synced as an epoch ends."""
 
@@ -140,8 +143,8 @@ def write_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     write_text(path, "".join(map(_line, records)))
 
 
-def read_records(path: Path) -> list[dict[str, Any]]:
-    """Read the records of a file, ordered by epoch; none if there is no file.
+def read_records(path: Path, key: str = "epoch") -> list[dict[str, Any]]:
+    """Read the records of a file, ordered by a key; none if there is no file.
 
     Incomplete lines are skipped: the last one may just be being written. Of two records of an
     epoch the later counts.
@@ -149,8 +152,8 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    records = [record for line in lines if (record := _record(line)) is not None]
-    by_epoch = {record["epoch"]: record for record in records}
+    records = [record for line in lines if (record := _record(line, key)) is not None]
+    by_epoch = {record[key]: record for record in records}
     return [by_epoch[epoch] for epoch in sorted(by_epoch)]
 
 
@@ -158,12 +161,12 @@ def _line(record: Mapping[str, Any]) -> str:
     return json.dumps(record, allow_nan=False) + "\n"
 
 
-def _record(line: str) -> dict[str, Any] | None:
+def _record(line: str, key: str) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
     except ValueError:
         return None
-    known = isinstance(record, dict) and isinstance(record.get("epoch"), int)
+    known = isinstance(record, dict) and isinstance(record.get(key), int)
     return record if known else None
 
 

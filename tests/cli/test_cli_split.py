@@ -168,3 +168,17 @@ def test_no_repeat_is_refused(fewshot):
     result = fewshot("split", "--metric", "random", "--repeats", "0")
     assert (result.code, result.out) == (1, "")
     assert "--repeats: expected at least 1, got 0" in result.complaint
+
+
+def test_architectures_are_scored_and_the_estimate_is_compared(fewshot):
+    options = ("--metric", "params", "--channels", "2", "--cells", "1", "--sample", "40")
+    timed = fewshot("estimate", *options, "--time", "--json").document
+    assert timed["architectures"] == 40 and 0 < timed["seconds"] < 60
+    found = fewshot("estimate", *options, "--json")
+    assert "40 architectures, about" in found.err
+    assert (found.document["architectures"], found.document["known"]) == (40, 40)
+    judged = fewshot("estimates", "--estimate", found.document["estimate"], "--json").document
+    [one] = judged["estimates"]
+    assert (one["name"], one["known"]) == ("params", 40) and 0.2 < one["tau"] < 1
+    again = fewshot("estimate", *options, "--json")
+    assert again.err == "" and again.document == found.document

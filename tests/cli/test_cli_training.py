@@ -86,6 +86,9 @@ def test_architectures_of_the_sub_space_are_ranked_and_stored(
     monkeypatch.setattr(jobs, "_launch", None)  # a second time nothing is measured
     again = json.loads(fewshot("proxy", search.run_id, "--sample", 8, "--json").out)
     assert again == document
+    options = ("--estimate", document["estimate"], "--json")
+    [judged] = fewshot("estimates", *options).document["estimates"]
+    assert judged["known"] == 8 and judged["tau"] == document["kendall"]["value"]
 
 
 def test_the_accuracies_are_those_of_the_checkpoint(made, fewshot, data_folder, monkeypatch):

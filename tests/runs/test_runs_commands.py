@@ -6,7 +6,15 @@ import pytest
 from fewshot_core.cli import app as cli
 from fewshot_core.cli import split as cli_split
 from fewshot_core.errors import FewshotError
-from fewshot_core.runs import Network, SearchRequest, SplitRequest, plan_command, split_command
+from fewshot_core.runs import (
+    EstimateRequest,
+    Network,
+    SearchRequest,
+    SplitRequest,
+    command,
+    plan_command,
+    split_command,
+)
 from fewshot_core.search import PRESETS
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import TreeOptions
@@ -54,6 +62,22 @@ def understood(monkeypatch):
 def test_the_command_of_a_request_asks_for_the_same(understood, change):
     request = replace(REQUEST, **change)
     assert understood(split_command(request)).to_dict() == request.to_dict()
+
+
+@pytest.mark.parametrize(
+    "request_of_scores",
+    [
+        EstimateRequest("cifar100", "snip", images="synthetic", batch_size=8, seed=2),
+        EstimateRequest("cifar10", "params", network=Network(2, 1, 5), sample=9, sample_seed=1),
+    ],
+)
+def test_the_command_of_an_estimate_asks_for_the_same(
+    understood, request_of_scores, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("FEWSHOT_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(cli_split, "estimate_seconds", lambda *_: 1.0)
+    found = understood(command(request_of_scores))
+    assert found.to_dict() == request_of_scores.to_dict()
 
 
 def test_a_command_omits_defaults():

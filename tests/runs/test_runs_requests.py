@@ -16,6 +16,7 @@ from fewshot_core.errors import (
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import (
     KINDS,
+    EstimateRequest,
     Network,
     ProxyRequest,
     RunFolder,
@@ -36,7 +37,14 @@ SPLIT = SplitRequest("cifar10", "gradientmatching", images="synthetic")
 SEARCH = SearchRequest("cifar10", "snas", ROWS, seed=777, images="synthetic")
 TRAINING = TrainingRequest("cifar100", TrainingOptions(epochs=5), seed=3)
 PROXY = ProxyRequest("cifar10", run="search-snas-cifar10-0123456789ab", sample=20)
-REQUESTS = {"split": SPLIT, "search": SEARCH, "train": TRAINING, "proxy": PROXY}
+ESTIMATE = EstimateRequest("cifar10", "snip", sample=9)
+REQUESTS = {
+    "split": SPLIT,
+    "search": SEARCH,
+    "train": TRAINING,
+    "proxy": PROXY,
+    "estimate": ESTIMATE,
+}
 PRINTS = {"images": "a" * 64, "checkpoint": None}
 
 IMAGE_OPTIONS = [
@@ -299,11 +307,18 @@ class MoreProxyRequest(ProxyRequest):
     workers: int = 1
 
 
+@dataclass(frozen=True)
+class MoreEstimateRequest(EstimateRequest):
+    network: Network = field(default_factory=MoreNetwork)
+    workers: int = 1
+
+
 MORE = {
     SplitRequest: (MoreSplitRequest, {"confidence": 0.9}),
     SearchRequest: (MoreSearchRequest, {"workers": 2}),
     TrainingRequest: (MoreTrainingRequest, {"workers": 2}),
     ProxyRequest: (MoreProxyRequest, {"workers": 2}),
+    EstimateRequest: (MoreEstimateRequest, {"workers": 2}),
 }
 NESTED = {
     Network: MoreNetwork,

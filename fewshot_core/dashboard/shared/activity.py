@@ -7,12 +7,21 @@ from pathlib import Path
 import streamlit as st
 
 from fewshot_core.dashboard.shared.controls import counted, notify, plain, show_notices
-from fewshot_core.dashboard.shared.page import RUNS, SEARCH, SPLIT, Page, Workspace, link_to
+from fewshot_core.dashboard.shared.page import (
+    ESTIMATES,
+    RUNS,
+    SEARCH,
+    SPLIT,
+    Page,
+    Workspace,
+    link_to,
+)
 from fewshot_core.dashboard.shared.splits import dataset_label
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import (
     KINDS,
+    EstimateRequest,
     ProxyRequest,
     Request,
     RunFolder,
@@ -155,6 +164,8 @@ def page_of(workspace: Workspace, run: RunSummary) -> tuple[Page, dict[str, str]
         if status.state is State.DONE and run.problem is None:
             query["split"] = run.run_id
         return SPLIT, query
+    if isinstance(request, EstimateRequest):
+        return ESTIMATES, query | {"estimates": f"{run.run_id}:{request.column}"}
     if isinstance(request, ProxyRequest):
         measured = next((one for one in workspace.runs() if one.run_id == request.run), None)
         page, found = (measured and page_of(workspace, measured)) or (SEARCH, query)

@@ -17,9 +17,17 @@ from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.evidence import Evidence, size_label
 from fewshot_core.metrics import METRICS
 from fewshot_core.registry import Registry
-from fewshot_core.runs import Network, Request, SearchRequest, SplitRequest, TrainingRequest
+from fewshot_core.runs import (
+    EstimateRequest,
+    Network,
+    Request,
+    SearchRequest,
+    SplitRequest,
+    TrainingRequest,
+)
 from fewshot_core.runs.folder import FileCache, find_run
 from fewshot_core.runs.notes import read_notes
+from fewshot_core.runs.requests import MetricRequest
 from fewshot_core.search import ALGORITHMS, PRESETS, SearchOptions, TrainingOptions, preset_of
 from fewshot_core.search.options import as_text
 from fewshot_core.search.records import CHECKPOINT
@@ -65,6 +73,10 @@ def request_label(request: Request, run_id: str, store: Store | None = None) -> 
         parts = [search_label(request), where or f"{request.sub_space.size:,} architectures"]
     elif isinstance(request, TrainingRequest):
         parts = ["Supernet", options_label(request.options, request.fixed_depth)]
+    elif isinstance(request, EstimateRequest):
+        metric, *network = _parts(request)[0]
+        sample = f"{request.sample:,} architectures" if request.sample else "all architectures"
+        return SEPARATOR.join([f"Estimate by {metric}", sample, *network, f"seed {request.seed}"])
     else:
         return SEPARATOR.join([f"Proxy quality of {request.run}", f"seed {request.seed}"])
     return SEPARATOR.join([*parts, f"seed {request.seed}", *_synthetic(request.images)])
@@ -153,9 +165,9 @@ def _end(run_id: str) -> str:
     return run_id.rpartition("-")[2][:6]
 
 
-def _parts(request: SplitRequest) -> tuple[list[str], list[str]]:
+def _parts(request: MetricRequest) -> tuple[list[str], list[str]]:
     """Return the main parts of a split's label and the others, but for its seed and its end."""
-    network, tree = request.network, request.tree
+    network = request.network
     main = [record_label(METRICS, request.metric)]
     details = [f"variant {request.variant}"]
     if request.has_network:
@@ -172,7 +184,9 @@ def _parts(request: SplitRequest) -> tuple[list[str], list[str]]:
         details.append(f"batch size {request.batch_size}{several}")
         details.append(f"{_BATCH_SEED}{request.batch_seed}")
         details.append(f"batch norm {request.batch_norm}")
-    space = space_of_request(request)
+    if not isinstance(request, SplitRequest):
+        return main, [*details, request.device]
+    space, tree = space_of_request(request), request.tree
     noun = "decision" if space is None else space.noun
     names = [str(edge) if space is None else space.decisions[edge].name for edge in tree.edges]
     edges = f"{noun}s {', '.join(names)}"

@@ -19,10 +19,10 @@ from fewshot_core.runs.folder import RunFolder, State, Status
 from fewshot_core.runs.requests import (
     KINDS,
     Fingerprints,
+    MetricRequest,
     ProxyRequest,
     Request,
     SearchRequest,
-    SplitRequest,
 )
 from fewshot_core.search.records import CHECKPOINT, RECORDS, TABLE
 
@@ -87,7 +87,7 @@ def place_inputs(
 
 
 def _with_checkpoint(request: Request, path: str) -> Request:
-    if isinstance(request, SplitRequest):
+    if isinstance(request, MetricRequest):
         return replace(request, network=replace(request.network, checkpoint=path))
     return replace(request, checkpoint=path) if isinstance(request, SearchRequest) else request
 
