@@ -47,7 +47,7 @@ from fewshot_core.runs import (
     start,
 )
 from fewshot_core.runs.devices import choose_device
-from fewshot_core.search import PRESETS, list_algorithms, proxy
+from fewshot_core.search import PRECISIONS, PRESETS, list_algorithms, proxy
 from fewshot_core.search.options import override
 from fewshot_core.search.records import CHECKPOINT
 from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace, get_space, space_of
@@ -61,9 +61,7 @@ Override = Annotated[
         "channels=16 is full size in every space.",
     ),
 ]
-FullPrecision = Annotated[
-    bool, typer.Option("--full-precision", help="No bfloat16; only CUDA uses it otherwise.")
-]
+Precision = Annotated[str, typer.Option(help=f"How CUDA computes: {', '.join(PRECISIONS)}.")]
 Compiled = Annotated[bool, typer.Option("--compile", help="Use torch.compile.")]
 Estimate = Annotated[
     bool, typer.Option("--estimate", help="Only show what would be computed and how long it takes.")
@@ -119,7 +117,7 @@ def run_search(
         Path | None, typer.Option(help="A trained supernet whose weights are inherited.")
     ] = None,
     device: Device = "auto",
-    full_precision: FullPrecision = False,
+    precision: Precision = "float32",
     compiled: Compiled = False,
     estimate: Estimate = False,
     folder: DataDir = None,
@@ -145,7 +143,7 @@ def run_search(
         images=images,
         checkpoint=str(checkpoint.resolve()) if checkpoint else None,
         device=choose_device(device),
-        mixed_precision=not full_precision,
+        precision=precision,
         compiled=compiled,
     )
     numbers = list(dict.fromkeys(numbers_of(",".join(seeds or ["777"]), "--seeds")))
@@ -281,7 +279,7 @@ def run_train(
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     images: Images = None,
     device: Device = "auto",
-    full_precision: FullPrecision = False,
+    precision: Precision = "float32",
     compiled: Compiled = False,
     estimate: Estimate = False,
     folder: DataDir = None,
@@ -296,7 +294,7 @@ def run_train(
         seed,
         images,
         choose_device(device),
-        not full_precision,
+        precision,
         compiled,
         space=of_space.name,
     )

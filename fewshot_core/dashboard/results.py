@@ -447,7 +447,7 @@ def _show_cell(
         place = _choose_place(view, row, splits, template.evidence)
     if place is None:
         return
-    names = ("options", "images", "checkpoint", "mixed_precision", "compiled")
+    names = ("options", "images", "checkpoint", "precision", "compiled")
     settings = {name: getattr(template, name) for name in names}
     settings |= {"dataset": view.dataset, "algorithm": algorithm, "device": device}
     with left:

@@ -63,19 +63,21 @@ def loss_curvature(supernet: Supernet, batch: Batch) -> Curvature:
 
 def dot(left: Tensors, right: Tensors) -> float:
     """Compute the inner product of two sets of tensors, in float64; a missing one is zero."""
-    return sum(
-        float(precise(left[name]).flatten().dot(precise(right[name]).flatten()))
+    parts = [
+        precise(left[name]).flatten().dot(precise(right[name]).flatten())
         for name in left
         if name in right
-    )
+    ]
+    return float(sum(parts))
 
 
 def saliency(gradients: Tensors, weights: Tensors) -> float:
     """Compute the sum of abs(gradient * weight) over all weights, in float64."""
-    return sum(
-        float((precise(gradient) * precise(weights[name])).abs().sum())
+    parts = [
+        (precise(gradient) * precise(weights[name])).abs().sum()
         for name, gradient in gradients.items()
-    )
+    ]
+    return float(sum(parts))
 
 
 def precise(tensor: Tensor) -> Tensor:

@@ -80,12 +80,11 @@ def thin_net(sub_space: SubSpace, seed: int, batch_norm: str = "batch", edge: in
     import torch
 
     from fewshot_core.nets import normalisations
-    from fewshot_core.nets.layers import initialise
+    from fewshot_core.nets.layers import fresh_weights, initialise
     from fewshot_core.networks import supernet_class
 
-    with torch.device("meta"):  # PyTorch's own initial weights would use the global seed
+    with fresh_weights(torch.device("cpu")):
         network = supernet_class(sub_space.space).thin(sub_space, edge)
-    network.to_empty(device="cpu")
     initialise(network, seed)
     for layer in normalisations(network):
         layer.mode = batch_norm
@@ -126,8 +125,8 @@ def count_patterns(network: nn.Module, images: Tensor) -> float:
     from torch.overrides import TorchFunctionMode
 
     relus = (torch.relu, torch.relu_, functional.relu, Tensor.relu, Tensor.relu_)
-    outputs_are_finite = []
-    patterns = [np.zeros((len(images), 1), dtype=np.uint8)]  # of signs, eight in a byte
+    finite: list[Tensor] = []
+    signs = [torch.zeros(len(images), 1, dtype=torch.bool)]
 
     class WatchRelus(TorchFunctionMode):
         def __torch_function__(
@@ -135,14 +134,15 @@ def count_patterns(network: nn.Module, images: Tensor) -> float:
         ) -> Any:
             output = func(*args, **(kwargs or {}))
             if func in relus:
-                outputs_are_finite.append(bool(torch.isfinite(output).all()))
-                patterns.append(np.packbits((output > 0).flatten(1).cpu().numpy(), axis=1))
+                finite.append(torch.isfinite(output).all())
+                signs.append((output > 0).flatten(1))
             return output
 
     with torch.no_grad(), WatchRelus():
         network(images)
-    if not all(outputs_are_finite):
+    if not all(finite):
         return float("nan")
+    patterns = [np.packbits(one.cpu().numpy(), axis=1) for one in signs]  # eight in a byte
     return float(len(np.unique(np.concatenate(patterns, axis=1), axis=0)))
 
 

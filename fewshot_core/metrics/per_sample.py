@@ -41,16 +41,29 @@ class GradientProducts:
     sums: npt.NDArray[np.float64]
     length: int
 
-    @classmethod
-    def zeros(cls, samples: int, length: int) -> "GradientProducts":
-        """Products of gradients that are zero."""
-        return cls(np.zeros((samples, samples)), np.zeros(samples), length)
+
+CHUNK_BYTES = 64_000_000
+"""Memory for elements of gradients in float64."""
+
+
+class _Sums:
+    """Adds up products and sums on the device, which need not wait until the end."""
+
+    def __init__(self, images: Tensor) -> None:
+        self._products = precise(images.new_zeros(len(images), len(images)))
+        self._sums = precise(images.new_zeros(len(images)))
+        self._columns = max(1, CHUNK_BYTES // (8 * len(images)))
 
     def add(self, gradients: Tensor) -> None:
         """Add what some elements of the gradients, (B, ...), contribute."""
-        rows = precise(gradients).flatten(1)
-        self.products += (rows @ rows.T).cpu().numpy()
-        self.sums += rows.sum(1).cpu().numpy()
+        for part in torch.split(gradients.detach().flatten(1), self._columns, dim=1):
+            rows = precise(part)
+            self._products += rows @ rows.T
+            self._sums += rows.sum(1)
+
+    def result(self, length: int) -> GradientProducts:
+        """Collect what was added, of gradients of so many elements."""
+        return GradientProducts(self._products.cpu().numpy(), self._sums.cpu().numpy(), length)
 
 
 def weight_gradient_products(
@@ -73,14 +86,14 @@ def weight_gradient_products(
         for name, parameter in network.named_parameters()
     }
     weights = [parameter for parameter in parameters.values() if parameter.requires_grad]
-    result = GradientProducts.zeros(len(images), sum(weight.numel() for weight in weights))
-    taps = _LayerTaps(weights, result)
+    sums = _Sums(images)
+    taps = _LayerTaps(weights, sums)
     with held_statistics(network), tapped(network, taps.tap), taps:
         total = quantity(functional_call(network, parameters, (images,))).sum()
     if total.requires_grad:
         torch.autograd.backward(total, inputs=taps.leaves)
     taps.finish()
-    return result
+    return sums.result(sum(weight.numel() for weight in weights))
 
 
 def image_gradient_products(
@@ -94,9 +107,9 @@ def image_gradient_products(
     with held_statistics(network):
         total = quantity(network(leaf)).sum()
     (found,) = torch.autograd.grad(total, leaf, allow_unused=True, materialize_grads=True)
-    result = GradientProducts.zeros(len(images), images[0].numel())
-    result.add(found)
-    return result
+    sums = _Sums(images)
+    sums.add(found)
+    return sums.result(images[0].numel())
 
 
 class _LayerTaps(TorchFunctionMode):
@@ -107,11 +120,11 @@ class _LayerTaps(TorchFunctionMode):
             differentiated.
     """
 
-    def __init__(self, weights: Sequence[Tensor], result: GradientProducts) -> None:
+    def __init__(self, weights: Sequence[Tensor], sums: _Sums) -> None:
         super().__init__()
         self.leaves: list[Tensor] = []
         self._weights = weights
-        self._result = result
+        self._sums = sums
         self._calls: Counter[int] = Counter()  # still to come, by the identity of the weight
         self._gradients: dict[int, Tensor] = {}  # incomplete ones
         self._joined = False  # whether a layer's weight is computed from several
@@ -161,12 +174,12 @@ class _LayerTaps(TorchFunctionMode):
                 self._gradients[id(one)] = part if before is None else before + part
         self._calls[id(weight)] -= 1
         if not self._joined and not self._calls[id(weight)]:
-            self._result.add(self._gradients.pop(id(weight)))
+            self._sums.add(self._gradients.pop(id(weight)))
 
     def finish(self) -> None:
         """Add the gradients of weights of which a layer was not reached, or that were joined."""
         for gradients in self._gradients.values():
-            self._result.add(gradients)
+            self._sums.add(gradients)
         self._gradients.clear()
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fewshot_core.metrics.base import MetricInfo, MetricInput, MetricOutput, Score, score_each
-from fewshot_core.metrics.gradients import ZERO_GRADIENT, Tensors, precise, saliency
+from fewshot_core.metrics.gradients import ZERO_GRADIENT, precise, saliency
 
 if TYPE_CHECKING:
     from fewshot_core.nets import Supernet
@@ -14,53 +15,56 @@ if TYPE_CHECKING:
 def score(metric_input: MetricInput) -> MetricOutput:
     """Score each sub-supernet by its synaptic flow; no images are used."""
     size = metric_input.image_size
-    return score_each(metric_input, lambda probe: synaptic_flow(probe.supernet, size))
+    positive = replace(metric_input, supernet=linearised(metric_input.supernet), _probes={})
+    return score_each(positive, lambda probe: synaptic_flow(probe.supernet, size))
+
+
+def linearised(supernet: Supernet) -> Supernet:
+    """Copy a supernet, with the absolute values of its weights and without its batch norm.
+
+    The bias of the classifier stays as it is: the sum of the logits is linear in it, so that no
+    weight's gradient depends on it. That sum multiplies some forty layers of positive numbers and
+    overflows float32; everything is therefore in float64.
+    """
+    import torch
+    from torch.nn import Parameter
+
+    from fewshot_core.nets import normalisations, probed_weights
+
+    twin = supernet.restrict(supernet.sub_space)
+    for module in twin.modules():
+        parameters = list(module.named_parameters(recurse=False))
+        for name, parameter in parameters:
+            module._parameters[name] = Parameter(precise(parameter).clone(), False)
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            module._buffers[name] = precise(buffer).clone()
+    for weight in probed_weights(twin).values():
+        weight.abs_().requires_grad_()
+    for layer in normalisations(twin):  # an identity: what is added to a variance makes it one
+        layer.mode = "running"
+        layer.reset_parameters()
+        layer.running_var = torch.full_like(layer.weight, 1 - layer.eps)
+    return twin
 
 
 def synaptic_flow(supernet: Supernet, image_size: int) -> Score:
     """Compute the sum of abs(gradient of R * weight), R the sum of the logits of an all-ones image.
 
-    All weights are replaced by their absolute value and batch norm by the identity. The bias of
-    the classifier stays as it is: R is linear in it, so that no weight's gradient depends on it.
-    R multiplies some forty layers of positive numbers and overflows float32 (Eq. 9 read with the
-    loss in it, as it is printed, would need labels; the objective R is that of Tanaka et al.).
-    Everything is therefore computed in float64, on copies: the supernet is not changed.
+    Eq. 9 read with the loss in it, as it is printed, would need labels; the objective R is that of
+    Tanaka et al. The supernet is one that is ``linearised``.
     """
     import torch
-    from torch.func import functional_call
 
     from fewshot_core.nets import probed_weights
 
-    probed = probed_weights(supernet)
-    weights = {name: precise(weight).abs().requires_grad_() for name, weight in probed.items()}
+    weights = probed_weights(supernet)
     (some, *_) = weights.values()
-    ones = some.new_ones(1, 3, image_size, image_size)
-    with supernet.probing("running"):
-        logits = functional_call(supernet, weights | _identities(supernet, weights), (ones,))
+    logits = supernet(some.new_ones(1, 3, image_size, image_size))
     gradients = torch.autograd.grad(
         logits.sum(), list(weights.values()), allow_unused=True, materialize_grads=True
     )
     value = saliency(dict(zip(weights, gradients, strict=True)), weights)
     return Score(value, ZERO_GRADIENT if value == 0 else None)
-
-
-def _identities(supernet: Supernet, weights: Tensors) -> Tensors:
-    """Copy all other parameters, with batch norm and its stored statistics as the identity."""
-    from fewshot_core.nets import normalisations
-
-    rest = {
-        name: precise(parameter)
-        for name, parameter in supernet.named_parameters()
-        if name not in weights
-    }
-    layers = set(normalisations(supernet))
-    for name, layer in supernet.named_modules():
-        if layer in layers:
-            one = precise(layer.weight).new_ones(layer.weight.shape)
-            rest[f"{name}.weight"] = one
-            rest[f"{name}.bias"] = rest[f"{name}.running_mean"] = one - one
-            rest[f"{name}.running_var"] = one - layer.eps
-    return rest
 
 
 SYNFLOW = MetricInfo(

@@ -30,10 +30,11 @@ class BatchNorm(nn.BatchNorm2d):
     def forward(self, features: Tensor) -> Tensor:
         """Normalise features of shape (B, C, H, W).
 
-        PyTorch's statistics are less precise where the channels of a pixel lie together: it then
-        adds up all pixels one after the other. Such features are copied before.
+        PyTorch's statistics are less precise on a CPU where the channels of a pixel lie together:
+        it then adds up all pixels one after the other. Such features are copied before.
         """
-        features = features.contiguous()
+        if features.device.type == "cpu":
+            features = features.contiguous()
         mean, variance = None, None
         if self.mode == "running":
             mean, variance = self.running_mean, self.running_var
@@ -184,6 +185,18 @@ def _counts(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Number of neighbours of each pixel in a row of pixels, itself included."""
     places = torch.arange(size, dtype=dtype, device=device)
     return 1 + (places > 0).to(dtype) + (places < size - 1).to(dtype)
+
+
+@contextmanager
+def fresh_weights(device: torch.device) -> Iterator[None]:
+    """Build layers whose weights are set afterwards, by ``initialise``.
+
+    PyTorch draws their first weights from its global generator, which is left as it was. They are
+    on the CPU, as ``initialise`` expects, or have no numbers at all where the device is ``meta``.
+    """
+    place = torch.device("meta" if device.type == "meta" else "cpu")
+    with torch.random.fork_rng(devices=[]), place:
+        yield
 
 
 def initialise(network: nn.Module, seed: int) -> None:

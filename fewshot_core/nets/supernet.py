@@ -1,5 +1,6 @@
 """Supernets: every architecture of a sub-space in one network, and the contract of all of them."""
 
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self, TypeVar, cast
@@ -9,7 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fewshot_core.errors import MetricError, SpaceError
-from fewshot_core.nets.layers import initialise, normalisations, temporarily
+from fewshot_core.nets.layers import (
+    BatchNorm,
+    fresh_weights,
+    initialise,
+    normalisations,
+    temporarily,
+)
 from fewshot_core.networks import BATCH_NORM_MODES, supernet_class
 from fewshot_core.space import SubSpace
 
@@ -22,6 +29,9 @@ Path = tuple[int, ...]
 """For each decision, the place of the only operation to compute among those enabled."""
 
 
+_HOOKS = [name for name, value in vars(nn.Module()).items() if "hooks" in name]
+
+
 def share(module: Module) -> Module:
     """Copy a module and the modules inside it, with the same tensors.
 
@@ -29,13 +39,15 @@ def share(module: Module) -> Module:
     copy's changes nothing in the original. Hooks are not copied.
     """
     twin = object.__new__(type(module))
-    vars(twin).update(vars(module))
-    vars(twin).update(vars(nn.Module()))
-    twin.training = module.training
-    twin._parameters.update(module._parameters)
-    twin._buffers.update(module._buffers)
-    for name, child in module.named_children():
-        twin.add_module(name, share(child))
+    own = vars(twin)
+    own.update(vars(module))
+    own.update({name: OrderedDict() for name in _HOOKS})
+    own["_parameters"] = module._parameters.copy()
+    own["_buffers"] = module._buffers.copy()
+    own["_non_persistent_buffers_set"] = module._non_persistent_buffers_set.copy()
+    own["_modules"] = {
+        name: child if child is None else share(child) for name, child in module._modules.items()
+    }
     return twin
 
 
@@ -145,14 +157,11 @@ class Supernet(nn.Module):
         self.weights = f"untrained, seed {seed}"
         self.history = ""
         device = torch.get_default_device()
-        with torch.device("meta"):  # PyTorch's own initial weights would use the global seed
+        with fresh_weights(device):
             self.build()
         if device.type != "meta":
-            # to_empty() does the same but imports SymPy, which takes a second.
-            self._apply(  # type: ignore[no-untyped-call]  # PyTorch states no types for it
-                lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype, device=device)
-            )
             initialise(self, seed)
+            self.to(device)
 
     def build(self) -> None:
         """Add the layers, of ``sub_space`` and the sizes; initial weights are set afterwards."""
@@ -207,7 +216,8 @@ class Supernet(nn.Module):
     @property
     def batch_norm(self) -> str:
         """How all layers normalise: ``"batch"`` (default) or ``"running"``."""
-        return next((layer.mode for layer in normalisations(self)), "batch")
+        layers = (layer for layer in self.modules() if isinstance(layer, BatchNorm))
+        return next((layer.mode for layer in layers), "batch")
 
     @batch_norm.setter
     def batch_norm(self, mode: str) -> None:

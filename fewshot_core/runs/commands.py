@@ -118,8 +118,8 @@ def _search_command(
         options += ["--set", f"{name}={as_text(value)}"]
     if request.images is not None:
         options += ["--images", request.images]
-    if not request.mixed_precision:
-        options.append("--full-precision")
+    if request.precision != "float32":
+        options += ["--precision", request.precision]
     if request.compiled:
         options.append("--compile")
     return shlex.join([*options, "--device", request.device])

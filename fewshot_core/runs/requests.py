@@ -22,9 +22,11 @@ from fewshot_core.networks import BATCH_NORM_MODES, checkpoint_fingerprint, has_
 from fewshot_core.registry import PluginRegistry, Registry
 from fewshot_core.search.algorithms import ALGORITHMS, options_of_others
 from fewshot_core.search.options import (
+    PRECISIONS,
     PRESETS,
     SearchOptions,
     TrainingOptions,
+    check_choice,
     check_integer,
     protocol_label,
 )
@@ -208,6 +210,8 @@ class BaseRequest:
             raise RunError(
                 f"expected a request of format 'fewshot-request/{FORMAT}', got {found!r}"
             )
+        if (mixed := values.pop("mixed_precision", None)) is not None:  # before version 0.3
+            values["precision"] = "bfloat16" if mixed else "float32"
         return read_dataclass(cls, values, "the request", RunError)
 
     def identity(self, fingerprints: Fingerprints | None, without: Iterable[str] = ()) -> str:
@@ -444,8 +448,8 @@ class SearchRequest(BaseRequest):
     """Request of a search in one sub-space, given as ``SubSpace.rows``, with one seed.
 
     The seed does not decide which images are held out; ``options.split_seed`` does. ``images`` is
-    as in a split; weights are inherited from ``checkpoint``, if any. Mixed precision is bfloat16 on
-    CUDA, and ``compiled`` means ``torch.compile``.
+    as in a split; weights are inherited from ``checkpoint``, if any. The precision, one of
+    ``PRECISIONS``, is that of CUDA, and ``compiled`` means ``torch.compile``.
 
     Raises:
         SearchError, SpaceError, UnknownNameError: If a number is out of range, the rows are no
@@ -462,7 +466,7 @@ class SearchRequest(BaseRequest):
     images: str | None = None
     checkpoint: str | None = None
     device: str = "cpu"
-    mixed_precision: bool = True
+    precision: str = "float32"
     compiled: bool = False
 
     def __post_init__(self) -> None:
@@ -470,6 +474,7 @@ class SearchRequest(BaseRequest):
         if self.space in SPACES:
             SubSpace.from_rows(self.rows, self.space)
         check_integer(self, "seed", 0, 2**63 - 1)
+        check_choice(self, "precision", PRECISIONS)
 
     @property
     def sub_space(self) -> SubSpace:
@@ -493,7 +498,7 @@ class SearchRequest(BaseRequest):
         if self.fixed_depth:
             names.add("options.cells_per_stage")
         if self.device != "cuda" or (info is not None and info.full_precision):
-            names.add("mixed_precision")
+            names.add("precision")
         return names
 
     @property
@@ -521,12 +526,13 @@ class TrainingRequest(BaseRequest):
     seed: int = 0
     images: str | None = None
     device: str = "cpu"
-    mixed_precision: bool = True
+    precision: str = "float32"
     compiled: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_integer(self, "seed", 0, 2**63 - 1)
+        check_choice(self, "precision", PRECISIONS)
 
     @property
     def sub_space(self) -> SubSpace:
@@ -541,7 +547,7 @@ class TrainingRequest(BaseRequest):
     def unused(self) -> set[str]:
         """Options of other devices, and of other networks."""
         names = {"options.cells_per_stage"} if self.fixed_depth else set()
-        return names if self.device == "cuda" else names | {"mixed_precision"}
+        return names if self.device == "cuda" else names | {"precision"}
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ def prepare(
     data: SearchData | None = None,
 ) -> Search | SupernetTraining:
     """Build the search or training of a request, ready to run; raises as ``run_epochs``."""
-    compute = Compute.create(request.device, request.mixed_precision, request.compiled)
+    compute = Compute.create(request.device, request.precision, request.compiled)
     if isinstance(request, TrainingRequest):
         options, images = request.options, request.images
         data = data or load_data(
@@ -222,10 +222,10 @@ def measure_shared(
     if len(drawn) < 2:
         raise SearchError(f"expected 2 architectures or more to compare, got {len(drawn)}")
     classes = DATASETS.get(request.dataset).classes
-    compute = Compute.create(request.device, request.mixed_precision)
+    compute = Compute.create(request.device, request.precision)
     supernet = Supernet(space, classes, options.channels, options.cells_per_stage)
     load_checkpoint(supernet, folder / CHECKPOINT)
-    supernet.to(compute.device)
+    compute.place(supernet)
     images = load_data(
         request.dataset,
         options.images,

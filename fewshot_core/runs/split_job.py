@@ -11,8 +11,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from fewshot_core.datasets import DATASETS
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import RunError
@@ -23,7 +21,7 @@ from fewshot_core.networks import has_supernet
 from fewshot_core.runs.estimate import record_pace, record_warm_up
 from fewshot_core.runs.folder import RunFolder, State
 from fewshot_core.runs.requests import EstimateRequest, MetricRequest, SplitRequest
-from fewshot_core.search import StepProgress
+from fewshot_core.search import SearchError, StepProgress
 from fewshot_core.search.compute import Compute
 from fewshot_core.search.data import load_data
 from fewshot_core.search.records import SCORES, append_record
@@ -258,11 +256,9 @@ def _supernet(request: MetricRequest, space: SearchSpace) -> Supernet:
     if network.checkpoint is not None:
         load_checkpoint(supernet, Path(network.checkpoint))
     try:
-        return supernet.to(torch.device(request.device))
-    except (RuntimeError, AssertionError) as error:
-        raise RunError(
-            f"the device {request.device!r} cannot be used here ({error}); choose 'cpu'"
-        ) from error
+        return Compute.create(request.device).place(supernet)
+    except SearchError as error:
+        raise RunError(str(error)) from error
 
 
 def _batches(request: MetricRequest, data_dir: Path) -> list[Batch] | None:

@@ -4,6 +4,7 @@ Each waiting process holds a lock on its own ticket, a file with a number. The s
 lock when a process ends, however it ends, so no ticket of a dead process blocks the queue.
 """
 
+import gc
 import os
 import re
 import signal
@@ -95,7 +96,11 @@ def main(path: Path) -> int:
     try:
         with turn(_queue(folder), lambda ahead: _wait_for(folder, ahead)):
             folder.write_status(replace(folder.status(), message="loading PyTorch"))
-            KINDS.get(folder.request().kind).load()(folder, data_dir())
+            gc.disable()
+            run = KINDS.get(folder.request().kind).load()
+            gc.freeze()  # what is loaded stays, so that collections need not go through it
+            gc.enable()
+            run(folder, data_dir())
         _reserve(folder).unlink(missing_ok=True)
         return 0
     except Cancelled:

@@ -13,6 +13,7 @@ from fewshot_core.search.algorithms import (
     list_algorithms,
 )
 from fewshot_core.search.options import (
+    PRECISIONS,
     PRESETS,
     SAMPLINGS,
     TRAINED_ON,
@@ -31,6 +32,7 @@ from fewshot_core.space import SubSpace
 
 __all__ = [
     "ALGORITHMS",
+    "PRECISIONS",
     "PRESETS",
     "SAMPLINGS",
     "TRAINED_ON",
@@ -57,7 +59,7 @@ def search(
     data_dir: Path | str | None = None,
     checkpoint: Path | str | None = None,
     device: str = "cpu",
-    mixed_precision: bool = True,
+    precision: str = "float32",
     compiled: bool = False,
     progress: Callable[[StepProgress], None] | None = None,
 ) -> Iterator[EpochRecord]:
@@ -73,7 +75,7 @@ def search(
         images: Name of an image source, a path, or None for the first real one.
         checkpoint: The file of a trained supernet whose weights are inherited.
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
-        mixed_precision: Whether bfloat16 is used where the device is CUDA.
+        precision: How CUDA computes: ``"float32"``, ``"tf32"`` or ``"bfloat16"``.
         compiled: Whether the network goes through ``torch.compile``.
 
     Raises:
@@ -94,6 +96,6 @@ def search(
         images,
         data_dir,
         checkpoint,
-        Compute.create(device, mixed_precision, compiled),
+        Compute.create(device, precision, compiled),
         progress or ignore,
     ).run()

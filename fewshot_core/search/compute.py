@@ -7,39 +7,47 @@ import hashlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from fewshot_core.search.network import Alphas
 from fewshot_core.search.options import (
+    PRECISIONS,
     SearchError,
     SearchOptions,
     TrainingOptions,
     cosine,
 )
 
+Module = TypeVar("Module", bound=nn.Module)
+
 
 @dataclass(frozen=True)
 class Compute:
     """A device and how to use it.
 
-    Forward passes in mixed precision use bfloat16 where that is safe, only on CUDA; its range is
-    that of float32, so that losses need no scaling. A compiled network is one of ``torch.compile``.
+    The precision, one of ``PRECISIONS``, is that of CUDA; other devices compute in float32. With
+    ``bfloat16``, forward passes use it where that is safe; its range is that of float32, so that
+    losses need no scaling. A compiled network is one of ``torch.compile``.
     """
 
     device: torch.device
-    mixed_precision: bool = False
+    precision: str = "float32"
     compiled: bool = False
 
     @classmethod
     def create(
-        cls, device: str = "cpu", mixed_precision: bool = True, compiled: bool = False
+        cls, device: str = "cpu", precision: str = "float32", compiled: bool = False
     ) -> "Compute":
-        """Create from options; mixed precision only on CUDA.
+        """Create from options.
 
-        Raises SearchError if the device cannot be used here.
+        Raises SearchError if the device cannot be used here, or there is no such precision.
         """
+        if precision not in PRECISIONS:
+            known = ", ".join(PRECISIONS)
+            raise SearchError(f"unknown precision {precision!r}: expected one of {known}")
         try:
             found = torch.device(device)
             torch.zeros(1, device=found)
@@ -47,17 +55,28 @@ class Compute:
             raise SearchError(
                 f"the device {device!r} cannot be used here ({error}); choose 'cpu'"
             ) from error
-        return cls(found, mixed_precision and found.type == "cuda", compiled)
+        return cls(found, precision if found.type == "cuda" else "float32", compiled)
 
     def autocast(self) -> AbstractContextManager[object]:
         """Context for a forward pass."""
-        if not self.mixed_precision:
+        if self.precision != "bfloat16":
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
 
     def in_full_precision(self) -> "Compute":
-        """Copy without mixed precision."""
-        return replace(self, mixed_precision=False)
+        """Copy that computes in float32."""
+        return replace(self, precision="float32")
+
+    def place(self, network: Module) -> Module:
+        """Move a network to the device, in place; on CUDA set its precision for the process.
+
+        There the channels of a pixel lie together, which its convolutions compute fastest with.
+        """
+        if self.device.type == "cuda":
+            matrices, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
+            matrices.allow_tf32 = convolutions.allow_tf32 = self.precision != "float32"
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # documented
+        return network.to(self.device)
 
     def prepare(self, network: nn.Module) -> None:
         """Compile a network in place, where this is chosen."""

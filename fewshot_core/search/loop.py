@@ -247,7 +247,7 @@ class Search(Resumable):
         self.records: list[EpochRecord] = []
         self._progress = progress
         self._random = Randomness(seed, _PURPOSES)
-        self.supernet = start.supernet.to(self.compute.device)
+        self.supernet = self.compute.place(start.supernet)
         self.network = WeightedSupernet(self.supernet)
         self.compute.prepare(self.network)
         drawn = generator_for(seed, "first logits")

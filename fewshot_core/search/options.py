@@ -16,6 +16,14 @@ class SearchError(FewshotError):
     """Options that cannot be used, a loss that diverges, or files that cannot be read."""
 
 
+PRECISIONS = {
+    "float32": "float32 throughout",
+    "tf32": "products of matrices and convolutions in TF32",
+    "bfloat16": "forward passes in bfloat16, all else as with tf32",
+}
+"""How CUDA computes, with what each means. Other devices compute in float32."""
+
+
 def check_integer(options: object, name: str, least: int, most: int) -> None:
     """Raise a SearchError unless an attribute is an integer in a range."""
     value = getattr(options, name)

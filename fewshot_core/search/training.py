@@ -49,7 +49,7 @@ class SupernetTraining(Resumable):
         self.compute = compute or Compute(torch.device("cpu"))
         space = sub_space or SubSpace.full()
         sizes = (data.dataset.classes, options.channels, options.cells_per_stage, seed)
-        self.supernet = Supernet(space, *sizes).to(self.compute.device)
+        self.supernet = self.compute.place(Supernet(space, *sizes))
         self.network = WeightedSupernet(self.supernet)
         self.compute.prepare(self.network)
         self.records: list[TrainingRecord] = []

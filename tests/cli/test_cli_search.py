@@ -166,7 +166,7 @@ SEARCH = SearchRequest("cifar10", "snas", tuple(SubSpace.full().rows), images="s
         replace(SEARCH, options=PRESETS.get("quick").search, seed=888),
         replace(SEARCH, options=replace(PRESETS.get("quick").search, epochs=3, augment=False)),
         replace(SEARCH, algorithm="darts-2nd", dataset="cifar100", device="cuda"),
-        replace(SEARCH, mixed_precision=False, compiled=True, device="cuda"),
+        replace(SEARCH, precision="bfloat16", compiled=True, device="cuda"),
         TrainingRequest("cifar10", images="synthetic"),
         TrainingRequest("cifar100", PRESETS.get("quick").training, 3, device="cuda"),
     ],

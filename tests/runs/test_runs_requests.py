@@ -195,11 +195,11 @@ def test_options_that_an_algorithm_does_not_read_do_not_count(algorithm, options
     assert replace(usual, options=options).run_id(PRINTS) == usual.run_id(PRINTS)
 
 
-def test_mixed_precision_counts_only_where_it_is_used():
+def test_the_precision_counts_only_where_it_is_used():
     for request in (SEARCH, TRAINING, replace(SEARCH, device="cuda", algorithm="darts-2nd")):
-        assert replace(request, mixed_precision=False).run_id(PRINTS) == request.run_id(PRINTS)
+        assert replace(request, precision="tf32").run_id(PRINTS) == request.run_id(PRINTS)
     on_cuda = replace(SEARCH, device="cuda")
-    assert replace(on_cuda, mixed_precision=False).run_id(PRINTS) != on_cuda.run_id(PRINTS)
+    assert replace(on_cuda, precision="tf32").run_id(PRINTS) != on_cuda.run_id(PRINTS)
 
 
 def test_a_whole_number_for_a_decimal_one_is_the_same_value():
@@ -378,7 +378,7 @@ DEFAULTS_OF_FORMAT_2 = {
         "images": None,
         "checkpoint": None,
         "device": "cpu",
-        "mixed_precision": True,
+        "precision": "float32",
         "compiled": False,
     },
     SearchOptions(): {
@@ -406,7 +406,7 @@ DEFAULTS_OF_FORMAT_2 = {
         "seed": 0,
         "images": None,
         "device": "cpu",
-        "mixed_precision": True,
+        "precision": "float32",
         "compiled": False,
     },
     TrainingOptions(): {

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from fewshot_core.search import EpochRecord, SearchError, list_algorithms
+from fewshot_core.search import EpochRecord, SearchError, list_algorithms, search
 from fewshot_core.search.algorithms.base import mean_loss
 from fewshot_core.search.compute import Compute, Randomness, generator_for
 from fewshot_core.search.data import halved
@@ -317,12 +317,30 @@ def test_generators_resume_from_their_saved_state():
     assert torch.equal(torch.rand(3, generator=other["one"]), expected)
 
 
-MIXED = Compute(torch.device("cpu"), mixed_precision=True)
+MIXED = Compute(torch.device("cpu"), "bfloat16")
 
 
-def test_mixed_precision_is_for_cuda_only():
-    assert not Compute.create("cpu", mixed_precision=True).mixed_precision
+def test_other_precisions_are_for_cuda_only():
+    assert Compute.create("cpu", "bfloat16").precision == "float32"
     assert isinstance(Compute.create("cpu").autocast(), nullcontext)
+
+
+def test_an_unknown_precision_is_an_error():
+    with pytest.raises(SearchError, match="unknown precision 'half': expected one of float32, tf"):
+        Compute.create("cpu", "half")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("algorithm", ["snas", "darts-2nd"])
+def test_cuda_searches_like_the_cpu(algorithm, tmp_path, tiny_options, mixed):
+    losses = {}
+    for device in ("cpu", "cuda"):
+        options = replace(tiny_options, images=64)
+        found = search(
+            algorithm, mixed, "cifar10", options, 0, "synthetic", tmp_path, device=device
+        )
+        losses[device] = [record.valid_loss for record in found]
+    assert losses["cuda"] == pytest.approx(losses["cpu"], rel=1e-2)
 
 
 def test_a_missing_device_is_an_error():
@@ -357,7 +375,7 @@ def test_a_search_in_mixed_precision_stays_close(tiny_data, tiny_options, mixed)
 def test_finite_differences_are_never_in_mixed_precision(tiny_data, tiny_options, mixed):
     start = make_start(mixed, 4, tiny_options)
     search = Search("darts-2nd", start, tiny_data, tiny_options, compute=MIXED)
-    assert not search.compute.mixed_precision
+    assert search.compute.precision == "float32"
 
 
 def test_a_network_is_compiled_only_on_request(monkeypatch):

@@ -55,6 +55,7 @@ from fewshot_core.runs import (
 from fewshot_core.runs.estimate import total_left
 from fewshot_core.search import (
     ALGORITHMS,
+    PRECISIONS,
     PRESETS,
     SAMPLINGS,
     TRAINED_ON,
@@ -211,14 +212,15 @@ def _choose_weights(view: View, options: SearchOptions | None) -> tuple[str | No
 def _choose_compute(device: str) -> dict[str, Any]:
     text = "torch.compile: slow to begin, faster in long searches."
     compiled = st.toggle("Compile the network", key="compiled", bind="query-params", help=text)
-    full = st.toggle(
-        "Full precision",
-        key="full_precision",
+    precision = st.selectbox(
+        "Precision",
+        list(PRECISIONS),
+        key="precision",
         bind="query-params",
         disabled=device != "cuda",
-        help="Without it, CUDA computes in bfloat16 where the algorithm can.",
+        help=f"Of CUDA: {'; '.join(f'{name}, {meaning}' for name, meaning in PRECISIONS.items())}.",
     )
-    return {"mixed_precision": not full, "compiled": compiled}
+    return {"precision": precision, "compiled": compiled}
 
 
 def show_start(workspace: Workspace, plan: SearchPlan | None) -> None:

@@ -107,7 +107,7 @@ def mean_loss(
     """Compute the mean cross-entropy of a batch, and the number of correct images."""
     with compute.autocast():
         logits = network(examples.images, weights)
-    if compute.mixed_precision:
+    if compute.precision == "bfloat16":
         logits = logits.float()
     loss = functional.cross_entropy(logits, examples.labels)
     return loss, (logits.detach().argmax(dim=1) == examples.labels).sum()
