@@ -10,7 +10,7 @@ MAKEFLAGS += --jobs=2
 # Two files of tests at a time; the browser needs the machine for itself.
 TOGETHER := --numprocesses 2 --dist loadfile
 
-.PHONY: app test test-fast coverage bench browser demo clean
+.PHONY: app test test-fast coverage bench fuzz browser demo clean
 
 app: .venv/.app
 	$(BIN)/fewshot app $(ARGS)
@@ -36,6 +36,10 @@ coverage: test
 
 bench: .venv/.test
 	@set -e; for file in benchmarks/bench_*.py; do echo "$$file"; $(BIN)/python $$file $(ARGS); done
+
+# Read damaged files: make fuzz ARGS="5000 SEED [FORMAT]"
+fuzz: .venv/.test
+	$(BIN)/python tests/fuzz/fuzz.py $(or $(ARGS),5000)
 
 # Make the results in data/demo again: make demo IMAGES=/path/to/cifar10
 demo: .venv/.app

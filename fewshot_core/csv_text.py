@@ -3,13 +3,16 @@
 import csv
 import gzip
 import io
-import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
-from fewshot_core.data_folder import read_limited
+from fewshot_core import limits
+from fewshot_core.documents import DamageError, read_limited, refusing, shown
 from fewshot_core.errors import FewshotError
+
+_ENDINGS = (".csv", ".csv.gz")
 
 
 @dataclass(frozen=True)
@@ -25,63 +28,95 @@ class CsvText:
         """Name of a row for messages: file and line."""
         return f"{self.name}, line {self.lines[row]}"
 
+    @property
+    def columns(self) -> str:
+        """The first columns, for messages."""
+        names = ", ".join(name[:40] for name in self.header[:12])
+        return f"{names}, and {len(self.header) - 12} more" if self.header[12:] else names
+
 
 def read_csv_text(path: Path, limit: int, error_type: type[FewshotError]) -> CsvText:
-    """Read a CSV file in UTF-8, plain or (``.gz``) compressed, of at most ``limit`` bytes.
+    """Read a CSV file in UTF-8, plain or (``.csv.gz``) compressed, of at most ``limit`` bytes.
 
     Blank lines are skipped.
 
     Raises:
-        FewshotError: Of ``error_type``, naming the line: if the file cannot be read, is too large,
-            repeats a column, has no rows, or has a row that is not as long as the header.
+        FewshotError: Of ``error_type``, naming the line: if the file has another ending, cannot be
+            read, is larger than ``fewshot_core.limits`` allows, repeats a column, has no rows, or
+            has a row that is not as long as the header.
     """
     name = path.name
-    records = _parse(name, _decode(path, limit, error_type), error_type)
-    if len(records) < 2:
+    if not name.lower().endswith(_ENDINGS):
+        raise error_type(f"expected a file whose name ends with .csv or .csv.gz, got {name}")
+    opener = cast(Callable[[IO[bytes]], Any], gzip.open) if name.lower().endswith("gz") else None
+    with refusing(error_type, name):
+        header, rows, lines = _parse(_decode(read_limited(path, limit, opener)))
+    if not rows:
         raise error_type(f"{name} has no rows; expected a header and at least one row below it")
-    (_, header), *body = records
-    for column in header:
-        if header.count(column) > 1:
-            raise error_type(
-                f"{name}, line 1: expected the column {column!r} once, got it "
-                f"{header.count(column)} times; rename one of them"
-            )
-    for line, cells in body:
+    if len(set(header)) < len(header):
+        column = next(column for column in header if header.count(column) > 1)
+        raise error_type(
+            f"{name}, line 1: expected the column {shown(column)} once, got it "
+            f"{header.count(column)} times; rename one of them"
+        )
+    for line, cells in zip(lines, rows, strict=True):
         if len(cells) != len(header):
             raise error_type(
                 f"{name}, line {line}: expected {len(header)} cells, as in the header, got "
                 f"{len(cells)}; correct the line"
             )
-    return CsvText(name, header, [cells for _, cells in body], [line for line, _ in body])
+    return CsvText(name, header, rows, lines)
 
 
-def _decode(path: Path, limit: int, error_type: type[FewshotError]) -> str:
-    try:
-        content = read_limited(path, limit, _decompressed if path.suffix == ".gz" else None)
-    except (OSError, EOFError, zlib.error, ValueError) as error:
-        raise error_type(f"{path.name} cannot be read ({error})") from error
+def _decode(content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise error_type(
-            f"{path.name} cannot be read: line {line}: expected text in UTF-8, got the byte "
-            f"0x{content[error.start]:02x}; save the file as UTF-8"
+        raise DamageError(
+            f"line {line}: expected text in UTF-8, got the byte 0x{content[error.start]:02x}; save "
+            "the file as UTF-8"
         ) from error
 
 
-def _decompressed(path: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.open(path))
+def _parse(text: str) -> tuple[list[str], list[list[str]], list[int]]:
+    """Header, rows, and the line of each row, without blank ones."""
+    header: list[str] = []
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    begun = 0
 
+    def checked(source: io.StringIO) -> Iterator[str]:
+        for number, line in enumerate(source):
+            if len(line) > limits.LINE_CHARACTERS or number - begun > limits.CSV_COLUMNS:
+                raise DamageError(
+                    f"line {number + 1}: expected a row of at most {limits.LINE_CHARACTERS:,} "
+                    f"characters and {limits.CSV_COLUMNS:,} lines"
+                )
+            yield line
 
-def _parse(name: str, text: str, error_type: type[FewshotError]) -> list[tuple[int, list[str]]]:
-    """Line and cells of every line that is not blank."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(checked(io.StringIO(text, newline="")), strict=True)
     try:
-        records = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+        for row in reader:
+            begun = reader.line_num
+            cells = [cell.strip() for cell in row]
+            if len(cells) > limits.CSV_COLUMNS:
+                raise DamageError(
+                    f"line {begun}: expected at most {limits.CSV_COLUMNS:,} columns, got "
+                    f"{len(cells):,}"
+                )
+            if not any(cells):
+                continue
+            if not header:
+                header = cells
+                continue
+            rows.append(cells)
+            lines.append(begun)
+            most = min(limits.CSV_ROWS, limits.CSV_CELLS // len(header))
+            if len(rows) > most:
+                raise DamageError(f"line {begun}: expected at most {most:,} rows of this length")
     except csv.Error as error:
-        raise error_type(
-            f"{name} cannot be read: line {reader.line_num}: expected cells separated by commas "
-            f"({error})"
+        raise DamageError(
+            f"line {reader.line_num}: expected cells separated by commas: {error}"
         ) from error
-    return [(line, cells) for line, cells in records if any(cells)]
+    return header, rows, lines

@@ -7,13 +7,15 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from filelock import FileLock
 from platformdirs import user_data_path
+
+from fewshot_core.documents import open_regular
 
 ENVIRONMENT_NAME = "FEWSHOT_DATA_DIR"
 DEMO_NAME = "FEWSHOT_DEMO_DIR"
@@ -82,27 +84,8 @@ def text_fingerprint(text: str) -> str:
 
 def file_fingerprint(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def read_limited(
-    path: Path, limit: int, opener: Callable[[Path], IO[bytes]] | None = None
-) -> bytes:
-    """Content of a file of at most ``limit`` bytes, counted after decompression.
-
-    ``opener`` is ``gzip.open`` or ``bz2.open`` for a compressed file. Raises OSError if it cannot
-    be read, and ValueError if it is larger.
-    """
-    with opener(path) if opener is not None else path.open("rb") as file:
-        content = file.read(limit + 1)
-    _check(len(content), path, limit)
-    return content
-
-
-def check_size(path: Path, limit: int) -> None:
-    """Check the size of a file that another library reads; raises like ``read_limited``."""
-    _check(path.stat().st_size, path, limit)
 
 
 @contextmanager
@@ -186,13 +169,6 @@ def locked(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         yield
-
-
-def _check(size: int, path: Path, limit: int) -> None:
-    if size > limit:
-        raise ValueError(
-            f"{path.name} holds more than {limit / 1e6:,.0f} MB, which is the most that is read"
-        )
 
 
 def _beside(path: Path) -> Path:

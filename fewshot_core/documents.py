@@ -1,15 +1,215 @@
-"""Dataclasses read from plain values, as JSON and TOML give them, with every type checked."""
+"""Files that are read in this process: regular ones of limited size, and documents of plain values.
 
-from collections.abc import Mapping
-from contextlib import suppress
+``read_dataclass`` makes dataclasses of such values, with every type checked.
+"""
+
+import errno
+import json
+import math
+import os
+import pickle
+import re
+import struct
+import tomllib
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import MISSING, fields, is_dataclass
 from functools import lru_cache
+from io import BufferedReader
+from pathlib import Path
+from reprlib import Repr
+from stat import S_ISREG
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import IO, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from fewshot_core import limits
 from fewshot_core.errors import FewshotError
 
 T = TypeVar("T")
+
+_SHOWN = Repr()
+_SHOWN.maxlevel, _SHOWN.maxlist, _SHOWN.maxstring, _SHOWN.maxother = 2, 8, 60, 60
+
+DAMAGE = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    pickle.UnpicklingError,
+    struct.error,
+    zlib.error,
+)
+"""What readers raise at damaged content."""
+
+
+class DamageError(ValueError):
+    """Content that is refused, for a reason that does not show it."""
+
+
+def shown(value: object) -> str:
+    """Shorten a value from a file for a message."""
+    return _SHOWN.repr(value)
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a regular file to read it, or raise OSError: others may block or have no end."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise _not_regular(path)
+    return open(handle, "rb")  # noqa: PTH123, it is open already
+
+
+def read_limited(
+    path: Path, limit: int, opener: Callable[[IO[bytes]], IO[bytes]] | None = None
+) -> bytes:
+    """Content of a regular file of at most ``limit`` bytes, counted after decompression.
+
+    ``opener`` is ``gzip.open`` or ``bz2.open`` for a compressed file. Raises OSError if it cannot
+    be read or is no regular file, and ValueError if it is larger.
+    """
+    with open_regular(path) as raw, opener(raw) if opener is not None else raw as file:
+        content = file.read(limit + 1)
+    _check(len(content), path, limit)
+    return content
+
+
+def check_size(path: Path, limit: int) -> int:
+    """Size of a file that another library reads; checked and raises like ``read_limited``."""
+    found = path.stat()
+    if not S_ISREG(found.st_mode):
+        raise _not_regular(path)
+    _check(found.st_size, path, limit)
+    return found.st_size
+
+
+def _not_regular(path: Path) -> OSError:
+    reason = "expected a file, got a folder, a pipe or a device"
+    return OSError(errno.EINVAL, reason, os.fspath(path))
+
+
+def _check(size: int, path: Path, limit: int) -> None:
+    if size > limit:
+        raise DamageError(
+            f"{path.name} holds more than {limit / 1e6:,.0f} MB, which is the most that is read"
+        )
+
+
+@contextmanager
+def refusing(error: type[FewshotError], what: str, advice: str = "") -> Iterator[None]:
+    """Turn what readers raise at damaged content into ``error``: "what cannot be read (why)"."""
+    try:
+        yield
+    except FewshotError:
+        raise
+    except DAMAGE as damage:
+        reason = describe_damage(damage)
+        raise error(f"{what} cannot be read ({reason}){advice and '; ' + advice}") from damage
+
+
+def describe_damage(damage: BaseException) -> str:
+    """Describe an exception of a reader without showing the content, which may be a secret."""
+    if isinstance(damage, json.JSONDecodeError):
+        return f"line {damage.lineno}, column {damage.colno}: {damage.msg}"
+    if isinstance(damage, tomllib.TOMLDecodeError):
+        place = re.search(r"at (line \d+, column \d+|end of document)", str(damage))
+        return f"{place[1] if place else 'somewhere'}: no TOML"
+    if isinstance(damage, UnicodeDecodeError):
+        return f"expected text in UTF-8, got the byte 0x{damage.object[damage.start]:02x}"
+    if isinstance(damage, MemoryError):
+        return "it needs too much memory"
+    if isinstance(damage, RecursionError):
+        return f"its values are nested deeper than {limits.DEPTH} levels"
+    if isinstance(damage, OSError) and damage.strerror:
+        return damage.strerror
+    if isinstance(damage, DamageError | FewshotError):
+        return str(damage)
+    return f"it is damaged: {type(damage).__name__}"
+
+
+def read_document(
+    source: Path | bytes | str,
+    limit: int | None = None,
+    parse: Callable[[bytes], Any] = json.loads,
+) -> Any:
+    """Plain values of a JSON document of limited size, depth and number of values, all finite.
+
+    The size is by default that of a run's files.
+    ``parse`` is another parser, like ``parse_toml``. Raises what ``DAMAGE`` lists.
+    """
+    limit = limits.RUN_BYTES if limit is None else limit
+    if isinstance(source, Path):
+        content = read_limited(source, limit)
+    else:
+        content = source.encode() if isinstance(source, str) else source
+        if len(content) > limit:
+            raise DamageError(f"it holds more than {limit / 1e6:,.1f} MB")
+    if sum(content.count(mark) for mark in (b",", b"[", b"{", b"\n- ")) > limits.VALUES:
+        raise DamageError(f"it holds more than {limits.VALUES:,} values")
+    document = parse(content)
+    _check_values(document)
+    return document
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None, filters: Any = None) -> Any:
+    """The ``pyarrow.Table`` of a Parquet file of limited size; raises what ``DAMAGE`` lists."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    check_parquet(path)
+    try:
+        return pq.read_table(path, columns=columns and list(columns), filters=filters)
+    except pa.ArrowException as error:
+        raise DamageError("its content is damaged") from error
+
+
+def check_parquet(path: Path) -> list[str]:
+    """Check size and number of rows of a Parquet file, and return its columns, all distinct."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    check_size(path, limits.TABLE_BYTES)
+    try:
+        with pq.ParquetFile(path) as file:
+            rows, names = file.metadata.num_rows, list(file.schema_arrow.names)
+    except pa.ArrowException as error:
+        raise DamageError("it is no whole Parquet file") from error
+    if rows > limits.PARQUET_ROWS or len(set(names)) < len(names):
+        raise DamageError(
+            f"expected distinct columns and at most {limits.PARQUET_ROWS:,} rows, got {rows:,}"
+        )
+    return names
+
+
+def parse_toml(content: bytes) -> Any:
+    """Parse TOML; long lines are refused, since dotted keys take time by the square of theirs."""
+    if max(map(len, content.split(b"\n"))) > limits.TOML_LINE:
+        raise DamageError(f"it has a line of more than {limits.TOML_LINE:,} characters")
+    return tomllib.loads(content.decode("utf-8"))
+
+
+def _check_values(document: object) -> None:
+    """Check depth and numbers, level by level; a part that is there several times counts once."""
+    level = [document]
+    for _ in range(limits.DEPTH):
+        parts = {id(part): part for part in level if isinstance(part, dict | list)}.values()
+        if not parts:
+            return
+        level = [x for part in parts for x in (part.values() if isinstance(part, dict) else part)]
+        for value in level:
+            if isinstance(value, float) and not math.isfinite(value):
+                raise DamageError("it holds a number that is not finite")
+            if isinstance(value, int) and not -limits.INTEGER <= value < limits.INTEGER:
+                raise DamageError("it holds a whole number of more than 64 bits")
+    if any(isinstance(part, dict | list) for part in level):
+        raise DamageError(f"its values are nested deeper than {limits.DEPTH} levels")
 
 
 def read_dataclass(
@@ -35,7 +235,7 @@ class _MismatchError(Exception):
 
 
 def _mismatch(name: str, expected: str, value: object) -> _MismatchError:
-    return _MismatchError(f"expected {name + ', ' if name else ''}{expected}, got {value!r}")
+    return _MismatchError(f"expected {name + ', ' if name else ''}{expected}, got {shown(value)}")
 
 
 @lru_cache

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewshot_core.data_folder import check_size, file_fingerprint
+from fewshot_core import limits
+from fewshot_core.data_folder import file_fingerprint
 from fewshot_core.datasets import DATASETS
+from fewshot_core.documents import check_size
 from fewshot_core.errors import CheckpointError, SpaceError
 from fewshot_core.space import NAS_BENCH_201, SearchSpace, get_space
 
@@ -62,10 +64,6 @@ def supernet_exists(space: SearchSpace) -> bool:
     return space.supernet is not None or space in _SUPERNETS
 
 
-LARGEST = 2_000_000_000
-"""The most bytes of a checkpoint; one of a full-size supernet is far smaller."""
-
-
 def check_checkpoint(path: Path) -> None:
     """Check that a checkpoint is there, and not so large that it cannot be one of a supernet.
 
@@ -74,7 +72,7 @@ def check_checkpoint(path: Path) -> None:
     if not path.is_file():
         raise CheckpointError(f"expected a checkpoint file, found none at {path}")
     try:
-        check_size(path, LARGEST)
+        check_size(path, limits.CHECKPOINT_BYTES)
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}; is it a checkpoint of another network?") from error
 

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache, partial
@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 import duckdb
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from fewshot_core.bench import TableInfo, list_tables
+from fewshot_core.documents import read_parquet, refusing
 from fewshot_core.errors import FewshotError, StoreError, TableError, UnknownNameError
 from fewshot_core.evidence import Evidence
 from fewshot_core.metrics import METRICS
@@ -41,7 +41,7 @@ from fewshot_core.splitting.files import imported_names, open_imported
 
 FILE = "cache.duckdb"
 
-VERSION = 4
+VERSION = 5
 """Version of the schema; a cache of another version is rebuilt. Increase it with every change."""
 
 STATEMENTS = (
@@ -49,7 +49,8 @@ STATEMENTS = (
     f"INSERT INTO version VALUES ({VERSION})",
     """CREATE TABLE runs (
         run_id VARCHAR PRIMARY KEY, kind VARCHAR, dataset VARCHAR, created VARCHAR,
-        finished DOUBLE, seconds DOUBLE, synthetic BOOLEAN, request VARCHAR, demo BOOLEAN)""",
+        finished DOUBLE, seconds DOUBLE, synthetic BOOLEAN, request VARCHAR, demo BOOLEAN,
+        files VARCHAR)""",
     """CREATE TABLE splits (
         run_id VARCHAR PRIMARY KEY, metric VARCHAR, variant VARCHAR, batch_norm VARCHAR,
         degenerate_nodes INTEGER, details VARCHAR, tree VARCHAR)""",
@@ -72,6 +73,7 @@ STATEMENTS = (
     """CREATE TABLE accuracy (
         table_name VARCHAR, dataset VARCHAR, kind VARCHAR, architecture BIGINT,
         accuracy_mean DOUBLE, accuracy_std DOUBLE, seeds BIGINT)""",
+    "CREATE TABLE checksums (name VARCHAR PRIMARY KEY, checksum HUGEINT)",
 )
 
 _SPACE = f"coalesce(request ->> '$.space', '{NAS_BENCH_201.name}')"
@@ -81,6 +83,21 @@ _OF_SPACE = f"($space IS NULL OR $space = {_SPACE})"
 
 RUN_TABLES = ("runs", "splits", "searches", "epochs", "nodes", "scores", "sub_spaces")
 """The tables with rows of a run, by ``run_id``."""
+
+_SUMS = " UNION ALL ".join(
+    f"SELECT {key} AS name, sum(hash({table})) AS part FROM {table} GROUP BY ALL"
+    for table, key in [
+        *((table, "run_id") for table in RUN_TABLES),
+        ("accuracy", "'table ' || table_name"),
+    ]
+)
+_CHECKSUMS = f"SELECT name, sum(part)::HUGEINT AS checksum FROM ({_SUMS}) GROUP BY name"
+"""The checksum of all rows of each run and table; stored as they are inserted."""
+
+_DIFFERING = (
+    f"SELECT count(*) FROM ({_CHECKSUMS}) AS found FULL JOIN checksums AS stored USING (name) "
+    "WHERE found.checksum IS DISTINCT FROM stored.checksum"
+)
 
 _ACCURACY = ["dataset", "kind", "architecture", "accuracy_mean", "accuracy_std", "seeds"]
 
@@ -120,7 +137,8 @@ class Store:
     theirs.
 
     ``problems`` are runs and tables that the last ``sync`` could not read, by name, with the
-    reason; ``revision`` grows whenever the contents change. Raises StoreError if another process
+    reason; ``note`` says that the cache was rebuilt and why, until somebody has read it;
+    ``revision`` grows whenever the contents change. Raises StoreError if another process
     has the cache open, or the disk refuses.
     """
 
@@ -135,7 +153,7 @@ class Store:
         self._cached = lru_cache(maxsize=QUERIES)(
             lambda revision, sql, parameters: self._query_uncached(sql, **dict(parameters))
         )
-        self._connection = _open(self._path)
+        self._connection, self.note = _open(self._path)
 
     def close(self) -> None:
         """Close the file."""
@@ -333,7 +351,7 @@ class Store:
             with self._lock:
                 if self._connection is connection:  # no other thread was first
                     connection.close()
-                    self._connection = _start_over(self._path)
+                    self._connection, self.note = _start_over(self._path, "it was damaged")
                     self.revision += 1
                     self._sync_all()
             return work()
@@ -352,8 +370,8 @@ class Store:
 
     def _sync_runs(self, problems: dict[str, str]) -> bool:
         """Insert finished runs that are new, delete others; report whether anything changed."""
-        stored = self._fetch("SELECT run_id, finished, demo FROM runs")
-        known = {run_id: (finished, demo) for run_id, finished, demo in stored}
+        stored = self._fetch("SELECT run_id, finished, demo, files FROM runs")
+        known = {run_id: tuple(rest) for run_id, *rest in stored}
         own = {folder.run_id: folder for folder in list_runs(self.data_dir)}
         folders = {folder.run_id: folder for folder in list_runs(self._demo)} if self._demo else {}
         folders |= own
@@ -365,7 +383,7 @@ class Store:
                 if status.state is not State.DONE:
                     continue
                 finished, demo = status.updated or 0.0, run_id not in own
-                if known.get(run_id) == (finished, demo):
+                if known.get(run_id) == (finished, demo, folder.files_signature()):
                     unchanged.add(run_id)
                 else:
                     new[run_id] = _read_run(folder, finished, demo)
@@ -377,6 +395,8 @@ class Store:
                 for table in RUN_TABLES:
                     sql = f"DELETE FROM {table} WHERE run_id IN (SELECT unnest($1))"
                     cursor.execute(sql, [list(gone)])
+                sql = "DELETE FROM checksums WHERE name IN (SELECT unnest($1))"
+                cursor.execute(sql, [list(gone)])
         names = list(new)
         refused: dict[str, str] = {}
         for start in range(0, len(names), _BATCH):
@@ -396,6 +416,8 @@ class Store:
                         cursor.register("new_rows", pa.table(columns, names))
                         cursor.execute(f"INSERT INTO {table} SELECT * FROM new_rows")
                         cursor.unregister("new_rows")
+                sums = f"{_CHECKSUMS} HAVING name IN (SELECT unnest($1))"
+                cursor.execute(f"INSERT INTO checksums {sums}", [list(runs)])
         except _INVALID_VALUES as error:
             if len(runs) == 1:
                 return {run_id: f"{run_id} has invalid values: {error}" for run_id in runs}
@@ -415,6 +437,7 @@ class Store:
             with self._transaction() as cursor:
                 cursor.execute("DELETE FROM accuracy WHERE table_name = ?", [name])
                 cursor.execute("DELETE FROM tables WHERE name = ?", [name])
+                cursor.execute("DELETE FROM checksums WHERE name = ?", [f"table {name}"])
         for key in new:
             try:
                 self._insert_table(tables[key])
@@ -424,19 +447,17 @@ class Store:
 
     def _insert_table(self, info: TableInfo) -> None:
         path = self.data_dir / "tables" / info.name / "accuracy.parquet"
-        try:
-            rows = pq.read_table(path, columns=_ACCURACY)
-        except (OSError, pa.ArrowException) as error:
-            raise TableError(
-                f"the table {info.name!r} is damaged: {path.name} cannot be read ({error}); "
-                "import it again in its place, or remove it"
-            ) from error
+        what = f"the table {info.name!r} is damaged: {path.name}"
+        with refusing(TableError, what, "import it again in its place, or remove it"):
+            rows = read_parquet(path, _ACCURACY)
         values = [info.name, info.fingerprint, info.created]
         with self._transaction() as cursor:
             cursor.register("new_rows", rows)
             cursor.execute("INSERT INTO accuracy SELECT ?, * FROM new_rows", [info.name])
             cursor.unregister("new_rows")
             cursor.execute("INSERT INTO tables VALUES (?, ?, ?)", values)
+            sums = f"{_CHECKSUMS} HAVING name = ?"
+            cursor.execute(f"INSERT INTO checksums {sums}", [f"table {info.name}"])
 
     @contextmanager
     def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -458,6 +479,8 @@ class Store:
         """
         if not path.exists():
             raise StoreError(f"there is no cache {path} yet: the next start of the app builds it")
+        if not path.is_file():
+            return 0, {FILE: f"the cache {path} is no file: the next start of the app rebuilds it"}
         quoted = str(path).replace("'", "''")
         try:
             self._connection.execute(f"ATTACH '{quoted}' AS file (READ_ONLY)")
@@ -493,31 +516,40 @@ def _tree(text: str, data_dir: Path) -> SplitTree:
     return SplitTree.from_json(text, data_dir)
 
 
-def _open(path: Path | None) -> duckdb.DuckDBPyConnection:
+Opened = tuple[duckdb.DuckDBPyConnection, str]
+"""A connection, and a note on why the cache is built anew, if it is."""
+
+
+def _open(path: Path | None) -> Opened:
     """Open a cache, and build an empty one where it is missing, damaged or of another version."""
     if path is None:
-        return _create(duckdb.connect(":memory:"))
+        return _create(duckdb.connect(":memory:")), ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if any(file.exists() and not file.is_file() for file in (path, _journal(path))):
+            return _start_over(path, "it was no file")
         connection = duckdb.connect(str(path))
         try:
             version = _version(connection)
             if version is None:
-                return _create(connection)
+                return _create(connection), ""
+            reason = "it was of another version of the workbench"
             if version == VERSION:
-                return connection
+                if connection.execute(_DIFFERING).fetchall() == [(0,)]:
+                    return connection, ""
+                reason = "rows were missing or had been changed"
         except duckdb.Error:
             connection.close()
             raise
         connection.close()
-        return _start_over(path)
+        return _start_over(path, reason)
     except OSError as error:
         raise StoreError(f"the cache {path} cannot be opened: {error}") from error
     except duckdb.Error as error:
         if _is_locked(error):
             raise _in_use(path) from error
         try:
-            return _start_over(path)
+            return _start_over(path, "it was damaged")
         except StoreError:
             raise StoreError(f"the cache {path} cannot be opened: {error}") from error
 
@@ -542,17 +574,28 @@ def _create(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _start_over(path: Path | None) -> duckdb.DuckDBPyConnection:
+def _start_over(path: Path | None, reason: str) -> Opened:
     """Quarantine an unusable cache under another name and create an empty one."""
     if path is None:
         return _open(None)
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     try:
-        path.replace(path.with_name(f"{path.name}.quarantine-{stamp}"))
-        path.with_name(path.name + ".wal").unlink(missing_ok=True)
-        return _create(duckdb.connect(str(path)))
+        other = path.with_name(f"{path.name}.quarantine-{stamp}")
+        with suppress(FileNotFoundError):
+            path.replace(other)
+        journal = _journal(path)
+        if journal.is_dir():
+            journal.replace(journal.with_name(f"{other.name}.wal"))
+        journal.unlink(missing_ok=True)
+        note = f"The cache was rebuilt from the run folders: {reason}. It is now {other.name}."
+        return _create(duckdb.connect(str(path))), note
     except (OSError, duckdb.Error) as error:
         raise StoreError(f"the cache {path} cannot be built: {error}") from error
+
+
+def _journal(path: Path) -> Path:
+    """The file beside a cache in which DuckDB notes changes."""
+    return path.with_name(path.name + ".wal")
 
 
 def _is_locked(error: duckdb.Error) -> bool:
@@ -594,6 +637,7 @@ def _read_run(folder: RunFolder, finished: float, demo: bool) -> Rows:
         bool(manifest.get("synthetic", False)),
         json.dumps(manifest["request"]),
         demo,
+        folder.files_signature(),
     )
     return {"runs": [run], **rows}
 
@@ -663,13 +707,13 @@ def rebuild(data_dir: Path) -> Rebuilt:
     """Delete the cache of a data folder and rebuild it; raises as ``Store``."""
     path = data_dir / FILE
     try:
-        if path.exists():
+        if path.is_file():
             duckdb.connect(str(path)).close()
     except duckdb.Error as error:  # a damaged one may be deleted
         if _is_locked(error):
             raise _in_use(path) from error
     try:
-        for file in (path, path.with_name(path.name + ".wal")):
+        for file in (path, _journal(path)):
             file.unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(f"the cache {path} cannot be deleted: {error}") from error

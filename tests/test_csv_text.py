@@ -24,8 +24,8 @@ def test_cells_come_with_their_lines_and_without_blanks(tmp_path, name):
         (b"a,b\n", r"t\.csv has no rows"),
         (b"a,b,a\n1,2,3\n", "line 1: expected the column 'a' once, got it 2 times"),
         (b"a,b\n1,2\n\n1\n", "line 4: expected 2 cells, as in the header, got 1"),
-        (b"a\n1\n\xe9\n", "cannot be read: line 3: expected text in UTF-8, got the byte 0xe9"),
-        (b'a\n1\n"2\n', "cannot be read: line 3: expected cells separated by commas"),
+        (b"a\n1\n\xe9\n", "cannot be read .line 3: expected text in UTF-8, got the byte 0xe9"),
+        (b'a\n1\n"2\n', "cannot be read .line 3: expected cells separated by commas"),
         (b"a\n" * 60, r"cannot be read \(t\.csv holds more than"),
     ],
 )

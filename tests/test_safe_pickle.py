@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fewshot_core.errors import TableError
-from fewshot_core.safe_pickle import NUMPY_SCALARS, load_pickle
+from fewshot_core.safe_pickle import load_pickle
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -33,14 +33,14 @@ def test_plain_values_come_back(value, protocol):
 def test_numpy_numbers_come_back():
     value = OrderedDict(accuracy=np.float64(1.5))
     data = pickle.dumps(value, 4)
-    assert load_pickle(data, "value", NUMPY_SCALARS) == value
+    assert load_pickle(data, "value") == value
 
 
 def test_code_is_refused_by_name_and_not_run(tmp_path):
     made = tmp_path / "made"
     data = pickle.dumps({"0": Harmful(made)})
     with pytest.raises(TableError, match=r"table\.pkl asks for posix\.mkdir"):
-        load_pickle(data, "table.pkl", NUMPY_SCALARS)
+        load_pickle(data, "table.pkl")
     assert not made.exists()
 
 

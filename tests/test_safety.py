@@ -13,9 +13,9 @@ import pytest
 import torch
 from whole_splits import load_images
 
-from fewshot_core import networks as checkpoint_file
-from fewshot_core.bench import archive_importers, csv_importer
+from fewshot_core import limits
 from fewshot_core.bench.archive_importers import read_nasbench201_file, read_nats_folder
+from fewshot_core.bench.csv_importer import read_csv
 from fewshot_core.errors import (
     FewshotError,
     ImagesError,
@@ -23,17 +23,13 @@ from fewshot_core.errors import (
     TableError,
     UnknownNameError,
 )
-from fewshot_core.images import pickles
 from fewshot_core.nets import Supernet, load_checkpoint
 from fewshot_core.runs import run_folder
-from fewshot_core.runs.cluster import config
 from fewshot_core.runs.cluster.config import read_grid
 from fewshot_core.search.loop import SearchState
-from fewshot_core.selection import imported as reading
 from fewshot_core.selection import read_curves
 from fewshot_core.space import SubSpace
-from fewshot_core.splitting import files
-from fewshot_core.splitting.files import open_imported
+from fewshot_core.splitting.files import open_imported, read_splits
 
 ROOT = Path(__file__).resolve().parents[1]
 HOSTILE = ("../../etc/passwd", "/etc/passwd", "..", ".", "", "a/b", ".hidden", "a\0b", "x' OR 1=1")
@@ -112,7 +108,7 @@ def test_pickles_are_read_nowhere_else():
         text = path.read_text()
         if any(words in text for words in ("torch.load(", "pickle.load", "pd.read_pickle")):
             found.add(path.relative_to(ROOT / "fewshot_core").as_posix())
-    assert found == {"nets/checkpoint.py", "search/loop.py", "bench/archive_importers.py"}
+    assert found == {"search/loop.py"}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -149,7 +145,7 @@ def test_a_link_in_an_archive_is_not_followed(tmp_path):
 
 
 def test_a_member_that_is_too_large_is_refused_with_its_size(tmp_path, monkeypatch):
-    monkeypatch.setattr(pickles, "LARGEST", 1_000_000)
+    monkeypatch.setattr(limits, "IMAGES_BYTES", 1_000_000)
     member = tarfile.TarInfo("cifar-10-batches-py/data_batch_1")
     member.size = 2_000_000
     path = archive_with(tmp_path / "cifar-10-python.tar.gz", member, bytes(2_000_000))
@@ -165,45 +161,45 @@ def problem(read, path: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("module", "read", "name"),
+    ("limit", "read", "name"),
     [
-        (reading, read_curves, "curves.csv"),
-        (files, files.read_splits, "split.json"),
-        (config, read_grid, "grid.toml"),
-        (csv_importer, csv_importer.read_csv, "table.csv"),
-        (archive_importers, read_nasbench201_file, "table.pth"),
-        (checkpoint_file, read_checkpoint, "weights.pt"),
-        (pickles, read_cifar, "batch"),
+        ("CURVES_BYTES", read_curves, "curves.csv"),
+        ("SPLIT_BYTES", read_splits, "split.json"),
+        ("TEXT_BYTES", read_grid, "grid.toml"),
+        ("TABLE_BYTES", read_csv, "table.csv"),
+        ("NAS_BENCH_201_BYTES", read_nasbench201_file, "table.pth"),
+        ("CHECKPOINT_BYTES", read_checkpoint, "weights.pt"),
+        ("IMAGES_BYTES", read_cifar, "batch"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_file_is_read_up_to_its_largest_size(tmp_path, monkeypatch, module, read, name):
+def test_a_file_is_read_up_to_its_largest_size(tmp_path, monkeypatch, limit, read, name):
     path = tmp_path / "given" / name
     path.parent.mkdir()
     path.write_bytes(b"\0" * 1_000_000)
-    monkeypatch.setattr(module, "LARGEST", 1_000_000)
+    monkeypatch.setattr(limits, limit, 1_000_000)
     assert "MB" not in problem(read, path)  # it is read, and found to be nothing
     path.write_bytes(b"\0" * 1_000_001)
     assert "holds more than 1 MB, which is the most that is read" in problem(read, path)
 
 
 def test_the_files_of_a_split_are_read_up_to_a_size_together(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "LARGEST", 1_000_000)
+    monkeypatch.setattr(limits, "SPLIT_BYTES", 1_000_000)
     for name in ("a.yml", "b.yml"):
         (tmp_path / name).write_bytes(b" " * 600_000)
-    assert "hold more than 1 MB together" in problem(files.read_splits, tmp_path)
+    assert "hold more than 1 MB together" in problem(read_splits, tmp_path)
 
 
 def test_a_table_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(csv_importer, "LARGEST", 1_000_000)
+    monkeypatch.setattr(limits, "TABLE_BYTES", 1_000_000)
     path = tmp_path / "table.csv.gz"
     path.write_bytes(gzip.compress(b"a" * 5_000_000))
     with pytest.raises(TableError, match="holds more than 1 MB"):
-        csv_importer.read_csv(path)
+        read_csv(path)
 
 
 def test_results_that_unpack_to_too_much_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive_importers, "LARGEST_NATS", 1_000_000)
+    monkeypatch.setattr(limits, "NATS_BYTES", 1_000_000)
     (tmp_path / "000011.pickle.pbz2").write_bytes(bz2.compress(bytes(5_000_000)))
     with pytest.raises(TableError, match="holds more than 1 MB"):
         read_nats_folder(tmp_path)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fewshot_core import limits
 from fewshot_core.bench.table import (
     FORMS,
     PREVIEW_ROWS,
@@ -29,9 +30,6 @@ from fewshot_core.csv_text import CsvText, read_csv_text
 from fewshot_core.errors import TableError
 from fewshot_core.space import KINDS, NAS_BENCH_201, SearchSpace, get_space
 from fewshot_core.space.partitions import read_architectures
-
-LARGEST = 400_000_000
-"""The largest CSV file, decompressed, in bytes: as much as the app accepts as an upload."""
 
 _ARCHITECTURE = ("arch", "architecture", "ArchitectureString")
 
@@ -178,7 +176,7 @@ def read_csv(
     confirm it. For another space than NAS-Bench-201, columns are understood by ``named_columns``.
     Raises TableError if the file is not a table at all; the message names the line.
     """
-    text = read_csv_text(path, LARGEST, TableError)
+    text = read_csv_text(path, limits.TABLE_BYTES, TableError)
     found = mapping.space if mapping else space or NAS_BENCH_201
     if found == NAS_BENCH_201 and mapping is None:
         published = (name for name, names in _HEADERS.items() if names <= set(text.header))
@@ -211,7 +209,7 @@ def _read_named(
             None,
             shown,
             problem=f"{text.name}: expected a column arch with {describe_form('digits', space)}, "
-            f"and some of the columns {names}, got {', '.join(text.header)}",
+            f"and some of the columns {names}, got {text.columns}",
         )
     try:
         return TablePreview(_read_content(text, rows, mapping, None), shown)
@@ -224,13 +222,13 @@ def _check_header(text: CsvText, space: SearchSpace) -> None:
         [_number(cell) for cell in text.header]
     ).any():
         raise TableError(
-            f"{text.name}, line 1: expected a header, got the values {', '.join(text.header)}; "
+            f"{text.name}, line 1: expected a header, got the values {text.columns}; "
             "add a first line that names the columns"
         )
 
 
 def _ask_to_confirm(text: CsvText, proposal: ColumnMapping | None) -> str:
-    columns = ", ".join(text.header)
+    columns = text.columns
     if proposal is None:
         return (
             f"{text.name}: cannot recognise what its columns hold ({columns}). State "
@@ -248,9 +246,7 @@ def _read_content(
 ) -> TableContent:
     missing = [column for column in mapping.names if column not in text.header]
     if missing:
-        raise TableError(
-            f"{text.name}: expected a column {missing[0]!r}, got {', '.join(text.header)}"
-        )
+        raise TableError(f"{text.name}: expected a column {missing[0]!r}, got {text.columns}")
     architectures = _read_architectures(text, rows[mapping.architecture], mapping)
     places = [text.place(row) for row in range(len(rows))]
     parts = []
@@ -285,12 +281,11 @@ def read_column(path: Path, column: str, space: SearchSpace = NAS_BENCH_201) -> 
         TableError: If there is no such column, an architecture is unknown or there twice, or a cell
             is not a finite number; the message names the line.
     """
-    text = read_csv_text(path, LARGEST, TableError)
+    text = read_csv_text(path, limits.TABLE_BYTES, TableError)
     named = [name for name in text.header if name in _ARCHITECTURE]
     if not named or column not in text.header:
         raise TableError(
-            f"{text.name}: expected a column arch and a column {column!r}, got "
-            f"{', '.join(text.header)}"
+            f"{text.name}: expected a column arch and a column {column!r}, got {text.columns}"
         )
     rows = pd.DataFrame(text.rows, columns=text.header, dtype=object)
     cells = rows[named[0]].tolist()

@@ -4,13 +4,13 @@ NAS-Bench-Macro has ``{architecture: {"test_acc": [three numbers], "params": ...
 NASLib's file of zero-cost proxies has ``{task: {architecture: {"val_accuracy": ...}}}``.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from fewshot_core import limits
 from fewshot_core.bench.table import (
     PREVIEW_ROWS,
     TableColumn,
@@ -19,29 +19,24 @@ from fewshot_core.bench.table import (
     make_content,
     with_columns,
 )
-from fewshot_core.data_folder import read_limited
+from fewshot_core.documents import DAMAGE, describe_damage, read_document
 from fewshot_core.errors import TableError
 from fewshot_core.space import SearchSpace, get_space
-
-LARGEST = 400_000_000
-"""The largest file in bytes; published ones have up to 100 million."""
-
-_DAMAGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
 
 def read_json(path: Path) -> TablePreview:
     """Read one of the published files; raises TableError if it is damaged or another one."""
     try:
-        document = json.loads(read_limited(path, LARGEST))
+        document = read_document(path, limits.TABLE_BYTES)
         macro = "test_acc" in next(iter(document.values()))
         space = get_space("nas-bench-macro" if macro else "trans-nas-bench-101-micro")
         found = list(_macro(document) if macro else _tasks(document, space))
         columns = ["dataset", "kind", "text", "seed", "accuracy", "params", "flops"]
         rows = pd.DataFrame(found, columns=columns)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise TableError(
             f"{path.name}: expected the JSON file of NAS-Bench-Macro, or NASLib's of TransNAS-"
-            f"Bench-101 micro ({type(error).__name__}: {error})"
+            f"Bench-101 micro ({describe_damage(error)})"
         ) from error
     rows["architecture"] = space.parse_many(rows["text"].tolist(), "digits")
     rows["place"] = [f"{path.name}, {text}" for text in rows["text"]]

@@ -4,19 +4,19 @@ It holds ``manifest.json``, ``accuracy.parquet`` and, where they are known, ``se
 ``columns.parquet`` (costs and estimates). It is written as a whole and never changed in part.
 """
 
-import json
 import re
 from collections.abc import Container
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from fewshot_core.bench.table import PARTS, TableContent, TableInfo
 from fewshot_core.data_folder import atomic_folder, data_dir, write_json
+from fewshot_core.documents import check_parquet, read_document, read_parquet, refusing
 from fewshot_core.errors import TableError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -36,10 +36,7 @@ class Table:
             frame = self.data.columns
             return pd.DataFrame({"architecture": []}) if frame is None else frame
         path = self.data / "columns.parquet"
-        try:
-            return pd.read_parquet(path)
-        except (OSError, ValueError, pa.ArrowException) as error:
-            raise _damaged(self.info.name, f"{path.name} cannot be read ({error})") from error
+        return _read(self.info.name, path)
 
     def read(self, part: str, dataset: str, kind: str) -> pd.DataFrame | None:
         """Rows of one of ``PARTS``, or None if it has none; raises TableError if damaged."""
@@ -52,10 +49,13 @@ class Table:
         if not path.exists():
             return None
         filters = [("dataset", "==", dataset), ("kind", "==", kind)]
-        try:
-            return pd.read_parquet(path, filters=filters)
-        except (OSError, ValueError, pa.ArrowException) as error:
-            raise _damaged(self.info.name, f"{path.name} cannot be read ({error})") from error
+        return _read(self.info.name, path, filters)
+
+
+def _read(name: str, path: Path, filters: Any = None) -> pd.DataFrame:
+    with _refusing(name, path.name):
+        frame: pd.DataFrame = read_parquet(path, filters=filters).to_pandas()
+        return frame
 
 
 def tables_folder(override: Path | str | None) -> Path:
@@ -114,11 +114,10 @@ def open_table(folder: Path, required: Container[str] = ("accuracy",)) -> Table:
     Raises TableError if it is damaged or a required part is missing.
     """
     name = folder.name
+    with _refusing(name, _MANIFEST):
+        document = read_document(folder / _MANIFEST)
     try:
-        document = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
         info = TableInfo.from_dict(document, folder.parents[1])
-    except (OSError, ValueError) as error:
-        raise _damaged(name, f"{_MANIFEST} cannot be read ({error})") from error
     except TableError as error:
         raise _damaged(name, str(error)) from error
     if info.name != name:
@@ -127,13 +126,16 @@ def open_table(folder: Path, required: Container[str] = ("accuracy",)) -> Table:
     for part, usual in PARTS.items():
         path, columns = folder / f"{part}.parquet", [*usual, *own.get(part, [])]
         if part in required or own.get(part) or path.exists():
-            try:
-                found = pq.read_schema(path).names
-            except (OSError, pa.ArrowException) as error:
-                raise _damaged(name, f"{path.name} cannot be read ({error})") from error
+            with _refusing(name, path.name):
+                found = check_parquet(path)
             if not set(columns) <= set(found):
                 raise _damaged(name, f"expected {columns} in {path.name}, got {found}")
     return Table(info, folder)
+
+
+def _refusing(name: str, file: str) -> AbstractContextManager[None]:
+    what = f"the table {name!r} is damaged: {file}"
+    return refusing(TableError, what, "import it again in its place, or remove it")
 
 
 def _damaged(name: str, reason: str) -> TableError:

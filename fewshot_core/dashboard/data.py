@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.column_config import TextColumn
 from streamlit.delta_generator import DeltaGenerator
 
+from fewshot_core import limits
 from fewshot_core.bench import (
     FORMS,
     KINDS,
@@ -83,7 +84,6 @@ from fewshot_core.space import (
     read_space,
 )
 from fewshot_core.splitting.files import (
-    LARGEST,
     imported_names,
     of_datasets,
     open_imported,
@@ -374,7 +374,7 @@ def _show_split_import(view: View) -> None:
     )
     left, middle, right = st.columns(3)
     types = ["json", "yaml", "yml", "csv", "gz", "txt"]
-    limit = LARGEST // 1_000_000
+    limit = limits.SPLIT_BYTES // limits.MEGABYTE
     settings: Any = {"accept_multiple_files": True, "max_upload_size": limit}
     files = left.file_uploader("Files", types, key="split_files", **settings)
     typed = middle.text_input("or a path on this machine", key="split_path").strip()

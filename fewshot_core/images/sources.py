@@ -5,7 +5,6 @@ The formats in which they are stored are records in ``FORMATS``.
 In all functions ``data_dir`` is the data folder, by default ``fewshot_core.data_folder.data_dir``.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +17,7 @@ import numpy.typing as npt
 from fewshot_core.data_folder import data_dir as find_data_dir
 from fewshot_core.data_folder import file_fingerprint, text_fingerprint, write_json
 from fewshot_core.datasets import DATASETS, Dataset
+from fewshot_core.documents import DamageError, read_document, refusing
 from fewshot_core.errors import ImagesError, UnknownNameError
 from fewshot_core.images import pickles
 from fewshot_core.images.synthetic import RECIPE, SYNTHETIC, SyntheticReader
@@ -316,11 +316,12 @@ def _registered(folder: Path) -> list[dict[str, str]]:
     path = _register(folder)
     if not path.exists():
         return []
-    try:
-        entries: Any = json.loads(path.read_text(encoding="utf-8"))
-        return [{key: str(item[key]) for key in ("dataset", "name", "path")} for item in entries]
-    except (ValueError, TypeError, KeyError) as error:
-        raise ImagesError(f"{path} is damaged ({error!r}): repair or delete it") from error
+    with refusing(ImagesError, str(path), "repair or delete it"):
+        entries: Any = read_document(path)
+        found = [{key: str(item[key]) for key in ("dataset", "name", "path")} for item in entries]
+        if any("\0" in entry["path"] for entry in found):
+            raise DamageError("expected paths of files")
+        return found
 
 
 @lru_cache(maxsize=64)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -20,6 +19,7 @@ from fewshot_core.data_folder import (
     text_fingerprint,
     write_json,
 )
+from fewshot_core.documents import DAMAGE, DamageError, describe_damage, read_document
 from fewshot_core.metrics.base import METRICS, MetricInfo, MetricInput, MetricOutput, ignore
 from fewshot_core.space import NAS_BENCH_201
 
@@ -71,19 +71,20 @@ class ScoreCache:
         """Load the output for ``count`` operations, or None where there is none to be read."""
         path = self._path(key)
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = read_document(path)
             values, rows, reason = (document[name] for name in ("values", "similarity", "reason"))
             scores = tuple(None if value is None else float(value) for value in values)
             matrix = None if rows is None else np.array([[float(x) for x in row] for row in rows])
             shape = (count, count) if matrix is None else matrix.shape
             if document["key"] != key or len(scores) != count or shape != (count, count):
-                raise ValueError("it holds other scores")
+                raise DamageError("it holds other scores")
             if not isinstance(reason, str | None):
                 raise TypeError(f"expected a reason or null, got {reason!r}")
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        except (LookupError, TypeError, ValueError) as error:
-            self._report(f"cached scores in {path} are damaged ({error}): computing them again")
+        except DAMAGE as error:
+            reason = describe_damage(error)
+            self._report(f"cached scores in {path} are damaged ({reason}): computing them again")
             return None
         return MetricOutput(scores, matrix, reason)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from fewshot_core.data_folder import write_json
 from fewshot_core.datasets import DATASETS
+from fewshot_core.documents import DAMAGE, read_document
 from fewshot_core.images import find_source
 from fewshot_core.images.batches import open_reader
 from fewshot_core.metrics import METRICS
@@ -258,8 +259,8 @@ def _times(request: Timed, data_dir: Path) -> float:
 
 def _read(data_dir: Path) -> dict[str, float]:
     try:
-        content = json.loads((data_dir / _FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = read_document(data_dir / _FILE)
+    except DAMAGE:
         return {}
     if not isinstance(content, dict):
         return {}

@@ -5,8 +5,8 @@ inode, size or time changes. A file that was written a moment ago is read every 
 systems are coarse, so it may change again without a trace.
 """
 
-import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -21,8 +21,15 @@ from typing import Any, Generic, TypeVar
 
 import psutil
 
-from fewshot_core.data_folder import demo_dir, read_limited, write_json, write_text
-from fewshot_core.documents import read_dataclass
+from fewshot_core import limits
+from fewshot_core.data_folder import demo_dir, write_json, write_text
+from fewshot_core.documents import (
+    open_regular,
+    read_dataclass,
+    read_document,
+    refusing,
+    shown,
+)
 from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs.requests import (
@@ -58,6 +65,9 @@ class State(StrEnum):
         return self in (State.QUEUED, State.RUNNING)
 
 
+_TIMES = ("started", "step_started", "updated", "process_started", "earlier")
+
+
 @dataclass(frozen=True)
 class Status:
     """Status of a run; times are seconds since the epoch.
@@ -78,6 +88,16 @@ class Status:
     process_started: float | None = None
     first_step: int = 0
     earlier: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in _TIMES:
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < limits.YEAR_10000:
+                raise RunError(f"expected {name} to be a time in seconds, got {value!r}")
+        for name in ("done", "total", "first_step", "pid"):
+            value = getattr(self, name)
+            if value is not None and not -limits.INTEGER <= value < limits.INTEGER:
+                raise RunError(f"expected {name} to be a number of 64 bits")
 
     @property
     def seconds(self) -> float | None:
@@ -152,8 +172,15 @@ class FileCache(Generic[T]):
 LOG_BYTES = 100_000
 """How much of the end of a log is read."""
 
-READABLE_BYTES = 100_000_000
-"""The largest JSON file of a run that is read."""
+_MANIFEST = {
+    "kind": str,
+    "request": dict,
+    "fingerprints": dict,
+    "packages": dict,
+}
+"""The types of the parts of a manifest, all but the request optional."""
+
+RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -164,8 +191,8 @@ class RunFolder:
 
     @property
     def run_id(self) -> str:
-        """The run's name."""
-        return self.path.name
+        """The run's name, in characters that can be shown."""
+        return self.path.name.encode("utf-8", "backslashreplace").decode()
 
     @cached_property
     def manifest_path(self) -> Path:
@@ -187,11 +214,33 @@ class RunFolder:
         """The file of the tree, growing or complete."""
         return self.path / "tree.json"
 
+    def files_signature(self) -> str:
+        """Sizes and times of the files that a result is read from; they change when these do."""
+        found = []
+        for name in ("manifest.json", "tree.json", RECORDS, SHARED):
+            with suppress(OSError):
+                stat = (self.path / name).stat()
+                found.append(f"{name} {stat.st_size} {stat.st_mtime_ns}")
+        return ", ".join(found)
+
     def manifest(self) -> dict[str, Any]:
         """Read the request and all it was made from; raises RunError if missing or damaged."""
         document = _read_json(self.manifest_path)
-        if not isinstance(document, dict) or not isinstance(document.get("request"), dict):
+        if not isinstance(document, dict) or "request" not in document:
             raise RunError(f"{self.run_id}: manifest.json holds no request")
+        for name, kind in _MANIFEST.items():
+            if name in document and not isinstance(document[name], kind):
+                raise RunError(
+                    f"{self.run_id}: manifest.json: expected {name} of type {kind.__name__}, got "
+                    f"{shown(document[name])}"
+                )
+        for name in ("fingerprints", "packages"):
+            for key, value in document.get(name, {}).items():
+                if not isinstance(value, str | None):
+                    raise RunError(
+                        f"{self.run_id}: manifest.json: expected a text for {shown(key)} of "
+                        f"{name}, got {shown(value)}"
+                    )
         return document
 
     def request(self) -> Request:
@@ -245,10 +294,10 @@ class RunFolder:
         """Read the tree as it has grown, or None before its first node; may raise RunError."""
         if not self.tree_path.exists():
             return None
+        document = _read_json(self.tree_path)
         try:
-            text = read_limited(self.tree_path, READABLE_BYTES).decode()
-            return SplitTree.from_json(text, self.path.parents[1])
-        except (FewshotError, OSError, ValueError) as error:
+            return SplitTree.from_dict(document, self.path.parents[1])
+        except FewshotError as error:
             raise RunError(f"{self.run_id}: tree.json cannot be read: {error}") from error
 
     def write_tree(self, tree: SplitTree) -> None:
@@ -259,8 +308,8 @@ class RunFolder:
         """Read the epochs of a search or training, as ``EpochRecord.to_dict`` returns them."""
         try:
             return read_records(self.path / RECORDS)
-        except OSError as error:
-            raise RunError(f"{self.run_id}: {RECORDS} cannot be read: {error}") from error
+        except FewshotError as error:
+            raise RunError(f"{self.run_id}: {error}") from error
 
     def scores(self) -> list[float | None]:
         """Read the scores of architectures as far as they are known, None where not finite.
@@ -306,7 +355,7 @@ class RunFolder:
         """Read the last lines of the log."""
         if not self.log_path.exists():
             return ""
-        with self.log_path.open("rb") as file:
+        with refusing(RunError, f"{self.run_id}: log.txt"), open_regular(self.log_path) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - LOG_BYTES))
             text = file.read().decode("utf-8", errors="replace")
@@ -314,10 +363,8 @@ class RunFolder:
 
 
 def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(read_limited(path, READABLE_BYTES))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path.parent.name}: {path.name} cannot be read: {error}") from error
+    with refusing(RunError, f"{RunFolder(path.parent).run_id}: {path.name}"):
+        return read_document(path)
 
 
 def _read_status(path: Path) -> Status:
@@ -325,11 +372,13 @@ def _read_status(path: Path) -> Status:
 
 
 def _read_request(path: Path) -> Request:
-    manifest = RunFolder(path.parent).manifest()
-    try:
-        return read_request(manifest.get("kind", "split"), manifest["request"])
-    except RunError as error:
-        raise RunError(f"{path.parent.name}: manifest.json: {error}") from error
+    folder = RunFolder(path.parent)
+    manifest = folder.manifest()
+    with refusing(RunError, f"{folder.run_id}: manifest.json"):
+        try:
+            return read_request(manifest.get("kind", "split"), manifest["request"])
+        except RunError as error:
+            raise RunError(f"{folder.run_id}: manifest.json: {error}") from error
 
 
 _STATUSES = FileCache(_read_status)
@@ -372,7 +421,7 @@ def list_runs(data_dir: Path) -> list[RunFolder]:
 
 
 def unknown_folders(data_dir: Path) -> list[RunFolder]:
-    """List the folders among the runs that have no manifest."""
+    """List the folders among the runs that have no manifest, or not the name of a run."""
     return [_folder(data_dir, name) for name, written in _written(data_dir) if written is None]
 
 
@@ -420,5 +469,6 @@ def _written(data_dir: Path) -> Iterator[tuple[str, float | None]]:
         written = None
         with suppress(OSError):
             found = os.stat(f"{base}/{name}/manifest.json")  # noqa: PTH116, as above
-            written = found.st_mtime if S_ISREG(found.st_mode) else None
+            usable = S_ISREG(found.st_mode) and RUN_NAME.fullmatch(name)
+            written = found.st_mtime if usable else None
         yield name, written

@@ -4,15 +4,21 @@ They are no part of a run: its name in requests and URLs and its folder stay as 
 demonstration run can have them, too.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from fewshot_core.data_folder import locked, read_limited, write_json
-from fewshot_core.documents import read_dataclass
+from fewshot_core.data_folder import locked, write_json
+from fewshot_core.documents import (
+    DAMAGE,
+    DamageError,
+    describe_damage,
+    read_dataclass,
+    read_document,
+    shown,
+)
 from fewshot_core.errors import RunError
-from fewshot_core.runs.folder import READABLE_BYTES, FileCache, runs_dir
+from fewshot_core.runs.folder import FileCache, runs_dir
 
 FILE = "notes.json"
 
@@ -45,19 +51,19 @@ def write_notes(notes: Mapping[str, Notes], data_dir: Path) -> None:
 
 def _read(path: Path) -> Mapping[str, Notes]:
     try:
-        document = json.loads(read_limited(path, READABLE_BYTES))
+        document = read_document(path)
         if not isinstance(document, dict):
-            raise ValueError(f"expected notes by run, got {document!r:.100}")
+            raise DamageError(f"expected notes by run, got {shown(document)}")
         return {
             run_id: read_dataclass(Notes, entry, f"the entry {run_id}", RunError)
             for run_id, entry in document.items()
         }
     except FileNotFoundError:
         return {}
-    except (RunError, OSError, ValueError) as error:
+    except (RunError, *DAMAGE) as error:
         raise RunError(
-            f"the notes and tags of runs cannot be read: {error}; correct {path}, or delete it to "
-            "start over"
+            f"the notes and tags of runs cannot be read: {describe_damage(error)}; correct "
+            f"{path}, or delete it to start over"
         ) from error
 
 

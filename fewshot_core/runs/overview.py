@@ -10,8 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from fewshot_core.data_folder import locked
+from fewshot_core.documents import DAMAGE, describe_damage, open_regular, read_parquet
 from fewshot_core.errors import FewshotError, RunError
-from fewshot_core.runs.folder import FileCache, RunFolder, State, Status, list_runs, unknown_folders
+from fewshot_core.runs.folder import (
+    RUN_NAME,
+    FileCache,
+    RunFolder,
+    State,
+    Status,
+    list_runs,
+    unknown_folders,
+)
 from fewshot_core.runs.jobs import is_active
 from fewshot_core.runs.notes import Notes, read_notes
 from fewshot_core.runs.requests import (
@@ -30,8 +39,10 @@ QUARANTINE = ".quarantine"
 
 def reading_problem(folder: RunFolder) -> str | None:
     """Why the request or status of a run cannot be read, or None; the result is not checked."""
-    if not (folder.path / "manifest.json").exists():
+    if not folder.manifest_path.is_file():
         return f"{folder.run_id} is no run: it has no manifest.json"
+    if not RUN_NAME.fullmatch(folder.path.name):
+        return f"{folder.run_id} is no run: expected a name of letters, digits, dots and dashes"
     try:
         folder.request()
         folder.status()
@@ -94,8 +105,6 @@ def _names(folder: RunFolder, request: Request) -> list[str]:
     """Return the names that a run may have: what it is called now, and in version 0.1."""
     manifest = folder.manifest()
     fingerprints, document = manifest.get("fingerprints", {}), manifest["request"]
-    if not isinstance(fingerprints, dict):
-        return []
     names = [request.run_id(fingerprints)]
     if document["format"] in FORMAT_1:
         names.append(name_of_format_1(request.kind, document, fingerprints))
@@ -106,13 +115,10 @@ def _table_damage(folder: RunFolder, state: State) -> list[str]:
     path = folder.path / TABLE
     if not path.exists():
         return [f"{folder.run_id}: {TABLE} is missing; start it again"] * (state is State.DONE)
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        epochs = pq.read_table(path, columns=["epoch"])["epoch"].to_pylist()
-    except (OSError, pa.ArrowException) as error:
-        return [f"{folder.run_id}: {TABLE} cannot be read: {error}"]
+        epochs = read_parquet(path, ["epoch"])["epoch"].to_pylist()
+    except DAMAGE as error:
+        return [f"{folder.run_id}: {TABLE} cannot be read: {describe_damage(error)}"]
     if epochs != [record["epoch"] for record in folder.records()]:
         return [f"{folder.run_id}: {TABLE} holds other epochs than the records; start it again"]
     return []
@@ -124,10 +130,10 @@ def _checkpoint_damage(folder: RunFolder) -> list[str]:
     if not path.exists():
         return []
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             broken = archive.testzip()
-    except (OSError, zipfile.BadZipFile, ValueError, EOFError) as error:
-        return [f"{folder.run_id}: {CHECKPOINT} is damaged: {error}"]
+    except (*DAMAGE, zipfile.BadZipFile) as error:
+        return [f"{folder.run_id}: {CHECKPOINT} is damaged: {describe_damage(error)}"]
     return [f"{folder.run_id}: {CHECKPOINT} is damaged at {broken}"] if broken else []
 
 
@@ -148,10 +154,7 @@ def configuration(folder: RunFolder) -> dict[str, str]:
     del request["format"]
     found = _flat("", request)
     for part in ("fingerprints", "packages"):
-        content = manifest.get(part, {})
-        if not isinstance(content, Mapping):
-            raise RunError(f"{folder.run_id}: manifest.json: {part} is {content!r}")
-        found |= _flat(f"{part}: ", content)
+        found |= _flat(f"{part}: ", manifest.get(part, {}))
     return found | _flat("", {name: manifest.get(name) for name in ("synthetic", "python")})
 
 

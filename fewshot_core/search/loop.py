@@ -1,6 +1,5 @@
 """The epoch loop of all search algorithms: start, epochs, and the state to resume from."""
 
-import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
@@ -12,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from fewshot_core.data_folder import atomic_path, canonical_json, file_fingerprint
+from fewshot_core.documents import open_regular, refusing
 from fewshot_core.nets import Supernet, load_checkpoint
-from fewshot_core.safe_pickle import DAMAGE
 from fewshot_core.search.algorithms import ALGORITHMS
 from fewshot_core.search.algorithms.base import ArchitectureStep, mean_loss
 from fewshot_core.search.compute import (
@@ -62,9 +61,6 @@ def weight_step(
 
 FORMAT = "fewshot-search-state/1"
 
-_DAMAGE = (*DAMAGE, RuntimeError, AssertionError, struct.error, KeyError, TypeError)
-"""What reading a damaged file raises, depending on where the damage is."""
-
 
 @dataclass(frozen=True)
 class SearchState:
@@ -94,17 +90,15 @@ class SearchState:
         """
         if not path.is_file():
             raise SearchError(f"expected the state of a search, found no file at {path}")
-        try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        with (
+            refusing(SearchError, f"{path}: the state of a search", "delete it to start again"),
+            open_regular(path) as file,
+        ):
+            content = torch.load(file, map_location="cpu", weights_only=True)
             found = content.get("format") if isinstance(content, Mapping) else None
             if found != FORMAT:
                 raise SearchError(f"{path}: expected a state of format {FORMAT!r}, got {found!r}")
             return cls(content["identity"], content["supernet"], content["rest"])
-        except _DAMAGE as error:
-            raise SearchError(
-                f"{path}: expected the state of a search, got a file that cannot be read "
-                f"({error.__class__.__name__}); delete it to start again"
-            ) from error
 
     def check(self, identity: Mapping[str, Any]) -> None:
         """Raise a SearchError if the state is of something else."""

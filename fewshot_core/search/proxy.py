@@ -3,7 +3,6 @@
 Few-shot NAS (Zhao et al., 2021) reports this of a trained supernet.
 """
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fewshot_core.data_folder import write_json
-from fewshot_core.documents import read_dataclass
+from fewshot_core.documents import read_dataclass, read_document, refusing
 from fewshot_core.search.options import SearchError
 from fewshot_core.search.records import SHARED as FILE
 
@@ -120,10 +119,8 @@ def draw(known: np.ndarray[Any, np.dtype[np.int64]], sample: int, seed: int) -> 
 def read_shared(folder: Path) -> SharedAccuracies:
     """Read the result of a measurement; raises SearchError if the file is damaged."""
     path = folder / FILE
-    try:
-        return SharedAccuracies.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise SearchError(f"{path} cannot be read ({error}); measure it again") from error
+    with refusing(SearchError, str(path), "measure it again"):
+        return SharedAccuracies.from_dict(read_document(path))
 
 
 def write_shared(folder: Path, shared: SharedAccuracies) -> None:

@@ -10,8 +10,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from fewshot_core import limits
 from fewshot_core.data_folder import atomic_path, write_text
-from fewshot_core.documents import read_dataclass
+from fewshot_core.documents import (
+    DamageError,
+    read_dataclass,
+    read_limited,
+    refusing,
+    shown,
+)
 from fewshot_core.search.options import SearchError
 from fewshot_core.space import NAS_BENCH_201, SearchSpace
 
@@ -147,12 +154,17 @@ def read_records(path: Path, key: str = "epoch") -> list[dict[str, Any]]:
     """Read the records of a file, ordered by a key; none if there is no file.
 
     Incomplete lines are skipped: the last one may just be being written. Of two records of an
-    epoch the later counts.
+    epoch the later counts. Raises SearchError if a record holds something else than numbers.
     """
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    records = [record for line in lines if (record := _record(line, key)) is not None]
+    with refusing(SearchError, path.name):
+        lines = read_limited(path, limits.RUN_BYTES).split(b"\n")
+        records = [
+            record
+            for number, line in enumerate(lines, start=1)
+            if (record := _record(line, number, key)) is not None
+        ]
     by_epoch = {record[key]: record for record in records}
     return [by_epoch[epoch] for epoch in sorted(by_epoch)]
 
@@ -161,13 +173,28 @@ def _line(record: Mapping[str, Any]) -> str:
     return json.dumps(record, allow_nan=False) + "\n"
 
 
-def _record(line: str, key: str) -> dict[str, Any] | None:
+_NUMBERS = (
+    *("train_loss", "train_accuracy", "valid_loss", "valid_accuracy"),
+    *("architecture_index", "temperature", "learning_rate", "seconds"),
+)
+_LARGEST = 1e300
+
+
+def _record(line: bytes, number: int, key: str) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
     except ValueError:
         return None
-    known = isinstance(record, dict) and isinstance(record.get(key), int)
-    return record if known else None
+    if not isinstance(record, dict) or type(record.get(key)) is not int:
+        return None
+    for name in (key, *_NUMBERS):
+        value = record.get(name)
+        whole = name in (key, "architecture_index")
+        kinds = (int,) if whole else (int, float)
+        least, most = (0, limits.INTEGER) if whole else (-_LARGEST, _LARGEST)
+        if value is not None and not (type(value) in kinds and least <= value < most):
+            raise DamageError(f"line {number}: expected a number of {name}, got {shown(value)}")
+    return record
 
 
 def write_parquet(path: Path, records: Iterable[Mapping[str, Any]]) -> None:

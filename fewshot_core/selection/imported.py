@@ -4,7 +4,6 @@
 search space and data set that it is of.
 """
 
-import json
 import math
 import re
 import shutil
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fewshot_core import limits
 from fewshot_core.csv_text import read_csv_text
 from fewshot_core.data_folder import (
     atomic_folder,
@@ -24,6 +24,7 @@ from fewshot_core.data_folder import (
     safe_name,
     write_json,
 )
+from fewshot_core.documents import read_dataclass, read_document, refusing
 from fewshot_core.errors import SelectionError, UnknownNameError
 from fewshot_core.selection.curves import (
     ACCURACIES,
@@ -38,9 +39,6 @@ from fewshot_core.space import NAS_BENCH_201, SearchSpace, Task, get_space
 
 OPTIONAL_COLUMNS = ("valid_loss", "seed", "architecture")
 """Further columns that a file may have; others are refused."""
-
-LARGEST = 50_000_000
-"""Largest size of a file in bytes; 600 epochs of 1,000 searches are about half of it."""
 
 _CURVES, _ABOUT = "curves.csv", "about.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -59,11 +57,11 @@ def read_curves(path: Path, task: Task = _ANY) -> pd.DataFrame:
     unknown, a cell is no number or out of range, or a row is there twice; the message names the
     line.
     """
-    text = read_csv_text(path, LARGEST, SelectionError)
+    text = read_csv_text(path, limits.CURVES_BYTES, SelectionError)
     missing = [column for column in COLUMNS if column not in text.header]
     if missing:
         raise SelectionError(
-            f"{path.name}, line 1: expected a column {missing[0]!r}, got {', '.join(text.header)}"
+            f"{path.name}, line 1: expected a column {missing[0]!r}, got {text.columns}"
         )
     for column in text.header:
         if column not in (*COLUMNS, *OPTIONAL_COLUMNS):
@@ -232,14 +230,10 @@ def imported_curves(data_dir: Path) -> list[str]:
 def describe_curves(name: str, data_dir: Path) -> ImportedCurves:
     """Read the description of imported curves."""
     path = _path(name, data_dir) / _ABOUT
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        return ImportedCurves(**document | {"seeds": tuple(document["seeds"])})
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise SelectionError(
-            f"the curves {name!r} are damaged: {path.name} cannot be read ({error!r}); remove them "
-            "and import their file again"
-        ) from error
+    advice = "remove them and import their file again"
+    what = f"the curves {name!r} are damaged ({advice}): {path.name}"
+    with refusing(SelectionError, what):
+        return read_dataclass(ImportedCurves, read_document(path), what, SelectionError)
 
 
 def open_curves(name: str, data_dir: Path) -> dict[int, Curves]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fewshot_core import limits
 from fewshot_core.csv_text import read_csv_text
 from fewshot_core.data_folder import natural_order
 from fewshot_core.errors import SpaceError
@@ -19,9 +20,6 @@ from fewshot_core.space.architecture import Architecture
 from fewshot_core.space.search_space import Indices, SearchSpace
 from fewshot_core.space.spaces import NAS_BENCH_201
 from fewshot_core.space.sub_space import Part, space_of
-
-LARGEST = 400_000_000
-"""The largest file of labels, decompressed, in bytes."""
 
 MOST_GROUPS = 1_000
 """The most groups of a partition."""
@@ -110,12 +108,10 @@ def read_partition(path: Path, space: SearchSpace = NAS_BENCH_201) -> Partition:
     An architecture is written as its text or as digits. Raises SpaceError if a column is missing,
     an architecture is unknown, missing or repeated; the message names the line.
     """
-    text = read_csv_text(path, LARGEST, SpaceError)
+    text = read_csv_text(path, limits.TABLE_BYTES, SpaceError)
     missing = [name for name in ("arch", _LABEL) if name not in text.header]
     if missing:
-        raise SpaceError(
-            f"{text.name}: expected the columns arch and {_LABEL}, got {', '.join(text.header)}"
-        )
+        raise SpaceError(f"{text.name}: expected the columns arch and {_LABEL}, got {text.columns}")
     at, labelled = text.header.index("arch"), text.header.index(_LABEL)
     indices = read_architectures([row[at] for row in text.rows], space)
     _check_once(indices, space, text.name, text.place)

@@ -18,13 +18,19 @@ entry point in the group ``fewshot.spaces`` that names a ``SearchSpace``; see
 ``fewshot_core.registry``.
 """
 
-import tomllib
 from functools import lru_cache
 from pathlib import Path
 
+from fewshot_core import limits
 from fewshot_core.data_folder import data_dir, write_text
 from fewshot_core.datasets import DATASETS
-from fewshot_core.documents import read_dataclass
+from fewshot_core.documents import (
+    parse_toml,
+    read_dataclass,
+    read_document,
+    read_limited,
+    refusing,
+)
 from fewshot_core.errors import SpaceError, UnknownNameError
 from fewshot_core.registry import NAME_PATTERN, PluginRegistry
 from fewshot_core.space.search_space import Decision, SearchSpace, Task
@@ -132,10 +138,8 @@ def space_label(space: SearchSpace | str) -> str:
 
 def read_space(path: Path) -> SearchSpace:
     """Read the declaration of a search space; raises SpaceError if it is none."""
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SpaceError(f"{path.name} cannot be read as TOML ({error})") from error
+    with refusing(SpaceError, path.name, "expected the TOML file of a search space"):
+        document = read_document(path, limits.TEXT_BYTES, parse_toml)
     document = {"label": document.get("name"), **document}
     found = read_dataclass(SearchSpace, document, path.name, SpaceError)
     if not NAME_PATTERN.fullmatch(found.name) or found.name in SPACES:
@@ -156,7 +160,7 @@ def store_space(path: Path, folder: Path | str | None = None, replace: bool = Fa
         raise SpaceError(
             f"there is another search space {found.name!r} already; rename one, or replace it"
         )
-    write_text(place, path.read_text(encoding="utf-8"))
+    write_text(place, read_limited(path, limits.TEXT_BYTES).decode("utf-8"))
     return found
 
 

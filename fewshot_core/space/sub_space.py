@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from fewshot_core.documents import shown
 from fewshot_core.errors import SpaceError
 from fewshot_core.space.architecture import Architecture
 from fewshot_core.space.search_space import Indices, SearchSpace
@@ -78,7 +79,7 @@ class SubSpace:
         count = len(found.decisions)
         if isinstance(rows, str) or not isinstance(rows, Sequence) or len(rows) != count:
             raise SpaceError(
-                f"expected {count} rows, one for each {found.noun}, like '01110', got {rows!r}"
+                f"expected {count} rows, one for each {found.noun}, like '01110', got {shown(rows)}"
             )
         return cls(tuple(_read_row(found, *item) for item in enumerate(rows)), found)
 
@@ -185,6 +186,12 @@ def check_partition(leaves: Sequence[Part]) -> None:
         SpaceError: If an architecture is missing or in more than one; the message names the first.
     """
     space = space_of(leaves)
+    total = sum(leaf.size for leaf in leaves)
+    if total > 10 * space.size:
+        raise SpaceError(
+            f"expected sub-spaces that cover all {space.size:,} architectures once, got {total:,} "
+            "architectures in all"
+        )
     counts = np.zeros(space.size, dtype=np.int64)
     for leaf in leaves:
         counts[leaf.architecture_indices()] += 1
@@ -203,10 +210,11 @@ def _read_row(space: SearchSpace, number: int, row: str) -> tuple[int, ...]:
     if not isinstance(row, str) or len(row) != len(operations) or set(row) - set("01"):
         raise SpaceError(
             f"{space.decision_label(number)}: expected {len(operations)} characters 0 or 1, "
-            f"one for each of {', '.join(operations)}, got {row!r}"
+            f"one for each of {', '.join(operations)}, got {shown(row)}"
         )
     if "1" not in row:
         raise SpaceError(
-            f"{space.decision_label(number)}: expected at least one enabled operation, got {row!r}"
+            f"{space.decision_label(number)}: expected at least one enabled operation, got "
+            f"{shown(row)}"
         )
     return tuple(operation for operation, mark in enumerate(row) if mark == "1")

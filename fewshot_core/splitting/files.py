@@ -7,7 +7,6 @@ of operation sets is stored as the label and the group of each architecture.
 """
 
 import io
-import json
 import os
 import re
 import zipfile
@@ -19,7 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from fewshot_core.data_folder import locked, natural_order, read_limited, safe_name, write_json
+from fewshot_core import limits
+from fewshot_core.data_folder import locked, natural_order, safe_name, write_json
+from fewshot_core.documents import (
+    DAMAGE,
+    DamageError,
+    describe_damage,
+    read_document,
+    read_limited,
+    refusing,
+)
 from fewshot_core.errors import FewshotError, SpaceError, SplittingError, UnknownNameError
 from fewshot_core.space import (
     NAS_BENCH_201,
@@ -38,12 +46,6 @@ from fewshot_core.space import (
 )
 from fewshot_core.splitting.search_configs import split_from_search_configs
 from fewshot_core.splitting.tree import NamedSplit, SplitTree
-
-LARGEST = 16_000_000
-"""The most bytes of the files of a split together; no split comes near."""
-
-MOST_FILES = 20_000
-"""The most files that are looked for in a folder and those inside it."""
 
 PARTITION = "fewshot-partition/1"
 
@@ -80,8 +82,10 @@ def splits_from_masks(
     found = []
     for metric, of_metric in splits.items():
         for dataset, masks in of_metric.items():
-            if not isinstance(masks, list) or not masks:
-                raise SplittingError(f"{metric} on {dataset} has no sub-spaces: {_MASKS}")
+            if not isinstance(masks, list) or not 1 <= len(masks) <= limits.LEAVES:
+                raise SplittingError(
+                    f"{metric} on {dataset} has no sub-spaces, or too many: {_MASKS}"
+                )
             try:
                 leaves = tuple(SubSpace.from_rows(rows, of_space) for rows in masks)
             except SpaceError as error:
@@ -161,17 +165,19 @@ def survey_splits(
         if path.name.lower().endswith(_CSV):
             parts = read_partition(path, space or NAS_BENCH_201)
             return [NamedSplit(_stem(path), None, _simplified(parts), source=path.name)], {}
-        if not path.is_dir():
-            return parse_splits(_read_files([path]), str(path), space, data_dir), {}
-        folders = _walk(path)
+        with refusing(SplittingError, str(path), _MASKS):
+            if not path.is_dir():
+                return parse_splits(_read_files([path]), str(path), space, data_dir), {}
+            folders = _walk(path)
         found: dict[object, NamedSplit] = {}
         left_out: dict[str, str] = {}
         for folder, files in folders.items():
             name = folder.resolve().name
             try:
-                for split in parse_splits(_read_files(files), name, space, data_dir):
-                    found.setdefault((split.name, split.dataset, split.leaves), split)
-            except (FewshotError, ValueError) as error:
+                with refusing(SplittingError, str(folder)):
+                    for split in parse_splits(_read_files(files), name, space, data_dir):
+                        found.setdefault((split.name, split.dataset, split.leaves), split)
+            except FewshotError as error:
                 if len(folders) == 1:
                     raise
                 left_out[folder.relative_to(path).as_posix()] = str(error)
@@ -181,8 +187,6 @@ def survey_splits(
         return list(found.values()), left_out
     except SpaceError as error:
         raise SplittingError(str(error)) from error
-    except (OSError, ValueError) as error:
-        raise SplittingError(f"{path} cannot be read ({error}): {_MASKS}") from error
 
 
 def _stem(path: Path) -> str:
@@ -197,8 +201,8 @@ def _walk(root: Path) -> dict[Path, list[Path]]:
     for folder, folders, names in os.walk(root):
         folders.sort(key=natural_order)
         count += len(names)
-        if count > MOST_FILES:
-            raise ValueError(f"it has more than {MOST_FILES:,} files")
+        if count > limits.FILES:
+            raise DamageError(f"it has more than {limits.FILES:,} files")
         for suffixes in (_YAML, _LISTS):
             files = [Path(folder, name) for name in names if name.lower().endswith(suffixes)]
             files = [file for file in files if file.resolve().is_relative_to(inside)]
@@ -235,10 +239,9 @@ def parse_splits(
         return [split_from_search_configs(files, source)]
     if len(files) != 1:
         raise SplittingError(f"{source}: expected {_FORMS}, got {len(files)} files")
-    try:
-        document = json.loads(*files.values())
-    except (ValueError, RecursionError) as error:
-        raise SplittingError(f"{source} cannot be read ({error}): expected {_FORMS}") from error
+    with refusing(SplittingError, source, f"expected {_FORMS}"):
+        [text] = files.values()
+        document = read_document(text, limits.SPLIT_BYTES)
     try:
         if not isinstance(document, dict) or "format" not in document:
             return splits_from_masks(document, space, data_dir)
@@ -260,15 +263,15 @@ def _partition_from(document: Mapping[str, Any], data_dir: Path | None) -> Named
         space = get_space(str(document["space"]), data_dir)
         labels, numbers = list(map(str, document["labels"])), np.array(document["numbers"])
         if numbers.shape != (space.size,) or numbers.dtype != np.int64:
-            raise ValueError(f"expected a number for each of {space.size:,} architectures")
+            raise DamageError(f"expected a number for each of {space.size:,} architectures")
         groups = tuple(
             ArchitectureSet(label, np.flatnonzero(numbers == number), space)
             for number, label in enumerate(labels)
         )
         known = str(document["name"]), str(document["dataset"])
         return NamedSplit(*known, groups, source=str(document["source"]))
-    except (LookupError, TypeError, ValueError, FewshotError) as error:
-        raise SplittingError(f"the partition is damaged: {error!r}") from error
+    except (*DAMAGE, FewshotError) as error:
+        raise SplittingError(f"the partition is damaged: {describe_damage(error)}") from error
 
 
 def _partition_document(split: NamedSplit) -> dict[str, Any]:
@@ -284,13 +287,17 @@ def _partition_document(split: NamedSplit) -> dict[str, Any]:
 
 
 def _read_files(paths: Iterable[Path]) -> dict[str, str]:
-    """Read the content of files by name, up to ``LARGEST`` bytes together."""
-    files, total = {}, 0
+    """Read the content of files by name, up to ``limits.SPLIT_BYTES`` together."""
+    files: dict[str, str] = {}
+    total, most = 0, limits.SPLIT_BYTES
     for path in paths:
-        content = read_limited(path, LARGEST)
+        content = read_limited(path, most)
         total += len(content)
-        if total > LARGEST:
-            raise ValueError(f"its files hold more than {LARGEST / 1e6:,.0f} MB together")
+        if total > most or len(files) >= limits.LEAVES:
+            raise DamageError(
+                f"its files hold more than {most / 1e6:,.0f} MB together, or are more than "
+                f"{limits.LEAVES:,}"
+            )
         files[path.name] = content.decode("utf-8")
     return files
 

@@ -10,13 +10,14 @@ operation; the key ``dataset`` names the data set.
 
 import re
 from collections.abc import Iterable, Mapping
-from reprlib import Repr
 from typing import Any, TypeGuard
 
 import yaml
 
+from fewshot_core import limits
 from fewshot_core.data_folder import natural_order
 from fewshot_core.datasets import DATASETS
+from fewshot_core.documents import DamageError, read_document, refusing, shown
 from fewshot_core.errors import SpaceError, SplittingError
 from fewshot_core.space import EDGES, NAS_BENCH_201, OPERATIONS, SubSpace
 from fewshot_core.splitting.tree import NamedSplit
@@ -101,7 +102,7 @@ def split_from_search_configs(files: Mapping[str, str], name: str) -> NamedSplit
     }
     for what, found in (("data set", datasets), ("metric", names)):
         if len(found) > 1:
-            listed = ", ".join(sorted(_shown(item) for item in found))
+            listed = ", ".join(sorted(shown(item) for item in found))
             raise SplittingError(
                 f"{name}: expected search configurations of one {what}, got {listed}; put those of "
                 "each split into its own folder"
@@ -159,16 +160,29 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _load(file: str, text: str) -> dict[Any, Any]:
-    try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        problem = " ".join(str(error).split())
-        raise SplittingError(
-            f"{file}: expected a search configuration in YAML: {problem}"
-        ) from error
+    with refusing(SplittingError, file, "expected a search configuration in YAML"):
+        document = read_document(text, limits.YAML_BYTES, _parse_yaml)
     if not isinstance(document, dict):
         raise SplittingError(f"{file}: expected keys like default and dataset, got none")
     return document
+
+
+class _Loader(yaml.SafeLoader):
+    """Loads YAML without merged keys, by which a small file can be a very large value."""
+
+    def flatten_mapping(self, node: Any) -> None:
+        if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
+            raise DamageError("it merges keys of other mappings, which is not supported")
+        super().flatten_mapping(node)
+
+
+def _parse_yaml(content: bytes) -> Any:
+    try:
+        return yaml.load(content.decode("utf-8"), _Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise DamageError(f"{place}this is no YAML") from error
 
 
 def _sub_space(file: str, document: Mapping[Any, Any]) -> SubSpace:
@@ -177,7 +191,7 @@ def _sub_space(file: str, document: Mapping[Any, Any]) -> SubSpace:
     if not _is_matrix(matrix):
         raise SplittingError(
             f"{file}: expected default.arch with {len(EDGES)} rows of {len(OPERATIONS)} numbers 0 "
-            f"or 1, got {_shown(matrix)}"
+            f"or 1, got {shown(matrix)}"
         )
     try:
         return SubSpace.from_rows(["".join(str(int(cell)) for cell in row) for row in matrix])
@@ -197,10 +211,3 @@ def _is_matrix(matrix: Any) -> TypeGuard[list[list[float]]]:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
-
-
-def _shown(value: Any) -> str:
-    """Shorten a value for a message: references can make a small file a very large value."""
-    short = Repr()
-    short.maxlevel = 2
-    return short.repr(value)

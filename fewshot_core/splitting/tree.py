@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
+from fewshot_core import limits
 from fewshot_core.data_folder import json_number
+from fewshot_core.documents import DamageError, read_document, refusing, shown
 from fewshot_core.errors import SpaceError, SplittingError, UnknownNameError
 from fewshot_core.space import (
     NAS_BENCH_201,
@@ -231,10 +233,8 @@ class SplitTree:
 
         Raises SplittingError if the text is not a tree, or contradicts itself.
         """
-        try:
-            document = json.loads(text, parse_constant=_refuse_constant)
-        except ValueError as error:
-            raise SplittingError(f"expected a splitting tree as JSON: {error}") from error
+        with refusing(SplittingError, "the tree", "expected a splitting tree as JSON"):
+            document = read_document(text)
         return cls.from_dict(document, data_dir)
 
     @classmethod
@@ -245,13 +245,15 @@ class SplitTree:
             raise SplittingError(f"expected a tree of format {FORMAT!r}, got {found!r}")
         try:
             space = get_space(str(document.get("space", NAS_BENCH_201.name)), data_dir)
+            if len(document["nodes"]) > limits.LEAVES:
+                raise DamageError(f"it has more than {limits.LEAVES:,} nodes")
             nodes = tuple(_node_from_dict(node, space) for node in document["nodes"])
             tree = cls(str(document["metric"]), nodes, dict(document["details"]), space)
             leaves = [SubSpace.from_rows(rows, space) for rows in document["leaves"]]
         except UnknownNameError as error:
             raise SplittingError(f"the tree cannot be read: {error}") from error
         except (LookupError, TypeError, ValueError, OverflowError, SpaceError) as error:
-            raise SplittingError(f"the tree's JSON is damaged: {error!r}") from error
+            raise SplittingError(f"the tree's JSON is damaged: {shown(error)}") from error
         _check_consistent(tree, leaves)
         return tree
 
@@ -319,10 +321,6 @@ def _node_from_dict(item: Mapping[str, Any], space: SearchSpace) -> SplitNode:
         reason=reason,
         seconds=seconds,
     )
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
 
 
 def _groups_in(groups: Sequence[Sequence[int]]) -> Groups:

@@ -190,7 +190,8 @@ def test_modules_are_named_in_full(source, modules):
 
 
 ORDER = (
-    "errors registry documents data_folder durations evidence glossary safe_pickle csv_text",
+    "errors limits registry documents data_folder durations evidence glossary safe_pickle archives "
+    "csv_text",
     "space datasets",
     "bench images nets networks",
     "metrics",

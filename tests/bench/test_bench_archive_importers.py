@@ -83,7 +83,7 @@ def test_code_in_a_file_is_refused_by_name_and_not_run(content, path, tmp_path):
 def test_a_truncated_file_is_refused(content, path, size):
     torch.save(content, path)
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(TableError, match="is damaged"):
+    with pytest.raises(TableError, match=r"is damaged|is not a whole pickle"):
         read_nasbench201_file(path)
 
 
@@ -149,7 +149,7 @@ def test_validation_and_costs_resemble_the_packaged_table(real_nats, tmp_path, p
 
 def test_real_seeds_are_stored_and_the_set_is_incomplete(real_nats, data_folder):
     info = import_table(real_nats, name="nats", data_dir=data_folder)
-    assert "nas-bench-201" in info.source
+    assert "NATS-Bench" in info.source
     assert len(info.sets) == 6
     assert {(item.architectures, item.complete, item.seeds) for item in info.sets} == {
         (3, False, "3")

@@ -69,7 +69,7 @@ def test_the_script_of_a_slurm_job_is_printed(fewshot, config):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nothing.toml"], "cannot be read as TOML"),
+        (["nothing.toml"], "expected a grid in TOML"),
         (["--cluster", "cloud"], "expected the cluster"),
     ],
 )

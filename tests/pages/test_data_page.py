@@ -182,7 +182,7 @@ def test_a_damaged_list_of_images_is_reported_and_the_rest_is_shown(
     (empty_data / "images").mkdir(parents=True)
     (empty_data / "images" / "registered.json").write_text("{")
     page = open_page(SCRIPT, data="Images")
-    assert "registered.json is damaged" in errors(page)
+    assert "registered.json cannot be read" in errors(page)
     page = open_page(SCRIPT)
     assert not page.error and any("table" in frame.value for frame in page.dataframe)
 

@@ -141,7 +141,7 @@ def test_paths_are_relative_to_the_file(grid_of, tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("splits", "cannot be read as TOML"),
+        ("splits", "expected a grid in TOML"),
         ("", "expected splits under"),
         ("[split]", "unknown 'split'"),
         ("[splits]\nmetric = 'params'", "unknown 'metric'"),

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fewshot_core import limits
 from fewshot_core.errors import RunError
 from fewshot_core.runs import RunFolder, State, Status, list_runs, run_folder
 from fewshot_core.runs import folder as folder_module
@@ -241,7 +242,7 @@ def test_only_the_end_of_a_long_log_is_read(own_folder, monkeypatch):
 
 @pytest.mark.parametrize("name", ["manifest.json", "status.json", "tree.json"])
 def test_a_file_that_is_too_large_is_refused_with_its_size(own_folder, monkeypatch, name):
-    monkeypatch.setattr(folder_module, "READABLE_BYTES", 1_000_000)
+    monkeypatch.setattr(limits, "RUN_BYTES", 1_000_000)
     (own_folder.path / name).write_text(" " * 1_000_001)
     read = {
         "manifest.json": own_folder.manifest,

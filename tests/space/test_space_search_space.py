@@ -210,7 +210,7 @@ def test_a_declared_space_is_read_stored_and_listed(declared, tmp_path):
         ('"mine"', '"../mine"', "expected a name of letters, digits"),
         ("[[datasets]]", "[[sets]]", "unknown 'sets'"),
         ('["a", "b"]', '"a b"', "expected decisions"),
-        ("name =", "name", "cannot be read as TOML"),
+        ("name =", "name", "expected the TOML file"),
         ('"loss"', '"a loss"', "expected a name of a data set"),
     ],
 )

@@ -130,7 +130,7 @@ def test_folders_inside_are_read_and_what_is_left_out_is_listed(tmp_path, write_
 
 
 def test_no_more_files_are_looked_at_than_the_limit(tmp_path, monkeypatch, write_search_configs):
-    monkeypatch.setattr("fewshot_core.splitting.files.MOST_FILES", 3)
+    monkeypatch.setattr("fewshot_core.limits.FILES", 3)
     write_search_configs(tmp_path / "a" / "b", SPLIT)
     assert read_splits(tmp_path) == [SPLIT]
     write_search_configs(tmp_path / "c", SPLIT)

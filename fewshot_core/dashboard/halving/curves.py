@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from fewshot_core import limits
 from fewshot_core.dashboard.shared.controls import (
     notify,
     offer_removal,
@@ -35,7 +36,7 @@ from fewshot_core.selection import (
     search_groups,
     store_curves,
 )
-from fewshot_core.selection.imported import LARGEST, ImportedCurves
+from fewshot_core.selection.imported import ImportedCurves
 from fewshot_core.space import SubSpace, Task, sub_spaces_of
 
 JUST_IMPORTED = "curves_just_imported"
@@ -179,7 +180,10 @@ def _show_import(view: View) -> None:
         f"curves of {plain(view.space.label)} on {plain(view.task.label)}."
     )
     file = st.file_uploader(
-        "File", type=["csv"], key="curves_file", max_upload_size=LARGEST // 1_000_000
+        "File",
+        type=["csv"],
+        key="curves_file",
+        max_upload_size=limits.CURVES_BYTES // limits.MEGABYTE,
     )
     if file is None or not st.button("Import", key="import_curves", type="primary"):
         return

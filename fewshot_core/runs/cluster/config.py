@@ -1,15 +1,14 @@
 """Grids of splits and searches, read from TOML files."""
 
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from fewshot_core.data_folder import read_limited
+from fewshot_core import limits
 from fewshot_core.datasets import DATASETS
-from fewshot_core.documents import read_dataclass
+from fewshot_core.documents import parse_toml, read_dataclass, read_document, refusing, shown
 from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.metrics import list_metrics
 from fewshot_core.runs.cluster.clusters import ClusterOptions
@@ -19,9 +18,6 @@ from fewshot_core.search.options import as_text, override
 from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace, get_space
 from fewshot_core.splitting import TreeOptions
 from fewshot_core.splitting.files import read_splits
-
-LARGEST = 1_000_000
-"""The most bytes of a file of a grid."""
 
 _SECTIONS = ("space", "device", "images", "splits", "searches", "cluster")
 _SPLIT_LISTS = ("metrics", "datasets", "repeats")
@@ -66,10 +62,8 @@ def read_grid(
     Paths in the file are relative to its folder; ``device`` and ``space`` are used where the file
     names none. Raises RunError if it cannot be read, or names something unknown.
     """
-    try:
-        document = tomllib.loads(read_limited(path, LARGEST).decode("utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read as TOML: {error}") from error
+    with refusing(RunError, str(path), "expected a grid in TOML"):
+        document = read_document(path, limits.TEXT_BYTES, parse_toml)
     try:
         named = document.pop("space", space)
         if space not in (None, named):
@@ -78,8 +72,8 @@ def read_grid(
         return _grid(document, path.parent, device, of_space)
     except FewshotError as error:
         raise RunError(f"{path}: {error}") from error
-    except (TypeError, ValueError, AttributeError) as error:
-        raise RunError(f"{path}: a value is of the wrong type: {error}") from error
+    except (TypeError, ValueError, AttributeError, LookupError) as error:
+        raise RunError(f"{path}: a value is of the wrong type: {shown(error)}") from error
 
 
 def _grid(document: Mapping[str, Any], folder: Path, device: str, space: SearchSpace) -> Grid:
@@ -130,7 +124,13 @@ def _splits(
         request.check()
         request.check_space(space)
     repeats = int(part.get("repeats", 1))
+    _check_count(len(requests) * repeats)
     return [request.repeated(number) for request in requests for number in range(repeats)]
+
+
+def _check_count(runs: int) -> None:
+    if runs > limits.RUNS:
+        raise RunError(f"expected at most {limits.RUNS:,} runs in a grid, got {runs:,}")
 
 
 def _templates(
@@ -140,6 +140,7 @@ def _templates(
     texts = [f"{name}={as_text(value)}" for name, value in part.set.items()]
     options = override(PRESETS.get(part.preset).search, texts)
     names = list_algorithms() if part.algorithms == "all" else part.algorithms
+    _check_count(len(names) * len(part.seeds))
     checkpoint = None if part.checkpoint is None else str((folder / part.checkpoint).resolve())
     whole = tuple(SubSpace.full(space).rows)
     found = {
@@ -189,6 +190,7 @@ def _direct(
 def _in_sub_spaces(
     templates: Sequence[SearchRequest], leaves: Sequence[SubSpace]
 ) -> list[SearchRequest]:
+    _check_count(len(templates) * len(leaves))
     return [replace(template, rows=tuple(leaf.rows)) for leaf in leaves for template in templates]
 
 

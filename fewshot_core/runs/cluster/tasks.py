@@ -10,10 +10,11 @@ from pathlib import Path
 
 import psutil
 
+from fewshot_core import limits
 from fewshot_core.data_folder import atomic_folder, file_fingerprint
-from fewshot_core.errors import FewshotError
+from fewshot_core.documents import read_limited, refusing
+from fewshot_core.errors import FewshotError, ImagesError
 from fewshot_core.images import find_source, source_fingerprint
-from fewshot_core.images.pickles import read_image_file
 from fewshot_core.networks import check_checkpoint
 from fewshot_core.runs.folder import RunFolder, State, Status
 from fewshot_core.runs.requests import (
@@ -48,7 +49,9 @@ def read_inputs(request: Request, data_dir: Path) -> Sent:
         if not source.synthetic:
             above, root = source.path.parent, source.path.name
             for path in source.training_files():
-                images[str(path.relative_to(above))] = read_image_file(path)
+                with refusing(ImagesError, str(path), "get it again"):
+                    content = read_limited(path, limits.IMAGES_BYTES)
+                images[str(path.relative_to(above))] = content
     checkpoint = request.checkpoint_path
     if checkpoint is None:
         return Sent(images, root)
