@@ -1,4 +1,4 @@
-"""What joining convolutions would gain in small networks: ``python benchmarks/bench_small_networks.py``.
+"""What joining convolutions would gain: ``python benchmarks/bench_small_networks.py``.
 
 Networks of 8 channels, as the preset ``quick`` has, spend most of a step on convolutions of few
 channels. Those of the eight sub-supernets of a split could be one grouped convolution, and those
@@ -77,7 +77,9 @@ def of_stage(channels: int, size: int, images: int, repeats: int) -> list[Figure
     operations = 3 * 2 * 9 * channels**2 * size**2 * images * NETWORKS
     stage = f"{channels} channels"
     return [
-        Figure(f"{stage}: {NETWORKS} networks as groups", taken["grouped"] / taken["separate"], "x"),
+        Figure(
+            f"{stage}: {NETWORKS} networks as groups", taken["grouped"] / taken["separate"], "x"
+        ),
         Figure(f"{stage}: {OUTPUTS} outputs joined", taken["joined"] / taken["same input"], "x"),
         Figure(f"{stage}: separate", operations / taken["separate"] / 1e9, "GFLOP/s"),
     ]

@@ -1,4 +1,4 @@
-"""Real images, and networks that look trained."""
+"""Images, and networks that look trained."""
 
 import copy
 from collections.abc import Callable
@@ -25,21 +25,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def real_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder in which the real CIFAR-10 is registered."""
-    if not CIFAR10.is_dir():
-        pytest.skip(f"the images of CIFAR-10 are not beside the project, at {CIFAR10}")
+def image_batch(tmp_path_factory: pytest.TempPathFactory) -> Batches:
+    """Load images: ``image_batch(size, seed)``; CIFAR-10, or synthetic ones where it is missing."""
     folder = tmp_path_factory.mktemp("data")
-    register_source("cifar10", CIFAR10, data_dir=folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def real_batch(real_images: Path) -> Batches:
-    """Load real CIFAR-10 images: ``real_batch(size, seed)``."""
+    if CIFAR10.is_dir():
+        register_source("cifar10", CIFAR10, data_dir=folder)
 
     def load(size: int, seed: int = 0) -> Batch:
-        return load_batch("cifar10", size, seed=seed, data_dir=real_images)
+        source = None if CIFAR10.is_dir() else "synthetic"
+        return load_batch("cifar10", size, seed=seed, source=source, data_dir=folder)
 
     return load
 

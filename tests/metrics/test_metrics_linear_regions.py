@@ -74,12 +74,12 @@ SUB_SPACES = {
 
 @pytest.mark.parametrize("rows", SUB_SPACES.values(), ids=SUB_SPACES)
 @pytest.mark.parametrize("batch_norm", ["batch", "running"])
-def test_the_thin_network_is_one_cell_of_one_channel(rows, batch_norm, real_batch):
+def test_the_thin_network_is_one_cell_of_one_channel(rows, batch_norm, image_batch):
     sub_space = SubSpace.from_rows(rows)
     thin = thin_net(sub_space, seed=3, batch_norm=batch_norm)
     plain = PlainNet(Supernet(sub_space, channels=1, cells_per_stage=1), sub_space, batch_norm)
     plain.tensors = {name: tensor.double() for name, tensor in thin.state_dict().items()}
-    crops = draw_crops(real_batch(16).images, [0, 0])
+    crops = draw_crops(image_batch(16).images, [0, 0])
     features = plain.relu(plain.norm("norm", plain.cell("cell", crops.double())))
     torch.testing.assert_close(thin(crops).double(), features, rtol=1e-4, atol=1e-5)
     patterns = {tuple(torch.cat(bits).tolist()) for bits in zip(*plain.active, strict=True)}
@@ -87,13 +87,13 @@ def test_the_thin_network_is_one_cell_of_one_channel(rows, batch_norm, real_batc
 
 
 @pytest.mark.parametrize("batch_norm", ["batch", "running"])
-def test_the_thin_network_of_a_chain_is_the_probed_layer(batch_norm, small_macro, real_batch):
+def test_the_thin_network_of_a_chain_is_the_probed_layer(batch_norm, small_macro, image_batch):
     sub_space = small_macro.sub_space.keep(1, [0, 2])
     thin = thin_net(sub_space, 3, batch_norm, edge=1)
     plain = PlainMacro(small_macro, sub_space, batch_norm)
     state = {name.replace("layer1", "layers.1"): one for name, one in thin.state_dict().items()}
     plain.tensors = {name: tensor.double() for name, tensor in state.items()}
-    crops = draw_crops(real_batch(16).images, [0, 0])
+    crops = draw_crops(image_batch(16).images, [0, 0])
     features = plain.relu(plain.norm("norm", plain.layer(1, crops.double(), stride=1)))
     torch.testing.assert_close(thin(crops).double(), features, rtol=1e-4, atol=1e-5)
     patterns = {tuple(torch.cat(bits).tolist()) for bits in zip(*plain.active, strict=True)}
@@ -101,8 +101,8 @@ def test_the_thin_network_of_a_chain_is_the_probed_layer(batch_norm, small_macro
 
 
 @pytest.mark.parametrize("edge", [0, 7])
-def test_counts_distinguish_the_operations_of_a_chain(edge, small_macro, real_batch):
-    scores = score_operations("linear_regions", small_macro, edge, real_batch(64))
+def test_counts_distinguish_the_operations_of_a_chain(edge, small_macro, image_batch):
+    scores = score_operations("linear_regions", small_macro, edge, image_batch(64))
     assert len(set(scores.values)) == 3 and not scores.degenerate
     assert all(100 < value < 1000 for value in scores.values)
 
@@ -117,8 +117,8 @@ def test_thin_networks_of_sub_spaces_share_their_weights():
     assert not torch.equal(other[name], whole[name])
 
 
-def test_crops_are_windows_of_the_images_at_different_places(real_batch):
-    images = real_batch(2).images
+def test_crops_are_windows_of_the_images_at_different_places(image_batch):
+    images = image_batch(2).images
     crops = draw_crops(images, [1])
     assert crops.shape == (1000, 1, 3, 3)
     windows = {
@@ -133,8 +133,8 @@ def test_crops_are_windows_of_the_images_at_different_places(real_batch):
     assert len({float(crop[0, 0, 0]) for crop in draw_crops(counter, [1])}) == 1000
 
 
-def test_crops_are_drawn_by_the_seed(real_batch):
-    images = real_batch(4).images
+def test_crops_are_drawn_by_the_seed(image_batch):
+    images = image_batch(4).images
     assert torch.equal(draw_crops(images, [0, 1]), draw_crops(images, [0, 1]))
     assert not torch.equal(draw_crops(images, [0, 1]), draw_crops(images, [1, 0]))
 
@@ -143,8 +143,8 @@ def test_small_batches_have_fewer_crops():
     assert len(draw_crops(torch.randn(1, 3, 8, 8), [0])) == 3 * 6 * 6
 
 
-def test_a_count_is_the_mean_of_three(small, real_batch):
-    batch = real_batch(16)
+def test_a_count_is_the_mean_of_three(small, image_batch):
+    batch = image_batch(16)
     sub_space = small.sub_space.keep(1, [3])
     found = regions_of_thin_net(small.restrict(sub_space), batch, seed=4)
     counts = [
@@ -158,8 +158,8 @@ def test_a_count_is_the_mean_of_three(small, real_batch):
     assert found.reason is None
 
 
-def test_counts_come_from_the_supernet_s_seed_and_not_from_its_weights(small, real_batch):
-    batch = real_batch(16)
+def test_counts_come_from_the_supernet_s_seed_and_not_from_its_weights(small, image_batch):
+    batch = image_batch(16)
     scores = score_operations("linear_regions", small, 0, batch)
     with torch.no_grad():
         for parameter in small.parameters():
@@ -170,15 +170,15 @@ def test_counts_come_from_the_supernet_s_seed_and_not_from_its_weights(small, re
 
 
 @pytest.mark.parametrize("batch_norm", ["batch", "running"])
-def test_counts_on_the_thin_network_distinguish_operations(batch_norm, small, real_batch):
-    scores = score_operations("linear_regions", small, 0, real_batch(64), "paper", batch_norm)
+def test_counts_on_the_thin_network_distinguish_operations(batch_norm, small, image_batch):
+    scores = score_operations("linear_regions", small, 0, image_batch(64), "paper", batch_norm)
     assert len(set(scores.values)) == 5
     assert all(100 < value < 1000 for value in scores.values)
     assert not scores.degenerate
 
 
-def test_counts_on_the_supernet_are_saturated(small, real_batch):
-    scores = score_operations("linear_regions", small, 0, real_batch(8), "batch")
+def test_counts_on_the_supernet_are_saturated(small, image_batch):
+    scores = score_operations("linear_regions", small, 0, image_batch(8), "batch")
     assert scores.values == (8.0,) * 5
     assert scores.reason == (
         "the count is saturated (all 8 inputs are in different regions) "
