@@ -283,19 +283,21 @@ _SETS = (
     ("ImageNet16-120", "test", "ImageNet16-120", "x-test"),
 )
 
-EPOCHS = 200
+EPOCHS, SHORT = 200, 12
+_EARLY = {EPOCHS: (1, 5, 10, 25, 50, 100), SHORT: (12,)}
+"""Epochs of a full and of a short training, and those at which accuracies become estimates."""
 
 Results = dict[str, list[list[Any]]]
-"""Rows of accuracies and of costs, with architectures as strings; see ``bench/table.py``."""
+"""Rows of accuracies, costs and early accuracies, with architectures as strings; see ``bench``."""
 
 
 def _read_nats(paths: Sequence[Path], names: Mapping[str, str], limit: int) -> Results:
     """Results in files of NATS-Bench, like ``000011.pickle.pbz2``; ``names`` are those known."""
-    rows: Results = {"accuracy": [], "costs": []}
+    rows: Results = {"accuracy": [], "costs": [], "early": []}
     for path in paths:
         record = _nats(path, limit)
         name = names.get(str(int(path.name.split(".")[0])))
-        _collect(rows, path.name, name, record, str(EPOCHS))
+        _collect(rows, path.name, name, record, str(EPOCHS), str(SHORT))
     return rows
 
 
@@ -338,17 +340,20 @@ def _read_nas_bench_201(paths: Sequence[Path], limit: int) -> Results:
             f"{path.name}: expected architectures from 0 to {len(names) - 1}, got "
             f"{shown(unknown[0])}"
         )
-    rows: Results = {"accuracy": [], "costs": []}
+    rows: Results = {"accuracy": [], "costs": [], "early": []}
     for number in numbers:
         place = f"{path.name}, architecture {number}"
-        _collect(rows, place, str(names[number]), records[number], "full")
+        _collect(rows, place, str(names[number]), records[number], "full", "less")
     return rows
 
 
-def _collect(rows: Results, place: str, name: str | None, record: Any, key: str) -> None:
-    """Add the accuracies and costs of an architecture after ``EPOCHS`` epochs.
+def _collect(
+    rows: Results, place: str, name: str | None, record: Any, key: str, short: str
+) -> None:
+    """Add the accuracies and costs of an architecture after ``EPOCHS`` epochs, and early ones.
 
-    ``name`` is its string in the archive's list, or None without a list.
+    ``name`` is its string in the archive's list, or None without a list; the record may have a
+    short training under the key ``short``.
     """
     try:
         result = record[key]
@@ -358,10 +363,7 @@ def _collect(rows: Results, place: str, name: str | None, record: Any, key: str)
                 f"{place}: expected results of {name}, got results of {shown(architecture)}; "
                 f"{_AGAIN}"
             )
-        trials = {
-            training: {int(seed): result["all_results"][training, seed] for seed in seeds}
-            for training, seeds in result["dataset_seed"].items()
-        }
+        trials = _trials(result)
         found = {trial["epochs"] for of_set in trials.values() for trial in of_set.values()}
         if found != {EPOCHS}:
             raise DamageError(f"results after {shown(found)} epochs")
@@ -372,11 +374,44 @@ def _collect(rows: Results, place: str, name: str | None, record: Any, key: str)
             if kind == "validation" and training in trials:
                 costs = _costs(trials[training])
                 rows["costs"].append([dataset, architecture, *costs])
+        rows["early"] += _at_epochs(trials, architecture, EPOCHS)
+        if short in record:
+            rows["early"] += _at_epochs(_trials(record[short]), architecture, SHORT)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise _ReadingError(
             f"{place}: expected the results of one architecture after {EPOCHS} epochs under the "
             f"key {key!r}, got something else ({describe_damage(error)}); {_AGAIN}"
         ) from error
+
+
+def _trials(result: Any) -> dict[str, dict[int, Any]]:
+    """The trainings of an architecture by what they were trained on, and by seed."""
+    return {
+        training: {int(seed): result["all_results"][training, seed] for seed in seeds}
+        for training, seeds in result["dataset_seed"].items()
+    }
+
+
+def _at_epochs(
+    trials: Mapping[str, Mapping[int, Any]], architecture: str, total: int
+) -> Iterator[list[Any]]:
+    """Accuracies at some epochs, means over seeds: data set, name of the column, architecture.
+
+    On CIFAR-100 and ImageNet16-120 a training of 200 epochs has the accuracy on validation and
+    test images together before the last epoch, and no other.
+    """
+    for dataset, kind, training, evaluation in _SETS:
+        if kind != "validation" or training not in trials:
+            continue
+        of_seeds = [trial["eval_acc1es"] for trial in trials[training].values()]
+        for epoch in _EARLY[total]:
+            for name, what in ((evaluation, "valid"), ("ori-test", "valid_and_test")):
+                key = f"{name}@{epoch - 1}"
+                if all(key in accuracies for accuracies in of_seeds):
+                    column = f"{dataset}_{what}_epoch_{epoch}_of_{total}"
+                    accuracy = float(np.mean([accuracies[key] for accuracies in of_seeds]))
+                    yield [dataset, column, architecture, accuracy]
+                    break
 
 
 def _costs(trials: Mapping[int, Any]) -> Iterator[float]:

@@ -5,6 +5,7 @@ the accuracy that a supernet's search measures.
 """
 
 from fewshot_core.bench.catalog import (
+    columns_csv,
     damaged_tables,
     list_columns,
     list_tables,
@@ -50,6 +51,7 @@ __all__ = [
     "TableInfo",
     "TablePreview",
     "TableSet",
+    "columns_csv",
     "damaged_tables",
     "find_architecture",
     "import_space",

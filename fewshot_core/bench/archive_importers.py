@@ -11,13 +11,16 @@ from typing import Any
 import pandas as pd
 
 from fewshot_core import limits
-from fewshot_core.archives import EPOCHS, read_apart
+from fewshot_core.archives import EPOCHS, Results, read_apart
 from fewshot_core.bench.table import (
     COSTS,
     PREVIEW_ROWS,
+    TableColumn,
+    TableContent,
     TablePreview,
     architecture_codes,
     make_content,
+    with_columns,
     with_costs,
 )
 from fewshot_core.errors import TableError
@@ -36,7 +39,7 @@ def read_nasbench201_file(path: Path) -> TablePreview:
     """
     limit = limits.NAS_BENCH_201_BYTES
     found = read_apart("nas-bench-201", [path], TableError, largest=limit, limit=limit)
-    return _preview(found["accuracy"], found["costs"], f"{path.name}, a file of NAS-Bench-201")
+    return _preview(found, f"{path.name}, a file of NAS-Bench-201")
 
 
 def read_nats_folder(path: Path) -> TablePreview:
@@ -52,21 +55,21 @@ def read_nats_folder(path: Path) -> TablePreview:
     if (path / _META).exists():
         names = read_apart("nats-names", [path / _META], TableError, largest=limit, limit=limit)
     known = {str(number): name for number, name in enumerate(names)}
-    rows, costs = [], []
+    rows: Results = {"accuracy": [], "costs": [], "early": []}
     for start in range(0, len(files), _TOGETHER):
         some = files[start : start + _TOGETHER]
         numbers = {str(int(file.name.split(".")[0])) for file in some}
         own = {number: known[number] for number in numbers & known.keys()}
         found = read_apart("nats", some, TableError, largest=limit, names=own, limit=limit)
-        rows += found["accuracy"]
-        costs += found["costs"]
-    return _preview(rows, costs, f"{path.name}, a folder of NATS-Bench")
+        for part, own_rows in rows.items():
+            own_rows += found[part]
+    return _preview(rows, f"{path.name}, a folder of NATS-Bench")
 
 
-def _preview(rows: list[Any], costs: list[Any], source: str) -> TablePreview:
-    """Make a table of accuracies and costs whose architectures are strings."""
+def _preview(rows: Results, source: str) -> TablePreview:
+    """Make a table of accuracies, costs and early accuracies whose architectures are strings."""
     columns = ["dataset", "kind", "architecture", "seed", "accuracy", "place"]
-    accuracy = pd.DataFrame(rows, columns=columns)
+    accuracy = pd.DataFrame(rows["accuracy"], columns=columns)
     codes = architecture_codes("string")
     unknown = accuracy[~accuracy["architecture"].isin(list(codes))]
     if len(unknown):
@@ -80,7 +83,18 @@ def _preview(rows: list[Any], costs: list[Any], source: str) -> TablePreview:
         source,
         EPOCHS,
     )
-    of_costs = pd.DataFrame(costs, columns=["dataset", "architecture", *COSTS])
+    of_costs = pd.DataFrame(rows["costs"], columns=["dataset", "architecture", *COSTS])
     of_costs["architecture"] = of_costs["architecture"].map(codes)
-    content = with_costs(content, of_costs)
+    content = _with_early(with_costs(content, of_costs), rows["early"])
     return TablePreview(content, content.accuracy.head(PREVIEW_ROWS))
+
+
+def _with_early(content: TableContent, early: list[list[Any]]) -> TableContent:
+    """Add accuracies at an epoch, an estimate each, beside the costs."""
+    rows = pd.DataFrame(early, columns=["dataset", "column", "architecture", "accuracy"])
+    rows["architecture"] = rows["architecture"].map(architecture_codes("string"))
+    wide = rows.pivot(index="architecture", columns="column", values="accuracy").reset_index()
+    named = rows[["dataset", "column"]].drop_duplicates().itertuples(index=False)
+    columns = [TableColumn(column, "estimate", dataset, "%") for dataset, column in named]
+    frame = wide if content.columns is None else content.columns.merge(wide, "outer")
+    return with_columns(content, frame, [*content.others, *columns])

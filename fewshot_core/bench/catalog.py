@@ -3,6 +3,7 @@
 In all functions ``data_dir`` is the data folder, by default ``fewshot_core.data_folder.data_dir``.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -173,12 +174,29 @@ def load_values(
     column: str,
     data_dir: Path | str | None = None,
     space: SearchSpace | str = NAS_BENCH_201,
+    dataset: str | None = None,
 ) -> npt.NDArray[np.float64]:
     """Load a column as an array of shape (size,), NaN where unknown; see ``load_column``."""
-    frame = load_column(table, column, data_dir, space)
+    frame = load_column(table, column, data_dir, space, dataset)
     values = np.full(get_space(space, data_dir).size, np.nan)
     values[frame["architecture"]] = frame[column]
     return values
+
+
+def columns_csv(
+    columns: Mapping[str, tuple[str, str]],
+    data_dir: Path | str | None = None,
+    space: SearchSpace | str = NAS_BENCH_201,
+) -> str:
+    """Write columns, each a table and its column by a name, as a CSV file to import again."""
+    of_space = get_space(space, data_dir)
+    found = {
+        name: load_column(table, column, data_dir, of_space).set_index("architecture")[column]
+        for name, (table, column) in columns.items()
+    }
+    frame = pd.concat(found, axis="columns").sort_index()
+    frame.insert(0, "arch", of_space.format_many(frame.index))
+    return frame.to_csv(index=False)
 
 
 def _load(

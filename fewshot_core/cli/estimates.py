@@ -9,7 +9,7 @@ import typer
 from rich.console import RenderableType
 
 from fewshot_core.analysis import join_estimate, judge_estimate, judge_in_split
-from fewshot_core.bench import load_column
+from fewshot_core.bench import columns_csv, load_column
 from fewshot_core.cli.common import (
     Accuracy,
     AccuracyTable,
@@ -22,13 +22,14 @@ from fewshot_core.cli.common import (
     SpaceName,
     SplitRuns,
     accuracies_within,
+    err,
     named_partition,
     named_splits,
     preferred_accuracy,
     show,
     table_of,
 )
-from fewshot_core.data_folder import data_dir
+from fewshot_core.data_folder import data_dir, write_text
 from fewshot_core.errors import FewshotError
 from fewshot_core.search.proxy import Correlation, RankCorrelation
 from fewshot_core.space import NAS_BENCH_201, Part, SearchSpace, get_space
@@ -53,6 +54,9 @@ def run_estimates(
     table: AccuracyTable = None,
     threshold: Annotated[float, typer.Option(help="The share that counts as top.")] = 0.01,
     at_most: AtMost = None,
+    export: Annotated[
+        Path | None, typer.Option(help="Write the estimates, as a CSV file that can be imported.")
+    ] = None,
     folder: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -73,6 +77,11 @@ def run_estimates(
         found = load_column(file, column, place, of_space).rename(columns={column: "estimate"})
         joined = join_estimate(found, accuracies)
         documents.append({"name": column, **_document(joined, splits, threshold)})
+    if export is not None:
+        named = (text.rpartition(":") for text in estimate)
+        columns = {column: (file, column) for file, _, column in named}
+        write_text(export, columns_csv(columns, place, of_space))
+        err.print(f"wrote {export}")
     facts = {"dataset": name, "accuracy": kind, "table": source, "threshold": threshold}
     facts |= {"at_most": at_most} if at_most else {}
     show(as_json, {**facts, "estimates": documents}, *_tables(documents, facts))

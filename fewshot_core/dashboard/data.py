@@ -419,7 +419,7 @@ def _by_rule(view: View, rule: str) -> list[NamedSplit]:
             st.info("No table has a cost of every architecture: import one under *Tables*.")
             return []
         chosen = st.selectbox("Cost", keys, key="split_cost")
-        costs = load_values(*chosen.rpartition(":")[::2], data_dir, view.space)
+        costs = load_values(*chosen.rpartition(":")[::2], data_dir, view.space, view.dataset)
         source = f"{source} of {chosen}"
     groups = partition_by_rule(rule, view.space, costs)
     return [NamedSplit(rule, None, groups, source=source)]

@@ -17,10 +17,11 @@ from fewshot_core.analysis import (
     judge_estimate,
     judge_in_split,
 )
-from fewshot_core.bench import TableColumn, TableInfo, list_columns, load_column
+from fewshot_core.bench import TableColumn, TableInfo, columns_csv, list_columns, load_column
 from fewshot_core.dashboard.shared.controls import (
     choose_one,
     numbers,
+    offer_download,
     plain,
     show_columns,
     show_errors,
@@ -87,6 +88,7 @@ def show_estimates_page() -> None:
             "Sub-spaces": partial(_show_sub_spaces, view, judged),
         }
         show_tabs(shows, "estimates_tab")
+        _offer_csv(view, labels, {key: sources[key] for key in chosen})
 
 
 def _labels(sources: Mapping[str, Source]) -> dict[str, str]:
@@ -202,6 +204,17 @@ def _draw_ranking(
     split: str,
 ) -> go.Figure:
     return ranking_figure(dict(judged), threshold, split)
+
+
+def _offer_csv(view: View, labels: Mapping[str, str], sources: Mapping[str, Source]) -> None:
+    """Offer the estimates that are shown as a file that can be imported."""
+    columns = {labels[key]: (info.name, column.name) for key, (info, column) in sources.items()}
+    offer_download(
+        "Estimates of all architectures (CSV)",
+        lambda: columns_csv(columns, view.workspace.data_dir, view.space),
+        "estimates.csv",
+        "estimates_csv",
+    )
 
 
 def _show_against(view: View, joined: Mapping[str, _Joined]) -> None:

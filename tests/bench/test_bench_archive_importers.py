@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from nas_201_api import NASBench201API
+from nas_201_api import ArchResults, NASBench201API
 
 from fewshot_core.bench import PACKAGED_TABLE, import_table, load_accuracy, load_column, load_seeds
 from fewshot_core.bench.archive_importers import read_nasbench201_file, read_nats_folder
@@ -56,6 +56,25 @@ def test_seeds_and_costs_are_stored(content, path, data_folder):
     for name, value in {"parameters": 73306.0, "latency": 0.02, "train_time": 500.0}.items():
         costs = load_column("api", name, data_folder, dataset="cifar10")
         assert costs[name].tolist() == pytest.approx([value] * 3)
+
+
+def test_accuracies_at_an_epoch_are_estimates(content, path, data_folder):
+    torch.save(content, path)
+    info = import_table(path, name="api", data_dir=data_folder)
+    found = {one.name: one for one in info.columns if one.role == "estimate"}
+    assert len(found) == 3 * 7
+    short = found["cifar100_valid_epoch_12_of_12"]
+    assert (short.dataset, short.unit, short.architectures) == ("cifar100", "%", 3)
+    values = load_column("api", short.name, data_folder).set_index("architecture")[short.name]
+    last = [10.0 * (number + 1) + 2 + np.mean(SEEDS) / 1000 for number in range(3)]
+    for string, value in zip(STRINGS, last, strict=True):
+        assert values[Architecture.from_string(string).index] == pytest.approx(value)
+    early = load_column("api", "cifar10_valid_epoch_25_of_200", data_folder)
+    assert early["cifar10_valid_epoch_25_of_200"].tolist() == [1.0] * 3  # not the last epoch
+    records = content["arch2infos"].items()  # a file may have no short training
+    without = {number: {"full": record["full"]} for number, record in records}
+    torch.save(content | {"arch2infos": without}, path)
+    assert sum(one.role == "estimate" for one in read_nasbench201_file(path).content.others) == 18
 
 
 def test_files_of_the_time_of_the_benchmark_are_read(content, path):
@@ -156,6 +175,21 @@ def test_real_seeds_are_stored_and_the_set_is_incomplete(real_nats, data_folder)
     }
     seeds = load_seeds("cifar10", "test", "nats", data_folder)
     assert seeds[seeds["architecture"] == INDEX]["seed"].tolist() == [777, 888, 999]
+
+
+def test_real_accuracies_at_an_epoch_are_those_of_the_package(real_nats, tmp_path):
+    name = import_table(real_nats, data_dir=tmp_path).name
+    record = pickle.loads(bz2.decompress((real_nats / "000284.pickle.pbz2").read_bytes()))
+    result = ArchResults.create_from_state_dict(record["200"])
+    index = Architecture.from_string(result.arch_str).index
+    for column, training, key in [
+        ("cifar10_valid_epoch_25_of_200", "cifar10-valid", "x-valid@24"),
+        ("ImageNet16-120_valid_and_test_epoch_100_of_200", "ImageNet16-120", "ori-test@99"),
+    ]:
+        trials = result.query(training).values()
+        expected = np.mean([trial.eval_acc1es[key] for trial in trials])
+        frame = load_column(name, column, tmp_path).set_index("architecture")
+        assert frame.loc[index, column] == pytest.approx(expected, abs=1e-12)
 
 
 def test_both_archives_hold_the_same_records(content, path, nats):

@@ -39,7 +39,10 @@ def test_estimates_are_compared(fewshot, estimates):
     assert [*split["tau_within"], split["tau_between"]] == pytest.approx([1] * 8)
     assert [wrong["tau"], wrong["rho"]] == pytest.approx([-1, -1]) and wrong["regret"] > 80
     assert half["known"] == 7812 and half["tau"] == pytest.approx(1)
-    text = fewshot("estimates", *options, "--rule", "convolutions").out
+    exported = estimates.with_name("exported.csv")
+    text = fewshot("estimates", *options, "--rule", "convolutions", "--export", exported).out
+    again = fewshot("estimates", "--estimate", f"{exported}:half", "--json").document
+    assert again["estimates"][0] | {"splits": half["splits"]} == half
     assert "wrong" in text and "-1.000" in text
 
 

@@ -53,6 +53,7 @@ def test_estimates_are_ranked_in_the_space_and_in_the_split_in_view(
     assert rows.loc["truth", ["tau", "rho", "tau of the top"]].tolist() == pytest.approx([1] * 3)
     assert rows.loc["opposite", "tau"] == pytest.approx(-1)
     assert rows.loc["opposite", "regret"] > 80
+    assert any("estimates_csv" in b.proto.id for b in page.get("download_button"))
     [command] = [code.value for code in page.code if "fewshot estimates" in code.value]
     assert "--estimate guesses:truth --estimate guesses:opposite --run split-" in command
     page = open_page(SCRIPT, estimates="guesses:opposite", estimates_tab="Sub-spaces")
