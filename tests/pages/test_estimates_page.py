@@ -12,7 +12,9 @@ from fewshot_core.bench import (
     import_table,
     list_columns,
     load_accuracy,
+    store_estimate,
 )
+from fewshot_core.space import get_space
 
 Open = Callable[..., AppTest]
 
@@ -77,6 +79,20 @@ def test_estimates_are_listed_and_imported_on_the_data_page(estimates: Path, ope
     assert not page.exception and not page.error
     [(info, column)] = list_columns("estimate", "cifar100", estimates)
     assert (info.name, column.name, column.complete) == ("more", "few_shot", True)
+
+
+def test_the_estimates_of_a_space_are_forgotten_with_it(estimates: Path, open_page: Open):
+    column = TableColumn("luck", "estimate", "cifar10")
+    macro = get_space("nas-bench-macro")
+    store_estimate("macro", {0: 1.0, 1: 2.0}, column, "by hand", macro, estimates)
+    page = open_page(SCRIPT, estimates="guesses:opposite", against="opposite")
+    assert page.multiselect(key="estimates").value == ["guesses:opposite"]
+    page.selectbox(key="space").set_value(macro.name).run()
+    assert not page.exception and not page.error
+    assert "estimates" not in page.query_params and "against" not in page.query_params
+    assert not any("opposite" in text.value for text in page.markdown)
+    page.selectbox(key="space").set_value("nas-bench-201").run()
+    assert page.multiselect(key="estimates").value == ["guesses:truth", "guesses:opposite"]
 
 
 def test_without_estimates_the_page_says_how_to_get_some(split_data: Path, open_page: Open):

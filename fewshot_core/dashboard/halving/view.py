@@ -37,7 +37,7 @@ from fewshot_core.dashboard.shared.controls import (
     show_tiles,
 )
 from fewshot_core.dashboard.shared.figures import cached_figure, clicked, show_figure, show_source
-from fewshot_core.dashboard.shared.page import SEARCH, link_to, show_empty
+from fewshot_core.dashboard.shared.page import ESTIMATES, SEARCH, link_to, show_empty
 from fewshot_core.dashboard.shared.sidebar import (
     View,
     choose_option,
@@ -449,6 +449,7 @@ def _show_proxy(curves: CurvesInView, end: int, milestones: tuple[int, ...]) -> 
     st.markdown(plain(alternative(figure)))
     show_figure(figure, "halving_proxy", source=curves.source)
     _show_compared_source(curves, end, "halving_proxy_source")
+    link_to(ESTIMATES, "How well estimates rank all architectures")
 
 
 @cached_figure

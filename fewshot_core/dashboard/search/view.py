@@ -41,7 +41,7 @@ from fewshot_core.dashboard.shared.figures import (
     show_figure,
     show_source,
 )
-from fewshot_core.dashboard.shared.page import HALVING, Workspace, link_to
+from fewshot_core.dashboard.shared.page import ESTIMATES, HALVING, Workspace, link_to
 from fewshot_core.dashboard.shared.requests import show_options
 from fewshot_core.dashboard.shared.sidebar import (
     View,
@@ -462,6 +462,8 @@ def _show_proxy(
     for folder in (run.folder for run in own if run.state == State.DONE.value):
         if accuracy is not None:
             _draw_proxy(view, folder, accuracy, plan.notes)
+        query = {"estimates": f"{folder.run_id}:supernet_accuracy"}
+        link_to(ESTIMATES, "Compare it with other estimates", query)
         return
     if not search.done or not (search.folder.path / CHECKPOINT).exists():
         why = "came without its weights" if search.done else "is not done"
