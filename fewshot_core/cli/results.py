@@ -274,12 +274,22 @@ def run_reproduce(
         Path | None,
         typer.Option(help="A JSON file of published splits, or a folder of one."),
     ] = None,
+    estimates: Annotated[
+        Path | None, typer.Option(help="A CSV file of what published supernets estimated.")
+    ] = None,
     accuracy: Accuracy = None,
     table: AccuracyTable = None,
     folder: DataDir = None,
 ) -> None:
     """Check the claims of the paper's Section 4 on recorded runs and write a report."""
-    from fewshot_core.reproduction import read_across, read_material, report_markdown
+    from fewshot_core.reproduction import (
+        DATASET,
+        read_across,
+        read_material,
+        read_supernets,
+        report_markdown,
+        supernets_markdown,
+    )
 
     place = data_dir(folder)
     with recorded_runs(place, only_demo) as store:
@@ -288,11 +298,17 @@ def run_reproduce(
     command = ["fewshot", "reproduce", *["--only-demo"] * only_demo]
     if published is not None:
         command += ["--published", published.name]
+    sections: list[str] = []
+    if estimates is not None:
+        command += ["--estimates", estimates.name]
+        known = material.accuracies[DATASET]
+        found = read_supernets(estimates, known)
+        sections = supernets_markdown(found, estimates.name, known)
     if accuracy is not None:
         command += ["--accuracy", accuracy]
     if table is not None:
         command += ["--table", Path(table).name]  # the report names files, not where they are
-    text = report_markdown(material, shlex.join(command), across=across)
+    text = report_markdown(material, shlex.join(command), across=across, sections=sections)
     if output is None:
         typer.echo(text, nl=False)
         return

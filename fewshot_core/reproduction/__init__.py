@@ -11,9 +11,11 @@ from fewshot_core.reproduction.material import Group, Material, Split
 from fewshot_core.reproduction.reading import read_material
 from fewshot_core.reproduction.report import Evaluated, evaluate, is_measured, report_markdown
 from fewshot_core.reproduction.rules import SHARE_RULE, Finding, Verdict
+from fewshot_core.reproduction.supernets import DATASET, read_supernets, supernets_markdown
 
 __all__ = [
     "CLAIMS",
+    "DATASET",
     "POSITION",
     "SHARE_RULE",
     "Evaluated",
@@ -28,5 +30,7 @@ __all__ = [
     "is_measured",
     "read_across",
     "read_material",
+    "read_supernets",
     "report_markdown",
+    "supernets_markdown",
 ]

@@ -128,10 +128,12 @@ def report_markdown(
     command: str,
     claims: Sequence[Claim] = CLAIMS,
     across: pd.DataFrame | None = None,
+    sections: Sequence[str] = (),
 ) -> str:
     """Evaluate claims and write the page, which names the command that generates it.
 
-    With what ``read_across`` returns, it has a section that compares search spaces.
+    With what ``read_across`` returns, it has a section that compares search spaces; ``sections``
+    are paragraphs of others.
     """
     evaluated = evaluate(material, claims)
     sets = dict.fromkeys(group.runs for _, evidence in evaluated for _, group in evidence)
@@ -155,6 +157,7 @@ def report_markdown(
         f"groups (exact), and {RANDOM_TREES:,} random trees of that shape.",
         _table(one.facts() for one in material.accuracies.values()),
         *(part for claim, found in evaluated for part in _claim(claim, found, material, names)),
+        *map(wrapped, sections),
         *(wrapped(part) for part in ([] if across is None else across_markdown(across))),
         "## The numbers",
         _NUMBERS,

@@ -188,13 +188,16 @@ def test_the_committed_page_is_up_to_date(fewshot, demo):
 
 def test_the_committed_page_with_test_accuracies_is_up_to_date(fewshot, demo, nats_csv, published):
     splits = published.with_name("published_splits_all.json")
-    page = fewshot("reproduce", "--only-demo", "--published", splits, "--table", nats_csv).out
+    options = ("--published", splits, "--estimates", nats_csv.with_name("estimates.csv"))
+    page = fewshot("reproduce", "--only-demo", *options, "--table", nats_csv).out
     kept = ROOT / "docs" / "reproduction-test-accuracy.md"
     assert kept.read_text(encoding="utf-8") == page, HOW
     known = "| gradientmatching | ImageNet16-120 | – | – |"
     sizes = "125, 500, 500, 2000, 500, 2000, 2000, 8000 | 51.2% | imbalanced"
     assert f"{known} {sizes} | 8, 25, 15, 54, 9, 20, 2, 24 | 8 |" in page
     assert "| cifar10 | test, nats_bench.csv | 94.3733 | 54.2967 |" in page
+    for name, tau in (("one_shot", 0.4841), ("few_shot", 0.5504)):
+        assert page.count(f"| {name} | {tau} |") == 2
 
 
 @pytest.mark.parametrize(
@@ -203,6 +206,7 @@ def test_the_committed_page_with_test_accuracies_is_up_to_date(fewshot, demo, na
         (["--table", "nowhere"], "nowhere"),
         (["--accuracy", "test"], "test accuracies"),
         (["--published", "nowhere.json"], "nowhere.json"),
+        (["--estimates", "nowhere.csv"], "nowhere.csv"),
     ],
 )
 def test_reproduce_errors_are_reported_in_one_line(fewshot, arguments, words):
