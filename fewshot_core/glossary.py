@@ -43,6 +43,12 @@ GLOSSARY: Mapping[str, str] = {
     "regret": "The accuracy of the best architecture found in any sub-supernet minus that of the "
     "selected one, in percentage points.",
     "cost": "The epochs trained by all sub-supernets together, in units of one full run.",
+    "limit of the cost": "The most that an architecture may cost (parameters, FLOPs, latency): "
+    "only architectures within it count, on every page, also for what is top.",
+    "Pareto front": "The architectures that no other one dominates: none is at least as good in "
+    "accuracy and cost, and better in one of them.",
+    "hypervolume": "The area that a Pareto front dominates, as a share of the rectangle between "
+    "the worst and the ideal point of the whole space; larger is better.",
     "untrained weights": "The random initialisation of a supernet, given by a seed.",
     "trained weights": "Weights of a supernet from a checkpoint, in place of its random "
     "initialisation.",

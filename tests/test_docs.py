@@ -15,7 +15,7 @@ CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 EXAMPLES = [
     (page, number, code)
-    for page in (ROOT / "README.md", ROOT / "docs" / "notebook.md")
+    for page in (ROOT / "README.md", ROOT / "docs" / "notebook.md", ROOT / "docs" / "analysis.md")
     for number, code in enumerate(
         re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL), 1
     )
@@ -39,7 +39,7 @@ def test_examples_run(page, code, monkeypatch, tmp_path, capsys):
 
 
 def test_there_are_examples():
-    assert {page.stem for page, _, _ in EXAMPLES} == {"README", "notebook"}
+    assert {page.stem for page, _, _ in EXAMPLES} == {"README", "notebook", "analysis"}
 
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -50,10 +50,7 @@ class CostLimit:
         data_dir: Path | str | None = None,
         space: SearchSpace = NAS_BENCH_201,
     ) -> "CostLimit":
-        """Read ``COST=LIMIT``; the cost is ``TABLE:COLUMN``, ``FILE.csv:COLUMN``, or a column.
-
-        Raises TableError if it is written otherwise, or no table or several have the column.
-        """
+        """Read ``COST=LIMIT``, a cost as for ``find_cost`` with a number; may raise TableError."""
         cost, _, number = text.rpartition("=")
         try:
             limit = float(number)
@@ -61,20 +58,8 @@ class CostLimit:
             limit = np.nan
         if not cost or np.isnan(limit):
             raise TableError(f"expected COST=LIMIT, such as latency=0.02, got {text!r}")
-        known = list_columns("cost", dataset, data_dir, space)
-        found = [
-            cls(info.name, column.name, limit, column.unit)
-            for info, column in known
-            if cost in (column.name, f"{info.name}:{column.name}")
-        ]
-        table, _, column = cost.rpartition(":")
-        if not found and Path(table).is_file():
-            return cls(table, column, limit)
-        if len(found) != 1:
-            names = ", ".join(f"{info.name}:{column.name}" for info, column in known) or "none"
-            several = "several tables have" if found else "no table has"
-            raise TableError(f"{several} the cost {cost!r}: expected one of {names}")
-        return found[0]
+        table, column, unit = find_cost(cost, dataset, data_dir, space)
+        return cls(table, column, limit, unit)
 
     def restrict(
         self,
@@ -98,6 +83,32 @@ class CostLimit:
                 "raise the limit"
             )
         return kept.reset_index(drop=True)
+
+
+def find_cost(
+    text: str,
+    dataset: str,
+    data_dir: Path | str | None = None,
+    space: SearchSpace = NAS_BENCH_201,
+) -> tuple[str, str, str]:
+    """Find table, column and unit of ``TABLE:COLUMN``, ``FILE.csv:COLUMN``, or just ``COLUMN``.
+
+    Raises TableError if no table or several have the column; the message names all costs.
+    """
+    known = list_columns("cost", dataset, data_dir, space)
+    found = [
+        (info.name, column.name, column.unit)
+        for info, column in known
+        if text in (column.name, f"{info.name}:{column.name}")
+    ]
+    table, _, name = text.rpartition(":")
+    if not found and Path(table).is_file():
+        return table, name, ""
+    if len(found) != 1:
+        names = ", ".join(f"{info.name}:{column.name}" for info, column in known) or "none"
+        several = "several tables have" if found else "no table has"
+        raise TableError(f"{several} the cost {text!r}: expected one of {names}")
+    return found[0]
 
 
 def cost_text(cost: float, unit: str = "") -> str:

@@ -6,17 +6,23 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
+import pandas as pd
 import typer
 from rich.table import Table
 
 from fewshot_core.analysis import (
     SplitEvaluator,
+    default_limits,
+    join_cost,
+    load_cost,
     recorded_results,
+    report_costs,
     report_frame,
     results_csv,
     results_latex,
     results_markdown,
 )
+from fewshot_core.analysis.costs import cost_text, find_cost
 from fewshot_core.analysis.informativeness import report_split
 from fewshot_core.analysis.results import SHOWN, results_table
 from fewshot_core.bench import KINDS, load_accuracy, resolve_table
@@ -77,6 +83,10 @@ def run_analyse(
     table: AccuracyTable = None,
     threshold: Annotated[float, typer.Option(help="The share that counts as top.")] = 0.01,
     at_most: AtMost = None,
+    cost: Annotated[
+        str | None,
+        typer.Option(help="Find Pareto fronts of accuracy and this cost, such as latency."),
+    ] = None,
     figure: Annotated[
         Path | None, typer.Option(help="Write the figure of their information gain, as HTML.")
     ] = None,
@@ -111,13 +121,49 @@ def run_analyse(
         report = report_split(metric, name, kind, source, leaves, evaluator)
         key, notes = (evidence.key, list(evidence.badges)) if evidence else (None, [])
         notes += [f"only {at_most.replace('=', ' at most ')}"] if at_most else []
-        limit = {"at_most": at_most} if at_most else {}
-        reports.append(report | limit | {"evidence": key, "notes": notes})
+        report |= {"at_most": at_most} if at_most else {}
+        report |= _costs(cost, name, leaves, evaluator.accuracy, place) if cost else {}
+        reports.append(report | {"evidence": key, "notes": notes})
     if figure is not None:
         top = f"top {100 * threshold:.3g}%" + (f", only {at_most}" if at_most else "")
         _write_figure(figure, wanted, evaluator_of, top)
     tasks = [space_of(leaves).dataset(name) for _, name, leaves, _ in wanted]
-    show(as_json, {"splits": reports}, *map(_report, reports, tasks))
+    tables = [*map(_report, reports, tasks), *(_fronts(one) for one in reports if cost)]
+    show(as_json, {"splits": reports}, *tables)
+
+
+def _costs(
+    cost: str, dataset: str, leaves: Sequence[Part], accuracy: pd.DataFrame, place: Path
+) -> dict[str, Any]:
+    """Find the Pareto fronts of a cost in the sub-spaces, as plain values."""
+    space = space_of(leaves)
+    table, column, unit = find_cost(cost, dataset, place, space)
+    frame = join_cost(load_cost(table, column, dataset, place, space), accuracy)
+    found = report_costs(frame, leaves, default_limits(frame)[0])
+    rows = found.table.astype(object).where(found.table.notna(), None).to_dict("records")
+    reference = {"cost": found.worst[0], "accuracy": found.worst[1]}
+    return {"cost": column, "unit": unit, "reference": reference, "fronts": rows}
+
+
+def _fronts(report: dict[str, Any]) -> Table:
+    """Tabulate the Pareto fronts of a report."""
+    reference = report["reference"]
+    return table_of(
+        ("sub-space", "architectures", "on its front", "on that of all", "hypervolume"),
+        (
+            (
+                row["sub_space"],
+                f"{row['known']:,}",
+                row["front"],
+                row["shared"],
+                "-" if row["hypervolume"] is None else f"{row['hypervolume']:.1%}",
+            )
+            for row in report["fronts"]
+        ),
+        title=f"Pareto fronts of {report['cost']} and accuracy",
+        caption=f"reference point: {cost_text(reference['cost'], report['unit'])}, accuracy "
+        f"{reference['accuracy']:.4g}",
+    )
 
 
 def _write_figure(

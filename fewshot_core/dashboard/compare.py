@@ -11,6 +11,7 @@ from streamlit.column_config import CheckboxColumn, TextColumn
 
 from fewshot_core.analysis import (
     KEEP_STRATEGIES,
+    CostLimit,
     SplitEvaluator,
     agreement_matrix,
     keep_k,
@@ -64,11 +65,13 @@ from fewshot_core.dashboard.shared.splits import (
     list_splits,
     open_splits,
 )
+from fewshot_core.durations import duration_text
 from fewshot_core.errors import TableError
 from fewshot_core.evidence import Evidence
 from fewshot_core.glossary import GLOSSARY, explain
 from fewshot_core.plots import agreement_figure, alternative, keep_figure, top_map_figure
-from fewshot_core.space import NAS_BENCH_201, partition_csv
+from fewshot_core.runs.estimate import step_work
+from fewshot_core.space import NAS_BENCH_201, SubSpace, get_space, partition_csv
 from fewshot_core.splitting.files import masks_of_splits, zip_archive
 from fewshot_core.splitting.search_configs import search_configs
 from fewshot_core.splitting.tree import NamedSplit
@@ -153,7 +156,7 @@ def _show_verdict(
     terms = explain("information gain", "random trees", "best tree", "percentile", "top 1%")
     st.markdown(f"**{verdict(evidence, splits, table)}**", help=terms)
     show_informativeness(view, evaluator, splits, "compare_gains")
-    _show_summary(noted_reports(splits, evaluator), splits)
+    _show_summary(noted_reports(splits, evaluator), splits, _costs(view, splits))
 
 
 def _show_distributions(view: View, splits: list[SplitInView], evaluator: SplitEvaluator) -> None:
@@ -207,7 +210,31 @@ def _draw_keeping(
     return keep_figure(frame[frame["strategy"] == strategy], axis_title, unit)
 
 
-def _show_summary(reports: pd.DataFrame, splits: list[SplitInView]) -> None:
+def _costs(view: View, splits: list[SplitInView]) -> pd.DataFrame:
+    """List what splits cost: scoring, memory, and training in units of that of one supernet."""
+    messages = {run.run_id: run.message for run in view.workspace.runs()}
+    whole = step_work(SubSpace.full(view.space))
+    rows = []
+    for split in splits:
+        leaves = [leaf for leaf in split.leaves if isinstance(leaf, SubSpace)]
+        # The last message of a run: "done in 5 s with 2.2 GB of memory".
+        memory = messages.get(split.key, "").partition(" with ")[2].partition(" of ")[0]
+        seconds = sum(node.seconds for node in split.tree.nodes) if split.tree else 0.0
+        trained = view.has_supernet and bool(leaves)
+        rows.append(
+            {
+                "scoring": duration_text(seconds) if seconds else None,
+                "memory": memory or None,
+                "training": sum(map(step_work, leaves)) / whole if trained else None,
+            }
+        )
+    return pd.DataFrame(rows, [split.label for split in splits])
+
+
+def _show_summary(reports: pd.DataFrame, splits: list[SplitInView], costs: pd.DataFrame) -> None:
+    costs = costs.loc[reports["split"]]
+    training = "Of all its sub-supernets, each for as many epochs as one supernet, in units of its "
+    training += "cost: estimated from the operations that are enabled"
     ties = {split.label: split.ties for split in splits if split.tree is not None}
     the_same = "Whether the optimum is in the sub-space with the highest mean accuracy"
     uneven = "How unevenly the top is distributed, 0 to 1"
@@ -225,6 +252,9 @@ def _show_summary(reports: pd.DataFrame, splits: list[SplitInView]) -> None:
                 numbers("%.0f%%", GLOSSARY["partition"]),
             ),
             "percentile": (reports["percentile"], numbers("%.1f", GLOSSARY["percentile"])),
+            "scoring": (costs["scoring"].to_list(), TextColumn(help="Time to score operations")),
+            "memory": (costs["memory"].to_list(), TextColumn(help="Peak memory of its run")),
+            "training, supernets": (costs["training"].to_list(), numbers("%.1f", training)),
             "Gini": (reports["gini"], numbers("%.2f", uneven)),
             "optimum in": (optimum, TextColumn(help="The sub-space of the best architecture")),
             "best mean in": reports["best_mean"].map(", ".join),
@@ -261,7 +291,7 @@ def _show_uncertainty(view: View, splits: list[SplitInView], evaluator: SplitEva
     """Show how much the information gain depends on the seeds of the trainings in the table."""
     if view.table is None:
         return
-    where = (view.workspace, view.table, view.dataset, view.kind, view.threshold)
+    where = (view.workspace, view.table, view.dataset, view.kind, view.limit, view.threshold)
     found = {split.label: _resampled_gains(*where, split.leaves) for split in splits}
     frames = [frame.assign(split=label) for label, frame in found.items() if frame is not None]
     if not frames:
@@ -287,6 +317,7 @@ def _resampled_gains(
     table: TableInfo,
     dataset: str,
     kind: str,
+    limit: CostLimit | None,
     threshold: float,
     leaves: Leaves,
 ) -> pd.DataFrame | None:
@@ -295,6 +326,9 @@ def _resampled_gains(
         seeds = load_seeds(dataset, kind, table.name, _workspace.data_dir, table.space)
     except TableError:
         return None
+    if limit is not None:
+        space = get_space(table.space, _workspace.data_dir)
+        seeds = limit.restrict(seeds, dataset, _workspace.data_dir, space)
     frame = seed_uncertainty(leaves, seeds, threshold)
     return frame[(frame["source"] == "resampled") & (frame["quantity"] == "gain_bits")]
 

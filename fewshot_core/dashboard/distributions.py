@@ -1,5 +1,6 @@
 """The Distributions page: accuracies in the sub-spaces of one split, or of all metrics."""
 
+import shlex
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -10,15 +11,26 @@ import streamlit as st
 from streamlit.column_config import CheckboxColumn, TextColumn
 
 from fewshot_core.analysis import (
+    CostReport,
     SplitEvaluator,
     architectures_of,
+    default_limits,
     distribution_frame,
     importance,
+    join_cost,
     operation_effects,
+    report_costs,
     top_architectures,
     top_mask,
 )
-from fewshot_core.dashboard.shared.controls import SEPARATOR, numbers, plain, show_table
+from fewshot_core.dashboard.shared.controls import (
+    SEPARATOR,
+    numbers,
+    plain,
+    show_columns,
+    show_errors,
+    show_table,
+)
 from fewshot_core.dashboard.shared.evidence import choose_evidence, split_evidence
 from fewshot_core.dashboard.shared.figures import (
     LOWEST,
@@ -40,12 +52,17 @@ from fewshot_core.dashboard.shared.figures import (
     show_small_distributions,
     show_source,
     show_view_source,
+    split_source,
 )
-from fewshot_core.dashboard.shared.page import IMPORTANCE
+from fewshot_core.dashboard.shared.page import DATA, IMPORTANCE, Workspace, show_empty
 from fewshot_core.dashboard.shared.sidebar import (
+    Source,
     View,
+    choose_option,
+    list_sources,
     load_accuracy,
     open_page,
+    read_cost,
     show_missing_split,
     show_missing_table,
 )
@@ -59,10 +76,19 @@ from fewshot_core.dashboard.shared.splits import (
 from fewshot_core.dashboard.shared.trees import show_sub_spaces
 from fewshot_core.errors import SpaceError, TableError
 from fewshot_core.evidence import group_by_evidence
-from fewshot_core.plots import decisions_figure, effects_figure, importance_figure, top_figure
+from fewshot_core.glossary import GLOSSARY, explain
+from fewshot_core.plots import (
+    costs_figure,
+    decisions_figure,
+    effects_figure,
+    importance_figure,
+    top_figure,
+)
 from fewshot_core.space import Architecture, Part, SearchSpace
 
 _ALL = "All metrics and data sets"
+_COST = "Cost"
+_COST_TERMS = ("Pareto front", "hypervolume", "limit of the cost")
 _EXAMPLE = 13714
 _MOST_LISTED = 20_000
 """How many architectures of a sub-space are sent to the browser."""
@@ -75,8 +101,8 @@ def show_distributions_page() -> None:
     """Draw the page."""
     view = open_page("Distributions")
     evaluator = load_evaluator(view)
-    tabs = st.tabs(["Sub-spaces", *IMPORTANCE.values(), _ALL], key="show", bind="query-params")
-    one, importances, every = tabs
+    names = ["Sub-spaces", _COST, *IMPORTANCE.values(), _ALL]
+    one, costs, importances, every = st.tabs(names, key="show", bind="query-params")
     if one.open:
         with one:
             if view.split is None:
@@ -85,6 +111,12 @@ def show_distributions_page() -> None:
                 show_missing_table(view)
             else:
                 _show_split(view, view.split, evaluator)
+    elif costs.open:
+        with costs, show_errors():
+            if evaluator is None:
+                show_missing_table(view)
+            else:
+                _show_costs(view, evaluator)
     elif importances.open:
         with importances:
             if evaluator is None:
@@ -180,21 +212,22 @@ def _find(
 
 def _show_importance(view: View, evaluator: SplitEvaluator) -> None:
     """Show which edges and operations matter, and the decisions of the top architectures."""
+    source, unit = accuracy_source(view)[:2], view.task.stored_unit
+    shares = None
     try:
         shares = _importance(evaluator, view.space)[0]
     except TableError as error:
-        st.info(plain(error), icon=":material/table_chart:")
-        return
-    st.markdown(_finding(shares, view))
-    source, unit = accuracy_source(view)[:2], view.task.stored_unit
-    for place, figure, key in zip(
-        st.columns(2),
-        (_draw_importance(evaluator, view.space), _draw_effects(evaluator, view.space, unit)),
-        ("importance", "effects"),
-        strict=True,
-    ):
-        with place:
-            show_figure(figure, key, source=source)
+        reason = "The variance is decomposed over all architectures, not those within a limit."
+        st.info(reason if view.limit else plain(error), icon=":material/table_chart:")
+    if shares is not None:
+        st.markdown(_finding(shares, view))
+        importances, effects = st.columns(2)
+        with importances:
+            figure = _draw_importance(evaluator, view.space)
+            show_figure(figure, "importance", source=source)
+        with effects:
+            figure = _draw_effects(evaluator, view.space, unit)
+            show_figure(figure, "effects", source=source)
     leaves = view.split.leaves if view.split else ()
     top = _top(leaves, evaluator, view.space)
     highlight = st.query_params.get("sub_space")
@@ -211,6 +244,97 @@ def _show_importance(view: View, evaluator: SplitEvaluator) -> None:
         title = f"Rank {row['rank']:,}: {view.task.text(row['accuracy_mean'])}"
         show_architecture(Architecture.from_index(int(chosen), view.space), title, "decided")
         st.caption("Click a point of a line to see another architecture.")
+
+
+def _show_costs(view: View, evaluator: SplitEvaluator) -> None:
+    """Show accuracy against a cost, with the Pareto front of each sub-space."""
+    sources, labels = list_sources(view.workspace, "cost", view.space, view.dataset)
+    if not sources:
+        text = "**No costs yet.** Import a CSV file with a column of parameters, FLOPs or latency."
+        show_empty(text, DATA, "Import costs")
+        return
+    first = f"{view.limit.table}:{view.limit.column}" if view.limit else None
+    chosen = choose_option(st.selectbox, "Cost", labels, "cost_shown", first, unwritten="")
+    leaves = view.split.leaves if view.split else ()
+    where = view.workspace, sources[chosen], view.dataset, leaves, evaluator
+    table, column = _costs(*where)[1].table, sources[chosen][1]
+    name = f"{column.name}, {column.unit}" if column.unit else column.name
+    st.markdown(_cost_finding(view, table, column.name), help=explain(*_COST_TERMS))
+    figures, numbers_of = st.columns([5, 4], gap="large")
+    with numbers_of:
+        counts, points = numbers("localized"), numbers(view.task.form)
+        shares = numbers("%.1f%%", GLOSSARY["hypervolume"])
+        event = show_columns(
+            {
+                "sub-space": table["sub_space"],
+                "hypervolume": (100 * table["hypervolume"], shares),
+                "on its front": (table["front"], counts),
+                "on that of all": (table["shared"], counts),
+                "best": (table["best"], points),
+                "architectures": (table["known"], counts),
+            },
+            f"The Pareto fronts of {len(table) - 1} sub-spaces and of the whole space",
+            key=f"costs_{chosen}",
+            on_select="rerun",
+            selection_mode="single-row",
+        )
+        rows = event.selection.rows
+        highlight = str(table["sub_space"].iloc[rows[0]]) if rows and rows[0] else None
+        worst = _costs(*where)[1].worst
+        st.caption(
+            f"Hypervolume: the share of the rectangle from the reference point ({plain(name)} "
+            f"{worst[0]:.4g}, {view.task.form % worst[1]}) to the ideal one."
+        )
+    with figures:
+        figure = _draw_costs(*where, name, view.axis_title, highlight)
+        rests = rests_on([view.split]) if view.split else []
+        source = [*accuracy_source(view)[:2], f"cost: table {sources[chosen][0].label}", *rests]
+        show_figure(figure, "costs", source=source)
+        parts = source + (split_source(view.split) if view.split else [])
+        option = f"--cost {shlex.quote(chosen)}"
+        command = f"{analyse_command(view, view.split)} {option}"
+        show_source(parts, command, "costs_source", table)
+
+
+def _cost_finding(view: View, table: pd.DataFrame, cost: str) -> str:
+    """Say which sub-space has most of the Pareto front."""
+    whole, *parts = table.to_dict("records")
+    text = f"{whole['front']:,} of {whole['known']:,} architectures are on the Pareto front of "
+    text += f"{plain(cost)} and {plain(view.scores)}"
+    if not parts or pd.isna(whole["hypervolume"]):
+        return f"**{text}.**"
+    most = max(parts, key=lambda row: row["shared"])
+    area = max(parts, key=lambda row: row["hypervolume"])
+    which = ", which also" if area is most else f"; {area['sub_space']}"
+    return (
+        f"**{text}, {most['shared']:,} of them in {most['sub_space']}**{which} has the largest "
+        f"hypervolume, {area['hypervolume']:.1%} against {whole['hypervolume']:.1%} of all."
+    )
+
+
+@lru_cache(16)
+def _costs(
+    workspace: Workspace, source: Source, dataset: str, leaves: Leaves, evaluator: SplitEvaluator
+) -> tuple[pd.DataFrame, CostReport]:
+    """Join a cost with the accuracies in view, and find the fronts; they must not be changed."""
+    info, column = source
+    frame = join_cost(read_cost(workspace, info, column.name, dataset), evaluator.accuracy)
+    return frame, report_costs(frame, leaves, default_limits(frame, LOWEST)[0])
+
+
+@cached_figure
+def _draw_costs(
+    workspace: Workspace,
+    source: Source,
+    dataset: str,
+    leaves: Leaves,
+    evaluator: SplitEvaluator,
+    name: str,
+    axis_title: str,
+    highlight: str | None,
+) -> go.Figure:
+    frame, report = _costs(workspace, source, dataset, leaves, evaluator)
+    return costs_figure(frame, report, name, axis_title, highlight)
 
 
 @lru_cache(8)

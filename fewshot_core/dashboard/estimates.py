@@ -11,13 +11,14 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from fewshot_core.analysis import (
+    CostLimit,
     EstimateReport,
     SplitEstimate,
     join_estimate,
     judge_estimate,
     judge_in_split,
 )
-from fewshot_core.bench import TableColumn, TableInfo, columns_csv, list_columns, load_column
+from fewshot_core.bench import TableInfo, columns_csv, load_column
 from fewshot_core.dashboard.shared.controls import (
     choose_one,
     numbers,
@@ -37,8 +38,10 @@ from fewshot_core.dashboard.shared.figures import (
 )
 from fewshot_core.dashboard.shared.page import DATA, Workspace, show_empty
 from fewshot_core.dashboard.shared.sidebar import (
+    Source,
     View,
     choose_several,
+    list_sources,
     open_page,
     read_accuracy,
     show_missing_table,
@@ -49,15 +52,14 @@ from fewshot_core.plots import estimate_figure, ranking_figure
 _MOST = 6
 """How many estimates are compared at once."""
 
-Source = tuple[TableInfo, TableColumn]
 Judged = dict[str, tuple[EstimateReport, SplitEstimate | None]]
 
 
 def show_estimates_page() -> None:
     """Draw the page."""
     view = open_page("Estimates")
-    found = list_columns("estimate", view.dataset, view.workspace.data_dir, view.space)
-    if not found:
+    sources, labels = list_sources(view.workspace, "estimate", view.space, view.dataset)
+    if not sources:
         show_empty(
             "**No estimates yet.** An estimate is what a supernet, a zero-cost metric or a short "
             "training says about every architecture before it is trained. Import a CSV file with a "
@@ -70,8 +72,6 @@ def show_estimates_page() -> None:
     if view.table is None:
         show_missing_table(view)
         return
-    sources = {f"{info.name}:{column.name}": (info, column) for info, column in found}
-    labels = _labels(sources)
     first = list(labels)[:_MOST]
     chosen = choose_several("Estimates", labels, "estimates", first, _MOST, labels)
     if not chosen:
@@ -91,15 +91,6 @@ def show_estimates_page() -> None:
         _offer_csv(view, labels, {key: sources[key] for key in chosen})
 
 
-def _labels(sources: Mapping[str, Source]) -> dict[str, str]:
-    """Label estimates by their keys; the table is named where a column is in several."""
-    names = [column.name for _, column in sources.values()]
-    return {
-        key: column.name if names.count(column.name) == 1 else f"{column.name} · {info.label}"
-        for key, (info, column) in sources.items()
-    }
-
-
 @dataclass(frozen=True, eq=False)
 class _Joined:
     """An estimate with accuracies; the same ones are the same object, to cache results by it."""
@@ -116,10 +107,11 @@ def _joined(
     table: TableInfo,
     dataset: str,
     kind: str,
+    limit: CostLimit | None,
 ) -> _Joined:
     """Join an estimate with accuracies, once for all sessions; they must not be changed."""
     estimate = load_column(info.name, column, data_dir, info.space)
-    accuracy = read_accuracy(_workspace, table, dataset, kind)
+    accuracy = read_accuracy(_workspace, table, dataset, kind, limit)
     return _Joined(join_estimate(estimate.rename(columns={column: "estimate"}), accuracy))
 
 
@@ -127,7 +119,7 @@ def _join(view: View, source: Source) -> _Joined:
     info, column = source
     assert view.table is not None
     where = view.workspace.data_dir, info, column.name, view.table, view.dataset, view.kind
-    return _joined(view.workspace, *where)
+    return _joined(view.workspace, *where, view.limit)
 
 
 @lru_cache(maxsize=256)
@@ -261,4 +253,5 @@ def _command(view: View, keys: list[str]) -> str:
     if view.split is not None and view.split.request:
         options += ["--run", view.split.key]
     options += ["--accuracy", view.kind, "--table", view.table.name]
+    options += ["--at-most", view.limit.option] if view.limit else []
     return view.repeat(shlex.join(["fewshot", "estimates", *options]))

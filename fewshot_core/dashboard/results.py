@@ -84,7 +84,7 @@ Row = Mapping[Hashable, Any]
 
 def show_results_page() -> None:
     """Draw the page: the tables of the paper, and its claims."""
-    view = open_page("Results")
+    view = open_page("Results", limited=False)
     shows = {"Tables": _show_tables, "Claims": _show_claims, "Across spaces": _show_across}
     show_tabs({name: partial(show, view) for name, show in shows.items()}, "results")
 

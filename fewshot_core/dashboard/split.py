@@ -59,6 +59,7 @@ from fewshot_core.dashboard.shared.requests import (
 )
 from fewshot_core.dashboard.shared.sidebar import (
     View,
+    apply_limit,
     choose_view,
     put_in_view,
     show_missing_table,
@@ -113,6 +114,7 @@ def show_split_page() -> None:
     title.title("Split")
     settings: Any = {"icon": ":material/add:", "type": "primary", "width": "stretch"}
     button.button("New split", "new_split", on_click=open_form, args=(NEW_SPLIT,), **settings)
+    view = apply_limit(view)
     _show_progress(workspace)
     _show_split(view)
     if form_is_open(NEW_SPLIT):

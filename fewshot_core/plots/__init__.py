@@ -12,7 +12,7 @@ from fewshot_core.plots.comparison import (
     top_map_figure,
 )
 from fewshot_core.plots.distributions import STYLES, cut_notes, distributions_figure, top_figure
-from fewshot_core.plots.estimates import estimate_figure, ranking_figure
+from fewshot_core.plots.estimates import costs_figure, estimate_figure, ranking_figure
 from fewshot_core.plots.export import (
     WIDTHS,
     convert_svg,
@@ -53,6 +53,7 @@ __all__ = [
     "alternative",
     "cell_figure",
     "convert_svg",
+    "costs_figure",
     "cursor_stops",
     "cut_notes",
     "decisions_figure",

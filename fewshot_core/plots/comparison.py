@@ -85,7 +85,8 @@ def informativeness_figure(
     names = list(means.sort_values(ascending=False, kind="stable").index)
     rows = len(names)
     gains = np.asarray(random_gains, dtype=np.float64)
-    top = 1.06 * max([float(reports["gain_bits"].max()), best_bits or 0.0, *gains[-1:].tolist()])
+    gained = max([float(reports["gain_bits"].max()), best_bits or 0.0, *gains[-1:].tolist()])
+    top = 1.06 * gained or 1e-4  # of a single architecture nothing can be gained
     notes = [*caption, f"grey: {gains.size:,} random trees"] if gains.size else caption
     height = 172 + 30 * max(rows, 2)
     figure = base_figure(title, height, _gain_alternative(reports, best_bits), notes)

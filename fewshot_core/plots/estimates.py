@@ -1,4 +1,4 @@
-"""Estimates of accuracy: against accuracies, and how well they rank."""
+"""Estimates and costs: against accuracies, with Pareto fronts, and how well estimates rank."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from fewshot_core.analysis import EstimateReport, SplitEstimate, default_limits, top_mask
+from fewshot_core.analysis import (
+    CostReport,
+    EstimateReport,
+    SplitEstimate,
+    default_limits,
+    top_mask,
+)
+from fewshot_core.analysis.sub_spaces import Floats
 from fewshot_core.plots.export import with_source
 from fewshot_core.plots.template import (
     ACTIVE_COLOUR,
@@ -21,6 +28,7 @@ from fewshot_core.search.proxy import Correlation
 
 _BINS = 48
 _ROW = 30
+_MOST_FRONTS = 8
 _LOWEST = 0.05
 """The share of the lowest accuracies that the axis leaves out."""
 _GREYS = ((0.0, "rgba(136,140,152,0.12)"), (1.0, "rgba(136,140,152,0.95)"))
@@ -59,18 +67,7 @@ def estimate_figure(
         *caption,
     ]
     figure = base_figure(name, 460, alt, notes)
-    counts, columns, rows = np.histogram2d(x[shown], y[shown], bins=_BINS)
-    shade = np.where(counts.T > 0, np.log10(counts.T + 1), np.nan).astype(np.float32)
-    figure.add_heatmap(
-        x0=float(columns[:2].mean()),
-        dx=float(columns[1] - columns[0]),
-        y0=float(rows[:2].mean()),
-        dy=float(rows[1] - rows[0]),
-        z=shade,
-        colorscale=_GREYS,
-        showscale=False,
-        hoverinfo="skip",
-    )
+    _add_density(figure, x[shown], y[shown])
     top = frame[top_mask(y, threshold)]
     picked = frame[frame["architecture"].isin(report.picked)]
     look = sub_space_look(4)
@@ -90,6 +87,83 @@ def estimate_figure(
     figure.update_xaxes(title_text=name)
     least, margin = min(low, picked["accuracy_mean"].min()), 0.03 * (high - low)
     figure.update_yaxes(title_text=axis_title, range=[least - margin, high + margin])
+    return figure
+
+
+def _add_density(figure: go.Figure, x: Floats, y: Floats) -> None:
+    """Add the density of points, on a logarithmic scale of grey."""
+    counts, columns, rows = np.histogram2d(x, y, bins=_BINS)
+    shade = np.where(counts.T > 0, np.log10(counts.T + 1), np.nan).astype(np.float32)
+    figure.add_heatmap(
+        x0=float(columns[:2].mean()),
+        dx=float(columns[1] - columns[0]),
+        y0=float(rows[:2].mean()),
+        dy=float(rows[1] - rows[0]),
+        z=shade,
+        colorscale=_GREYS,
+        showscale=False,
+        hoverinfo="skip",
+    )
+
+
+@with_source
+def costs_figure(
+    frame: pd.DataFrame,
+    report: CostReport,
+    name: str,
+    axis_title: str,
+    highlight: str | None = None,
+    caption: Sequence[str] = (),
+) -> go.Figure:
+    """Draw accuracy against cost: the density of all, and the Pareto front of each sub-space.
+
+    ``frame`` is what ``fewshot_core.analysis.join_cost`` returns, and ``report`` what
+    ``report_costs`` there returns of it. The fronts of the sub-spaces with the largest hypervolumes
+    are drawn, as many as there are colours.
+    """
+    title = "Accuracy against cost"
+    x, y = frame["cost"].to_numpy(), frame["accuracy_mean"].to_numpy()
+    low = report.worst[1]
+    shown = y >= low
+    named = report.table[1:].nlargest(_MOST_FRONTS, "hypervolume")["sub_space"]
+    drawn = [part for part in report.table["sub_space"][1:] if part in set(named)]
+    whole = int(report.table["front"].iloc[0])
+    alt = f"{axis_title} against {name}: {whole:,} architectures are on the Pareto front."
+    notes = [
+        "grey: density",
+        "dotted: Pareto front of all",
+        *([] if shown.all() else [f"not shown: {(~shown).sum():,} architectures below {low:.4g}"]),
+        *([] if len(drawn) == len(report.table) - 1 else [f"the best {len(drawn)} fronts"]),
+        *caption,
+    ]
+    figure = base_figure(title, 420, alt, notes)
+    _add_density(figure, x[shown], y[shown])
+    for position, part in enumerate(report.table["sub_space"], start=-1):
+        if position >= 0 and part not in drawn:
+            continue
+        front = report.fronts[report.fronts["sub_space"] == part]
+        front = front[front["accuracy_mean"] >= low].drop_duplicates(["cost", "accuracy_mean"])
+        look = sub_space_look(max(position, 0))
+        faded = position >= 0 and highlight not in (None, part)
+        line = {"color": look.colour, "width": 1.5, "shape": "hv", "dash": look.dash}
+        marker = {"size": 6, "color": look.colour, "line": {"width": 1, "color": look.outline}}
+        if position < 0:
+            line |= {"color": ACTIVE_COLOUR, "width": 3, "dash": "dot"}
+        figure.add_scatter(
+            x=front["cost"].astype(np.float32),
+            y=front["accuracy_mean"].astype(np.float32),
+            mode="lines" if position < 0 else "lines+markers",
+            name=part,
+            line=line,
+            marker=marker,
+            opacity=0.25 if faded else 1.0,
+            customdata=front["architecture"],
+            hovertemplate=f"{part}: {name} %{{x:.4g}}<br>%{{y:.2f}}<extra></extra>",
+        )
+    figure.update_xaxes(title_text=name)
+    margin = 0.03 * (report.ideal[1] - low)
+    figure.update_yaxes(title_text=axis_title, range=[low - margin, report.ideal[1] + margin])
+    put_legend_above(figure, 1 + len(drawn) // 6)
     return figure
 
 

@@ -26,7 +26,7 @@ from fewshot_core.runs.requests import (
     TrainingRequest,
 )
 from fewshot_core.search.options import SearchError
-from fewshot_core.space import NAS_BENCH_201, get_space
+from fewshot_core.space import NAS_BENCH_201, SubSpace, get_space
 
 Timed = SplitRequest | EstimateRequest | SearchRequest | TrainingRequest
 """Requests whose time is that of their work on images."""
@@ -238,10 +238,14 @@ def _work(request: Timed) -> float:
         network = request.network
         images = request.batch_size * request.batches
         return float(images * pixels * network.cells_per_stage * network.channels**2)
-    enabled = request.sub_space.enabled
-    decisions = zip(request.sub_space.space.decisions, enabled, strict=True)
+    return pixels * step_work(request.sub_space)
+
+
+def step_work(sub_space: SubSpace) -> float:
+    """Rough work of a training step of a sub-space's network, in which all operations compute."""
+    decisions = zip(sub_space.space.decisions, sub_space.enabled, strict=True)
     names = [decision.operations[number] for decision, row in decisions for number in row]
-    return pixels * (_FIXED + sum(_COST.get(name, _USUAL) for name in names))
+    return _FIXED + sum(_COST.get(name, _USUAL) for name in names)
 
 
 def _times(request: Timed, data_dir: Path) -> float:

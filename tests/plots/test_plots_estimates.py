@@ -4,8 +4,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fewshot_core.analysis import join_estimate, judge_estimate, judge_in_split
-from fewshot_core.plots import alternative, estimate_figure, figure_numbers, ranking_figure
+from fewshot_core.analysis import (
+    join_cost,
+    join_estimate,
+    judge_estimate,
+    judge_in_split,
+    report_costs,
+)
+from fewshot_core.plots import (
+    alternative,
+    costs_figure,
+    estimate_figure,
+    figure_numbers,
+    ranking_figure,
+)
 from fewshot_core.space import SubSpace
 
 FULL = SubSpace.full()
@@ -54,3 +66,26 @@ def test_the_ranking_has_a_row_for_the_space_the_top_and_each_sub_space(frame):
     assert "no estimate" in alternative(ranking_figure({}))
     alone = ranking_figure({"noisy": (report, None)})
     assert list(alone.layout.yaxis.ticktext) == rows[:2]
+
+
+def test_accuracy_against_cost_is_light_and_has_a_front_for_each_sub_space():
+    choice = np.random.default_rng(0)
+    cost = choice.uniform(1, 20, 15_625)
+    accuracy = pd.DataFrame({"architecture": range(15_625)}).assign(
+        accuracy_mean=60 + cost + choice.normal(0, 4, 15_625)
+    )
+    frame = join_cost(accuracy[["architecture"]].assign(cost=cost), accuracy)
+    report = report_costs(frame, LEAVES, lowest=62.0)
+    figure = costs_figure(frame, report, "latency, ms", "accuracy, %", highlight="S2")
+    assert len(figure.to_json()) < 60_000
+    whole, one, two = figure.data[1:]
+    assert [trace.name for trace in (whole, one, two)] == ["all", "S1", "S2"]
+    for trace in (whole, one, two):
+        front = report.fronts[report.fronts["sub_space"] == trace.name]
+        assert set(trace.customdata) == set(front["architecture"][front["accuracy_mean"] >= 62])
+    assert (one.opacity, two.opacity) == (0.25, 1.0)
+    below = int((frame["accuracy_mean"] < 62).sum())
+    assert f"not shown: {below:,} architectures below 62" in figure.layout.title.text
+    assert f"{report.table['front'].iloc[0]} architectures are on the Par" in alternative(figure)
+    alone = costs_figure(frame, report_costs(frame), "latency, ms", "accuracy, %")
+    assert [trace.name for trace in alone.data[1:]] == ["all"]

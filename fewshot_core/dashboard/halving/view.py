@@ -97,7 +97,7 @@ _STEP_SECONDS = 0.4
 
 def show_halving_page() -> None:
     """Draw the page: curves with a selection applied, and the import of curves."""
-    view = open_page("Halving")
+    view = open_page("Halving", limited=False)
     labels = list_curves(view)
     missing = find_missing("curves", labels, view.split.key if view.split else "")
     if labels or missing:

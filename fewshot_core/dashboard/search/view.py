@@ -182,6 +182,8 @@ def _show_result(
     with st.container(border=True, key="result"):
         if found.empty:
             missing = f"no table in view has {view.kind} accuracies" if accuracy is None else ""
+            if view.limit is not None and not frame.empty:
+                missing = "nothing that was found is within the limit of the cost"
             st.markdown(f"Nothing to compare yet: {missing or 'no search has finished an epoch'}.")
             return
         text, cell = st.columns([3, 2], vertical_alignment="center")
@@ -212,7 +214,7 @@ def _result_text(found: pd.DataFrame, view: View, size: int, complete: bool) -> 
 
     def what(row: dict[Any, Any], first: bool) -> str:
         if pd.isna(row["rank"]):
-            return "an architecture that is not in the table"
+            return f"an architecture that is {_unknown(view)}"
         rank = f"{_ordinal(int(row['rank']))} of {size:,}" if first else _ordinal(int(row["rank"]))
         score = plain(task.text(row["benchmark_accuracy"]))
         return f"{score}{f' {what_score}' * first}, {rank}"
@@ -243,6 +245,11 @@ def _result_text(found: pd.DataFrame, view: View, size: int, complete: bool) -> 
         f"{what(taken, False)}"
         + ("." if pd.isna(lost) else f": {plain(regret_text(lost, task.stored_unit))} less.")
     )
+
+
+def _unknown(view: View) -> str:
+    """Say why an architecture has no accuracy."""
+    return "not within the limit of the cost" if view.limit else "not in the table"
 
 
 def _ordinal(number: int) -> str:
@@ -436,7 +443,7 @@ def _show_found(view: View, record: dict[str, Any], accuracy: pd.DataFrame | Non
     value = known.get(architecture.index)
     st.metric(
         f"Benchmark {view.kind} {view.task.score}",
-        "not in the table" if value is None else view.task.text(value),
+        _unknown(view) if value is None else view.task.text(value),
         help=f"Of this architecture, trained by itself; table {view.table.label}.",
     )
     if value is not None:

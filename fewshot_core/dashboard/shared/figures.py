@@ -20,6 +20,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from fewshot_core.analysis import (
     DISTRIBUTION_FRAMES,
+    CostLimit,
     SplitEvaluator,
     default_limits,
     describe_sub_spaces,
@@ -33,6 +34,7 @@ from fewshot_core.dashboard.shared.page import SPLIT, Workspace, open_on
 from fewshot_core.dashboard.shared.sidebar import View, read_accuracy
 from fewshot_core.dashboard.shared.splits import FILE, SplitInView
 from fewshot_core.data_folder import data_dir
+from fewshot_core.errors import TableError
 from fewshot_core.plots import (
     STYLES,
     alternative,
@@ -65,18 +67,28 @@ T = TypeVar("T")
 
 
 def load_evaluator(view: View, dataset: str | None = None) -> SplitEvaluator | None:
-    """Return the evaluator by the same accuracies; None where the table has no such ones."""
+    """Return the evaluator by the accuracies in view; None where the table has no such ones."""
     name = dataset or view.dataset
     if view.table is None or view.table.find(name, view.kind) is None:
         return None
-    return _evaluator(view.workspace, view.table, name, view.kind, view.threshold)
+    try:
+        return _evaluator(view.workspace, view.table, name, view.kind, view.limit, view.threshold)
+    except TableError:
+        if view.limit is None:
+            raise
+        return None  # no architecture is within the limit on this data set
 
 
 @st.cache_resource(show_spinner="Drawing random trees", max_entries=24)
 def _evaluator(
-    _workspace: Workspace, table: TableInfo, dataset: str, kind: str, threshold: float
+    _workspace: Workspace,
+    table: TableInfo,
+    dataset: str,
+    kind: str,
+    limit: CostLimit | None,
+    threshold: float,
 ) -> SplitEvaluator:
-    return SplitEvaluator(read_accuracy(_workspace, table, dataset, kind), threshold)
+    return SplitEvaluator(read_accuracy(_workspace, table, dataset, kind, limit), threshold)
 
 
 @lru_cache(_CACHED)
@@ -247,7 +259,8 @@ def accuracy_source(view: View) -> list[str]:
         return []
     found = view.table.find(view.dataset, view.kind)
     place = "" if view.space == NAS_BENCH_201 else f"{view.space.label}, "
-    parts = [f"{place}table {view.table.label}", f"benchmark {view.kind} {view.task.score}"]
+    only = f", only {view.limit}" if view.limit else ""
+    parts = [f"{place}table {view.table.label}{only}", f"benchmark {view.kind} {view.task.score}"]
     if found is not None:
         seeds = found.seeds
         number = "one seed" if seeds == "1" else f"mean of {seeds} seeds"
@@ -268,6 +281,7 @@ def _analyse(view: View, table: TableInfo, splits: Sequence[SplitInView]) -> str
     runs = [part for split in splits for part in ("--run", split.key.removeprefix(FILE))]
     options = ["--accuracy", view.kind, "--table", table.name]
     options += ["--threshold", f"{view.threshold:g}"]
+    options += ["--at-most", view.limit.option] if view.limit else []
     return f"{view.repeat(shlex.join(['fewshot', 'analyse', *runs]))} {shlex.join(options)}"
 
 

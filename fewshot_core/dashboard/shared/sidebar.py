@@ -5,9 +5,10 @@ another; these controls keep it.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from math import ceil, floor, isfinite, log10
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,8 +17,8 @@ import streamlit as st
 from streamlit.column_config import DatetimeColumn, TextColumn
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from fewshot_core.analysis import information_gain
-from fewshot_core.bench import TableInfo, list_tables
+from fewshot_core.analysis import CostLimit, information_gain, load_cost
+from fewshot_core.bench import TableColumn, TableInfo, list_columns, list_tables
 from fewshot_core.dashboard.shared.activity import show_activity
 from fewshot_core.dashboard.shared.controls import (
     counted,
@@ -45,7 +46,7 @@ from fewshot_core.dashboard.shared.splits import (
     open_split,
     split_table,
 )
-from fewshot_core.errors import FewshotError
+from fewshot_core.errors import FewshotError, TableError
 from fewshot_core.glossary import GLOSSARY
 from fewshot_core.networks import has_supernet, supernet_exists
 from fewshot_core.space import (
@@ -59,6 +60,9 @@ from fewshot_core.space import (
 
 T = TypeVar("T", str, int, float, list[str])
 
+Source = tuple[TableInfo, TableColumn]
+"""A column of costs or estimates with its table."""
+
 _COLLECTED = "changes of the URL"
 _PAGE = "page of the steady control"
 _PICKING = "picking a split"
@@ -66,7 +70,7 @@ _SPACE_SEEN = "search space in view"
 _OF_SPACE = (
     *("dataset", "accuracy", "table", "split", "splits", "evidence", "protocol", "curves", "plan"),
     *("weights", "sub_space", "seed", "node", "architecture", "edges", "depth", "cell"),
-    *("estimates", "against"),
+    *("estimates", "against", "cost", "at_most", "cost_shown"),
 )
 """Keys of what is chosen within a search space, and means nothing in another one."""
 _SHOWN = 100
@@ -266,8 +270,8 @@ def choose_option(
 class View:
     """What is in view on every page, all in one space: ``kind`` is that of the benchmark accuracy.
 
-    There is no table where none has such accuracies, and no split where none is finished, or where
-    the URL names one that is ``missing``.
+    There is no table where none has such accuracies, or none within the ``limit`` of the cost, and
+    no split where none is finished, or where the URL names one that is ``missing``.
     """
 
     workspace: Workspace
@@ -278,6 +282,7 @@ class View:
     threshold: float
     split: SplitInView | None
     missing: str | None = None
+    limit: CostLimit | None = None
 
     @property
     def task(self) -> Task:
@@ -306,27 +311,71 @@ class View:
 
     @property
     def top_label(self) -> str:
-        """The label of the top, such as "top 1%"."""
-        return f"top {100 * self.threshold:.3g}%"
+        """The label of the top, such as "top 1%", with the limit of the cost."""
+        limit = f" with {self.limit}" if self.limit else ""
+        return f"top {100 * self.threshold:.3g}%{limit}"
 
 
 def load_accuracy(view: View, dataset: str | None = None) -> pd.DataFrame:
-    """Return the accuracies in view, or those of another data set; there must be a table."""
+    """Return the accuracies in view, or those of another data set; there must be a table.
+
+    They are of the architectures within the limit of the cost. May raise TableError.
+    """
     if view.table is None:
         raise ValueError("expected a table in view")
-    return read_accuracy(view.workspace, view.table, dataset or view.dataset, view.kind)
+    where = view.workspace, view.table, dataset or view.dataset, view.kind, view.limit
+    return read_accuracy(*where)
 
 
 @st.cache_resource(show_spinner=False, max_entries=24)
-def read_accuracy(_workspace: Workspace, table: TableInfo, dataset: str, kind: str) -> pd.DataFrame:
-    """Read the accuracies of a table once for all sessions; they must not be changed."""
-    return _workspace.store.accuracy(table.name, dataset, kind)
+def read_accuracy(
+    _workspace: Workspace, table: TableInfo, dataset: str, kind: str, limit: CostLimit | None = None
+) -> pd.DataFrame:
+    """Read the accuracies of a table once for all sessions; they must not be changed.
+
+    With a limit, of the architectures within it: those are all that counts on the pages. Raises
+    TableError where there are none, or the table is damaged.
+    """
+    found = _workspace.store.accuracy(table.name, dataset, kind)
+    if limit is None:
+        return found
+    space = get_space(table.space, _workspace.data_dir)
+    return limit.restrict(found, dataset, _workspace.data_dir, space)
 
 
-def open_page(title: str) -> View:
-    """Begin a page with its sidebar and its title; a script calls it first, on every run."""
+@st.cache_resource(show_spinner=False, max_entries=24)
+def read_cost(_workspace: Workspace, table: TableInfo, column: str, dataset: str) -> pd.DataFrame:
+    """Read a cost of a table once for all sessions; see ``load_cost``."""
+    space = get_space(table.space, _workspace.data_dir)
+    return load_cost(table.name, column, dataset, _workspace.data_dir, space)
+
+
+def open_page(title: str, limited: bool = True) -> View:
+    """Begin a page with its sidebar and its title; a script calls it first, on every run.
+
+    Where it is not ``limited``, the limit of the cost does not apply to it.
+    """
     view = choose_view(setup(title))
     st.title(title)
+    return apply_limit(view, limited)
+
+
+def apply_limit(view: View, limited: bool = True) -> View:
+    """Say that there is a limit of the cost; leave the table out where nothing is within it."""
+    if view.limit is None:
+        return view
+    text, icon = plain(str(view.limit)), ":material/filter_alt:"
+    if not limited:
+        searches = "recorded searches and selections among them knew nothing of it"
+        st.caption(f"{icon} The limit ({text}) does not apply on this page: {searches}.")
+        return replace(view, limit=None)
+    try:
+        within = len(load_accuracy(view))
+    except TableError as error:
+        reason = plain(str(error))
+        st.warning(f"{reason[:1].upper()}{reason[1:]}.", icon=icon)
+        return replace(view, table=None)
+    st.caption(f"{icon} Only architectures with {text} count: {within:,} of {view.space.size:,}.")
     return view
 
 
@@ -343,6 +392,7 @@ def choose_view(workspace: Workspace) -> View:
         kind = _choose_kind(space.dataset(dataset))
         table = _choose_table(workspace, space, dataset, kind)
         percent = _choose_top()
+        limit = None if table is None else _choose_limit(workspace, space, dataset)
         splits = distinct_labels(list_splits(workspace.store, dataset, space.name))
         missing = find_missing("split", splits, f"{space.name} {dataset}")
         split = _choose_split(workspace, with_missing(splits, missing), missing)
@@ -360,7 +410,8 @@ def choose_view(workspace: Workspace) -> View:
     missing = None if split else missing
     if missing is not None:
         _show_missing_split(splits, missing)
-    view = View(workspace, space, dataset, kind, table, round(percent / 100, 4), split, missing)
+    shown = dataset, kind, table, round(percent / 100, 4), split, missing, limit
+    view = View(workspace, space, *shown)
     if is_restored():
         _open_picker(False)
     if st.session_state.get(_PICKING):
@@ -429,20 +480,25 @@ def _choose_space(workspace: Workspace) -> tuple[SearchSpace, str | None]:
     return spaces[chosen], missing
 
 
-def _forget_space() -> None:
+def _forget_space(keys: Sequence[str] = _OF_SPACE) -> None:
     """Forget what was chosen in a space: all that the URL has is then new."""
-    for key in _OF_SPACE:
+    for key in keys:
         for name in (key, _last(key), _written(key)):
             st.session_state.pop(name, None)
 
 
 def _leave_space() -> None:
-    """Forget what was chosen in a space, in the URL as well: the reader has chosen another one."""
-    _forget_space()
+    """Forget what was chosen in a space: the reader has chosen another one."""
+    _leave(_OF_SPACE)
     st.session_state["architecture"] = ""  # else the browser still has the text
+
+
+def _leave(keys: Sequence[str]) -> None:
+    """Forget what was chosen, in the URL as well."""
+    _forget_space(keys)
     if (context := get_script_run_ctx()) is not None:
         with context.session_state.query_params() as parameters:
-            for key in _OF_SPACE:
+            for key in keys:
                 parameters.discard_param_no_forward_msg(key)
 
 
@@ -501,6 +557,53 @@ def _choose_top() -> float:
     )
 
 
+def list_sources(
+    workspace: Workspace, role: str, space: SearchSpace, dataset: str
+) -> tuple[dict[str, Source], dict[str, str]]:
+    """Return the columns of a role by key, and their labels: with the table where names repeat."""
+    found = list_columns(role, dataset, workspace.data_dir, space)
+    sources = {f"{info.name}:{column.name}": (info, column) for info, column in found}
+    names = [column.name for _, column in found]
+    return sources, {
+        key: column.name if names.count(column.name) == 1 else f"{column.name} · {info.label}"
+        for key, (info, column) in sources.items()
+    }
+
+
+def _choose_limit(workspace: Workspace, space: SearchSpace, dataset: str) -> CostLimit | None:
+    """Choose a cost and the most that architectures may cost; by default there is no limit."""
+    costs, labels = list_sources(workspace, "cost", space, dataset)
+    if (is_restored() or is_new("cost")) and st.query_params.get("cost", "") not in {"", *costs}:
+        st.warning("There is no such cost here as the link limits.", icon=":material/link_off:")
+    settings: Any = {
+        "on_change": partial(_leave, ["at_most"]),
+        "help": GLOSSARY["limit of the cost"],
+    }
+    control: Any = st.selectbox if costs else lambda *_, **__: None
+    key = choose_option(control, "Limit a cost", {"": "no limit"} | labels, "cost", **settings)
+    if key == "":
+        publish({"at_most": None})
+        return None
+    info, column = costs[key]
+    values = read_cost(workspace, info, column.name, dataset)["cost"]
+    step = 10.0 ** floor(log10(float(values.max()) / 100 or 1.0))
+    most = step * ceil(float(values.max()) / step)
+    median = step * ceil(float(values.median()) / step)
+    form = "compact" if step >= 1000 else f"%.{max(0, -round(log10(step)))}f"
+    label = f"{plain(column.name)} at most" + f", {plain(column.unit)}" * bool(column.unit)
+    look: Any = {"step": step, "format": form, "key": "at_most"}
+    chosen = keep_in_url(
+        lambda: st.slider(label, 0.0, most, **look),
+        "at_most",
+        median,
+        lambda text: min(float(text), most),
+        lambda value: isfinite(value) and 0 <= value <= most,
+        -1.0,
+        lambda value: f"{value:.10g}",
+    )
+    return CostLimit(info.name, column.name, float(f"{chosen:.10g}"), column.unit)
+
+
 def _choose_split(
     workspace: Workspace, labels: Mapping[str, str], missing: str | None
 ) -> SplitInView | None:
@@ -542,8 +645,9 @@ def _pick_split(view: View, labels: Mapping[str, str]) -> None:
     found = table[[all(word in text for word in typed.lower().split()) for text in texts]]
     gains: list[float] | None = None
     if view.table is not None:
-        where = view.workspace, view.table, view.dataset, view.kind, view.threshold
-        gains = [_gain(*where, open_split(store, key).leaves) for key in found.index]
+        where = view.workspace, view.table, view.dataset, view.kind, view.limit, view.threshold
+        with suppress(TableError):  # no architecture is within the limit
+            gains = [_gain(*where, open_split(store, key).leaves) for key in found.index]
     text = f"{GLOSSARY['information gain']} Comparable where network, weights and images are equal."
     made = pd.to_datetime(found["made"], unit="s")
     event = show_columns(
@@ -578,10 +682,12 @@ def _gain(
     table: TableInfo,
     dataset: str,
     kind: str,
+    limit: CostLimit | None,
     threshold: float,
     leaves: tuple[Part, ...],
 ) -> float:
-    return information_gain(leaves, read_accuracy(workspace, table, dataset, kind), threshold)
+    accuracy = read_accuracy(workspace, table, dataset, kind, limit)
+    return information_gain(leaves, accuracy, threshold)
 
 
 def show_missing_split(view: View) -> None:
@@ -608,7 +714,12 @@ def show_no_supernets(split: SplitInView) -> None:
 
 
 def show_missing_table(view: View) -> None:
-    """Say that no table has the accuracies in view, and where and how to import one."""
+    """Say that no table has the accuracies in view, and where and how to import one.
+
+    Where none is within the limit of the cost, that was said already.
+    """
+    if view.limit is not None:
+        return
     several = len(view.task.kinds) > 1
     other = "Choose the other kind of accuracy in the sidebar, or import a table. " * several
     show_empty(
