@@ -208,10 +208,10 @@ def report_costs(
 ) -> CostReport:
     """Find the Pareto fronts of a space and of any partition; ``frame`` is that of ``join_cost``.
 
-    The reference point has the largest cost, and the accuracy ``lowest``, by default the smallest.
+    The reference point has the largest cost, and the accuracy ``lowest``, by default the median.
     """
     costs, values = frame["cost"].to_numpy(), frame["accuracy_mean"].to_numpy()
-    worst = float(costs.max()), float(values.min()) if lowest is None else lowest
+    worst = float(costs.max()), float(np.median(values)) if lowest is None else lowest
     ideal = float(costs.min()), float(values.max())
     rectangle = (worst[0] - ideal[0]) * (ideal[1] - worst[1])
     member = positions(leaves, frame["architecture"].to_numpy())

@@ -12,7 +12,6 @@ from rich.table import Table
 
 from fewshot_core.analysis import (
     SplitEvaluator,
-    default_limits,
     join_cost,
     load_cost,
     recorded_results,
@@ -139,7 +138,7 @@ def _costs(
     space = space_of(leaves)
     table, column, unit = find_cost(cost, dataset, place, space)
     frame = join_cost(load_cost(table, column, dataset, place, space), accuracy)
-    found = report_costs(frame, leaves, default_limits(frame)[0])
+    found = report_costs(frame, leaves)
     rows = found.table.astype(object).where(found.table.notna(), None).to_dict("records")
     reference = {"cost": found.worst[0], "accuracy": found.worst[1]}
     return {"cost": column, "unit": unit, "reference": reference, "fronts": rows}

@@ -254,7 +254,7 @@ def _show_summary(reports: pd.DataFrame, splits: list[SplitInView], costs: pd.Da
             "percentile": (reports["percentile"], numbers("%.1f", GLOSSARY["percentile"])),
             "scoring": (costs["scoring"].to_list(), TextColumn(help="Time to score operations")),
             "memory": (costs["memory"].to_list(), TextColumn(help="Peak memory of its run")),
-            "training, supernets": (costs["training"].to_list(), numbers("%.1f", training)),
+            "training": (costs["training"].to_list(), numbers("%.1f", training)),
             "Gini": (reports["gini"], numbers("%.2f", uneven)),
             "optimum in": (optimum, TextColumn(help="The sub-space of the best architecture")),
             "best mean in": reports["best_mean"].map(", ".join),

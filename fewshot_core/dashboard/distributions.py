@@ -14,7 +14,6 @@ from fewshot_core.analysis import (
     CostReport,
     SplitEvaluator,
     architectures_of,
-    default_limits,
     distribution_frame,
     importance,
     join_cost,
@@ -23,6 +22,7 @@ from fewshot_core.analysis import (
     top_architectures,
     top_mask,
 )
+from fewshot_core.analysis.costs import cost_text
 from fewshot_core.dashboard.shared.controls import (
     SEPARATOR,
     numbers,
@@ -260,18 +260,18 @@ def _show_costs(view: View, evaluator: SplitEvaluator) -> None:
     table, column = _costs(*where)[1].table, sources[chosen][1]
     name = f"{column.name}, {column.unit}" if column.unit else column.name
     st.markdown(_cost_finding(view, table, column.name), help=explain(*_COST_TERMS))
-    figures, numbers_of = st.columns([5, 4], gap="large")
+    figures, numbers_of = st.columns([10, 9], gap="medium")
     with numbers_of:
-        counts, points = numbers("localized"), numbers(view.task.form)
-        shares = numbers("%.1f%%", GLOSSARY["hypervolume"])
+        points = numbers(view.task.form, width=60)
+        shares = numbers("%.1f%%", GLOSSARY["hypervolume"], 90)
         event = show_columns(
             {
-                "sub-space": table["sub_space"],
+                "sub-space": (table["sub_space"], TextColumn(width=75)),
                 "hypervolume": (100 * table["hypervolume"], shares),
-                "on its front": (table["front"], counts),
-                "on that of all": (table["shared"], counts),
+                "front": (table["front"], numbers("localized", "On its own front", 50)),
+                "of all": (table["shared"], numbers("localized", "On the front of all", 50)),
                 "best": (table["best"], points),
-                "architectures": (table["known"], counts),
+                "known": (table["known"], numbers("localized", "Architectures that count", 60)),
             },
             f"The Pareto fronts of {len(table) - 1} sub-spaces and of the whole space",
             key=f"costs_{chosen}",
@@ -280,10 +280,11 @@ def _show_costs(view: View, evaluator: SplitEvaluator) -> None:
         )
         rows = event.selection.rows
         highlight = str(table["sub_space"].iloc[rows[0]]) if rows and rows[0] else None
-        worst = _costs(*where)[1].worst
+        cost, median = _costs(*where)[1].worst
         st.caption(
-            f"Hypervolume: the share of the rectangle from the reference point ({plain(name)} "
-            f"{worst[0]:.4g}, {view.task.form % worst[1]}) to the ideal one."
+            "Hypervolume: the share of the rectangle from the reference point (the largest cost, "
+            f"{cost_text(cost, column.unit)}, and the median, {plain(view.task.text(median))}) to "
+            "the ideal one."
         )
     with figures:
         figure = _draw_costs(*where, name, view.axis_title, highlight)
@@ -319,7 +320,7 @@ def _costs(
     """Join a cost with the accuracies in view, and find the fronts; they must not be changed."""
     info, column = source
     frame = join_cost(read_cost(workspace, info, column.name, dataset), evaluator.accuracy)
-    return frame, report_costs(frame, leaves, default_limits(frame, LOWEST)[0])
+    return frame, report_costs(frame, leaves)
 
 
 @cached_figure
