@@ -66,7 +66,7 @@ def test_a_limit_restricts_what_is_top_and_is_in_the_url(costs: Path, open_page:
     assert table.loc["all", "front"] == table["of all"][1:].sum()
     assert page.get("plotly_chart")
     finding = next(text.value for text in page.markdown if "Pareto front of ms" in text.value)
-    assert f"**{table.loc['all', 'on its front']:,} of 6,001 architectures" in finding
+    assert f"**{table.loc['all', 'front']:,} of 6,001 architectures" in finding
     [command] = [code.value for code in page.code if "fewshot analyse" in code.value]
     assert "--at-most phones:ms=6 --cost phones:ms" in command
     page.selectbox(key="cost").set_value("nasbench201-validation:parameters").run()
