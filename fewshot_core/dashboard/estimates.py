@@ -48,6 +48,7 @@ from fewshot_core.dashboard.shared.sidebar import (
 )
 from fewshot_core.glossary import GLOSSARY, explain
 from fewshot_core.plots import estimate_figure, ranking_figure
+from fewshot_core.space import group_labels
 
 _MOST = 6
 """How many estimates are compared at once."""
@@ -131,14 +132,22 @@ def _judge(
 
 
 def _finding(view: View, judged: Judged) -> str:
-    """Say in one sentence which estimate ranks best, and what taking its best loses."""
-    taus = {name: report.overall.kendall.value for name, (report, _) in judged.items()}
+    """Say in one sentence which estimate ranks best, and what taking its best loses.
+
+    Estimates of fewer architectures than the largest, as of a sample, are not ranked beside it.
+    """
+    most = max(report.known for report, _ in judged.values())
+    taus = {
+        name: report.overall.kendall.value
+        for name, (report, _) in judged.items()
+        if report.known == most
+    }
     known = {name: tau for name, tau in taus.items() if tau is not None}
     if not known:
         return "No ranking is defined: every estimate is a single tie."
     name = max(known, key=known.__getitem__)
     report, inside = judged[name]
-    best = "ranks" if len(judged) == 1 else "ranks best"
+    best = "ranks" if len(taus) == 1 else "ranks best"
     text = f"**{plain(name)} {best}: Kendall's tau {known[name]:.3f}** with {plain(view.scores)}"
     if inside is not None and view.split is not None:
         within = inside.sub_spaces["tau"].dropna()
@@ -224,6 +233,9 @@ def _draw_against(joined: _Joined, name: str, axis_title: str, threshold: float)
 
 def _show_sub_spaces(view: View, judged: Judged) -> None:
     """List what each estimate offers in each sub-space of the split in view."""
+    split, labels = view.split, {}
+    if split is not None and split.is_partition:
+        labels = {"label": group_labels(split.leaves)}
     for name, (_, inside) in judged.items():
         if inside is None:
             continue
@@ -232,6 +244,7 @@ def _show_sub_spaces(view: View, judged: Judged) -> None:
         show_columns(
             {
                 "sub-space": table["sub_space"],
+                **labels,
                 "architectures": (table["known"], numbers("localized")),
                 "tau": (table["tau"], numbers("%.3f")),
                 "rho": (table["rho"], numbers("%.3f")),

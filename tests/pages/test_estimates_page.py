@@ -14,7 +14,9 @@ from fewshot_core.bench import (
     load_accuracy,
     store_estimate,
 )
-from fewshot_core.space import get_space
+from fewshot_core.space import NAS_BENCH_201, get_space, partition_by_rule
+from fewshot_core.splitting.files import store_splits
+from fewshot_core.splitting.tree import NamedSplit
 
 Open = Callable[..., AppTest]
 
@@ -93,6 +95,21 @@ def test_the_estimates_of_a_space_are_forgotten_with_it(estimates: Path, open_pa
     assert not any("opposite" in text.value for text in page.markdown)
     page.selectbox(key="space").set_value("nas-bench-201").run()
     assert page.multiselect(key="estimates").value == ["guesses:truth", "guesses:opposite"]
+
+
+def test_a_sample_is_not_ranked_beside_whole_estimates(estimates: Path, open_page: Open):
+    column = TableColumn("perfect", "estimate", "cifar10")
+    truth = load_accuracy("cifar10", data_dir=estimates)["accuracy_mean"].tolist()
+    store_estimate("few", dict(enumerate(truth[:50])), column, "x", NAS_BENCH_201, estimates)
+    groups = partition_by_rule("convolutions")
+    split = NamedSplit("convolutions", "cifar10", groups)
+    (name,) = store_splits([split], "", estimates)
+    query = {"estimates": "few:perfect,guesses:opposite", "estimates_tab": "Sub-spaces"}
+    page = open_page(SCRIPT, split=f"file-{name}", **query)
+    assert not page.exception and not page.error
+    assert any(text.value.startswith("**opposite ranks:") for text in page.markdown)
+    inside = next(each.value for each in page.dataframe if "its accuracy" in each.value)
+    assert inside["label"].tolist() == list("0123456")
 
 
 def test_without_estimates_the_page_says_how_to_get_some(split_data: Path, open_page: Open):

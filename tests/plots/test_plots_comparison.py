@@ -90,6 +90,9 @@ def test_bands_are_where_random_trees_end(reports):
     assert ends[1][1] == ends[2][0] == pytest.approx(0.975) and ends[2][1] == 2.0
     names = [label.text for label in figure.layout.annotations]
     assert names == ["worse than chance", "chance", "better", "best possible"]
+    more = reports.assign(gain_bits=3.0)  # a partition may gain more than any tree
+    labels = informativeness_figure(more, gains, 2.0).layout.annotations
+    assert [label.text for label in labels][-1] == "best tree"
     assert list(figure.data[-1].customdata) == ["one", "two"]
     assert "grey: 201 random trees" in figure.layout.title.text
 
