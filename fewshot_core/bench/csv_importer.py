@@ -27,6 +27,7 @@ from fewshot_core.bench.table import (
     without_accuracies,
 )
 from fewshot_core.csv_text import CsvText, read_csv_text
+from fewshot_core.documents import shown
 from fewshot_core.errors import TableError
 from fewshot_core.space import KINDS, NAS_BENCH_201, SearchSpace, get_space
 from fewshot_core.space.partitions import read_architectures
@@ -293,8 +294,8 @@ def read_column(path: Path, column: str, space: SearchSpace = NAS_BENCH_201) -> 
     if (indices < 0).any():
         row = int((indices < 0).argmax())
         raise TableError(
-            f"{text.place(row)}: expected an architecture of {space.label}, got {cells[row]!r}; "
-            "correct the line"
+            f"{text.place(row)}: expected an architecture of {space.label}, got "
+            f"{shown(cells[row])}; correct the line"
         )
     others = (TableColumn(column, "estimate"),)
     mapping = ColumnMapping(named[0], (), space=space, others=others)
@@ -329,7 +330,7 @@ def _read_others(
             expected = "a number of at least 0" if other.role == "cost" else "a finite number"
             raise TableError(
                 f"{place}: expected {expected} in the column {other.name!r}, got "
-                f"{rows[other.name].iloc[row]!r}; correct the line and import again"
+                f"{shown(rows[other.name].iloc[row])}; correct the line and import again"
             )
         frame[other.name] = values
     return frame.sort_values("architecture", ignore_index=True)
@@ -343,9 +344,10 @@ def _read_architectures(
     if unknown.any():
         row = int(unknown.argmax())
         raise TableError(
-            f"{text.place(row)} ({cells.iloc[row]}): expected "
+            f"{text.place(row)} ({shown(cells.iloc[row])[1:-1]}): expected "
             f"{describe_form(mapping.form, mapping.space)} in the column "
-            f"{mapping.architecture!r}, got {cells.iloc[row]!r}; correct the line and import again"
+            f"{mapping.architecture!r}, got {shown(cells.iloc[row])}; correct the line and "
+            "import again"
         )
     return indices
 
@@ -368,7 +370,7 @@ def _read_accuracies(
             place = describe_place(text.place(row), architectures[row], mapping.space)
             raise TableError(
                 f"{place}: expected an accuracy from 0 to {limit:g} in the column {cells.name!r}, "
-                f"got {cells.iloc[row]!r}; correct the line and import again"
+                f"got {shown(cells.iloc[row])}; correct the line and import again"
             )
     if scale == "percent" and max(values) <= 1:
         raise TableError(

@@ -6,11 +6,14 @@ a usage error, 130 when it was interrupted.
 """
 
 import os
+import socket
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from psutil import net_if_addrs
 from rich.table import Table
 
 from fewshot_core import __version__
@@ -137,10 +140,20 @@ def run_app(
         str, typer.Option(help="The address to serve at; anybody who can reach it can use the app.")
     ] = "127.0.0.1",
     browser: Annotated[bool, typer.Option(help="Open it in a browser.")] = False,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(help="Another name that browsers reach it by, or * for any; repeatable."),
+    ] = None,
 ) -> None:
     """Serve the app, at http://127.0.0.1:8501 by default."""
+    names = [socket.gethostname(), address, *(host or [])]
+    if address in ("0.0.0.0", "::"):
+        found = (each.address for of_card in net_if_addrs().values() for each in of_card)
+        names += [name.partition("%")[0] for name in found]
     environment = os.environ | {ENVIRONMENT_NAME: str(data_dir(folder))}
-    command = [sys.executable, "-m", "streamlit", "run", str(app_folder() / "app.py")]
+    environment["FEWSHOT_HOSTS"] = ",".join(names)
+    served = Path(__file__).parents[1] / "dashboard" / "serve.py"
+    command = [sys.executable, "-m", "streamlit", "run", str(served)]
     command += ["--server.port", str(port), "--server.headless", str(not browser).lower()]
     command += ["--server.address", address, "--browser.gatherUsageStats", "false"]
     os.chdir(app_folder())  # for its .streamlit/config.toml, and none of the user's folder

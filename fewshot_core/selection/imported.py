@@ -24,7 +24,7 @@ from fewshot_core.data_folder import (
     safe_name,
     write_json,
 )
-from fewshot_core.documents import read_dataclass, read_document, refusing
+from fewshot_core.documents import read_dataclass, read_document, refusing, shown
 from fewshot_core.errors import SelectionError, UnknownNameError
 from fewshot_core.selection.curves import (
     ACCURACIES,
@@ -107,7 +107,8 @@ def _read_cell(place: str, column: str, cell: str, unit: str) -> object:
     if column in ("epoch", "seed"):
         if not cell.isascii() or not cell.isdecimal():
             raise SelectionError(
-                f"{place}: expected a whole number from 0 in the column {column!r}, got {cell!r}"
+                f"{place}: expected a whole number from 0 in the column {column!r}, got "
+                f"{shown(cell)}"
             )
         return int(cell)
     if not cell:
@@ -119,8 +120,8 @@ def _read_cell(place: str, column: str, cell: str, unit: str) -> object:
         value = math.nan
     if not (math.isfinite(value) and low <= value <= high):
         raise SelectionError(
-            f"{place}: expected {limits_text(low, high)} in the column {column!r}, got {cell!r}; "
-            "leave the cell empty if it is unknown"
+            f"{place}: expected {limits_text(low, high)} in the column {column!r}, got "
+            f"{shown(cell)}; leave the cell empty if it is unknown"
         )
     return value
 

@@ -1,8 +1,13 @@
 """Making splits in a browser, watching and exploring them, and sharing a link."""
 
 import re
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import psutil
@@ -348,3 +353,30 @@ def test_the_app_listens_on_this_machine_only(address: str):
         if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
     ]
     assert listening == ["127.0.0.1"]
+
+
+def ask(address: str, **headers: str) -> int:
+    """Open a websocket of the app with some headers; return the status of the answer."""
+    parts = urlsplit(address)
+    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=20)
+    own = {"Host": parts.netloc, "Origin": address, "Connection": "Upgrade", "Upgrade": "websocket"}
+    own |= {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+    with closing(connection):
+        connection.request("GET", "/_stcore/stream", headers=own | headers)
+        return connection.getresponse().status
+
+
+def test_requests_from_other_origins_and_for_other_hosts_are_refused(address: str):
+    port = urlsplit(address).port
+    assert ask(address) == 101
+    assert ask(address, Host=f"localhost:{port}", Origin=f"http://localhost:{port}") == 101
+    assert ask(address, Origin="http://example.org") == 403
+    assert ask(address, Origin="http://127.0.0.1:1") == 403
+    assert ask(address, Origin="null") == 403
+    rebound = f"example.org:{port}"
+    assert ask(address, Host=rebound, Origin=f"http://{rebound}") == 403
+    request = urllib.request.Request(address, headers={"Host": rebound})
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(request, timeout=20)
+    with urllib.request.urlopen(address, timeout=20) as answer:
+        assert "default-src 'self'" in answer.headers["Content-Security-Policy"]

@@ -50,7 +50,7 @@ def change_tree(tree: Any, chance: random.Random, hostile: tuple[Any, ...] = HOS
             return chance.choice(hostile)
         box, key = chance.choice(spots)
         way = chance.randrange(9)
-        with suppress(LookupError, TypeError, AttributeError):
+        with suppress(LookupError, TypeError, AttributeError, RecursionError):
             if way < 5:
                 box[key] = copy.deepcopy(chance.choice(hostile))
             elif way == 5:

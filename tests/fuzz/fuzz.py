@@ -252,7 +252,8 @@ def read_nats(case: Case) -> None:
         if number and case.structured():
             changed = change_tree(good, case.chance, (*HOSTILE, *NOT_JSON))
             hostile = hostile_pickles(good, case.mark, case.chance)
-            content = hostile if case.chance.random() < 0.5 else pickle.dumps(changed)
+            with suppress(RecursionError):
+                content = hostile if case.chance.random() < 0.5 else pickle.dumps(changed)
         path = case.write(f"nats/{number:06d}.pickle.pbz2", bz2.compress(content))
         if number and not case.structured():
             case.spoil(path)
@@ -385,9 +386,9 @@ def read_labels(case: Case) -> None:
 def read_curves(case: Case) -> None:
     stored = store_curves(_csv(case, CURVES), case.data)
     try:
-        frame = open_curves(stored.name, case.data)
-        assert frame["valid_accuracy"].dropna().between(0, 100).all()
-        assert (frame["epoch"] >= 0).all()
+        for table in open_curves(stored.name, case.data).values():
+            known = table.values["valid_accuracy"][~np.isnan(table.values["valid_accuracy"])]
+            assert (known >= 0).all() and (known <= 100).all()
     finally:
         shutil.rmtree(case.data / "curves" / stored.name)
 
@@ -404,7 +405,10 @@ def _json(case: Case, good: Any) -> bytes:
     if not case.structured():
         return change_bytes(json.dumps(good).encode(), case.chance)
     changed = change_tree(good, case.chance, (*HOSTILE, *NOT_JSON[:2]))
-    return json.dumps(changed).encode("utf-8", "surrogatepass")
+    try:
+        return json.dumps(changed).encode("utf-8", "surrogatepass")
+    except RecursionError:
+        return b"[" * 5000 + b"]" * 5000
 
 
 MASKS = {"splits": {"x": {"cifar10": [leaf.rows for leaf in HALVES]}}}
@@ -434,7 +438,8 @@ def read_configs(case: Case) -> None:
         content = text.encode()
         if number and case.structured():
             changed = change_tree(yaml.safe_load(text), chance)
-            content = yaml.dump(changed, allow_unicode=False).encode("utf-8", "surrogatepass")
+            with suppress(RecursionError):
+                content = yaml.dump(changed).encode("utf-8", "surrogatepass")
             bombs = [
                 "a: &a [x, x]\n" + "".join(f"b{n}: &b{n} [*a, *a]\n" for n in range(3)),
                 "a0: &a0 {k: v}\n"
@@ -642,7 +647,7 @@ def run_case(number: int, seed: int, only: str | None, place: Path) -> str | Non
         if len(str(error)) > 3000 or "\n" in str(error):
             problem = f"a message of {len(str(error))} characters: {str(error)[:300]!r}"
     except Exception:
-        problem = traceback.format_exc()
+        problem = traceback.format_exc()[-3000:]
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = time.process_time() - started + after.ru_utime - before.ru_utime
     peak = max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, after.ru_maxrss) * 1024

@@ -268,7 +268,7 @@ def _show_verdict(
     st.markdown(f"**{plain(sentence)}**", help=explain("milestone", "regret", "cost", "proxy"))
     if ties:
         st.warning(f"At {plain(ties[0])}", icon=":material/balance:")
-    best = f"Best of all sub-supernets: {', '.join(result.equally_best)}"
+    best = f"Best of all sub-supernets: {plain(', '.join(result.equally_best))}"
     costs = (
         f"{result.cost:.4g} times the epochs of one full run, {result.end}; training all costs "
         f"{len(result.sub_spaces)} runs"

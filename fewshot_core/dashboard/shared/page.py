@@ -214,6 +214,9 @@ def setup(title: str) -> Workspace:
         if not isinstance(error, StoreError):
             st.write("Run `fewshot doctor` to check the installation and the data folder.")
         st.stop()
+    if workspace.store.note:
+        st.toast(plain(workspace.store.note), icon=":material/restart_alt:", duration="long")
+        workspace.store.note = ""
     if problems := list(workspace.store.problems.values()):
         more = f" (and {len(problems) - 1} more: see *Runs*)" if problems[1:] else ""
         st.warning(f"{plain(problems[0])}{more}", icon=":material/warning:")
