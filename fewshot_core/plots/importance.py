@@ -57,7 +57,7 @@ def importance_figure(
         f"the variance by itself, all single {noun}s {main['share'].sum():.1%}."
     )
     alone = f"diagonal: {'an edge' if noun == 'edge' else 'a decision'} alone"
-    notes = ["% of the variance", alone, "others: pairs", *caption]
+    notes = ["% of the variance", f"{alone}, else pairs", *caption]
     figure = base_figure(title, max(_HEIGHT, 90 + 26 * len(names)), alt, notes)
     hover = "%{y} and %{x}: %{z:.2f}% of the variance<extra></extra>"
     look = {"colorscale": _SHARES, "zmin": 0, "textfont": {"color": DARK_TEXT}}
@@ -107,20 +107,29 @@ def effects_figure(
         for of in space.decisions
     ]
     notes = [f"{points} above or below the mean of all", *caption]
-    figure = base_figure(title, max(_HEIGHT, 90 + 26 * len(names)), alt, notes)
+    values, shares, rows = table.to_numpy(), shares.to_numpy(), names
+    across = not same and len(names) < len(heads)  # a column for each decision: fewer are wider
+    if across:
+        values, shares, rows, heads = values.T, shares.T, heads, names
+        own = [list(column) for column in zip(*own, strict=True)]
+    figure = base_figure(title, max(_HEIGHT, 90 + (26 if same else 38) * len(rows)), alt, notes)
     reach = float(effects["effect"].abs().max()) or 1.0
     number = "%{z:+.2f} points" if percent else f"%{{z:+.3g}} {escape(unit)}"
-    hover = f"%{{text}} on %{{y}}: {number}, %{{customdata:.1f}}% of the top have it<extra></extra>"
-    look = {"colorscale": _EFFECTS, "zmin": -reach, "zmax": reach, "textfont": {"color": DARK_TEXT}}
-    shown = "%{z:+.1f}" if percent else "%{z:+.2g}"
+    place = "%{x}" if across else "%{y}"
+    hover = (
+        f"%{{text}} on {place}: {number}, %{{customdata:.1f}}% of the top have it<extra></extra>"
+    )
+    look: dict[str, Any] = {"colorscale": _EFFECTS, "zmin": -reach, "zmax": reach}
+    look["textfont"] = {"color": DARK_TEXT} | ({} if same else {"size": SMALL_FONT_SIZE})
+    digits = 1 if percent else max(0, 1 - int(np.floor(np.log10(reach))))
+    shown = f"%{{z:+.{digits}f}}"
     form = shown if same else f"%{{text}}<br>{shown}"
     texts: dict[str, Any] = {"texttemplate": form, "text": own}
-    texts |= {"customdata": shares.to_numpy(), "hovertemplate": hover, "hoverongaps": False}
-    values = table.to_numpy()
+    texts |= {"customdata": shares, "hovertemplate": hover, "hoverongaps": False}
     values = np.where(np.abs(values) < _ROUNDING * reach, 0.0, values)
-    add_matrix(figure, values, heads, names, **texts, **look)
-    figure.update_xaxes(fixedrange=True, ticks="", type="category", visible=same)
-    figure.update_yaxes(type="category", fixedrange=True, ticks="")
+    add_matrix(figure, values, heads, rows, **texts, **look)
+    figure.update_xaxes(fixedrange=True, ticks="", type="category", visible=same or across)
+    figure.update_yaxes(type="category", fixedrange=True, ticks="", visible=not across)
     return figure
 
 
