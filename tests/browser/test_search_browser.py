@@ -71,6 +71,15 @@ def test_a_plan_is_started_watched_stopped_and_resumed(
     expect(page.get_by_role("link", name="Replay in Halving")).to_have_attribute(
         "href", re.compile("curves=dsnas-2x1-(real|synthetic)-untrained-30-epochs")
     )
+    page.get_by_role("link", name="Replay in Halving").click()
+    page.wait_for_url("**/Halving?*curves=dsnas*")
+    page.get_by_test_id("stSidebar").get_by_role("link", name="Search", exact=True).click()
+    page.wait_for_url("**/Search?*plan=dsnas*")
+    page.wait_for_timeout(1000)
+    for title in ("Halving", "Search"):  # opening a page is one entry of the history
+        page.go_back()
+        expect(page.get_by_role("heading", name=title, level=1)).to_be_visible()
+    page.wait_for_url("**/Search?*plan=dsnas*")
     page.get_by_role("tab", name="One search").click()
     page.get_by_role("radio", name="S2").click()
     expect(page.get_by_role("heading", name="S2, seed 777")).to_be_visible()

@@ -262,7 +262,7 @@ def curves(page: AppTest) -> tuple[str, list[str]]:
 def test_every_measure_is_drawn(searched: Path, open_page: Open):
     page = open_page(SCRIPT)
     for measure, info in EPOCH_MEASURES.items():
-        page.segmented_control(key="curves").set_value(measure).run()
+        page.segmented_control(key="measure").set_value(measure).run()
         assert not page.exception
         alternatives = [
             json.loads(chart.proto.spec)["layout"]["meta"]["alt"]
@@ -340,7 +340,7 @@ def test_without_weights_proxy_quality_cannot_be_measured(searched: Path, open_p
 
 
 def test_without_a_table_searches_are_still_shown(searched: Path, open_page: Open):
-    page = open_page(SCRIPT, accuracy="test", curves="Benchmark accuracy found")
+    page = open_page(SCRIPT, accuracy="test", measure="Benchmark accuracy found")
     assert not page.exception
     assert "Nothing to compare yet: no table in view has test accuracies" in words(page)
     page = open_page(SCRIPT, accuracy="test", search_tab="One search")

@@ -186,7 +186,7 @@ def test_searches_on_a_task_in_another_unit(
     search = open_page("pages/4_Search.py", split=folder.run_id)
     text = said(search)
     assert "negative SSIM validation score" in text and "negative SSIM less" in text
-    curves = open_page("pages/4_Search.py", split=folder.run_id, curves="Benchmark score found")
+    curves = open_page("pages/4_Search.py", split=folder.run_id, measure="Benchmark score found")
     figures = [json.loads(chart.proto.spec) for chart in curves.get("plotly_chart")]
     [figure] = [each for each in figures if "Benchmark score found" in json.dumps(each["layout"])]
     assert "negative SSIM" in figure["layout"]["yaxis"]["title"]["text"]

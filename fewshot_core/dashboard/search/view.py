@@ -306,7 +306,7 @@ def _show_curves(view: View, plan: SearchPlan, frame: pd.DataFrame) -> None:
     measure = choose_one(
         "Curves",
         EPOCH_MEASURES,
-        "curves",
+        "measure",
         left,
         wrap=True,
         format_func=lambda name: epoch_measure(name, view.task.stored_unit).label,
