@@ -89,7 +89,7 @@ def effects_figure(
     ``effects`` is what ``fewshot_core.analysis.operation_effects`` returns.
     """
     table = effects.pivot(index="edge", columns="operation", values="effect")
-    shares = 100 * effects.pivot(index="edge", columns="operation", values="top_share")
+    of_top = effects.pivot(index="edge", columns="operation", values="top_share")
     best = effects.iloc[int(effects["effect"].argmax())]
     decision, percent = space.decisions[int(best["edge"])], unit == PERCENT
     points = "percentage points" if percent else unit
@@ -107,7 +107,7 @@ def effects_figure(
         for of in space.decisions
     ]
     notes = [f"{points} above or below the mean of all", *caption]
-    values, shares, rows = table.to_numpy(), shares.to_numpy(), names
+    values, shares, rows = table.to_numpy(), 100 * of_top.to_numpy(), names
     across = not same and len(names) < len(heads)  # a column for each decision: fewer are wider
     if across:
         values, shares, rows, heads = values.T, shares.T, heads, names

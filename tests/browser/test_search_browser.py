@@ -75,8 +75,9 @@ def test_a_plan_is_started_watched_stopped_and_resumed(
     page.wait_for_url("**/Halving?*curves=dsnas*")
     page.get_by_test_id("stSidebar").get_by_role("link", name="Search", exact=True).click()
     page.wait_for_url("**/Search?*plan=dsnas*")
-    page.wait_for_timeout(1000)
     for title in ("Halving", "Search"):  # opening a page is one entry of the history
+        page.wait_for_timeout(2000)
+        page.locator("[data-test-script-state=notRunning]").wait_for(state="attached")
         page.go_back()
         expect(page.get_by_role("heading", name=title, level=1)).to_be_visible()
     page.wait_for_url("**/Search?*plan=dsnas*")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -143,7 +144,11 @@ def _node_name(tree: SplitTree, node: SplitNode) -> str:
 
 def _candidates(tree: SplitTree, node: SplitNode) -> tuple[list[Groups], list[float]]:
     """List all groupings of a node's operations and their cuts, the smallest first."""
-    balanced = bool(tree.details.get("balanced", False))
+    return _ranked(node, bool(tree.details.get("balanced", False)))
+
+
+@lru_cache(maxsize=256)
+def _ranked(node: SplitNode, balanced: bool) -> tuple[list[Groups], list[float]]:
     found = rank_candidates(node.similarity, len(node.groups), balanced)
     grouped = [
         tuple(tuple(node.operations[item] for item in group) for group in candidate.groups)
