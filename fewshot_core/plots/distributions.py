@@ -87,7 +87,8 @@ def distributions_figure(
     if style in _CURVES:
         _add_curves(figure, frame, sub_spaces, highlight, style, unit)
     else:
-        _add_rows(figure, frame, sub_spaces, highlight, unit, violins=style == "violin")
+        violins = style == "violin"
+        _add_rows(figure, frame, sub_spaces, highlight, unit, violins=violins, compact=compact)
     _add_bests(figure, sub_spaces, style in _CURVES, unit)
     _finish_x(figure, frame, axis_title)
     _add_mark(figure, sub_spaces, marked, style in _CURVES, unit)
@@ -219,6 +220,7 @@ def _add_rows(
     unit: str,
     violins: bool = False,
     top: pd.DataFrame | None = None,
+    compact: bool = False,
 ) -> None:
     """Draw one row for each sub-space, the first on top.
 
@@ -245,15 +247,18 @@ def _add_rows(
             forward=highlight in (None, name),
             hover=sub_space_text(record, unit),
         )
-        _add_density(figure, line, whole, grey=True)
+        if not (violins and compact):
+            _add_density(figure, line, whole, grey=True)
         if not _is_strip(curves[name]):
             _add_density(figure, line, curves[name], grey=False)
         elif top is None:
             _add_strip(figure, line, curves[name], unit)
         if violins:
-            _add_box(figure, line, record, unit)
+            _add_box(figure, line, record, unit, compact)
         if top is not None:
             _add_ticks(figure, line, top[top["sub_space"] == name], unit)
+    if violins and compact:
+        _add_wholes(figure, whole, len(names), reach / (tallest or 1.0))
     bottom = -0.55 if violins else -0.12 if top is None else -0.3
     figure.update_yaxes(
         tickmode="array",
@@ -263,6 +268,22 @@ def _add_rows(
         automargin=False,
     )
     figure.update_layout(margin_l=_LABELS_PIXELS)
+
+
+def _add_wholes(figure: go.Figure, whole: pd.DataFrame, count: int, reach: float) -> None:
+    """Draw the mirrored density of the whole space behind all rows, as one trace: it is small."""
+    accuracy, heights = whole["accuracy"].to_numpy()[::2], reach * _heights(whole)[::2]
+    outline = np.concatenate([heights, -heights[::-1], [np.nan]])
+    figure.add_scatter(
+        x=np.tile([*accuracy, *accuracy[::-1], np.nan], count).astype(np.float32),
+        y=np.concatenate([base + outline for base in range(count)]).astype(np.float32),
+        mode="lines",
+        line_width=0,
+        fill="toself",
+        fillcolor=translucent(WHOLE_COLOUR, 0.3),
+        zorder=-1,
+        **SILENT,
+    )
 
 
 def _is_strip(curve: pd.DataFrame) -> bool:
@@ -284,7 +305,7 @@ def _add_density(figure: go.Figure, line: _Line, curve: pd.DataFrame, grey: bool
         low, heights = low - step / 2, np.append(heights, heights[-1])
     elif line.mirrored and len(heights) > _FEW_POINTS:
         step, heights = step * 2, heights[::2]
-    look: dict[str, Any] = {"simplify": False, "shape": "hv" if binned else "linear", "width": 0}
+    look: dict[str, Any] = {"simplify": False, "width": 0} | ({"shape": "hv"} if binned else {})
     if not grey:
         look |= {"color": line.outline, "width": 1.3, "dash": line.look.dash}
     if line.mirrored:
@@ -325,22 +346,21 @@ def _fill(line: _Line, grey: bool) -> dict[str, Any]:
     return {"fillcolor": colour, "fillpattern": {**pattern, "bgcolor": colour}}
 
 
-def _add_box(figure: go.Figure, line: _Line, record: Row, unit: str) -> None:
+def _add_box(figure: go.Figure, line: _Line, record: Row, unit: str, silent: bool = False) -> None:
     """Draw the interquartile range as a thick line and the median as a dot."""
     q25, median, q75 = record["q25"], record["median"], record["q75"]
     if np.isnan(median):
         return
     ring = {"color": line.outline, "width": 2}
+    quartiles = ", ".join(escape(score_text(value, unit)) for value in (q25, median, q75))
+    text = {"text": f"{line.hover}<br>quartiles {quartiles}", "hoverinfo": "text"}
     figure.add_scatter(
         x=[q25, median, q75],
         y=[line.base] * 3,
         mode="lines+markers",
         line={"color": line.outline, "width": 4},
         marker={"size": [0, 9, 0], "color": "#FFFFFF", "line": ring},
-        text=f"{line.hover}<br>quartiles "
-        + ", ".join(escape(score_text(value, unit)) for value in (q25, median, q75)),
-        hoverinfo="text",
-        showlegend=False,
+        **(SILENT if silent else text | {"showlegend": False}),
     )
 
 

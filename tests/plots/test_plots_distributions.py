@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -61,6 +62,15 @@ def test_rows_have_their_colours_and_a_contrasting_line(style, leaves, accuracy,
         assert named(figure, f"{name} whole").fillcolor.startswith("rgba(140,140,140")
     labels = list(figure.layout.yaxis.ticktext)
     assert labels[3] == "<b>S4</b>  2,000"
+
+
+def test_ten_small_violins_are_below_150_kilobytes(leaves, accuracy, sub_spaces):
+    frame = DISTRIBUTION_FRAMES["violin"](leaves, accuracy, points=21)
+    figure = distributions_figure(frame, sub_spaces, style="violin", compact=True)
+    assert len(figure.to_json()) < 15_000
+    [whole] = [trace for trace in figure.data if trace.fill == "toself"]
+    assert np.isnan(whole.y.astype(float)).sum() == len(NAMES)  # a closed shape in each row
+    assert [trace.name for trace in figure.data if trace.name in NAMES] == list(NAMES)
 
 
 @pytest.mark.parametrize("style", ["overlay", "cumulative"])

@@ -58,8 +58,8 @@ _FILE_NAME_LENGTH = 80
 SMALL_LEGEND = "Grey: the whole space. Diamond: the best architecture."
 """What the marks of small multiples mean, to be said once for all of them."""
 
-_SMALL_POINTS = 40
-"""How many points a curve of a small multiple has."""
+_SMALL_POINTS, _SMALL_VIOLIN_POINTS = 40, 21
+"""How many points a curve of a small multiple has; violins have two for each sub-space."""
 _CACHED = 256
 
 P = ParamSpec("P")
@@ -113,7 +113,8 @@ def distributions(
 ) -> pd.DataFrame:
     """Return the distributions that a style draws, without a share of the lowest accuracies."""
     limits = default_limits(evaluator.accuracy, lowest)
-    coarse = {"points": _SMALL_POINTS} if compact and style != "histogram" else {}
+    points = _SMALL_VIOLIN_POINTS if style == "violin" else _SMALL_POINTS
+    coarse = {"points": points} if compact and style != "histogram" else {}
     return DISTRIBUTION_FRAMES[style](leaves, evaluator.accuracy, limits, **coarse)
 
 
