@@ -1,5 +1,7 @@
 """The frame of every page: settings, the store of the process, navigation, empty states."""
 
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -112,7 +114,10 @@ ICON = _FILES.joinpath("icon.svg").read_text(encoding="utf-8")
 STYLE = f"<i hidden></i><style>{_FILES.joinpath('style.css').read_text(encoding='utf-8')}</style>"
 
 REFRESH_SECONDS = 1.0
-"""How long all sessions share one reading of the data folder."""
+"""How long all sessions share one reading of the data folder, at least."""
+
+REFRESH_SHARE = 5
+"""And at least so many times as long as it took, which counts with thousands of runs."""
 
 
 NEW_SPLIT, NEW_SEARCH = {"new": "split"}, {"new": "search"}
@@ -188,7 +193,7 @@ class Workspace:
 
         Runs that started or ended are in it at once, progress after ``REFRESH_SECONDS``.
         """
-        return _runs(self, self.data_dir, last_change(self.data_dir), tables_changed(self.data_dir))
+        return _readings(self.data_dir).read(self)
 
     def active_runs(self, kind: str) -> list[RunFolder]:
         """Return the folders of the runs of a kind that are queued or running now."""
@@ -228,8 +233,30 @@ def _open_store(folder: Path) -> Store:
     return Store(folder, demo=demo_dir())
 
 
-@st.cache_resource(show_spinner=False, ttl=REFRESH_SECONDS, max_entries=4)
-def _runs(_workspace: Workspace, folder: Path, last_change: int, tables: int) -> list[RunSummary]:
-    """Read what is new in the data folder, and summarise its runs."""
-    _workspace.store.sync()
-    return summarise(folder, _workspace.store.problems, demo_dir())
+class _Readings:
+    """The last reading of a data folder, which all sessions share."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._changes = (-1, -1)
+        self._due = 0.0
+        self._runs: list[RunSummary] = []
+
+    def read(self, workspace: Workspace) -> list[RunSummary]:
+        """Read what is new, if it is time to, and summarise the runs."""
+        folder, store = workspace.data_dir, workspace.store
+        with self._lock:
+            start = time.monotonic()
+            changes = last_change(folder), tables_changed(folder)
+            if changes != self._changes or start >= self._due:
+                store.sync()
+                self._runs = summarise(folder, store.problems, demo_dir())
+                now = time.monotonic()
+                self._changes = changes
+                self._due = now + max(REFRESH_SECONDS, REFRESH_SHARE * (now - start))
+            return self._runs
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _readings(folder: Path) -> _Readings:
+    return _Readings()

@@ -242,8 +242,9 @@ def distinct_labels(labels: Mapping[str, str]) -> dict[str, str]:
     by_metric: dict[str, list[list[str]]] = {}
     for metric, *rest, _ in parts.values():
         by_metric.setdefault(metric, []).append(rest)
+    alike = {metric: _Alike.create(rows) for metric, rows in by_metric.items()}
     short = {
-        key: SEPARATOR.join([metric, *_distinct(rest, by_metric[metric])])
+        key: SEPARATOR.join([metric, *alike[metric].distinct(rest)])
         for key, (metric, *rest, _) in parts.items()
     }
     short = with_ends(short, {key: row[-1] for key, row in parts.items()})
@@ -251,16 +252,29 @@ def distinct_labels(labels: Mapping[str, str]) -> dict[str, str]:
     return {**labels, **marked}
 
 
-def _distinct(parts: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the parts of a label in which it differs from others."""
-    common = set(rows[0]).intersection(*rows)
-    found = [part for part in parts if part not in common or part.startswith(_QUOTE)]
-    if all(len({part.rpartition(" ")[2] for part in row if "seed " in part}) < 2 for row in rows):
-        found = [part for part in found if not part.startswith((_WEIGHT_SEED, _BATCH_SEED))]
-    trained = {part for row in rows for part in row if part.startswith(_TRAINED)}
-    if len(trained) == 1:
-        found = [_TRAINED if part in trained else part for part in found]
-    return found
+@dataclass(frozen=True)
+class _Alike:
+    """What labels of one metric have in common: parts, one seed for all that is drawn, training."""
+
+    parts: set[str]
+    one_seed: bool
+    trained: set[str]
+
+    @classmethod
+    def create(cls, rows: Sequence[Sequence[str]]) -> "_Alike":
+        seeds = [{part.rpartition(" ")[2] for part in row if "seed " in part} for row in rows]
+        trained = {part for row in rows for part in row if part.startswith(_TRAINED)}
+        common = set(rows[0]).intersection(*rows)
+        return cls(common, all(len(found) < 2 for found in seeds), trained)
+
+    def distinct(self, parts: Sequence[str]) -> list[str]:
+        """Return the parts of a label in which it differs from the others."""
+        found = [part for part in parts if part not in self.parts or part.startswith(_QUOTE)]
+        if self.one_seed:
+            found = [part for part in found if not part.startswith((_WEIGHT_SEED, _BATCH_SEED))]
+        if len(self.trained) == 1:
+            found = [_TRAINED if part in self.trained else part for part in found]
+        return found
 
 
 def with_ends(labels: Mapping[str, str], ends: Mapping[str, str]) -> dict[str, str]:
