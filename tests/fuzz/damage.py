@@ -32,12 +32,12 @@ def nested(depth: int) -> list[Any]:
     return value
 
 
-def places(value: Any, found: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    """Every (container, key) in plain values."""
-    if len(found) < 20_000 and isinstance(value, dict | list):
+def places(value: Any, found: list[tuple[Any, Any]], depth: int = 20) -> list[tuple[Any, Any]]:
+    """Every (container, key) in plain values, as far as they are not nested too deeply."""
+    if depth and len(found) < 20_000 and isinstance(value, dict | list):
         for key in list(value) if isinstance(value, dict) else range(len(value)):
             found.append((value, key))
-            places(value[key], found)
+            places(value[key], found, depth - 1)
     return found
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from fewshot_core.dashboard.shared import page as page_frame
 from fewshot_core.dashboard.shared import sidebar
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import Network, SplitRequest, list_runs, start
@@ -323,3 +324,21 @@ def test_the_runs_page_counts_demonstration_runs_separately(new_machine: Path, o
     assert f"{len(list_runs(DEMO))} demonstration runs" in captions
     runs = next(frame.value for frame in page.dataframe if "run" in frame.value)
     assert all("demo" in badges for badges in runs["evidence"])
+
+
+def test_a_data_folder_that_disappears_is_reported_and_comes_back(
+    split_data: Path, open_page: Open
+):
+    page = open_page("pages/7_Runs.py")
+    hidden = split_data.rename(split_data.with_name("hidden"))
+    page.run()
+    assert not page.exception and "has disappeared" in page.error[0].value
+    assert not split_data.exists()
+    hidden.rename(split_data)
+    page.run()
+    assert not page.exception and not page.error and page.dataframe
+    (split_data / "runs").chmod(0o555)
+    page_frame._runs.clear()
+    page.run()
+    (split_data / "runs").chmod(0o755)
+    assert not page.exception

@@ -2,13 +2,12 @@
 
 import mimetypes
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import cycle
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -225,17 +224,19 @@ def offer_start(label: str, key: str, disabled: bool, **settings: Any) -> bool:
 def stored_uploads(files: Sequence[UploadedFile]) -> list[Path]:
     """Write uploaded files to disk, once per upload, and return their paths.
 
-    A session keeps the files of its last upload only.
+    A session keeps the files of its last upload only; their folders are removed with it.
     """
-    stored: dict[str, Path] = st.session_state.setdefault(_UPLOADS, {})
+    stored: dict[str, TemporaryDirectory[str]] = st.session_state.setdefault(_UPLOADS, {})
     for name in stored.keys() - {file.file_id for file in files}:
-        shutil.rmtree(stored.pop(name).parent, ignore_errors=True)
+        stored.pop(name).cleanup()
+    paths = []
     for file in files:
         if file.file_id not in stored:
-            path = Path(tempfile.mkdtemp(prefix="fewshot-upload-")) / Path(file.name).name
-            path.write_bytes(file.getbuffer())
-            stored[file.file_id] = path
-    return [stored[file.file_id] for file in files]
+            folder = TemporaryDirectory(prefix="fewshot-upload-", ignore_cleanup_errors=True)
+            Path(folder.name, Path(file.name).name).write_bytes(file.getbuffer())
+            stored[file.file_id] = folder
+        paths.append(Path(stored[file.file_id].name, Path(file.name).name))
+    return paths
 
 
 def show_progress(status: Status, details: Sequence[str] = ()) -> None:

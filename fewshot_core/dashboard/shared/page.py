@@ -212,6 +212,11 @@ def setup(title: str) -> Workspace:
     st.html(STYLE)
     try:
         workspace = Workspace(data_dir(), _open_store(data_dir()))
+        if not workspace.data_dir.is_dir():  # opening a store makes it
+            raise StoreError(
+                f"the data folder {workspace.data_dir} has disappeared: bring it back, or restart "
+                "the app"
+            )
         workspace.runs()
     except (FewshotError, OSError) as error:
         st.title(title)
