@@ -321,16 +321,18 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def of_datasets(splits: Iterable[NamedSplit], dataset: str | None = None) -> list[NamedSplit]:
-    """Give splits of no known data set the one that is named, or each of their space."""
-    return [
-        replace(split, dataset=name)
-        for split in splits
-        for name in (
-            [split.dataset or dataset]
-            if split.dataset or dataset
-            else [task.name for task in split.space.datasets]
-        )
-    ]
+    """Give splits of no known data set the one that is named, or each of their space.
+
+    The latter only to those that depend on none: a partition by labels, lists or a rule, which has
+    a ``source``. A split by a metric was made for one data set.
+    """
+    found = []
+    for split in splits:
+        names = [split.dataset or dataset]
+        if names == [None] and split.source:
+            names = [task.name for task in split.space.datasets]
+        found += [replace(split, dataset=name) for name in names]
+    return found
 
 
 def store_splits(splits: list[NamedSplit], source: str, data_dir: Path) -> list[str]:

@@ -327,6 +327,19 @@ def test_a_partition_is_imported_exported_and_analysed(fewshot, data_folder, tmp
     assert "either a file or folder, or --rule" in fewshot("import-split").complaint
 
 
+def test_folders_that_are_left_out_are_named(fewshot, tmp_path):
+    for name, rows in (("good", HALVES), ("bad", HALVES[:1])):
+        folder = tmp_path / "configs" / name
+        folder.mkdir(parents=True)
+        for number, one in enumerate(rows):
+            arch = [[int(mark) for mark in row] for row in one]
+            text = json.dumps({"dataset": "cifar10", "default": {"arch": arch}})
+            (folder / f"nb201_gn{number}_darts_cifar10.yml").write_text(text)
+    found = fewshot("import-split", tmp_path / "configs").out
+    assert "imported gradnorm-cifar10-configs" in found
+    assert "left out bad: gradnorm on cifar10: " in found and "are missing" in found
+
+
 def test_a_partition_by_a_cost(fewshot, tmp_path):
     path = tmp_path / "costs.csv"
     rows = [f"{NAS_BENCH_201.digits(index)},{index % 8}" for index in range(NAS_BENCH_201.size)]

@@ -163,6 +163,15 @@ def test_a_partition_is_stored_and_read_again(tmp_path):
         open_imported(names[0], tmp_path)
 
 
+def test_a_split_by_a_metric_is_not_imported_for_every_data_set(tmp_path):
+    unknown = NamedSplit("snip", None, HALVES)
+    assert of_datasets([unknown]) == [unknown]
+    with pytest.raises(SplittingError, match="it is not said for which data set"):
+        store_splits(of_datasets([unknown]), "x.yml", tmp_path)
+    [named] = of_datasets([unknown], "cifar100")
+    assert named.dataset == "cifar100"
+
+
 def test_nothing_is_written_outside_the_folder(tmp_path, write_search_configs):
     split = NamedSplit("../../evil/\0name", "cifar10", HALVES)
     files = write_search_configs(tmp_path / "a" / "b", split)
