@@ -219,9 +219,10 @@ def report_costs(
     rows, fronts = [], []
     for position, name in enumerate([_WHOLE, *sub_space_names(len(leaves))], start=-1):
         inside = np.flatnonzero(member == position) if name != _WHOLE else np.arange(len(frame))
-        own = on_front(costs[inside], values[inside])
-        fronts.append(frame.iloc[inside[own]].assign(sub_space=name))
-        area = hypervolume(costs[inside], values[inside], worst)
+        own = overall if name == _WHOLE else on_front(costs[inside], values[inside])
+        front = frame.iloc[inside[own]].assign(sub_space=name)
+        fronts.append(front)
+        area = hypervolume(front["cost"], front["accuracy_mean"], worst)
         rows.append(
             {
                 "sub_space": name,

@@ -422,7 +422,8 @@ def _show_architectures(view: View, number: int, listed: pd.DataFrame) -> None:
         found = view.table and view.table.find(dataset, view.kind)
         if dataset == view.dataset or found is None:
             continue
-        known = load_accuracy(view, dataset).set_index("architecture")["accuracy_mean"]
+        there = load_accuracy(replace(view, limit=None), dataset)
+        known = there.set_index("architecture")["accuracy_mean"]
         listed = listed.assign(**{dataset: listed["architecture"].map(known)})
         columns[dataset] = task
     scores = {}

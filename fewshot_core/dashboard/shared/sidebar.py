@@ -4,7 +4,7 @@ Streamlit's own binding of a widget to the URL loses the value on the way from t
 another; these controls keep it.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -92,15 +92,15 @@ def keep_in_url(
     valid: Callable[[T], bool],
     unwritten: T | None = None,
     write: Callable[[T], str] = str,
-    steady: bool = False,
+    steady: Hashable = False,
 ) -> T:
     """Draw a control whose value is in the URL and the same on all pages.
 
     It has the value of the URL, else its last one; ``first``, where that is none or not valid now.
     After Back or Forward only the URL counts. ``read`` makes a value of the URL's text and may
     raise ValueError, ``write`` the text of a value; the value ``unwritten`` is not written there.
-    A steady control always has the same settings, and no link changes its value: what is changed
-    in it during a run is not lost.
+    A steady control has the same settings as long as ``steady`` is the same, and no link changes
+    its value: what is changed in it during a run is not lost.
     """
     value = st.session_state.get(key, st.session_state.get(_last(key), first))
     text = st.query_params.get(key)
@@ -112,12 +112,12 @@ def keep_in_url(
             value = first
     value = value if valid(value) else first
     context = get_script_run_ctx()
-    page = f"{key} on the page {context.page_script_hash if context else None}"
+    page, drawn = f"{_PAGE} {key}", (context.page_script_hash if context else None, steady)
     # Set on every run: a control of other options, or of another page, does not keep a value.
-    if not (steady and st.session_state.get(key) == value and st.session_state.get(_PAGE) == page):
+    if not (steady and st.session_state.get(key) == value and st.session_state.get(page) == drawn):
         st.session_state[key] = value
     if steady:
-        st.session_state[_PAGE] = page
+        st.session_state[page] = drawn
     draw()
     chosen: T = st.session_state[key]
     st.session_state[_last(key)] = chosen
@@ -622,6 +622,9 @@ def _choose_limit(workspace: Workspace, space: SearchSpace, dataset: str) -> Cos
     form = "compact" if step >= 1000 else f"%.{max(0, -round(log10(step)))}f"
     label = f"{plain(column.name)} at most" + f", {plain(column.unit)}" * bool(column.unit)
     look: Any = {"step": step, "format": form, "key": "at_most"}
+    for name in ("at_most", _last("at_most")):  # of another data set
+        if name in st.session_state:
+            st.session_state[name] = min(st.session_state[name], most)
     chosen = keep_in_url(
         lambda: st.slider(label, 0.0, most, **look),
         "at_most",
@@ -630,6 +633,7 @@ def _choose_limit(workspace: Workspace, space: SearchSpace, dataset: str) -> Cos
         lambda value: isfinite(value) and 0 <= value <= most,
         -1.0,
         lambda value: f"{value:.10g}",
+        steady=(key, most, step),
     )
     return CostLimit(info.name, column.name, float(f"{chosen:.10g}"), column.unit)
 
