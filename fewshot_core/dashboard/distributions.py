@@ -153,7 +153,7 @@ def _show_split(view: View, split: SplitInView, evaluator: SplitEvaluator) -> No
             _show_architectures(view, chosen, _listed(leaves[chosen], evaluator))
     with figures:
         lowest = 0.0 if whole_axis else LOWEST
-        table_name = f"table {view.table.label}" if view.table else ""
+        table_name = accuracy_source(view)[0] if view.table else ""
         notes = ", ".join(split.notes())
         # The caption stays with a figure that is saved.
         unit = view.task.stored_unit
@@ -437,7 +437,7 @@ def _show_architectures(view: View, number: int, listed: pd.DataFrame) -> None:
         {
             "rank": numbers("localized", width=55),
             **scores,
-            "top": CheckboxColumn(view.top_label, width="small"),
+            "top": CheckboxColumn(view.top_label.partition(" with")[0], width="small"),
             "string": TextColumn("architecture", width="large"),
             "architecture": numbers("%d", label="index"),
         },

@@ -201,18 +201,19 @@ def test_the_form_is_usable_by_keyboard(visit: Visit):
     expect(page.locator(".st-key-pick_split")).to_contain_text("seed 1", timeout=SECONDS)
 
 
-def test_the_slider_of_the_top_keeps_every_key_press(visit: Visit):
-    page = visit("/Distributions")
+def test_the_sliders_of_the_sidebar_keep_every_key_press(visit: Visit):
+    page = visit("/Distributions?cost=nasbench201-validation:parameters&at_most=500000")
     page.locator(".js-plotly-plot .main-svg").nth(3).wait_for()
-    handle = page.locator(".st-key-top").get_by_role("slider")
-    handle.focus()
-    for _ in range(10):
-        page.keyboard.press("ArrowRight")
-        page.wait_for_timeout(150)
-    page.wait_for_url("**top=2.0*")
+    for key, there in (("top", "top=2.0"), ("at_most", "at_most=600000")):
+        page.locator(f".st-key-{key}").get_by_role("slider").focus()
+        for _ in range(10):
+            page.keyboard.press("ArrowRight")
+            page.wait_for_timeout(150)
+        page.wait_for_url(f"**{there}*")
     page.get_by_role("link", name="Compare").first.click()
     page.get_by_role("heading", name="Compare", level=1).wait_for()
-    page.wait_for_url("**/Compare?*top=2.0*")
+    page.wait_for_url("**/Compare?*top=2.0*at_most=600000*")
+    expect(page.get_by_test_id("stMain")).to_contain_text("with parameters at most 600,000 count")
 
 
 def test_the_form_of_a_split_stays_open_when_the_metric_changes(visit: Visit):
@@ -303,7 +304,8 @@ def test_another_space_shows_nothing_of_the_last_one(
     visit: Visit, screenshot: Screenshot, two_spaces: dict[str, str]
 ):
     ours, macro = two_spaces.values()
-    page = visit(f"/Distributions?dataset=cifar10&split={ours}&architecture=000000")
+    limit = "cost=nasbench201-validation:latency&at_most=1"
+    page = visit(f"/Distributions?dataset=cifar10&split={ours}&architecture=000000&{limit}")
     main, known = page.get_by_test_id("stMain"), page.locator(".js-plotly-plot").first
     expect(known).to_contain_text("validation accuracy on CIFAR-10, %")
     expect(main.get_by_text("rank 15,327 of 15,625")).to_be_visible()
@@ -313,6 +315,7 @@ def test_another_space_shows_nothing_of_the_last_one(
     expect(known).to_contain_text("test accuracy on CIFAR-10, %")
     expect(main).not_to_contain_text("15,625")
     assert f"split={macro}" in page.url and ours not in page.url and "architecture" not in page.url
+    assert "cost" not in page.url and "at_most" not in page.url
     screenshot(page, "distributions-macro")
     follow(page, "Compare")
     page.get_by_role("heading", name="Compare", level=1).wait_for()
