@@ -45,6 +45,11 @@ def wait_until_drawn(page: Page, epochs: int) -> None:
     page.wait_for_function(f"({DRAWN})() >= {epochs}", timeout=SECONDS)
 
 
+def wait_until_still(page: Page) -> None:
+    page.wait_for_timeout(2000)
+    page.locator("[data-test-script-state=notRunning]").wait_for(state="attached")
+
+
 def test_a_plan_is_started_watched_stopped_and_resumed(
     two_leaves: RunFolder, data_folder: Path, visit: Visit, screenshot: Screenshot
 ):
@@ -73,11 +78,11 @@ def test_a_plan_is_started_watched_stopped_and_resumed(
     )
     page.get_by_role("link", name="Replay in Halving").click()
     page.wait_for_url("**/Halving?*curves=dsnas*")
+    wait_until_still(page)
     page.get_by_test_id("stSidebar").get_by_role("link", name="Search", exact=True).click()
     page.wait_for_url("**/Search?*plan=dsnas*")
     for title in ("Halving", "Search"):  # opening a page is one entry of the history
-        page.wait_for_timeout(2000)
-        page.locator("[data-test-script-state=notRunning]").wait_for(state="attached")
+        wait_until_still(page)
         page.go_back()
         expect(page.get_by_role("heading", name=title, level=1)).to_be_visible()
     page.wait_for_url("**/Search?*plan=dsnas*")
