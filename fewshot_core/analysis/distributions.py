@@ -21,7 +21,8 @@ Limits = tuple[float, float]
 
 Values = npt.NDArray[np.float64]
 
-POINTS = 256
+POINTS, FEWEST_POINTS, ALL_POINTS = 256, 32, 4_096
+"""Points of a curve, as many in all as long as each has the fewest."""
 FEW = 20
 """Sub-spaces with fewer architectures have no density."""
 _MARGIN = 0.01
@@ -45,7 +46,7 @@ def distribution_frame(
     leaves: Sequence[Part],
     accuracy: pd.DataFrame,
     limits: Limits | None = None,
-    points: int = POINTS,
+    points: int | None = None,
     bandwidth: float | None = None,
 ) -> pd.DataFrame:
     """Compute the density of the whole space and of each sub-space; bandwidth as for ``density``.
@@ -60,7 +61,7 @@ def distribution_frame(
         A sub-space with fewer than ``FEW`` of them has a row for each, without a density.
     """
     ends = _limits(limits, accuracy)
-    grid = np.linspace(*ends, points)
+    grid = np.linspace(*ends, points or _points(leaves))
 
     def columns(values: Values) -> dict[str, Values]:
         height = density(values, grid, bandwidth)
@@ -96,7 +97,7 @@ def cumulative_frame(
     leaves: Sequence[Part],
     accuracy: pd.DataFrame,
     limits: Limits | None = None,
-    points: int = POINTS,
+    points: int | None = None,
 ) -> pd.DataFrame:
     """Compute the exact share of architectures up to each accuracy, without smoothing.
 
@@ -105,7 +106,7 @@ def cumulative_frame(
         known, below and above.
     """
     ends = _limits(limits, accuracy)
-    grid = np.linspace(*ends, points)
+    grid = np.linspace(*ends, points or _points(leaves))
 
     def columns(values: Values) -> dict[str, Values]:
         counts = np.searchsorted(np.sort(values), grid, side="right")
@@ -122,6 +123,11 @@ DISTRIBUTION_FRAMES: Mapping[str, Callable[..., pd.DataFrame]] = {
     "cumulative": cumulative_frame,
 }
 """The frame that each style of ``fewshot_core.plots.distributions_figure`` draws."""
+
+
+def _points(leaves: Sequence[Part]) -> int:
+    """Choose the number of points of each curve: fewer where there are many."""
+    return max(FEWEST_POINTS, min(POINTS, ALL_POINTS // (len(leaves) + 1)))
 
 
 def _limits(limits: Limits | None, accuracy: pd.DataFrame) -> Limits:
