@@ -50,7 +50,7 @@ def read_csv_text(path: Path, limit: int, error_type: type[FewshotError]) -> Csv
         raise error_type(f"expected a file whose name ends with .csv or .csv.gz, got {name}")
     opener = cast(Callable[[IO[bytes]], Any], gzip.open) if name.lower().endswith("gz") else None
     with refusing(error_type, name):
-        header, rows, lines = _parse(_decode(read_limited(path, limit, opener)))
+        header, rows, lines = _parse(name, _decode(read_limited(path, limit, opener)), error_type)
     if not rows:
         raise error_type(f"{name} has no rows; expected a header and at least one row below it")
     if len(set(header)) < len(header):
@@ -59,12 +59,6 @@ def read_csv_text(path: Path, limit: int, error_type: type[FewshotError]) -> Csv
             f"{name}, line 1: expected the column {shown(column)} once, got it "
             f"{header.count(column)} times; rename one of them"
         )
-    for line, cells in zip(lines, rows, strict=True):
-        if len(cells) != len(header):
-            raise error_type(
-                f"{name}, line {line}: expected {len(header)} cells, as in the header, got "
-                f"{len(cells)}; correct the line"
-            )
     return CsvText(name, header, rows, lines)
 
 
@@ -79,7 +73,9 @@ def _decode(content: bytes) -> str:
         ) from error
 
 
-def _parse(text: str) -> tuple[list[str], list[list[str]], list[int]]:
+def _parse(
+    name: str, text: str, error_type: type[FewshotError]
+) -> tuple[list[str], list[list[str]], list[int]]:
     """Header, rows, and the line of each row, without blank ones."""
     header: list[str] = []
     rows: list[list[str]] = []
@@ -99,6 +95,8 @@ def _parse(text: str) -> tuple[list[str], list[list[str]], list[int]]:
     try:
         for row in reader:
             begun = reader.line_num
+            if not row:
+                continue
             cells = [cell.strip() for cell in row]
             if len(cells) > limits.CSV_COLUMNS:
                 raise DamageError(
@@ -110,6 +108,11 @@ def _parse(text: str) -> tuple[list[str], list[list[str]], list[int]]:
             if not header:
                 header = cells
                 continue
+            if len(cells) != len(header):
+                raise error_type(
+                    f"{name}, line {begun}: expected {len(header)} cells, as in the header, got "
+                    f"{len(cells)}; correct the line"
+                )
             rows.append(cells)
             lines.append(begun)
             most = min(limits.CSV_ROWS, limits.CSV_CELLS // len(header))

@@ -64,7 +64,7 @@ def safe_name(text: str, default: str, length: int = 90) -> str:
 def natural_order(name: str) -> list[tuple[int, str]]:
     """Sort key that compares numbers inside names as numbers: S2 before S10."""
     parts = re.split(r"(\d+)", name)
-    return [(int(part) if part.isdecimal() else -1, part) for part in parts]
+    return [(int(part) if part.isdecimal() and len(part) < 100 else -1, part) for part in parts]
 
 
 def canonical_json(value: Any) -> str:

@@ -105,7 +105,7 @@ def _read_cell(place: str, column: str, cell: str, unit: str) -> object:
     if column == "architecture":
         return cell or None
     if column in ("epoch", "seed"):
-        if not cell.isascii() or not cell.isdecimal():
+        if not re.fullmatch("[0-9]{1,15}", cell):
             raise SelectionError(
                 f"{place}: expected a whole number from 0 in the column {column!r}, got "
                 f"{shown(cell)}"

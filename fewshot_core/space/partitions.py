@@ -21,6 +21,9 @@ from fewshot_core.space.search_space import Indices, SearchSpace
 from fewshot_core.space.spaces import NAS_BENCH_201
 from fewshot_core.space.sub_space import Part, space_of
 
+_LONGEST = 200
+"""The most characters of a label."""
+
 MOST_GROUPS = 1_000
 """The most groups of a partition."""
 
@@ -148,6 +151,8 @@ def _genotypes(text: str) -> list[str]:
 
 
 def _labelled(indices: Indices, labels: Sequence[str], space: SearchSpace) -> Partition:
+    if max(map(len, labels), default=0) > _LONGEST:  # an array has room for the longest
+        raise SpaceError(f"expected labels of at most {_LONGEST} characters")
     ordered = np.empty(space.size, dtype=object)
     ordered[indices] = labels
     return partition_of(ordered.tolist(), space)
