@@ -351,7 +351,7 @@ class SearchSpace:
         ``form`` is ``"string"`` (as ``format`` writes them), ``"digits"`` or ``"index"``.
         """
         if form == "index":
-            known = [text.isascii() and text.isdigit() and str(int(text)) == text for text in texts]
+            known = [re.fullmatch("0|[1-9][0-9]{0,17}", text) is not None for text in texts]
             pairs = zip(texts, known, strict=True)
             numbers = np.array([int(text) if yes else -1 for text, yes in pairs], dtype=object)
             numbers[numbers >= self.size] = -1

@@ -1,6 +1,7 @@
 """The dialog *New search*: a plan with its cost and start, and supernet training."""
 
 import json
+import re
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -156,7 +157,7 @@ def _choose_seeds() -> list[int]:
         "any other whole number.",
     )
     parts = [part for text in chosen for part in text.replace(",", " ").split()]
-    wrong = [text for text in parts if not (text.isascii() and text.isdecimal())]
+    wrong = [text for text in parts if not re.fullmatch("[0-9]{1,18}", text)]
     if wrong:
         st.error(f"Expected seeds that are whole numbers from 0, got {wrong[0]!r}.")
         return []
