@@ -56,6 +56,12 @@ def demo_dir() -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def typed_path(text: Path | str) -> Path:
+    """Path that a user has typed, with ``~`` expanded; never raises, wherever it leads."""
+    typed = os.fspath(text).replace("\0", "?")
+    return Path(os.path.expanduser(typed))  # noqa: PTH111, which raises for unknown users
+
+
 def safe_name(text: str, default: str, length: int = 90) -> str:
     """Make a name of a file or folder from a text; ``default`` where nothing of it is left."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")[:length] or default

@@ -22,7 +22,7 @@ from fewshot_core.bench.table import (
     check_kind,
     fingerprint_input,
 )
-from fewshot_core.data_folder import locked, remove_folder
+from fewshot_core.data_folder import locked, remove_folder, typed_path
 from fewshot_core.errors import TableError, UnknownNameError
 from fewshot_core.space import NAS_BENCH_201, SearchSpace, get_space
 
@@ -277,7 +277,7 @@ def _open(source: Path | str, data_dir: Path | str | None, space: SearchSpace) -
         return open_packaged(root)
     if is_table_name(name) and (root / name).is_dir():
         return open_table(root / name)
-    path = Path(source).expanduser()
+    path = typed_path(source)
     if any(IMPORTERS.get(name).recognises(path) for name in READ_IN_PLACE):
         content = preview_table(path, space=space).accepted()
         info = TableInfo(

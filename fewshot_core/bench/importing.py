@@ -5,6 +5,7 @@ imports PyTorch locally, if it needs that, so that this package starts without i
 """
 
 import dataclasses
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from fewshot_core.bench.table import (
     fingerprint_input,
     without_accuracies,
 )
-from fewshot_core.data_folder import canonical_json, locked, safe_name, text_fingerprint
+from fewshot_core.data_folder import canonical_json, locked, safe_name, text_fingerprint, typed_path
 from fewshot_core.errors import TableError
 from fewshot_core.registry import Registry
 from fewshot_core.space import SearchSpace, read_space, store_space
@@ -103,7 +104,7 @@ def preview_table(
         TableError: If the input does not exist, is damaged or no table at all, takes no mapping, or
             is of another space.
     """
-    path = Path(path).expanduser()
+    path = typed_path(path)
     chosen = _choose_importer(path, importer)
     if mapping is not None and not chosen.takes_mapping:
         raise TableError(
@@ -152,7 +153,7 @@ def import_table(
         TableError: If the input is refused, or the name is taken or not a possible one. The
             message names the row, and what to do.
     """
-    path = Path(path).expanduser()
+    path = typed_path(path)
     root = tables_folder(data_dir)
     chosen = _suggest_name(path) if name is None else name
     _check_name(root, chosen, replace)
@@ -211,7 +212,7 @@ def import_space(
 
 
 def _suggest_name(path: Path) -> str:
-    return safe_name(_ENDINGS.sub("", path.resolve().name), "table", length=255)
+    return safe_name(_ENDINGS.sub("", Path(os.path.realpath(path)).name), "table", length=255)
 
 
 def _check_name(root: Path, name: str, replace: bool) -> None:

@@ -61,6 +61,7 @@ from fewshot_core.dashboard.shared.page import (
 from fewshot_core.dashboard.shared.requests import seen_images
 from fewshot_core.dashboard.shared.sidebar import View, how_to_import, open_page
 from fewshot_core.dashboard.shared.splits import FILE
+from fewshot_core.data_folder import typed_path
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import ImagesError
 from fewshot_core.images import (
@@ -259,7 +260,7 @@ def _show_import(view: View) -> None:
     if uploaded is not None:
         [path] = stored_uploads([uploaded])
     elif typed.strip():
-        path = Path(typed.strip()).expanduser()
+        path = typed_path(typed.strip())
     else:
         return
     space = None if name == NAS_BENCH_201.name else spaces[name]
@@ -391,7 +392,7 @@ def _show_split_import(view: View) -> None:
         source = files[0].name
         splits = parse_splits(texts, source, space, view.workspace.data_dir)
     elif files or typed:
-        path = stored_uploads(files)[0] if files else Path(typed).expanduser()
+        path = stored_uploads(files)[0] if files else typed_path(typed)
         source = path.name
         splits, left_out = survey_splits(path, space, view.workspace.data_dir)
     elif rule:
@@ -498,7 +499,7 @@ def _show_adding(data_dir: Path) -> None:
         with show_errors():
             if not typed:
                 raise ImagesError("Expected the path of a folder or archive: type one.")
-            source = register_source(dataset, Path(typed).expanduser(), data_dir=data_dir)
+            source = register_source(dataset, typed_path(typed), data_dir=data_dir)
             _select(source, data_dir)
             st.rerun()
     if dataset == "ImageNet16-120":

@@ -5,6 +5,7 @@ The formats in which they are stored are records in ``FORMATS``.
 In all functions ``data_dir`` is the data folder, by default ``fewshot_core.data_folder.data_dir``.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fewshot_core.data_folder import data_dir as find_data_dir
-from fewshot_core.data_folder import file_fingerprint, text_fingerprint, write_json
+from fewshot_core.data_folder import file_fingerprint, text_fingerprint, typed_path, write_json
 from fewshot_core.datasets import DATASETS, Dataset
 from fewshot_core.documents import DamageError, read_document, refusing
 from fewshot_core.errors import ImagesError, UnknownNameError
@@ -160,12 +161,12 @@ def find_source(
             if item.problem:
                 raise _missing(item.problem, info)
             return item
-    place = Path(source).expanduser()
+    place = typed_path(source)
     if not place.exists():
         names = ", ".join(item.name for item in known)
         text = f"unknown images {str(source)!r}: expected one of {names}, or a path that exists"
         raise _missing(text, info)
-    return _recognise_or_raise(dataset, str(source), place.resolve())
+    return _recognise_or_raise(dataset, str(source), Path(os.path.realpath(place)))
 
 
 def source_fingerprint(
@@ -193,7 +194,7 @@ def register_source(
     dataset: str, path: Path | str, name: str | None = None, data_dir: Path | str | None = None
 ) -> ImageSource:
     """Add a path with images to the sources, after checking its content; may raise ImagesError."""
-    place = Path(path).expanduser().resolve()
+    place = Path(os.path.realpath(typed_path(path)))
     source = _recognise_or_raise(dataset, name or place.name, place)
     taken = {DATA_FOLDER: "the images in the data folder", SYNTHETIC: "synthetic images"}
     for item in list_sources(dataset, data_dir):

@@ -138,3 +138,10 @@ def test_a_wrong_checksum_leaves_nothing(tmp_path, monkeypatch):
 def test_imagenet_cannot_be_downloaded(tmp_path):
     with pytest.raises(ImagesError, match=r"image-net.org.*train_data_batch_1"):
         download("ImageNet16-120", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["loop", "~nobody-of-this-name/images", "a\0b"])
+def test_a_path_that_leads_nowhere_is_refused(name, tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(ImagesError, match="holds no CIFAR-10"):
+        register_source("cifar10", tmp_path / name if name == "loop" else name, data_dir=tmp_path)

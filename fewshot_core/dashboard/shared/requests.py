@@ -1,5 +1,6 @@
 """Controls of requests: images, network, device, tree and presets."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from fewshot_core.dashboard.shared.controls import (
 from fewshot_core.dashboard.shared.figures import in_columns
 from fewshot_core.dashboard.shared.page import DATA, link_to
 from fewshot_core.dashboard.shared.sidebar import View
+from fewshot_core.data_folder import typed_path
 from fewshot_core.glossary import GLOSSARY
 from fewshot_core.images import list_sources
 from fewshot_core.networks import BATCH_NORM_MODES, check_checkpoint
@@ -143,7 +145,7 @@ def choose_checkpoint(label: str, key: str) -> str | None:
 def _type_path(label: str, key: str, place: Any = st, text: str | None = None) -> str | None:
     settings = {"bind": "query-params", "placeholder": "path of a checkpoint", "help": text}
     typed = place.text_input(label, key=key, **settings).strip()
-    return str(Path(typed).expanduser().resolve()) if typed else None
+    return os.path.realpath(typed_path(typed)) if typed else None
 
 
 def choose_device() -> str:

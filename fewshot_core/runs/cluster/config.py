@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fewshot_core import limits
+from fewshot_core.data_folder import typed_path
 from fewshot_core.datasets import DATASETS
 from fewshot_core.documents import parse_toml, read_dataclass, read_document, refusing, shown
 from fewshot_core.errors import FewshotError, RunError
@@ -196,7 +197,7 @@ def _in_sub_spaces(
 
 def _place(value: str, folder: Path) -> str:
     """Return a path relative to the file as a whole one; a name as it is."""
-    path = folder / Path(value).expanduser()
+    path = folder / typed_path(value)
     return str(path.resolve()) if path.exists() else value
 
 
