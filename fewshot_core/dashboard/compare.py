@@ -19,6 +19,7 @@ from fewshot_core.analysis import (
 )
 from fewshot_core.bench import TableInfo, load_seeds
 from fewshot_core.dashboard.shared.controls import (
+    SEPARATOR,
     choose_from,
     counted,
     numbers,
@@ -166,10 +167,12 @@ def _show_distributions(view: View, splits: list[SplitInView], evaluator: SplitE
     show_figure(figure, "compare_map", wide=True, source=source)
     style = choose_style("compare_style")
     st.caption(SMALL_LEGEND)
+    notes: list[str] = []
     for column, split in in_columns(splits):
         with column:
             key = f"compare_{split.key}"
-            show_small_distributions(view, evaluator, split, style, key, split.label)
+            notes += show_small_distributions(view, evaluator, split, style, key, split.label)
+    st.caption(SEPARATOR.join(dict.fromkeys(notes)))
 
 
 def _show_agreement(view: View, splits: list[SplitInView], evaluator: SplitEvaluator) -> None:

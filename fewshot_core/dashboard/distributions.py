@@ -511,4 +511,5 @@ def _show_cell(view: View, dataset: str, key: str | None, title: str) -> None:
         split = open_split(view.workspace.store, key)
         labels = list_splits(view.workspace.store, dataset, view.space.name)
         note = distinct_labels(labels)[key]
-        show_small_distributions(view, evaluator, split, "ridgeline", f"small_{key}", title, note)
+        notes = show_small_distributions(view, evaluator, split, "ridgeline", f"small_{key}", title)
+        st.caption(SEPARATOR.join([note, *notes]))

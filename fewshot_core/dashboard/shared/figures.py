@@ -392,17 +392,15 @@ def show_small_distributions(
     style: str,
     key: str,
     title: str,
-    note: str = "",
-) -> None:
-    """Draw one small multiple: the distributions of a split, with what the axis leaves out."""
+) -> list[str]:
+    """Draw one small multiple: the distributions of a split; return what the axis leaves out."""
     leaves, task = split.leaves, view.space.dataset(split.dataset)
     axis_title = f"{view.kind} {task.score}, {task.stored_unit}"
     look: Any = {"axis_title": axis_title, "title": title, "unit": task.stored_unit}
     figure = draw_distributions(leaves, evaluator, style, compact=True, **look)
     show_figure(figure, key, source=[*accuracy_source(view)[:2], *rests_on([split])])
     frame = distributions(leaves, evaluator, style, LOWEST, True)
-    notes = cut_notes(frame, describe(leaves, evaluator), task.stored_unit)
-    st.caption(SEPARATOR.join(filter(None, [note, *notes])))
+    return cut_notes(frame, describe(leaves, evaluator), task.stored_unit)
 
 
 @cached_figure
