@@ -107,7 +107,7 @@ def _imported(info: TableInfo) -> list[str]:
             for item in info.sets
         ]
         + [
-            f"  {column.role} {column.name}: {column.architectures:,} architectures, "
+            f"  {column.role} {column.field}: {column.architectures:,} architectures, "
             f"{'complete' if column.complete else 'incomplete'}"
             for column in info.columns
         ]
