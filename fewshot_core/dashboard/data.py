@@ -214,7 +214,7 @@ def _show_column(info: TableInfo, column: TableColumn) -> None:
 def _column_row(column: TableColumn, space: SearchSpace) -> dict[str, object]:
     return {
         "data set": space.dataset(column.dataset).label if column.dataset else "all",
-        "accuracy": f"{column.role} {column.name}" + (f", {column.unit}" if column.unit else ""),
+        "column": f"{column.role} {column.name}" + (f", {column.unit}" if column.unit else ""),
         "architectures": f"{column.architectures:,}" + ("" if column.complete else ", incomplete"),
         "seeds": "",
         "epochs": None,
@@ -224,7 +224,7 @@ def _column_row(column: TableColumn, space: SearchSpace) -> dict[str, object]:
 def _set_row(item: TableSet, space: SearchSpace) -> dict[str, object]:
     return {
         "data set": space.dataset(item.dataset).label,
-        "accuracy": item.kind,
+        "column": item.kind,
         "architectures": f"{item.architectures:,}" + ("" if item.complete else ", incomplete"),
         "seeds": item.seeds,
         "epochs": item.epochs,

@@ -70,7 +70,7 @@ def test_estimates_are_ranked_in_the_space_and_in_the_split_in_view(
 def test_estimates_are_listed_and_imported_on_the_data_page(estimates: Path, open_page: Open):
     page = open_page("pages/8_Data.py")
     listed = next(each.value for each in page.dataframe if "architectures" in each.value)
-    assert listed["accuracy"].tolist()[-2:] == ["estimate truth", "estimate opposite"]
+    assert listed["column"].tolist()[-2:] == ["estimate truth", "estimate opposite"]
     path = estimates / "more.csv"
     rows = [f"{index:d},{index / 3}" for index in range(15_625)]
     path.write_text("\n".join(["architecture,few_shot", *rows]))
