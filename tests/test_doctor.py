@@ -99,7 +99,7 @@ def test_a_damaged_list_of_images_is_a_problem_and_the_rest_is_reported(folder):
     found = examine(folder)
     assert found["images"] == {} and len(found["tables"]) == 1
     assert len(found["problems"]) == 3
-    assert all("registered.json is damaged" in problem for problem in found["problems"])
+    assert all("registered.json cannot be read" in problem for problem in found["problems"])
 
 
 def test_a_folder_that_cannot_be_written_to_is_a_problem(folder, monkeypatch):

@@ -368,7 +368,11 @@ def _read_json(path: Path) -> Any:
 
 
 def _read_status(path: Path) -> Status:
-    return read_dataclass(Status, _read_json(path), f"{path.parent.name}: status.json", RunError)
+    document = _read_json(path)
+    try:
+        return read_dataclass(Status, document, "status.json", RunError)
+    except RunError as error:
+        raise RunError(f"{path.parent.name}: {error}") from error
 
 
 def _read_request(path: Path) -> Request:

@@ -338,7 +338,7 @@ def test_a_data_folder_that_disappears_is_reported_and_comes_back(
     page.run()
     assert not page.exception and not page.error and page.dataframe
     (split_data / "runs").chmod(0o555)
-    page_frame._runs.clear()
+    page_frame._readings.clear()
     page.run()
     (split_data / "runs").chmod(0o755)
     assert not page.exception

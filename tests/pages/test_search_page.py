@@ -179,7 +179,7 @@ def test_seeds_are_whole_numbers(only_params: Path, open_page: Open):
 def test_the_time_comes_from_a_measured_step(only_params: Path, open_page: Open):
     page = open_form(open_page)
     assert "timed on this device yet" in words(page)
-    page.button(key="measure").click().run()
+    page.button(key="measure_steps").click().run()
     assert not page.exception and not page.error
     assert "in all" in words(page)
 

@@ -273,7 +273,7 @@ def _show_cost(workspace: Workspace, plan: SearchPlan, searches: list[PlannedSea
         st.caption(f"{text}, estimated from steps on this device. They run one after the other.")
         return
     st.caption("No search of this kind was timed on this device yet.")
-    if st.button("Measure a few steps", key="measure", icon=":material/timer:"):
+    if st.button("Measure a few steps", key="measure_steps", icon=":material/timer:"):
         # The largest sub-space: the others are estimated from it.
         largest = max(plan.searches, key=lambda search: search.request.sub_space.size)
         with st.spinner("Timing a few steps in a separate process"):
