@@ -16,10 +16,10 @@ from fewshot_core.data_folder import app_folder
 from fewshot_core.glossary import GLOSSARY, explain
 
 _PURPOSE = """
-A workbench for few-shot neural architecture search. It splits the supernet of NAS-Bench-201 into
-sub-supernets with any metric, measures how informative the split is about where the best
-architectures are, searches in each of them, and replays which one would be selected, and what
-that costs.
+A workbench for few-shot neural architecture search. It splits the supernet of NAS-Bench-201, or
+of another search space, into sub-supernets with any metric, measures how informative the split is
+about where the best architectures are, searches in each of them, and replays which one would be
+selected, and what that costs.
 
 Start with *Split*: a split by `#params` takes seconds. A page with nothing to show yet says what
 to do.
