@@ -9,14 +9,13 @@ the most that could be gained. Images are noise.
 """
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Annotated
 
 import torch
 import typer
-from measuring import Figure, show
+from measuring import Figure, Work, interleaved, ratio, seconds, show
 from torch import Tensor
 from torch.nn import functional
 
@@ -24,13 +23,6 @@ NETWORKS = 8
 OUTPUTS = 3
 STAGES = ((8, 32), (16, 16), (32, 8))
 """Channels, and height and width of the features."""
-
-
-def processor_seconds(work: Callable[[], object]) -> float:
-    """Return the processor time of some work."""
-    start = time.process_time()
-    work()
-    return time.process_time() - start
 
 
 def passes(features: Tensor, weight: Tensor, groups: int = 1) -> None:
@@ -61,34 +53,26 @@ def of_stage(channels: int, size: int, images: int, repeats: int) -> list[Figure
         for weight in weights[:OUTPUTS]:
             passes(features[0], weight)
 
-    works: dict[str, Callable[[], object]] = {
+    works: dict[str, Work] = {
         "separate": separately,
         "grouped": lambda: passes(together, grouped, NETWORKS),
         "same input": same_input,
         "joined": lambda: passes(features[0], wide),
     }
-    for work in works.values():
-        work()
-    times: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(repeats):
-        for name, work in works.items():
-            times[name].append(processor_seconds(work))
-    taken = {name: median(found) for name, found in times.items()}
+    times = interleaved(works, repeats, time.process_time)
     operations = 3 * 2 * 9 * channels**2 * size**2 * images * NETWORKS
     stage = f"{channels} channels"
     return [
-        Figure(
-            f"{stage}: {NETWORKS} networks as groups", taken["grouped"] / taken["separate"], "x"
-        ),
-        Figure(f"{stage}: {OUTPUTS} outputs joined", taken["joined"] / taken["same input"], "x"),
-        Figure(f"{stage}: separate", operations / taken["separate"] / 1e9, "GFLOP/s"),
+        Figure(f"{stage}: {NETWORKS} networks as groups", ratio(times, "grouped", "separate"), "x"),
+        Figure(f"{stage}: {OUTPUTS} outputs joined", ratio(times, "joined", "same input"), "x"),
+        Figure(f"{stage}: separate", operations / median(times["separate"]) / 1e9, "GFLOP/s"),
     ]
 
 
 def rate_of_products(repeats: int) -> float:
     """Return the operations per second of a product of matrices."""
     matrix = torch.randn(1024, 1024)
-    taken = [processor_seconds(lambda: matrix @ matrix) for _ in range(repeats)]
+    taken = [seconds(lambda: matrix @ matrix, time.process_time) for _ in range(repeats)]
     return float(2 * 1024**3 / median(taken))
 
 

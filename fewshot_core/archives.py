@@ -462,7 +462,7 @@ def main() -> None:
         )
     except FewshotError as error:
         written = _failure(str(error))
-    except Exception as error:
+    except Exception as error:  # whatever a damaged file makes a library raise
         written = _failure(f"{paths[0]} cannot be read ({describe_damage(error)}); {_AGAIN}")
     sys.stdout.buffer.write(written)
 

@@ -151,7 +151,7 @@ def _load(unpickler: _Unpickler) -> Any:
         return plain(unpickler.load())
     except FewshotError:
         raise
-    except Exception as damage:
+    except Exception as damage:  # whatever a damaged file makes a library raise
         raise unpickler.error(
             f"{unpickler.label} is not a whole pickle ({describe_damage(damage)}); get the file "
             "again from where it came from"
@@ -282,7 +282,7 @@ def load_torch(file: IO[bytes], label: str, limit: int, error: type[FewshotError
         return _load_zip(file, label, limit, error) if packed else _load_first(file, label, error)
     except FewshotError:
         raise
-    except Exception as damage:
+    except Exception as damage:  # whatever a damaged file makes a library raise
         raise error(
             f"{label} is damaged ({describe_damage(damage)}); expected a file of tensors written "
             "by torch.save; get it again from where it came from"

@@ -517,7 +517,7 @@ def _tree(text: str, data_dir: Path) -> SplitTree:
 
 
 Opened = tuple[duckdb.DuckDBPyConnection, str]
-"""A connection, and a note on why the cache is built anew, if it is."""
+"""A connection, and why the cache had to be rebuilt; empty where it had not."""
 
 
 def _open(path: Path | None) -> Opened:

@@ -297,7 +297,7 @@ def _mean_score(rows: Frame) -> str | None:
 
 
 def _found_column(rows: Frame) -> tuple["pd.Series[Any]", Any]:
-    """Return what was found, and its column: texts where the units of data sets differ."""
+    """Return the scores found, with their column: text where data sets have different units."""
     units = [*rows["unit"].dropna().unique()] or [PERCENT]
     if len(units) == 1:
         form = "%.2f" if units == [PERCENT] else "%.4g"

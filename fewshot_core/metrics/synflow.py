@@ -33,8 +33,7 @@ def linearised(supernet: Supernet) -> Supernet:
 
     twin = supernet.restrict(supernet.sub_space)
     for module in twin.modules():
-        parameters = list(module.named_parameters(recurse=False))
-        for name, parameter in parameters:
+        for name, parameter in list(module.named_parameters(recurse=False)):
             module._parameters[name] = Parameter(precise(parameter).clone(), False)
         for name, buffer in list(module.named_buffers(recurse=False)):
             module._buffers[name] = precise(buffer).clone()
