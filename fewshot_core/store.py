@@ -276,13 +276,15 @@ class Store:
 
     def found_accuracies(
         self, table: str, kind: str, space: str = NAS_BENCH_201.name
-    ) -> dict[str, float]:
+    ) -> pd.DataFrame:
         """Look up the accuracies of the architectures that finished searches found, by run.
 
-        Searches without an accuracy in the table, which is of a space, are left out.
+        Searches without an accuracy in the table, which is of a space, are left out. The columns
+        are dataset, architecture and accuracy_mean; the index is the run.
         """
         found = self._query(
-            "SELECT run_id, accuracy_mean FROM searches JOIN runs USING (run_id) "
+            "SELECT run_id, runs.dataset, epochs.architecture, accuracy_mean "
+            "FROM searches JOIN runs USING (run_id) "
             "JOIN epochs ON epochs.run_id = searches.run_id AND epoch = searches.epochs "
             "JOIN accuracy ON accuracy.dataset = runs.dataset "
             "AND accuracy.architecture = epochs.architecture "
@@ -291,7 +293,7 @@ class Store:
             kind=kind,
             space=space,
         )
-        return dict(zip(found["run_id"], found["accuracy_mean"], strict=True))
+        return found.set_index("run_id")
 
     def trainings(
         self, dataset: str | None = None, space: str | None = NAS_BENCH_201.name

@@ -61,6 +61,18 @@ class CostLimit:
         table, column, unit = find_cost(cost, dataset, data_dir, space)
         return cls(table, column, limit, unit)
 
+    def allowed(
+        self,
+        dataset: str,
+        data_dir: Path | str | None = None,
+        space: SearchSpace = NAS_BENCH_201,
+    ) -> npt.NDArray[np.bool_]:
+        """Mark the architectures of a space whose cost is known and within the limit."""
+        cost = load_cost(self.table, self.column, dataset, data_dir, space)
+        allowed = np.zeros(space.size, dtype=np.bool_)
+        allowed[cost["architecture"][cost["cost"] <= self.limit]] = True
+        return allowed
+
     def restrict(
         self,
         accuracy: pd.DataFrame,
@@ -68,15 +80,13 @@ class CostLimit:
         data_dir: Path | str | None = None,
         space: SearchSpace = NAS_BENCH_201,
     ) -> pd.DataFrame:
-        """Select the accuracies of the architectures whose cost is known and within the limit.
+        """Select the accuracies of the architectures that are ``allowed``.
 
         Raises TableError if there are none; the message names the range of the cost.
         """
-        cost = load_cost(self.table, self.column, dataset, data_dir, space)
-        allowed = np.zeros(space.size, dtype=np.bool_)
-        allowed[cost["architecture"][cost["cost"] <= self.limit]] = True
-        kept = accuracy[allowed[accuracy["architecture"]]]
+        kept = accuracy[self.allowed(dataset, data_dir, space)[accuracy["architecture"]]]
         if kept.empty:
+            cost = load_cost(self.table, self.column, dataset, data_dir, space)
             low, high = (cost_text(value, self.unit) for value in cost_range(cost))
             raise TableError(
                 f"no architecture with an accuracy has {self}: it is between {low} and {high}; "

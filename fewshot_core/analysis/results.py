@@ -12,6 +12,8 @@ from functools import cache
 from importlib.resources import as_file, files
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from fewshot_core.analysis.sub_spaces import sub_space_names
@@ -54,13 +56,18 @@ REQUIRED = (*_KEYS, "test_accuracy")
 """The columns that recorded searches must have."""
 
 COLUMNS = (
-    *("dataset", "metric", "label", "algorithm", "mean", "std", "seeds", "best", "evidence"),
-    *("notes", "split", "other_splits", "missing", "missing_seeds"),
+    *("dataset", "metric", "label", "algorithm", "mean", "std", "seeds", "infeasible", "best"),
+    *("evidence", "notes", "split", "other_splits", "missing", "missing_seeds"),
     *("published_mean", "published_std", "published_best", "difference"),
 )
 """The columns of a table of results."""
 
-_OPTIONAL: dict[str, Any] = {"split": "", "split_evidence": None, "demo": False}
+_OPTIONAL: dict[str, Any] = {
+    "split": "",
+    "split_evidence": None,
+    "demo": False,
+    "infeasible": False,
+}
 _RECORDED = (*REQUIRED, *_OPTIONAL, "sub_spaces", "run_id")
 
 NO_RESULT = "–"
@@ -122,18 +129,22 @@ def results_table(
         searches: One row for each finished search: dataset, metric (``"no splitting"`` for the
             whole space), algorithm, seed, evidence (of the search), sub_space (S1, ...) and
             test_accuracy (percent) of the architecture found; optionally split (an identifier that
-            distinguishes different splits of one metric), split_evidence, demo and sub_spaces
-            (their number; 8 by default). Searches without accuracy do not count.
+            distinguishes different splits of one metric), split_evidence, demo, sub_spaces (their
+            number; 8 by default) and infeasible (whether a limit of the cost excludes what was
+            found). Searches without accuracy do not count, except infeasible ones, as searched.
         dataset: The data set.
         evidence: Only searches with this evidence; by default the strongest there is.
         accuracy: Kind of the accuracies in test_accuracy. Validation accuracies are on another
-            scale than the published ones and get no difference.
+            scale than the published ones and get no difference, nor do cells with infeasible
+            searches.
         space: Their search space. The published results are of NAS-Bench-201.
 
     Returns:
         One row for each cell, by metric and algorithm in the order of the paper, others after
         them: dataset, metric, label, algorithm; mean and std (percent) over the seeds of one split,
-        std being missing for a single one; seeds (their number); best; evidence (in words) and
+        std being missing for a single one; seeds (their number, without those that found nothing
+        feasible); infeasible (number of searches that found an architecture beyond a limit of the
+        cost); best; evidence (in words) and
         notes (what a reader must know, in words); split (the one with the strongest evidence, then
         the most seeds) and other_splits (number of those with results besides); missing (searches
         still to run, in words, or empty) and missing_seeds; published_mean, published_std,
@@ -146,14 +157,15 @@ def results_table(
         TableError: If a column is missing or a search is there twice.
     """
     rows = _checked(searches)
-    rows = rows[(rows["dataset"] == dataset) & rows["test_accuracy"].notna()]
+    known = rows["test_accuracy"].notna() | rows["infeasible"].astype(bool)
+    rows = rows[(rows["dataset"] == dataset) & known]
     if evidence is None:
         evidence = next(iter(group_by_evidence((None, one) for one in rows["evidence"])), None)
     rows = rows[pd.Series([one == evidence for one in rows["evidence"]], rows.index, dtype=bool)]
-    known = published_results()
-    beside = known[(known["dataset"] == dataset) & (space == NAS_BENCH_201)]
+    printed = published_results()
+    beside = printed[(printed["dataset"] == dataset) & (space == NAS_BENCH_201)]
     published = beside.set_index(["metric", "algorithm"])
-    metrics = _with_others(known["metric"], rows["metric"])
+    metrics = _with_others(printed["metric"], rows["metric"])
     algorithms = _with_others(ALGORITHM_LABELS, rows["algorithm"])
     cells = []
     for metric in metrics:
@@ -172,7 +184,8 @@ def results_table(
             compared = _comparable(column)
             table.loc[compared.index, "best"] = are_best(compared["mean"])
     difference = (table["mean"] - table["published_mean"]).round(DIGITS + 2)
-    table["difference"] = difference if accuracy == "test" else float("nan")
+    alike = (accuracy == "test") & (table["infeasible"] == 0)
+    table["difference"] = difference.where(alike)
     return table[list(COLUMNS)]
 
 
@@ -220,12 +233,17 @@ def _with_others(known: Iterable[str], found: Iterable[str]) -> list[str]:
 
 @dataclass
 class _Seeds:
-    """The searches of one cell in one split: the best of complete seeds, and seeds begun."""
+    """The searches of one cell in one split: the best of complete seeds, and seeds begun.
+
+    The best is missing (NaN) where all that a seed found is infeasible.
+    """
 
     split: str
     badges: tuple[str, ...]
     rank: tuple[int, ...]
     demo: bool
+    searches: int = 0
+    infeasible: int = 0
     best: dict[int, float] = field(default_factory=dict)
     begun: dict[int, str] = field(default_factory=dict)
 
@@ -235,7 +253,8 @@ def _seeds(split: str, rows: pd.DataFrame, metric: str) -> _Seeds:
     is_known = isinstance(evidence, Evidence)
     badges = tuple(f"split: {badge}" for badge in evidence.badges) if is_known else ()
     rank = evidence.rank if is_known else ()
-    found = _Seeds(split, badges, rank, bool(rows["demo"].any()))
+    counts = len(rows), int(rows["infeasible"].sum())
+    found = _Seeds(split, badges, rank, bool(rows["demo"].any()), *counts)
     for seed, part in rows.groupby("seed", sort=True):
         missing = _missing_sub_spaces(part, metric)
         if missing:
@@ -252,17 +271,20 @@ def _measured(
     splits = [_seeds(str(split), part, metric) for split, part in rows.groupby("split", sort=False)]
     splits.sort(key=lambda one: (not one.best, one.rank, -len(one.best), -len(one.begun)))
     chosen = splits[0] if splits else _Seeds("", (), (), False)
-    highest = pd.Series(list(chosen.best.values()), dtype="float64")
+    highest = pd.Series(list(chosen.best.values()), dtype="float64").dropna()
     # Any other seed is as good as one that is wanted.
     wanted = [seed for seed in seeds if seed not in chosen.best]
     wanted = wanted[: max(0, len(seeds) - len(chosen.best))]
     badges = chosen.badges if chosen.best else ()
-    notes = evidence.notes(chosen.demo) if evidence is not None and chosen.best else ()
+    notes = [*(evidence.notes(chosen.demo) if evidence is not None and chosen.best else ())]
+    if chosen.infeasible and chosen.best:
+        notes.append(f"{chosen.infeasible} of {chosen.searches} searches infeasible")
     return {
         "label": METRIC_LABELS.get(metric, metric),
         "mean": highest.mean(),
         "std": highest.std(ddof=0) if len(highest) > 1 else float("nan"),
         "seeds": len(highest),
+        "infeasible": chosen.infeasible,
         "evidence": "" if evidence is None else evidence.label,
         "badges": badges,
         "notes": ", ".join([*notes, *badges]),
@@ -319,8 +341,12 @@ def recorded_results(
     records: pd.DataFrame,
     accuracy: pd.DataFrame,
     space: SearchSpace = NAS_BENCH_201,
+    allowed: npt.NDArray[np.bool_] | None = None,
 ) -> pd.DataFrame:
     """Join splits, finished searches and the accuracies of the architectures found.
+
+    ``allowed`` marks the architectures of the space within a limit of the cost; what is found
+    beyond it is infeasible and has no accuracy.
 
     All are of one space and data set: searches from ``Store.searches``, their records from
     ``Store.search_records``. The same sub-spaces by the same metric count once, for the split with
@@ -333,8 +359,13 @@ def recorded_results(
     ends = records.merge(searches[["run_id", "epochs"]], on="run_id")
     ends = ends[ends["epoch"] == ends["epochs"]]
     means = accuracy.set_index("architecture")["accuracy_mean"]
-    found = ends.set_index("run_id")["architecture"].map(means)
-    rows = searches.assign(test_accuracy=searches["run_id"].map(found))
+    at_end = ends.set_index("run_id")["architecture"]
+    found = searches["run_id"].map(at_end.map(means))
+    infeasible = pd.Series(False, searches.index)
+    if allowed is not None:
+        beyond = pd.Series(~allowed[at_end.to_numpy(dtype=np.int64)], at_end.index)
+        infeasible = searches["run_id"].map(beyond).eq(True)
+    rows = searches.assign(test_accuracy=found.mask(infeasible), infeasible=infeasible)
     parts = [_of_split(rows, NO_SPLITTING, "", None, [SubSpace.full(space)])]
     known: dict[str, list[list[str]]] = {}
     for split in sorted(splits, key=lambda split: split.evidence.rank):
@@ -376,21 +407,26 @@ def results_csv(table: pd.DataFrame) -> str:
     return rounded.to_csv(index=False, lineterminator="\n")
 
 
-def results_markdown(table: pd.DataFrame, show: str = "both", accuracy: str = "test") -> str:
+def results_markdown(
+    table: pd.DataFrame, show: str = "both", accuracy: str = "test", limit: str = ""
+) -> str:
     """Format a table of ``results_table`` as Markdown, the best of each algorithm in bold.
 
-    ``show`` is one of ``SHOWN``; the kind of accuracy is that of the measured ones.
+    ``show`` is one of ``SHOWN``; the kind of accuracy is that of the measured ones, and the limit
+    of the cost is in words.
     """
     text = markdown_table(_arrange(table, show, str, "**{}**".format))
-    notes = "".join(f"{note}  \n" for note in _notes(table, show, accuracy))
+    notes = "".join(f"{note}  \n" for note in _notes(table, show, accuracy, limit))
     return f"{text}\n{notes.rstrip()}\n"
 
 
-def results_latex(table: pd.DataFrame, show: str = "both", accuracy: str = "test") -> str:
+def results_latex(
+    table: pd.DataFrame, show: str = "both", accuracy: str = "test", limit: str = ""
+) -> str:
     """Format a table of ``results_table`` as LaTeX, as ``results_markdown`` does."""
     wide = _arrange(table, show, escape_latex, r"\textbf{{{}}}".format)
     dataset = str(table["dataset"].iloc[0])
-    first, *notes = _notes(table, show, accuracy)
+    first, *notes = _notes(table, show, accuracy, limit)
     label = DATASETS.label(dataset) if dataset in DATASETS else dataset
     caption = f"{label}: {first[0].lower()}{first[1:]}"
     return latex_table(wide, escape_latex(caption), f"results-{dataset}", notes)
@@ -437,7 +473,7 @@ def cell_text(mean: float, std: float) -> str:
 def support_text(row: Mapping[Hashable, Any]) -> str:
     """Say what a measured result rests on: "[1 of 3 seeds, reduced scale]"; empty without one."""
     if not row["seeds"]:
-        return ""
+        return f" [{row['notes']}]" if row["infeasible"] and row["notes"] else ""
     wanted = row["seeds"] + len(row["missing_seeds"])
     seeds = f"{row['seeds']} of {wanted}" if row["missing_seeds"] else str(wanted)
     parts = [f"{seeds} seed{'s' * (wanted != 1)}", row["notes"]]
@@ -483,7 +519,7 @@ def _arrange(
     return pd.DataFrame(list(texts.values()))
 
 
-def _notes(table: pd.DataFrame, show: str, accuracy: str) -> list[str]:
+def _notes(table: pd.DataFrame, show: str, accuracy: str, limit: str) -> list[str]:
     """Explain the cells, what they rest on, and those with several splits or few seeds."""
     kind = "test" if show == "published" else accuracy
     notes = [f"{kind.title()} accuracy in percent of the best architecture found: {SHOWN[show]}."]
@@ -492,6 +528,8 @@ def _notes(table: pd.DataFrame, show: str, accuracy: str) -> list[str]:
         notes.append(f"Published: {SOURCE}{unlike}.")
     if show == "published":
         return notes
+    if limit:
+        notes.append(f"Only architectures with {limit} count: others found are infeasible.")
     rests_on = next(filter(None, table["evidence"]), None)
     if rests_on:
         notes.append(f"Searches: {rests_on}.")

@@ -10,10 +10,20 @@ import numpy.typing as npt
 import pandas as pd
 
 from fewshot_core.errors import SpaceError, TableError
-from fewshot_core.space import NAS_BENCH_201, Part, SearchSpace, group_numbers, space_of
+from fewshot_core.space import (
+    NAS_BENCH_201,
+    ArchitectureSet,
+    Part,
+    SearchSpace,
+    group_numbers,
+    space_of,
+)
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+POOLED = "other"
+"""The name of what ``pool_parts`` pools."""
 
 _DECIMALS = 9
 """Accuracies and means that agree to this many decimals are equal."""
@@ -92,6 +102,32 @@ def positions(leaves: Sequence[Part], architectures: Counts) -> Counts:
     if not leaves:
         return np.full(len(architectures), -1, dtype=np.int64)
     return group_numbers(leaves)[architectures]
+
+
+def pool_parts(
+    leaves: Sequence[Part], known: pd.DataFrame, most: int, also: str | None = None
+) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+    """Pool the parts of a large partition that have the fewest top architectures into one, "other".
+
+    Args:
+        leaves: The parts.
+        known: What ``describe_sub_spaces`` returns for them.
+        most: How many parts are left, at most.
+        also: The name of a part that is not pooled.
+
+    Returns:
+        The parts that are left, in order and the pooled one last, and their names.
+    """
+    names = sub_space_names(len(leaves))
+    if len(leaves) <= most:
+        return tuple(leaves), tuple(names)
+    first = known.assign(also=known["sub_space"] == also)
+    order = first.sort_values(["also", "top_count", "known"], ascending=False, kind="stable").index
+    kept = sorted(order[: most - 1])
+    space = space_of(leaves)
+    pooled = np.flatnonzero(~np.isin(group_numbers(leaves), kept))
+    parts = *(leaves[place] for place in kept), ArchitectureSet(POOLED, pooled, space)
+    return parts, (*(names[place] for place in kept), POOLED)
 
 
 def describe_sub_spaces(

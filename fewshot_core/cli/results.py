@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from fewshot_core.analysis import (
+    CostLimit,
     SplitEvaluator,
     join_cost,
     load_cost,
@@ -263,6 +264,7 @@ def run_results(
     ] = None,
     accuracy: Accuracy = None,
     table: AccuracyTable = None,
+    at_most: AtMost = None,
     form: Annotated[
         str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")
     ] = "markdown",
@@ -272,7 +274,8 @@ def run_results(
 ) -> None:
     """Print the paper's table of a data set from recorded searches.
 
-    Of NAS-Bench-201 the published results stand beside them.
+    Of NAS-Bench-201 the published results stand beside them. With --at-most, architectures found
+    beyond the limit are infeasible: their searches count, but not what they found.
     """
     place = data_dir(folder)
     of_space = get_space(space or NAS_BENCH_201, place)
@@ -284,8 +287,10 @@ def run_results(
         splits = known_splits(store, place, dataset, of_space)
         searches = store.searches(dataset, of_space.name)
         records = store.search_records(list(searches["run_id"]))
+    limit = CostLimit.from_option(at_most, dataset, place, of_space) if at_most else None
+    allowed = limit.allowed(dataset, place, of_space) if limit else None
     accuracies = load_accuracy(dataset, kind, table, place, of_space)
-    found = recorded_results(splits, searches, records, accuracies)
+    found = recorded_results(splits, searches, records, accuracies, of_space, allowed)
     runs = found.drop_duplicates("run_id")
     groups = group_by_evidence(zip(runs["run_id"], runs["evidence"], strict=True))
     chosen = find_evidence(groups, evidence)
@@ -303,9 +308,9 @@ def run_results(
     elif form == "csv":
         typer.echo(results_csv(results), nl=False)
     elif form == "latex":
-        typer.echo(results_latex(results, shown, kind), nl=False)
+        typer.echo(results_latex(results, shown, kind, str(limit or "")), nl=False)
     else:
-        typer.echo(results_markdown(results, shown, kind), nl=False)
+        typer.echo(results_markdown(results, shown, kind, str(limit or "")), nl=False)
 
 
 def run_reproduce(

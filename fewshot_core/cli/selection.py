@@ -1,22 +1,25 @@
 """The commands ``fewshot halve`` and ``fewshot curves ...``."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import typer
 from rich.console import RenderableType
 from rich.table import Table
 
 from fewshot_core import selection
+from fewshot_core.analysis import CostLimit
 from fewshot_core.bench import load_accuracy
 from fewshot_core.cli.common import (
     Accuracy,
     AccuracyTable,
     AsJson,
+    AtMost,
     DataDir,
     Dataset,
     Masks,
@@ -35,7 +38,7 @@ from fewshot_core.cli.common import (
 from fewshot_core.data_folder import data_dir
 from fewshot_core.errors import FewshotError, SelectionError
 from fewshot_core.selection import DEFAULT_WINDOW, RANKINGS, STRATEGIES
-from fewshot_core.space import NAS_BENCH_201, get_space, score_text
+from fewshot_core.space import NAS_BENCH_201, SearchSpace, get_space, score_text
 from fewshot_core.splitting.tree import NamedSplit
 
 
@@ -61,6 +64,28 @@ def _from_file(curves: str, place: Path) -> NamedCurves:
         f"there is no file {curves}, nor are there imported curves of that name (there are "
         f"{', '.join(known) or 'none'})"
     )
+
+
+def _space_of(curves: str, dataset: str | None, place: Path) -> tuple[SearchSpace, str]:
+    """Look up the space and data set of imported curves; those of a file are of NAS-Bench-201."""
+    space, known = NAS_BENCH_201, ""
+    if not Path(curves).is_file():
+        about = selection.describe_curves(curves, place)
+        space, known = get_space(about.space or NAS_BENCH_201.name, place), about.dataset
+    return space, dataset or known or space.datasets[0].name
+
+
+def _within(
+    found: NamedCurves, limit: CostLimit, allowed: npt.NDArray[np.bool_], space: SearchSpace
+) -> NamedCurves:
+    """Apply a limit of the cost to curves; raises SelectionError if no architectures are known."""
+    tables = {seed: table.within(allowed, space) for seed, table in found.tables.items()}
+    if any(table.feasible is None for table in tables.values()):
+        raise SelectionError(
+            f"expected curves with a column 'architecture' for --at-most, {found.title} has none"
+        )
+    details = {**found.details, "at_most": limit.option}
+    return replace(found, title=f"{found.title}, only {limit}", tables=tables, details=details)
 
 
 def _recorded(
@@ -146,6 +171,7 @@ def run_halve(
     evidence: Annotated[str | None, typer.Option(help="Only searches with this one.")] = None,
     accuracy: Accuracy = None,
     table: AccuracyTable = None,
+    at_most: AtMost = None,
     seed: Annotated[
         list[int] | None, typer.Option(help="Only this seed; repeatable. All by default.")
     ] = None,
@@ -180,11 +206,16 @@ def run_halve(
         raise FewshotError("expected one of --curves FILE, --split RUN and --masks FILE")
     if curves is not None:
         found = _from_file(curves, place)
+        space, meant = _space_of(curves, dataset, place)
     else:
         splits = named_splits(masks, split, place, "--split RUN")
         chosen, meant = one_split(splits, name, dataset)
         searches = {"algorithm": algorithm, "preset": preset, "evidence": evidence}
         found = _recorded(chosen, meant, searches, accuracy, table, place)
+        space = chosen.space
+    if at_most is not None:
+        limit = CostLimit.from_option(at_most, meant, place, space)
+        found = _within(found, limit, limit.allowed(meant, place, space), space)
     tables = _of_seeds(found, seed or [])
     if compare:
         _compare(found, selection.comparable(tables), end, as_json)
@@ -214,7 +245,7 @@ def run_halve(
 
 def _selection(result: selection.HalvingResult, curves: selection.Curves, title: str) -> Table:
     """Tabulate how long each sub-supernet was trained and what it finds by the end."""
-    found, valid = curves.at("test_accuracy", result.end), curves.values["valid_accuracy"]
+    found, valid = curves.found(result.end), curves.values["valid_accuracy"]
     unit, valid_unit = curves.unit, curves.valid_unit
     rows = []
     for i, name in enumerate(result.sub_spaces):
@@ -227,7 +258,7 @@ def _selection(result: selection.HalvingResult, curves: selection.Curves, title:
                 score_text(reached[0], valid_unit)
                 if reached.size and not np.isnan(reached[0])
                 else "-",
-                score_text(found[i], unit),
+                score_text(found[i], unit) if found[i] > -np.inf else "infeasible",
                 ", ".join(
                     ["chosen"] * (name == result.winner) + ["best"] * (name in result.equally_best)
                 ),

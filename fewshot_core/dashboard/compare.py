@@ -113,7 +113,7 @@ def _show_comparison(view: View) -> None:
     shows: dict[str, Show] = {
         "Verdict": partial(_show_verdict, evidence),
         "Distributions": _show_distributions,
-        "Agreement": _show_agreement,
+        "Agreement": partial(_show_agreement, groups, evidence),
         "Keep k": _show_keeping,
         "Other data sets": _show_other_data_sets,
         "Training seeds": _show_uncertainty,
@@ -157,7 +157,7 @@ def _show_verdict(
     terms = explain("information gain", "random trees", "best tree", "percentile", "top 1%")
     st.markdown(f"**{verdict(evidence, splits, table)}**", help=terms)
     show_informativeness(view, evaluator, splits, "compare_gains")
-    _show_summary(noted_reports(splits, evaluator), splits, _costs(view, splits))
+    _show_summary(_with_best_tree(view, splits, evaluator), splits, _costs(view, splits))
 
 
 def _show_distributions(view: View, splits: list[SplitInView], evaluator: SplitEvaluator) -> None:
@@ -175,8 +175,24 @@ def _show_distributions(view: View, splits: list[SplitInView], evaluator: SplitE
     st.caption(SEPARATOR.join(dict.fromkeys(notes)))
 
 
-def _show_agreement(view: View, splits: list[SplitInView], evaluator: SplitEvaluator) -> None:
-    """Show how alike the splits are."""
+def _show_agreement(
+    groups: Mapping[Evidence, list[str]],
+    evidence: Evidence,
+    view: View,
+    splits: list[SplitInView],
+    evaluator: SplitEvaluator,
+) -> None:
+    """Show how alike the splits are, also to some that rest on other things, as partitions do.
+
+    Agreement is of groupings alone, so that no results with different evidence are ranked.
+    """
+    known = list_splits(view.workspace.store, view.dataset, view.space.name)
+    others = {key: known[key] for group in groups if group != evidence for key in groups[group]}
+    if others:
+        label, labels = "And splits or partitions with other evidence", distinct_labels(others)
+        added = choose_several(label, labels, "agree_with", [], _MOST, known)
+        st.caption("Agreement compares groupings only, whatever made them: nothing is ranked.")
+        splits = open_splits(view.workspace.store, [*(split.key for split in splits), *added])
     figure = _draw_agreement(named(splits))
     st.markdown(f"**{plain(alternative(figure))}**")
     show_figure(figure, "compare_agreement", wide=True, source=rests_on(splits))
@@ -234,6 +250,19 @@ def _costs(view: View, splits: list[SplitInView]) -> pd.DataFrame:
     return pd.DataFrame(rows, [split.label for split in splits])
 
 
+def _with_best_tree(
+    view: View, splits: list[SplitInView], evaluator: SplitEvaluator
+) -> pd.DataFrame:
+    """Return the reports of splits; a partition is compared with the best tree of default shape."""
+    table = noted_reports(splits, evaluator)
+    partitions = table["split"].isin([split.label for split in splits if split.is_partition])
+    if partitions.any() and (best := evaluator.best_tree(view.space).gain_bits):
+        table["best_bits"] = table["best_bits"].mask(partitions, best)
+        share = table["gain_bits"] / best
+        table["share_of_best"] = table["share_of_best"].mask(partitions, share)
+    return table
+
+
 def _show_summary(reports: pd.DataFrame, splits: list[SplitInView], costs: pd.DataFrame) -> None:
     costs = costs.loc[reports["split"]]
     training = "Of all its sub-supernets, each for as many epochs as one supernet, in units of its "
@@ -246,10 +275,12 @@ def _show_summary(reports: pd.DataFrame, splits: list[SplitInView], costs: pd.Da
         {
             "split": reports["split"],
             "gain, bits": (reports["gain_bits"], numbers("%.4f", GLOSSARY["information gain"])),
+            "best tree, bits": (reports["best_bits"], numbers("%.4f", GLOSSARY["best tree"])),
             "of the best tree": (
                 100 * reports["share_of_best"],
                 numbers("%.0f%%", GLOSSARY["best tree"]),
             ),
+            "bound, bits": (reports["top_entropy_bits"], numbers("%.4f", GLOSSARY["partition"])),
             "of the bound": (
                 100 * reports["gain_bits"] / reports["top_entropy_bits"],
                 numbers("%.0f%%", GLOSSARY["partition"]),

@@ -45,7 +45,9 @@ from fewshot_core.dashboard.shared.figures import (
     distributions,
     draw_distributions,
     in_columns,
+    in_pool,
     load_evaluator,
+    pooled,
     rests_on,
     show_architecture,
     show_figure,
@@ -53,6 +55,7 @@ from fewshot_core.dashboard.shared.figures import (
     show_source,
     show_view_source,
     split_source,
+    with_names,
 )
 from fewshot_core.dashboard.shared.page import DATA, IMPORTANCE, Workspace, show_empty
 from fewshot_core.dashboard.shared.sidebar import (
@@ -401,10 +404,14 @@ def _draw_top(leaves: Leaves, evaluator: SplitEvaluator, top_label: str, **look:
     rows = accuracy[top_mask(accuracy["accuracy_mean"].to_numpy(), threshold)]
     values = rows["accuracy_mean"]
     limits = None if rows.empty else (float(values.min()), float(values.max()))
-    frame = distribution_frame(leaves, rows, limits)
-    top = _top(leaves, evaluator, leaves[0].space)
+    parts, names = pooled(leaves, evaluator, look.get("highlight"))
+    frame = with_names(distribution_frame(parts, rows, limits), names)
+    top = with_names(_top(parts, evaluator, leaves[0].space), names)
+    look["marked"] = in_pool(look.get("marked"), names)
     title = f"{top_label[0].upper()}{top_label[1:]}: {len(top):,} architectures"
-    return top_figure(frame, top, describe(leaves, evaluator), title=title, **look)
+    return top_figure(
+        frame, top, with_names(describe(parts, evaluator), names), title=title, **look
+    )
 
 
 def _show_architectures(view: View, number: int, listed: pd.DataFrame) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -19,13 +20,18 @@ from fewshot_core.analysis import (
     judge_in_split,
 )
 from fewshot_core.bench import TableInfo, columns_csv, load_column
+from fewshot_core.dashboard.shared.activity import start_noted
 from fewshot_core.dashboard.shared.controls import (
+    choose_from,
+    choose_number,
     choose_one,
     numbers,
     offer_download,
+    offer_start,
     plain,
     show_columns,
     show_errors,
+    show_running,
     show_table,
     show_tabs,
 )
@@ -36,18 +42,40 @@ from fewshot_core.dashboard.shared.figures import (
     show_figure,
     show_source,
 )
-from fewshot_core.dashboard.shared.page import DATA, Workspace, show_empty
+from fewshot_core.dashboard.shared.page import (
+    DATA,
+    NEW_ESTIMATE,
+    Workspace,
+    close_forms,
+    form_is_open,
+    setup,
+    show_empty,
+    show_title,
+)
+from fewshot_core.dashboard.shared.requests import (
+    choose_device,
+    choose_network,
+    choose_sampling,
+    choose_source,
+    show_time,
+)
 from fewshot_core.dashboard.shared.sidebar import (
     Source,
     View,
+    apply_limit,
     choose_several,
+    choose_view,
     list_sources,
-    open_page,
     read_accuracy,
     show_missing_table,
+    without_supernet,
 )
+from fewshot_core.dashboard.shared.splits import dataset_label, metric_option
 from fewshot_core.glossary import GLOSSARY, explain
+from fewshot_core.metrics import METRICS
+from fewshot_core.networks import check_checkpoint
 from fewshot_core.plots import estimate_figure, ranking_figure
+from fewshot_core.runs import EstimateRequest, estimate_seconds, find_finished
 from fewshot_core.space import group_labels
 
 _MOST = 6
@@ -58,14 +86,93 @@ Judged = dict[str, tuple[EstimateReport, SplitEstimate | None]]
 
 def show_estimates_page() -> None:
     """Draw the page."""
-    view = open_page("Estimates")
+    view = choose_view(setup("Estimates"))
+    show_title("Estimates", "New estimate", NEW_ESTIMATE)
+    view = apply_limit(view)
+    for folder in view.workspace.active_runs("estimate"):
+        request = folder.request()
+        title = f"**{plain(request.method_label)}** on {plain(dataset_label(request))}"
+        show_running(folder, title, lambda _: [])
+    _show_estimates(view)
+    if form_is_open(NEW_ESTIMATE):
+        _show_form(view)
+
+
+@st.dialog("New estimate", width="medium", on_dismiss=close_forms)
+def _show_form(view: View) -> None:
+    """Draw the form of a run that scores architectures by a metric, with its time, and start it."""
+    if not view.has_supernet:
+        st.info(without_supernet(view), icon=":material/info:")
+        return
+    with show_errors():
+        request = _choose_request(view)
+        request.check()
+        request.check_space(view.space)
+        known = find_finished(request, view.workspace.data_dir)
+        clicked = offer_start("Start", "start", disabled=known is not None, type="primary")
+        if known is not None:
+            active = known.status().state.active
+            st.caption("This is being scored." if active else "These scores are on the page.")
+            return
+        seconds = estimate_seconds(view.workspace.data_dir, request)
+        show_time(view.workspace, seconds, request, what="architectures")
+        if clicked:
+            start_noted([request], view.workspace.data_dir)
+            close_forms()
+            st.rerun()
+
+
+def _choose_request(view: View) -> EstimateRequest:
+    """Choose metric, architectures, images and network."""
+    names = [info.name for info in METRICS if info.direction and not info.baseline]
+    metric = choose_from("Metric", {name: metric_option(name) for name in names}, "metric")
+    info = METRICS.get(metric)
+    st.caption(info.description)
+    left, right = st.columns(2, vertical_alignment="bottom")
+    whole, part = f"all {view.space.size:,}", "a random sample"
+    sample = None
+    if choose_one("Architectures", [whole, part], "scored", left, session=True) == part:
+        most = view.space.size
+        sample = choose_number("Sample size", "sample", min(1_000, most), 2, most, right)
+    images: dict[str, Any] = {"images": choose_source(view)} if info.needs_images else {}
+    with st.expander("Advanced", icon=":material/tune:", key="advanced"):
+        left, right = st.columns(2)
+        with left:
+            device = choose_device()
+        seed = choose_number("Seed of the sample", "sample_seed", 0, place=right)
+        variant = next(iter(info.variants))
+        if len(info.variants) > 1:
+            variant = choose_one("Variant", info.variants, f"variant_{metric}", session=True)
+        st.markdown("**Network**")
+        network = choose_network(view.space)
+        if info.needs_images:
+            st.markdown("**Images**")
+            images |= choose_sampling()
+    if network.checkpoint is not None:
+        check_checkpoint(Path(network.checkpoint))
+    return EstimateRequest(
+        view.dataset,
+        metric,
+        variant,
+        network=network,
+        device=device,
+        sample=sample,
+        sample_seed=seed,
+        space=view.space.name,
+        **images,
+    )
+
+
+def _show_estimates(view: View) -> None:
+    """Judge the chosen estimates by the accuracies in view."""
     sources, labels = list_sources(view.workspace, "estimate", view.space, view.dataset)
     if not sources:
         show_empty(
             "**No estimates yet.** An estimate is what a supernet, a zero-cost metric or a short "
-            "training says about every architecture before it is trained. Import a CSV file with a "
-            "column of them, and this page shows how well they rank architectures: over the space, "
-            "within each sub-space, and between sub-spaces.",
+            "training says about every architecture before it is trained. Score architectures by "
+            "a metric (*New estimate*), or import a CSV file with a column of estimates, and this "
+            "page shows how well they rank architectures: over the space, within each sub-space, "
+            "and between sub-spaces.",
             DATA,
             "Import estimates",
         )

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -84,7 +85,7 @@ Row = Mapping[Hashable, Any]
 
 def show_results_page() -> None:
     """Draw the page: the tables of the paper, and its claims."""
-    view = open_page("Results", limited=False)
+    view = open_page("Results")
     shows = {"Tables": _show_tables, "Claims": _show_claims, "Across spaces": _show_across}
     show_tabs({name: partial(show, view) for name, show in shows.items()}, "results")
 
@@ -99,7 +100,8 @@ def _show_tables(view: View) -> None:
         show_missing_table(view)
         return
     imported = imported_names(view.workspace.data_dir)
-    stamp = repr((view.workspace.data_dir, view.workspace.store.revision, imported, info))
+    here = view.workspace.data_dir, view.workspace.store.revision
+    stamp = repr((*here, imported, info, view.limit))
     splits, templates, found = _read(view, stamp, view.dataset, view.kind)
     label = plain(view.task.label)
     number = view.space.datasets.index(view.task) + 1
@@ -107,7 +109,8 @@ def _show_tables(view: View) -> None:
     st.subheader(f"{heading}: {label}")
     evidence, show = _choose(found, of_paper)
     table = _table(found, stamp, view.dataset, evidence, view.kind, view.space)
-    _show_notes(view, table)
+    of_table = found["evidence"].map(lambda each: each == evidence).astype(bool)
+    _show_notes(view, table, found[of_table])
     chosen = _show_grid(table, show)
     _show_source(view, evidence)
     _show_exports(view, table, show)
@@ -144,6 +147,8 @@ def _show_claims(view: View) -> None:
         return
     stamp = repr((view.workspace.data_dir, view.workspace.store.revision, info))
     evaluated, commands = _evaluate(view, stamp, view.kind)
+    if view.limit is not None:
+        st.caption("The claims are about the whole space: the limit of the cost leaves them as is.")
     st.markdown(
         "Every claim of the paper's Section 4, checked by a fixed rule on the runs of this data "
         "folder. A badge is a verdict, one for each kind of evidence; *paper* is that of the "
@@ -186,6 +191,8 @@ def _show_across(view: View) -> None:
         )
     if across.empty:
         return
+    if view.limit is not None:
+        st.caption("The limit of the cost is of one space: this compares whole spaces without it.")
     shown = across[across["strongest"]]
     if len(shown) < len(across) and st.toggle("All evidence", key="across_all"):
         shown = across
@@ -262,7 +269,8 @@ def _read(
     firsts = searches.drop_duplicates("evidence")["request"]
     requests = [SearchRequest.from_dict(json.loads(text)) for text in firsts]
     templates = {request.evidence: request for request in requests}
-    found = recorded_results(splits, searches, records, load_accuracy(_view), _view.space)
+    accuracies = load_accuracy(_view), _view.space, _view.allowed()
+    found = recorded_results(splits, searches, records, *accuracies)
     return splits, templates, found
 
 
@@ -293,8 +301,17 @@ def _choose(found: pd.DataFrame, of_paper: bool) -> tuple[Evidence | None, str]:
     return evidence, show
 
 
-def _show_notes(view: View, table: pd.DataFrame) -> None:
-    if table["seeds"].sum() == 0:
+def _show_notes(view: View, table: pd.DataFrame, found: pd.DataFrame) -> None:
+    if view.limit is not None:
+        beyond = int(found.drop_duplicates("run_id")["infeasible"].sum())
+        st.info(
+            f"{counted(beyond, 'search', 'searches')} of {found['run_id'].nunique()} found an "
+            f"architecture beyond the limit ({plain(str(view.limit))}): infeasible, they count as "
+            "searched, but what they found does not. A cell has the best feasible architecture "
+            "found. The published results knew no limit.",
+            icon=":material/filter_alt:",
+        )
+    if (table["seeds"] + table["infeasible"]).sum() == 0:
         st.info(
             "No split is searched completely yet: measured results will appear next to the "
             "published ones. Choose a cell, and *Start* its missing searches.",
@@ -370,8 +387,8 @@ def _algorithm_label(name: str) -> str:
 
 
 def _measured(row: Row) -> str:
-    if not row["seeds"]:
-        return f"{NO_RESULT} run {counted(len(row['missing_seeds']), 'seed')}"
+    if not row["seeds"] and row["missing_seeds"]:
+        return f"{NO_RESULT} run {counted(len(row['missing_seeds']), 'seed')}{support_text(row)}"
     return cell_text(row["mean"], row["std"]) + support_text(row)
 
 
@@ -395,14 +412,16 @@ def _show_source(view: View, evidence: Evidence | None) -> None:
     command = f"{view.repeat('fewshot results')} --accuracy {view.kind}"
     command += f" --table {view.table.name}" if view.table else ""
     command += f" --evidence {evidence.key}" if evidence else ""
+    command += f" --at-most {shlex.quote(view.limit.option)}" if view.limit else ""
     show_source(parts, command, "results_source")
 
 
 def _show_exports(view: View, table: pd.DataFrame, show: str) -> None:
+    limit = str(view.limit or "")
     exports = {
         "CSV": ("csv", lambda: results_csv(table)),
-        "Markdown": ("md", lambda: results_markdown(table, show, view.kind)),
-        "LaTeX": ("tex", lambda: results_latex(table, show, view.kind)),
+        "Markdown": ("md", lambda: results_markdown(table, show, view.kind, limit)),
+        "LaTeX": ("tex", lambda: results_latex(table, show, view.kind, limit)),
     }
     with st.container(horizontal=True):
         for label, (suffix, text) in exports.items():

@@ -131,17 +131,22 @@ def _adopt_chosen(runs: Sequence[RunSummary]) -> None:
 
 
 def _rows(view: View) -> Frame:
-    """Tabulate all runs, pinned ones first, with what they found by the table in view."""
-    store, found = view.workspace.store, {}
+    """Tabulate all runs, pinned ones first, with what they found by the table in view.
+
+    What a search found beyond the limit of the cost has no score.
+    """
+    store, found = view.workspace.store, dict[str, float]()
     gains: dict[str, float] = {}
     space = view.space.name
+    scores = store.found_accuracies(view.table.name if view.table else "", view.kind, space)
     for task in view.space.datasets:
         if (evaluator := load_evaluator(view, task.name)) is not None:
             names = list(store.splits(task.name, space=space)["run_id"])
             trees = zip(names, store.split_trees(names), strict=True)
             gains |= {name: _gain(tuple(tree.leaves), evaluator) for name, tree in trees}
-    if view.table is not None:
-        found = store.found_accuracies(view.table.name, view.kind, space)
+            known = scores["architecture"].isin(evaluator.accuracy["architecture"])
+            own = scores[known & (scores["dataset"] == task.name)]
+            found |= dict(zip(own.index, own["accuracy_mean"], strict=True))
     runs = sorted(view.workspace.runs(), key=lambda run: not run.notes.pinned)
     rows = [_row(run, store) for run in runs]
     units: list[Any] = [

@@ -47,8 +47,8 @@ from fewshot_core.dashboard.shared.page import (
     close_forms,
     form_is_open,
     link_to,
-    open_form,
     setup,
+    show_title,
 )
 from fewshot_core.dashboard.shared.requests import (
     choose_device,
@@ -110,10 +110,7 @@ def show_split_page() -> None:
     workspace = setup("Split")
     _adopt_finished(workspace)
     view = choose_view(workspace)
-    title, button = st.columns([4, 1], vertical_alignment="center")
-    title.title("Split")
-    settings: Any = {"icon": ":material/add:", "type": "primary", "width": "stretch"}
-    button.button("New split", "new_split", on_click=open_form, args=(NEW_SPLIT,), **settings)
+    show_title("Split", "New split", NEW_SPLIT)
     view = apply_limit(view)
     _show_progress(workspace)
     _show_split(view)

@@ -15,6 +15,7 @@ import plotly.graph_objects as go
 from fewshot_core.analysis.distributions import WHOLE
 from fewshot_core.plots.export import with_source
 from fewshot_core.plots.template import (
+    positions_of,
     ACTIVE_COLOUR,
     SILENT,
     WHOLE_COLOUR,
@@ -236,11 +237,12 @@ def _add_rows(
         for name, weight in zip(names, weights, strict=True)
     )
     reach = _VIOLIN_REACH if violins else _RIDGE_REACH if top is None else _REACH_WITH_TICKS
+    colours = positions_of(names)
     for position, record in enumerate(sub_spaces.to_dict("records")):
         name = names[position]
         line = _Line(
             name,
-            sub_space_look(position),
+            sub_space_look(colours[position]),
             base=float(len(names) - 1 - position),
             reach=reach * weights[position] / (tallest or 1.0),
             mirrored=violins,
@@ -414,8 +416,8 @@ def _add_curves(
         fillcolor=translucent(WHOLE_COLOUR, 0.25),
         hovertemplate=f"<b>whole space</b>: {known}{point}",
     )
-    for position, record in enumerate(sub_spaces.to_dict("records")):
-        name = str(record["sub_space"])
+    records, names = sub_spaces.to_dict("records"), list(sub_spaces["sub_space"])
+    for name, position, record in zip(names, positions_of(names), records, strict=True):
         look = sub_space_look(position)
         if _is_strip(curves[name]):
             hover, forward = sub_space_text(record, unit), highlight in (None, name)
@@ -450,7 +452,7 @@ def _points(curve: pd.DataFrame, column: str) -> dict[str, Any]:
 def _add_bests(figure: go.Figure, sub_spaces: pd.DataFrame, on_one_axis: bool, unit: str) -> None:
     """Mark the best accuracy of each sub-space on its row, or on the axis they share."""
     count = len(sub_spaces)
-    looks = [sub_space_look(position) for position in range(count)]
+    looks = [sub_space_look(place) for place in positions_of(list(sub_spaces["sub_space"]))]
     outline = {"width": 1.4, "color": [look.outline for look in looks]}
     figure.add_scatter(
         x=sub_spaces["best"],

@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 from fewshot_core.analysis.search_epochs import UNSPLIT
 from fewshot_core.plots.export import with_source
 from fewshot_core.plots.template import (
+    positions_of,
     ACTIVE_COLOUR,
     DEGENERATE_COLOUR,
     INK,
@@ -61,14 +62,6 @@ _SCALE = ((0.0, translucent(ACTIVE_COLOUR, 0.03)), (1.0, translucent(ACTIVE_COLO
 Records = Sequence[Mapping[str, Any]]
 Floats = npt.NDArray[np.float64]
 Epochs = npt.NDArray[np.int64]
-
-
-def positions_of(names: Sequence[str]) -> list[int]:
-    """Positions that give sub-spaces their colours: 2 for S3, even if S1 is missing."""
-    numbered = [re.fullmatch(r"S([1-9]\d*)", name) for name in names]
-    if all(numbered):
-        return [int(match[1]) - 1 for match in numbered if match]
-    return list(range(len(names)))
 
 
 def epoch_points(epochs: Epochs) -> dict[str, Any]:

@@ -106,6 +106,14 @@ class SubSpaceLook(NamedTuple):
     pattern: str
 
 
+def positions_of(names: Sequence[str]) -> list[int]:
+    """Positions that give sub-spaces their colours: 2 for S3, even if S1 is missing."""
+    numbered = [re.fullmatch(r"S([1-9]\d*)", name) for name in names]
+    if all(numbered[: max(1, len(names) - 1)]):  # the last one may be pooled ones
+        return [int(match[1]) - 1 if match else len(names) - 1 for match in numbered]
+    return list(range(len(names)))
+
+
 def sub_space_look(position: int) -> SubSpaceLook:
     """Look up the look of a sub-space, counted from 0: after eight, dash and pattern change."""
     turn, number = divmod(position, len(_LOOKS))

@@ -6,7 +6,7 @@ epoch 0 is the state before, with the weights copied from the supernet.
 
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import pandas as pd
 
 from fewshot_core.data_folder import natural_order
 from fewshot_core.errors import SelectionError
-from fewshot_core.space import PERCENT, SubSpace
+from fewshot_core.space import PERCENT, SearchSpace, SubSpace
 
 COLUMNS = ("sub_space", "epoch", "valid_accuracy", "test_accuracy")
 """The columns that curves must have."""
@@ -123,6 +123,8 @@ class Curves:
         architectures: The architecture each search would return, of the same shape, or None.
         unit: The unit of what is found, the column test_accuracy; larger is better.
         valid_unit: The unit of the supernets' validation accuracies.
+        feasible: Mask of the architectures that are within a limit of the cost, of the same shape;
+            None without a limit. See ``within``.
     """
 
     sub_spaces: tuple[str, ...]
@@ -132,11 +134,51 @@ class Curves:
     architectures: npt.NDArray[np.object_] | None = None
     unit: str = PERCENT
     valid_unit: str = PERCENT
+    feasible: npt.NDArray[np.bool_] | None = None
 
     @property
     def end(self) -> int:
         """The last epoch of the longest curve."""
         return int(self.epochs[-1])
+
+    def within(self, allowed: npt.NDArray[np.bool_], space: SearchSpace) -> "Curves":
+        """Apply a limit of the cost: an architecture beyond it is infeasible, without an accuracy.
+
+        ``allowed`` marks the architectures of the space that are within the limit. Curves that
+        record no architectures are returned unchanged.
+        """
+        if self.architectures is None:
+            return self
+        known = {
+            text: bool(allowed[space.parse(text) if isinstance(text, str) else int(text)])
+            for text in pd.unique(self.architectures.ravel())
+            if not pd.isna(text)
+        }
+        feasible = np.vectorize(lambda text: known.get(text, False), [np.bool_])(self.architectures)
+        found = np.where(feasible, self.values["test_accuracy"], np.nan)
+        return replace(self, values={**self.values, "test_accuracy": found}, feasible=feasible)
+
+    def feasible_at(self, epoch: int) -> npt.NDArray[np.bool_]:
+        """Mask of the sub-spaces whose architecture at an epoch is within the limit of the cost."""
+        at = int(self.epochs.searchsorted(epoch))
+        everything = np.ones(len(self.sub_spaces), dtype=np.bool_)
+        return everything if self.feasible is None else self.feasible[:, at]
+
+    def found(self, end: int) -> Floats:
+        """What each sub-supernet finds by the end: minus infinity where that is infeasible.
+
+        Raises SelectionError if a value is missing, or nothing feasible is found.
+        """
+        feasible = self.feasible_at(end)
+        if not feasible.any():
+            raise SelectionError(
+                f"no architecture that is found by epoch {end} is within the limit of the cost; "
+                "raise the limit"
+            )
+        found = np.full(len(self.sub_spaces), -np.inf)
+        for place in np.flatnonzero(feasible):
+            found[place] = self.value("test_accuracy", int(place), end)
+        return found
 
     def shared_epochs(self) -> npt.NDArray[np.int64]:
         """Epochs at which every curve has a validation accuracy, ascending."""

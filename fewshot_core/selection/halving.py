@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from math import ceil
 
+import numpy as np
 import pandas as pd
 
 from fewshot_core.errors import SelectionError
@@ -47,7 +48,7 @@ class HalvingResult:
         architecture: The architecture found by the winner, as index or text, or None if the curves
             do not have it.
         test_accuracy: Test accuracy of the architecture found, in ``unit``; its expected value for
-            a random choice.
+            a random choice. It and the regret are NaN if that is beyond a limit of the cost.
         cost: Epochs trained by all sub-supernets, in full runs: divided by ``end``.
         ceiling: Test accuracy of the best architecture that any sub-supernet finds by the end.
         regret: ``ceiling`` minus ``test_accuracy``, in percentage points where these are percent.
@@ -103,7 +104,8 @@ def successive_halving(
     """Discard at each milestone the remaining sub-supernets that rank lowest, select at the end.
 
     With a half kept and milestones 30, 100 and 600, as in the paper, 8 sub-supernets become 4,
-    then 2, and the better of these is selected at epoch 600.
+    then 2, and the better of these is selected at epoch 600. Under a limit of the cost, those whose
+    architecture at the epoch is infeasible rank below all others (Deb, 2000).
 
     Args:
         curves: Columns sub_space, epoch, valid_accuracy and test_accuracy (percent), optionally
@@ -164,7 +166,7 @@ def train_all(curves: pd.DataFrame | Curves, end: int | None = None) -> HalvingR
     """
     table = as_curves(curves)
     last = checked_end(table, end)
-    best = int(table.at("test_accuracy", last).argmax())
+    best = int(table.found(last).argmax())
     trained = dict.fromkeys(range(len(table.sub_spaces)), last)
     return _result(table, "train_all", last, "test_accuracy", {last: (best,)}, trained)
 
@@ -176,13 +178,15 @@ def oracle(curves: pd.DataFrame | Curves, end: int | None = None) -> HalvingResu
     """
     table = as_curves(curves)
     last = checked_end(table, end)
-    best = int(table.at("test_accuracy", last).argmax())
+    best = int(table.found(last).argmax())
     survivors = {0: (best,), last: (best,)}
     return _result(table, "oracle", last, "test_accuracy", survivors, {best: last})
 
 
 def random_sub_supernet(curves: pd.DataFrame | Curves, end: int | None = None) -> HalvingResult:
     """Train one random sub-supernet, all equally likely: accuracy and regret are expected values.
+
+    Under a limit of the cost, they are of those that find a feasible architecture.
 
     Arguments and errors as for ``successive_halving``; the result has no winner.
     """
@@ -237,15 +241,17 @@ def _best(
     curves: Curves, remaining: tuple[int, ...], scores: list[float], count: int, epoch: int
 ) -> tuple[tuple[int, ...], list[Tie]]:
     """Find the positions that rank highest, in tree order, and the tie that was broken."""
-    order = sorted(range(len(remaining)), key=lambda place: (-scores[place], place))
+    feasible = curves.feasible_at(epoch)
+    keys = [(not feasible[i], -score) for i, score in zip(remaining, scores, strict=True)]
+    order = sorted(range(len(remaining)), key=lambda place: (keys[place], place))
     left = tuple(sorted(remaining[place] for place in order[:count]))
-    lowest = scores[order[count - 1]]
-    if scores[order[count]] != lowest:
+    last = keys[order[count - 1]]
+    if keys[order[count]] != last:
         return left, []
-    tied = [remaining[place] for place in range(len(remaining)) if scores[place] == lowest]
+    tied = [i for i, key in zip(remaining, keys, strict=True) if key == last]
     kept = tuple(curves.sub_spaces[i] for i in tied if i in left)
     discarded = tuple(curves.sub_spaces[i] for i in tied if i not in left)
-    return left, [Tie(epoch, lowest, kept, discarded)]
+    return left, [Tie(epoch, -last[1], kept, discarded)]
 
 
 def _result(
@@ -261,12 +267,13 @@ def _result(
 
     There are no survivors for a random choice; ``trained`` leaves out positions that were not.
     """
-    found: Floats = curves.at("test_accuracy", end)
+    found: Floats = curves.found(end)
     [winner] = survivors.get(end, (None,))
     ceiling = float(found.max())
     equally_best = tuple(i for i, value in enumerate(found) if value == ceiling)
     best = max(equally_best, key=lambda i: (i == winner, trained.get(i, 0), -i))
-    accuracy = float(found.mean() if winner is None else found[winner])
+    accuracy = float(found[found > -np.inf].mean() if winner is None else found[winner])
+    accuracy = accuracy if accuracy > -np.inf else np.nan  # the winner's is infeasible
     names = curves.sub_spaces
     return HalvingResult(
         strategy=strategy,
@@ -280,7 +287,7 @@ def _result(
         test_accuracy=accuracy,
         cost=1.0 if winner is None else sum(trained.values()) / end,
         ceiling=ceiling,
-        regret=max(0.0, ceiling - accuracy),
+        regret=float(np.maximum(0.0, ceiling - accuracy)),
         best=names[best],
         equally_best=tuple(names[i] for i in equally_best),
         discarded_at=trained[best] if trained.get(best, end) < end else None,
@@ -303,6 +310,8 @@ def cost_text(cost: float) -> str:
 
 def regret_text(regret: float, unit: str = PERCENT, deviation: float | None = None) -> str:
     """Format a regret: "0.31 ± 0.02 points" of percentages, else with the unit of scores."""
+    if np.isnan(regret):
+        return "–"
     form, name = (".2f", "points") if unit == PERCENT else (".4g", unit)
     spread = "" if deviation is None else f" ± {deviation:{form}}"
     return f"{regret:{form}}{spread} {name}"
@@ -317,6 +326,8 @@ def result_document(result: HalvingResult) -> dict[str, object]:
         "milestones": result.milestones,
         "verdict": verdict(result),
     }
+    if np.isnan(result.regret):
+        document |= {"test_accuracy": None, "regret": None}
     plain: dict[str, object] = json.loads(json.dumps(document))
     return plain
 
@@ -330,6 +341,8 @@ def _finding(result: HalvingResult) -> str:
             f"cost {cost}."
         )
     start = f"Found {found} ({result.winner}), "
+    if np.isnan(result.regret):
+        start = f"Found only an architecture beyond the limit of the cost ({result.winner}), "
     if not result.regret:
         others = [name for name in result.equally_best if name != result.winner]
         also = f", tied with {listed(others)}" if others else ""

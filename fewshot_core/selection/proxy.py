@@ -31,7 +31,7 @@ def proxy_correlation(
         kendall (tau-b) and spearman (rho) of the proxy there with the test accuracy at the end, as
         means over seeds; kendall_low, kendall_high, spearman_low and spearman_high, the extremes
         over seeds; seeds (those with a coefficient) and sub_spaces. A coefficient is missing where
-        all sub-supernets are tied.
+        all sub-supernets are tied. Those that find an infeasible architecture do not count.
 
     Raises:
         SelectionError: If there are fewer than two sub-spaces, or the curves are damaged.
@@ -89,14 +89,20 @@ def describe_proxy(correlation: pd.DataFrame, epochs: Sequence[int]) -> str:
 
 
 def _of_one_seed(curves: Curves, end: int, column: str) -> pd.DataFrame:
-    count = len(curves.sub_spaces)
+    feasible = curves.feasible_at(end)
+    count = int(feasible.sum())
+    if count < 2 and not feasible.all():
+        raise SelectionError(
+            f"expected at least two sub-supernets that find an architecture within the limit of "
+            f"the cost by epoch {end}, got {count}"
+        )
     if count < 2:
         raise SelectionError(
             f"expected at least two sub-spaces to rank, got {curves.sub_spaces[0]} alone"
         )
-    values = curves.column(column) * (-1 if column == "valid_loss" else 1)
+    values = curves.column(column)[feasible] * (-1 if column == "valid_loss" else 1)
     usable = ~np.isnan(values).any(axis=0) & (curves.epochs <= end)
-    tau, rho = rank_correlations(values[:, usable], curves.at("test_accuracy", end))
+    tau, rho = rank_correlations(values[:, usable], curves.found(end)[feasible])
     epochs = curves.epochs[usable]
     return pd.DataFrame({"epoch": epochs, "kendall": tau, "spearman": rho, "sub_spaces": count})
 

@@ -185,7 +185,8 @@ def schedule_grid(
         (full runs), test_accuracy and test_accuracy_std (in the unit of the curves), regret and
         regret_std (the same, percentage points), best_discarded (share of the seeds) and pareto:
         whether it is on the Pareto front of cost and regret, without the oracle. Deviations are
-        divided by the number of seeds.
+        divided by the number of seeds. What is found with some seed only beyond a limit of the cost
+        is missing (NaN), and not on the front.
 
     Raises:
         SelectionError: If the curves are damaged, or a strategy needs what they do not have.
@@ -204,7 +205,7 @@ def schedule_grid(
     ]
     columns = [*Choice().to_row(), "label", "mark", "seeds", *_SUMMARY_COLUMNS]
     grid = pd.DataFrame(rows, columns=columns)
-    obtainable = (grid["strategy"] != "oracle").to_numpy(dtype=np.bool_)
+    obtainable = ((grid["strategy"] != "oracle") & grid["regret"].notna()).to_numpy(dtype=np.bool_)
     return grid.assign(pareto=obtainable & pareto_front(grid["cost"], grid["regret"], obtainable))
 
 

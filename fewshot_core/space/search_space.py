@@ -36,7 +36,12 @@ _SHORT, _LONGEST_GLYPH = 3, 5
 
 
 def score_text(value: float, unit: str = PERCENT, more: int = 0) -> str:
-    """Format a score with its unit, with so many more digits: "94.37%", "0.5712 SSIM"."""
+    """Format a score with its unit, with so many more digits: "94.37%", "0.5712 SSIM".
+
+    A missing score (NaN) is a dash.
+    """
+    if value != value:
+        return "–"
     return f"{value:.{2 + more}f}%" if unit == PERCENT else f"{value:.{4 + more}g} {unit}"
 
 

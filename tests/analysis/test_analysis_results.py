@@ -29,7 +29,7 @@ from fewshot_core.analysis.search_epochs import COLUMNS
 from fewshot_core.bench import load_accuracy
 from fewshot_core.errors import TableError, UnknownNameError
 from fewshot_core.evidence import Evidence
-from fewshot_core.space import SubSpace
+from fewshot_core.space import NAS_BENCH_201, SubSpace
 from fewshot_core.store import KnownSplit, Store
 
 TABLES = Path(__file__).resolve().parents[2].parent / "shared" / "paper" / "tables.csv"
@@ -393,13 +393,14 @@ OTHERS = (FULL.keep(0, [3, 4]), FULL.keep(0, [0, 1, 2]))
 
 @pytest.fixture
 def collect(tmp_path):
-    def collect(*splits):
+    def collect(*splits, allowed=None):
         store = Store(tmp_path, in_memory=True)
         store.sync()
         assert not store.problems
         searches = store.searches("cifar10")
         records = store.search_records(list(searches["run_id"]))
-        return recorded_results(splits, searches, records, load_accuracy("cifar10"))
+        accuracies = load_accuracy("cifar10"), NAS_BENCH_201, allowed
+        return recorded_results(splits, searches, records, *accuracies)
 
     return collect
 
@@ -416,6 +417,26 @@ def test_a_result_is_the_architecture_found_at_the_end(tmp_path, collect):
     cell = table[(table["metric"] == "params") & (table["algorithm"] == "snas")].iloc[0]
     assert cell["mean"] == frame["test_accuracy"].max()
     assert (cell["seeds"], cell["split"], cell["missing_seeds"]) == (1, "a", (888, 999))
+
+
+def test_what_is_found_beyond_a_limit_counts_as_searched_only(tmp_path, collect):
+    first, second = keep_searches(tmp_path, HALVES)
+    found = [run.records()[-1]["architecture_index"] for run in (first, second)]
+    allowed = np.ones(15_625, dtype=bool)
+    for number, index in enumerate(found):
+        allowed[index] = False
+        frame = collect(known("a", "params", HALVES), allowed=allowed)
+        table = results_table(frame, "cifar10", accuracy="test")
+        row = table[(table["metric"] == "params") & (table["algorithm"] == "snas")].iloc[0]
+        assert (row["infeasible"], row["missing_seeds"]) == (number + 1, (888, 999))
+        assert f"{number + 1} of 2 searches infeasible" in row["notes"]
+        assert row["seeds"] == 1 - number and pd.isna(row["difference"])
+        if number == 0:  # the other one is the best feasible
+            means = load_accuracy("cifar10").set_index("architecture")["accuracy_mean"]
+            assert row["mean"] == means[found[1]]
+        text = results_markdown(table, "measured", limit="ms at most 6 ms")
+        assert f"{number + 1} of 2 searches infeasible]" in text
+        assert "Only architectures with ms at most 6 ms count: others found are infeas" in text
 
 
 def test_a_search_counts_for_every_split_with_its_sub_space(tmp_path, collect):

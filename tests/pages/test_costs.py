@@ -4,15 +4,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from recorded_searches import keep_searches
 from streamlit.testing.v1 import AppTest
 
 from fewshot_core.bench import ColumnMapping, TableColumn, import_table, load_accuracy
 from fewshot_core.dashboard.shared.page import PAGES
-from fewshot_core.space import NAS_BENCH_201
+from fewshot_core.space import NAS_BENCH_201, SubSpace
+from fewshot_core.splitting.files import store_splits
+from fewshot_core.splitting.tree import NamedSplit
 
 Open = Callable[..., AppTest]
 
 DISTRIBUTIONS, COMPARE = "pages/2_Distributions.py", "pages/3_Compare.py"
+HALVING, RESULTS, RUNS = "pages/5_Halving.py", "pages/6_Results.py", "pages/7_Runs.py"
+HALVES = [" ".join([digits, *["11111"] * 5]) for digits in ("11100", "00011")]
 KEY = "phones:ms"
 
 
@@ -41,11 +46,11 @@ def test_every_page_says_that_there_is_a_limit(script: str, costs: Path, open_pa
     for at_most, within in (("6", "6,001"), ("0", "1")):  # one architecture costs nothing
         page = open_page(script, cost=KEY, at_most=at_most)
         assert not page.exception and not page.error
-        if script in ("pages/5_Halving.py", "pages/6_Results.py"):
-            expected = f"The limit (ms at most {at_most} ms) does not apply on this page"
-        else:
-            expected = f"Only architectures with ms at most {at_most} ms count: {within} of 15,625."
+        expected = f"Only architectures with ms at most {at_most} ms count: {within} of 15,625."
         assert expected in captions(page)
+    page = open_page(script, cost="nasbench201-validation:parameters", at_most="10")
+    assert not page.exception and not page.error
+    assert "No architecture with an accuracy has parameters at most 10" in page.warning[0].value
 
 
 def test_a_limit_restricts_what_is_top_and_is_in_the_url(costs: Path, open_page: Open):
@@ -73,16 +78,34 @@ def test_a_limit_restricts_what_is_top_and_is_in_the_url(costs: Path, open_page:
     assert page.slider(key="at_most").value > 100_000  # not the limit of the other cost
 
 
-def test_an_empty_feasible_set_is_explained(costs: Path, open_page: Open):
-    params = {"cost": "nasbench201-validation:parameters", "at_most": "10"}
-    for script in (DISTRIBUTIONS, COMPARE):
-        page = open_page(script, **params)
-        assert not page.exception and not page.error
-        [warning] = page.warning
-        assert warning.value == (
-            "No architecture with an accuracy has parameters at most 10: it is between 73,306 and "
-            "1.53 M; raise the limit."
-        )
+def test_searches_find_infeasible_architectures(costs: Path, open_page: Open):
+    leaves = [SubSpace.from_rows(text.split(" ")) for text in HALVES]
+    [split] = store_splits([NamedSplit("halves", "cifar10", tuple(leaves), None)], "mine", costs)
+    runs = keep_searches(costs, leaves)
+    low = min(run.records()[-1]["architecture_index"] for run in runs)
+    limit = {"cost": KEY, "at_most": f"{(low + 50) / 1000:.2f}"}
+    page = open_page(HALVING, split=f"file-{split}", **limit)
+    assert not page.error and "1 of 2 sub-supernets find an architecture beyond the limit" in (
+        page.info[0].value
+    )
+    best = load_accuracy("cifar10", data_dir=costs)["accuracy_mean"][low]
+    tiles = {tile.label: tile.value for tile in page.metric}
+    assert tiles["Best found"] == f"{best:.2f}%"
+    [command] = [code.value for code in page.code if "fewshot halve" in code.value]
+    assert f"--at-most {KEY}={limit['at_most']}" in command
+    page = open_page(RESULTS, **limit)
+    assert not page.error
+    assert page.info[0].value.startswith("1 search of 2 found an architecture beyond the limit (ms")
+    found_on_runs = frame(open_page(RUNS, **limit), "found").set_index("run")["found"]
+    assert found_on_runs.notna().sum() == 1
+    # Feasible architectures, but no search found one.
+    page = open_page(HALVING, split=f"file-{split}", cost=KEY, at_most="0")
+    assert "no architecture that is found by epoch 2 is within the limit" in page.error[0].value
+    page = open_page(RESULTS, cost=KEY, at_most="0")
+    assert page.info[0].value.startswith("2 searches of 2 found") and not page.error
+
+
+def test_the_limit_of_a_link_is_of_a_cost_that_is_here(costs: Path, open_page: Open):
     page = open_page(COMPARE, cost="nowhere:ms", at_most="ten")
     assert "There is no such cost here" in page.warning[0].value
     assert not page.exception and page.selectbox(key="cost").value == ""

@@ -14,6 +14,7 @@ from fewshot_core.bench import (
     load_accuracy,
     store_estimate,
 )
+from fewshot_core.runs import list_runs
 from fewshot_core.space import NAS_BENCH_201, get_space, partition_by_rule
 from fewshot_core.splitting.files import store_splits
 from fewshot_core.splitting.tree import NamedSplit
@@ -121,3 +122,28 @@ def test_an_estimate_of_a_link_that_is_not_here_is_named(estimates: Path, open_p
     page = open_page(SCRIPT, estimates="gone:luck,guesses:truth")
     assert page.multiselect(key="estimates").value == ["guesses:truth"]
     assert any("gone:luck" in code.value for code in page.code)
+
+
+def test_architectures_are_scored_from_a_form(empty_data: Path, open_page: Open, wait_for):
+    page = open_page(SCRIPT)
+    page.button(key="new_estimate").click().run()
+    assert page.query_params["new"] == "estimate"
+    assert "random" not in page.selectbox(key="metric").options
+    page.selectbox(key="metric").set_value("params").run()
+    assert not any(box.label == "Images" for box in page.selectbox)
+    page.button_group(key="scored").set_value(["a random sample"]).run()
+    page.number_input(key="sample").set_value(40).run()
+    page.number_input(key="sample_seed").set_value(3).run()
+    assert "was timed on this device yet" in "\n".join(text.value for text in page.caption)
+    page.button(key="measure_steps").click().run()
+    assert any("estimated from architectures on" in text.value for text in page.caption)
+    page.button(key="start").click().run()
+    assert not page.exception and "new" not in page.query_params
+    [run] = list_runs(empty_data)
+    request = wait_for(run).request()
+    assert (request.metric, request.sample, request.sample_seed) == ("params", 40, 3)
+    page.run()
+    assert table(page)["architectures"].tolist() == [40]
+    page.button(key="new_estimate").click().run()
+    assert "These scores are on the page." in [text.value for text in page.caption]
+    assert page.button(key="start").disabled

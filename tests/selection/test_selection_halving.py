@@ -14,15 +14,20 @@ from fewshot_core.errors import SelectionError
 from fewshot_core.selection import (
     PAPER_MILESTONES,
     RANKINGS,
+    Choice,
+    Curves,
     cost_text,
     leaders,
+    proxy_correlation,
     read_frame,
     result_document,
+    schedule_grid,
     successive_halving,
     top_k,
     verdict,
 )
 from fewshot_core.selection.halving import Tie, oracle, random_sub_supernet, train_all
+from fewshot_core.space import NAS_BENCH_201
 
 
 def test_eight_become_four_then_two_then_one():
@@ -510,3 +515,56 @@ def test_a_document_goes_to_json_and_back():
     assert document["milestones"] == [2, 4]
     assert document["architecture"] == 34
     assert document["discarded_at"] == 2
+
+
+def limited_curves(*feasible: int) -> Curves:
+    """Four sub-supernets, by hand, of whose architectures only some are within a limit.
+
+    S1, S2 and S3 find the architectures 10, 20 and 30 at every epoch, S4 finds 40, 40 and 41.
+    """
+    table = {"S1": (90, 1, 2, 3), "S2": (94, 3, 3, 2), "S3": (93, 2, 1, 4), "S4": (91, 0, 4, 1)}
+    frame = pd.DataFrame(
+        {
+            "sub_space": name,
+            "epoch": epoch,
+            "valid_accuracy": float(value),
+            "test_accuracy": float(found),
+            "architecture": 10 * number + (number == 4 and epoch == 3),
+        }
+        for number, (name, (found, *values)) in enumerate(table.items(), start=1)
+        for epoch, value in enumerate(values, start=1)
+    )
+    return read_frame(frame).within(np.isin(np.arange(15_625), feasible), NAS_BENCH_201)
+
+
+def test_what_is_beyond_a_limit_of_the_cost_ranks_last_and_has_no_accuracy():
+    free = successive_halving(limited_curves(10, 20, 30, 40, 41), (1, 2))
+    assert (free.winner, free.test_accuracy, free.regret) == ("S2", 94.0, 0.0)
+    result = successive_halving(limited_curves(10, 30, 41), (1, 2))
+    assert result.survivors == {1: ("S1", "S3"), 2: ("S1",), 3: ("S1",)}
+    assert (result.test_accuracy, result.ceiling, result.regret) == (90.0, 93.0, 3.0)
+    assert (result.best, result.discarded_at, result.cost) == ("S3", 2, pytest.approx(7 / 3))
+    assert random_sub_supernet(limited_curves(10, 30, 41)).test_accuracy == pytest.approx(274 / 3)
+    assert train_all(limited_curves(10, 30, 41)).winner == "S3"
+    assert oracle(limited_curves(10, 41)).winner == "S4"
+    proxy = proxy_correlation({0: limited_curves(10, 30, 41)})
+    assert proxy["sub_spaces"].unique().tolist() == [3]
+    assert proxy["kendall"].tolist() == pytest.approx([1 / 3, -1 / 3, 1 / 3])
+
+
+def test_only_infeasible_architectures_have_no_regret():
+    result = successive_halving(limited_curves(41), (1, 2))
+    assert (result.winner, result.ceiling) == ("S2", 91.0) and np.isnan(result.regret)
+    assert verdict(result) == (
+        "Found only an architecture beyond the limit of the cost (S2), best 91.00% (S4) was "
+        "discarded at epoch 1, cost 2.3 runs."
+    )
+    document = result_document(result)
+    assert (document["test_accuracy"], document["regret"]) == (None, None)
+    grid = schedule_grid({0: limited_curves(41)}, [Choice(milestones=(1, 2)), Choice(keep=1.0)])
+    assert grid["regret"].tolist() == pytest.approx([np.nan, 0.0], nan_ok=True)
+    assert grid["pareto"].tolist() == [False, True]
+    with pytest.raises(SelectionError, match="no architecture that is found by epoch 3 is within"):
+        successive_halving(limited_curves(40), (1, 2))
+    with pytest.raises(SelectionError, match="at least two sub-supernets that find"):
+        proxy_correlation({0: limited_curves(41)})

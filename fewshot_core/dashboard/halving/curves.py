@@ -1,10 +1,10 @@
 """Curves to which a selection can be applied: recorded searches, and imported files."""
 
 import json
+import shlex
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -37,7 +37,7 @@ from fewshot_core.selection import (
     store_curves,
 )
 from fewshot_core.selection.imported import ImportedCurves
-from fewshot_core.space import SubSpace, Task, sub_spaces_of
+from fewshot_core.space import SubSpace, sub_spaces_of
 
 JUST_IMPORTED = "curves_just_imported"
 """Session key: the curves to show next, since they were just imported."""
@@ -52,7 +52,8 @@ class CurvesInView:
     The same curves are the same object, so that results can be cached by it. ``source`` says in
     parts where they come from, ``option`` selects them in ``fewshot halve``, and ``missing`` names
     the sub-spaces without a search, ``tables`` has the curves, of each seed. Only the seeds with
-    the most sub-spaces are compared.
+    the most sub-spaces are compared. What is found beyond the limit of the cost in view is
+    infeasible; see ``Curves.within``.
     """
 
     found_title: str  # axis title of the accuracies of the architectures found
@@ -115,25 +116,34 @@ def open_curves_in_view(view: View, key: str, label: str) -> CurvesInView:
     """
     if key.startswith(_FILE):
         about = describe_curves(key.removeprefix(_FILE), view.workspace.data_dir)
-        return _open_imported(about, view.task, view.workspace.data_dir)
+        return _open_imported(view, about, repr((view.workspace.data_dir, view.limit)))
     if view.split is None or view.table is None:
         raise FewshotError("expected a split and an accuracy table: choose them in the sidebar")
     searches = view.workspace.store.searches(view.dataset, view.space.name)
     searches = searches[searches["group"] == key]
     runs = searches[["run_id", "finished"]].to_numpy().tolist()
     split = view.split.label, view.split.leaves
-    stamp = repr((view.workspace.data_dir, runs, view.table, view.kind, split))
+    stamp = repr((view.workspace.data_dir, runs, view.table, view.kind, split, view.limit))
     return _open_recorded(view, searches, key, label, stamp)
 
 
-@lru_cache(maxsize=16)
-def _open_imported(about: ImportedCurves, task: Task, data_dir: Path) -> CurvesInView:
+def _within(view: View, tables: Mapping[int, Curves]) -> Mapping[int, Curves]:
+    """Apply the limit of the cost in view, if any."""
+    allowed = view.allowed()
+    if allowed is None:
+        return tables
+    return {seed: table.within(allowed, view.space) for seed, table in tables.items()}
+
+
+@st.cache_resource(show_spinner="Reading curves", max_entries=16)
+def _open_imported(_view: View, about: ImportedCurves, stamp: str) -> CurvesInView:
+    task = _view.task
     return CurvesInView(
         found_title=f"test {task.score} of the architecture found, {task.stored_unit}",
         source=(f"curves {about.name}", f"imported from {about.source}", about.created[:10]),
-        option=f"--curves {about.name}",
+        option=f"--curves {about.name}{_at_most(_view)}",
         missing={},
-        tables=open_curves(about.name, data_dir),
+        tables=_within(_view, open_curves(about.name, _view.workspace.data_dir)),
     )
 
 
@@ -156,10 +166,14 @@ def _open_recorded(
         ),
         option=f"--split {_view.split.key.removeprefix('file-')} --algorithm {algorithm} "
         f"--evidence {group.removeprefix(f'{algorithm}-')} --accuracy {_view.kind} "
-        f"--table {_view.table.name}",
+        f"--table {_view.table.name}{_at_most(_view)}",
         missing=joined.missing,
-        tables=curves_by_seed(joined.frame, task.stored_unit),
+        tables=_within(_view, curves_by_seed(joined.frame, task.stored_unit)),
     )
+
+
+def _at_most(view: View) -> str:
+    return f" --at-most {shlex.quote(view.limit.option)}" if view.limit else ""
 
 
 def show_curve_files(view: View) -> None:

@@ -60,8 +60,8 @@ from fewshot_core.plots import (
     schedules_figure,
     search_curves_figure,
 )
-from fewshot_core.plots.search import LEADER_COLOUR, positions_of
-from fewshot_core.plots.template import sub_space_look
+from fewshot_core.plots.search import LEADER_COLOUR
+from fewshot_core.plots.template import positions_of, sub_space_look
 from fewshot_core.selection import (
     DEFAULT_WINDOW,
     RANKINGS,
@@ -97,7 +97,7 @@ _STEP_SECONDS = 0.4
 
 def show_halving_page() -> None:
     """Draw the page: curves with a selection applied, and the import of curves."""
-    view = open_page("Halving", limited=False)
+    view = open_page("Halving")
     labels = list_curves(view)
     missing = find_missing("curves", labels, view.split.key if view.split else "")
     if labels or missing:
@@ -109,6 +109,7 @@ def show_halving_page() -> None:
             with right:
                 seed = _choose_seed(curves)
             _show_missing(curves, seed)
+            _show_limited(view, curves.tables[seed])
             _show_selection(view, curves, seed)
             return
     elif view.split is not None and view.split.is_partition:
@@ -170,6 +171,23 @@ def _show_missing(curves: CurvesInView, seed: int) -> None:
         link_to(SEARCH, "Search in the others")
     if gaps := gaps_text(curves.tables[seed]):
         st.warning(f"Epochs are missing: {plain(gaps)}.", icon=":material/timeline:")
+
+
+def _show_limited(view: View, table: Curves) -> None:
+    """Say what the limit of the cost means for a selection among curves."""
+    if view.limit is None:
+        return
+    if table.feasible is None:
+        text = "These curves do not record the architectures that were found: no limit applies."
+    else:
+        beyond = len(table.sub_spaces) - int(table.feasible_at(table.end).sum())
+        text = (
+            f"{beyond} of {len(table.sub_spaces)} sub-supernets find an architecture beyond the "
+            "limit in the end. Such an architecture is infeasible: it has no accuracy, is no "
+            "ceiling, and ranks below all feasible ones at milestones and at the end. Training "
+            "costs the same."
+        )
+    st.info(text, icon=":material/filter_alt:")
 
 
 @st.fragment

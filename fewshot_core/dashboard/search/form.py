@@ -35,6 +35,7 @@ from fewshot_core.dashboard.shared.requests import (
     choose_preset,
     choose_source,
     show_options,
+    show_time,
 )
 from fewshot_core.dashboard.shared.sidebar import (
     View,
@@ -50,7 +51,6 @@ from fewshot_core.runs import (
     TrainingRequest,
     estimate_seconds,
     find_finished,
-    measure,
     run_folder,
 )
 from fewshot_core.runs.estimate import total_left
@@ -265,20 +265,9 @@ def seconds_left(workspace: Workspace, searches: list[PlannedSearch]) -> float |
 
 
 def _show_cost(workspace: Workspace, plan: SearchPlan, searches: list[PlannedSearch]) -> None:
-    seconds = seconds_left(workspace, searches)
-    if seconds is not None:
-        text = f"About {duration_text(seconds)}"
-        if len(searches) > 1:
-            text += f" in all, {duration_text(seconds / len(searches))} each"
-        st.caption(f"{text}, estimated from steps on this device. They run one after the other.")
-        return
-    st.caption("No search of this kind was timed on this device yet.")
-    if st.button("Measure a few steps", key="measure_steps", icon=":material/timer:"):
-        # The largest sub-space: the others are estimated from it.
-        largest = max(plan.searches, key=lambda search: search.request.sub_space.size)
-        with st.spinner("Timing a few steps in a separate process"):
-            measure(workspace.data_dir, largest.request)
-        st.rerun()
+    # The largest sub-space is timed: the others are estimated from it.
+    largest = max(plan.searches, key=lambda search: search.request.sub_space.size)
+    show_time(workspace, seconds_left(workspace, searches), largest.request, len(searches))
 
 
 def _offer_training(view: View) -> None:

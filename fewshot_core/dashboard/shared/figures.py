@@ -26,6 +26,7 @@ from fewshot_core.analysis import (
     describe_sub_spaces,
     report_frame,
 )
+from fewshot_core.analysis.sub_spaces import POOLED, pool_parts, sub_space_names
 from fewshot_core.bench import TableInfo
 from fewshot_core.dashboard.shared.controls import SEPARATOR, choose_one, offer_download, plain
 from fewshot_core.dashboard.shared.evidence import split_notes
@@ -58,6 +59,8 @@ _FILE_NAME_LENGTH = 80
 SMALL_LEGEND = "Grey: the whole space. Diamond: the best architecture."
 """What the marks of small multiples mean, to be said once for all of them."""
 
+MOST_ROWS = 32
+"""How many sub-spaces a figure of distributions has; the others of a large partition are pooled."""
 _SMALL_POINTS, _SMALL_VIOLIN_POINTS = 40, 21
 """How many points a curve of a small multiple has; violins have two for each sub-space."""
 _CACHED = 256
@@ -95,6 +98,31 @@ def _evaluator(
 def describe(leaves: Leaves, evaluator: SplitEvaluator) -> pd.DataFrame:
     """Describe each sub-space of a split; see ``describe_sub_spaces``."""
     return describe_sub_spaces(leaves, evaluator.accuracy, evaluator.threshold)
+
+
+@lru_cache(_CACHED)
+def pooled(
+    leaves: Leaves, evaluator: SplitEvaluator, highlight: str | None
+) -> tuple[Leaves, tuple[str, ...]]:
+    """Return the sub-spaces that a figure draws, and their names; see ``pool_parts``."""
+    return pool_parts(leaves, describe(leaves, evaluator), MOST_ROWS, highlight)
+
+
+def with_names(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Name the sub-spaces of a frame as they are named in a figure."""
+    known = dict(zip(sub_space_names(len(names)), names, strict=True))
+    return frame.assign(sub_space=frame["sub_space"].map(lambda name: known.get(name, name)))
+
+
+def in_pool(marked: tuple[str, float] | None, names: Sequence[str]) -> tuple[str, float] | None:
+    """Move the mark of an architecture to the pooled sub-spaces, if it is in one of them."""
+    return (POOLED, marked[1]) if marked and marked[0] not in names else marked
+
+
+def pool_notes(leaves: Leaves, names: Sequence[str]) -> list[str]:
+    """Say how many sub-spaces are pooled, if any are."""
+    left = len(leaves) - len(names) + 1
+    return [f"{POOLED}: the {left} of {len(leaves)} with the fewest top ones"] * (left > 1)
 
 
 @lru_cache(_CACHED)
@@ -413,6 +441,10 @@ def draw_distributions(
     **look: Any,
 ) -> go.Figure:
     """Draw the distributions of a split; further options are those of the figure."""
-    frame = distributions(leaves, evaluator, style, lowest, compact)
-    look |= {"style": style, "compact": compact}
-    return distributions_figure(frame, describe(leaves, evaluator), **look)
+    parts, names = pooled(leaves, evaluator, look.get("highlight"))
+    frame = distributions(parts, evaluator, style, lowest, compact)
+    look |= {"style": style, "compact": compact, "marked": in_pool(look.get("marked"), names)}
+    look["caption"] = (*look.get("caption", ()), *pool_notes(leaves, names))
+    return distributions_figure(
+        with_names(frame, names), with_names(describe(parts, evaluator), names), **look
+    )

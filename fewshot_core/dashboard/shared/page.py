@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
@@ -120,8 +120,8 @@ REFRESH_SHARE = 5
 """And at least so many times as long as it took, which counts with thousands of runs."""
 
 
-NEW_SPLIT, NEW_SEARCH = {"new": "split"}, {"new": "search"}
-"""The queries that open the form of the Split and of the Search page."""
+NEW_SPLIT, NEW_SEARCH, NEW_ESTIMATE = {"new": "split"}, {"new": "search"}, {"new": "estimate"}
+"""The queries that open the form of the Split, of the Search and of the Estimates page."""
 
 IMPORTANCE = {"show": "Importance"}
 """The query that opens the importance of edges on the Distributions page."""
@@ -153,6 +153,14 @@ def open_on(page: Page, query: Mapping[str, str]) -> NoReturn:
 def open_form(query: Mapping[str, str]) -> None:
     """Open a form of this page by its query: a callback."""
     st.query_params.update(query)
+
+
+def show_title(title: str, label: str, query: Mapping[str, str]) -> None:
+    """Draw the title of a page beside the button that opens its form."""
+    left, right = st.columns([4, 1], vertical_alignment="center")
+    left.title(title)
+    settings: Any = {"icon": ":material/add:", "type": "primary", "width": "stretch"}
+    right.button(label, f"new_{query['new']}", on_click=open_form, args=(query,), **settings)
 
 
 def form_is_open(query: Mapping[str, str]) -> bool:

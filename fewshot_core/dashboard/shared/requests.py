@@ -19,13 +19,14 @@ from fewshot_core.dashboard.shared.controls import (
     show_table,
 )
 from fewshot_core.dashboard.shared.figures import in_columns
-from fewshot_core.dashboard.shared.page import DATA, link_to
+from fewshot_core.dashboard.shared.page import DATA, Workspace, link_to
 from fewshot_core.dashboard.shared.sidebar import View
 from fewshot_core.data_folder import typed_path
+from fewshot_core.durations import duration_text
 from fewshot_core.glossary import GLOSSARY
 from fewshot_core.images import list_sources
 from fewshot_core.networks import BATCH_NORM_MODES, check_checkpoint
-from fewshot_core.runs import Network, available_devices
+from fewshot_core.runs import EstimateRequest, Network, SearchRequest, available_devices, measure
 from fewshot_core.search import ALGORITHMS, PRESETS, SearchOptions, TrainingOptions
 from fewshot_core.search.options import SAMPLINGS, TRAINED_ON, as_text, override
 from fewshot_core.space import SearchSpace
@@ -146,6 +147,28 @@ def _type_path(label: str, key: str, place: Any = st, text: str | None = None) -
     settings = {"bind": "query-params", "placeholder": "path of a checkpoint", "help": text}
     typed = place.text_input(label, key=key, **settings).strip()
     return os.path.realpath(typed_path(typed)) if typed else None
+
+
+def show_time(
+    workspace: Workspace,
+    seconds: float | None,
+    request: SearchRequest | EstimateRequest,
+    each: int = 1,
+    what: str = "steps",
+) -> None:
+    """Say how long work will take, ``each`` times a run; where it is unknown, offer to time it."""
+    if seconds is not None:
+        text = f"About {duration_text(seconds)}"
+        if each > 1:
+            text += f" in all, {duration_text(seconds / each)} each"
+        after = " They run one after the other." * (each > 1)
+        st.caption(f"{text}, estimated from {what} on this device.{after}")
+        return
+    st.caption("No run of this kind was timed on this device yet.")
+    if st.button(f"Measure a few {what}", key="measure_steps", icon=":material/timer:"):
+        with st.spinner(f"Timing a few {what} in a separate process"):
+            measure(workspace.data_dir, request)
+        st.rerun()
 
 
 def choose_device() -> str:

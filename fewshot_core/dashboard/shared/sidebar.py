@@ -12,6 +12,7 @@ from math import ceil, floor, isfinite, log10
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 from streamlit.column_config import DatetimeColumn, TextColumn
@@ -338,6 +339,12 @@ class View:
         space = "" if self.space == NAS_BENCH_201 else f" --space {self.space.name}"
         return f"{command}{space} {option} {self.dataset}"
 
+    def allowed(self) -> npt.NDArray[np.bool_] | None:
+        """Mark the architectures within the limit of the cost; None without a limit."""
+        if self.limit is None:
+            return None
+        return self.limit.allowed(self.dataset, self.workspace.data_dir, self.space)
+
     @property
     def top_label(self) -> str:
         """The label of the top, such as "top 1%", with the limit of the cost."""
@@ -379,25 +386,18 @@ def read_cost(_workspace: Workspace, table: TableInfo, column: str, dataset: str
     return load_cost(table.name, column, dataset, _workspace.data_dir, space)
 
 
-def open_page(title: str, limited: bool = True) -> View:
-    """Begin a page with its sidebar and its title; a script calls it first, on every run.
-
-    Where it is not ``limited``, the limit of the cost does not apply to it.
-    """
+def open_page(title: str) -> View:
+    """Begin a page with its sidebar and its title; a script calls it first, on every run."""
     view = choose_view(setup(title))
     st.title(title)
-    return apply_limit(view, limited)
+    return apply_limit(view)
 
 
-def apply_limit(view: View, limited: bool = True) -> View:
+def apply_limit(view: View) -> View:
     """Say that there is a limit of the cost; leave the table out where nothing is within it."""
     if view.limit is None:
         return view
     text, icon = plain(str(view.limit)), ":material/filter_alt:"
-    if not limited:
-        searches = "recorded searches and selections among them knew nothing of it"
-        st.caption(f"{icon} The limit ({text}) does not apply on this page: {searches}.")
-        return replace(view, limit=None)
     try:
         within = len(load_accuracy(view))
     except TableError as error:
