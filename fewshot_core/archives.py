@@ -285,20 +285,21 @@ _SETS = (
 )
 
 EPOCHS, SHORT = 200, 12
-_EARLY = {EPOCHS: (1, 5, 10, 25, 50, 100), SHORT: (12,)}
-"""Epochs of a full and of a short training, and those at which accuracies become estimates."""
+"""Epochs of a full and of a short training."""
 
 Results = dict[str, list[list[Any]]]
 """Rows of accuracies, costs and early accuracies, with architectures as strings; see ``bench``."""
 
 
-def _read_nats(paths: Sequence[Path], names: Mapping[str, str], limit: int) -> Results:
+def _read_nats(
+    paths: Sequence[Path], names: Mapping[str, str], epochs: Sequence[int], limit: int
+) -> Results:
     """Results in files of NATS-Bench, like ``000011.pickle.pbz2``; ``names`` are those known."""
     rows: Results = {"accuracy": [], "costs": [], "early": []}
     for path in paths:
         record = _nats(path, limit)
         name = names.get(str(int(path.name.split(".")[0])))
-        _collect(rows, path.name, name, record, str(EPOCHS), str(SHORT))
+        _collect(rows, path.name, name, record, (str(EPOCHS), str(SHORT)), epochs)
     return rows
 
 
@@ -322,7 +323,7 @@ def _nats(path: Path, limit: int) -> Any:
     return load_pickle(data, path.name, error=_ReadingError)
 
 
-def _read_nas_bench_201(paths: Sequence[Path], limit: int) -> Results:
+def _read_nas_bench_201(paths: Sequence[Path], epochs: Sequence[int], limit: int) -> Results:
     """Results in a file of NAS-Bench-201."""
     [path] = paths
     with refusing(_ReadingError, path.name, _AGAIN), open_regular(path) as file:
@@ -344,18 +345,24 @@ def _read_nas_bench_201(paths: Sequence[Path], limit: int) -> Results:
     rows: Results = {"accuracy": [], "costs": [], "early": []}
     for number in numbers:
         place = f"{path.name}, architecture {number}"
-        _collect(rows, place, str(names[number]), records[number], "full", "less")
+        _collect(rows, place, str(names[number]), records[number], ("full", "less"), epochs)
     return rows
 
 
 def _collect(
-    rows: Results, place: str, name: str | None, record: Any, key: str, short: str
+    rows: Results,
+    place: str,
+    name: str | None,
+    record: Any,
+    keys: tuple[str, str],
+    epochs: Sequence[int],
 ) -> None:
-    """Add the accuracies and costs of an architecture after ``EPOCHS`` epochs, and early ones.
+    """Add the accuracies and costs of an architecture after ``EPOCHS`` epochs, and at some epochs.
 
-    ``name`` is its string in the archive's list, or None without a list; the record may have a
-    short training under the key ``short``.
+    ``name`` is its string in the archive's list, or None without a list; the keys are those of the
+    training and of a short one, which the record may have.
     """
+    key, short = keys
     try:
         result = record[key]
         architecture = str(result["arch_str"])
@@ -375,9 +382,9 @@ def _collect(
             if kind == "validation" and training in trials:
                 costs = _costs(trials[training])
                 rows["costs"].append([dataset, architecture, *costs])
-        rows["early"] += _at_epochs(trials, architecture, EPOCHS)
+        rows["early"] += _at_epochs(trials, architecture, EPOCHS, epochs)
         if short in record:
-            rows["early"] += _at_epochs(_trials(record[short]), architecture, SHORT)
+            rows["early"] += _at_epochs(_trials(record[short]), architecture, SHORT, [SHORT])
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise _ReadingError(
             f"{place}: expected the results of one architecture after {EPOCHS} epochs under the "
@@ -394,25 +401,26 @@ def _trials(result: Any) -> dict[str, dict[int, Any]]:
 
 
 def _at_epochs(
-    trials: Mapping[str, Mapping[int, Any]], architecture: str, total: int
+    trials: Mapping[str, Mapping[int, Any]], architecture: str, total: int, epochs: Sequence[int]
 ) -> Iterator[list[Any]]:
-    """Accuracies at some epochs, means over seeds: data set, name of the column, architecture.
+    """Accuracies at some epochs, means over seeds: data set, images, total, architecture, values.
 
-    On CIFAR-100 and ImageNet16-120 a training of 200 epochs has the accuracy on validation and
-    test images together before the last epoch, and no other.
+    The values are an array, NaN where there is none. On CIFAR-100 and ImageNet16-120 a training
+    of 200 epochs has the accuracy on validation and test images together before the last epoch,
+    and no other.
     """
     for dataset, kind, training, evaluation in _SETS:
         if kind != "validation" or training not in trials:
             continue
         of_seeds = [trial["eval_acc1es"] for trial in trials[training].values()]
-        for epoch in _EARLY[total]:
-            for name, what in ((evaluation, "valid"), ("ori-test", "valid_and_test")):
-                key = f"{name}@{epoch - 1}"
-                if all(key in accuracies for accuracies in of_seeds):
-                    column = f"{dataset}_{what}_epoch_{epoch}_of_{total}"
-                    accuracy = float(np.mean([accuracies[key] for accuracies in of_seeds]))
-                    yield [dataset, column, architecture, accuracy]
-                    break
+        missing = np.ones(len(epochs), dtype=np.bool_)
+        for name, what in ((evaluation, "valid"), ("ori-test", "valid_and_test")):
+            keys = [f"{name}@{epoch - 1}" for epoch in epochs]
+            found = [[one.get(key, np.nan) for key in keys] for one in of_seeds]
+            values = np.where(missing, np.mean(np.array(found, dtype=np.float64), axis=0), np.nan)
+            if not np.isnan(values).all():
+                yield [dataset, what, total, architecture, values]
+            missing &= np.isnan(values)
 
 
 def _costs(trials: Mapping[int, Any]) -> Iterator[float]:

@@ -4,6 +4,7 @@ A table gives architectures their *benchmark accuracy*, validation or test, in p
 the accuracy that a supernet's search measures.
 """
 
+from fewshot_core.bench.archive_importers import USUAL_EPOCHS
 from fewshot_core.bench.catalog import (
     columns_csv,
     damaged_tables,
@@ -45,6 +46,7 @@ __all__ = [
     "PACKAGED_TABLE",
     "ROLES",
     "SCALES",
+    "USUAL_EPOCHS",
     "ColumnMapping",
     "Importer",
     "TableColumn",

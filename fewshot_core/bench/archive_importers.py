@@ -5,13 +5,15 @@ index of the search space. ``fewshot_core.archives`` reads them in a process of 
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fewshot_core import limits
-from fewshot_core.archives import EPOCHS, Results, read_apart
+from fewshot_core.archives import EPOCHS, SHORT, Results, read_apart
 from fewshot_core.bench.table import (
     COSTS,
     PREVIEW_ROWS,
@@ -30,19 +32,39 @@ _NATS_FILE = re.compile(r"(\d{1,9})\.pickle\.pbz2")
 _TOGETHER = 50
 """Files of NATS-Bench that one process reads."""
 
+USUAL_EPOCHS = (1, 5, 10, 25, 50, 100)
+"""The epochs after which accuracies become estimates, if no others are asked for."""
 
-def read_nasbench201_file(path: Path) -> TablePreview:
+ALL_EPOCHS = "all"
+
+
+def parse_epochs(text: str) -> tuple[int, ...]:
+    """Read epochs like ``1,5,10``, or "all" of them before the last; may raise TableError."""
+    if text.strip() == ALL_EPOCHS:
+        return tuple(range(1, EPOCHS))
+    parts = text.replace(",", " ").split()
+    if not parts or not all(re.fullmatch(r"\d{1,3}", part) for part in parts):
+        raise TableError(f"expected epochs like 1,5,10, or {ALL_EPOCHS}, got {text[:100]!r}")
+    epochs = sorted(set(map(int, parts)))
+    if not 1 <= epochs[0] <= epochs[-1] < EPOCHS:
+        wrong = epochs[0] if epochs[0] < 1 else epochs[-1]
+        raise TableError(f"expected epochs from 1 to {EPOCHS - 1}, got {wrong}")
+    return tuple(epochs)
+
+
+def read_nasbench201_file(path: Path, epochs: Sequence[int] = USUAL_EPOCHS) -> TablePreview:
     """Read a file of NAS-Bench-201, with as many architectures as it has.
 
-    Raises TableError if the file is damaged, too large, holds something else, or names something
-    that could run code.
+    Accuracies after some ``epochs`` are estimates. Raises TableError if the file is damaged, too
+    large, holds something else, or names something that could run code.
     """
     limit = limits.NAS_BENCH_201_BYTES
-    found = read_apart("nas-bench-201", [path], TableError, largest=limit, limit=limit)
-    return _preview(found, f"{path.name}, a file of NAS-Bench-201")
+    options: Any = {"largest": limit, "limit": limit, "epochs": list(epochs)}
+    found = read_apart("nas-bench-201", [path], TableError, **options)
+    return _preview(found, f"{path.name}, a file of NAS-Bench-201", epochs)
 
 
-def read_nats_folder(path: Path) -> TablePreview:
+def read_nats_folder(path: Path, epochs: Sequence[int] = USUAL_EPOCHS) -> TablePreview:
     """Read a folder of NATS-Bench, with as many of its files like ``000011.pickle.pbz2`` as it has.
 
     Raises TableError if the folder has no such file, or one is damaged; the message names it.
@@ -60,13 +82,14 @@ def read_nats_folder(path: Path) -> TablePreview:
         some = files[start : start + _TOGETHER]
         numbers = {str(int(file.name.split(".")[0])) for file in some}
         own = {number: known[number] for number in numbers & known.keys()}
-        found = read_apart("nats", some, TableError, largest=limit, names=own, limit=limit)
+        options: Any = {"largest": limit, "limit": limit, "epochs": list(epochs), "names": own}
+        found = read_apart("nats", some, TableError, **options)
         for part, own_rows in rows.items():
             own_rows += found[part]
-    return _preview(rows, f"{path.name}, a folder of NATS-Bench")
+    return _preview(rows, f"{path.name}, a folder of NATS-Bench", epochs)
 
 
-def _preview(rows: Results, source: str) -> TablePreview:
+def _preview(rows: Results, source: str, epochs: Sequence[int]) -> TablePreview:
     """Make a table of accuracies, costs and early accuracies whose architectures are strings."""
     columns = ["dataset", "kind", "architecture", "seed", "accuracy", "place"]
     accuracy = pd.DataFrame(rows["accuracy"], columns=columns)
@@ -85,16 +108,25 @@ def _preview(rows: Results, source: str) -> TablePreview:
     )
     of_costs = pd.DataFrame(rows["costs"], columns=["dataset", "architecture", *COSTS])
     of_costs["architecture"] = of_costs["architecture"].map(codes)
-    content = _with_early(with_costs(content, of_costs), rows["early"])
+    content = _with_early(with_costs(content, of_costs), rows["early"], epochs)
     return TablePreview(content, content.accuracy.head(PREVIEW_ROWS))
 
 
-def _with_early(content: TableContent, early: list[list[Any]]) -> TableContent:
+def _with_early(
+    content: TableContent, early: list[list[Any]], epochs: Sequence[int]
+) -> TableContent:
     """Add accuracies at an epoch, an estimate each, beside the costs."""
-    rows = pd.DataFrame(early, columns=["dataset", "column", "architecture", "accuracy"])
-    rows["architecture"] = rows["architecture"].map(architecture_codes("string"))
-    wide = rows.pivot(index="architecture", columns="column", values="accuracy").reset_index()
-    named = rows[["dataset", "column"]].drop_duplicates().itertuples(index=False)
-    columns = [TableColumn(column, "estimate", dataset, "%") for dataset, column in named]
-    frame = wide if content.columns is None else content.columns.merge(wide, "outer")
+    codes, parts, columns = architecture_codes("string"), list[pd.DataFrame](), []
+    rows = pd.DataFrame(early, columns=["dataset", "what", "total", "architecture", "values"])
+    for (dataset, what, total), part in rows.groupby(["dataset", "what", "total"], sort=False):
+        at = [SHORT] if total == SHORT else epochs
+        names = [f"{dataset}_{what}_epoch_{epoch}_of_{total}" for epoch in at]
+        index = pd.Index(part["architecture"].map(codes), name="architecture")
+        wide = pd.DataFrame(np.stack(part["values"].to_list()), index, names)
+        parts.append(wide.dropna(axis="columns", how="all"))
+        columns += [TableColumn(str(name), "estimate", str(dataset), "%") for name in parts[-1]]
+    if not parts:
+        return content
+    frame = pd.concat(parts, axis="columns").sort_index().reset_index()
+    frame = frame if content.columns is None else content.columns.merge(frame, "outer")
     return with_columns(content, frame, [*content.others, *columns])

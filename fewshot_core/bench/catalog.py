@@ -164,8 +164,7 @@ def load_column(
     if (wanted := found.info.find_column(column, dataset)) is None:
         known = ", ".join(dict.fromkeys(one.name for one in found.info.columns)) or "none"
         raise TableError(f"the table {table!r} has no column {column!r}, only {known}")
-    frame = found.read_columns()[["architecture", wanted.field]]
-    frame = frame.rename(columns={wanted.field: column})
+    frame = found.read_column(wanted.field).rename(columns={wanted.field: column})
     return frame.dropna().sort_values("architecture", ignore_index=True)
 
 

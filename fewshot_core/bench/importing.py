@@ -13,7 +13,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from fewshot_core.bench.archive_importers import read_nasbench201_file, read_nats_folder
+from fewshot_core.bench.archive_importers import (
+    USUAL_EPOCHS,
+    parse_epochs,
+    read_nasbench201_file,
+    read_nats_folder,
+)
 from fewshot_core.bench.csv_importer import read_csv
 from fewshot_core.bench.json_importer import read_json
 from fewshot_core.bench.storage import is_table_name, open_table, tables_folder, write_table
@@ -40,15 +45,17 @@ class Importer:
     """One kind of input: ``read`` reads a path, and ``recognises`` says if it looks like one.
 
     It is given the mapping and the search space that the user states, if any. Where it
-    ``takes_mapping`` the user may state what its columns are.
+    ``takes_mapping`` the user may state what its columns are. One that ``takes_epochs`` is given
+    those after which accuracies become estimates.
     """
 
     name: str
     label: str
     description: str
-    read: Callable[[Path, ColumnMapping | None, SearchSpace | None], TablePreview]
+    read: Callable[..., TablePreview]
     recognises: Callable[[Path], bool]
     takes_mapping: bool = False
+    takes_epochs: bool = False
 
 
 IMPORTERS = Registry(
@@ -65,15 +72,17 @@ IMPORTERS = Registry(
         name="nats-folder",
         label="NATS-Bench folder",
         description="a folder of NATS-Bench's topology archive, with files like 000011.pickle.pbz2",
-        read=lambda path, mapping, space: read_nats_folder(path),
+        read=lambda path, mapping, space, epochs: read_nats_folder(path, epochs),
         recognises=lambda path: path.is_dir() and any(path.glob("*.pickle.pbz2")),
+        takes_epochs=True,
     ),
     Importer(
         name="nasbench201-pth",
         label="NAS-Bench-201 file",
         description="a .pth file of NAS-Bench-201, like NAS-Bench-201-v1_1-096897.pth",
-        read=lambda path, mapping, space: read_nasbench201_file(path),
+        read=lambda path, mapping, space, epochs: read_nasbench201_file(path, epochs),
         recognises=lambda path: path.is_file() and path.suffix == ".pth",
+        takes_epochs=True,
     ),
     Importer(
         name="json",
@@ -93,11 +102,14 @@ def preview_table(
     mapping: ColumnMapping | None = None,
     importer: str | None = None,
     space: SearchSpace | None = None,
+    epochs: str | None = None,
 ) -> TablePreview:
     """Read an input without storing it, by default with the first importer that recognises it.
 
     A CSV file with a known header needs no mapping; for another one a mapping is proposed. The
-    space is by default that of the mapping or the known header, else NAS-Bench-201.
+    space is by default that of the mapping or the known header, else NAS-Bench-201. The epochs of
+    an archive whose accuracies become estimates are "all" or like ``1,5,10``, by default
+    ``USUAL_EPOCHS``.
 
     Raises:
         UnknownNameError: If there is no importer of that name.
@@ -111,8 +123,11 @@ def preview_table(
             f"{path.name} is read as {chosen.description}, which states itself what it holds; "
             "leave the mapping of columns out"
         )
+    if epochs is not None and not chosen.takes_epochs:
+        raise TableError(f"{path.name} is read as {chosen.description}: leave the epochs out")
+    wanted = [USUAL_EPOCHS if epochs is None else parse_epochs(epochs)] * chosen.takes_epochs
     try:
-        preview = chosen.read(path, mapping, space)
+        preview = chosen.read(path, mapping, space, *wanted)
     except OSError as error:
         raise TableError(f"cannot read {path.name} as {chosen.description}: {error}") from error
     found = preview.content.space if preview.content else None
@@ -142,11 +157,12 @@ def import_table(
     replace: bool = False,
     data_dir: Path | str | None = None,
     space: SearchSpace | None = None,
+    epochs: str | None = None,
 ) -> TableInfo:
     """Read an input and store it as a table. If it is refused, nothing stored changes.
 
     The name to load it by is by default made from the file's, and its label in the app from the
-    name; mapping, importer and space are as in ``preview_table``.
+    name; mapping, importer, space and epochs are as in ``preview_table``.
 
     Raises:
         UnknownNameError: If there is no such importer.
@@ -157,7 +173,7 @@ def import_table(
     root = tables_folder(data_dir)
     chosen = _suggest_name(path) if name is None else name
     _check_name(root, chosen, replace)
-    content = preview_table(path, mapping, importer, space).accepted()
+    content = preview_table(path, mapping, importer, space, epochs).accepted()
     return _store(path, root, chosen, label or chosen, content, replace)
 
 

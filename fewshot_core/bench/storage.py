@@ -30,13 +30,13 @@ class Table:
     info: TableInfo
     data: Path | TableContent
 
-    def read_columns(self) -> pd.DataFrame:
-        """Costs and estimates of every architecture; raises TableError if it is damaged."""
+    def read_column(self, field: str) -> pd.DataFrame:
+        """Costs or estimates of every architecture; raises TableError if they are damaged."""
+        columns = ["architecture", field]
         if isinstance(self.data, TableContent):
             frame = self.data.columns
-            return pd.DataFrame({"architecture": []}) if frame is None else frame
-        path = self.data / "columns.parquet"
-        return _read(self.info.name, path)
+            return pd.DataFrame(columns=columns) if frame is None else frame[columns]
+        return _read(self.info.name, self.data / "columns.parquet", columns=columns)
 
     def read(self, part: str, dataset: str, kind: str) -> pd.DataFrame | None:
         """Rows of one of ``PARTS``, or None if it has none; raises TableError if damaged."""
@@ -49,12 +49,12 @@ class Table:
         if not path.exists():
             return None
         filters = [("dataset", "==", dataset), ("kind", "==", kind)]
-        return _read(self.info.name, path, filters)
+        return _read(self.info.name, path, filters=filters)
 
 
-def _read(name: str, path: Path, filters: Any = None) -> pd.DataFrame:
+def _read(name: str, path: Path, **some: Any) -> pd.DataFrame:
     with _refusing(name, path.name):
-        frame: pd.DataFrame = read_parquet(path, filters=filters).to_pandas()
+        frame: pd.DataFrame = read_parquet(path, **some).to_pandas()
         return frame
 
 

@@ -50,6 +50,13 @@ def run_import(
     ] = None,
     scale: Annotated[str, typer.Option(help="CSV: percent or fraction.")] = "percent",
     space: SpaceName = None,
+    epochs: Annotated[
+        str | None,
+        typer.Option(
+            help="NATS-Bench and NAS-Bench-201: the epochs after which accuracies become "
+            "estimates, all or like 1,5,10. By default 1,5,10,25,50,100."
+        ),
+    ] = None,
     replace: Annotated[bool, typer.Option(help="Replace a table of that name.")] = False,
     preview: Annotated[bool, typer.Option(help="Only show how the file would be read.")] = False,
     folder: DataDir = None,
@@ -64,7 +71,7 @@ def run_import(
             architecture or "", mapped or [], form, scale, of_space or NAS_BENCH_201
         )
     if preview:
-        shown = preview_table(path, mapping, space=of_space)
+        shown = preview_table(path, mapping, space=of_space, epochs=epochs)
         document = {
             "name": shown.name,
             "importer": shown.importer,
@@ -76,9 +83,8 @@ def run_import(
         show(True, document)
         return
     try:
-        info = import_table(
-            path, name, label, mapping, replace=replace, data_dir=place, space=of_space
-        )
+        settings: Any = {"replace": replace, "data_dir": place, "space": of_space}
+        info = import_table(path, name, label, mapping, epochs=epochs, **settings)
     except TableError as error:
         proposal = (
             preview_table(path, space=of_space).mapping

@@ -14,10 +14,12 @@ from streamlit.delta_generator import DeltaGenerator
 from fewshot_core import limits
 from fewshot_core.bench import (
     FORMS,
+    IMPORTERS,
     KINDS,
     PACKAGED_TABLE,
     ROLES,
     SCALES,
+    USUAL_EPOCHS,
     ColumnMapping,
     TableColumn,
     TableInfo,
@@ -265,6 +267,11 @@ def _show_import(view: View) -> None:
         return
     space = None if name == NAS_BENCH_201.name else spaces[name]
     preview, mapping = preview_table(path, space=space), None
+    epochs = None
+    if IMPORTERS.get(preview.importer).takes_epochs:
+        text = "Accuracies after these of the 200 epochs become estimates: all, or some of them."
+        usual = ", ".join(map(str, USUAL_EPOCHS))
+        epochs = st.text_input("Epochs", value=usual, key="table_epochs", help=text)
     if preview.columns:
         mapping = _choose_mapping(preview)
         if mapping is None:
@@ -280,6 +287,7 @@ def _show_import(view: View) -> None:
         with show_errors("Nothing was imported. "):
             with st.spinner("Checking and storing every row"):
                 settings: Any = {"replace": replace, "data_dir": data_dir, "space": space}
+                settings["epochs"] = epochs
                 info = import_table(path, name, None, mapping, **settings)
             notify(f"Imported the table {plain(info.name)}")
             st.rerun()

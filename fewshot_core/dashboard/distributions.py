@@ -47,6 +47,7 @@ from fewshot_core.dashboard.shared.figures import (
     in_columns,
     in_pool,
     load_evaluator,
+    pool_notes,
     pooled,
     rests_on,
     show_architecture,
@@ -408,6 +409,7 @@ def _draw_top(leaves: Leaves, evaluator: SplitEvaluator, top_label: str, **look:
     frame = with_names(distribution_frame(parts, rows, limits), names)
     top = with_names(_top(parts, evaluator, leaves[0].space), names)
     look["marked"] = in_pool(look.get("marked"), names)
+    look["caption"] = (*look["caption"], *pool_notes(leaves, names))
     title = f"{top_label[0].upper()}{top_label[1:]}: {len(top):,} architectures"
     return top_figure(
         frame, top, with_names(describe(parts, evaluator), names), title=title, **look

@@ -15,7 +15,6 @@ import plotly.graph_objects as go
 from fewshot_core.analysis.distributions import WHOLE
 from fewshot_core.plots.export import with_source
 from fewshot_core.plots.template import (
-    positions_of,
     ACTIVE_COLOUR,
     SILENT,
     WHOLE_COLOUR,
@@ -24,6 +23,7 @@ from fewshot_core.plots.template import (
     base_figure,
     empty_figure,
     hover_score,
+    positions_of,
     sub_space_look,
     sub_space_text,
     top_alternative,

@@ -24,7 +24,6 @@ from fewshot_core.plots.search import (
     add_search_line,
     cut_note,
     epoch_points,
-    positions_of,
     search_alternative,
 )
 from fewshot_core.plots.template import (
@@ -41,6 +40,7 @@ from fewshot_core.plots.template import (
     hover_score,
     note,
     panel_heading,
+    positions_of,
     put_legend_above,
     sub_space_look,
     translucent,

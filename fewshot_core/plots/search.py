@@ -1,6 +1,5 @@
 """Figures of searches over epochs: of several, and of one in detail."""
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
@@ -13,7 +12,6 @@ import plotly.graph_objects as go
 from fewshot_core.analysis.search_epochs import UNSPLIT
 from fewshot_core.plots.export import with_source
 from fewshot_core.plots.template import (
-    positions_of,
     ACTIVE_COLOUR,
     DEGENERATE_COLOUR,
     INK,
@@ -25,6 +23,7 @@ from fewshot_core.plots.template import (
     epoch_range,
     hover_score,
     panel_heading,
+    positions_of,
     sub_space_look,
     translucent,
 )

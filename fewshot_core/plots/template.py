@@ -4,6 +4,7 @@ A figure function is deterministic and draws an empty figure with a message wher
 """
 
 import math
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple

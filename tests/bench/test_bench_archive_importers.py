@@ -9,7 +9,14 @@ import pytest
 import torch
 from nas_201_api import ArchResults, NASBench201API
 
-from fewshot_core.bench import PACKAGED_TABLE, import_table, load_accuracy, load_column, load_seeds
+from fewshot_core.bench import (
+    PACKAGED_TABLE,
+    import_table,
+    load_accuracy,
+    load_column,
+    load_seeds,
+    preview_table,
+)
 from fewshot_core.bench.archive_importers import read_nasbench201_file, read_nats_folder
 from fewshot_core.bench.table import COSTS
 from fewshot_core.datasets import DATASETS
@@ -71,6 +78,17 @@ def test_accuracies_at_an_epoch_are_estimates(content, path, data_folder):
         assert values[Architecture.from_string(string).index] == pytest.approx(value)
     early = load_column("api", "cifar10_valid_epoch_25_of_200", data_folder)
     assert early["cifar10_valid_epoch_25_of_200"].tolist() == [1.0] * 3  # not the last epoch
+    info = import_table(path, name="api", replace=True, data_dir=data_folder, epochs="all")
+    assert len([one for one in info.columns if one.role == "estimate"]) == 3 * (199 + 1)
+    info = import_table(path, name="api", replace=True, data_dir=data_folder, epochs="25, 3")
+    names = [one.name for one in info.columns if one.role == "estimate"]
+    assert names[:2] == ["cifar10_valid_epoch_3_of_200", "cifar10_valid_epoch_25_of_200"]
+    assert len(names) == 3 * (2 + 1)
+    again = load_column("api", "cifar10_valid_epoch_25_of_200", data_folder)
+    assert again["cifar10_valid_epoch_25_of_200"].tolist() == [1.0] * 3
+    for wrong in ("0", "3,200", "x", ""):
+        with pytest.raises(TableError, match="expected epochs"):
+            preview_table(path, epochs=wrong)
     records = content["arch2infos"].items()  # a file may have no short training
     without = {number: {"full": record["full"]} for number, record in records}
     torch.save(content | {"arch2infos": without}, path)

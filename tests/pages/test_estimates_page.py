@@ -131,7 +131,7 @@ def test_architectures_are_scored_from_a_form(empty_data: Path, open_page: Open,
     assert "random" not in page.selectbox(key="metric").options
     page.selectbox(key="metric").set_value("params").run()
     assert not any(box.label == "Images" for box in page.selectbox)
-    page.button_group(key="scored").set_value(["a random sample"]).run()
+    page.segmented_control(key="scored").set_value("a random sample").run()
     page.number_input(key="sample").set_value(40).run()
     page.number_input(key="sample_seed").set_value(3).run()
     assert "was timed on this device yet" in "\n".join(text.value for text in page.caption)

@@ -4,10 +4,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fewshot_core.space import SubSpace, partition_by_rule
+from fewshot_core.space import SubSpace, partition_by_rule, partition_of
 from fewshot_core.splitting.files import imported_names, open_imported, store_splits
 from fewshot_core.splitting.tree import NamedSplit
 
@@ -93,12 +94,34 @@ def test_distributions_work_on_a_partition(partition: str, open_page: Open):
     assert len(shown) == 7
 
 
+def test_a_large_partition_is_drawn_in_bounded_figures(split_data: Path, open_page: Open):
+    groups = partition_of(np.arange(15_625) % 400)
+    (name,) = store_splits([NamedSplit("many", "cifar10", groups)], "", split_data)
+    page = open_page("pages/2_Distributions.py", split=f"file-{name}", sub_space="S400")
+    assert not page.exception and not page.error
+    for chart in page.get("plotly_chart"):
+        text = chart.proto.spec
+        assert len(text) < 150_000
+        assert "other: the 369 of 400 with the fewest top ones" in text and "S400" in text
+
+
 def test_splits_are_compared_with_a_partition(partition: str, open_page: Open):
     page = open_page(COMPARE, split=partition)
     assert not page.exception and not page.error
     table = next(frame.value for frame in page.dataframe if "of the bound" in frame.value)
     assert 0 < table["of the bound"].iloc[0] < 100
-    for tab in ("Agreement", "Keep k", "Other data sets"):
+    assert 0 < table["best tree, bits"].iloc[0] < table["bound, bits"].iloc[0]
+    gained = 100 * table["gain, bits"] / table["best tree, bits"]
+    assert table["of the best tree"].tolist() == pytest.approx(gained.tolist())
+    # Agreement is of groupings, also with what rests on other things.
+    page = open_page(COMPARE, split=partition, compare="Agreement")
+    computed = page.multiselect(key="agree_with").options
+    assert len(computed) == 2 and not page.multiselect(key="agree_with").value
+    page.multiselect(key="agree_with").set_value([computed[0]]).run()
+    assert not page.exception and page.get("plotly_chart")
+    [finding] = [text.value for text in page.markdown if "agree most" in text.value]
+    assert "active-convolutions" in finding
+    for tab in ("Keep k", "Other data sets"):
         page = open_page(COMPARE, split=partition, compare=tab)
         assert not page.exception and not page.error
 
