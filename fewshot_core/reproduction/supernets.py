@@ -1,6 +1,6 @@
 """Published supernets: how well they rank all architectures, and where splitting them helps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from fewshot_core.analysis.results import markdown_table
 from fewshot_core.bench import load_column, preview_table
 from fewshot_core.errors import TableError
 from fewshot_core.reproduction.material import Accuracies
+from fewshot_core.search.proxy import Correlation, RankCorrelation
 from fewshot_core.space import NAS_BENCH_201, Part, SubSpace, partition_by_rule
 
 DATASET = "cifar10"
@@ -36,7 +37,8 @@ def read_supernets(path: Path, accuracies: Accuracies) -> pd.DataFrame:
     Returns:
         One row for each estimate and division: estimate, division, tau, top (tau of the top 1%),
         regret (points), within (mean tau of the parts, weighted by their sizes), low and high (the
-        lowest and the highest of these), between, and split_regret.
+        lowest and the highest of these), between, and split_regret. The ends of the intervals of
+        tau, top and between are in columns like tau_low and tau_high.
 
     Raises:
         TableError: If the file has no columns of estimates.
@@ -52,14 +54,19 @@ def read_supernets(path: Path, accuracies: Accuracies) -> pd.DataFrame:
         report = judge_estimate(joined, accuracies.evaluator.threshold)
         about = {
             "estimate": name,
-            "tau": report.overall.kendall.value,
-            "top": report.top.kendall.value if report.top else None,
+            **_with_interval("tau", report.overall),
+            **_with_interval("top", report.top),
             "regret": report.regret,
         }
         for division, parts in DIVISIONS.items():
             inside = judge_in_split(joined, parts)
             rows.append({**about, "division": division, **_of_division(inside)})
     return pd.DataFrame(rows)
+
+
+def _with_interval(name: str, found: RankCorrelation | None) -> dict[str, float | None]:
+    tau = found.kendall if found else Correlation(None, None, None)
+    return {name: tau.value, f"{name}_low": tau.low, f"{name}_high": tau.high}
 
 
 def _of_division(found: SplitEstimate) -> dict[str, Any]:
@@ -69,7 +76,7 @@ def _of_division(found: SplitEstimate) -> dict[str, Any]:
         "within": within,
         "low": known["tau"].min(),
         "high": known["tau"].max(),
-        "between": found.between.kendall.value if found.between else None,
+        **_with_interval("between", found.between),
         "split_regret": found.regret,
     }
 
@@ -84,24 +91,27 @@ def supernets_markdown(frame: pd.DataFrame, source: str, accuracies: Accuracies)
         "space and among the top 1%; within the parts of a division (mean, lowest to highest), "
         "and between them, of the highest estimate in each part with the accuracy of its "
         "architecture, a coarse number for so few parts; and the regret of taking the "
-        "architecture, or the part, with the highest estimate, in points.",
+        "architecture, or the part, with the highest estimate, in points. In brackets behind tau "
+        "over the space, of the top and between parts: its 95% interval (Fieller, Hartley and "
+        "Pearson, 1957), of which fewer than five pairs have none.",
         *_gains(frame),
     ]
     for division, rows in frame.groupby("division", sort=False):
+        records = rows.to_dict("records")
         parts.append(f"Divided {division}:")
         parts.append(
             markdown_table(
                 pd.DataFrame(
                     {
                         "estimate": rows["estimate"],
-                        "tau": rows["tau"].map("{:.4f}".format),
-                        "top 1%": rows["top"].map("{:.2f}".format),
+                        "tau": [_interval_text(row, "tau", 4) for row in records],
+                        "top 1%": [_interval_text(row, "top") for row in records],
                         "regret": rows["regret"].map("{:.2f}".format),
                         "within": [
                             f"{row['within']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
-                            for row in rows.to_dict("records")
+                            for row in records
                         ],
-                        "between": rows["between"].map("{:.2f}".format),
+                        "between": [_interval_text(row, "between") for row in records],
                         "regret of the part": rows["split_regret"].map("{:.2f}".format),
                     }
                 ),
@@ -109,6 +119,13 @@ def supernets_markdown(frame: pd.DataFrame, source: str, accuracies: Accuracies)
             )
         )
     return parts
+
+
+def _interval_text(row: Mapping[Hashable, Any], name: str, digits: int = 2) -> str:
+    """Format a correlation with its interval: "0.55 (0.54 to 0.56)"."""
+    value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
+    text = f"{value:.{digits}f}"
+    return text if pd.isna(low) else f"{text} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def _gains(frame: pd.DataFrame) -> Sequence[str]:

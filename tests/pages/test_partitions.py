@@ -99,7 +99,7 @@ def test_a_large_partition_is_drawn_in_bounded_figures(split_data: Path, open_pa
     (name,) = store_splits([NamedSplit("many", "cifar10", groups)], "", split_data)
     page = open_page("pages/2_Distributions.py", split=f"file-{name}", sub_space="S400")
     assert not page.exception and not page.error
-    for chart in page.get("plotly_chart"):
+    for chart in page.get("plotly_chart")[:2]:
         text = chart.proto.spec
         assert len(text) < 150_000
         assert "other: the 369 of 400 with the fewest top ones" in text and "S400" in text
