@@ -180,7 +180,7 @@ class Store:
     def splits(
         self,
         dataset: str | None = None,
-        run_id: str | None = None,
+        run_ids: Sequence[str] | None = None,
         space: str | None = NAS_BENCH_201.name,
     ) -> pd.DataFrame:
         """List the finished splits of a space: the user's, latest first, then the demonstration's.
@@ -194,10 +194,10 @@ class Store:
             "finished, seconds, degenerate_nodes, request, details, demo "
             "FROM runs JOIN splits USING (run_id) "
             "WHERE ($dataset IS NULL OR dataset = $dataset) "
-            f"AND ($run_id IS NULL OR run_id = $run_id) AND {_OF_SPACE} "
+            f"AND ($run_ids IS NULL OR run_id IN (SELECT unnest($run_ids))) AND {_OF_SPACE} "
             "ORDER BY demo, finished DESC, run_id",
             dataset=dataset,
-            run_id=run_id,
+            run_ids=None if run_ids is None else tuple(run_ids),
             space=space,
         )
         return found.assign(evidence=found["request"].map(partial(_evidence, "split")))

@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+import fewshot_core.dashboard.home  # noqa: F401, loaded before the first reader has to wait
 from fewshot_core.data_folder import app_folder
 
 HOSTS_NAME = "FEWSHOT_HOSTS"

@@ -80,6 +80,7 @@ from fewshot_core.dashboard.shared.trees import (
     show_tree,
     tree_drawing,
 )
+from fewshot_core.data_folder import data_dir
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import RunError
 from fewshot_core.glossary import GLOSSARY, explain
@@ -95,6 +96,7 @@ from fewshot_core.runs import (
     find_finished,
     run_folder,
 )
+from fewshot_core.runs.folder import find_run
 from fewshot_core.space import Part, SubSpace, get_space, group_labels
 from fewshot_core.splitting import SplitNode, SplitTree, TreeOptions
 
@@ -512,8 +514,9 @@ def _show_tiles(split: SplitInView, report: SplitReport | None) -> None:
         tiles["Of the bound"] = f"{bound:.1%}", GLOSSARY["partition"]
     if split.tree is not None:
         tiles["Tied nodes"] = f"{split.ties} of {len(split.tree.nodes)}", GLOSSARY["tie"]
-    if split.seconds is not None:
-        tiles["Made in"] = duration_text(split.seconds), "Working time, without loading"
+        seconds = find_run(split.key, data_dir()).status().seconds
+        if seconds is not None:
+            tiles["Made in"] = duration_text(seconds), "Working time, without loading"
     show_tiles(tiles)
 
 

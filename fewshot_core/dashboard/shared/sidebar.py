@@ -45,6 +45,7 @@ from fewshot_core.dashboard.shared.splits import (
     imported_splits,
     list_splits,
     open_split,
+    open_splits,
     split_table,
 )
 from fewshot_core.errors import FewshotError, TableError
@@ -454,7 +455,7 @@ def _adopt_data_set(workspace: Workspace) -> None:
     if "dataset" in st.query_params or not is_new("split"):
         return
     wanted = st.query_params["split"]
-    splits = workspace.store.splits(run_id=wanted, space=None)
+    splits = workspace.store.splits(run_ids=[wanted], space=None)
     for space, dataset in splits[["space", "dataset"]].itertuples(index=False):
         put_in_view(space, dataset, wanted)
     if wanted in (imported := imported_splits(workspace.store)):
@@ -681,7 +682,7 @@ def _pick_split(view: View, labels: Mapping[str, str]) -> None:
     if view.table is not None:
         where = view.workspace, view.table, view.dataset, view.kind, view.limit, view.threshold
         with suppress(TableError):  # no architecture is within the limit
-            gains = [_gain(*where, open_split(store, key).leaves) for key in found.index]
+            gains = [_gain(*where, split.leaves) for split in open_splits(store, found.index)]
     text = f"{GLOSSARY['information gain']} Comparable where network, weights and images are equal."
     made = pd.to_datetime(found["made"], unit="s")
     event = show_columns(

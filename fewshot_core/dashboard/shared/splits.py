@@ -25,7 +25,7 @@ from fewshot_core.runs import (
     SplitRequest,
     TrainingRequest,
 )
-from fewshot_core.runs.folder import FileCache, find_run
+from fewshot_core.runs.folder import FileCache
 from fewshot_core.runs.notes import read_notes
 from fewshot_core.runs.requests import MetricRequest
 from fewshot_core.search import ALGORITHMS, PRESETS, SearchOptions, TrainingOptions, preset_of
@@ -313,7 +313,6 @@ class SplitInView:
     details: tuple[str, ...] = field(default=(), compare=False)
     tree: SplitTree | None = field(default=None, compare=False)
     request: SplitRequest | None = field(default=None, compare=False)
-    seconds: float | None = field(default=None, compare=False)
     demo: bool = field(default=False, compare=False)
 
     @property
@@ -409,9 +408,22 @@ def open_split(store: Store, key: str) -> SplitInView:
     Raises:
         UnknownNameError: If there is no such split.
     """
-    if key.startswith(FILE):
-        return _IMPORTED.read(imported_path(key.removeprefix(FILE), store.data_dir))
-    return _open_finished(store, store.revision, key, _names(store).get(key, ""))
+    [split] = _open_all(store, [key])
+    return split
+
+
+def _open_all(store: Store, keys: Sequence[str]) -> list[SplitInView]:
+    finished = tuple(key for key in keys if not key.startswith(FILE))
+    names = _names(store)
+    found = _open_finished(
+        store, store.revision, finished, tuple(names.get(key, "") for key in finished)
+    )
+    return [
+        found[key]
+        if key in found
+        else _IMPORTED.read(imported_path(key.removeprefix(FILE), store.data_dir))
+        for key in keys
+    ]
 
 
 def open_splits(store: Store, keys: Sequence[str]) -> list[SplitInView]:
@@ -419,7 +431,7 @@ def open_splits(store: Store, keys: Sequence[str]) -> list[SplitInView]:
 
     Demo splits are marked only beside others.
     """
-    splits = [open_split(store, key) for key in keys]
+    splits = _open_all(store, keys)
     labels = distinct_labels({split.key: split.label for split in splits})
     if all(split.demo for split in splits):
         labels = {key: label.removesuffix(_DEMO) for key, label in labels.items()}
@@ -429,8 +441,7 @@ def open_splits(store: Store, keys: Sequence[str]) -> list[SplitInView]:
 def split_table(store: Store, labels: Mapping[str, str]) -> pd.DataFrame:
     """List splits, by key, with what they rest on; ``labels`` are those of ``distinct_labels``."""
     rows = []
-    for key, label in labels.items():
-        split = open_split(store, key)
+    for split, label in zip(_open_all(store, list(labels)), labels.values(), strict=True):
         evidence, request = split.evidence, split.request
         rows.append(
             {
@@ -448,24 +459,29 @@ def split_table(store: Store, labels: Mapping[str, str]) -> pd.DataFrame:
 
 
 @lru_cache(maxsize=_CACHED)
-def _open_finished(store: Store, revision: int, key: str, name: str) -> SplitInView:
-    tree = store.split_tree(key)
-    [row] = store.splits(run_id=key, space=None).to_dict("records")
-    details = [str(tree.details.get(name) or "") for name in ("network", "images")]
-    request = read_request(row["request"])
-    return SplitInView(
-        key=key,
-        leaves=tuple(tree.leaves),
-        finished=float(row["finished"]),
-        label=full_label(request, key, name) + _DEMO * bool(row["demo"]),
-        name=record_label(METRICS, tree.metric),
-        dataset=request.dataset,
-        details=tuple(text for text in details if text not in ("", "none")),
-        tree=tree,
-        request=request,
-        seconds=find_run(key, store.data_dir).status().seconds,
-        demo=bool(row["demo"]),
-    )
+def _open_finished(
+    store: Store, revision: int, keys: tuple[str, ...], names: tuple[str, ...]
+) -> Mapping[str, SplitInView]:
+    """Open splits of runs by two queries in all."""
+    trees = store.split_trees(keys)
+    rows = {row["run_id"]: row for row in store.splits(run_ids=keys, space=None).to_dict("records")}
+    found = {}
+    for key, name, tree in zip(keys, names, trees, strict=True):
+        row, request = rows[key], read_request(rows[key]["request"])
+        details = [str(tree.details.get(what) or "") for what in ("network", "images")]
+        found[key] = SplitInView(
+            key=key,
+            leaves=tuple(tree.leaves),
+            finished=float(row["finished"]),
+            label=full_label(request, key, name) + _DEMO * bool(row["demo"]),
+            name=record_label(METRICS, tree.metric),
+            dataset=request.dataset,
+            details=tuple(text for text in details if text not in ("", "none")),
+            tree=tree,
+            request=request,
+            demo=bool(row["demo"]),
+        )
+    return found
 
 
 def imported_splits(store: Store) -> dict[str, tuple[str, str]]:
