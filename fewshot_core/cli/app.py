@@ -9,7 +9,6 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -150,15 +149,11 @@ def run_app(
     if address in ("0.0.0.0", "::"):
         found = (each.address for of_card in net_if_addrs().values() for each in of_card)
         names += [name.partition("%")[0] for name in found]
-    environment = os.environ | {ENVIRONMENT_NAME: str(data_dir(folder))}
-    environment["FEWSHOT_HOSTS"] = ",".join(names)
-    served = Path(__file__).parents[1] / "dashboard" / "serve.py"
-    command = [sys.executable, "-m", "streamlit", "run", str(served)]
-    command += ["--server.port", str(port), "--server.headless", str(not browser).lower()]
-    command += ["--server.address", address, "--browser.gatherUsageStats", "false"]
+    os.environ[ENVIRONMENT_NAME] = str(data_dir(folder))
     os.chdir(app_folder())  # for its .streamlit/config.toml, and none of the user's folder
-    # Replaces this process, so that ending it ends the app.
-    os.execve(command[0], command, environment)
+    from fewshot_core.dashboard.serve import serve
+
+    serve(address, port, names, browser)
 
 
 def main() -> None:

@@ -1,10 +1,10 @@
-"""The app as ``fewshot app`` serves it: ``streamlit run`` this file.
+"""The server of the app, which ``fewshot app`` starts.
 
 Requests for another host's name (DNS rebinding) or from pages of another origin are refused, and
 browsers are told to load nothing from other hosts, whatever a text from a file makes of itself.
 """
 
-import os
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,9 +16,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import fewshot_core.dashboard.home  # noqa: F401, loaded before the first reader has to wait
 from fewshot_core.data_folder import app_folder
-
-HOSTS_NAME = "FEWSHOT_HOSTS"
-"""The environment variable with the names of hosts that may be asked for, or ``*``."""
 
 POLICY = "; ".join(
     (
@@ -71,10 +68,17 @@ class Guard:
             await PlainTextResponse(problem, 403)(scope, receive, send)
 
 
-def _hosts() -> frozenset[str]:
-    named = os.environ.get(HOSTS_NAME, "")
-    return frozenset({"localhost", "127.0.0.1", "::1", *filter(None, named.split(","))})
+def serve(address: str, port: int, hosts: Collection[str], browser: bool = False) -> None:
+    """Serve the app until it is stopped; ``hosts`` may be asked for as well, any if one is ``*``.
 
-
-_guard: Any = Middleware(Guard, hosts=_hosts())
-app = st.App(app_folder() / "app.py", middleware=[_guard])
+    ``browser`` opens it in one. The settings are those of the app's folder, the current one.
+    """
+    known = frozenset({"localhost", "127.0.0.1", "::1", *hosts})
+    guard: Any = Middleware(Guard, hosts=known)
+    settings = {
+        "server.address": address,
+        "server.port": port,
+        "server.headless": not browser,
+        "browser.gatherUsageStats": False,
+    }
+    st.App(app_folder() / "app.py", middleware=[guard]).run(config=settings)
