@@ -1,13 +1,13 @@
 """The Compare page: several splits next to random trees, the best tree and each other."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
-from streamlit.column_config import CheckboxColumn, TextColumn
+from streamlit.column_config import TextColumn
 
 from fewshot_core.analysis import (
     KEEP_STRATEGIES,
@@ -157,7 +157,9 @@ def _show_verdict(
     terms = explain("information gain", "random trees", "best tree", "percentile", "top 1%")
     st.markdown(f"**{verdict(evidence, splits, table)}**", help=terms)
     show_informativeness(view, evaluator, splits, "compare_gains")
-    _show_summary(_with_best_tree(view, splits, evaluator), splits, _costs(view, splits))
+    source = [*accuracy_source(view)[:2], view.top_label, *rests_on(splits)]
+    found = _with_best_tree(view, splits, evaluator)
+    _show_summary(found, splits, _costs(view, splits), source)
 
 
 def _show_distributions(view: View, splits: list[SplitInView], evaluator: SplitEvaluator) -> None:
@@ -263,40 +265,44 @@ def _with_best_tree(
     return table
 
 
-def _show_summary(reports: pd.DataFrame, splits: list[SplitInView], costs: pd.DataFrame) -> None:
+def _show_summary(
+    reports: pd.DataFrame, splits: list[SplitInView], costs: pd.DataFrame, source: Sequence[str]
+) -> None:
     costs = costs.loc[reports["split"]]
     training = "Of all its sub-supernets, each for as many epochs as one supernet, in units of its "
     training += "cost: estimated from the operations that are enabled"
     ties = {split.label: split.ties for split in splits if split.tree is not None}
-    the_same = "Whether the optimum is in the sub-space with the highest mean accuracy"
+    best_mean = "The sub-space with the highest mean accuracy: it would be searched first"
+    bound = 100 * reports["gain_bits"] / reports["top_entropy_bits"]
+    bounds = {
+        "best tree, bits": (reports["best_bits"], numbers("%.4f", GLOSSARY["best tree"])),
+        "bound, bits": (reports["top_entropy_bits"], numbers("%.4f", GLOSSARY["partition"])),
+        "of bound": (bound, numbers("%.0f%%", GLOSSARY["partition"])),
+    }
     uneven = "How unevenly the top is distributed, 0 to 1"
     optimum = reports["optimum"].map(", ".join)
     show_columns(
         {
             "split": reports["split"],
             "gain, bits": (reports["gain_bits"], numbers("%.4f", GLOSSARY["information gain"])),
-            "best tree, bits": (reports["best_bits"], numbers("%.4f", GLOSSARY["best tree"])),
-            "of the best tree": (
+            "of best": (
                 100 * reports["share_of_best"],
-                numbers("%.0f%%", GLOSSARY["best tree"]),
+                numbers("%.0f%%", f"Share of the gain of the best tree. {GLOSSARY['best tree']}"),
             ),
-            "bound, bits": (reports["top_entropy_bits"], numbers("%.4f", GLOSSARY["partition"])),
-            "of the bound": (
-                100 * reports["gain_bits"] / reports["top_entropy_bits"],
-                numbers("%.0f%%", GLOSSARY["partition"]),
-            ),
+            **(bounds if any(split.is_partition for split in splits) else {}),
             "percentile": (reports["percentile"], numbers("%.1f", GLOSSARY["percentile"])),
             "scoring": (costs["scoring"].to_list(), TextColumn(help="Time to score operations")),
             "memory": (costs["memory"].to_list(), TextColumn(help="Peak memory of its run")),
             "training": (costs["training"].to_list(), numbers("%.1f", training)),
             "Gini": (reports["gini"], numbers("%.2f", uneven)),
-            "optimum in": (optimum, TextColumn(help="The sub-space of the best architecture")),
-            "best mean in": reports["best_mean"].map(", ".join),
-            "the same": (reports["optimum_in_best_mean"], CheckboxColumn(help=the_same)),
-            "tied nodes": (reports["split"].map(ties), numbers("%d", GLOSSARY["tie"])),
+            "ties": (reports["split"].map(ties), numbers("%d", GLOSSARY["tie"])),
+            "optimum": (optimum, TextColumn(help="The sub-space of the best architecture")),
+            "best mean": (reports["best_mean"].map(", ".join), TextColumn(help=best_mean)),
             "notes": reports["notes"],
         },
         f"{len(reports)} splits, the most informative first",
+        export="splits",
+        source=source,
     )
 
 
@@ -318,6 +324,8 @@ def _show_other_data_sets(view: View, splits: list[SplitInView], evaluator: Spli
         pd.DataFrame.from_dict(rows, orient="index").rename_axis("split").reset_index(),
         "Share of the best tree's information gain, by split and data set",
         dict.fromkeys(labels, numbers("%.0f%%")),
+        export="data_sets",
+        source=rests_on(splits),
     )
 
 
@@ -342,6 +350,8 @@ def _show_uncertainty(view: View, splits: list[SplitInView], evaluator: SplitEva
         "Mean, standard deviation, minimum and maximum of each split's information gain over "
         "resampled seeds",
         dict.fromkeys(statistics, numbers("%.4f")),
+        export="training_seeds",
+        source=[*accuracy_source(view)[:2], *rests_on(splits)],
     )
 
 

@@ -135,7 +135,7 @@ def show_distributions_page() -> None:
 def _show_split(view: View, split: SplitInView, evaluator: SplitEvaluator) -> None:
     """Draw the distributions of the split in view, with the table that highlights one of them."""
     leaves = split.leaves
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    left, right = st.columns(2, gap="large", vertical_alignment="bottom")
     style = choose_style("style", left)
     whole_axis = right.toggle(
         "Whole axis",
@@ -145,7 +145,7 @@ def _show_split(view: View, split: SplitInView, evaluator: SplitEvaluator) -> No
         "are far below the rest; the figure says how many.",
     )
     described = describe(leaves, evaluator)
-    figures, table = st.columns([5, 4], gap="large")
+    figures, table = st.columns(2, gap="large")
     with table:
         found = _find(view, split, evaluator)
         key = f"sub_spaces_{split.key}"
@@ -450,6 +450,8 @@ def _show_architectures(view: View, number: int, listed: pd.DataFrame) -> None:
             "string": TextColumn("architecture", width="large"),
             "architecture": numbers("%d", label="index"),
         },
+        export=f"architectures_{number + 1}",
+        source=accuracy_source(view),
         key=f"architectures_{number}",
         height=300,
         on_select="rerun",

@@ -350,10 +350,15 @@ def _show_grid(table: pd.DataFrame, show: str) -> tuple[str, str] | None:
     marks = pd.DataFrame(bold, index=frame.index)
     styles = marks.map(lambda best: "font-weight: 700" * best)
     columns = {  # a bold text needs more room than Streamlit leaves for it
-        heading: TextColumn(width=int(6 * max(map(len, [heading, *frame[heading]]))) + 18)
-        for heading in frame.columns[marks.any()]
+        heading: TextColumn(
+            "paper" if heading.endswith(" paper") else None,
+            width=int(6 * max(map(len, frame[heading]))) + 18 if marks[heading].any() else None,
+        )
+        for heading in owners
     }
-    st.caption("Choose a cell for its numbers and its missing searches.")
+    st.caption(
+        f"Choose a cell for its numbers and its missing searches; {NO_RESULT}: not searched."
+    )
     answer = show_table(
         frame.style.apply(lambda _: styles, axis=None),
         _summary(table),
@@ -387,8 +392,6 @@ def _algorithm_label(name: str) -> str:
 
 
 def _measured(row: Row) -> str:
-    if not row["seeds"] and row["missing_seeds"]:
-        return f"{NO_RESULT} run {counted(len(row['missing_seeds']), 'seed')}{support_text(row)}"
     return cell_text(row["mean"], row["std"]) + support_text(row)
 
 

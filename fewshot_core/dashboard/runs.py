@@ -334,7 +334,7 @@ def _choose(shown: Frame) -> list[RunSummary]:
         ],
         f"{len(shown)} runs with their states",
         {
-            "what": TextColumn(width=245),
+            "what": TextColumn(width=330),
             "gain": numbers("%.4f", "Information gain of a split by the table in view", 60, "bits"),
             "found": column,
             "when": DatetimeColumn(format="DD MMM YY, HH:mm", width=115),
@@ -343,6 +343,7 @@ def _choose(shown: Frame) -> list[RunSummary]:
             "size": numbers("bytes"),
             "message": TextColumn(width="medium"),
         },
+        export="runs",
         key=f"runs_{_digest(shown.index)}",
         on_select="rerun",
         selection_mode="multi-row",

@@ -29,8 +29,27 @@ POLICY = "; ".join(
 """What pages may load: their own files only."""
 
 
+_ENTRIES = b"""<head><script>{
+  const completed = ["space", "dataset", "split", "evidence", "protocol", "plan", "curves"];
+  const push = history.pushState.bind(history);
+  history.pushState = (state, title, url) => {
+    const [now, next] = [location.href, new URL(url, location.href)].map(each => new URL(each));
+    const added = [...next.searchParams.keys()].filter(key => !now.searchParams.has(key));
+    const same = [...now.searchParams].every(([key, text]) => next.searchParams.get(key) === text);
+    const completes = now.pathname === next.pathname && same && added.every(
+      key => completed.includes(key));
+    (completes ? history.replaceState.bind(history) : push)(state, title, url);
+  };
+}</script>"""
+"""Has the browser make no entry of its history where a page only completes its URL.
+
+What is chosen at first is written into the URL after the page was opened: another entry would make
+leaving the page take two steps back. Streamlit always makes one.
+"""
+
+
 class Guard:
-    """Refuses foreign requests, and adds ``POLICY`` to every answer."""
+    """Refuses foreign requests, adds ``POLICY`` to every answer and ``_ENTRIES`` to documents."""
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
         self._app = app
@@ -45,12 +64,23 @@ class Guard:
             await self._refuse(problem, scope, receive, send)
             return
 
-        async def add_policy(message: Message) -> None:
+        headers = MutableHeaders(scope=scope)
+        if document := "text/html" in headers.get("accept", "") and scope.get("method") == "GET":
+            for name in ("accept-encoding", "if-none-match", "if-modified-since", "range"):
+                del headers[name]
+
+        async def add(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["Content-Security-Policy"] = POLICY
+                answered = MutableHeaders(scope=message)
+                answered["Content-Security-Policy"] = POLICY
+                if document:  # the browser may not take a document of before for this one
+                    for name in ("content-length", "etag", "last-modified"):
+                        del answered[name]
+            elif document and message["type"] == "http.response.body":
+                message["body"] = message.get("body", b"").replace(b"<head>", _ENTRIES, 1)
             await send(message)
 
-        await self._app(scope, receive, add_policy)
+        await self._app(scope, receive, add)
 
     def _problem(self, headers: Headers) -> str:
         host, origin = headers.get("host", ""), headers.get("origin")

@@ -515,7 +515,8 @@ def _show_tiles(split: SplitInView, report: SplitReport | None) -> None:
     if split.tree is not None:
         tiles["Tied nodes"] = f"{split.ties} of {len(split.tree.nodes)}", GLOSSARY["tie"]
         seconds = find_run(split.key, data_dir()).status().seconds
-        if seconds is not None:
+        seconds = seconds or sum(node.seconds for node in split.tree.nodes)
+        if seconds:
             tiles["Made in"] = duration_text(seconds), "Working time, without loading"
     show_tiles(tiles)
 
@@ -564,6 +565,7 @@ def _show_stability(trees: list[SplitTree]) -> None:
             "times": table["count"],
         },
         f"How often each decision recurs over {len(trees)} seeds",
+        export="stability",
     )
 
 
@@ -580,4 +582,5 @@ def _show_spread(trees: list[SplitTree], node: SplitNode) -> None:
         spread.assign(operation=operations).rename(columns=names),
         "Mean, deviation, minimum and maximum of each operation's score over the seeds",
         dict.fromkeys(("mean", "std", "min", "max"), numbers("%.5g")),
+        export="scores",
     )

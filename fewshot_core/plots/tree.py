@@ -34,8 +34,8 @@ from fewshot_core.space import NAS_BENCH_201, SearchSpace
 
 Path = tuple[int, ...]
 
-_BEND = 0.1
-_LABEL_SHIFT = 9
+_BEND = 0.08
+_LABEL_SHIFT = 5
 _SHARE_OF_LEVELS = 0.44
 _NAME, _SIZE, _BAR, _BAR_LENGTH = 0.1, 0.44, 0.5, 0.4
 _NAME_PIXELS, _BRANCH_ROOM = 30, 36

@@ -222,6 +222,8 @@ def test_two_tabs_show_two_data_sets(visit: Visit, split: str):
     first, second = visit("/Compare?dataset=cifar10"), visit("/?dataset=cifar100")
     picker = first.locator(".st-key-pick_split button").first
     expect(picker).to_be_visible()
+    settle(first)
+    assert first.evaluate("history.length") == 2  # an empty page, and this one with all its choices
     before = picker.text_content() or ""
     second.get_by_test_id("stSidebar").get_by_role("link", name="Compare").click()
     expect(second.get_by_text("No split of CIFAR-100 is finished yet")).to_be_visible()

@@ -98,15 +98,29 @@ def test_a_figure_is_exported_from_a_dialog_that_sends_nothing_before_it_is_open
 def _table() -> None:
     from fewshot_core.dashboard.shared.controls import numbers, show_columns
 
-    show_columns({"name": ["a"], "value": ([1.5], numbers("%.2f", "A help text"))}, "one row")
+    value = [1.5], numbers("%.2f%%", "A help text", label="value, %")
+    columns = {"name": ["a_b"], "value": value, "top": [True]}
+    show_columns(columns, "one row", export="values", source=["demo", "one seed"])
 
 
 def test_a_table_shows_columns_with_and_without_a_configuration():
     table = AppTest.from_function(_table).run().dataframe[0]
-    assert table.value.to_dict("list") == {"name": ["a"], "value": [1.5]}
+    assert table.value.to_dict("list") == {"name": ["a_b"], "value": [1.5], "top": [True]}
     configured = json.loads(table.proto.columns)
     assert [name for name, column in configured.items() if column.get("hidden")] == ["_index"]
     assert configured["value"]["help"] == "A help text"
+
+
+def test_a_table_is_exported_with_the_digits_and_the_source_that_it_shows():
+    page = AppTest.from_function(_table).run()
+    assert not page.get("download_button")
+    page.button(key="export_table_values").click().run()
+    assert not page.exception
+    files = [part.proto.label for part in page.get("download_button")]
+    assert files == ["CSV", "Markdown", "LaTeX"]
+    [latex] = [block.value for block in page.code]
+    assert r"name & value, \% & top \\" in latex and r"a\_b & 1.50\% & yes \\" in latex
+    assert r"\caption{one row}" in latex and "demo; one seed." in latex
 
 
 def test_one_of_its_kind_is_called_by_its_first_name():

@@ -257,7 +257,7 @@ def _show_replay(curves: CurvesInView, table: Curves, choice: Choice, end: int) 
     with figure:
         drawn = _draw_replay(table, choice, end, epoch, curves.found_title)
         show_figure(drawn, "halving_replay", source=curves.source)
-    _show_epoch(table, choice, end, epoch)
+    _show_epoch(table, choice, end, epoch, curves.source)
 
 
 def _play(stops: Sequence[int]) -> None:
@@ -337,7 +337,9 @@ def _command(curves: CurvesInView, seed: int, choice: Choice, end: int) -> str:
     return f"{command} --end {end}"
 
 
-def _show_epoch(curves: Curves, choice: Choice, end: int, epoch: int) -> None:
+def _show_epoch(
+    curves: Curves, choice: Choice, end: int, epoch: int, source: Sequence[str]
+) -> None:
     """Show the state of every sub-supernet at an epoch, and what each would find."""
     found = np.flatnonzero(curves.epochs == epoch)
     if not found.size:
@@ -362,6 +364,8 @@ def _show_epoch(curves: Curves, choice: Choice, end: int, epoch: int) -> None:
             "state": (states, TextColumn(help=leads)),
         },
         f"The sub-supernets at epoch {epoch}",
+        export="halving_epoch",
+        source=source,
         row_height=28,
     )
 
@@ -401,7 +405,7 @@ def _show_schedules(curves: CurvesInView, choice: Choice, end: int) -> None:
     replayed = next((at for at, row in enumerate(rows) if Choice.from_row(row) == choice), None)
     figure = _draw_schedules(curves, end, replayed)
     show_figure(figure, _CHART, on_select=partial(_load_point, rows), source=curves.source)
-    _show_table(grid, replayed, curves.unit)
+    _show_table(grid, replayed, curves)
     _show_compared_source(curves, end, "halving_schedules_source", grid)
 
 
@@ -415,7 +419,8 @@ def _draw_schedules(curves: CurvesInView, end: int, selected: int | None) -> go.
     return schedules_figure(_schedules(curves, end), selected, curves.unit)
 
 
-def _show_table(grid: pd.DataFrame, replayed: int | None, unit: str) -> None:
+def _show_table(grid: pd.DataFrame, replayed: int | None, curves: CurvesInView) -> None:
+    unit = curves.unit
     order = grid.assign(unnamed=grid["mark"] == "").sort_values(
         ["unnamed", "cost", "regret"], kind="stable"
     )
@@ -436,6 +441,8 @@ def _show_table(grid: pd.DataFrame, replayed: int | None, unit: str) -> None:
             "front": (order["pareto"], CheckboxColumn(width=55, help="On the Pareto front")),
         },
         f"{len(order)} strategies with cost and regret",
+        export="halving_schedules",
+        source=curves.source,
         key=_TABLE,
         height=300,
         on_select=partial(_load_row, order.to_dict("records")),
@@ -559,7 +566,7 @@ def _drag_milestones(curves: Curves, end: int, milestones: Sequence[int]) -> Non
     keys = {f"{_HANDLES}_{number}_{at}": first[at : at + 2] for at in range(0, len(first), 2)}
     for key, pair in keys.items():
         st.select_slider(
-            "Milestones" if len(pair) > 1 else "Milestone",
+            f"Move the milestone{"s" * (len(pair) > 1)}",
             epochs,
             value=pair if len(pair) > 1 else pair[0],
             key=key,

@@ -94,7 +94,7 @@ def show_search_page() -> None:
     if not view.has_supernet:
         st.info(without_supernet(view), icon=":material/info:")
         return
-    where, shown, new = st.columns([7, 12, 4], vertical_alignment="bottom")
+    where, shown, new = st.columns([8, 12, 4], vertical_alignment="bottom")
     with where:
         place = choose_place(view)
     if place is None:
@@ -302,7 +302,7 @@ def _show_failures(plan: SearchPlan) -> None:
 def _show_curves(view: View, plan: SearchPlan, frame: pd.DataFrame) -> None:
     """Draw one measure over epochs: means and bands over seeds, or single curves."""
     one = len(plan.seeds) == 1
-    left, slider, toggle = st.columns([13, 4, 4], vertical_alignment="bottom")
+    left, slider, toggle = st.columns([16, 4, 4], vertical_alignment="bottom")
     measure = choose_one(
         "Curves",
         EPOCH_MEASURES,
@@ -383,6 +383,8 @@ def _show_table(view: View, plan: SearchPlan, accuracy: pd.DataFrame | None) -> 
             "supernet": numbers("%.2f", supernet, 80, "supernet %"),
             "found": numbers(task.form, found, 70, "found %" if task.percent else "found"),
         },
+        export="searches",
+        source=[plan.label, *plan.notes],
         key="searches",
         column_order=["sub-space", *seed, "state", "epochs", "found", "supernet", "left", "size"],
         height="content" if len(rows) <= _ROWS else 28 * _ROWS + 36,

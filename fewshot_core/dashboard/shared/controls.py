@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 from streamlit.column_config import NumberColumn
@@ -17,6 +18,7 @@ from streamlit.runtime.state import get_session_state
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 from streamlit.typing import DataframeState
 
+from fewshot_core.analysis.results import escape_latex, latex_table, markdown_table
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
 from fewshot_core.registry import Registry
@@ -145,20 +147,79 @@ def drop_outside(key: str, least: float, most: float | None) -> None:
 
 
 def show_table(
-    frame: Any, alt: str, columns: Mapping[str, Any] | None = None, **settings: Any
+    frame: Any,
+    alt: str,
+    columns: Mapping[str, Any] | None = None,
+    export: str = "",
+    source: Sequence[str] = (),
+    **settings: Any,
 ) -> Any:
     """Draw a table, with the configuration of some columns, and return what is selected in it.
 
     Settings are those of ``st.dataframe``. Where rows can be selected, a click anywhere in one
-    selects it.
+    selects it. A button exports the table as a file of the name ``export``, if there is one, with
+    the ``source`` that its numbers rest on.
     """
     mode = str(settings.get("selection_mode", ""))
     if "row" in mode:
         settings["selection_mode"] = [mode, "single-cell"]
         settings["on_select"] = partial(_select_row, settings["key"], settings["on_select"])
-    return st.dataframe(
-        frame, hide_index=True, placeholder="-", alt=alt, column_config=columns, **settings
-    )
+    settings |= {"hide_index": True, "placeholder": "-", "alt": alt, "column_config": columns}
+    if not export:
+        return st.dataframe(frame, **settings)
+    with st.container(key=f"figure_table_{export}"):
+        answer = st.dataframe(frame, **settings)
+        label, icon = "Export this table", ":material/ios_share:"
+        if st.button(label, f"export_table_{export}", label, type="tertiary", icon=icon):
+            shown = frame[[*settings.get("column_order", frame.columns)]]
+            _show_export(shown, alt, columns or {}, export, source)
+    return answer
+
+
+@st.dialog("Export", width="medium", icon=":material/ios_share:")
+def _show_export(
+    frame: pd.DataFrame, alt: str, columns: Mapping[str, Any], name: str, source: Sequence[str]
+) -> None:
+    """Offer a table as CSV, and as Markdown and LaTeX with the digits that it shows."""
+    texts = _shown_texts(frame, columns)
+    notes = [f"{'; '.join(source)}."] if source else []
+    escaped = texts.map(escape_latex).rename(columns=escape_latex)
+    latex = latex_table(escaped, escape_latex(alt), name.replace("_", "-"), notes)
+    markdown = "\n".join([markdown_table(texts), *notes, ""])
+    with st.container(horizontal=True):
+        csv = partial(frame.to_csv, index=False, float_format="%.8g")
+        look = {"icon": ":material/download:"}
+        for label, data, suffix in (
+            ("CSV", csv, "csv"),
+            ("Markdown", markdown, "md"),
+            ("LaTeX", latex, "tex"),
+        ):
+            offer_download(label, data, f"{name}.{suffix}", f"export_{suffix}", **look)
+    st.code(latex, language="latex", height=300)
+
+
+def _shown_texts(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the headings and cells of a table as texts, as they are shown."""
+    found = {}
+    for name, values in frame.items():
+        config = columns.get(str(name)) or {}
+        form = (config.get("type_config") or {}).get("format")
+        found[config.get("label") or name] = [_shown_text(value, form) for value in values]
+    return pd.DataFrame(found)
+
+
+def _shown_text(value: Any, form: str | None) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    if value is None or pd.isna(value):
+        return "-"
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, int | float | np.number):
+        if form and "%" in form:
+            return form % value
+        return f"{value:,}" if form == "localized" else f"{value:.6g}"
+    return str(value)
 
 
 def _select_row(key: str, then: object) -> None:

@@ -227,7 +227,7 @@ def in_columns(items: Iterable[T], count: int = 3) -> Iterator[tuple[DeltaGenera
 
 def choose_style(key: str, place: Any = st) -> str:
     """Choose how distributions are drawn."""
-    return choose_one("Drawn as", STYLES, key, place, format_func=STYLES.__getitem__)
+    return choose_one("Drawn as", STYLES, key, place, wrap=True, format_func=STYLES.__getitem__)
 
 
 def show_source(

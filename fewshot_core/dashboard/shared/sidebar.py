@@ -66,7 +66,6 @@ Source = tuple[TableInfo, TableColumn]
 """A column of costs or estimates with its table."""
 
 _COLLECTED = "changes of the URL"
-_PATCHED = "history completes entries"
 _PAGE = "page of the steady control"
 _PICKING = "picking a split"
 _SPACE_SEEN = "search space in view"
@@ -163,34 +162,6 @@ def publish(values: Mapping[str, str | None]) -> None:
             del st.query_params[key]
     if changed:
         st.query_params.update(changed)
-
-
-_ENTRIES = """export default function({data}) {
-  if (history.isPatched) return;
-  history.isPatched = true;
-  const push = history.pushState.bind(history);
-  history.pushState = (state, title, url) => {
-    const [now, next] = [location.href, new URL(url, location.href)].map(each => new URL(each));
-    const added = [...next.searchParams.keys()].filter(key => !now.searchParams.has(key));
-    const same = [...now.searchParams].every(([key, text]) => next.searchParams.get(key) === text);
-    const completes = now.pathname === next.pathname && same && added.every(
-      key => data.includes(key));
-    (completes ? history.replaceState.bind(history) : push)(state, title, url);
-  };
-}"""
-_COMPLETED = ["space", "dataset", "split", "evidence", "protocol", "plan", "curves"]
-
-
-def complete_entries() -> None:
-    """Have the browser make no entry of its history where a page only completes its URL.
-
-    What is chosen at first is written into the URL after the page was opened: another entry would
-    make leaving the page take two steps back. Streamlit always makes one.
-    """
-    if not st.session_state.get(_PATCHED):
-        st.session_state[_PATCHED] = True
-        with st.container(key="complete_entries"):
-            st.components.v2.component("complete_entries", js=_ENTRIES)(data=_COMPLETED)
 
 
 @contextmanager
@@ -411,7 +382,6 @@ def apply_limit(view: View) -> View:
 
 def choose_view(workspace: Workspace) -> View:
     """Draw the sidebar and return what is chosen there."""
-    complete_entries()
     with st.sidebar, in_one_step():
         links, activity = st.container(), st.container()
         st.divider()

@@ -203,6 +203,8 @@ def show_node(split: SplitInView, tree: SplitTree, node: SplitNode, key: str) ->
             "gap": (cuts - cuts.min(), numbers("%.3g", "Gap to the minimum cut", 75)),
         },
         f"{len(cuts)} ways to group the operations, by their cut",
+        export=f"{key}_cuts",
+        source=source,
         height=230,
     )
 
@@ -250,12 +252,15 @@ def show_sub_spaces(
         f"median{unit}": (described["median"], numbers(task.form, text)),
         "best rank": (described["best_rank"], numbers("localized", rank, 65)),
     }
-    for name in ("share", f"median{unit}") if narrow else ():
+    for name in ("share", "enrichment", f"median{unit}", "best rank") if narrow else ():
         del columns[name]
+    source = [view.top_label] + (rests_on([view.split]) if view.split else [])
     event = show_columns(
         columns,
         f"{len(described)} sub-spaces with their sizes, their share of the {top_label} and their "
         "accuracies",
+        export=f"{key.partition('_split')[0]}_table",
+        source=source,
         key=key,
         on_select="rerun",
         selection_mode="single-row",
