@@ -566,7 +566,7 @@ def _drag_milestones(curves: Curves, end: int, milestones: Sequence[int]) -> Non
     keys = {f"{_HANDLES}_{number}_{at}": first[at : at + 2] for at in range(0, len(first), 2)}
     for key, pair in keys.items():
         st.select_slider(
-            f"Move the milestone{"s" * (len(pair) > 1)}",
+            f"Move the milestone{'s' * (len(pair) > 1)}",
             epochs,
             value=pair if len(pair) > 1 else pair[0],
             key=key,
