@@ -652,7 +652,7 @@ def _pick_split(view: View, labels: Mapping[str, str]) -> None:
     if view.table is not None:
         where = view.workspace, view.table, view.dataset, view.kind, view.limit, view.threshold
         with suppress(TableError):  # no architecture is within the limit
-            gains = [_gain(*where, split.leaves) for split in open_splits(store, found.index)]
+            gains = [_gain(*where, split.leaves) for split in open_splits(store, list(found.index))]
     text = f"{GLOSSARY['information gain']} Comparable where network, weights and images are equal."
     made = pd.to_datetime(found["made"], unit="s")
     event = show_columns(
