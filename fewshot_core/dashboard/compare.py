@@ -155,7 +155,7 @@ def _show_verdict(
     """Rank the splits between chance and the best tree."""
     table = reports(named(splits), evaluator)
     terms = explain("information gain", "random trees", "best tree", "percentile", "top 1%")
-    st.markdown(f"**{verdict(evidence, splits, table)}**", help=terms)
+    st.markdown(f"**{verdict(evidence, splits, table, view.top_label)}**", help=terms)
     show_informativeness(view, evaluator, splits, "compare_gains")
     source = [*accuracy_source(view)[:2], view.top_label, *rests_on(splits)]
     found = _with_best_tree(view, splits, evaluator)

@@ -274,7 +274,7 @@ def _finding(view: View, judged: Judged) -> str:
 def _show_ranking(view: View, keys: list[str], judged: Judged) -> None:
     """Draw tau over the space, in each sub-space and between them, with a table of all."""
     split = view.split.name if view.split else ""
-    figure = _draw_ranking(tuple(judged.items()), view.threshold, split)
+    figure = _draw_ranking(tuple(judged.items()), view.threshold, split, _only(view))
     show_figure(figure, "estimates_ranking", source=accuracy_source(view)[:2])
     rows = [
         {
@@ -310,8 +310,14 @@ def _draw_ranking(
     judged: tuple[tuple[str, tuple[EstimateReport, SplitEstimate | None]], ...],
     threshold: float,
     split: str,
+    caption: tuple[str, ...],
 ) -> go.Figure:
-    return ranking_figure(dict(judged), threshold, split)
+    return ranking_figure(dict(judged), threshold, split, caption)
+
+
+def _only(view: View) -> tuple[str, ...]:
+    """Return the limit of the cost for the caption of a figure, if there is one."""
+    return (f"only {view.limit}",) if view.limit else ()
 
 
 def _offer_csv(view: View, labels: Mapping[str, str], sources: Mapping[str, Source]) -> None:
@@ -328,14 +334,16 @@ def _offer_csv(view: View, labels: Mapping[str, str], sources: Mapping[str, Sour
 def _show_against(view: View, joined: Mapping[str, _Joined]) -> None:
     """Draw one estimate against accuracy."""
     name = choose_one("Estimate", list(joined), "against", format_func=plain)
-    figure = _draw_against(joined[name], name, view.axis_title, view.threshold)
+    figure = _draw_against(joined[name], name, view.axis_title, view.threshold, _only(view))
     show_figure(figure, "estimates_against", source=accuracy_source(view)[:2])
 
 
 @cached_figure
-def _draw_against(joined: _Joined, name: str, axis_title: str, threshold: float) -> go.Figure:
+def _draw_against(
+    joined: _Joined, name: str, axis_title: str, threshold: float, caption: tuple[str, ...]
+) -> go.Figure:
     report, _ = _judge(joined, threshold, None)
-    return estimate_figure(joined.frame, report, name, axis_title, threshold)
+    return estimate_figure(joined.frame, report, name, axis_title, threshold, caption)
 
 
 def _show_sub_spaces(view: View, judged: Judged) -> None:

@@ -113,7 +113,7 @@ def _show_metrics(view: View, finding: DeltaGenerator) -> None:
     labels = {key: labels[key] for key in groups[evidence]}
     splits = open_splits(view.workspace.store, first_of_each_metric(labels, _MOST_OF_EACH))
     terms = explain("information gain", "random trees", "best tree", "top 1%")
-    found = verdict(evidence, splits, _median_reports(splits, evaluator))
+    found = verdict(evidence, splits, _median_reports(splits, evaluator), view.top_label)
     where = "" if view.space == NAS_BENCH_201 else f" in {plain(view.space.label)}"
     finding.markdown(f"**On {dataset}{where}**: {found}", help=terms)
     show_informativeness(view, evaluator, splits, "home_metrics", by_metric=True)

@@ -117,6 +117,8 @@ def test_splits_are_compared_by_gain_under_the_limit_and_by_their_cost(
     free = frame(open_page(COMPARE), "gain, bits").set_index("split")
     assert free["training"].between(3, 7).all()
     assert free["memory"].str.endswith("GB").all() and free["scoring"].notna().all()
-    limited = frame(open_page(COMPARE, cost=KEY, at_most="6"), "gain, bits").set_index("split")
+    page = open_page(COMPARE, cost=KEY, at_most="6")
+    assert any("(top 1% with ms at most 6 ms, " in text.value for text in page.markdown)
+    limited = frame(page, "gain, bits").set_index("split")
     assert set(limited.index) == set(free.index)
     assert (limited["gain, bits"] - free.loc[limited.index, "gain, bits"]).abs().min() > 1e-6

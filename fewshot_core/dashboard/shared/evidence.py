@@ -72,13 +72,15 @@ def split_notes(splits: Sequence[SplitInView]) -> list[tuple[str, ...]]:
     return [split.notes(counts[split.name] == 1) for split in splits]
 
 
-def verdict(evidence: Evidence, splits: Sequence[SplitInView], reports: pd.DataFrame) -> str:
-    """Summarise reports of splits in one sentence, with what the splits have in common.
+def verdict(
+    evidence: Evidence, splits: Sequence[SplitInView], reports: pd.DataFrame, top_label: str
+) -> str:
+    """Summarise reports of splits in one sentence, with what is top and what they have in common.
 
     The reports are of all splits, or of the median one by each metric. Random splits are not
     counted beside others: the sentence compares with what is random already.
     """
-    notes = [f"top {100 * float(reports['threshold'].iloc[0]):.3g}%", *evidence.badges]
+    notes = [plain(top_label), *evidence.badges]
     notes += ["demo"] * all(split.demo for split in splits)
     if len(reports) < len(splits):
         notes.append("median split of each metric")
