@@ -88,9 +88,11 @@ def show_compare_page() -> None:
     """Draw the page."""
     view = open_page("Compare")
     _show_comparison(view)
-    with st.expander("Export the split in view", icon=":material/download:"):
+    left, right = st.columns([3, 1], vertical_alignment="center")
+    with left.expander("Export the split in view", icon=":material/download:"):
         _show_export(view)
-    link_to(DATA, "Import splits and partitions", {"data": "Splits"})
+    with right:
+        link_to(DATA, "Import splits and partitions", {"data": "Splits"})
 
 
 def _show_comparison(view: View) -> None:

@@ -127,7 +127,10 @@ def _choose_request(view: View) -> EstimateRequest:
     names = [info.name for info in METRICS if info.direction and not info.baseline]
     metric = choose_from("Metric", {name: metric_option(name) for name in names}, "metric")
     info = METRICS.get(metric)
-    st.caption(info.description)
+    st.caption(
+        f"Every architecture is scored alone, with the weights that it has in the supernet. "
+        f"Metric: {info.source}."
+    )
     left, right = st.columns(2, vertical_alignment="bottom")
     whole, part = f"all {view.space.size:,}", "a random sample"
     sample = None

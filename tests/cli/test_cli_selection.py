@@ -12,7 +12,7 @@ from fewshot_core.selection import (
     successive_halving,
     verdict,
 )
-from fewshot_core.space import SubSpace
+from fewshot_core.space import NAS_BENCH_201, SubSpace
 from fewshot_core.splitting.files import store_splits
 from fewshot_core.splitting.tree import NamedSplit
 
@@ -174,6 +174,28 @@ def test_recorded_searches_of_a_split_are_selected_among(fewshot, split, data_fo
     assert document["test_accuracy"] == found[document["architecture"]]
     assert document["cost"] == 1.5
     assert "halves on cifar10, snas" in fewshot("halve", "--split", split).out
+
+
+def test_architectures_beyond_a_limit_of_the_cost_are_infeasible(fewshot, split, file, tmp_path):
+    train_all = ["halve", "--split", split, "--strategy", "train-all", "--json"]
+    free = fewshot(*train_all).document
+    best = free["architecture"]
+    costs = tmp_path / "costs.csv"
+    rows = [f"{NAS_BENCH_201.format(index)},{int(index == best)}" for index in range(15_625)]
+    costs.write_text("\n".join(["architecture,ms", *rows]))
+    limit = ["--at-most", f"{costs}:ms=0"]
+    limited = fewshot(*train_all, *limit).document
+    assert limited["at_most"] == limit[1] and limited["architecture"] != best
+    assert limited["ceiling"] < free["ceiling"]
+    assert "infeasible" in fewshot("halve", "--split", split, *limit).out
+    assert "--at-most, " in fewshot("halve", "--curves", file, *limit).complaint
+    [cell] = [
+        cell
+        for cell in fewshot("results", *limit, "--json").document["cells"]
+        if cell["seeds"] and cell["split"]
+    ]
+    assert (cell["infeasible"], cell["mean"]) == (1, limited["ceiling"])
+    assert "with ms at most 0 count" in fewshot("results", *limit).out
 
 
 def test_the_same_searches_are_found_by_the_masks_of_a_file(fewshot, split, data_folder):

@@ -183,11 +183,9 @@ def _show_limited(view: View, table: Curves) -> None:
         beyond = len(table.sub_spaces) - int(table.feasible_at(table.end).sum())
         text = (
             f"{beyond} of {len(table.sub_spaces)} sub-supernets find an architecture beyond the "
-            "limit in the end. Such an architecture is infeasible: it has no accuracy, is no "
-            "ceiling, and ranks below all feasible ones at milestones and at the end. Training "
-            "costs the same."
+            "limit in the end: infeasible, without an accuracy, it ranks below all feasible ones."
         )
-    st.info(text, icon=":material/filter_alt:")
+    st.caption(f":material/filter_alt: {text}")
 
 
 @st.fragment
