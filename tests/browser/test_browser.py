@@ -128,6 +128,11 @@ def test_a_split_is_made_from_the_page_and_its_distributions_are_drawn_and_expor
     page.wait_for_timeout(1000)
     screenshot(page, f"distributions-{metric}")
     if metric == "params":
+        page.get_by_role("button", name="Export this table").first.click()
+        with page.expect_download() as download:
+            page.get_by_role("dialog").get_by_role("button", name="LaTeX").click()
+        assert "S8 & " in download.value.path().read_text("utf-8")
+        page.get_by_role("dialog").get_by_role("button", name="Close").click()
         export_figure(page, screenshot, tmp_path)
         open_by_a_dot(visit("/"), folder.run_id)
 

@@ -195,7 +195,7 @@ def _show_export(
             ("LaTeX", latex, "tex"),
         ):
             offer_download(label, data, f"{name}.{suffix}", f"export_{suffix}", **look)
-    st.code(latex, language="latex", height=300)
+    st.code(latex, language=None, height=300)
 
 
 def _shown_texts(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
