@@ -467,7 +467,7 @@ def _richest(described: pd.DataFrame, top_label: str) -> str:
 def _show_sub_spaces(view: View, split: SplitInView, described: pd.DataFrame) -> int | None:
     """List the sub-spaces; return the position of the chosen one, if any."""
     key = f"split_sub_spaces_{split.key}"
-    chosen = show_sub_spaces(view, described, key, link=_SUB_SPACE, narrow=True)
+    chosen = show_sub_spaces(view, described, key, link=_SUB_SPACE)
     query = {}
     if chosen is None:
         where = "" if split.is_partition else " to highlight a sub-space in the tree"
