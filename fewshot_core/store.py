@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import lru_cache, partial
 from pathlib import Path
@@ -28,11 +28,12 @@ from fewshot_core.runs import (
     SplitRequest,
     State,
     TrainingRequest,
+    list_folders,
     list_runs,
     reading_problem,
-    unknown_folders,
 )
-from fewshot_core.runs.overview import find_damage
+from fewshot_core.runs.folder import Status, runs_dir
+from fewshot_core.runs.overview import RunSummary, find_damage, is_run, summarise
 from fewshot_core.runs.requests import read_request
 from fewshot_core.search import preset_of
 from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace, space_label
@@ -41,7 +42,7 @@ from fewshot_core.splitting.files import imported_names, open_imported
 
 FILE = "cache.duckdb"
 
-VERSION = 5
+VERSION = 6
 """Version of the schema; a cache of another version is rebuilt. Increase it with every change."""
 
 STATEMENTS = (
@@ -51,6 +52,8 @@ STATEMENTS = (
         run_id VARCHAR PRIMARY KEY, kind VARCHAR, dataset VARCHAR, created VARCHAR,
         finished DOUBLE, seconds DOUBLE, synthetic BOOLEAN, request VARCHAR, demo BOOLEAN,
         files VARCHAR)""",
+    """CREATE TABLE folders (
+        run_id VARCHAR PRIMARY KEY, demo BOOLEAN, files VARCHAR, size BIGINT, status VARCHAR)""",
     """CREATE TABLE splits (
         run_id VARCHAR PRIMARY KEY, metric VARCHAR, variant VARCHAR, batch_norm VARCHAR,
         degenerate_nodes INTEGER, details VARCHAR, tree VARCHAR)""",
@@ -84,10 +87,14 @@ _OF_SPACE = f"($space IS NULL OR $space = {_SPACE})"
 RUN_TABLES = ("runs", "splits", "searches", "epochs", "nodes", "scores", "sub_spaces")
 """The tables with rows of a run, by ``run_id``."""
 
+_FOLDERS = "all folders"
+"""The name of the one checksum of the table of summaries."""
+
 _SUMS = " UNION ALL ".join(
     f"SELECT {key} AS name, sum(hash({table})) AS part FROM {table} GROUP BY ALL"
     for table, key in [
         *((table, "run_id") for table in RUN_TABLES),
+        ("folders", f"'{_FOLDERS}'"),
         ("accuracy", "'table ' || table_name"),
     ]
 )
@@ -136,16 +143,19 @@ class Store:
     results are included from the folder ``demo``; a run that is also among the user's own counts as
     theirs.
 
-    ``problems`` are runs and tables that the last ``sync`` could not read, by name, with the
+    ``runs`` are the summaries of all run folders at the last ``sync``; it is another list whenever
+    one has changed. ``problems`` are runs and tables that could not be read, by name, with the
     reason; ``note`` says that the cache was rebuilt and why, until somebody has read it;
-    ``revision`` grows whenever the contents change. Raises StoreError if another process
-    has the cache open, or the disk refuses.
+    ``revision`` grows whenever the contents change, ``changes`` also with ``runs``. Raises
+    StoreError if another process has the cache open, or the disk refuses.
     """
 
     def __init__(self, data_dir: Path, in_memory: bool = False, demo: Path | None = None) -> None:
         self.data_dir = data_dir
         self.problems: dict[str, str] = {}
-        self.revision = 0
+        self.runs: list[RunSummary] = []
+        self._summaries: dict[str, RunSummary] | None = None
+        self.revision = self.changes = 0
         self._demo = demo
         self._path = None if in_memory else data_dir / FILE
         self._lock = threading.RLock()
@@ -354,7 +364,8 @@ class Store:
                 if self._connection is connection:  # no other thread was first
                     connection.close()
                     self._connection, self.note = _start_over(self._path, "it was damaged")
-                    self.revision += 1
+                    self._summaries = None
+                    self._change()
                     self._sync_all()
             return work()
         except duckdb.Error as error:
@@ -368,29 +379,35 @@ class Store:
             changed |= self._sync_tables(problems)
             self.problems = problems
         finally:
-            self.revision += changed
+            self._change(changed)
+
+    def _change(self, changed: bool = True) -> None:
+        """Count a change of the contents, if any, and drop what was queried before."""
+        self.revision += changed
+        self.changes += changed
+        if changed:
+            self._cached.cache_clear()
 
     def _sync_runs(self, problems: dict[str, str]) -> bool:
         """Insert finished runs that are new, delete others; report whether anything changed."""
         stored = self._fetch("SELECT run_id, finished, demo, files FROM runs")
         known = {run_id: tuple(rest) for run_id, *rest in stored}
-        own = {folder.run_id: folder for folder in list_runs(self.data_dir)}
-        folders = {folder.run_id: folder for folder in list_runs(self._demo)} if self._demo else {}
-        folders |= own
+        if self._summaries is None:
+            self._summaries = self._read_summaries()
+        runs = summarise(self.data_dir, self._demo, self._summaries)
         unchanged: set[str] = set()
-        new: dict[str, Rows] = {}
-        for run_id, folder in folders.items():
-            try:
-                status = folder.status()
-                if status.state is not State.DONE:
-                    continue
-                finished, demo = status.updated or 0.0, run_id not in own
-                if known.get(run_id) == (finished, demo, folder.files_signature()):
-                    unchanged.add(run_id)
-                else:
-                    new[run_id] = _read_run(folder, finished, demo)
-            except FewshotError as error:
-                problems[run_id] = str(error)
+        new = []
+        for run in runs:
+            if run.status is None or run.status.state is not State.DONE:
+                if run.problem is not None and is_run(run.folder):
+                    problems[run.run_id] = run.problem
+                continue
+            files = run.signature or run.folder.files_signature()
+            row = (run.status.updated or 0.0, run.demo, files)
+            if known.get(run.run_id) == row:
+                unchanged.add(run.run_id)
+            else:
+                new.append((run.folder, row))
         gone = known.keys() - unchanged
         if gone:
             with self._transaction() as cursor:
@@ -399,12 +416,57 @@ class Store:
                     cursor.execute(sql, [list(gone)])
                 sql = "DELETE FROM checksums WHERE name IN (SELECT unnest($1))"
                 cursor.execute(sql, [list(gone)])
-        names = list(new)
-        refused: dict[str, str] = {}
-        for start in range(0, len(names), _BATCH):
-            refused |= self._insert({name: new[name] for name in names[start : start + _BATCH]})
-        problems |= refused
-        return bool(gone or new.keys() - refused.keys())
+        inserted = 0
+        for start in range(0, len(new), _BATCH):
+            rows: dict[str, Rows] = {}
+            for folder, row in new[start : start + _BATCH]:
+                try:
+                    rows[folder.run_id] = _read_run(folder, *row)
+                except FewshotError as error:
+                    problems[folder.run_id] = str(error)
+            refused = self._insert(rows)
+            problems |= refused
+            inserted += len(rows) - len(refused)
+        self._store_summaries(runs)
+        runs = [
+            replace(run, problem=problems[run.run_id]) if run.run_id in problems else run
+            for run in runs
+        ]
+        if runs != self.runs:
+            self.runs = runs
+            self.changes += 1
+        return bool(gone or inserted)
+
+    def _read_summaries(self) -> dict[str, RunSummary]:
+        """Read the summaries of ended runs, which are used as long as their files stay the same."""
+        found = {}
+        for run_id, demo, files, size, status in self._fetch("FROM folders"):
+            place = self._demo if demo and self._demo else self.data_dir
+            values = json.loads(status)
+            values["state"] = State(values["state"])
+            folder = RunFolder(runs_dir(place) / run_id)
+            found[run_id] = RunSummary(folder, size, Status(**values), demo=demo, signature=files)
+        return found
+
+    def _store_summaries(self, runs: Sequence[RunSummary]) -> None:
+        """Store the summaries of ended runs that are new or have changed, and drop others."""
+        known = self._summaries or {}
+        ended = {run.run_id: run for run in runs if run.signature and run.status}
+        new = [
+            (run_id, run.demo, run.signature, run.size, json.dumps(asdict(run.status)))
+            for run_id, run in ended.items()
+            if known.get(run_id, run_id) is not run and run.status
+        ]
+        gone = [*(known.keys() - ended.keys()), *(row[0] for row in new)]
+        if gone:
+            with self._transaction() as cursor:
+                cursor.execute("DELETE FROM folders WHERE run_id IN (SELECT unnest($1))", [gone])
+                if new:
+                    _insert_rows(cursor, "folders", new)
+                cursor.execute("DELETE FROM checksums WHERE name = $1", [_FOLDERS])
+                sums = f"{_CHECKSUMS} HAVING name = $1"
+                cursor.execute(f"INSERT INTO checksums {sums}", [_FOLDERS])
+        self._summaries = ended
 
     def _insert(self, runs: Mapping[str, Rows]) -> dict[str, str]:
         """Insert runs, each completely or not at all; report those with invalid values."""
@@ -413,11 +475,7 @@ class Store:
                 for table in RUN_TABLES:
                     rows = [row for of_run in runs.values() for row in of_run.get(table, [])]
                     if rows:
-                        columns = [pa.array(column) for column in zip(*rows, strict=True)]
-                        names = [f"c{number}" for number in range(len(columns))]
-                        cursor.register("new_rows", pa.table(columns, names))
-                        cursor.execute(f"INSERT INTO {table} SELECT * FROM new_rows")
-                        cursor.unregister("new_rows")
+                        _insert_rows(cursor, table, rows)
                 sums = f"{_CHECKSUMS} HAVING name IN (SELECT unnest($1))"
                 cursor.execute(f"INSERT INTO checksums {sums}", [list(runs)])
         except _INVALID_VALUES as error:
@@ -618,7 +676,17 @@ def _in_use(path: Path) -> StoreError:
     )
 
 
-def _read_run(folder: RunFolder, finished: float, demo: bool) -> Rows:
+def _insert_rows(
+    cursor: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[Any, ...]]
+) -> None:
+    columns = [pa.array(column) for column in zip(*rows, strict=True)]
+    names = [f"c{number}" for number in range(len(columns))]
+    cursor.register("new_rows", pa.table(columns, names))
+    cursor.execute(f"INSERT INTO {table} SELECT * FROM new_rows")
+    cursor.unregister("new_rows")
+
+
+def _read_run(folder: RunFolder, finished: float, demo: bool, files: str) -> Rows:
     """Read the rows of a finished run, with the time stamp of its last status."""
     manifest, request = folder.manifest(), folder.request()
     if not folder.is_complete():
@@ -639,7 +707,7 @@ def _read_run(folder: RunFolder, finished: float, demo: bool) -> Rows:
         bool(manifest.get("synthetic", False)),
         json.dumps(manifest["request"]),
         demo,
-        folder.files_signature(),
+        files,
     )
     return {"runs": [run], **rows}
 
@@ -729,7 +797,7 @@ def rebuild(data_dir: Path) -> Rebuilt:
 def _unfinished(data_dir: Path) -> dict[str, str]:
     """Find the folders without a result, with the reason."""
     found = {}
-    for folder in [*list_runs(data_dir), *unknown_folders(data_dir)]:
+    for folder in list_folders(data_dir):
         problem = reading_problem(folder)
         if problem is None:
             state = folder.status().state
@@ -765,7 +833,7 @@ class Verified:
 
 def verify(data_dir: Path, demo: Path | None = None) -> Verified:
     """Check run folders, tables and cache for damage, without changing anything."""
-    own = [*list_runs(data_dir), *unknown_folders(data_dir)]
+    own = list_folders(data_dir)
     names = {folder.run_id for folder in own}
     given = [folder for folder in list_runs(demo) if folder.run_id not in names] if demo else []
     with closing(Store(data_dir, in_memory=True, demo=demo)) as store:

@@ -33,7 +33,7 @@ def run_runs(
     """List runs with their names, tags and notes, the latest first."""
     place = data_dir(folder)
     read_notes(place)  # raises an error if they are damaged
-    runs = [run for run in summarise(place, {}) if tag is None or tag in run.notes.tags]
+    runs = [run for run in summarise(place) if tag is None or tag in run.notes.tags]
     document = [
         {
             "run": run.run_id,

@@ -58,7 +58,7 @@ from fewshot_core.runs.overview import (
     differences,
     outcome,
 )
-from fewshot_core.space import PERCENT, SubSpace, score_text
+from fewshot_core.space import PERCENT, SearchSpace, SubSpace, score_text
 from fewshot_core.store import Store
 
 REFRESH_SECONDS = 2.0
@@ -135,28 +135,51 @@ def _rows(view: View) -> Frame:
 
     What a search found beyond the limit of the cost has no score.
     """
-    store, found = view.workspace.store, dict[str, float]()
-    gains: dict[str, float] = {}
-    space = view.space.name
-    scores = store.found_accuracies(view.table.name if view.table else "", view.kind, space)
-    for task in view.space.datasets:
-        if (evaluator := load_evaluator(view, task.name)) is not None:
-            names = list(store.splits(task.name, space=space)["run_id"])
-            trees = zip(names, store.split_trees(names), strict=True)
-            gains |= {name: _gain(tuple(tree.leaves), evaluator) for name, tree in trees}
-            known = scores["architecture"].isin(evaluator.accuracy["architecture"])
-            own = scores[known & (scores["dataset"] == task.name)]
-            found |= dict(zip(own.index, own["accuracy_mean"], strict=True))
-    runs = sorted(view.workspace.runs(), key=lambda run: not run.notes.pinned)
-    rows = [_row(run, store) for run in runs]
+    pairs = ((task.name, load_evaluator(view, task.name)) for task in view.space.datasets)
+    evaluators = tuple((name, found) for name, found in pairs if found is not None)
+    table, store = view.table and view.table.name, view.workspace.store
+    return _tabulate(store, store.changes, view.space, table, view.kind, evaluators)
+
+
+@lru_cache(maxsize=4)
+def _tabulate(
+    store: Store,
+    changes: int,
+    space: SearchSpace,
+    table: str | None,
+    kind: str,
+    evaluators: tuple[tuple[str, SplitEvaluator], ...],
+) -> Frame:
+    gains, found = dict[str, float](), dict[str, float]()
+    scores = store.found_accuracies(table or "", kind, space.name)
+    for dataset, evaluator in evaluators:
+        splits = store.splits(dataset, space=space.name)
+        known = _gains(evaluator)
+        keys = [*zip(splits["run_id"], splits["finished"], strict=True)]
+        new = [key for key in keys if key not in known]
+        trees = store.split_trees([name for name, _ in new])
+        known |= {key: _gain(tuple(t.leaves), evaluator) for key, t in zip(new, trees, strict=True)}
+        gains |= {key[0]: known[key] for key in keys}
+        within = scores["architecture"].isin(evaluator.accuracy["architecture"])
+        own = scores[within & (scores["dataset"] == dataset)]
+        found |= dict(zip(own.index, own["accuracy_mean"], strict=True))
+    runs = sorted(store.runs, key=lambda run: not run.notes.pinned)
+    rows = [{**_row(run), "what": _label(run, store)} for run in runs]
     units: list[Any] = [
-        view.space.dataset(run.request.dataset).stored_unit
-        if run.request and run.run_id in found
+        space.dataset(run.request.dataset).stored_unit
+        if run.run_id in found and run.request
         else None
         for run in runs
     ]
     frame = pd.DataFrame(rows, index=[run.run_id for run in runs]).assign(unit=units)
+    frame["words"] += frame["what"].fillna("").str.lower()
     return frame.assign(gain=frame.index.map(gains.get), found=frame.index.map(found.get))
+
+
+@lru_cache(maxsize=24)
+def _gains(evaluator: SplitEvaluator) -> dict[tuple[str, float], float]:
+    """Cache of gains by run and when it finished."""
+    return {}
 
 
 @lru_cache(4_096)
@@ -164,7 +187,9 @@ def _gain(leaves: tuple[SubSpace, ...], evaluator: SplitEvaluator) -> float:
     return information_gain(leaves, evaluator.accuracy, evaluator.threshold)
 
 
-def _row(run: RunSummary, store: Store) -> dict[str, Any]:
+@lru_cache(maxsize=20_000)
+def _row(run: RunSummary) -> Mapping[str, Any]:
+    """What a row says of a run whatever else is here; ``words`` are those that are searched."""
     request, status, notes = run.request, run.status, run.notes
     evidence = request.evidence if request else None
     badges = evidence.notes(run.demo) if evidence else ()
@@ -173,7 +198,7 @@ def _row(run: RunSummary, store: Store) -> dict[str, Any]:
         "summary": run,
         "state": run.state,
         "kind": KINDS.label(request.kind) if request else None,
-        "what": "★ " * notes.pinned + _label(run, store) or None,
+        "what": None,
         "data set": dataset_label(request) if request else None,
         "gain": None,
         "found": None,
@@ -187,12 +212,14 @@ def _row(run: RunSummary, store: Store) -> dict[str, Any]:
         "size": run.size,
         "message": run.message,
         "run": run.run_id,
+        "words": f"{run.message} {run.run_id} {notes.text} ".lower(),
     }
 
 
-def _label(run: RunSummary, store: Store) -> str:
+def _label(run: RunSummary, store: Store) -> str | None:
     label = "" if run.request is None else request_label(run.request, run.run_id, store)
-    return SEPARATOR.join(filter(None, [run.notes.name, label]))
+    name = SEPARATOR.join(filter(None, [run.notes.name, label]))
+    return "★ " * run.notes.pinned + name or None
 
 
 def _filtered(rows: Frame) -> tuple[Frame, str]:
@@ -210,9 +237,7 @@ def _filtered(rows: Frame) -> tuple[Frame, str]:
         known = [*_known_tags(rows), _DEMO]
         tags = st.multiselect("Tagged", known, key="run_tags", **options)
     group = choose_from("Group by", _GROUPS, "run_group", right)
-    words = rows["what"].fillna("") + rows["message"] + rows["run"]
-    words += [run.notes.text for run in rows["summary"]]
-    passed = words.str.lower().str.contains(text, regex=False)
+    passed = rows["words"].str.contains(text, regex=False)
     for column, wanted in (("state", states), ("kind", kinds), ("data set", datasets)):
         passed &= rows[column].isin(wanted) | (not wanted)
     marks = [[*run.notes.tags, *([_DEMO] * run.demo)] for run in rows["summary"]]

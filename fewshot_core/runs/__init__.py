@@ -8,9 +8,9 @@ from fewshot_core.runs.folder import (
     State,
     Status,
     find_run,
+    list_folders,
     list_runs,
     run_folder,
-    unknown_folders,
 )
 from fewshot_core.runs.jobs import cancel, delete, find_finished, is_active, start
 from fewshot_core.runs.overview import quarantine, reading_problem
@@ -47,6 +47,7 @@ __all__ = [
     "find_run",
     "in_data_folder",
     "is_active",
+    "list_folders",
     "list_runs",
     "measure",
     "plan",
@@ -56,5 +57,4 @@ __all__ = [
     "run_folder",
     "split_command",
     "start",
-    "unknown_folders",
 ]

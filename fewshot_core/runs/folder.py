@@ -5,10 +5,11 @@ inode, size or time changes. A file that was written a moment ago is read every 
 systems are coarse, so it may change again without a trace.
 """
 
+import math
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -215,9 +216,9 @@ class RunFolder:
         return self.path / "tree.json"
 
     def files_signature(self) -> str:
-        """Sizes and times of the files that a result is read from; they change when these do."""
+        """Sizes and times of the files of status and result; they change when these do."""
         found, place = [], os.fspath(self.path)
-        for name in ("manifest.json", "tree.json", RECORDS, SHARED):
+        for name in ("manifest.json", "status.json", "tree.json", RECORDS, SHARED):
             with suppress(OSError):
                 stat = os.stat(f"{place}/{name}")  # noqa: PTH116, as above
                 found.append(f"{name} {stat.st_size} {stat.st_mtime_ns}")
@@ -419,14 +420,12 @@ def find_run(run_id: str, data_dir: Path) -> RunFolder:
 
 def list_runs(data_dir: Path) -> list[RunFolder]:
     """List all run folders that have a manifest, the latest first."""
-    found = [(name, written) for name, written in _written(data_dir) if written is not None]
-    found.sort(key=itemgetter(1), reverse=True)
-    return [_folder(data_dir, name) for name, _ in found]
+    return [folder for folder, written in _written(data_dir) if written < math.inf]
 
 
-def unknown_folders(data_dir: Path) -> list[RunFolder]:
-    """List the folders among the runs that have no manifest, or not the name of a run."""
-    return [_folder(data_dir, name) for name, written in _written(data_dir) if written is None]
+def list_folders(data_dir: Path) -> list[RunFolder]:
+    """List all folders among the runs: first those that are none, then as ``list_runs``."""
+    return [folder for folder, _ in _written(data_dir)]
 
 
 def find_older(run_id: str, data_dir: Path) -> RunFolder | None:
@@ -461,18 +460,22 @@ def _folder(data_dir: Path, name: str) -> RunFolder:
     return RunFolder(runs_dir(data_dir) / name)
 
 
-def _written(data_dir: Path) -> Iterator[tuple[str, float | None]]:
-    """Yield the folders among the runs, without hidden ones, with the time of their manifest."""
-    base = runs_dir(data_dir)
+def _written(data_dir: Path) -> list[tuple[RunFolder, float]]:
+    """List the folders among the runs, without hidden ones, by the time of their manifests.
+
+    That of a folder without a manifest, or without the name of a run, is infinite.
+    """
+    base, found = runs_dir(data_dir), []
     try:
         with os.scandir(base) as entries:
             folders = [entry.name for entry in entries if entry.is_dir()]
     except OSError:
-        return
+        return []
     for name in sorted(folder for folder in folders if folder[0] != "."):
-        written = None
+        written = math.inf
         with suppress(OSError):
-            found = os.stat(f"{base}/{name}/manifest.json")  # noqa: PTH116, as above
-            usable = S_ISREG(found.st_mode) and RUN_NAME.fullmatch(name)
-            written = found.st_mtime if usable else None
-        yield name, written
+            stat = os.stat(f"{base}/{name}/manifest.json")  # noqa: PTH116, as above
+            if S_ISREG(stat.st_mode) and RUN_NAME.fullmatch(name):
+                written = stat.st_mtime
+        found.append((_folder(data_dir, name), written))
+    return sorted(found, key=itemgetter(1), reverse=True)

@@ -1,11 +1,13 @@
 """Overview of all runs: summaries, differences, damage, quarantine."""
 
 import os
+import time
 import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,12 @@ from fewshot_core.documents import DAMAGE, describe_damage, open_regular, read_p
 from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.runs.folder import (
     RUN_NAME,
-    FileCache,
+    SETTLED_SECONDS,
     RunFolder,
     State,
     Status,
+    list_folders,
     list_runs,
-    unknown_folders,
 )
 from fewshot_core.runs.jobs import is_active
 from fewshot_core.runs.notes import Notes, read_notes
@@ -35,6 +37,11 @@ from fewshot_core.search.records import CHECKPOINT, RECORDS, TABLE
 
 QUARANTINE = ".quarantine"
 """The folder, among the runs, that damaged ones are moved to."""
+
+
+def is_run(folder: RunFolder) -> bool:
+    """Whether a folder among the runs is one: it has a manifest and the name of a run."""
+    return RUN_NAME.fullmatch(folder.path.name) is not None and folder.manifest_path.is_file()
 
 
 def reading_problem(folder: RunFolder) -> str | None:
@@ -202,24 +209,32 @@ def _text(value: Any) -> str:
 
 
 DAMAGED = "damaged"
+_NO_NOTES = Notes()
 _STOPPED = (State.FAILED, State.CANCELLED, State.LOST)
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """Summary of a run; ``request`` or ``status`` is None where it cannot be read.
+    """Summary of a run; ``status`` is None where it or the request cannot be read.
 
     ``size`` is the bytes of its files, ``problem`` what is damaged, or None. A demo run came with
-    the project.
+    the project. ``signature`` is that of its files, empty where they may change without a trace.
     """
 
     folder: RunFolder
     size: int
-    request: Request | None = None
     status: Status | None = None
     problem: str | None = None
     notes: Notes = field(default_factory=Notes)
     demo: bool = False
+    signature: str = ""
+
+    @cached_property
+    def request(self) -> Request | None:
+        """What was asked, or None where that cannot be read; read when it is needed first."""
+        with suppress(FewshotError):
+            return self.folder.request()
+        return None
 
     @property
     def run_id(self) -> str:
@@ -263,28 +278,30 @@ class RunSummary:
 
 
 def summarise(
-    data_dir: Path, problems: Mapping[str, str], demo: Path | None = None
+    data_dir: Path, demo: Path | None = None, known: Mapping[str, RunSummary] | None = None
 ) -> list[RunSummary]:
     """Summarise every folder among the runs: unknown ones, then runs, the latest first.
 
-    Demonstration runs of another folder come last. ``problems`` are those known already, by run.
+    Demonstration runs of another folder come last. Runs are not read whose files are as in their
+    ``known`` summary.
     """
-    folders = {folder.run_id: folder for folder in unknown_folders(data_dir)}
-    folders |= {folder.run_id: folder for folder in list_runs(data_dir)}
+    folders = {folder.run_id: folder for folder in list_folders(data_dir)}
     own = len(folders)
     for folder in list_runs(demo) if demo else ():
         folders.setdefault(folder.run_id, folder)
     notes: Mapping[str, Notes] = {}
     with suppress(RunError):  # the page of runs says so
         notes = read_notes(data_dir)
-    return [
-        replace(
-            _summary(folder, problems.get(run_id)),
-            notes=notes.get(run_id, Notes()),
-            demo=number >= own,
-        )
-        for number, (run_id, folder) in enumerate(folders.items())
-    ]
+    found, known = [], known or {}
+    for number, (run_id, folder) in enumerate(folders.items()):
+        signature, run = folder.files_signature(), known.get(run_id)
+        if run is None or run.signature != signature or run.folder != folder:
+            run = _summary(folder, signature)
+        given = (notes.get(run_id, _NO_NOTES), number >= own)
+        if given != (run.notes, run.demo):
+            run = replace(run, notes=given[0], demo=given[1])
+        found.append(run)
+    return found
 
 
 def folder_size(path: Path) -> int:
@@ -300,15 +317,14 @@ def folder_size(path: Path) -> int:
     return size
 
 
-_SIZES = FileCache(lambda status: folder_size(status.parent))
-"""Sizes by the status: a run whose status stays the same does not grow."""
-
-
-def _summary(folder: RunFolder, problem: str | None) -> RunSummary:
-    request, status = None, None
-    try:
-        request = folder.request()
-        status = folder.status()
-    except FewshotError as error:
-        problem = reading_problem(folder) or str(error)
-    return RunSummary(folder, _SIZES.read(folder.status_path), request, status, problem)
+def _summary(folder: RunFolder, signature: str) -> RunSummary:
+    status, problem = None, reading_problem(folder)
+    if problem is None:
+        with suppress(FewshotError):  # it was deleted meanwhile
+            status = folder.status()
+    settled = False
+    with suppress(OSError):
+        settled = time.time() - folder.status_path.stat().st_mtime > SETTLED_SECONDS
+    ended = status is not None and not status.state.active and status.state is not State.LOST
+    kept = signature if settled and ended else ""
+    return RunSummary(folder, folder_size(folder.path), status, problem, signature=kept)

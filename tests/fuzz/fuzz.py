@@ -47,9 +47,9 @@ from fewshot_core.errors import FewshotError
 from fewshot_core.images import list_sources, load_batch, register_source
 from fewshot_core.nets import Supernet, load_checkpoint
 from fewshot_core.runs.cluster.config import read_grid
-from fewshot_core.runs.folder import list_runs, unknown_folders
+from fewshot_core.runs.folder import list_folders
 from fewshot_core.runs.notes import read_notes
-from fewshot_core.runs.overview import configuration, find_damage, outcome, summarise
+from fewshot_core.runs.overview import configuration, find_damage, outcome
 from fewshot_core.selection.imported import describe_curves, open_curves, store_curves
 from fewshot_core.space import SubSpace, get_space
 from fewshot_core.space.partitions import read_partition
@@ -530,10 +530,10 @@ def look_at_runs(case: Case) -> None:
     store.searches()
     store.search_records(store.searches()["run_id"].tolist())
     store.close()
-    for summary in summarise(case.data, store.problems):
+    for summary in store.runs:
         assert summary.state and isinstance(summary.message, str)
         f"{summary.run_id} {summary.message} {summary.seconds}".encode()
-    for folder in [*list_runs(case.data), *unknown_folders(case.data)]:
+    for folder in list_folders(case.data):
         find_damage(folder)
         for read in (configuration, outcome, lambda folder: folder.log_tail()):
             with suppress(FewshotError):

@@ -31,7 +31,7 @@ def place_of(tmp_path):
     def ask(request, state=State.DONE, problem=None):
         folder = RunFolder(tmp_path / "runs" / "one")
         folder.write_manifest({"request": request.to_dict(), "fingerprints": FINGERPRINTS})
-        run = RunSummary(folder, 0, request, Status(state), problem)
+        run = RunSummary(folder, 0, Status(state), problem)
         return page_of(SimpleNamespace(store=store), run)
 
     return ask

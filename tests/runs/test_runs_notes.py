@@ -18,7 +18,7 @@ def test_notes_are_stored_beside_the_runs_and_change_no_identity(done_split, par
     assert read_notes(tmp_path) == {run_id: notes, "other": Notes(text="x")}
     assert {path.name: path.read_bytes() for path in done_split.path.iterdir()} == before
     assert find_finished(params, tmp_path).run_id == run_id
-    assert [run.notes for run in summarise(tmp_path, {})] == [notes]
+    assert [run.notes for run in summarise(tmp_path)] == [notes]
     write_notes({"other": Notes()}, tmp_path)
     assert set(read_notes(tmp_path)) == {run_id}
 
@@ -38,4 +38,4 @@ def test_a_damaged_file_is_named_and_never_overwritten(content, expected, done_s
     with pytest.raises(RunError, match=f"(?s){expected}.*delete it to start over"):
         write_notes({"one": Notes("mine")}, tmp_path)
     assert path.read_text() == content
-    assert [run.state for run in summarise(tmp_path, {})] == ["done"]
+    assert [run.state for run in summarise(tmp_path)] == ["done"]

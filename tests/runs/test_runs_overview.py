@@ -13,12 +13,12 @@ from fewshot_core.runs import (
     Status,
     command,
     find_finished,
+    list_folders,
     list_runs,
     quarantine,
     reading_problem,
     search_job,
     start,
-    unknown_folders,
 )
 from fewshot_core.runs.jobs import planned_folder
 from fewshot_core.runs.overview import find_damage, summarise
@@ -119,7 +119,7 @@ def test_a_quarantined_folder_is_whole_and_no_run_any_more(done_split, tmp_path)
     assert target.parent == tmp_path / "runs" / ".quarantine"
     assert target.name.startswith(f"{done_split.run_id}-")
     assert {path.name: path.read_bytes() for path in target.iterdir()} == before
-    assert list_runs(tmp_path) == unknown_folders(tmp_path) == []
+    assert list_folders(tmp_path) == []
     with pytest.raises(RunError, match="there is no run"):
         quarantine(done_split)
 
@@ -134,7 +134,7 @@ def test_foreign_folders_are_listed_but_hidden_ones_are_not(done_split, tmp_path
     for name in ("holiday", ".hidden"):
         (tmp_path / "runs" / name).mkdir()
     (tmp_path / "runs" / "note.txt").write_text("a file is no folder")
-    assert [folder.run_id for folder in unknown_folders(tmp_path)] == ["holiday"]
+    assert [folder.run_id for folder in list_folders(tmp_path)] == ["holiday", done_split.run_id]
     assert list_runs(tmp_path) == [done_split]
 
 
@@ -152,7 +152,7 @@ def gone(done_split, params):
 
 
 def test_a_run_of_a_missing_metric_is_listed_and_says_so(gone, tmp_path):
-    [summary] = summarise(tmp_path, {})
+    [summary] = summarise(tmp_path)
     assert summary.state == "done" and summary.kind == "split"
     assert summary.message == "made with the metric 'my-metric', which is not installed"
     assert not summary.restartable
@@ -165,7 +165,7 @@ def test_a_run_of_a_missing_metric_is_listed_and_says_so(gone, tmp_path):
 
 def test_a_run_of_an_unknown_kind_is_listed_as_damaged(done_split, tmp_path):
     done_split.write_manifest({"kind": "party", "request": {}})
-    [summary] = summarise(tmp_path, {})
+    [summary] = summarise(tmp_path)
     assert summary.state == "damaged" and "unknown kind of run 'party'" in summary.message
 
 

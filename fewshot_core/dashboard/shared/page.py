@@ -17,7 +17,7 @@ from fewshot_core.data_folder import data_dir, demo_dir
 from fewshot_core.errors import FewshotError, StoreError
 from fewshot_core.runs import RunFolder, is_active
 from fewshot_core.runs.folder import last_change
-from fewshot_core.runs.overview import RunSummary, summarise
+from fewshot_core.runs.overview import RunSummary
 from fewshot_core.store import Store
 
 
@@ -253,7 +253,6 @@ class _Readings:
         self._lock = threading.Lock()
         self._changes = (-1, -1)
         self._due = 0.0
-        self._runs: list[RunSummary] = []
 
     def read(self, workspace: Workspace) -> list[RunSummary]:
         """Read what is new, if it is time to, and summarise the runs."""
@@ -263,11 +262,10 @@ class _Readings:
             changes = last_change(folder), tables_changed(folder)
             if changes != self._changes or start >= self._due:
                 store.sync()
-                self._runs = summarise(folder, store.problems, demo_dir())
                 now = time.monotonic()
                 self._changes = changes
                 self._due = now + max(REFRESH_SECONDS, REFRESH_SHARE * (now - start))
-            return self._runs
+            return store.runs
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)

@@ -69,8 +69,9 @@ def request_label(request: Request, run_id: str, store: Store | None = None) -> 
     if isinstance(request, SplitRequest):
         return split_label(request, run_id)
     if isinstance(request, SearchRequest):
-        where = _place(store, store.revision, request) if store else ""
-        parts = [search_label(request), where or f"{request.sub_space.size:,} architectures"]
+        part = request.sub_space
+        where = _place(store, store.revision, request.dataset, part) if store else ""
+        parts = [search_label(request), where or f"{part.size:,} architectures"]
     elif isinstance(request, TrainingRequest):
         parts = ["Supernet", options_label(request.options, request.fixed_depth)]
     elif isinstance(request, EstimateRequest):
@@ -82,18 +83,18 @@ def request_label(request: Request, run_id: str, store: Store | None = None) -> 
     return SEPARATOR.join([*parts, f"seed {request.seed}", *_synthetic(request.images)])
 
 
-@lru_cache(maxsize=20_000)
-def _place(store: Store, revision: int, request: SearchRequest) -> str:
-    """Return the sub-space of a search in a word, with the split that it is from."""
-    part, space = request.sub_space, request.sub_space.space
+@lru_cache(maxsize=_CACHED)
+def _place(store: Store, revision: int, dataset: str, part: SubSpace) -> str:
+    """Return a sub-space in a word, with the split that it is from."""
+    space = part.space
     if part == SubSpace.full(space):
         return "whole space"
-    key = store.split_with(request.dataset, part)
+    key = store.split_with(dataset, part)
     if key is None:
         kept = enumerate(zip(part.rows, SubSpace.full(space).rows, strict=True))
         masks = [f"{space.noun} {number} {row}" for number, (row, all_on) in kept if row != all_on]
         return ", ".join(masks)
-    label = distinct_labels(list_splits(store, request.dataset, request.space))[key]
+    label = distinct_labels(list_splits(store, dataset, space.name))[key]
     return f"S{open_split(store, key).leaves.index(part) + 1} of {label}"
 
 
