@@ -4,6 +4,9 @@ A new data folder with 1,000 generated runs, the app started with its own comman
 speak to it as a browser does: over a websocket, a page at a time, with the refreshes that each page
 asks for. Server time is from asking for a page until the server says that it is drawn. Run it with
 ``python benchmarks/bench_load.py [--sessions 20] [--runs 1000] [--seconds 40] [--json FILE]``.
+
+``--loads 2000 --runs 10000`` measures a long life instead: a first start, which fills the cache, a
+second one, and so many pages of random data sets and splits one after another, with the memory.
 """
 
 import argparse
@@ -34,6 +37,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from fewshot_core import data_folder as datafolder
 from fewshot_core.bench import list_tables
+from fewshot_core.datasets import DATASETS
 from fewshot_core.runs import Network, SplitRequest, State, cancel, start
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,10 +70,11 @@ class Session:
         self._seen = seen
         self._refreshes: dict[str, float] = {}
 
-    async def open(self, page: str) -> None:
+    async def open(self, page: str, query: str = "") -> None:
         """Ask for a page and wait until it is drawn."""
         self._refreshes = {}
         message = BackMsg()
+        message.rerun_script.query_string = query
         message.rerun_script.page_name = page
         self._seen.pages.setdefault(page or "Home", []).append(await self._ask(message))
 
@@ -108,10 +113,15 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=40.0)
+    parser.add_argument("--loads", type=int, help="pages of a long life")
+    parser.add_argument("--folder", type=Path, help="a data folder with runs to measure with")
     parser.add_argument("--json", type=Path, help="a file to write the figures to")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp())
     try:
+        if options.loads is not None:
+            live(options.folder or folder, options.runs, options.loads)
+            return
         figures = measure(folder, options.sessions, options.runs, options.seconds)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -124,14 +134,7 @@ def measure(folder: Path, sessions: int, runs: int, seconds: float) -> dict[str,
     """Return what was measured, after a warm-up in which each page is drawn once."""
     list_tables(folder)
     make_runs(folder, runs, _tree(folder))
-    port = _free_port()
-    command = [sys.executable, "-m", "fewshot_core", "app", "--port", str(port)]
-    app = subprocess.Popen(
-        [*command, "--data-dir", str(folder)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+    app, port = _start(folder)
     slow = start(SplitRequest("cifar10", "grasp", images="synthetic"), folder)
     try:
         _wait_until_served(f"http://127.0.0.1:{port}")
@@ -140,9 +143,7 @@ def measure(folder: Path, sessions: int, runs: int, seconds: float) -> dict[str,
         memory = sum(process.memory_info().rss for process in _family(app.pid))
         state = slow.status().state
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(app.pid, signal.SIGTERM)
-        app.wait(timeout=20)
+        _stop(app)
         cancel(slow)
     return {
         "pages": seen.pages,
@@ -152,6 +153,76 @@ def measure(folder: Path, sessions: int, runs: int, seconds: float) -> dict[str,
         "memory": memory,
         "split_was_running": state is State.RUNNING,
     }
+
+
+def live(folder: Path, runs: int, loads: int) -> None:
+    """Print the first pages of two starts, then times and memory over many pages."""
+    if not (folder / "runs").exists():
+        make_runs(folder, runs, _tree(folder))
+    for number in (1, 2):
+        begin = time.perf_counter()
+        app, port = _start(folder)
+        try:
+            _wait_until_served(f"http://127.0.0.1:{port}")
+            ready = time.perf_counter() - begin
+            seen = asyncio.run(_load_pages(port, app.pid, [("", "")], 0))
+            print(f"start {number}: served after {ready:.1f} s, first page {_last(seen):.2f} s")
+            if number == 2:
+                asyncio.run(_load_pages(port, app.pid, _random_pages(folder, loads), loads // 10))
+        finally:
+            _stop(app)
+
+
+def _random_pages(folder: Path, count: int) -> list[tuple[str, str]]:
+    """Draw pages with queries: each page twice first, then of random data sets and splits."""
+    draw = random.Random(0)
+    splits = sorted(path.name for path in (folder / "runs").glob("split-*"))
+    pages = [(page, "") for page in PAGES for _ in range(2)]
+    while len(pages) < count:
+        split = draw.choice(splits)
+        dataset = next(name for name in DATASETS.names() if f"-{name}-" in split)
+        pages.append((draw.choice(PAGES), f"dataset={dataset}&split={split}"))
+    return pages
+
+
+async def _load_pages(port: int, pid: int, pages: list[tuple[str, str]], every: int) -> Seen:
+    """Load pages one after another, and print times and memory after ``every`` of them."""
+    seen = Seen()
+    address, origin = f"ws://127.0.0.1:{port}/_stcore/stream", f"http://127.0.0.1:{port}"
+    for number, (page, query) in enumerate(pages, start=1):
+        async with connect(
+            address, origin=origin, subprotocols=["streamlit"], max_size=None
+        ) as opened:
+            await Session(opened, seen).open(page, query)
+        if every and number % every == 0:
+            memory = sum(process.memory_info().rss for process in _family(pid)) / 1e6
+            warm = [f"{name} {statistics.median(times):.2f}" for name, times in seen.pages.items()]
+            print(f"{number} pages: {memory:.0f} MB; median s: {', '.join(warm)}", flush=True)
+            seen.pages.clear()
+    print("errors:", len(seen.errors), *seen.errors[:5])
+    return seen
+
+
+def _last(seen: Seen) -> float:
+    return [times[-1] for times in seen.pages.values()][-1]
+
+
+def _start(folder: Path) -> tuple[subprocess.Popen[bytes], int]:
+    port = _free_port()
+    command = [sys.executable, "-m", "fewshot_core", "app", "--port", str(port)]
+    app = subprocess.Popen(
+        [*command, "--data-dir", str(folder)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    return app, port
+
+
+def _stop(app: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(app.pid, signal.SIGTERM)
+    app.wait(timeout=20)
 
 
 async def _browse(port: int, sessions: int, seconds: float) -> Seen:

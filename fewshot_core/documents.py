@@ -20,7 +20,7 @@ from io import BufferedReader
 from pathlib import Path
 from reprlib import Repr
 from stat import S_ISREG
-from types import NoneType, UnionType
+from types import UnionType
 from typing import IO, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from fewshot_core import limits
@@ -258,11 +258,16 @@ def _build(kind: type[T], document: object, where: str) -> T:
     return kind(**{n: _convert(v, hints[n], f"{prefix}{n}") for n, v in document.items()})
 
 
+@lru_cache
+def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    return get_origin(hint), get_args(hint)
+
+
 def _convert(value: Any, hint: Any, name: str) -> Any:
     """Return a value as its type hint wants it."""
-    origin, parts = get_origin(hint), get_args(hint)
-    if hint is Any or (hint is NoneType and value is None):
+    if type(value) is hint or hint is Any:  # most values, at once: pages read thousands
         return value
+    origin, parts = _parts(hint)
     if origin in (Union, UnionType):
         for part in parts:
             try:
@@ -281,8 +286,6 @@ def _convert(value: Any, hint: Any, name: str) -> Any:
     elif hint is float and type(value) in (int, float):
         with suppress(OverflowError):  # an integer of more than 308 digits
             return float(value)
-    elif type(value) is hint:
-        return value
     elif isinstance(hint, type) and issubclass(hint, str) and isinstance(value, str):
         try:
             return hint(value)

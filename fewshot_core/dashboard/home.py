@@ -1,6 +1,8 @@
 """The home page: which metrics beat chance, what to do first, and what was made last."""
 
+from heapq import nlargest
 from itertools import islice
+from operator import itemgetter
 
 import pandas as pd
 import streamlit as st
@@ -162,11 +164,14 @@ def _show_runs(workspace: Workspace) -> None:
     runs = [run for run in workspace.runs() if not run.demo]
     for run in islice((run for run in runs if run.active), _MOST_RUNS):
         show_running(run.folder, f"**{run_name(run)}**", lambda folder: [])
-    done = [run for run in runs if run.status and run.state == State.DONE.value]
-    made = {run: (run.status and run.status.updated) or 0.0 for run in done}
-    if made:
+    done = [
+        ((run.status and run.status.updated) or 0.0, run)
+        for run in runs
+        if run.state == State.DONE.value
+    ]
+    if done:
         st.markdown("**Made last**")
-    for run in sorted(made, key=made.__getitem__, reverse=True)[:_MOST_RUNS]:
+    for at, run in nlargest(_MOST_RUNS, done, key=itemgetter(0)):
         if place := page_of(workspace, run):
-            label = SEPARATOR.join([run_name(run), time_text(made[run])])
+            label = SEPARATOR.join([run_name(run), time_text(at)])
             link_to(place[0], label, place[1])

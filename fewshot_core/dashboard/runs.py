@@ -240,8 +240,10 @@ def _filtered(rows: Frame) -> tuple[Frame, str]:
     passed = rows["words"].str.contains(text, regex=False)
     for column, wanted in (("state", states), ("kind", kinds), ("data set", datasets)):
         passed &= rows[column].isin(wanted) | (not wanted)
-    marks = [[*run.notes.tags, *([_DEMO] * run.demo)] for run in rows["summary"]]
-    passed &= pd.Series([set(tags) <= {*own} for own in marks], index=rows.index)
+    for tag in tags:
+        passed &= rows["summary"].map(
+            lambda run, tag=tag: tag in (*run.notes.tags, run.demo * _DEMO)
+        )
     return rows[passed], group
 
 

@@ -190,7 +190,7 @@ class RunFolder:
 
     path: Path
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """The run's name, in characters that can be shown."""
         return self.path.name.encode("utf-8", "backslashreplace").decode()

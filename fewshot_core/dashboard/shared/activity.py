@@ -101,7 +101,7 @@ def start_noted(requests: Iterable[Request], data_dir: Path) -> list[RunFolder]:
 def _note_ended(workspace: Workspace, active: Sequence[RunSummary]) -> None:
     """Say which runs ended; those of a plan are counted together when all of them have."""
     known: list[str] = st.session_state.get(_OPEN, [])
-    now = {run.run_id: run for run in workspace.runs()}
+    now = {run.run_id: run for run in workspace.runs()} if known else {}
     names = {run.run_id for run in active}
     ended = [now[name] for name in dict.fromkeys(known) if name in now and name not in names]
     searching = {run.request.dataset for run in active if isinstance(run.request, SearchRequest)}
@@ -147,7 +147,7 @@ def _link_ended(workspace: Workspace) -> None:
     """Link the runs that ended a moment ago."""
     times: dict[str, float] = st.session_state[_ENDED]
     recent = [name for name, at in times.items() if time.time() - at < _ENDED_SECONDS][-_MOST:]
-    now = {run.run_id: run for run in workspace.runs()}
+    now = {run.run_id: run for run in workspace.runs()} if recent else {}
     for run in filter(None, map(now.get, recent)):
         if place := page_of(workspace, run):
             page, query = place
