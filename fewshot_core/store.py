@@ -235,7 +235,7 @@ class Store:
 
     def split_trees(self, run_ids: Sequence[str]) -> list[SplitTree]:
         """Read the trees of finished splits in this order; raises as ``split_tree``."""
-        found = self._query(
+        found = self._query_uncached(
             "SELECT run_id, tree FROM splits WHERE run_id IN (SELECT unnest($run_ids))",
             run_ids=tuple(run_ids),
         )
@@ -895,10 +895,11 @@ def known_splits(
     """
     found = []
     by_label = {metric.label: metric.name for metric in METRICS}
-    for row in store.splits(dataset, space=space.name).to_dict("records"):
+    splits = store.splits(dataset, space=space.name)
+    trees = store.split_trees(list(splits["run_id"]))
+    for row, tree in zip(splits.to_dict("records"), trees, strict=True):
         variant = "" if row["variant"] == "paper" else f" ({row['variant']})"
-        key, metric = str(row["run_id"]), f"{row['metric']}{variant}"
-        leaves = tuple(store.split_tree(key).leaves)
+        key, metric, leaves = str(row["run_id"]), f"{row['metric']}{variant}", tuple(tree.leaves)
         found.append(KnownSplit(key, metric, leaves, row["evidence"], bool(row["demo"])))
     for name in imported_names(data_dir):
         try:

@@ -240,10 +240,9 @@ def _filtered(rows: Frame) -> tuple[Frame, str]:
     passed = rows["words"].str.contains(text, regex=False)
     for column, wanted in (("state", states), ("kind", kinds), ("data set", datasets)):
         passed &= rows[column].isin(wanted) | (not wanted)
-    for tag in tags:
-        passed &= rows["summary"].map(
-            lambda run, tag=tag: tag in (*run.notes.tags, run.demo * _DEMO)
-        )
+    if tags:
+        marks = rows["summary"].map(lambda run: {*run.notes.tags, run.demo * _DEMO})
+        passed &= marks.map({*tags}.issubset)
     return rows[passed], group
 
 

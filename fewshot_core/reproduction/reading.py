@@ -99,7 +99,9 @@ def read_published(path: Path) -> tuple[Split, ...]:
 
 
 def _recorded_splits(store: Store) -> Iterator[Split]:
-    for row in store.splits().to_dict("records"):
+    splits = store.splits()
+    trees = store.split_trees(list(splits["run_id"]))
+    for row, found in zip(splits.to_dict("records"), trees, strict=True):
         request = SplitRequest.from_dict(json.loads(str(row["request"])))
         own = [request.variant] if request.variant != "paper" else []
         seeds, batch = {request.seed, request.network.seed}, ""
@@ -117,7 +119,7 @@ def _recorded_splits(store: Store) -> Iterator[Split]:
         yield Split(
             metric=f"{request.metric} ({', '.join(own)})" if own else request.metric,
             dataset=request.dataset,
-            leaves=tuple(store.split_tree(str(row["run_id"])).leaves),
+            leaves=tuple(found.leaves),
             run_id=str(row["run_id"]),
             seeds=tuple(sorted(seeds)),
             ties=int(row["degenerate_nodes"]),
