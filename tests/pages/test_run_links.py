@@ -30,7 +30,12 @@ def place_of(tmp_path):
 
     def ask(request, state=State.DONE, problem=None):
         folder = RunFolder(tmp_path / "runs" / "one")
-        folder.write_manifest({"request": request.to_dict(), "fingerprints": FINGERPRINTS})
+        manifest = {
+            "kind": request.kind,
+            "request": request.to_dict(),
+            "fingerprints": FINGERPRINTS,
+        }
+        folder.write_manifest(manifest)
         run = RunSummary(folder, 0, Status(state), problem)
         return page_of(SimpleNamespace(store=store), run)
 

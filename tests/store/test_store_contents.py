@@ -1,6 +1,7 @@
 """Searches and trainings in the cache."""
 
 import json
+import os
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -273,6 +274,38 @@ def test_contents_persist_after_reopening(data_folder, make_run, open_store):
     again = Store(data_folder)
     assert_frame_equal(again.splits(), before)
     again.close()
+
+
+def test_ended_runs_are_not_read_again_until_their_files_change(
+    data_folder, make_run, open_store, monkeypatch
+):
+    done, failed = make_run("snip"), make_run("params", State.FAILED)
+    recent = make_run("grasp", State.CANCELLED)
+    for run in (done, failed):
+        os.utime(run.status_path, (1e9, 1e9))
+    first = open_store()
+    first.close()
+    read: list[str] = []
+    monkeypatch.setattr(
+        "fewshot_core.runs.overview.reading_problem", lambda run: read.append(run.run_id)
+    )
+    store = open_store()
+    assert read == [recent.run_id], "what was written a moment ago may change without a trace"
+    assert [(run.run_id, run.state, run.size) for run in store.runs] == [
+        (run.run_id, run.state, run.size) for run in first.runs
+    ]
+    listed, changes = store.runs, store.changes
+    store.sync()
+    assert store.runs is listed and store.changes == changes
+    failed.write_status(replace(failed.status(), state=State.CANCELLED))
+    store.sync()
+    states = {run.run_id: run.state for run in store.runs}
+    assert states[failed.run_id] == "cancelled" and store.changes > changes
+    failed.manifest_path.write_text("[")
+    monkeypatch.undo()
+    store.sync()
+    assert "manifest.json" in store.problems[failed.run_id]
+    assert {run.run_id: run.state for run in store.runs}[failed.run_id] == "damaged"
 
 
 def test_a_temporary_run_folder_is_ignored(data_folder, open_store):
