@@ -188,7 +188,7 @@ def recorded_runs(place: Path, only_demo: bool = False) -> "Iterator[Store]":
             yield store
 
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.05
 
 
 def follow(run: RunFolder, console: Console, ours: bool = True) -> Status:

@@ -26,7 +26,6 @@ def linearised(supernet: Supernet) -> Supernet:
     weight's gradient depends on it. That sum multiplies some forty layers of positive numbers and
     overflows float32; everything is therefore in float64.
     """
-    import torch
     from torch.nn import Parameter
 
     from fewshot_core.nets import normalisations, probed_weights
@@ -39,10 +38,8 @@ def linearised(supernet: Supernet) -> Supernet:
             module._buffers[name] = precise(buffer).clone()
     for weight in probed_weights(twin).values():
         weight.abs_().requires_grad_()
-    for layer in normalisations(twin):  # an identity: what is added to a variance makes it one
-        layer.mode = "running"
-        layer.reset_parameters()
-        layer.running_var = torch.full_like(layer.weight, 1 - layer.eps)
+    for layer in normalisations(twin):
+        layer.mode = "identity"
     return twin
 
 

@@ -19,7 +19,8 @@ class BatchNorm(nn.BatchNorm2d):
     """Batch norm with an explicit mode instead of ``train()`` and ``eval()``.
 
     The mode ``"batch"`` uses the statistics of the batch, ``"running"`` the stored ones, which stay
-    as they are in both; for ``held`` see ``held_statistics``.
+    as they are in both, and ``"identity"`` passes features on as they are; for ``held`` see
+    ``held_statistics``.
     """
 
     def __init__(self, channels: int) -> None:
@@ -33,6 +34,8 @@ class BatchNorm(nn.BatchNorm2d):
         PyTorch's statistics are less precise on a CPU where the channels of a pixel lie together:
         it then adds up all pixels one after the other. Such features are copied before.
         """
+        if self.mode == "identity":
+            return features
         if features.device.type == "cpu":
             features = features.contiguous()
         mean, variance = None, None

@@ -32,8 +32,8 @@ Path = tuple[int, ...]
 _HOOKS = [name for name, value in vars(nn.Module()).items() if "hooks" in name]
 
 
-def share(module: Module) -> Module:
-    """Copy a module and the modules inside it, with the same tensors.
+def share(module: Module, sub_space: SubSpace) -> Module:
+    """Copy a module and what of the modules inside it is in a sub-space, with the same tensors.
 
     Parameters and buffers are the same objects; settings are copied, so that changing one of the
     copy's changes nothing in the original. Hooks are not copied.
@@ -45,8 +45,12 @@ def share(module: Module) -> Module:
     own["_parameters"] = module._parameters.copy()
     own["_buffers"] = module._buffers.copy()
     own["_non_persistent_buffers_set"] = module._non_persistent_buffers_set.copy()
+    own["_modules"] = module._modules.copy()
+    if isinstance(twin, Choice):
+        twin.keep(sub_space)
     own["_modules"] = {
-        name: child if child is None else share(child) for name, child in module._modules.items()
+        name: child if child is None else share(child, sub_space)
+        for name, child in twin._modules.items()
     }
     return twin
 
@@ -238,10 +242,8 @@ class Supernet(nn.Module):
                 f"expected a sub-space of {self.sub_space.rows} to restrict the supernet to, "
                 f"got {sub_space.rows}"
             )
-        twin = share(self)
+        twin = share(self, sub_space)
         twin.sub_space = sub_space
-        for choice in twin.choices().values():
-            choice.keep(sub_space)
         return twin
 
     @contextmanager
