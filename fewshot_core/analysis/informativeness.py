@@ -358,7 +358,7 @@ def conclusion(reports: pd.DataFrame) -> str:
 
 def _share(share: float) -> str:
     """Format a share of the best tree, never rounded up to 100%."""
-    return "over 99%" if 0.995 < share < 1 - SAME_GAIN else f"{share:.0%}"
+    return "over 99.9%" if 0.9995 < share < 1 - SAME_GAIN else f"{share:.1%}"
 
 
 def _place(row: Mapping[Any, Any]) -> str:

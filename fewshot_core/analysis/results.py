@@ -484,6 +484,7 @@ _ESCAPED = {letter: f"\\{letter}" for letter in "#_%&${}"}
 _ESCAPED |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 _ESCAPED |= {"<": "$<$", ">": "$>$", "|": "$|$", "±": r"$\pm$", "−": "$-$", "·": r"$\cdot$"}
 _ESCAPED |= {"–": "--", "×": r"$\times$", "Δ": r"$\Delta$", "→": r"$\to$"}
+_ESCAPED |= {"“": "``", "”": "''", "★": r"$\star$"}
 
 
 def escape_latex(text: str) -> str:

@@ -279,7 +279,7 @@ def _show_summary(
     bounds = {
         "best tree, bits": (reports["best_bits"], numbers("%.4f", GLOSSARY["best tree"])),
         "bound, bits": (reports["top_entropy_bits"], numbers("%.4f", GLOSSARY["partition"])),
-        "of bound": (bound, numbers("%.0f%%", GLOSSARY["partition"])),
+        "of bound": (bound, numbers("%.1f%%", GLOSSARY["partition"])),
     }
     uneven = "How unevenly the top is distributed, 0 to 1"
     optimum = reports["optimum"].map(", ".join)
@@ -289,7 +289,7 @@ def _show_summary(
             "gain, bits": (reports["gain_bits"], numbers("%.4f", GLOSSARY["information gain"])),
             "of best": (
                 100 * reports["share_of_best"],
-                numbers("%.0f%%", f"Share of the gain of the best tree. {GLOSSARY['best tree']}"),
+                numbers("%.1f%%", f"Share of the gain of the best tree. {GLOSSARY['best tree']}"),
             ),
             **(bounds if any(split.is_partition for split in splits) else {}),
             "percentile": (reports["percentile"], numbers("%.1f", GLOSSARY["percentile"])),
@@ -325,7 +325,7 @@ def _show_other_data_sets(view: View, splits: list[SplitInView], evaluator: Spli
     show_table(
         pd.DataFrame.from_dict(rows, orient="index").rename_axis("split").reset_index(),
         "Share of the best tree's information gain, by split and data set",
-        dict.fromkeys(labels, numbers("%.0f%%")),
+        dict.fromkeys(labels, numbers("%.1f%%")),
         export="data_sets",
         source=rests_on(splits),
     )

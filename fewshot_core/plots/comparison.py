@@ -181,7 +181,7 @@ def _add_bands(figure: go.Figure, gains: Floats, best_bits: float | None, top: f
 def _report_hover(row: Row) -> str:
     lines = [f"<b>{escape(str(row['split']))}</b>", f"{row['gain_bits']:.4f} bits"]
     if not pd.isna(row["share_of_best"]):
-        lines.append(f"{row['share_of_best']:.0%} of the best tree")
+        lines.append(f"{row['share_of_best']:.1%} of the best tree")
     if not pd.isna(row["percentile"]):
         lines.append(
             f"percentile {row['percentile']:.1f} of random trees "

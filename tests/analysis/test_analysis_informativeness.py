@@ -406,16 +406,16 @@ def test_many_that_look_like_chance_are_counted_and_come_last():
     ],
 )
 def test_chance_is_the_middle_of_the_random_trees(percentile, words):
-    assert said(row("a", 0.01, percentile)) == f"a {words}, with 50% of the best tree's gain."
+    assert said(row("a", 0.01, percentile)) == f"a {words}, with 50.0% of the best tree's gain."
 
 
 @pytest.mark.parametrize(
     ("gain", "words"),
     [
-        (0.02, "a is the best possible, with 100% of"),
-        (0.01999, "a looks like chance, with over 99% of"),
-        (0.0198, "with 99% of"),
-        (0.00885, "with 44% of"),
+        (0.02, "a is the best possible, with 100.0% of"),
+        (0.019999, "a looks like chance, with over 99.9% of"),
+        (0.0198, "with 99.0% of"),
+        (0.00885, "with 44.2% of"),
     ],
 )
 def test_a_share_of_the_best_tree_is_not_rounded_up_to_all(gain, words):

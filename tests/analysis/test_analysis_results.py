@@ -319,7 +319,7 @@ def test_latex(recorded):
     assert all(line.count(" & ") == 4 for line in rows)
 
 
-HOSTILE = r"100% of #1 & a_b ~ {x} ^ \\ $5 <a|b> ± − – · × Δ →"
+HOSTILE = r"100% of #1 & a_b ~ {x} ^ \\ $5 <a|b> ± − – · × Δ → “q” ★"
 
 
 @pytest.fixture
