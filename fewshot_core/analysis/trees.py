@@ -251,6 +251,18 @@ def best_tree(
     return best_of_counts(count_table(accuracy, shape.edges, threshold, found), shape, found)
 
 
+def product_gain(table: Counts, groups: Sequence[Groups]) -> float:
+    """Compute the information gain of the tree that groups alike in all nodes of a level, in bits.
+
+    There are groups of operations for each axis of a table of counts.
+    """
+    inside = table
+    for level, grouping in enumerate(groups):
+        parts = [inside.take(group, axis=level).sum(axis=level) for group in grouping]
+        inside = np.stack(parts, axis=level)
+    return float(_gain_bits(table, remaining_bits(inside[..., 0], inside[..., 1]).sum()))
+
+
 def best_of_counts(
     table: Counts, shape: TreeOptions, space: SearchSpace = NAS_BENCH_201
 ) -> BestTree:

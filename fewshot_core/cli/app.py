@@ -62,10 +62,11 @@ def build_app(only: str | None = None) -> typer.Typer:
 
         app.command(name="halve")(run_halve)
         app.add_typer(curves_app, name="curves", no_args_is_help=True)
-    if needed("results", "reproduce"):
-        from fewshot_core.cli.results import run_reproduce, run_results
+    if needed("results", "findings", "reproduce"):
+        from fewshot_core.cli.results import run_findings, run_reproduce, run_results
 
         app.command(name="results")(run_results)
+        app.command(name="findings")(run_findings)
         app.command(name="reproduce")(run_reproduce)
     if needed("runs", "cache", "grid"):
         from fewshot_core.cli.runs import cache_app, run_grid_command, run_runs

@@ -1,4 +1,4 @@
-"""The commands ``fewshot analyse``, ``fewshot results`` and ``fewshot reproduce``."""
+"""The commands ``fewshot analyse``, ``results``, ``findings`` and ``reproduce``."""
 
 import shlex
 from collections.abc import Callable, Sequence
@@ -313,52 +313,57 @@ def run_results(
         typer.echo(results_markdown(results, shown, kind, str(limit or "")), nl=False)
 
 
+Output = Annotated[
+    Path | None, typer.Option(help="The file to write; by default the page is printed.")
+]
+OnlyDemo = Annotated[bool, typer.Option("--only-demo", help="Only the demonstration runs.")]
+
+
+def run_findings(
+    output: Output = None, only_demo: OnlyDemo = False, folder: DataDir = None
+) -> None:
+    """Write what recorded runs and tables say, with figures next to the page."""
+    from fewshot_core.reproduction import findings_markdown, read_findings
+
+    place = data_dir(folder)
+    with recorded_runs(place, only_demo) as store:
+        material = read_findings(store, place)
+    command = f"fewshot findings{' --only-demo' * only_demo}"
+    text, figures = findings_markdown(material, command, output.stem if output else "findings")
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    for name, svg in figures.items():
+        write_text(output.with_name(name), svg)
+    write_text(output, text)
+    err.print(f"wrote {output} and {len(figures)} figures")
+
+
 def run_reproduce(
-    output: Annotated[
-        Path | None, typer.Option(help="The file to write; by default the report is printed.")
-    ] = None,
-    only_demo: Annotated[
-        bool, typer.Option("--only-demo", help="Only the demonstration runs.")
-    ] = False,
+    output: Output = None,
+    only_demo: OnlyDemo = False,
     published: Annotated[
         Path | None,
         typer.Option(help="A JSON file of published splits, or a folder of one."),
-    ] = None,
-    estimates: Annotated[
-        Path | None, typer.Option(help="A CSV file of what published supernets estimated.")
     ] = None,
     accuracy: Accuracy = None,
     table: AccuracyTable = None,
     folder: DataDir = None,
 ) -> None:
     """Check the claims of the paper's Section 4 on recorded runs and write a report."""
-    from fewshot_core.reproduction import (
-        DATASET,
-        read_across,
-        read_material,
-        read_supernets,
-        report_markdown,
-        supernets_markdown,
-    )
+    from fewshot_core.reproduction import read_material, report_markdown
 
     place = data_dir(folder)
     with recorded_runs(place, only_demo) as store:
         material = read_material(store, place, accuracy, table, published)
-        across = read_across(store, place, accuracy, table)
     command = ["fewshot", "reproduce", *["--only-demo"] * only_demo]
     if published is not None:
         command += ["--published", published.name]
-    sections: list[str] = []
-    if estimates is not None:
-        command += ["--estimates", estimates.name]
-        known = material.accuracies[DATASET]
-        found = read_supernets(estimates, known)
-        sections = supernets_markdown(found, estimates.name, known)
     if accuracy is not None:
         command += ["--accuracy", accuracy]
     if table is not None:
         command += ["--table", Path(table).name]  # the report names files, not where they are
-    text = report_markdown(material, shlex.join(command), across=across, sections=sections)
+    text = report_markdown(material, shlex.join(command))
     if output is None:
         typer.echo(text, nl=False)
         return

@@ -56,19 +56,19 @@ from fewshot_core.dashboard.shared.splits import (
     record_label,
 )
 from fewshot_core.evidence import Evidence, group_by_evidence
-from fewshot_core.glossary import explain
 from fewshot_core.metrics import METRICS
-from fewshot_core.plots import across_figure
+from fewshot_core.plots import dots_figure
 from fewshot_core.reproduction import (
+    FINDINGS,
     SHARE_RULE,
+    Claim,
     Evaluated,
     Finding,
     Group,
     Verdict,
-    across_finding,
     evaluate,
     is_measured,
-    read_across,
+    read_findings,
     read_material,
 )
 from fewshot_core.runs import SearchRequest, in_data_folder
@@ -86,7 +86,7 @@ Row = Mapping[Hashable, Any]
 def show_results_page() -> None:
     """Draw the page: the tables of the paper, and its claims."""
     view = open_page("Results")
-    shows = {"Tables": _show_tables, "Claims": _show_claims, "Across spaces": _show_across}
+    shows = {"Tables": _show_tables, "Findings": _show_findings, "Claims": _show_claims}
     show_tabs({name: partial(show, view) for name, show in shows.items()}, "results")
 
 
@@ -135,12 +135,11 @@ def _show_claims(view: View) -> None:
         label = NAS_BENCH_201.label
         text = (
             f"The claims of the paper are about {label} only: none of them is checked on "
-            f"{plain(view.space.label)}. *Across spaces* compares how informative metrics are here "
-            "and elsewhere."
+            f"{plain(view.space.label)}. *Findings* are about all search spaces."
         )
         query = {"space": NAS_BENCH_201.name, "results": "Claims"}
         show_empty(text, RESULTS, f"See the claims in {label}", query)
-        link_to(RESULTS, "Across spaces", {"results": "Across spaces"})
+        link_to(RESULTS, "Findings", {"results": "Findings"})
         return
     if info is None:
         show_missing_table(view)
@@ -154,72 +153,65 @@ def _show_claims(view: View) -> None:
         "folder. A badge is a verdict, one for each kind of evidence; *paper* is that of the "
         "paper's printed tables alone."
     )
-    for claim, evidence in evaluated:
-        badges = [_badge(finding, group) for finding, group in evidence]
-        if not is_measured(evidence):
-            badges.insert(0, ":gray-badge[not measured]")
-        with st.expander(f"{claim.title} {' '.join(badges)}"):
-            st.markdown(f"*{claim.place}.* {claim.statement}")
-            for finding, group in evidence:
-                _show_finding(finding, group)
-            rule = claim.rule.replace("Share rule.", f"Share rule: {SHARE_RULE}.")
-            st.caption("**Rule.** " + _LINK.sub(r"\1", rule))
-            if not is_measured(evidence):
-                st.caption("The missing runs:")
-                text = in_data_folder(claim.command.format(**commands), view.workspace.data_dir)
-                st.code(text, language="sh", wrap_lines=True)
+    for number, (claim, evidence) in enumerate(evaluated):
+        _show_claim(claim, evidence, commands, view, f"claim_{number}")
     command = f"fewshot reproduce --accuracy {view.kind} --table {info.name}"
     show_source([info.label, "all runs of this data folder"], command, "claims_source")
 
 
 @show_errors()
-def _show_across(view: View) -> None:
-    """Compare metrics in every space, data set and task that has a table and splits."""
+def _show_findings(view: View) -> None:
+    """Show what all runs and tables of the data folder say, of every search space."""
     workspace = view.workspace
     tables = list_tables(workspace.data_dir, None)
     imported = imported_names(workspace.data_dir)
-    across = _read_across(view, repr((workspace.store.revision, imported, tables)))
+    stamp = repr((workspace.data_dir, workspace.store.revision, imported, tables))
+    evaluated, commands = _read_findings(view, stamp)
     names = {info.space for info in tables}
     missing = [space for space in map(get_space, SPACES.names()) if space.name not in names]
-    if across["space"].nunique() < 2:
-        texts = [f"* {plain(space.label)}: {how_to_import(space)}" for space in missing]
-        st.info(
-            "**This compares metrics across search spaces, and only one has both a complete table "
-            "and splits here.** Splits of other spaces need a table to compare them with:\n\n"
-            + "\n".join(texts or ["* Make or import splits of the other spaces."]),
-            icon=":material/table_chart:",
-        )
-    if across.empty:
-        return
     if view.limit is not None:
-        st.caption("The limit of the cost is of one space: this compares whole spaces without it.")
-    shown = across[across["strongest"]]
-    if len(shown) < len(across) and st.toggle("All evidence", key="across_all"):
-        shown = across
-    finding = across_finding(across)
-    if finding:
-        st.markdown(f"**{plain(finding)}**", help=explain("random trees", "best tree"))
-    labels = {name: record_label(METRICS, name) for name in shown["metric"]}
-    order = METRICS.names()
-    ranks = {name: order.index(name) if name in order else len(order) for name in labels}
-    shown = shown.iloc[shown["metric"].map(ranks).argsort(kind="stable")]
-    figure = across_figure(shown.assign(metric=shown["metric"].map(labels)))
-    show_figure(figure, "across_spaces")
-    measured = shown[shown["metric"] != "random"]  # the baseline rests on no network
-    rests = measured.drop_duplicates(["space", "dataset", "evidence"])
-    texts = [f"{row.space}, {row.dataset}: {row.evidence}" for row in rests.itertuples()]
-    if texts:
-        st.caption("Rests on " + plain("; ".join(texts)))
-    sources = dict.fromkeys(f"table {row.table}, {row.kind}" for row in shown.itertuples())
-    parts = [*sources, f"{shown['split'].nunique()} splits", "10,000 random trees, seed 0"]
-    show_source(parts, "fewshot reproduce", "across_source", shown)
-    if across["space"].nunique() > 1 and missing:
-        st.caption(f"Without a table: {plain(', '.join(space.label for space in missing))}.")
+        st.caption("The limit of the cost is of one space: findings are about whole spaces.")
+    if missing:
+        texts = "".join(f"\n* {plain(space.label)}: {how_to_import(space)}" for space in missing)
+        st.info(f"**Search spaces without a table here**\n{texts}", icon=":material/table_chart:")
+    for number, (claim, evidence) in enumerate(evaluated):
+        _show_claim(claim, evidence, commands, view, f"finding_{number}")
+    parts = ["all tables", "all runs of this data folder"]
+    show_source(parts, "fewshot findings", "findings_source")
 
 
-@st.cache_resource(show_spinner="Comparing splits with random trees", max_entries=4)
-def _read_across(_view: View, stamp: str) -> pd.DataFrame:
-    return read_across(_view.workspace.store, _view.workspace.data_dir)
+@st.cache_resource(show_spinner="Reading all runs and tables", max_entries=2)
+def _read_findings(_view: View, stamp: str) -> tuple[Evaluated, dict[str, str]]:
+    material = read_findings(_view.workspace.store, _view.workspace.data_dir)
+    return evaluate(material, FINDINGS), material.commands()
+
+
+def _show_claim(
+    claim: Claim,
+    evidence: Sequence[tuple[Finding, Group]],
+    commands: Mapping[str, str],
+    view: View,
+    key: str,
+) -> None:
+    """Show a claim with its verdicts; its figures and numbers where it is opened."""
+    badges = [_badge(finding, group) for finding, group in evidence]
+    if not is_measured(evidence):
+        badges.insert(0, ":gray-badge[not measured]")
+    with st.expander(f"{claim.title} {' '.join(badges)}"):
+        st.markdown(f"*{claim.place}.* {claim.statement}")
+        for number, (finding, group) in enumerate(evidence):
+            _show_finding(finding, group)
+            if finding.points is not None:
+                figure = dots_figure(finding.points, group.title, claim.axis)
+                show_figure(figure, f"{key}_{number}", source=[group.scale])
+        rule = claim.rule.replace("Share rule.", f"Share rule: {SHARE_RULE}.")
+        st.caption("**Rule.** " + _LINK.sub(r"\1", rule))
+        if claim.changes:
+            st.caption(f"**What would change our mind.** {claim.changes}")
+        if claim.changes or not is_measured(evidence):
+            st.caption("Repeat or extend it:" if claim.changes else "The missing runs:")
+            text = in_data_folder(claim.command.format(**commands), view.workspace.data_dir)
+            st.code(text, language="sh", wrap_lines=True)
 
 
 _LINK = re.compile(r"\[([^]]*)\]\([^)]*\)")
@@ -230,7 +222,7 @@ def _badge(finding: Finding, group: Group) -> str:
     """Return the verdict of a finding as a badge; a smoke test gets none."""
     if not group.conclusive:
         return ":gray-badge[smoke test]"
-    origin = "" if group.runs else "paper: "
+    origin = "" if group.measured else "paper: "
     return f":{_COLOURS[finding.verdict]}-badge[{origin}{finding.verdict}]"
 
 

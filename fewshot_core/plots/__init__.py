@@ -4,7 +4,6 @@ Most take a ``title`` and a ``caption``: parts of the muted lines under the titl
 """
 
 from fewshot_core.plots.comparison import (
-    across_figure,
     agreement_figure,
     gains_figure,
     informativeness_figure,
@@ -12,6 +11,7 @@ from fewshot_core.plots.comparison import (
     top_map_figure,
 )
 from fewshot_core.plots.distributions import STYLES, cut_notes, distributions_figure, top_figure
+from fewshot_core.plots.dots import dots_figure, dots_svg
 from fewshot_core.plots.estimates import costs_figure, estimate_figure, ranking_figure
 from fewshot_core.plots.export import (
     WIDTHS,
@@ -48,7 +48,6 @@ __all__ = [
     "WIDTHS",
     "TreeBranch",
     "TreeDrawing",
-    "across_figure",
     "agreement_figure",
     "alternative",
     "cell_figure",
@@ -58,6 +57,8 @@ __all__ = [
     "cut_notes",
     "decisions_figure",
     "distributions_figure",
+    "dots_figure",
+    "dots_svg",
     "effects_figure",
     "epoch_measure",
     "epochs_figure",

@@ -42,7 +42,6 @@ _SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star", 
 _HEAT = ((0.0, "#E6ECF3"), (1.0, "#7FA8DE"))
 _CELL_FONT_SIZE, _FEW_COLUMNS = 11, 9
 _LETTER = 7
-_ACROSS_HEIGHT = 380
 _SAME = 1e-9
 
 
@@ -198,96 +197,6 @@ def _gain_alternative(reports: pd.DataFrame, best_bits: float | None) -> str:
     return (
         f"Information gain of {len(reports)} splits. {first['split']} has the highest, "
         f"{first['gain_bits']:.4f} bits{best}."
-    )
-
-
-@with_source
-def across_figure(
-    across: pd.DataFrame, caption: Sequence[str] = (), title: str = "Metrics across search spaces"
-) -> go.Figure:
-    """Draw where splits are between random trees (0) and the best tree (1), a row per metric.
-
-    A dot is a split, a bar the mean of those with equal evidence; each data set of each space has a
-    colour, a space a symbol. ``across`` has the columns metric, space, dataset, evidence, badges,
-    position and split, as ``fewshot_core.reproduction.read_across`` returns them.
-    """
-    if across.empty:
-        return empty_figure(title, "no split can be compared", _ACROSS_HEIGHT)
-    metrics = list(dict.fromkeys(across["metric"]))
-    spaces = list(dict.fromkeys(across["space"]))
-    groups = across.groupby(["space", "dataset", "evidence", "badges"], sort=False)
-    lanes: dict[Any, pd.DataFrame] = dict(list(groups))
-    busiest = across.groupby("metric")[["space", "dataset", "evidence"]].nunique().max(axis=1)
-    height = max(_ACROSS_HEIGHT, 110 + int((8 * busiest + 16).sum()))
-    notes = ["a dot is a split", "a bar the mean", *caption]
-    figure = base_figure(title, height, _across_alternative(across), notes)
-    step = 0.78 / len(lanes)
-    among = {name: [key for key in lanes if name in set(lanes[key]["metric"])] for name in metrics}
-    repeated = across.groupby(["space", "dataset"])["evidence"].nunique().max() > 1
-    for lane, (key, part) in enumerate(lanes.items()):
-        space, dataset, evidence, badges = key
-        look = sub_space_look(lane)
-        rows = {  # lanes of a metric are side by side around its line
-            name: len(metrics) - 1 - number + step * ((len(here) - 1) / 2 - here.index(key))
-            for number, (name, here) in enumerate(among.items())
-            if key in here
-        }
-        symbol = _SYMBOLS[spaces.index(space) % len(_SYMBOLS)] + "-open" * bool(badges)
-        name = escape(f"{space}: {dataset}") + f"<br>  {escape(evidence)}" * bool(repeated)
-        rests = escape(", ".join(filter(None, [evidence, badges])))
-        figure.add_scatter(
-            x=part["position"],
-            y=part["metric"].map(rows),
-            name=name,
-            mode="markers",
-            marker={
-                "symbol": symbol,
-                "size": 9,
-                "color": look.colour,
-                "line": {"width": 1.2, "color": look.outline},
-            },
-            customdata=list(part["split"]),
-            text=[escape(f"{metric} in {space}, {dataset}") for metric in part["metric"]],
-            hovertemplate=f"%{{text}}: %{{x:.3f}}<br>{rests}<extra></extra>",
-            legendgroup=name,
-        )
-        means = part.groupby("metric", sort=False)["position"].agg(["mean", "count"])
-        means = means[means["count"] > 1]
-        figure.add_scatter(
-            x=means["mean"],
-            y=[rows[metric] for metric in means.index],
-            mode="markers",
-            marker={"symbol": "line-ns", "size": 13, "line": {"width": 3, "color": look.outline}},
-            hovertemplate=f"mean %{{x:.3f}}<extra>{name}</extra>",
-            showlegend=False,
-            legendgroup=name,
-        )
-    for value, text in ((0, "random trees"), (1, "best tree")):
-        line = {"color": INK, "width": 1.4, "dash": "dash"}
-        figure.add_vline(x=value, line=line, layer="below")
-        figure.add_annotation(note(text, value, 1, yref="paper", yanchor="bottom"))
-    low, high = float(across["position"].min()), float(across["position"].max())
-    figure.update_xaxes(title_text="informativeness", range=[min(-0.3, low - 0.1), max(1.1, high)])
-    figure.update_yaxes(
-        tickvals=list(range(len(metrics) - 1, -1, -1)),
-        ticktext=list(map(escape, metrics)),
-        range=[-0.6, len(metrics) - 0.4],
-        showgrid=True,
-    )
-    place = {"orientation": "h", "x": 0, "y": -64 / (height - 110), "yanchor": "top"}
-    figure.update_layout(legend=place, margin_t=figure.layout.margin.t + _BAND_ROW)
-    return figure
-
-
-def _across_alternative(across: pd.DataFrame) -> str:
-    groups = across.groupby(["metric", "space", "dataset", "evidence"], sort=False)
-    means = groups["position"].mean()
-    first: Any = means.idxmax()
-    metric, space, dataset, _ = first
-    return (
-        f"Informativeness of {len(across)} splits in {across['space'].nunique()} search spaces. "
-        f"{metric} in {space}, {dataset}, is the most informative, at {means.max():.2f} between "
-        "random trees (0) and the best tree (1)."
     )
 
 

@@ -1,36 +1,42 @@
-"""The claims of Section 4 of the paper, checked on recorded runs.
+"""The claims of Section 4 of the paper and questions beyond it, checked on recorded runs.
 
-``read_material`` reads runs, tables and published splits, with the numbers of each case; each claim
-of ``CLAIMS`` selects its cases and applies its rule; ``report_markdown`` writes the page. Only the
-first one reads files.
+``read_material`` reads runs, tables and published splits, with the numbers of each case, and
+``read_findings`` also what is known of other spaces; each claim of ``CLAIMS`` and ``FINDINGS``
+selects its cases and applies its rule; ``report_markdown`` and ``findings_markdown`` write the
+pages. Only the first two read files.
 """
 
-from fewshot_core.reproduction.across import POSITION, across_finding, across_markdown, read_across
+from fewshot_core.reproduction.across import read_across, read_bounds, read_findings
 from fewshot_core.reproduction.claims import CLAIMS
+from fewshot_core.reproduction.findings import FINDINGS
 from fewshot_core.reproduction.material import Group, Material, Split
 from fewshot_core.reproduction.reading import read_material
-from fewshot_core.reproduction.report import Evaluated, evaluate, is_measured, report_markdown
-from fewshot_core.reproduction.rules import SHARE_RULE, Finding, Verdict
-from fewshot_core.reproduction.supernets import DATASET, read_supernets, supernets_markdown
+from fewshot_core.reproduction.report import (
+    Evaluated,
+    evaluate,
+    findings_markdown,
+    is_measured,
+    report_markdown,
+)
+from fewshot_core.reproduction.rules import SHARE_RULE, Claim, Finding, Verdict
 
 __all__ = [
     "CLAIMS",
-    "DATASET",
-    "POSITION",
+    "FINDINGS",
     "SHARE_RULE",
+    "Claim",
     "Evaluated",
     "Finding",
     "Group",
     "Material",
     "Split",
     "Verdict",
-    "across_finding",
-    "across_markdown",
     "evaluate",
+    "findings_markdown",
     "is_measured",
     "read_across",
+    "read_bounds",
+    "read_findings",
     "read_material",
-    "read_supernets",
     "report_markdown",
-    "supernets_markdown",
 ]

@@ -1,6 +1,6 @@
 """The material of claims: splits and searched splits in groups, with the numbers of each."""
 
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
@@ -31,6 +31,7 @@ RANDOM = "random"
 
 _SKIP = OPERATIONS.index("skip_connect")
 
+MOST_PARAMETERS = "the one with the most parameters, before training"
 HALVING = "halving at the paper's milestones in proportion"
 TRAIN_ALL = "train all, choose by validation accuracy"
 ONE_AT_RANDOM = "one at random, expected"
@@ -118,6 +119,7 @@ class Split:
             "metric": self.metric,
             "dataset": self.dataset,
             "seeds": self.seeds,
+            "seed": str(self.seeds),
             "ties": self.ties,
             "random": self.metric == RANDOM,
             "runs": (self.run_id,) if self.run_id else (),
@@ -138,6 +140,17 @@ class Split:
             "percentile_low": compared.percentile_low if compared else np.nan,
             "percentile_high": compared.percentile_high if compared else np.nan,
         }
+
+
+def split_parts(splits: Iterable[Split]) -> Iterator[tuple[Evidence, str, list[Split]]]:
+    """Yield splits that may be counted together, with their evidence and batch.
+
+    Those without images belong to every group of their network; those without evidence to none.
+    """
+    known = [(split, split.evidence) for split in splits if split.evidence]
+    for evidence, inside in group_by_evidence(known).items():
+        for batch in dict.fromkeys(split.batch for split in inside if split.batch) or [""]:
+            yield evidence, batch, [split for split in inside if split.batch in (batch, "")]
 
 
 def extreme_shares(leaves: Iterable[SubSpace]) -> tuple[float, float]:
@@ -173,6 +186,8 @@ class SearchedSplit:
         metrics: The metrics that give this split.
         curves: Columns sub_space, epoch, valid_accuracy, test_accuracy (that of the architecture
             found, percent, from the accuracy table).
+        largest: The sub-space whose architectures have the most parameters on average; empty where
+            parameters are not known.
     """
 
     metrics: tuple[str, ...]
@@ -180,6 +195,7 @@ class SearchedSplit:
     seed: int
     curves: pd.DataFrame
     runs: tuple[str, ...]
+    largest: str = ""
 
     @property
     def end(self) -> int:
@@ -229,6 +245,7 @@ class SearchedSplit:
             "mean": found.mean(),
             "lowest": found.min(),
             "schedules": schedules,
+            "curves": self.curves,
             "leader": leader,
             "leader_rank": int((found > leader.test_accuracy).sum()) + 1,
             "leader_regret": leader.regret,
@@ -274,7 +291,16 @@ class SearchedSplit:
             ONE_AT_RANDOM: Choice("one_at_random"),
             "train all, take the best found": Choice("train_all"),
         }
-        return {name: choice.apply(curves) for name, choice in choices.items()}
+        results = {name: choice.apply(curves) for name, choice in choices.items()}
+        if self.largest:
+            chance, found = results[ONE_AT_RANDOM], float(self.found[self.largest])
+            results[MOST_PARAMETERS] = replace(
+                chance,
+                winner=self.largest,
+                test_accuracy=found,
+                regret=chance.ceiling - found,
+            )
+        return results
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,7 +324,12 @@ class Group:
     @property
     def runs(self) -> tuple[str, ...]:
         """The runs of all cases."""
-        return tuple(dict.fromkeys(chain.from_iterable(self.cases["runs"])))
+        return tuple(dict.fromkeys(chain.from_iterable(self.cases.get("runs", ()))))
+
+    @property
+    def measured(self) -> bool:
+        """Whether they rest on runs, or on tables of accuracies alone."""
+        return bool(self.runs) or "table" in self.cases
 
     def part(self, chosen: "pd.Series[bool]", text: str = "") -> "Group":
         """Select some of the cases; the text is added to the title."""
@@ -312,7 +343,8 @@ class Material:
     """The evidence of all claims: accuracies by data set, splits, and finished searches.
 
     ``searched`` are splits with a search in every sub-space, ``whole`` searches in the whole space;
-    ``incomplete`` describes searches that do not cover all sub-spaces.
+    ``incomplete`` describes searches that do not cover all sub-spaces. ``across``, ``bounds`` and
+    ``estimates`` are what the functions of ``fewshot_core.reproduction.across`` return.
     """
 
     accuracies: Mapping[str, Accuracies]
@@ -321,23 +353,20 @@ class Material:
     searched: tuple[SearchedSplit, ...] = ()
     whole: tuple[SearchedSplit, ...] = ()
     incomplete: tuple[str, ...] = ()
+    across: pd.DataFrame = field(default_factory=pd.DataFrame)
+    bounds: pd.DataFrame = field(default_factory=pd.DataFrame)
+    estimates: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @cached_property
     def split_groups(self) -> list[Group]:
-        """The recorded splits by evidence and batch, and the published ones, with accuracies.
-
-        Splits without images belong to every group of their network.
-        """
-        known = [
-            (s, s.evidence) for s in self.splits if s.evidence and s.dataset in self.accuracies
-        ]
+        """The recorded splits by evidence and batch, and the published ones, with accuracies."""
         parts = []
-        for evidence, inside in group_by_evidence(known).items():
-            for batch in dict.fromkeys(s.batch for s in inside if s.batch) or [""]:
-                splits = [split for split in inside if split.batch in (batch, "")]
-                seeds = chain.from_iterable(split.seeds for split in splits)
-                scale = " · ".join(filter(None, [evidence.label, batch, _seeds(seeds)]))
-                parts.append(("recorded", scale, splits, evidence.conclusive))
+        for evidence, batch, splits in split_parts(
+            split for split in self.splits if split.dataset in self.accuracies
+        ):
+            seeds = chain.from_iterable(split.seeds for split in splits)
+            scale = " · ".join(filter(None, [evidence.label, batch, seeds_text(seeds)]))
+            parts.append(("recorded", scale, splits, evidence.conclusive))
         published = [split for split in self.published if split.dataset in self.accuracies]
         if published:
             parts.append(("published", "as published", published, True))
@@ -360,7 +389,7 @@ class Material:
             frame = pd.DataFrame(cell.numbers(whole.get((kind, cell.seed))) for cell in cells)
             title = f"{count_text(cells, 'searched split')} on {kind.dataset}"
             names = ", ".join(frame["metric"].unique())
-            own = f"{kind.scale} ({names}; {_seeds(frame['seed'])})"
+            own = f"{kind.scale} ({names}; {seeds_text(frame['seed'])})"
             scale = f"{own}; {self.accuracies[kind.dataset].text}"
             tables = (f"Searches {number}",)
             groups.append(Group(title, scale, frame, tables, kind.conclusive))
@@ -378,7 +407,7 @@ class Material:
         }
 
 
-def _seeds(seeds: Iterable[int]) -> str:
+def seeds_text(seeds: Iterable[int]) -> str:
     """Name the distinct seeds: "seeds 0, 1, 2"."""
     known = sorted(set(seeds))
     return f"seed{'s' * (len(known) > 1)} {', '.join(map(str, known))}"

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from fewshot_core.analysis import SplitEvaluator
-from fewshot_core.bench import KINDS, load_accuracy, resolve_table
+from fewshot_core.bench import KINDS, PACKAGED_TABLE, load_accuracy, load_column, resolve_table
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError
 from fewshot_core.metrics import METRICS
@@ -22,7 +24,7 @@ from fewshot_core.reproduction.material import (
 from fewshot_core.runs import SearchRequest, SplitRequest, plan_command
 from fewshot_core.search.options import as_text
 from fewshot_core.selection import recorded_curves, search_groups
-from fewshot_core.space import SubSpace
+from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace
 from fewshot_core.splitting import TreeOptions
 from fewshot_core.splitting.files import read_splits
 from fewshot_core.store import Store
@@ -45,12 +47,14 @@ def read_material(
         FewshotError: If no table has the accuracies of any data set, or a file cannot be read.
     """
     accuracies = _read_accuracies(kind, table, data_dir)
-    splits = tuple(sorted(_recorded_splits(store), key=_order))
+    splits = recorded_splits(store)
     published_splits = () if published is None else read_published(published)
     searched: list[SearchedSplit] = []
     incomplete: dict[str, None] = {}
+    costs = load_column(PACKAGED_TABLE, "parameters", data_dir)
+    parameters = costs.set_index("architecture")["parameters"]
     for one in accuracies.values():
-        for cell, problem in _searches((*splits, *published_splits), store, one):
+        for cell, problem in _searches((*splits, *published_splits), store, one, parameters):
             if problem:
                 names = ", ".join(cell.metrics)
                 incomplete[f"{names}, {cell.kind.scale}, seed {cell.seed}: {problem}"] = None
@@ -98,8 +102,13 @@ def read_published(path: Path) -> tuple[Split, ...]:
     return tuple(splits)
 
 
-def _recorded_splits(store: Store) -> Iterator[Split]:
-    splits = store.splits()
+def recorded_splits(store: Store, space: SearchSpace = NAS_BENCH_201) -> tuple[Split, ...]:
+    """Read the recorded splits of a space, in the order of its data sets and of the metrics."""
+    return tuple(sorted(_recorded_splits(store, space), key=partial(_order, space)))
+
+
+def _recorded_splits(store: Store, space: SearchSpace) -> Iterator[Split]:
+    splits = store.splits(space=space.name)
     trees = store.split_trees(list(splits["run_id"]))
     for row, found in zip(splits.to_dict("records"), trees, strict=True):
         request = SplitRequest.from_dict(json.loads(str(row["request"])))
@@ -128,15 +137,15 @@ def _recorded_splits(store: Store) -> Iterator[Split]:
         )
 
 
-def _order(split: Split) -> tuple[int, int, str, tuple[int, ...], str]:
-    names, datasets = METRICS.names(), DATASETS.names()
+def _order(space: SearchSpace, split: Split) -> tuple[int, int, str, tuple[int, ...], str]:
+    names, datasets = METRICS.names(), [task.name for task in space.datasets]
     known = split.metric.split(" ")[0]
     place = names.index(known) if known in names else len(names)
     return datasets.index(split.dataset), place, split.metric, split.seeds, split.run_id
 
 
 def _searches(
-    splits: Sequence[Split], store: Store, accuracies: Accuracies
+    splits: Sequence[Split], store: Store, accuracies: Accuracies, parameters: "pd.Series[float]"
 ) -> Iterator[tuple[SearchedSplit, str]]:
     """Read the searches in each split and in the whole space, and say what is missing of them."""
     rows = store.searches(accuracies.dataset)
@@ -150,6 +159,8 @@ def _searches(
             distinct.setdefault(split.leaves, {})[metric] = None
     distinct[(SubSpace.full(),)] = {_WHOLE: None}
     for leaves, metrics in distinct.items():
+        means = [parameters.reindex(leaf.architecture_indices()).mean() for leaf in leaves]
+        largest = f"S{np.argmax(means) + 1}" if np.isfinite(means).all() else ""
         for family in search_groups(leaves, rows, "family").to_dict("records"):
             part, kind = families[family["family"]], kinds[family["family"]]
             joined = recorded_curves(leaves, part, records, accuracies.evaluator.accuracy)
@@ -163,7 +174,8 @@ def _searches(
                 problem = f"not searched: {', '.join(missing)}" if missing else ""
                 if not missing and last["test_accuracy"].isna().any():
                     problem = "no accuracies"
-                yield SearchedSplit((*metrics,), kind, seed, curves, tuple(map(str, own))), problem
+                cell = SearchedSplit((*metrics,), kind, seed, curves, tuple(map(str, own)), largest)
+                yield cell, problem
 
 
 def _kind(family: str, rows: pd.DataFrame) -> SearchKind:

@@ -10,8 +10,9 @@ import pandas as pd
 
 from fewshot_core.analysis import RANDOM_TREES
 from fewshot_core.analysis.results import markdown_table
-from fewshot_core.reproduction.across import across_markdown
+from fewshot_core.plots import dots_svg
 from fewshot_core.reproduction.claims import CLAIMS
+from fewshot_core.reproduction.findings import FINDINGS
 from fewshot_core.reproduction.material import Group, Material, Row
 from fewshot_core.reproduction.rules import SHARE_RULE, Claim, Finding, Verdict
 
@@ -27,9 +28,8 @@ Every number and every verdict is computed from them; the same runs give the sam
 
 A claim *holds*, *does not hold* or is *inconclusive* by the rule stated with it, which uses only
 the numbers on this page; those of each case are in [the numbers](#the-numbers). All intervals are
-95% confidence intervals. Most claims use the *share rule*: cases are counted, and {share_rule} (to
-hold takes four of four, or seven of eight). Cases that share a split, sub-spaces or a table are not
-independent; their intervals are too narrow.
+95% confidence intervals. Most claims use the *share rule*: cases are counted, and {share_rule}.
+Cases of one seed share images, and often sub-spaces, so that only seeds are repetitions.
 
 Splits and searches of different scale are never counted together, and results at a reduced scale
 need not transfer to the paper's. Searches hold out half of their images to choose architectures.
@@ -59,6 +59,34 @@ See also: [reproducing the paper itself](results.md#reproducing-the-paper-itself
 weights and images; [informativeness of splits](analysis.md);
 [selecting a sub-supernet](halving.md); [the paper's tables](results.md).
 """
+
+_FINDINGS_HEAD = """\
+# What we found
+
+Generated from recorded runs and tables by
+
+    {command}
+
+Every number, verdict and figure is computed from them; the same data folder gives the same page.
+All intervals are 95% confidence intervals. A seed is a repetition; epochs, and splits of one seed,
+are not. Results that rest on different networks, images or tables are never averaged. *Share rule*:
+{share_rule}.
+"""
+
+_METHOD = """\
+A *split* divides a space into sub-spaces by grouping the operations of, usually, three decisions.
+Its *information gain* says how much it tells about where the best 1% of all architectures are.
+It is compared with random trees of the same shape, and with the best tree, which is found exactly.
+*Searches* run in every sub-space, and ways to select among them are replayed on recorded curves.
+Accuracies of architectures are looked up in tables; nothing is trained to check what was found.
+"""
+
+_SHIPPED = (
+    ("test", "NAS-Bench-201", "`fewshot import-table nats_bench.csv`"),
+    ("", "NAS-Bench-Macro", "see [search spaces](search-spaces.md#the-published-spaces)"),
+    ("", "TransNAS-Bench-101 micro", "see [search spaces](search-spaces.md#the-published-spaces)"),
+)
+"""Tables that findings use if they were imported: kind, space, and how to import them."""
 
 _SPLIT_COLUMNS = {
     "metric": "{metric}",
@@ -119,36 +147,23 @@ def evaluate(material: Material, claims: Sequence[Claim] = CLAIMS) -> Evaluated:
 
 
 def is_measured(evidence: Evidence) -> bool:
-    """Whether any of it is based on runs."""
-    return any(group.runs for _, group in evidence)
+    """Whether any of it is based on runs, or on imported tables alone."""
+    return any(group.measured for _, group in evidence)
 
 
 def report_markdown(
     material: Material,
     command: str,
     claims: Sequence[Claim] = CLAIMS,
-    across: pd.DataFrame | None = None,
-    sections: Sequence[str] = (),
 ) -> str:
-    """Evaluate claims and write the page, which names the command that generates it.
-
-    With what ``read_across`` returns, it has a section that compares search spaces; ``sections``
-    are paragraphs of others.
-    """
+    """Evaluate claims and write the page, which names the command that generates it."""
     evaluated = evaluate(material, claims)
-    sets = dict.fromkeys(group.runs for _, evidence in evaluated for _, group in evidence)
-    names = {runs: f"R{number}" for number, runs in enumerate(filter(None, sets), start=1)}
-    run_lines = [f"* {name}: {', '.join(f'`{r}`' for r in runs)}" for runs, name in names.items()]
+    names = _run_names(evaluated)
     validation = any(one.kind == "validation" for one in material.accuracies.values())
     unlike = _VALIDATION if validation else ""
     head = _HEAD.format(command=command, share_rule=SHARE_RULE, accuracies=unlike)
-    wrap = partial(fill, width=100, break_long_words=False, break_on_hyphens=False)
-
-    def wrapped(part: str) -> str:
-        return part if part[:1] in "|*" else wrap(part)
-
     parts = [
-        *(part if part.startswith(" ") else wrap(part) for part in head.split("\n\n")),
+        *_wrapped(head),
         "## Summary",
         _table(_summary(evaluated)),
         "## Material",
@@ -157,17 +172,91 @@ def report_markdown(
         f"groups (exact), and {RANDOM_TREES:,} random trees of that shape.",
         _table(one.facts() for one in material.accuracies.values()),
         *(part for claim, found in evaluated for part in _claim(claim, found, material, names)),
-        *map(wrapped, sections),
-        *(wrapped(part) for part in ([] if across is None else across_markdown(across))),
         "## The numbers",
         _NUMBERS,
         *_numbers(material.split_groups, _SPLIT_COLUMNS),
         *_numbers(material.search_groups, _SEARCH_COLUMNS),
         _TAIL,
-        "## Runs",
-        "\n".join(run_lines) or "Nothing was measured in runs.",
+        *_runs(names),
     ]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def findings_markdown(material: Material, command: str, stem: str) -> tuple[str, dict[str, str]]:
+    """Write the page of findings, and its figures as SVG by file name, which begins with the stem.
+
+    The verdicts on the claims of the paper are a table of it.
+    """
+    evaluated, claims = evaluate(material, FINDINGS), evaluate(material)
+    names = _run_names(evaluated)
+    parts = [*_wrapped(_FINDINGS_HEAD.format(command=command, share_rule=SHARE_RULE))]
+    parts += ["## In short", "\n".join(_short(evaluated)), "## Method", _METHOD]
+    parts += ["## What is missing", "\n".join(f"* {text}." for text in _missing(material))]
+    figures: dict[str, str] = {}
+    for number, (claim, evidence) in enumerate(evaluated, start=1):
+        drawn = pd.concat(
+            [one.points for one, _ in evidence[: 3 * (number == 1) or 1] if one.points is not None]
+            or [pd.DataFrame()]
+        )
+        title, *text = _claim(claim, evidence, material, names)
+        parts += [title, *text[:2]]
+        if len(drawn):
+            name = f"{stem}-{number}.svg"
+            figures[name] = dots_svg(drawn, claim.title, claim.axis)
+            parts.append(f"![{claim.title}: {claim.axis}]({name})")
+        parts += text[2:]
+    parts += ["## The paper's claims, by seeds"]
+    parts.append(
+        "Verdicts on the claims of Section 4 by the recorded runs and by the paper's printed "
+        "tables; rules, numbers and cases are on [the page of claims](reproduction.md)."
+    )
+    parts += [_table(_summary(claims, "reproduction.md")), *_runs(names)]
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n", figures
+
+
+def _wrapped(text: str) -> Iterator[str]:
+    wrap = partial(fill, width=100, break_long_words=False, break_on_hyphens=False)
+    return (part if part.startswith(" ") else wrap(part) for part in text.split("\n\n"))
+
+
+def _short(evaluated: Evaluated) -> Iterator[str]:
+    for claim, evidence in evaluated:
+        for finding, group in evidence:
+            found = f"{_link(claim.title, claim.title)}: **{finding.verdict}** ({group.title})"
+            yield f"* {found}. {finding.measured}"
+        if not evidence:
+            yield f"* {_link(claim.title, claim.title)}: **{Verdict.MISSING}** here."
+
+
+def _missing(material: Material) -> Iterator[str]:
+    bounds = material.bounds
+    for kind, space, how in _SHIPPED:
+        if not ((bounds["space"] == space) & bounds["kind"].str.contains(kind)).any():
+            yield f"{kind.capitalize() or 'All'} scores of {space} ({how})"
+    if material.estimates.empty:
+        yield "Estimates of architectures by supernets (`fewshot import-table estimates.csv`)"
+    known = set(material.across["space"])
+    for _, space, _ in _SHIPPED:
+        if space not in known:
+            yield f"Splits of {space} beside a table of it"
+    if not material.searched:
+        yield "Searches in every sub-space of a split"
+    for text in material.incomplete:
+        yield f"Searches, incomplete and not counted: {text}"
+    yield (
+        "Splits by other batch sizes and modes of batch norm, and by other orders of decisions "
+        "than the paper's, count separately where they are recorded"
+    )
+
+
+def _run_names(evaluated: Evaluated) -> dict[tuple[str, ...], str]:
+    sets = dict.fromkeys(group.runs for _, evidence in evaluated for _, group in evidence)
+    return {runs: f"R{number}" for number, runs in enumerate(filter(None, sets), start=1)}
+
+
+def _runs(names: Mapping[tuple[str, ...], str]) -> Sequence[str]:
+    lines = [f"* {name}: {', '.join(f'`{r}`' for r in runs)}" for runs, name in names.items()]
+    return "## Runs", "\n".join(lines) or "Nothing was measured in runs."
 
 
 def _table(rows: Iterable[Row]) -> str:
@@ -175,12 +264,12 @@ def _table(rows: Iterable[Row]) -> str:
     return markdown_table(text.replace("nan", "–"), "---")
 
 
-def _summary(evaluated: Evaluated) -> Iterator[Row]:
+def _summary(evaluated: Evaluated, page: str = "") -> Iterator[Row]:
     for claim, evidence in evaluated:
         verdicts = [(group.title, f"**{one.verdict}**") for one, group in evidence]
         if not is_measured(evidence):
             verdicts.insert(0, ("runs of this data folder", Verdict.MISSING.value))
-        title, section = _link(claim.title, claim.title), claim.section
+        title, section = _link(claim.title, claim.title, page), claim.section
         for group, verdict in verdicts:
             yield {"claim": title, "section": section, "evidence": group, "verdict": verdict}
             title = section = ""
@@ -206,17 +295,21 @@ def _claim(
     yield f"## {claim.title}"
     yield f"*{claim.place}.* {claim.statement}"
     yield f"*Rule.* {claim.rule}"
-    for (measured, verdict, reason, table), group in evidence:
+    for (measured, verdict, reason, table, _), group in evidence:
         text = f"**{_capital(group.title)}: {verdict}.** {measured}\nReason: {reason}."
         text += f" Scale: {group.scale}."
-        if group.tables:
+        if group.tables and not claim.changes:
             text += f"\nNumbers: {_links(group)}."
         if group.runs:
             text += f" Runs: [{names[group.runs]}](#runs) ({len(group.runs)})."
         yield text
         if table:
             yield _table(table)
-    if not is_measured(evidence):
+    if claim.changes:
+        yield f"*What would change our mind.* {claim.changes}"
+        yield "*Repeat or extend it* by"
+        yield f"    {claim.command.format(**material.commands())}"
+    elif not is_measured(evidence):
         yield "**Runs of this data folder: not measured.** This command makes the missing runs:"
         yield f"    {claim.command.format(**material.commands())}"
 
@@ -237,9 +330,9 @@ def _links(group: Group) -> str:
     return ", ".join(_link(name, name) for name in group.tables)
 
 
-def _link(text: str, heading: str) -> str:
+def _link(text: str, heading: str, page: str = "") -> str:
     letters = [letter for letter in heading.lower() if letter.isalnum() or letter in " -"]
-    return f"[{text}](#{''.join(letters).replace(' ', '-')})"
+    return f"[{text}]({page}#{''.join(letters).replace(' ', '-')})"
 
 
 def _capital(text: str) -> str:

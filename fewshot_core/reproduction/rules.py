@@ -12,9 +12,14 @@ import pandas as pd
 from fewshot_core.analysis import CONFIDENCE, wilson_interval
 from fewshot_core.reproduction.material import Group, Material, Row
 
+LEAST_SEEDS = 3
+"""Seeds that a verdict needs at least: as many as the paper repeats its searches with."""
+
 SHARE_RULE = (
-    "the claim holds if Wilson's interval of the share lies above one half, does not hold if it "
-    "lies below, and is inconclusive otherwise"
+    "the claim holds if both Wilson's interval of the share of all cases and Student's interval of "
+    f"its mean over seeds lie above one half, does not hold if both lie below, and is inconclusive "
+    f"otherwise or with fewer than {LEAST_SEEDS} seeds (printed tables are counted by Wilson's "
+    "interval alone)"
 )
 """Stated once on the page; claims refer to it as the share rule."""
 
@@ -33,13 +38,15 @@ class Verdict(StrEnum):
 class Finding(NamedTuple):
     """What is measured, in sentences, and the verdict by the rule with its reason.
 
-    The table has numbers that are not of a single case.
+    The table has numbers that are not of a single case; the points of the figure have the columns
+    of ``fewshot_core.plots.dots_svg``.
     """
 
     measured: str
     verdict: Verdict
     reason: str
     table: Sequence[Row] = ()
+    points: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,8 @@ class Claim:
         command: The command that makes the missing runs, with a placeholder of
             ``Material.commands``.
         printed: Applies the rule to the tables of the paper.
+        changes: What would change the verdict; empty for claims of the paper.
+        axis: What the figure of its points shows, with its unit.
     """
 
     title: str
@@ -64,6 +73,8 @@ class Claim:
     evaluate: Callable[[pd.DataFrame], Finding]
     command: str
     printed: Callable[[], Finding] | None = None
+    changes: str = ""
+    axis: str = ""
 
     @property
     def place(self) -> str:
@@ -100,20 +111,40 @@ def by_share(condition: str, text: str) -> Callable[[pd.DataFrame], Finding]:
     """Build the evaluation of a claim by ``SHARE_RULE``.
 
     The condition is an expression of the columns of cases; the text refers to the number of cases
-    that satisfy it as ``{share}``, and to the mean of a column by its name.
+    that satisfy it as ``{share}``, and to the mean of a column over seeds by its name.
     """
 
     def evaluate(cases: pd.DataFrame) -> Finding:
         if cases.empty:
             return Finding(text.format(share="0 of 0"), Verdict.MISSING, "there are no cases")
-        means = {str(name): Mean.over(cases[name]) for name in cases.select_dtypes("number")}
-        share, (low, high) = share_of(satisfies(cases, condition))
+        seed = cases["seed"] if "seed" in cases else pd.Series(cases.index, cases.index)
+        means = {
+            str(name): Mean.over(cases[name].groupby(seed).mean())
+            for name in cases.select_dtypes("number")
+        }
+        satisfied = satisfies(cases, condition)
+        share, (low, high) = share_of(satisfied)
         verdict, reason = _compare((low, high), 0.5, f"share, {low:.0%} to {high:.0%}", "one half")
         if verdict is Verdict.UNKNOWN:
             reason += f": {len(cases)} cases are too few or too divided"
+        elif "seed" in cases:
+            verdict, reason = _over_seeds(
+                satisfied.astype(float).groupby(cases["seed"]).mean(), verdict, reason
+            )
         return Finding(text.format(share=share, **means), verdict, reason)
 
     return evaluate
+
+
+def _over_seeds(shares: "pd.Series[float]", verdict: Verdict, reason: str) -> tuple[Verdict, str]:
+    """Confirm the verdict of all cases by the shares of seeds, or say why it is not confirmed."""
+    if len(shares) < LEAST_SEEDS:
+        count = f"{len(shares)} seed{'s' * (len(shares) > 1)}"
+        return Verdict.UNKNOWN, f"{reason}, but the cases are of {count}: repeat with others"
+    mean = Mean.over(shares, (0, 1))
+    if mean.compare(0.5)[0] is verdict:
+        return verdict, f"{reason}, and so does that of its mean over {len(shares)} seeds"
+    return Verdict.UNKNOWN, f"{reason}, but that of its mean over seeds, {mean.ends()}, does not"
 
 
 @dataclass(frozen=True)
@@ -125,7 +156,10 @@ class Mean:
 
     @classmethod
     def over(
-        cls, values: Iterable[float], within: tuple[float, float] = (-math.inf, math.inf)
+        cls,
+        values: Iterable[float],
+        within: tuple[float, float] = (-math.inf, math.inf),
+        confidence: float = CONFIDENCE,
     ) -> "Mean":
         """Compute the mean of at least one value, its interval clipped to the possible range."""
         from scipy.special import stdtrit  # takes half a second to load
@@ -135,8 +169,19 @@ class Mean:
         if len(known) < 2:
             return cls(mean, None)
         error = np.std(known, ddof=1) / math.sqrt(len(known))
-        reach = float(stdtrit(len(known) - 1, (1 + CONFIDENCE) / 2) * error)
+        reach = float(stdtrit(len(known) - 1, (1 + confidence) / 2) * error)
         return cls(mean, (max(mean - reach, within[0]), min(mean + reach, within[1])))
+
+    @classmethod
+    def by_seed(
+        cls,
+        cases: pd.DataFrame,
+        values: "pd.Series[float]",
+        within: tuple[float, float] = (-math.inf, math.inf),
+        confidence: float = CONFIDENCE,
+    ) -> "Mean":
+        """Compute the mean over seeds of the mean of their cases, which are not independent."""
+        return cls.over(values.groupby(cases["seed"]).mean(), within, confidence)
 
     def compare(
         self, limit: float, digits: int = 2, holds_above: bool = True

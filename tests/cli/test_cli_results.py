@@ -1,4 +1,4 @@
-"""The commands ``fewshot results`` and ``fewshot reproduce``."""
+"""The commands ``fewshot results``, ``fewshot findings`` and ``fewshot reproduce``."""
 
 import csv
 import io
@@ -16,6 +16,7 @@ from fewshot_core.splitting.files import store_splits
 from fewshot_core.splitting.tree import NamedSplit
 
 FULL = SubSpace.full()
+ESTIMATES = ("one_shot", "few_shot", "balanced_seed0", "decomposed_balanced_seed0")
 HALVES = (FULL.keep(0, [3]), FULL.keep(0, [0, 1, 2, 4]))
 
 
@@ -147,7 +148,7 @@ def test_a_data_folder_without_runs_measures_nothing(fewshot):
     page = fewshot("reproduce").out
     assert "No split with a finished search in every sub-space" in page
     assert "Nothing was measured in runs." in page
-    assert summary(page).count("not measured") == 16
+    assert summary(page).count("not measured") == 14
     assert "    fewshot split --metric all --batch-size 64\n" in page
 
 
@@ -188,16 +189,46 @@ def test_the_committed_page_is_up_to_date(fewshot, demo):
 
 def test_the_committed_page_with_test_accuracies_is_up_to_date(fewshot, demo, nats_csv, published):
     splits = published.with_name("published_splits_all.json")
-    options = ("--published", splits, "--estimates", nats_csv.with_name("estimates.csv"))
-    page = fewshot("reproduce", "--only-demo", *options, "--table", nats_csv).out
+    options = ("--published", splits, "--table", nats_csv)
+    page = fewshot("reproduce", "--only-demo", *options).out
     kept = ROOT / "docs" / "reproduction-test-accuracy.md"
     assert kept.read_text(encoding="utf-8") == page, HOW
     known = "| gradientmatching | ImageNet16-120 | – | – |"
     sizes = "125, 500, 500, 2000, 500, 2000, 2000, 8000 | 51.2% | imbalanced"
     assert f"{known} {sizes} | 8, 25, 15, 54, 9, 20, 2, 24 | 8 |" in page
     assert "| cifar10 | test, nats_bench.csv | 94.3733 | 54.2967 |" in page
-    for name, tau in (("one_shot", 0.4841), ("few_shot", 0.5504)):
-        assert page.count(f"| {name} | {tau} (0.") == 2  # with an interval
+
+
+def test_the_committed_findings_are_up_to_date(fewshot, demo, tmp_path):
+    result = fewshot("findings", "--only-demo", "--output", tmp_path / "findings.md")
+    assert (result.code, result.out) == (0, "")
+    for path in tmp_path.glob("findings*"):
+        assert (ROOT / "docs" / path.name).read_text("utf-8") == path.read_text("utf-8"), HOW
+    readme = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    page = (tmp_path / "findings.md").read_text("utf-8")
+    quoted = re.findall(r"> \*(.+?)\*", readme)
+    assert quoted and all(sentence in page for sentence in quoted)
+
+
+def test_the_committed_findings_with_all_tables_are_up_to_date(
+    fewshot, demo, nats_csv, data_folder, tmp_path
+):
+    spaces = nats_csv.parents[1] / "spaces"
+    maps = [f"--map={name}=estimate" for name in ESTIMATES]
+    for file, options in {
+        nats_csv: [],
+        nats_csv.with_name("estimates.csv"): ["--architecture", "arch", *maps],
+        spaces / "nas_bench_macro.csv": ["--space", "nas-bench-macro"],
+        spaces / "trans_nas_bench_101_micro.csv": ["--space", "trans-nas-bench-101-micro"],
+    }.items():
+        assert fewshot("import-table", file, *options).code == 0
+    target = tmp_path / "findings-all-tables.md"
+    assert fewshot("findings", "--only-demo", "--output", target).code == 0
+    page = target.read_text("utf-8")
+    assert (ROOT / "docs" / target.name).read_text("utf-8") == page, HOW
+    for name, tau in (("one_shot", "0.4841"), ("few_shot", "0.5504")):
+        found = page.partition(f"Estimate {name} of NAS-Bench-201 on CIFAR-10")[2]
+        assert found.partition("tau over the space ")[2].startswith(tau)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +237,6 @@ def test_the_committed_page_with_test_accuracies_is_up_to_date(fewshot, demo, na
         (["--table", "nowhere"], "nowhere"),
         (["--accuracy", "test"], "test accuracies"),
         (["--published", "nowhere.json"], "nowhere.json"),
-        (["--estimates", "nowhere.csv"], "nowhere.csv"),
     ],
 )
 def test_reproduce_errors_are_reported_in_one_line(fewshot, arguments, words):

@@ -1,0 +1,448 @@
+"""Questions beyond the paper, in the form of its claims: a rule, evidence and a verdict."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from operator import attrgetter
+
+import numpy as np
+import pandas as pd
+
+from fewshot_core.analysis import CONFIDENCE
+from fewshot_core.reproduction.across import BOUND_TREES, DIVISIONS, PAPER_DECISIONS, POSITION
+from fewshot_core.reproduction.material import (
+    ONE_AT_RANDOM,
+    RANDOM,
+    Group,
+    Material,
+    Row,
+    count_text,
+)
+from fewshot_core.reproduction.rules import (
+    LEAST_SEEDS,
+    Claim,
+    Finding,
+    Mean,
+    Verdict,
+    by_share,
+)
+from fewshot_core.search.proxy import Correlation
+from fewshot_core.selection import default_choices, read_frame
+
+NEAR = 0.9
+"""The position from which a tree is called near the best one."""
+
+_SEEDLESS = "params"
+_INFORMATIVE = {Verdict.HOLDS: "yes", Verdict.FAILS: "no", Verdict.UNKNOWN: "inconclusive"}
+_PLACE = ["space", "dataset", "kind"]
+_SHOWN_SCHEDULES = 8
+
+
+def _place_text(row: "pd.Series[str]") -> str:
+    return f"{row['space']}: {row['dataset']}, {row['kind']}"
+
+
+def _bounds(material: Material) -> Iterator[Group]:
+    """Select the trees over the paper's decisions, over other sets of as many, and over more."""
+    if material.bounds.empty:
+        return
+    cases = material.bounds
+    size = cases["decisions"].map(len)
+    usual = cases["decisions"] == PAPER_DECISIONS
+    few = size == len(PAPER_DECISIONS)
+    parts = {
+        "trees over the paper's three decisions": usual,
+        "trees over other sets of three decisions": few & ~usual,
+        "trees over the first four decisions or more": ~few,
+    }
+    for title, chosen in parts.items():
+        tables = ", ".join(cases.loc[chosen, "table"].unique())
+        if tables:
+            yield Group(title, f"no network, no images; tables {tables}", cases[chosen])
+
+
+def _near_everywhere(cases: pd.DataFrame) -> Finding:
+    near, low, high = (cases["position"] >= NEAR), *_ends(cases["position"])
+    same_size = cases["decisions"].map(len).nunique() == 1
+    cases = cases.assign(place=cases.apply(_place_text, axis=1))
+    first = cases["decisions"].iloc[0] == PAPER_DECISIONS
+    three = "the paper's three" if first else "other three"
+    series = three if same_size else cases["decisions"].map(lambda one: f"first {len(one)}")
+    rows: list[Row] = []
+    points = []
+    for (place, name), part in cases.assign(series=series).groupby(["place", "series"], sort=False):
+        mean = part["position"].mean()
+        lowest, highest = _ends(part["position"])
+        rows.append(
+            {
+                "scores": place,
+                "decisions": name,
+                "trees": len(part),
+                "position of params": _range(part["position"], ".2f"),
+                "best tree, bits": _range(part["best_bits"], ".4f"),
+                "random trees, bits": _range(part["random_bits"], ".4f"),
+                "percentile of params": _range(part["percentile"], ".1f"),
+            }
+        )
+        points.append((place, str(name), mean, lowest, highest))
+    measured = (
+        f"Near the best tree in {near.sum()} of {len(cases)}; the position of counting parameters "
+        f"is {low:.2f} to {high:.2f}."
+    )
+    verdict = Verdict.HOLDS if near.all() else Verdict.FAILS
+    reason = "all are near" if near.all() else f"{(~near).sum()} of {len(cases)} are not near"
+    return Finding(measured, verdict, reason, rows, _points(points))
+
+
+def _points(rows: Sequence[tuple[object, str, float, float, float]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["label", "series", "value", "low", "high"])
+
+
+def _ends(values: "pd.Series[float]") -> tuple[float, float]:
+    return float(values.min()), float(values.max())
+
+
+def _range(values: "pd.Series[float]", form: str) -> str:
+    """Format one value, or the mean of several with the smallest and the largest."""
+    mean, low, high = (format(f(values), form) for f in (np.mean, min, max))
+    return mean if len(values) == 1 else f"{mean} ({low} to {high})"
+
+
+def _cell(mean: Mean) -> str:
+    """Format a mean with its interval for a table, a single measurement without."""
+    return f"{mean.value:.2f}" + (f" ({mean.ends()})" if mean.interval else "")
+
+
+def _splits(material: Material, repeated: bool = False) -> Iterator[Group]:
+    """Select the splits of each data set and evidence, or those that are repeated over seeds."""
+    if material.across.empty:
+        return
+    for names, cases in material.across.groupby([*_PLACE, "table", "evidence"], sort=False):
+        space, dataset, kind, table, evidence = names
+        metrics = cases[cases["metric"] != RANDOM].groupby("metric")["seed"].nunique()
+        if metrics.empty or (repeated and (metrics > 1).sum() < 2):
+            continue
+        scale = f"{evidence}; {kind} scores, table {table}"
+        title = f"{count_text(cases, 'split')} of {space} on {dataset}"
+        yield Group(title, scale, cases, conclusive=bool(cases["conclusive"].all()))
+
+
+def _informativeness(cases: pd.DataFrame) -> Finding:
+    rows: list[Row] = []
+    informative: list[str] = []
+    distinct, points = {}, []
+    for metric, found in cases.groupby("metric", sort=False):
+        first = found.iloc[0]
+        mean = interval = Mean.over(found["percentile"], (0, 100))
+        if len(found) == 1 and (metric == _SEEDLESS or not first["runs"]):
+            interval = Mean(mean.value, (first["percentile_low"], first["percentile_high"]))
+        verdict, _ = interval.compare(50)
+        if metric != RANDOM:
+            distinct[tuple(found["leaves"])] = mean.value
+            informative += [str(metric)] * (verdict is Verdict.HOLDS)
+        position = Mean.over(found["position"])
+        low, high = position.interval or (position.value, position.value)
+        points.append((str(metric), "", position.value, low, high))
+        rows.append(
+            {
+                "metric": metric,
+                "seeds": len(found),
+                "position": _cell(position),
+                "share of the best tree": _range(found["share_of_best"], ".0%"),
+                "percentile among random trees": _range(found["percentile"], ".2f"),
+                "interval": interval.ends(),
+                "informative": _INFORMATIVE[verdict],
+                "tied nodes": _range(found["ties"], ".0f") if found["ties"].notna().all() else "–",
+            }
+        )
+    overall = Mean.over(distinct.values(), (0, 100))
+    measured = (
+        f"Mean percentile of {len(distinct)} distinct splits or sets of splits: "
+        f"{overall.text(1)}. Informative by the rule: {', '.join(informative) or 'none'}."
+    )
+    verdict, reason = overall.compare(50, 1)
+    if cases["seed"].nunique() < LEAST_SEEDS and verdict is not Verdict.UNKNOWN:
+        verdict, reason = Verdict.UNKNOWN, f"{reason}, but there are fewer than {LEAST_SEEDS} seeds"
+    return Finding(measured, verdict, reason, rows, _points(points))
+
+
+def variance_share(
+    values: "pd.Series[float]", groups: "pd.Series[str]"
+) -> tuple[float, float, float]:
+    """Estimate the share of variance that is between groups, with its 95% interval.
+
+    It is the intraclass correlation of a one-way analysis of variance with random groups, its
+    interval from the F distribution (Searle, 1971, Section 9.9), exact for groups of one size and
+    normal values; shares below 0 are set to 0. There are two groups or more, and more values.
+    """
+    from scipy.special import fdtri
+
+    parts = values.groupby(groups)
+    count, total = parts.ngroups, len(values)
+    sizes = parts.size().to_numpy()
+    size = (total - (sizes**2).sum() / total) / (count - 1)
+    within = ((values - parts.transform("mean")) ** 2).sum() / (total - count)
+    between = (sizes * (parts.mean().to_numpy() - values.mean()) ** 2).sum() / (count - 1)
+    if within == 0:
+        return 1.0, 1.0, 1.0
+    ratio = between / within
+    quantiles = (1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2
+    bounds = [fdtri(count - 1, total - count, quantile) for quantile in quantiles]
+    share, low, high = (
+        max(0.0, float((one - 1) / (one + size - 1)))
+        for one in (ratio, *(ratio / bound for bound in bounds))
+    )
+    return share, low, high
+
+
+def _chance(cases: pd.DataFrame) -> Finding:
+    known = cases[cases["metric"] != RANDOM]
+    several = known.groupby("metric")["position"].transform("nunique") > 1
+    groups = {"all metrics": known, "metrics whose split varies with the seed": known[several]}
+    rows: list[Row] = []
+    shares = {}
+    for name, part in groups.items():
+        if part["metric"].nunique() < 2 or len(part) <= part["metric"].nunique():
+            continue
+        shares[name] = share, low, high = variance_share(part["position"], part["metric"])
+        deviation = part.groupby("metric")["position"].std()
+        rows.append(
+            {
+                "metrics": f"{name} ({part['metric'].nunique()})",
+                "splits": len(part),
+                "share of variance between metrics": f"{share:.0%}",
+                "interval": f"{low:.0%} to {high:.0%}",
+                "deviation over seeds (mean)": deviation.mean(),
+                "deviation of metrics' means": part.groupby("metric")["position"].mean().std(),
+            }
+        )
+    if not shares:
+        return Finding("No metric is repeated.", Verdict.UNKNOWN, "there are too few seeds")
+    name, (share, low, high) = list(shares.items())[-1]
+    measured = (
+        f"Of the variance of positions among {name}, {share:.0%} (interval {low:.0%} to {high:.0%})"
+        " is between metrics; the rest is between seeds of one metric."
+    )
+    if low <= 0.5 <= high:
+        return Finding(measured, Verdict.UNKNOWN, "the interval contains one half", rows)
+    verdict = Verdict.HOLDS if low > 0.5 else Verdict.FAILS
+    return Finding(measured, verdict, "the interval does not contain one half", rows)
+
+
+def _estimates(material: Material) -> Iterator[Group]:
+    if material.estimates.empty:
+        return
+    for names, cases in material.estimates.groupby([*_PLACE, "table", "estimate"], sort=False):
+        space, dataset, kind, table, estimate = names
+        scale = f"estimates of table {cases['source'].iloc[0]}; {kind} scores, table {table}"
+        tau, top, pick = cases[["tau", "top", "pick"]].iloc[0]
+        scale += f"; tau over the space {_tau(tau)}, among the top 1% {_tau(top)}, regret of its "
+        scale += f"best architecture {pick:.2f}"
+        yield Group(f"estimate {estimate} of {space} on {dataset}", scale, cases)
+
+
+def _tau(found: Correlation | None) -> str:
+    """Format a correlation with its interval (Fieller, Hartley and Pearson, 1957)."""
+    if found is None or found.value is None or found.low is None:
+        return "not defined"
+    return f"{found.value:.4f} ({found.low:.4f} to {found.high:.4f})"
+
+
+def _chosen_by_estimate(cases: pd.DataFrame) -> Finding:
+    splits = cases[~cases["metric"].isin([*DIVISIONS, RANDOM])]
+    rows: list[Row] = []
+    for metric, part in cases.groupby("metric", sort=False):
+        rows.append(
+            {
+                "sub-spaces": metric,
+                "splits": len(part),
+                "tau within": _range(part["within"], ".2f"),
+                "tau between": _range(part["between"], ".2f"),
+                "regret of the sub-space": _range(part["regret"], ".2f"),
+                "best found": f"{(part['regret'] == 0).sum()} of {len(part)}",
+            }
+        )
+    found = by_share(
+        "regret == 0",
+        "The sub-space with the highest estimate has the best architecture in {share}; on "
+        "average its best is {regret} points worse, tau is {within} within "
+        "sub-spaces and {between} between them.",
+    )(splits)
+    return found._replace(table=rows)
+
+
+def _against_random(cases: pd.DataFrame) -> Finding:
+    gain = Mean.by_seed(cases, cases["random_regret"] - cases["regret"])
+    names = list(dict.fromkeys(name for schedules in cases["schedules"] for name in schedules))
+    measured = f"The regret of halving is lower than that of one at random by {gain} points."
+    rows, points = [], []
+    for name in names:
+        known = cases[cases["schedules"].map(lambda one, name=name: name in one)]
+        results = pd.DataFrame([vars(one[name]) for one in known["schedules"]], known.index)
+        regret = Mean.by_seed(known, results["regret"])
+        fewer = Mean.by_seed(known, known["random_regret"] - results["regret"])
+        expected = name == ONE_AT_RANDOM
+        cost = results["cost"].mean()
+        rows.append(
+            {
+                "schedule": name,
+                "searched splits": len(results),
+                "cost, runs": cost,
+                "regret, points": _cell(regret),
+                "less than random by": "–" if expected else _cell(fewer),
+                "loses the best": (
+                    "–" if expected else f"{(results['regret'] > 0).sum()} of {len(results)}"
+                ),
+            }
+        )
+        low, high = regret.interval or (regret.value, regret.value)
+        points.append((f"{name} ({cost:.1f} runs)", "", regret.value, max(0.0, low), high))
+    return Finding(measured, *gain.compare(0.0), rows, _points(points))
+
+
+def _better_schedule(cases: pd.DataFrame) -> Finding:
+    curves = {number: read_frame(one) for number, one in enumerate(cases["curves"])}
+    schedules = {
+        choice.label: [choice.apply(one) for one in curves.values()]
+        for choice in default_choices(curves)
+        if choice.strategy in ("halving", "top_k")
+    }
+    named = [name for name in cases["schedules"].iloc[0] if name != ONE_AT_RANDOM]
+    schedules |= {name: [one[name] for one in cases["schedules"]] for name in named}
+    limit = cases["cost"].mean() + 1e-9
+    rivals = {
+        name: results
+        for name, results in schedules.items()
+        if np.mean([one.cost for one in results]) <= limit
+        and any(one != other for one, other in zip(results, cases["halving"], strict=True))
+    }
+    corrected = 1 - (1 - CONFIDENCE) / max(1, len(rivals))
+    rows = []
+    for name, results in rivals.items():
+        better = cases["regret"] - [one.regret for one in results]
+        mean = Mean.by_seed(cases, better, confidence=corrected)
+        rows.append((name, np.mean([one.cost for one in results]), mean, bool((better >= 0).all())))
+    rows.sort(key=lambda row: -row[2].value)
+    verdicts = [mean.compare(0.0)[0] for _, _, mean, _ in rows]
+    won = [row[0] for row, one in zip(rows, verdicts, strict=True) if one is Verdict.HOLDS]
+    measured = (
+        f"Of {len(rivals)} schedules that cost no more than halving, {len(won)} have a lower "
+        f"regret with an interval above 0 ({corrected:.2%}, corrected for their number), and "
+        f"{sum(row[3] for row in rows)} are never worse in the recorded searches."
+    )
+    seeds = cases["seed"].nunique()
+    if won:
+        verdict, reason = Verdict.HOLDS, f"better: {', '.join(won)}"
+    elif rows and all(one is Verdict.FAILS for one in verdicts):
+        verdict, reason = Verdict.FAILS, "all intervals lie below 0"
+    elif seeds < LEAST_SEEDS:
+        reason = f"{seeds} seed{'s' * (seeds > 1)}: a difference has no useful interval"
+        verdict = Verdict.UNKNOWN
+    else:
+        verdict, reason = Verdict.UNKNOWN, "no interval lies above 0: a negative result so far"
+    table: list[Row] = [
+        {
+            "schedule": name,
+            "cost, runs": cost,
+            "regret less than halving by": _cell(mean),
+            "never worse": "yes" if never else "no",
+        }
+        for name, cost, mean, never in rows[:_SHOWN_SCHEDULES]
+    ]
+    return Finding(measured, verdict, reason, table)
+
+
+_SPLIT = "fewshot split --metric all --batch-size 64 --repeats 5"
+_TABLE = "fewshot import-table FILE"
+_searches = partial(Claim, groups=attrgetter("search_groups"), command="{searches}")
+
+FINDINGS = (
+    Claim(
+        "Counting parameters splits nearly as well as the best tree",
+        "without training",
+        "Is there any need for a metric that looks at gradients or images?",
+        "A tree separates, at every node of a decision, the operations by their number of "
+        "parameters (which needs no network), and is placed between random trees of its shape and "
+        f"the best one: {POSITION}. The best tree is exact; {BOUND_TREES:,} trees are "
+        f"random. A tree is near the best from {NEAR:g} on. The claim holds if it is near for "
+        "every table and set of decisions, and does not hold otherwise.",
+        _bounds,
+        _near_everywhere,
+        _TABLE,
+        changes="A table, or a rule to choose the decisions, for which counting parameters is near "
+        "the best tree over all of them.",
+        axis="position of params: 0 random trees, 1 best tree; bar lowest to highest",
+    ),
+    Claim(
+        "Metrics, computed as defined, are informative about the top 1%",
+        "without training",
+        "For every metric: is its split more informative about the place of the top 1% than random "
+        "trees of the same shape?",
+        "A metric is informative if its percentile among random trees (the share of them with a "
+        "lower information gain) lies above 50 with all of its 95% interval: Student's over seeds; "
+        "Wilson's over random trees where no seed can change the split (params, and imported "
+        "splits as they are); a single seed of any other metric is inconclusive. For all metrics "
+        "together (one mean percentile each, without random; metrics with the same splits count "
+        "once) the claim holds if Student's interval over metrics lies above 50, does not hold if "
+        f"it lies below, and is inconclusive otherwise, or with fewer than {LEAST_SEEDS} "
+        f"seeds. Position: {POSITION}.",
+        _splits,
+        _informativeness,
+        _SPLIT,
+        changes="More seeds, other batches and other supernets, which move the intervals.",
+        axis="position: 0 random trees, 1 best tree (mean and 95% interval over seeds)",
+    ),
+    Claim(
+        "The choice of the metric matters more than the seed",
+        "without training",
+        "How much of the informativeness of a metric's split is chance?",
+        "One-way analysis of variance of the positions, metrics as random groups and seeds (of "
+        "weights and batch) as repetitions: the intraclass correlation is the share of variance "
+        "between metrics. Metrics that give the same split from every seed are left out, since "
+        "they have no chance. The claim holds if the 95% interval of the share (F distribution) "
+        "lies above one half, does not hold if it lies below, and is inconclusive otherwise.",
+        partial(_splits, repeated=True),
+        _chance,
+        _SPLIT,
+        changes="More seeds of each metric: the interval is wide with few.",
+    ),
+    Claim(
+        "The estimate of a supernet finds the best sub-space",
+        "with published supernets",
+        "Would choosing the sub-space with the highest estimate have found the best architecture, "
+        "and does an estimate rank better within sub-spaces or between them?",
+        "Estimates are columns of imported tables. A case is a split by a metric; "
+        "it counts if the sub-space with the highest estimate has the best architecture. Tau "
+        "within is the mean over sub-spaces, weighted by their sizes; between, of the highest "
+        "estimate in each with the accuracy of its architecture. Share rule.",
+        _estimates,
+        _chosen_by_estimate,
+        f"{_TABLE} --architecture arch --map one_shot=estimate",
+        changes="Estimates by other supernets, or of splits that they were trained for.",
+    ),
+    _searches(
+        "Halving by validation accuracy is better than one at random",
+        "selection",
+        "The paper leaves open: halving costs 2.5 runs, and training one sub-supernet at random "
+        "costs one; is halving worth it?",
+        "For each searched split, the expected regret of one at random minus that of halving, in "
+        "percentage points, as means over the splits of a seed. The claim holds if Student's 95% "
+        "interval over seeds lies above 0, does not hold if it lies below, and is inconclusive "
+        "otherwise.",
+        evaluate=_against_random,
+        changes="Searches with other seeds, algorithms and lengths.",
+        axis="regret, percentage points (mean and 95% interval over seeds, if there are several)",
+    ),
+    _searches(
+        "Another schedule is better than halving at the same cost",
+        "selection",
+        "Is there a way to select that is better than halving and costs no more?",
+        "All schedules of the Halving page that cost no more than halving, and choosing before "
+        "training the sub-space whose architectures have the most parameters, are replayed on the "
+        "recorded searches. The regret of halving minus theirs, as means over the splits of a "
+        "seed, has Student's interval over seeds, corrected for the number of schedules "
+        "(Bonferroni). The claim holds if one lies above 0, and does not hold if all lie below.",
+        evaluate=_better_schedule,
+        changes="More seeds: a schedule chosen after the fact has to win on searches it has not "
+        "seen.",
+    ),
+)
