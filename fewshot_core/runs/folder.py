@@ -66,6 +66,19 @@ class State(StrEnum):
         return self in (State.QUEUED, State.RUNNING)
 
 
+def process_identity(pid: int) -> str | None:
+    """Identity of a process that stays the same when the clock is set: boot and ticks since then.
+
+    None where the operating system does not tell, or there is no such process.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return f"{boot} {int(fields[19])}"
+    except (OSError, LookupError, ValueError):
+        return None
+
+
 _TIMES = ("started", "step_started", "updated", "process_started", "earlier")
 
 
@@ -74,8 +87,9 @@ class Status:
     """Status of a run; times are seconds since the epoch.
 
     ``total`` is 0 where it is not known yet, ``step_started`` is the start of the first step,
-    ``process_started`` what the operating system says of the process, and ``first_step`` the
-    number of steps that earlier processes had finished, after ``earlier`` seconds of work.
+    ``process_started`` what the operating system says of the process, ``process`` its identity
+    where that is known, and ``first_step`` the number of steps that earlier processes had finished,
+    after ``earlier`` seconds of work.
     """
 
     state: State
@@ -89,6 +103,7 @@ class Status:
     process_started: float | None = None
     first_step: int = 0
     earlier: float = 0.0
+    process: str | None = None
 
     def __post_init__(self) -> None:
         for name in _TIMES:
@@ -127,7 +142,10 @@ class Status:
             return False
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.process_started) < START_TOLERANCE
+            if self.process is not None:
+                same = process_identity(self.pid) == self.process
+            else:
+                same = abs(process.create_time() - self.process_started) < START_TOLERANCE
             return bool(same and process.status() != psutil.STATUS_ZOMBIE)
         except (psutil.Error, ValueError):  # no process can have a negative number
             return False

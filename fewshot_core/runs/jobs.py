@@ -20,7 +20,14 @@ from fewshot_core.data_folder import ENVIRONMENT_NAME, atomic_folder, locked, re
 from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.images import find_source
 from fewshot_core.runs.devices import with_threads
-from fewshot_core.runs.folder import RunFolder, State, Status, find_older, runs_dir
+from fewshot_core.runs.folder import (
+    RunFolder,
+    State,
+    Status,
+    find_older,
+    process_identity,
+    runs_dir,
+)
 from fewshot_core.runs.requests import Fingerprints, Request
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -210,6 +217,7 @@ def _launch(folder: RunFolder, data_dir: Path) -> None:
                 started=datetime.now(UTC).timestamp(),
                 pid=process.pid,
                 process_started=psutil.Process(process.pid).create_time(),
+                process=process_identity(process.pid),
                 earlier=folder.status().earlier,
             )
         )

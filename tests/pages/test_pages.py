@@ -6,7 +6,9 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
+import duckdb
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -16,7 +18,7 @@ from fewshot_core.dashboard.shared import sidebar
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import Network, SplitRequest, list_runs, start
 from fewshot_core.space import NAS_BENCH_201
-from fewshot_core.store import FILE
+from fewshot_core.store import FILE, Store
 
 ROOT = Path(__file__).resolve().parents[2]
 Open = Callable[..., AppTest]
@@ -335,6 +337,14 @@ def test_a_data_folder_that_disappears_is_reported_and_comes_back(
     assert not page.exception and "has disappeared" in page.error[0].value
     assert not split_data.exists()
     hidden.rename(split_data)
+    page.run()
+    assert not page.exception and not page.error and page.dataframe
+    with pytest.MonkeyPatch.context() as patch:
+        full = duckdb.IOException("Could not write file: No space left on device")
+        patch.setattr(Store, "_fetch", Mock(side_effect=full))
+        page_frame._readings.clear()
+        page.run()
+    assert not page.exception and "No space left on device" in page.error[0].value
     page.run()
     assert not page.exception and not page.error and page.dataframe
     (split_data / "runs").chmod(0o555)

@@ -1,5 +1,6 @@
 """Run folders: manifests, statuses, results, and what is cached of their files."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -16,7 +17,7 @@ from fewshot_core import limits
 from fewshot_core.errors import RunError
 from fewshot_core.runs import RunFolder, State, Status, list_runs, run_folder
 from fewshot_core.runs import folder as folder_module
-from fewshot_core.runs.folder import FileCache, last_change
+from fewshot_core.runs.folder import FileCache, last_change, process_identity
 from fewshot_core.splitting import SplitTree
 
 RUN = "split-params-cifar10-0123456789ab"
@@ -66,6 +67,20 @@ def test_a_process_is_known_by_its_number_and_its_start():
     assert not replace(status, pid=None).process_alive()
     assert not replace(status, process_started=None).process_alive()
     assert not replace(status, pid=-1).process_alive()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_process_is_known_when_the_clock_is_set(monkeypatch):
+    own = psutil.Process(os.getpid())
+    status = Status(State.RUNNING, pid=own.pid, process_started=own.create_time())
+    known = replace(status, process=process_identity(own.pid))
+    system = importlib.import_module("psutil._pslinux")
+    booted = system.boot_time()
+    monkeypatch.setattr(system, "boot_time", lambda: booted + 3600)
+    assert not status.process_alive(), "expected the start to move with the clock"
+    assert known.process_alive()
+    assert not replace(known, process=f"{known.process}0").process_alive()
+    assert process_identity(-1) is None
 
 
 def test_a_process_that_has_ended_is_not_alive():

@@ -32,6 +32,7 @@ from fewshot_core.runs import (
     plan,
     start,
 )
+from fewshot_core.runs.folder import process_identity
 from fewshot_core.runs.jobs import (
     advice,
     cancel_all,
@@ -73,6 +74,7 @@ def test_a_start_records_the_request_and_the_process(idle, params, wait_until, n
     status = run.status()
     assert status.state is State.QUEUED and status.started is not None
     assert [status.pid] == numbers(idle / "started")
+    assert status.process == process_identity(status.pid or 0)
     manifest = run.manifest()
     assert manifest["request"] == json.loads(json.dumps(params.to_dict()))
     assert manifest["fingerprints"] == {"images": None, "checkpoint": None}
