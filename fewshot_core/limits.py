@@ -81,5 +81,5 @@ def memory(size: int) -> int:
 
 
 def seconds(size: int) -> float:
-    """Time to read files of so many bytes in a process of its own."""
+    """Processor time to read files of so many bytes in a process of its own."""
     return 8.0 + size / (10 * MEGABYTE)
