@@ -34,7 +34,7 @@ class Figure:
 
 
 def seconds(work: Work, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Return how long some work takes; ``time.process_time`` counts the processor's time only."""
+    """Return how long some work takes; with ``time.process_time``, in processor time only."""
     start = clock()
     work()
     return clock() - start

@@ -45,10 +45,8 @@ from fewshot_core.dashboard.shared.figures import (
     distributions,
     draw_distributions,
     in_columns,
-    in_pool,
     load_evaluator,
-    pool_notes,
-    pooled,
+    pool,
     rests_on,
     show_architecture,
     show_figure,
@@ -56,7 +54,6 @@ from fewshot_core.dashboard.shared.figures import (
     show_source,
     show_view_source,
     split_source,
-    with_names,
 )
 from fewshot_core.dashboard.shared.page import DATA, IMPORTANCE, Workspace, show_empty
 from fewshot_core.dashboard.shared.sidebar import (
@@ -405,15 +402,11 @@ def _draw_top(leaves: Leaves, evaluator: SplitEvaluator, top_label: str, **look:
     rows = accuracy[top_mask(accuracy["accuracy_mean"].to_numpy(), threshold)]
     values = rows["accuracy_mean"]
     limits = None if rows.empty else (float(values.min()), float(values.max()))
-    parts, names = pooled(leaves, evaluator, look.get("highlight"))
-    frame = with_names(distribution_frame(parts, rows, limits), names)
-    top = with_names(_top(parts, evaluator, leaves[0].space), names)
-    look["marked"] = in_pool(look.get("marked"), names)
-    look["caption"] = (*look["caption"], *pool_notes(leaves, names))
+    parts, rename, look = pool(leaves, evaluator, look)
+    frame = rename(distribution_frame(parts, rows, limits))
+    top = rename(_top(parts, evaluator, leaves[0].space))
     title = f"{top_label[0].upper()}{top_label[1:]}: {len(top):,} architectures"
-    return top_figure(
-        frame, top, with_names(describe(parts, evaluator), names), title=title, **look
-    )
+    return top_figure(frame, top, rename(describe(parts, evaluator)), title=title, **look)
 
 
 def _show_architectures(view: View, number: int, listed: pd.DataFrame) -> None:

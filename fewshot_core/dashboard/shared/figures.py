@@ -101,28 +101,33 @@ def describe(leaves: Leaves, evaluator: SplitEvaluator) -> pd.DataFrame:
 
 
 @lru_cache(_CACHED)
-def pooled(
+def _pooled(
     leaves: Leaves, evaluator: SplitEvaluator, highlight: str | None
 ) -> tuple[Leaves, tuple[str, ...]]:
-    """Return the sub-spaces that a figure draws, and their names; see ``pool_parts``."""
     return pool_parts(leaves, describe(leaves, evaluator), MOST_ROWS, highlight)
 
 
-def with_names(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """Name the sub-spaces of a frame as they are named in a figure."""
+def pool(
+    leaves: Leaves, evaluator: SplitEvaluator, look: dict[str, Any]
+) -> tuple[Leaves, Callable[[pd.DataFrame], pd.DataFrame], dict[str, Any]]:
+    """Pool what is too much for a figure of distributions; see ``pool_parts``.
+
+    Returns the sub-spaces that it draws, a function that names those of a frame as the figure
+    does, and its options: the mark of an architecture in the pool, and how many are pooled.
+    """
+    parts, names = _pooled(leaves, evaluator, look.get("highlight"))
     known = dict(zip(sub_space_names(len(names)), names, strict=True))
-    return frame.assign(sub_space=frame["sub_space"].map(lambda name: known.get(name, name)))
-
-
-def in_pool(marked: tuple[str, float] | None, names: Sequence[str]) -> tuple[str, float] | None:
-    """Move the mark of an architecture to the pooled sub-spaces, if it is in one of them."""
-    return (POOLED, marked[1]) if marked and marked[0] not in names else marked
-
-
-def pool_notes(leaves: Leaves, names: Sequence[str]) -> list[str]:
-    """Say how many sub-spaces are pooled, if any are."""
+    marked, caption = look.get("marked"), tuple(look.get("caption", ()))
+    if marked and marked[0] not in names:
+        marked = (POOLED, marked[1])
     left = len(leaves) - len(names) + 1
-    return [f"{POOLED}: the {left} of {len(leaves)} with the fewest top ones"] * (left > 1)
+    if left > 1:
+        caption += (f"{POOLED}: the {left} of {len(leaves)} with the fewest top ones",)
+
+    def rename(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(sub_space=frame["sub_space"].map(lambda name: known.get(name, name)))
+
+    return parts, rename, look | {"marked": marked, "caption": caption}
 
 
 @lru_cache(_CACHED)
@@ -441,10 +446,7 @@ def draw_distributions(
     **look: Any,
 ) -> go.Figure:
     """Draw the distributions of a split; further options are those of the figure."""
-    parts, names = pooled(leaves, evaluator, look.get("highlight"))
-    frame = distributions(parts, evaluator, style, lowest, compact)
-    look |= {"style": style, "compact": compact, "marked": in_pool(look.get("marked"), names)}
-    look["caption"] = (*look.get("caption", ()), *pool_notes(leaves, names))
-    return distributions_figure(
-        with_names(frame, names), with_names(describe(parts, evaluator), names), **look
-    )
+    parts, rename, look = pool(leaves, evaluator, look)
+    frame = rename(distributions(parts, evaluator, style, lowest, compact))
+    look |= {"style": style, "compact": compact}
+    return distributions_figure(frame, rename(describe(parts, evaluator)), **look)
