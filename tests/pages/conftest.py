@@ -2,11 +2,13 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from fewshot_core.dashboard.shared import page as page_frame
@@ -31,6 +33,15 @@ def _wait_for(folder: RunFolder) -> RunFolder:
         assert time.monotonic() < deadline, folder.log_tail()
         time.sleep(0.1)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _scanned_components() -> Iterator[None]:
+    """Read what is installed once for all pages; Streamlit would for each, for half a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        scan = lru_cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", scan)
+        yield
 
 
 @pytest.fixture(scope="session")
