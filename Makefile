@@ -5,26 +5,25 @@ BIN := .venv/bin
 # Modules are compiled on all cores afterwards; pip uses one.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 COMPILE := @$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null 2>&1 || true
-# Chromium is installed meanwhile.
+# Chromium is installed, and types are checked, meanwhile.
 MAKEFLAGS += --jobs=2
-# Two files of tests at a time; the browser needs the machine for itself.
-TOGETHER := --numprocesses 2 --dist loadfile
+# Two files of tests at a time. Those in a browser are one group, which begins first.
+TOGETHER := --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: app test test-fast coverage bench fuzz browser demo clean
+.PHONY: app test check tests test-fast coverage bench fuzz browser demo clean
 
 app: .venv/.app
 	$(BIN)/fewshot app $(ARGS)
 
-test: .venv/.test browser
+test: check tests
+
+check: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-ifdef ARGS
-	$(BIN)/pytest $(ARGS)
-else
-	$(BIN)/pytest --ignore tests/browser $(TOGETHER) $(COVER)
-	$(BIN)/pytest tests/browser
-endif
+
+tests: .venv/.test browser
+	$(BIN)/pytest $(or $(ARGS),$(TOGETHER) $(COVER))
 
 # Everything but the browser.
 test-fast: .venv/.test

@@ -135,8 +135,10 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(file, encoding=encoding)
         self.label = label
         self.error = error
+        self.named = False
 
     def find_class(self, module: str, name: str) -> Any:
+        self.named = True
         if (module, name) not in _ALLOWED:
             raise self.error(
                 f"{self.label} asks for {module:.100}.{name:.100}, which could run code; expected "
@@ -148,7 +150,8 @@ class _Unpickler(pickle.Unpickler):
 
 def _load(unpickler: _Unpickler) -> Any:
     try:
-        return plain(unpickler.load())
+        value = unpickler.load()
+        return plain(value) if unpickler.named else value  # no array without a name
     except FewshotError:
         raise
     except Exception as damage:  # whatever a damaged file makes a library raise
@@ -253,6 +256,7 @@ class _TorchUnpickler(_Unpickler):
         self._storage = storage
 
     def find_class(self, module: str, name: str) -> Any:
+        self.named = True
         if module == "torch" and name in _STORAGES:
             return _STORAGES[name]
         if module == "torch._utils" and name == "_rebuild_tensor_v2":

@@ -20,6 +20,20 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+IN_BROWSER = "tests/browser/"
+
+
+def pytest_itemcollected(item):
+    """Give a file to one worker, and to one all that share the app and the browser."""
+    file = item.nodeid.partition("::")[0]
+    item.add_marker(pytest.mark.xdist_group(IN_BROWSER if IN_BROWSER in file else file))
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the browser, which takes longest; the other worker runs the rest meanwhile."""
+    items.sort(key=lambda item: IN_BROWSER not in item.nodeid)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _forks():
     forks.use()

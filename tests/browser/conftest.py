@@ -1,4 +1,7 @@
-"""The app in Chromium, on real images where they are available."""
+"""The app in Chromium, on real images where they are available.
+
+Fixtures of the package are closed before other tests, which could not run event loops meanwhile.
+"""
 
 import os
 import shutil
@@ -51,7 +54,7 @@ expect.set_options(timeout=60_000)
 Visit = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
     if CHROMIUM is None:
         reason = "needs Chromium: `make browser` installs it from Debian's packages"
@@ -62,7 +65,7 @@ def playwright() -> Iterator[Playwright]:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def context(
     playwright: Playwright, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[BrowserContext]:
@@ -82,7 +85,7 @@ def private(playwright: Playwright) -> Iterator[BrowserContext]:
     browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new data folder, with CIFAR-10 where it is available."""
     folder = tmp_path_factory.mktemp("browser") / "data"
@@ -91,7 +94,7 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def address(data_folder: Path) -> Iterator[str]:
     """The address of the app, started with its own command."""
     port = _free_port()

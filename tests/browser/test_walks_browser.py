@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, ViewportSize, expect
 
-from fewshot_core.dashboard.shared.page import PAGES
+from fewshot_core.dashboard.shared.page import APP_NAME, PAGES
 from fewshot_core.runs import Network, RunFolder, SearchRequest, SplitRequest, list_runs, start
 from fewshot_core.search import PRESETS
 from fewshot_core.space import NAS_BENCH_201, SubSpace
@@ -43,13 +43,14 @@ PLACES: list[tuple[str, Literal["radio", "tab"], str]] = [
     ("/Data", "tab", "Images"),
     ("/About", "radio", "Terms"),
 ]
+WINDOW: ViewportSize = {"width": 1500, "height": 1500}
 # A window at 200% of 1280x720, and a phone.
 SIZES = [("zoomed", 640, 360), ("phone", 390, 844)]
 # How many pixels of the page are beyond the right edge of its window.
 BEYOND = "main => main.scrollWidth - main.clientWidth"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def split(data_folder: Path) -> str:
     """The name of a split with two sub-spaces that were searched."""
     tree = TreeOptions.create((0,))
@@ -196,14 +197,23 @@ def test_every_import_confirms_what_it_stored_and_refuses_what_is_wrong(
     refuse_then_take(page, "curves_file", wrong, right, "Imported the curves curves-right")
 
 
-def test_a_link_shows_the_same_view_in_a_private_window(
-    visit: Visit, private: BrowserContext, split: str
+def test_every_page_fits_any_width_and_its_link_shows_the_same_view_in_a_private_window(
+    visit: Visit, screenshot: Screenshot, private: BrowserContext, split: str
 ):
     assert len(PLACES) == len({path for path, _, _ in PLACES}) == len(PAGES)
     other = private.new_page()
     for path, role, name in PLACES:
-        page = visit(f"{path}?split={split}")
+        page, file = visit(f"{path}?split={split}"), path.strip("/").lower() or "home"
         settle(page)
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+        screenshot(page, f"{file}-light")
+        for size, width, height in SIZES:
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_timeout(1000)
+            assert page.get_by_test_id("stMain").evaluate(BEYOND) <= 0, (path, size)
+            expect(page.get_by_role("heading", level=1).first).to_be_visible()
+            screenshot(page, f"{file}-{size}")
+        page.set_viewport_size(WINDOW)
         page.get_by_role(role, name=name, exact=True).first.click()
         settle(page)
         other.goto(page.url)
@@ -216,6 +226,19 @@ def test_a_link_shows_the_same_view_in_a_private_window(
         assert other.url == page.url
         expect(other.get_by_test_id("stException")).to_have_count(0)
         page.close()
+
+
+def test_every_page_is_drawn_in_the_dark(visit: Visit, screenshot: Screenshot, split: str):
+    page = visit(f"/?split={split}", "dark")
+    for path, _, _ in PLACES:
+        file = path.strip("/") or "Home"
+        page.get_by_test_id("stSidebar").get_by_role("link", name=file, exact=True).click()
+        title = APP_NAME if path == "/" else file
+        page.get_by_role("heading", name=title, level=1).wait_for()
+        settle(page)
+        assert f"split={split}" in page.url
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+        screenshot(page, f"{file.lower()}-dark")
 
 
 def test_two_tabs_show_two_data_sets(visit: Visit, split: str):
@@ -252,21 +275,3 @@ def test_the_way_to_the_sub_spaces_of_a_split_needs_only_the_keyboard(visit: Vis
     page.get_by_role("dialog").get_by_role("button", name="SVG").wait_for()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_page_is_drawn_in_both_themes_and_at_any_width(
-    theme: str, visit: Visit, screenshot: Screenshot, split: str
-):
-    for path, _, _ in PLACES:
-        page, name = visit(f"{path}?split={split}", theme), path.strip("/").lower() or "home"
-        settle(page)
-        expect(page.get_by_test_id("stException")).to_have_count(0)
-        screenshot(page, f"{name}-{theme}")
-        for size, width, height in SIZES if theme == "light" else []:
-            page.set_viewport_size({"width": width, "height": height})
-            page.wait_for_timeout(1000)
-            assert page.get_by_test_id("stMain").evaluate(BEYOND) <= 0, (path, size)
-            expect(page.get_by_role("heading", level=1).first).to_be_visible()
-            screenshot(page, f"{name}-{size}")
-        page.close()

@@ -61,7 +61,7 @@ def look(package):
 OURS = [info.name for info in METRICS if METRICS.origin(info.name) is None]
 
 
-def test_the_documented_metric_splits_the_space(package, tmp_path):
+def test_the_documented_metric_splits_the_space_and_is_on_the_page(package, tmp_path):
     text = METRICS_PAGE.read_text(encoding="utf-8")
     [module] = re.findall(r"```python\n# my_package/largest_weight\.py\n(.*?)```", text, re.DOTALL)
     [point] = re.findall(r'^(\S+) = "my_package\.(largest_weight:\w+)"$', text, re.MULTILINE)
@@ -87,6 +87,23 @@ def test_the_documented_metric_splits_the_space(package, tmp_path):
     tree = json.loads(package.python(*split, *network, *folder))
     assert tree["metric"] == "largest_weight"
     assert tree["nodes"][0]["values"] == values
+    assert len(tree["leaves"]) == 8
+    code = """
+        import json
+        from streamlit.testing.v1 import AppTest
+        page = AppTest.from_file("pages/1_Split.py", default_timeout=60)
+        page.query_params["new"] = "split"
+        page.run()
+        assert not page.exception, page.exception
+        page.selectbox(key="metric").set_value("largest_weight").run()
+        print(json.dumps([page.selectbox(key="metric").options, page.latex[0].value,
+                          [caption.value for caption in page.caption]]))
+    """
+    found = package.python("-c", dedent(code), data_dir=tmp_path / "data").splitlines()[-1]
+    options, equation, texts = json.loads(found)
+    assert "largest weight" in options
+    assert any("The largest weight that is left" in text for text in texts)
+    assert equation.strip("$\n ") == r"f(m) = \max_i |w_i|"
 
 
 def test_an_entry_point_may_name_a_function(package):
