@@ -1,6 +1,8 @@
 """The limit of the cost on the pages, and accuracy against cost."""
 
+import shutil
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from fewshot_core.dashboard.shared.page import PAGES
 from fewshot_core.space import NAS_BENCH_201, SubSpace
 from fewshot_core.splitting.files import store_splits
 from fewshot_core.splitting.tree import NamedSplit
+from fewshot_core.store import Store
 
 Open = Callable[..., AppTest]
 
@@ -21,16 +24,23 @@ HALVES = [" ".join([digits, *["11111"] * 5]) for digits in ("11100", "00011")]
 KEY = "phones:ms"
 
 
-@pytest.fixture
-def costs(split_data: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def costs_folder(split_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with two splits and a latency: the index of an architecture over a thousand."""
-    path = tmp_path / "phones.csv"
+    place = tmp_path_factory.mktemp("costs")
+    folder, path = shutil.copytree(split_folder, place / "data"), place / "phones.csv"
     rows = [f"{NAS_BENCH_201.digits(index)},{index / 1000}" for index in range(15_625)]
     path.write_text("\n".join(["arch,ms", *rows]))
     cost = TableColumn("ms", "cost", unit="ms")
-    mapping = ColumnMapping("arch", (), "digits", others=(cost,))
-    import_table(path, mapping=mapping, data_dir=split_data)
-    return split_data
+    import_table(path, mapping=ColumnMapping("arch", (), "digits", others=(cost,)), data_dir=folder)
+    with closing(Store(folder)) as store:
+        store.sync()
+    return folder
+
+
+@pytest.fixture
+def costs(costs_folder: Path, use_copy: Callable[[Path], Path]) -> Path:
+    return use_copy(costs_folder)
 
 
 def captions(page: AppTest) -> str:

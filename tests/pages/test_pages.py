@@ -49,13 +49,6 @@ def test_a_page_without_data_explains_what_to_do(script: str, empty_data: Path, 
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_a_page_with_splits_opens(script: str, split_data: Path, open_page: Open):
-    page = open_page(script)
-    assert not page.error
-    assert page.session_state["split"].startswith("split-")
-
-
-@pytest.mark.parametrize("script", SCRIPTS)
 def test_the_page_of_an_unknown_table_says_where_to_import(
     script: str, split_data: Path, open_page: Open
 ):
@@ -131,8 +124,12 @@ def test_back_restores_what_was_in_view(
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_choices_are_in_the_url(script: str, split_data: Path, open_page: Open):
+def test_a_page_with_splits_opens_and_choices_are_in_the_url(
+    script: str, split_data: Path, open_page: Open
+):
     page = open_page(script)
+    assert not page.error
+    assert page.session_state["split"].startswith("split-")
     page.sidebar.slider(key="top").set_value(5.0).run()
     assert page.query_params["top"] == "5.0"
     assert page.query_params["split"] == page.session_state["split"]
