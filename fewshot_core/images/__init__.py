@@ -4,6 +4,7 @@ Importing this package imports neither PyTorch nor what downloads need.
 """
 
 from fewshot_core.images.batches import Batch, Provenance, load_batch
+from fewshot_core.images.formats import SYNTHETIC
 from fewshot_core.images.sources import (
     ImageSource,
     download,
@@ -13,7 +14,6 @@ from fewshot_core.images.sources import (
     source_fingerprint,
     unregister_source,
 )
-from fewshot_core.images.synthetic import SYNTHETIC
 
 __all__ = [
     "SYNTHETIC",

@@ -20,8 +20,8 @@ from fewshot_core.data_folder import file_fingerprint, text_fingerprint, typed_p
 from fewshot_core.datasets import DATASETS, Dataset
 from fewshot_core.documents import DamageError, read_document, refusing
 from fewshot_core.errors import ImagesError, UnknownNameError
-from fewshot_core.images import pickles
-from fewshot_core.images.synthetic import RECIPE, SYNTHETIC, SyntheticReader
+from fewshot_core.images import formats
+from fewshot_core.images.formats import RECIPE, SYNTHETIC, SyntheticReader
 from fewshot_core.registry import Registry
 
 DATA_FOLDER = "data-folder"
@@ -74,9 +74,7 @@ def _locate_parquet(dataset: Dataset, place: Path) -> Path | None:
 
 
 def _open_parquet(dataset: Dataset, place: Path, split: str) -> Reader:
-    from fewshot_core.images.parquet import open_shards  # a waiting process needs no pyarrow
-
-    return open_shards(dataset, place, split, _shards(place, split))
+    return formats.open_shards(dataset, place, split, _shards(place, split))
 
 
 def _shards(folder: Path, split: str) -> list[Path]:
@@ -85,7 +83,7 @@ def _shards(folder: Path, split: str) -> list[Path]:
 
 FORMATS = Registry(
     "image format",
-    ImageFormat("archive", "official archive", pickles.locate, pickles.files, pickles.open_split),
+    ImageFormat("archive", "official archive", formats.locate, formats.files, formats.open_split),
     ImageFormat(
         "parquet",
         "Parquet files",
@@ -236,7 +234,7 @@ def download(
     import requests
 
     info = DATASETS.get(dataset)
-    name = pickles.LAYOUTS[dataset].archive
+    name = formats.LAYOUTS[dataset].archive
     if name is None:
         raise _missing(_NOT_FREE, info)
     try:
@@ -261,7 +259,7 @@ def _missing(problem: str, dataset: Dataset) -> ImagesError:
         "register a folder that has them",
     ]
     commands = f"Commands: fewshot images register {name} PATH"
-    if pickles.LAYOUTS[name].archive is None:
+    if formats.LAYOUTS[name].archive is None:
         choices.insert(0, _NOT_FREE)
     else:
         choices.append("download them")

@@ -37,18 +37,16 @@ from fewshot_core.selection.proxy import (
     random_kendall_interval,
 )
 from fewshot_core.selection.rankings import DEFAULT_WINDOW, RANKINGS
-from fewshot_core.selection.schedules import (
+from fewshot_core.selection.strategies import (
     PAPER_END,
     PAPER_MILESTONES,
+    STRATEGIES,
+    Choice,
+    default_choices,
     describe_milestones,
     describe_schedule,
     paper_milestones,
     parse_milestones,
-)
-from fewshot_core.selection.strategies import (
-    STRATEGIES,
-    Choice,
-    default_choices,
     schedule_grid,
 )
 
