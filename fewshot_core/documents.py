@@ -195,20 +195,23 @@ def parse_toml(content: bytes) -> Any:
     return tomllib.loads(content.decode("utf-8"))
 
 
+_NESTING = (dict, list)
+
+
 def _check_values(document: object) -> None:
     """Check depth and numbers, level by level; a part that is there several times counts once."""
-    level = [document]
+    level: list[Any] = [document]
     for _ in range(limits.DEPTH):
-        parts = {id(part): part for part in level if isinstance(part, dict | list)}.values()
+        parts = {id(part): part for part in level if type(part) in _NESTING}.values()
         if not parts:
             return
-        level = [x for part in parts for x in (part.values() if isinstance(part, dict) else part)]
+        level = [x for part in parts for x in (part.values() if type(part) is dict else part)]
         for value in level:
-            if isinstance(value, float) and not math.isfinite(value):
+            if type(value) is float and not math.isfinite(value):
                 raise DamageError("it holds a number that is not finite")
-            if isinstance(value, int) and not -limits.INTEGER <= value < limits.INTEGER:
+            if type(value) is int and not -limits.INTEGER <= value < limits.INTEGER:
                 raise DamageError("it holds a whole number of more than 64 bits")
-    if any(isinstance(part, dict | list) for part in level):
+    if any(type(part) in _NESTING for part in level):
         raise DamageError(f"its values are nested deeper than {limits.DEPTH} levels")
 
 
@@ -263,19 +266,32 @@ def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
     return get_origin(hint), get_args(hint)
 
 
+_BUILT: dict[tuple[type, str], Any] = {}
+_MOST_BUILT = 1_000
+"""Parts of documents, such as the options of thousands of requests, that are built only once."""
+
+
 def _convert(value: Any, hint: Any, name: str) -> Any:
     """Return a value as its type hint wants it."""
     if type(value) is hint or hint is Any:  # most values, at once: pages read thousands
         return value
     origin, parts = _parts(hint)
     if origin in (Union, UnionType):
+        if type(value) in parts:
+            return value
         for part in parts:
             try:
                 return _convert(value, part, name)
             except _MismatchError:
                 continue
     elif is_dataclass(hint) and isinstance(hint, type):
-        return _build(hint, value, name)
+        key = hint, repr(value)
+        built = _BUILT.get(key)
+        if built is None:
+            built = _build(hint, value, name)
+            if len(_BUILT) < _MOST_BUILT and len(key[1]) < _MOST_BUILT:
+                _BUILT[key] = built
+        return built
     elif origin is tuple and isinstance(value, list | tuple):
         kinds = parts[:1] * len(value) if parts[-1] is Ellipsis else parts
         if len(kinds) == len(value):

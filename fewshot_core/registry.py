@@ -60,14 +60,15 @@ class Registry(Generic[T]):
 
     def get(self, name: str) -> T:
         """Return the record of that name; an UnknownNameError lists the names there are."""
-        if name not in self:
+        record = self.find(name)
+        if record is None:
             known = ", ".join(self._all()) or "none"
             raise UnknownNameError(f"unknown {self.kind} {name!r}: expected one of {known}")
-        return self._all()[name]
+        return record
 
     def find(self, name: str) -> T | None:
         """Return the record of that name, or None (a plug-in that is no longer installed)."""
-        return self.get(name) if name in self else None
+        return self._all().get(name)
 
     def label(self, name: str) -> str:
         """Return the label of a record, or the name itself where there is no such record."""
@@ -112,7 +113,7 @@ class PluginRegistry(Registry[T]):
         self._check = check
         self._problems: dict[str, str] = {}
         self._origins: dict[str, tuple[str, str]] = {}
-        self._discovered = False
+        self._begun = self._discovered = False
         self._lock = RLock()
 
     @property
@@ -128,10 +129,12 @@ class PluginRegistry(Registry[T]):
 
     def discover(self) -> None:
         """Find records of other packages, once; one that is broken is only a problem."""
+        if self._discovered:  # without the lock: labels of thousands of runs look names up
+            return
         with self._lock:
-            if self._discovered:
+            if self._begun:
                 return
-            self._discovered = True  # first, for a record's module may use this registry
+            self._begun = True  # first, for a record's module may use this registry
             # Which of two records of one name counts never depends on the order of folders.
             found = entry_points(group=self.group)
             for point in sorted(found, key=lambda p: (_package(p), p.name, p.value)):
@@ -141,6 +144,7 @@ class PluginRegistry(Registry[T]):
                     self._origins[record.name] = (_package(point), version)
                 except (Exception, SystemExit) as error:  # unknown code may raise anything
                     self._report(point, error)
+            self._discovered = True
 
     def _report(self, point: EntryPoint, error: BaseException) -> None:
         sentence = (

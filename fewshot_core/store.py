@@ -3,9 +3,9 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache, partial
 from pathlib import Path
@@ -21,8 +21,6 @@ from fewshot_core.errors import FewshotError, StoreError, TableError, UnknownNam
 from fewshot_core.evidence import Evidence
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import (
-    EstimateRequest,
-    ProxyRequest,
     RunFolder,
     SearchRequest,
     SplitRequest,
@@ -36,13 +34,13 @@ from fewshot_core.runs.folder import Status, runs_dir
 from fewshot_core.runs.overview import RunSummary, find_damage, is_run, summarise
 from fewshot_core.runs.requests import read_request
 from fewshot_core.search import preset_of
-from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace, space_label
+from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace, get_space, space_label
 from fewshot_core.splitting import SplitTree
 from fewshot_core.splitting.files import imported_names, open_imported
 
 FILE = "cache.duckdb"
 
-VERSION = 6
+VERSION = 7
 """Version of the schema; a cache of another version is rebuilt. Increase it with every change."""
 
 STATEMENTS = (
@@ -53,7 +51,8 @@ STATEMENTS = (
         finished DOUBLE, seconds DOUBLE, synthetic BOOLEAN, request VARCHAR, demo BOOLEAN,
         files VARCHAR)""",
     """CREATE TABLE folders (
-        run_id VARCHAR PRIMARY KEY, demo BOOLEAN, files VARCHAR, size BIGINT, status VARCHAR)""",
+        run_id VARCHAR PRIMARY KEY, demo BOOLEAN, files VARCHAR, size BIGINT, status VARCHAR,
+        kind VARCHAR, manifest VARCHAR)""",
     """CREATE TABLE splits (
         run_id VARCHAR PRIMARY KEY, metric VARCHAR, variant VARCHAR, batch_norm VARCHAR,
         degenerate_nodes INTEGER, details VARCHAR, tree VARCHAR)""",
@@ -63,14 +62,8 @@ STATEMENTS = (
     """CREATE TABLE epochs (
         run_id VARCHAR, epoch INTEGER, train_loss DOUBLE, train_accuracy DOUBLE,
         valid_loss DOUBLE, valid_accuracy DOUBLE, architecture INTEGER, temperature DOUBLE,
-        seconds DOUBLE, PRIMARY KEY (run_id, epoch))""",
-    """CREATE TABLE nodes (
-        run_id VARCHAR, path VARCHAR, edge INTEGER, groups VARCHAR, cut DOUBLE,
-        degenerate BOOLEAN, reason VARCHAR, seconds DOUBLE)""",
-    """CREATE TABLE scores (
-        run_id VARCHAR, path VARCHAR, operation INTEGER, value DOUBLE)""",
-    """CREATE TABLE sub_spaces (
-        run_id VARCHAR, number INTEGER, rows VARCHAR, size INTEGER)""",
+        seconds DOUBLE)""",
+    "CREATE TABLE sub_spaces (run_id VARCHAR, number INTEGER, rows VARCHAR)",
     """CREATE TABLE tables (
         name VARCHAR PRIMARY KEY, fingerprint VARCHAR, created VARCHAR)""",
     """CREATE TABLE accuracy (
@@ -84,25 +77,32 @@ _SPACE = f"coalesce(request ->> '$.space', '{NAS_BENCH_201.name}')"
 
 _OF_SPACE = f"($space IS NULL OR $space = {_SPACE})"
 
-RUN_TABLES = ("runs", "splits", "searches", "epochs", "nodes", "scores", "sub_spaces")
+RUN_TABLES = ("runs", "splits", "searches", "epochs", "sub_spaces")
 """The tables with rows of a run, by ``run_id``."""
 
 _FOLDERS = "all folders"
 """The name of the one checksum of the table of summaries."""
 
-_SUMS = " UNION ALL ".join(
-    f"SELECT {key} AS name, sum(hash({table})) AS part FROM {table} GROUP BY ALL"
-    for table, key in [
-        *((table, "run_id") for table in RUN_TABLES),
-        ("folders", f"'{_FOLDERS}'"),
-        ("accuracy", "'table ' || table_name"),
-    ]
-)
-_CHECKSUMS = f"SELECT name, sum(part)::HUGEINT AS checksum FROM ({_SUMS}) GROUP BY name"
-"""The checksum of all rows of each run and table; stored as they are inserted."""
+_NAMES = {
+    **dict.fromkeys(RUN_TABLES, "run_id"),
+    "folders": f"'{_FOLDERS}'",
+    "accuracy": "'table ' || table_name",
+}
+"""The names of the checksums of the rows of each table."""
+
+
+def _checksums(tables: Iterable[str] = _NAMES, where: str = "true") -> str:
+    """The query for the checksum of all rows of each run and table."""
+    parts = " UNION ALL ".join(
+        f"SELECT {_NAMES[table]} AS name, sum(hash({table})) AS part FROM {table} WHERE {where} "
+        "GROUP BY ALL"
+        for table in tables
+    )
+    return f"SELECT name, sum(part)::HUGEINT AS checksum FROM ({parts}) GROUP BY name"
+
 
 _DIFFERING = (
-    f"SELECT count(*) FROM ({_CHECKSUMS}) AS found FULL JOIN checksums AS stored USING (name) "
+    f"SELECT count(*) FROM ({_checksums()}) AS found FULL JOIN checksums AS stored USING (name) "
     "WHERE found.checksum IS DISTINCT FROM stored.checksum"
 )
 
@@ -111,8 +111,8 @@ _ACCURACY = ["dataset", "kind", "architecture", "accuracy_mean", "accuracy_std",
 QUERIES = 256
 """Number of cached query results."""
 
-_BATCH = 100
-"""Runs inserted together: smaller batches are slower, and larger ones slow with a damaged run."""
+_BATCH = 1000
+"""Runs inserted together: smaller batches are slower, and larger ones need more memory."""
 
 _DAMAGE = (
     duckdb.CatalogException,
@@ -246,6 +246,20 @@ class Store:
                     f"unknown split {run_id!r}: it is not among the finished runs"
                 )
         return [_tree(texts[run_id], self.data_dir) for run_id in run_ids]
+
+    def split_leaves(self, run_ids: Sequence[str]) -> list[tuple[SubSpace, ...]]:
+        """Read the sub-spaces of finished splits, without their trees, in this order."""
+        found = self._query_uncached(
+            f"SELECT run_id, {_SPACE} AS space, string_agg(rows, '/' ORDER BY number) AS leaves "
+            "FROM runs JOIN sub_spaces USING (run_id) "
+            "WHERE run_id IN (SELECT unnest($run_ids)) GROUP BY ALL",
+            run_ids=tuple(run_ids),
+        )
+        leaves = {
+            run_id: _leaves(text, get_space(space, self.data_dir))
+            for run_id, space, text in found.itertuples(index=False)
+        }
+        return [leaves[run_id] for run_id in run_ids]
 
     def searches(
         self, dataset: str | None = None, space: str | None = NAS_BENCH_201.name
@@ -407,7 +421,7 @@ class Store:
             if known.get(run.run_id) == row:
                 unchanged.add(run.run_id)
             else:
-                new.append((run.folder, row))
+                new.append((run, row))
         gone = known.keys() - unchanged
         if gone:
             with self._transaction() as cursor:
@@ -419,11 +433,11 @@ class Store:
         inserted = 0
         for start in range(0, len(new), _BATCH):
             rows: dict[str, Rows] = {}
-            for folder, row in new[start : start + _BATCH]:
+            for run, row in new[start : start + _BATCH]:
                 try:
-                    rows[folder.run_id] = _read_run(folder, *row)
+                    rows[run.run_id] = _read_run(run, *row)
                 except FewshotError as error:
-                    problems[folder.run_id] = str(error)
+                    problems[run.run_id] = str(error)
             refused = self._insert(rows)
             problems |= refused
             inserted += len(rows) - len(refused)
@@ -440,23 +454,32 @@ class Store:
     def _read_summaries(self) -> dict[str, RunSummary]:
         """Read the summaries of ended runs, which are used as long as their files stay the same."""
         found = {}
-        for run_id, demo, files, size, status in self._fetch("FROM folders"):
+        for run_id, demo, files, size, status, kind, manifest in self._fetch("FROM folders"):
             place = self._demo if demo and self._demo else self.data_dir
             values = json.loads(status)
             values["state"] = State(values["state"])
             folder = RunFolder(runs_dir(place) / run_id)
-            found[run_id] = RunSummary(folder, size, Status(**values), demo=demo, signature=files)
+            found[run_id] = RunSummary(
+                folder,
+                size,
+                Status(**values),
+                demo=demo,
+                signature=files,
+                kind=kind,
+                manifest=manifest,
+            )
         return found
 
     def _store_summaries(self, runs: Sequence[RunSummary]) -> None:
         """Store the summaries of ended runs that are new or have changed, and drop others."""
         known = self._summaries or {}
         ended = {run.run_id: run for run in runs if run.signature and run.status}
-        new = [
-            (run_id, run.demo, run.signature, run.size, json.dumps(asdict(run.status)))
-            for run_id, run in ended.items()
-            if known.get(run_id, run_id) is not run and run.status
-        ]
+        new = []
+        for run_id, run in ended.items():
+            if known.get(run_id) is not run:
+                status = json.dumps(vars(run.status))
+                row = run_id, run.demo, run.signature, run.size, status, run.kind, run.manifest
+                new.append(row)
         gone = [*(known.keys() - ended.keys()), *(row[0] for row in new)]
         if gone:
             with self._transaction() as cursor:
@@ -464,8 +487,7 @@ class Store:
                 if new:
                     _insert_rows(cursor, "folders", new)
                 cursor.execute("DELETE FROM checksums WHERE name = $1", [_FOLDERS])
-                sums = f"{_CHECKSUMS} HAVING name = $1"
-                cursor.execute(f"INSERT INTO checksums {sums}", [_FOLDERS])
+                cursor.execute(f"INSERT INTO checksums {_checksums(['folders'])}")
         self._summaries = ended
 
     def _insert(self, runs: Mapping[str, Rows]) -> dict[str, str]:
@@ -476,15 +498,13 @@ class Store:
                     rows = [row for of_run in runs.values() for row in of_run.get(table, [])]
                     if rows:
                         _insert_rows(cursor, table, rows)
-                sums = f"{_CHECKSUMS} HAVING name IN (SELECT unnest($1))"
+                sums = _checksums(RUN_TABLES, "run_id IN (SELECT unnest($1))")
                 cursor.execute(f"INSERT INTO checksums {sums}", [list(runs)])
         except _INVALID_VALUES as error:
             if len(runs) == 1:
                 return {run_id: f"{run_id} has invalid values: {error}" for run_id in runs}
-            problems: dict[str, str] = {}
-            for run_id, of_run in runs.items():
-                problems |= self._insert({run_id: of_run})
-            return problems
+            items, half = list(runs.items()), len(runs) // 2
+            return self._insert(dict(items[:half])) | self._insert(dict(items[half:]))
         return {}
 
     def _sync_tables(self, problems: dict[str, str]) -> bool:
@@ -516,8 +536,8 @@ class Store:
             cursor.execute("INSERT INTO accuracy SELECT ?, * FROM new_rows", [info.name])
             cursor.unregister("new_rows")
             cursor.execute("INSERT INTO tables VALUES (?, ?, ?)", values)
-            sums = f"{_CHECKSUMS} HAVING name = ?"
-            cursor.execute(f"INSERT INTO checksums {sums}", [f"table {info.name}"])
+            sums = _checksums(["accuracy"], "table_name = ?")
+            cursor.execute(f"INSERT INTO checksums {sums}", [info.name])
 
     @contextmanager
     def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -574,6 +594,11 @@ class Store:
 @lru_cache(maxsize=1_000)
 def _tree(text: str, data_dir: Path) -> SplitTree:
     return SplitTree.from_json(text, data_dir)
+
+
+@lru_cache(maxsize=1_000)
+def _leaves(text: str, space: SearchSpace) -> tuple[SubSpace, ...]:
+    return tuple(SubSpace.from_rows(rows.split(), space) for rows in text.split("/"))
 
 
 Opened = tuple[duckdb.DuckDBPyConnection, str]
@@ -686,19 +711,22 @@ def _insert_rows(
     cursor.unregister("new_rows")
 
 
-def _read_run(folder: RunFolder, finished: float, demo: bool, files: str) -> Rows:
+def _read_run(run: RunSummary, finished: float, demo: bool, files: str) -> Rows:
     """Read the rows of a finished run, with the time stamp of its last status."""
-    manifest, request = folder.manifest(), folder.request()
-    if not folder.is_complete():
-        raise StoreError(f"{folder.run_id} is done but its result is incomplete; start it again")
-    if isinstance(request, SplitRequest):
-        seconds, rows = _read_split(folder, request)
-    elif isinstance(request, ProxyRequest | EstimateRequest):
-        seconds, rows = folder.status().seconds or 0.0, {}
-    else:
-        seconds, rows = _read_epochs(folder, request)
-    run = (
-        folder.run_id,
+    request, manifest = run.request or run.folder.request(), json.loads(run.manifest)
+    result = run.folder.result(request)
+    if result is None:
+        raise StoreError(f"{run.run_id} is done but its result is incomplete; start it again")
+    seconds, rows = run.seconds or 0.0, Rows()
+    if isinstance(request, SplitRequest) and isinstance(result, SplitTree):
+        seconds, rows = _split_rows(run.run_id, request, result)
+    elif isinstance(request, SearchRequest | TrainingRequest) and isinstance(result, list):
+        family = ""
+        if isinstance(request, SearchRequest):
+            family = request.family(manifest.get("fingerprints", {}))
+        seconds, rows = _epoch_rows(run.run_id, request, result, family)
+    row = (
+        run.run_id,
         request.kind,
         request.dataset,
         str(manifest.get("created", "")),
@@ -709,12 +737,11 @@ def _read_run(folder: RunFolder, finished: float, demo: bool, files: str) -> Row
         demo,
         files,
     )
-    return {"runs": [run], **rows}
+    return {"runs": [row], **rows}
 
 
-def _read_split(folder: RunFolder, request: SplitRequest) -> tuple[float, Rows]:
-    """Read the computing time in seconds and the rows of a split."""
-    run_id, tree = folder.run_id, folder.tree() or SplitTree(request.metric, ())
+def _split_rows(run_id: str, request: SplitRequest, tree: SplitTree) -> tuple[float, Rows]:
+    """Return the computing time in seconds and the rows of a split."""
     split = (
         run_id,
         request.metric,
@@ -722,39 +749,31 @@ def _read_split(folder: RunFolder, request: SplitRequest) -> tuple[float, Rows]:
         request.batch_norm if request.needs_images else None,
         sum(node.degenerate for node in tree.nodes),
         json.dumps(dict(tree.details)),
-        tree.to_json(),
+        json.dumps(tree.to_dict(), ensure_ascii=False),
     )
-    nodes, scores = [], []
-    for node in tree.nodes:
-        path = "/".join(map(str, node.path))
-        groups = json.dumps([list(group) for group in node.groups])
-        outcome = (node.cut, node.degenerate, node.reason, node.seconds)
-        nodes.append((run_id, path, node.edge, groups, *outcome))
-        pairs = zip(node.operations, node.values, strict=True)
-        scores += [(run_id, path, operation, value) for operation, value in pairs]
     leaves = [
-        (run_id, number, " ".join(leaf.rows), leaf.size)
-        for number, leaf in enumerate(tree.leaves, start=1)
+        (run_id, number, " ".join(leaf.rows)) for number, leaf in enumerate(tree.leaves, start=1)
     ]
     seconds = sum(node.seconds for node in tree.nodes)
-    return seconds, {"splits": [split], "nodes": nodes, "scores": scores, "sub_spaces": leaves}
+    return seconds, {"splits": [split], "sub_spaces": leaves}
 
 
-def _read_epochs(folder: RunFolder, request: SearchRequest | TrainingRequest) -> tuple[float, Rows]:
-    """Read the computing time in seconds and the rows of a search or training."""
+def _epoch_rows(
+    run_id: str, request: SearchRequest | TrainingRequest, records: list[Any], family: str
+) -> tuple[float, Rows]:
+    """Return the computing time in seconds and the rows of a search or training."""
     columns = ["epoch", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy"]
     columns += ["architecture_index", "temperature", "seconds"]
-    records = folder.records()
-    epochs = [(folder.run_id, *(record.get(name) for name in columns)) for record in records]
+    epochs = [(run_id, *(record.get(name) for name in columns)) for record in records]
     rows: Rows = {"epochs": epochs}
     if isinstance(request, SearchRequest):
         search = (
-            folder.run_id,
+            run_id,
             request.algorithm,
             preset_of(request.options),
             " ".join(request.rows),
             request.seed,
-            request.family(folder.manifest().get("fingerprints", {})),
+            family,
             request.options.epochs,
         )
         rows["searches"] = [search]
@@ -896,10 +915,10 @@ def known_splits(
     found = []
     by_label = {metric.label: metric.name for metric in METRICS}
     splits = store.splits(dataset, space=space.name)
-    trees = store.split_trees(list(splits["run_id"]))
-    for row, tree in zip(splits.to_dict("records"), trees, strict=True):
+    of_runs = store.split_leaves(list(splits["run_id"]))
+    for row, leaves in zip(splits.to_dict("records"), of_runs, strict=True):
         variant = "" if row["variant"] == "paper" else f" ({row['variant']})"
-        key, metric, leaves = str(row["run_id"]), f"{row['metric']}{variant}", tuple(tree.leaves)
+        key, metric = str(row["run_id"]), f"{row['metric']}{variant}"
         found.append(KnownSplit(key, metric, leaves, row["evidence"], bool(row["demo"])))
     for name in imported_names(data_dir):
         try:

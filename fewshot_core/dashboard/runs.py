@@ -154,12 +154,11 @@ def _tabulate(
     scores = store.found_accuracies(table or "", kind, space.name)
     for dataset, evaluator in evaluators:
         splits = store.splits(dataset, space=space.name)
-        known = _gains(evaluator)
-        keys = [*zip(splits["run_id"], splits["finished"], strict=True)]
-        new = [key for key in keys if key not in known]
-        trees = store.split_trees([name for name, _ in new])
-        known |= {key: _gain(tuple(t.leaves), evaluator) for key, t in zip(new, trees, strict=True)}
-        gains |= {key[0]: known[key] for key in keys}
+        leaves = store.split_leaves(list(splits["run_id"]))
+        gains |= {
+            name: _gain(of_split, evaluator)
+            for name, of_split in zip(splits["run_id"], leaves, strict=True)
+        }
         within = scores["architecture"].isin(evaluator.accuracy["architecture"])
         own = scores[within & (scores["dataset"] == dataset)]
         found |= dict(zip(own.index, own["accuracy_mean"], strict=True))
@@ -176,13 +175,7 @@ def _tabulate(
     return frame.assign(gain=frame.index.map(gains.get), found=frame.index.map(found.get))
 
 
-@lru_cache(maxsize=24)
-def _gains(evaluator: SplitEvaluator) -> dict[tuple[str, float], float]:
-    """Cache of gains by run and when it finished."""
-    return {}
-
-
-@lru_cache(4_096)
+@lru_cache(10_000)
 def _gain(leaves: tuple[SubSpace, ...], evaluator: SplitEvaluator) -> float:
     return information_gain(leaves, evaluator.accuracy, evaluator.threshold)
 

@@ -25,9 +25,11 @@ import psutil
 from fewshot_core import limits
 from fewshot_core.data_folder import demo_dir, write_json, write_text
 from fewshot_core.documents import (
+    DAMAGE,
     open_regular,
     read_dataclass,
     read_document,
+    read_limited,
     refusing,
     shown,
 )
@@ -243,24 +245,11 @@ class RunFolder:
         return ", ".join(found)
 
     def manifest(self) -> dict[str, Any]:
-        """Read the request and all it was made from; raises RunError if missing or damaged."""
-        document = _read_json(self.manifest_path)
-        if not isinstance(document, dict) or "request" not in document:
-            raise RunError(f"{self.run_id}: manifest.json holds no request")
-        for name, kind in _MANIFEST.items():
-            if name in document and not isinstance(document[name], kind):
-                raise RunError(
-                    f"{self.run_id}: manifest.json: expected {name} of type {kind.__name__}, got "
-                    f"{shown(document[name])}"
-                )
-        for name in ("fingerprints", "packages"):
-            for key, value in document.get(name, {}).items():
-                if not isinstance(value, str | None):
-                    raise RunError(
-                        f"{self.run_id}: manifest.json: expected a text for {shown(key)} of "
-                        f"{name}, got {shown(value)}"
-                    )
-        return document
+        """Read the request and all it was made from; it must not be changed.
+
+        Raises RunError if it is missing or damaged.
+        """
+        return _MANIFESTS.read(self.manifest_path)
 
     def request(self) -> Request:
         """Read the request; raises as ``manifest``."""
@@ -275,16 +264,24 @@ class RunFolder:
 
     def is_complete(self) -> bool:
         """Whether the result is complete; raises RunError where request or result is damaged."""
-        request = self.request()
+        return self.result(self.request()) is not None
+
+    def result(self, request: Request) -> SplitTree | list[Any] | Path | None:
+        """Read the result: the tree, the records, the scores, or the path of shared accuracies.
+
+        None where it is not complete; raises RunError where it is damaged.
+        """
         if isinstance(request, SplitRequest):
-            return self.tree() is not None
+            return self.tree()
         if isinstance(request, ProxyRequest):
-            return (self.path / SHARED).exists()
+            path = self.path / SHARED
+            return path if path.exists() else None
         if isinstance(request, EstimateRequest):
-            space = get_space(request.space, self.path.parents[1])
-            return len(self.scores()) == len(request.architectures(space))
+            space, scores = get_space(request.space, self.path.parents[1]), self.scores()
+            return scores if len(scores) == len(request.architectures(space)) else None
         records = self.records()
-        return bool(records) and records[-1]["epoch"] == request.options.epochs
+        complete = records and records[-1]["epoch"] == request.options.epochs
+        return records if complete else None
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Write the manifest."""
@@ -386,6 +383,26 @@ def _read_json(path: Path) -> Any:
         return read_document(path)
 
 
+def _read_manifest(path: Path) -> dict[str, Any]:
+    document, run_id = _read_json(path), RunFolder(path.parent).run_id
+    if not isinstance(document, dict) or "request" not in document:
+        raise RunError(f"{run_id}: manifest.json holds no request")
+    for name, kind in _MANIFEST.items():
+        if name in document and not isinstance(document[name], kind):
+            raise RunError(
+                f"{run_id}: manifest.json: expected {name} of type {kind.__name__}, got "
+                f"{shown(document[name])}"
+            )
+    for name in ("fingerprints", "packages"):
+        for key, value in document.get(name, {}).items():
+            if not isinstance(value, str | None):
+                raise RunError(
+                    f"{run_id}: manifest.json: expected a text for {shown(key)} of {name}, got "
+                    f"{shown(value)}"
+                )
+    return document
+
+
 def _read_status(path: Path) -> Status:
     document = _read_json(path)
     try:
@@ -404,8 +421,9 @@ def _read_request(path: Path) -> Request:
             raise RunError(f"{folder.run_id}: manifest.json: {error}") from error
 
 
+_MANIFESTS = FileCache(_read_manifest, kept=512)
 _STATUSES = FileCache(_read_status)
-_REQUESTS = FileCache(_read_request)
+_REQUESTS = FileCache(_read_request, kept=2048)
 
 
 def runs_dir(data_dir: Path) -> Path:
@@ -448,28 +466,32 @@ def list_folders(data_dir: Path) -> list[RunFolder]:
 
 def find_older(run_id: str, data_dir: Path) -> RunFolder | None:
     """Find the run of version 0.1 whose request would have a name now; its own name is another."""
-    return _older_names(data_dir, last_change(data_dir)).get(run_id)
+    parts = run_id.rpartition("-")[0]  # of kind, method and data set: the same in both names
+    return _older_names(data_dir, f"{parts}-", last_change(data_dir)).get(run_id)
 
 
-@lru_cache(maxsize=8)
-def _older_names(data_dir: Path, change: int) -> dict[str, RunFolder]:
+@lru_cache(maxsize=64)
+def _older_names(data_dir: Path, start: str, change: int) -> dict[str, RunFolder]:
     del change  # only to look again after a change
-    names = ((_NEW_NAMES.read(run.manifest_path), run) for run in list_runs(data_dir))
+    base = runs_dir(data_dir)
+    folders = os.listdir(base) if base.is_dir() else []  # noqa: PTH208, names only
+    runs = (_folder(data_dir, name) for name in sorted(folders) if name.startswith(start))
+    names = ((_NEW_NAMES.read(run.manifest_path), run) for run in runs)
     return {name: run for name, run in names if name is not None}
 
 
 def _new_name(path: Path) -> str | None:
     """Return the name that a run of version 0.1 would have now, or None for a later run."""
-    folder = RunFolder(path.parent)
-    try:
-        manifest = folder.manifest()
-        if manifest["request"].get("format") in FORMAT_1:
-            return folder.request().run_id(manifest.get("fingerprints", {}))
-    except (FewshotError, AttributeError):
-        pass
+    with suppress(FewshotError, *DAMAGE):
+        if _FORMAT_1 in read_limited(path, limits.RUN_BYTES):  # few of thousands are parsed
+            folder = RunFolder(path.parent)
+            manifest = folder.manifest()
+            if manifest["request"].get("format") in FORMAT_1:
+                return folder.request().run_id(manifest.get("fingerprints", {}))
     return None
 
 
+_FORMAT_1 = b"-request/1"
 _NEW_NAMES = FileCache(_new_name)
 
 

@@ -1,5 +1,6 @@
 """Overview of all runs: summaries, differences, damage, quarantine."""
 
+import json
 import os
 import time
 import zipfile
@@ -32,6 +33,7 @@ from fewshot_core.runs.requests import (
     SplitRequest,
     TrainingRequest,
     name_of_format_1,
+    read_request,
 )
 from fewshot_core.search.records import CHECKPOINT, RECORDS, TABLE
 
@@ -219,6 +221,7 @@ class RunSummary:
 
     ``size`` is the bytes of its files, ``problem`` what is damaged, or None. A demo run came with
     the project. ``signature`` is that of its files, empty where they may change without a trace.
+    ``kind`` is that of the request, and ``manifest`` the JSON text of it without the packages.
     """
 
     folder: RunFolder
@@ -228,12 +231,15 @@ class RunSummary:
     notes: Notes = field(default_factory=Notes)
     demo: bool = False
     signature: str = ""
+    kind: str | None = None
+    manifest: str = field(default="", repr=False)
 
     @cached_property
     def request(self) -> Request | None:
-        """What was asked, or None where that cannot be read; read when it is needed first."""
-        with suppress(FewshotError):
-            return self.folder.request()
+        """What was asked, or None where that cannot be read; made when it is needed first."""
+        if self.kind is not None:
+            with suppress(FewshotError):
+                return read_request(self.kind, json.loads(self.manifest)["request"])
         return None
 
     @property
@@ -247,11 +253,6 @@ class RunSummary:
         if self.problem is not None or self.status is None:
             return DAMAGED
         return self.status.state.value
-
-    @property
-    def kind(self) -> str | None:
-        """The name of its kind, where that is known."""
-        return self.request.kind if self.request is not None else None
 
     @property
     def message(self) -> str:
@@ -318,13 +319,15 @@ def folder_size(path: Path) -> int:
 
 
 def _summary(folder: RunFolder, signature: str) -> RunSummary:
-    status, problem = None, reading_problem(folder)
-    if problem is None:
-        with suppress(FewshotError):  # it was deleted meanwhile
-            status = folder.status()
+    status, kind, manifest, problem = None, None, "", reading_problem(folder)
+    with suppress(FewshotError):  # it is damaged, or was deleted meanwhile
+        kind, content = folder.request().kind, folder.manifest()
+        manifest = json.dumps({n: content[n] for n in content if n not in ("packages", "python")})
+        status = folder.status() if problem is None else None
     settled = False
     with suppress(OSError):
         settled = time.time() - folder.status_path.stat().st_mtime > SETTLED_SECONDS
     ended = status is not None and not status.state.active and status.state is not State.LOST
     kept = signature if settled and ended else ""
-    return RunSummary(folder, folder_size(folder.path), status, problem, signature=kept)
+    size = folder_size(folder.path)
+    return RunSummary(folder, size, status, problem, signature=kept, kind=kind, manifest=manifest)

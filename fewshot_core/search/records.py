@@ -189,6 +189,8 @@ def _record(line: bytes, number: int, key: str) -> dict[str, Any] | None:
         return None
     for name in (key, *_NUMBERS):
         value = record.get(name)
+        if type(value) is float and abs(value) < _LARGEST and name != "architecture_index":
+            continue  # most of them
         whole = name in (key, "architecture_index")
         kinds = (int,) if whole else (int, float)
         least, most = (0, limits.INTEGER) if whole else (-_LARGEST, _LARGEST)

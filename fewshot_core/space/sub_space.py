@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import prod
 from typing import Protocol
 
@@ -52,8 +53,7 @@ class SubSpace:
                 f"got {len(self.enabled)}"
             )
         for number, (operations, count) in enumerate(zip(self.enabled, shape, strict=True)):
-            valid = bool(operations) and set(operations) <= set(range(count))
-            if not valid or list(operations) != sorted(set(operations)):
+            if not _valid(operations, count):
                 raise SpaceError(
                     f"{self.space.decision_label(number)}: expected at least one operation "
                     f"number from 0 to {count - 1}, in ascending order, got {operations!r}"
@@ -86,10 +86,7 @@ class SubSpace:
     @property
     def rows(self) -> list[str]:
         """A string for each decision; character j is 1 where operation j is enabled."""
-        return [
-            "".join("1" if operation in operations else "0" for operation in range(count))
-            for operations, count in zip(self.enabled, self.space.shape, strict=True)
-        ]
+        return [*map(_write_row, self.enabled, self.space.shape)]
 
     @property
     def size(self) -> int:
@@ -136,6 +133,12 @@ class SubSpace:
             return False
         pairs = zip(architecture.operations, self.enabled, strict=True)
         return all(operation in operations for operation, operations in pairs)
+
+
+@lru_cache(maxsize=4096)
+def _valid(operations: tuple[int, ...], count: int) -> bool:
+    """Whether numbers of operations are ascending and below a count; cached, trees repeat them."""
+    return bool(operations) and list(operations) == sorted({*operations} & {*range(count)})
 
 
 def space_of(leaves: Sequence[Part]) -> SearchSpace:
@@ -205,6 +208,16 @@ def check_partition(leaves: Sequence[Part]) -> None:
         )
 
 
+@lru_cache(maxsize=4096)
+def _write_row(operations: tuple[int, ...], count: int) -> str:
+    return "".join("1" if operation in operations else "0" for operation in range(count))
+
+
+@lru_cache(maxsize=4096)
+def _enabled(row: str) -> tuple[int, ...]:
+    return tuple(operation for operation, mark in enumerate(row) if mark == "1")
+
+
 def _read_row(space: SearchSpace, number: int, row: str) -> tuple[int, ...]:
     operations = space.decisions[number].operations
     if not isinstance(row, str) or len(row) != len(operations) or set(row) - set("01"):
@@ -217,4 +230,4 @@ def _read_row(space: SearchSpace, number: int, row: str) -> tuple[int, ...]:
             f"{space.decision_label(number)}: expected at least one enabled operation, got "
             f"{shown(row)}"
         )
-    return tuple(operation for operation, mark in enumerate(row) if mark == "1")
+    return _enabled(row)

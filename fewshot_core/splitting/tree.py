@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -190,7 +191,7 @@ class SplitTree:
     details: Mapping[str, Any] = field(default_factory=dict)
     space: SearchSpace = NAS_BENCH_201
 
-    @property
+    @cached_property
     def leaves(self) -> list[SubSpace]:
         """The sub-spaces without a decision, first group first: S1, S2, ..."""
         return [sub_space for _, sub_space in self.open_paths()]

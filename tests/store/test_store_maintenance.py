@@ -261,19 +261,19 @@ def test_runs_are_checked_while_an_app_has_the_cache_open(data_folder, make_run,
     assert len(found.damaged) == 1
 
 
-def another_score(connection):
-    connection.execute("UPDATE scores SET value = 17 WHERE operation = 0")
+def more_ties(connection):
+    connection.execute("UPDATE splits SET degenerate_nodes = 17")
 
 
-def a_lost_node(connection):
-    connection.execute("DELETE FROM nodes WHERE path = ''")
+def a_lost_sub_space(connection):
+    connection.execute("DELETE FROM sub_spaces WHERE number = 1")
 
 
 def one_more_sub_space(connection):
     connection.execute("INSERT INTO sub_spaces SELECT * FROM sub_spaces WHERE number = 1")
 
 
-@pytest.mark.parametrize("change", [another_score, a_lost_node, one_more_sub_space])
+@pytest.mark.parametrize("change", [more_ties, a_lost_sub_space, one_more_sub_space])
 def test_a_cache_that_differs_from_its_folders_is_a_problem(
     data_folder, make_run, open_store, change
 ):
@@ -327,7 +327,7 @@ def test_demonstration_results_are_compared_too(data_folder, make_run, demo):
     assert found.well
     assert (found.folders, found.finished, found.given, found.compared) == (1, 1, 1, 1)
     with duckdb.connect(str(data_folder / "cache.duckdb")) as connection:
-        another_score(connection)
+        more_ties(connection)
     found = verify(data_folder, demo)
     [run] = list_runs(demo)
     assert list(found.problems) == [run.run_id] and found.damaged == {}
