@@ -30,7 +30,7 @@ from fewshot_core.runs import (
     list_runs,
     reading_problem,
 )
-from fewshot_core.runs.folder import Status, runs_dir
+from fewshot_core.runs.folder import Status, known_folder, runs_dir
 from fewshot_core.runs.overview import RunSummary, find_damage, is_run, summarise
 from fewshot_core.runs.requests import read_request
 from fewshot_core.search import preset_of
@@ -453,12 +453,12 @@ class Store:
 
     def _read_summaries(self) -> dict[str, RunSummary]:
         """Read the summaries of ended runs, which are used as long as their files stay the same."""
-        found = {}
+        found, own = {}, runs_dir(self.data_dir)
+        given = runs_dir(self._demo) if self._demo else own
         for run_id, demo, files, size, status, kind, manifest in self._fetch("FROM folders"):
-            place = self._demo if demo and self._demo else self.data_dir
             values = json.loads(status)
             values["state"] = State(values["state"])
-            folder = RunFolder(runs_dir(place) / run_id)
+            folder = known_folder(given if demo else own, run_id)
             found[run_id] = RunSummary(
                 folder,
                 size,

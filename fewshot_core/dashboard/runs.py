@@ -1,6 +1,7 @@
 """The Runs page: the table of all runs, and what can be done with them."""
 
 import hashlib
+import json
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -36,7 +37,7 @@ from fewshot_core.dashboard.shared.sidebar import (
     publish,
     show_missing,
 )
-from fewshot_core.dashboard.shared.splits import dataset_label, request_label
+from fewshot_core.dashboard.shared.splits import data_set_label, request_label
 from fewshot_core.durations import duration_text
 from fewshot_core.runs import (
     KINDS,
@@ -58,7 +59,7 @@ from fewshot_core.runs.overview import (
     differences,
     outcome,
 )
-from fewshot_core.space import PERCENT, SearchSpace, SubSpace, score_text
+from fewshot_core.space import NAS_BENCH_201, PERCENT, SearchSpace, SubSpace, score_text
 from fewshot_core.store import Store
 
 REFRESH_SECONDS = 2.0
@@ -69,8 +70,12 @@ _STATES = [state.value for state in State] + [DAMAGED]
 _CHOSEN = "chosen_runs"
 _COLUMNS = ["state", "what", "tags", "data set", "gain", "found", "evidence"]
 _COLUMNS += ["when", "took", "size", "kind", "message", "run"]
+_DETAILS = ["what", "method", "network", "label", "evidence", "when", "took", "message", "run"]
+_DETAILS += ["words"]
 _GROUP_COLUMNS = ["kind", "data set", "runs", "gain", "found", "evidence", "size"]
 _FOUND = "Score, by the table in view, of the architecture that a search found"
+_MOST_LISTED = 1_000
+"""So many of the runs that pass the filters are listed."""
 _ROWS = 7
 _HEIGHT = 38 + 35 * _ROWS
 _MOST_NAMES = 10
@@ -101,12 +106,17 @@ def _show_runs(view: View) -> None:
     with show_errors():
         read_notes(workspace.data_dir)
     rows = _rows(view)
-    shown, group = _filtered(rows)
+    shown, group = _filtered(rows, workspace.store)
     place.caption(_summary(rows, shown))
     if group:
         shown = _show_groups(shown, group)
         if shown.empty:
             return
+    if len(shown) > _MOST_LISTED:
+        first = pd.Series(range(len(shown)), shown.index) < _MOST_LISTED
+        shown = shown[first | shown.index.isin(st.session_state.get(_CHOSEN, []))]
+    if "what" not in shown:
+        shown = _detailed(shown, workspace.store)
     known = _known_tags(rows)
     if chosen := _choose(shown):
         _show_actions(workspace, chosen, known)
@@ -150,7 +160,7 @@ def _tabulate(
     kind: str,
     evaluators: tuple[tuple[str, SplitEvaluator], ...],
 ) -> Frame:
-    gains, found = dict[str, float](), dict[str, float]()
+    gains, found, units = dict[str, float](), dict[str, float](), dict[str, str]()
     scores = store.found_accuracies(table or "", kind, space.name)
     for dataset, evaluator in evaluators:
         splits = store.splits(dataset, space=space.name)
@@ -162,17 +172,39 @@ def _tabulate(
         within = scores["architecture"].isin(evaluator.accuracy["architecture"])
         own = scores[within & (scores["dataset"] == dataset)]
         found |= dict(zip(own.index, own["accuracy_mean"], strict=True))
+        units |= dict.fromkeys(own.index, space.dataset(dataset).stored_unit)
     runs = sorted(store.runs, key=lambda run: not run.notes.pinned)
-    rows = [{**_row(run), "what": _label(run, store)} for run in runs]
-    units: list[Any] = [
-        space.dataset(run.request.dataset).stored_unit
-        if run.run_id in found and run.request
-        else None
-        for run in runs
-    ]
-    frame = pd.DataFrame(rows, index=[run.run_id for run in runs]).assign(unit=units)
+    frame = pd.DataFrame(
+        {
+            "summary": runs,
+            "state": [run.state for run in runs],
+            "kind": [KINDS.label(run.kind) if run.kind else None for run in runs],
+            "data set": [_data_set(run) for run in runs],
+            "tags": [list(run.notes.tags) for run in runs],
+            "size": [run.size for run in runs],
+        },
+        index=[run.run_id for run in runs],
+    )
+    columns: dict[str, dict[str, Any]] = {"gain": gains, "found": found, "unit": units}
+    return frame.assign(**{name: frame.index.map(known.get) for name, known in columns.items()})
+
+
+def _data_set(run: RunSummary) -> str | None:
+    if run.kind is None:
+        return None
+    request = json.loads(run.manifest)["request"]
+    return _data_set_label(request["dataset"], request.get("space", NAS_BENCH_201.name))
+
+
+_data_set_label = lru_cache(maxsize=256)(data_set_label)
+
+
+def _detailed(rows: Frame, store: Store) -> Frame:
+    """Add what the requests of runs say, which is read for those that are shown or searched."""
+    details = [{**_row(run), "what": _label(run, store)} for run in rows["summary"]]
+    frame = rows.join(pd.DataFrame(details, rows.index, _DETAILS))
     frame["words"] += frame["what"].fillna("").str.lower()
-    return frame.assign(gain=frame.index.map(gains.get), found=frame.index.map(found.get))
+    return frame
 
 
 @lru_cache(10_000)
@@ -188,21 +220,12 @@ def _row(run: RunSummary) -> Mapping[str, Any]:
     badges = evidence.notes(run.demo) if evidence else ()
     when = status and (status.started or status.updated)
     return {
-        "summary": run,
-        "state": run.state,
-        "kind": KINDS.label(request.kind) if request else None,
-        "what": None,
-        "data set": dataset_label(request) if request else None,
-        "gain": None,
-        "found": None,
         "method": request.method_label if request else None,
         "network": evidence.network if evidence else None,
         "label": SEPARATOR.join([evidence.label, *badges]) if evidence else None,
         "evidence": ", ".join(badges),
-        "tags": list(notes.tags),
         "when": datetime.fromtimestamp(when, UTC) if when else None,
         "took": None if run.seconds is None else duration_text(run.seconds),
-        "size": run.size,
         "message": run.message,
         "run": run.run_id,
         "words": f"{run.message} {run.run_id} {notes.text} ".lower(),
@@ -215,7 +238,7 @@ def _label(run: RunSummary, store: Store) -> str | None:
     return "★ " * run.notes.pinned + name or None
 
 
-def _filtered(rows: Frame) -> tuple[Frame, str]:
+def _filtered(rows: Frame, store: Store) -> tuple[Frame, str]:
     """Draw the filters; return the rows that pass them, and what they are grouped by."""
     left, middle, right = st.columns([5, 2, 4], vertical_alignment="bottom")
     options: dict[str, Any] = {"bind": "query-params", "placeholder": "in labels, notes, messages"}
@@ -230,13 +253,16 @@ def _filtered(rows: Frame) -> tuple[Frame, str]:
         known = [*_known_tags(rows), _DEMO]
         tags = st.multiselect("Tagged", known, key="run_tags", **options)
     group = choose_from("Group by", _GROUPS, "run_group", right)
-    passed = rows["words"].str.contains(text, regex=False)
     for column, wanted in (("state", states), ("kind", kinds), ("data set", datasets)):
-        passed &= rows[column].isin(wanted) | (not wanted)
+        if wanted:
+            rows = rows[rows[column].isin(wanted)]
     if tags:
         marks = rows["summary"].map(lambda run: {*run.notes.tags, run.demo * _DEMO})
-        passed &= marks.map({*tags}.issubset)
-    return rows[passed], group
+        rows = rows[marks.map({*tags}.issubset)]
+    if text or group:
+        rows = _detailed(rows, store)
+        rows = rows[rows["words"].str.contains(text, regex=False)]
+    return rows, group
 
 
 def _known_tags(rows: Frame) -> list[str]:
@@ -251,6 +277,8 @@ def _summary(rows: Frame, shown: Frame) -> str:
     if count:
         parts.append(f"{count} demonstration runs, which cannot be changed")
     text = ", and ".join(parts)
+    if len(shown) > _MOST_LISTED:
+        return f"{text}; {_MOST_LISTED:,} of {len(shown):,} listed: find or filter the others"
     return f"{text}; {len(shown):,} shown" if len(shown) < len(rows) else text
 
 

@@ -475,7 +475,7 @@ def _older_names(data_dir: Path, start: str, change: int) -> dict[str, RunFolder
     del change  # only to look again after a change
     base = runs_dir(data_dir)
     folders = os.listdir(base) if base.is_dir() else []  # noqa: PTH208, names only
-    runs = (_folder(data_dir, name) for name in sorted(folders) if name.startswith(start))
+    runs = (known_folder(base, name) for name in sorted(folders) if name.startswith(start))
     names = ((_NEW_NAMES.read(run.manifest_path), run) for run in runs)
     return {name: run for name, run in names if name is not None}
 
@@ -496,8 +496,9 @@ _NEW_NAMES = FileCache(_new_name)
 
 
 @lru_cache(maxsize=20_000)
-def _folder(data_dir: Path, name: str) -> RunFolder:
-    return RunFolder(runs_dir(data_dir) / name)
+def known_folder(base: Path, name: str) -> RunFolder:
+    """The folder of a run in the folder of all runs; the same object for the same place."""
+    return RunFolder(base / name)
 
 
 def _written(data_dir: Path) -> list[tuple[RunFolder, float]]:
@@ -517,5 +518,5 @@ def _written(data_dir: Path) -> list[tuple[RunFolder, float]]:
             stat = os.stat(f"{base}/{name}/manifest.json")  # noqa: PTH116, as above
             if S_ISREG(stat.st_mode) and RUN_NAME.fullmatch(name):
                 written = stat.st_mtime
-        found.append((_folder(data_dir, name), written))
+        found.append((known_folder(base, name), written))
     return sorted(found, key=itemgetter(1), reverse=True)

@@ -7,6 +7,7 @@ new option with a default changes no name.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -506,7 +507,7 @@ class SearchRequest(BaseRequest):
         """What the search rests on, but for its seed."""
         return self._evidence_of(self.options)
 
-    @property
+    @cached_property
     def group(self) -> str:
         """The same for searches that may be averaged: by one algorithm, with equal evidence."""
         return f"{self.algorithm}-{self.evidence.key}"

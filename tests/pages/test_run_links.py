@@ -1,5 +1,6 @@
 """On which page a run is shown, and what brings it into view."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -35,8 +36,8 @@ def place_of(tmp_path):
             "request": request.to_dict(),
             "fingerprints": FINGERPRINTS,
         }
-        folder.write_manifest(manifest)
-        run = RunSummary(folder, 0, Status(state), problem)
+        kind, text = request.kind, json.dumps(manifest)
+        run = RunSummary(folder, 0, Status(state), problem, kind=kind, manifest=text)
         return page_of(SimpleNamespace(store=store), run)
 
     return ask

@@ -1,7 +1,8 @@
 """Plans: the searches of one algorithm in all sub-spaces of a split."""
 
+import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -17,9 +18,10 @@ from fewshot_core.data_folder import demo_dir
 from fewshot_core.errors import FewshotError
 from fewshot_core.evidence import size_label
 from fewshot_core.images import find_source
-from fewshot_core.runs import RunFolder, SearchRequest, State, Status, plan
+from fewshot_core.runs import RunFolder, SearchRequest, State, Status
 from fewshot_core.runs.folder import FileCache
 from fewshot_core.runs.jobs import planned_folder
+from fewshot_core.runs.overview import RunSummary
 from fewshot_core.search import ALGORITHMS
 from fewshot_core.search.records import RECORDS
 from fewshot_core.space import SearchSpace, SubSpace, sub_spaces_of
@@ -92,6 +94,8 @@ class PlannedSearch:
 
     def records(self) -> list[dict[str, Any]]:
         """Return its epochs, cached until their file changes; they must not be changed."""
+        if self.status is None:
+            return []
         try:
             return _RECORDS.read(self.folder.path / RECORDS)
         except (FewshotError, OSError):
@@ -134,9 +138,7 @@ class SearchPlan:
     @property
     def label(self) -> str:
         """Its short name."""
-        method = record_label(ALGORITHMS, self.request.algorithm)
-        seeds = self.seeds_text if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
-        return f"{method} · {self.request.evidence.label} · {seeds}"
+        return plan_label(self.request, self.seeds)
 
     @property
     def summary(self) -> str:
@@ -164,7 +166,18 @@ class SearchPlan:
 
     def find(self, name: str, seed: int) -> PlannedSearch:
         """Return the search of a sub-space and a seed."""
-        return next(s for s in self.searches if s.name == name and s.request.seed == seed)
+        return self._by_place[name, seed]
+
+    @cached_property
+    def _by_place(self) -> Mapping[tuple[str, int], PlannedSearch]:
+        return {(search.name, search.request.seed): search for search in self.searches}
+
+
+def plan_label(request: SearchRequest, seeds: Collection[int]) -> str:
+    """Return the short name of a plan, given one of its requests."""
+    method = record_label(ALGORITHMS, request.algorithm)
+    text = f"seed {next(iter(seeds))}" if len(seeds) == 1 else f"{len(seeds)} seeds"
+    return f"{method} · {request.evidence.label} · {text}"
 
 
 def make_plan(
@@ -180,91 +193,88 @@ def make_plan(
         request = SearchRequest(rows=rows, seed=0, space=place.space.name, **settings)
         fingerprints = request.fingerprints(workspace.data_dir)
         source = find_source(request.dataset, request.images, workspace.data_dir)
-        search = _Search(request, fingerprints, source.synthetic)
-        return _plan(workspace, [search], place, seeds)
+        return _plan(workspace, request, fingerprints, source.synthetic, {}, place, seeds)
     return None
 
 
+@dataclass(frozen=True)
+class KnownSearches:
+    """The searches of a group that were started in a place, by rows and seed, the latest first."""
+
+    runs: Mapping[tuple[tuple[str, ...], int], tuple[SearchRequest, RunSummary]]
+
+    @property
+    def seeds(self) -> list[int]:
+        """Their seeds, ascending."""
+        return sorted({seed for _, seed in self.runs})
+
+    @property
+    def label(self) -> str:
+        """The short name of their plan."""
+        return plan_label(next(iter(self.runs.values()))[0], self.seeds)
+
+    def plan(self, workspace: Workspace, place: Place) -> SearchPlan:
+        """Plan them, and what is missing of their plan with the options of the latest."""
+        request, run = next(iter(self.runs.values()))
+        manifest = json.loads(run.manifest)
+        known = {key: (request, run.folder) for key, (request, run) in self.runs.items()}
+        prints, synthetic = manifest.get("fingerprints", {}), bool(manifest.get("synthetic"))
+        return _plan(workspace, request, prints, synthetic, known, place, self.seeds)
+
+
 def _plan(
-    workspace: Workspace, known: Sequence["_Search"], place: Place, seeds: Sequence[int]
+    workspace: Workspace,
+    request: SearchRequest,
+    fingerprints: Fingerprints,
+    synthetic: bool,
+    known: Mapping[tuple[tuple[str, ...], int], tuple[SearchRequest, RunFolder]],
+    place: Place,
+    seeds: Sequence[int],
 ) -> SearchPlan:
-    """Plan what is known, the latest first, and what is missing of it with the latest's options."""
-    latest = known[0]
-    spaces, prints = tuple(place.spaces.values()), tuple(sorted(latest.fingerprints.items()))
-    requests, folders = _planned(latest.request, spaces, tuple(seeds), prints, workspace.data_dir)
+    """Plan what is known, and requests like the given one of what is missing."""
     demo = {run.run_id: run.folder for run in workspace.runs() if run.demo}
-    started = {(s.request.rows, s.request.seed): s for s in reversed(known) if s.folder}
+    rows = {name: tuple(space.rows) for name, space in place.spaces.items()}
+    prints = tuple(sorted(fingerprints.items()))
     searches = []
-    for number, (request, folder) in enumerate(zip(requests, folders, strict=True)):
-        name = list(place.spaces)[number % len(spaces)]
-        one = started.get((request.rows, request.seed))
-        if one is not None and one.folder is not None:
-            request, folder = one.request, one.folder
-        elif not folder.path.is_dir():
-            folder = demo.get(folder.run_id, folder)
-        searches.append(PlannedSearch(name, request, folder))
-    return SearchPlan(place, tuple(seeds), tuple(searches), latest.synthetic)
+    for name, seed in ((name, seed) for seed in seeds for name in rows):
+        if (found := known.get((rows[name], seed))) is None:
+            found = _planned(request, rows[name], seed, prints, workspace.data_dir)
+            if not found[1].path.is_dir():
+                found = found[0], demo.get(found[1].run_id, found[1])
+        searches.append(PlannedSearch(name, *found))
+    return SearchPlan(place, tuple(seeds), tuple(searches), synthetic)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=4096)
 def _planned(
     request: SearchRequest,
-    spaces: tuple[SubSpace, ...],
-    seeds: tuple[int, ...],
+    rows: tuple[str, ...],
+    seed: int,
     fingerprints: tuple[tuple[str, str | None], ...],
     data_dir: Path,
-) -> tuple[list[SearchRequest], list[RunFolder]]:
-    """Return the requests of a plan, and the folders of their runs."""
-    requests = [one for seed in seeds for one in plan(request, spaces, [seed])]
-    known = dict(fingerprints)
-    return requests, [planned_folder(one, known, data_dir) for one in requests]
+) -> tuple[SearchRequest, RunFolder]:
+    """Return the request of a search, and the folder of its run."""
+    request = replace(request, rows=rows, seed=seed)
+    return request, planned_folder(request, dict(fingerprints), data_dir)
 
 
-def known_plans(view: View, place: Place) -> dict[str, SearchPlan]:
-    """Return the plans by key of which any search has been started, the latest first."""
+def known_plans(view: View, place: Place) -> dict[str, KnownSearches]:
+    """Return the searches that were started by the key of their plan, the latest plan first."""
     rows = {tuple(space.rows) for space in place.spaces.values()}
-    runs = [run for run in view.workspace.runs() if _fits(run.request, view, rows)]
-    found: dict[str, list[_Search]] = {}
-    for run in runs:
-        search = _SEARCHES.read(run.folder.manifest_path)
-        if search is not None:
-            found.setdefault(search.request.group, []).append(search)
-    return {
-        key: _plan(view.workspace, known, place, sorted({each.request.seed for each in known}))
-        for key, known in found.items()
-    }
+    found: dict[str, dict[Any, tuple[SearchRequest, RunSummary]]] = {}
+    for run in view.workspace.runs():
+        request = run.request if run.kind == SearchRequest.kind else None
+        if isinstance(request, SearchRequest) and _fits(request, view, rows):
+            of_group = found.setdefault(request.group, {})
+            of_group.setdefault((request.rows, request.seed), (request, run))
+    return {key: KnownSearches(runs) for key, runs in found.items()}
 
 
-def _fits(request: object, view: View, rows: set[tuple[str, ...]]) -> bool:
-    if not isinstance(request, SearchRequest) or request.space != view.space.name:
-        return False
-    return request.dataset == view.dataset and request.rows in rows
+def _fits(request: SearchRequest, view: View, rows: set[tuple[str, ...]]) -> bool:
+    here = request.space == view.space.name and request.dataset == view.dataset
+    return here and request.rows in rows
 
 
-@dataclass(frozen=True)
-class _Search:
-    """What a manifest says of a search; its folder, where it was started."""
-
-    request: SearchRequest
-    fingerprints: Fingerprints
-    synthetic: bool
-    folder: RunFolder | None = None
-
-
-def _read_search(path: Path) -> _Search | None:
-    """Read a manifest; None where it is damaged or not of a search."""
-    folder = RunFolder(path.parent)
-    try:
-        manifest, request = folder.manifest(), folder.request()
-    except FewshotError:
-        return None
-    known = manifest.get("fingerprints")
-    if not isinstance(request, SearchRequest) or not isinstance(known, dict):
-        return None
-    return _Search(request, known, bool(manifest.get("synthetic")), folder)
-
-
-_SEARCHES = FileCache(_read_search)
 _RECORDS = FileCache(lambda path: RunFolder(path.parent).records(), kept=512)
 
 

@@ -1,5 +1,6 @@
 """The Search page: the searches of a plan as they run, and one of them in detail."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -136,7 +137,7 @@ def _choose_shown(view: View, place: Place) -> tuple[SearchPlan | None, bool]:
     if chosen == missing:
         show_missing([chosen], len(plans))
         return None, True
-    return plans[chosen], False
+    return plans[chosen].plan(view.workspace, place), False
 
 
 def _show_plan(view: View, plan: SearchPlan) -> None:
@@ -349,10 +350,12 @@ def _show_curves(view: View, plan: SearchPlan, frame: pd.DataFrame) -> None:
 
 def _show_table(view: View, plan: SearchPlan, accuracy: pd.DataFrame | None) -> None:
     """List the searches with their progress and results."""
-    known: Any = {} if accuracy is None else accuracy.set_index("architecture")["accuracy_mean"]
+    known: Mapping[Any, float] = {}
+    if accuracy is not None:
+        known = dict(zip(accuracy["architecture"], accuracy["accuracy_mean"], strict=True))
     rows = []
     for search in plan.searches:
-        last = search.records()[-1] if search.records() else {}
+        last: Mapping[str, Any] = next(reversed(search.records()), {})
         rows.append(
             {
                 "sub-space": search.name,

@@ -98,21 +98,26 @@ def _place(store: Store, revision: int, dataset: str, part: SubSpace) -> str:
     return f"S{open_split(store, key).leaves.index(part) + 1} of {label}"
 
 
-def space_of_request(request: Request, data_dir: Path | None = None) -> SearchSpace | None:
+def space_of_request(request: Request) -> SearchSpace | None:
     """Return the search space of a request; None where its declaration is not here any more."""
     with suppress(FewshotError):
-        return get_space(request.space, data_dir)
+        return get_space(request.space)
     return None
 
 
-def dataset_label(request: Request, data_dir: Path | None = None) -> str:
+def dataset_label(request: Request) -> str:
     """Return the label of a request's data set, with the search space unless it is the default."""
-    space, label = space_of_request(request, data_dir), request.dataset
+    return data_set_label(request.dataset, request.space)
+
+
+def data_set_label(dataset: str, space: str) -> str:
+    """Return the label of a data set of a space; both may be unknown here."""
+    label, space_label = dataset, space
     with suppress(FewshotError):
-        label = label if space is None else space.dataset(label).label
-    if request.space == NAS_BENCH_201.name:
-        return label
-    return f"{label} ({space.label if space else request.space})"
+        found = get_space(space)
+        space_label = found.label
+        label = found.dataset(dataset).label
+    return label if space == NAS_BENCH_201.name else f"{label} ({space_label})"
 
 
 def search_label(request: SearchRequest, synthetic: bool = False) -> str:
@@ -139,7 +144,8 @@ def split_label(request: SplitRequest, run_id: str) -> str:
     seed = request.seed
     usual = replace(request, variant="paper", batch_norm="batch", batch_size=64, batches=1)
     usual = replace(usual, batch_seed=seed, network=Network(seed=seed), tree=TreeOptions())
-    details = [part for part in details if part not in _parts(usual)[1]]
+    unsaid = _parts(usual)[1]
+    details = [part for part in details if part not in unsaid]
     return SEPARATOR.join([*main, *details, f"seed {request.seed}", _end(run_id)])
 
 
@@ -238,7 +244,13 @@ def distinct_labels(labels: Mapping[str, str]) -> dict[str, str]:
     only where two labels would be the same. Seeds that go together are named once. Labels of
     imported splits stay as they are, and those of demo splits keep their mark.
     """
-    made = {key: label for key, label in labels.items() if not key.startswith(FILE)}
+    return dict(_distinct(tuple(labels.items())))
+
+
+@lru_cache(maxsize=16)
+def _distinct(items: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    labels = dict(items)
+    made = {key: label for key, label in items if not key.startswith(FILE)}
     parts = {key: label.removesuffix(_DEMO).split(SEPARATOR) for key, label in made.items()}
     by_metric: dict[str, list[list[str]]] = {}
     for metric, *rest, _ in parts.values():
