@@ -255,12 +255,20 @@ def _seeds(split: str, rows: pd.DataFrame, metric: str) -> _Seeds:
     rank = evidence.rank if is_known else ()
     counts = len(rows), int(rows["infeasible"].sum())
     found = _Seeds(split, badges, rank, bool(rows["demo"].any()), *counts)
-    for seed, part in rows.groupby("seed", sort=True):
-        missing = _missing_sub_spaces(part, metric)
-        if missing:
-            found.begun[int(str(seed))] = f"seed {seed}: {', '.join(missing)} to be searched"
+    expected = 1 if metric == NO_SPLITTING else SUB_SPACES
+    if "sub_spaces" in rows and rows["sub_spaces"].notna().any():
+        expected = int(rows["sub_spaces"].dropna().iloc[0])
+    of_seeds: dict[int, dict[str, list[float]]] = {}
+    columns = (rows[name] for name in ("seed", "sub_space", "test_accuracy"))
+    for seed, name, accuracy in zip(*columns, strict=True):
+        of_seeds.setdefault(int(seed), {}).setdefault(str(name), []).append(float(accuracy))
+    for seed, by_name in sorted(of_seeds.items()):
+        missing = [name for name in sub_space_names(expected) if name not in by_name]
+        if len(by_name) < expected:
+            found.begun[seed] = f"seed {seed}: {', '.join(missing)} to be searched"
         else:
-            found.best[int(str(seed))] = float(part["test_accuracy"].max())
+            known = [value for of_name in by_name.values() for value in of_name if value == value]
+            found.best[seed] = max(known, default=float("nan"))
     return found
 
 
@@ -293,17 +301,6 @@ def _measured(
         "missing": "; ".join(_to_run(wanted, chosen.begun, metric)),
         "missing_seeds": tuple(wanted),
     }
-
-
-def _missing_sub_spaces(rows: pd.DataFrame, metric: str) -> list[str]:
-    """List the sub-spaces without a search of one seed in one split."""
-    expected = 1 if metric == NO_SPLITTING else SUB_SPACES
-    if "sub_spaces" in rows and rows["sub_spaces"].notna().any():
-        expected = int(rows["sub_spaces"].dropna().iloc[0])
-    found = {str(name) for name in rows["sub_space"]}
-    if len(found) >= expected:
-        return []
-    return [name for name in sub_space_names(expected) if name not in found]
 
 
 def _to_run(wanted: Sequence[int], begun: Mapping[int, str], metric: str) -> list[str]:

@@ -235,7 +235,8 @@ def _draw_keeping(
 
 def _costs(view: View, splits: list[SplitInView]) -> pd.DataFrame:
     """List what splits cost: scoring, memory, and training in units of that of one supernet."""
-    messages = {run.run_id: run.message for run in view.workspace.runs()}
+    keys = {split.key for split in splits}
+    messages = {r.run_id: r.message for r in view.workspace.runs() if r.run_id in keys}
     whole = step_work(SubSpace.full(view.space))
     rows = []
     for split in splits:

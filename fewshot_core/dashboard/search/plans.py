@@ -262,8 +262,11 @@ def known_plans(view: View, place: Place) -> dict[str, KnownSearches]:
     """Return the searches that were started by the key of their plan, the latest plan first."""
     rows = {tuple(space.rows) for space in place.spaces.values()}
     found: dict[str, dict[Any, tuple[SearchRequest, RunSummary]]] = {}
+    dataset = json.dumps(view.dataset)
     for run in view.workspace.runs():
-        request = run.request if run.kind == SearchRequest.kind else None
+        # Of thousands, only those are read that can be of the data set.
+        wanted = run.kind == SearchRequest.kind and dataset in run.manifest
+        request = run.request if wanted else None
         if isinstance(request, SearchRequest) and _fits(request, view, rows):
             of_group = found.setdefault(request.group, {})
             of_group.setdefault((request.rows, request.seed), (request, run))
