@@ -53,7 +53,7 @@ def _version(name: str, problems: list[str]) -> str | None:
         return None
 
 
-installed_version = lru_cache(maxsize=None)(version)
+installed_version = lru_cache(maxsize=64)(version)
 
 
 def _free_bytes(data_dir: Path, problems: list[str]) -> int | None:

@@ -108,6 +108,9 @@ _DIFFERING = (
 
 _ACCURACY = ["dataset", "kind", "architecture", "accuracy_mean", "accuracy_std", "seeds"]
 
+MEMORY = "256MB"
+"""The most memory for pages of the cache's file and for queries; what is more goes to disk."""
+
 QUERIES = 256
 """Number of cached query results."""
 
@@ -613,7 +616,7 @@ def _open(path: Path | None) -> Opened:
         path.parent.mkdir(parents=True, exist_ok=True)
         if any(file.exists() and not file.is_file() for file in (path, _journal(path))):
             return _start_over(path, "it was no file")
-        connection = duckdb.connect(str(path))
+        connection = _connect(path)
         try:
             version = _version(connection)
             if version is None:
@@ -637,6 +640,13 @@ def _open(path: Path | None) -> Opened:
             return _start_over(path, "it was damaged")
         except StoreError:
             raise StoreError(f"the cache {path} cannot be opened: {error}") from error
+
+
+def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open a file with a limit of memory; by default DuckDB takes most of what there is."""
+    connection = duckdb.connect(str(path))
+    connection.execute(f"SET memory_limit = '{MEMORY}'")
+    return connection
 
 
 def _version(connection: duckdb.DuckDBPyConnection) -> int | None:
@@ -673,7 +683,7 @@ def _start_over(path: Path | None, reason: str) -> Opened:
             journal.replace(journal.with_name(f"{other.name}.wal"))
         journal.unlink(missing_ok=True)
         note = f"The cache was rebuilt from the run folders: {reason}. It is now {other.name}."
-        return _create(duckdb.connect(str(path))), note
+        return _create(_connect(path)), note
     except (OSError, duckdb.Error) as error:
         raise StoreError(f"the cache {path} cannot be built: {error}") from error
 

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ half of the training images).
 _KEYS = ["dataset", "kind", "architecture"]
 
 
-@cache
+@lru_cache(maxsize=4)
 def architecture_codes(form: str) -> dict[str, int]:
     """Index of every architecture of NAS-Bench-201 by its text in one of ``FORMS``."""
     space = NAS_BENCH_201

@@ -241,7 +241,7 @@ def setup(title: str) -> Workspace:
     return workspace
 
 
-@st.cache_resource(show_spinner="Opening the data folder")
+@st.cache_resource(show_spinner="Opening the data folder", max_entries=8)
 def _open_store(folder: Path) -> Store:
     return Store(folder, demo=demo_dir())
 
@@ -268,6 +268,6 @@ class _Readings:
             return store.runs
 
 
-@st.cache_resource(show_spinner=False, max_entries=4)
+@st.cache_resource(show_spinner=False, max_entries=8)
 def _readings(folder: Path) -> _Readings:
     return _Readings()

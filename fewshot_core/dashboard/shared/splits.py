@@ -50,6 +50,8 @@ FILE = "file-"
 _DEMO = f"{SEPARATOR}demo"
 _QUOTE = "“"
 _CACHED = 256
+_LISTS = 16
+"""Cached lists of all splits, which are of one revision of the store each."""
 _TRAINED, _WEIGHT_SEED, _BATCH_SEED = "trained", "weight seed ", "batch seed "
 
 
@@ -83,7 +85,7 @@ def request_label(request: Request, run_id: str, store: Store | None = None) -> 
     return SEPARATOR.join([*parts, f"seed {request.seed}", *_synthetic(request.images)])
 
 
-@lru_cache(maxsize=_CACHED)
+@lru_cache(maxsize=4096)
 def _place(store: Store, revision: int, dataset: str, part: SubSpace) -> str:
     """Return a sub-space in a word, with the split that it is from."""
     space = part.space
@@ -247,7 +249,7 @@ def distinct_labels(labels: Mapping[str, str]) -> dict[str, str]:
     return dict(_distinct(tuple(labels.items())))
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=_LISTS)
 def _distinct(items: tuple[tuple[str, str], ...]) -> dict[str, str]:
     labels = dict(items)
     made = {key: label for key, label in items if not key.startswith(FILE)}
@@ -385,7 +387,7 @@ def list_splits(store: Store, dataset: str, space: str) -> dict[str, str]:
     return dict(_labels(store, store.revision, dataset, space, imported, names))
 
 
-@lru_cache(maxsize=_CACHED)
+@lru_cache(maxsize=_LISTS)
 def _labels(
     store: Store,
     revision: int,
