@@ -331,7 +331,7 @@ def test_demonstration_results_are_compared_too(data_folder, make_run, demo):
     found = verify(data_folder, demo)
     [run] = list_runs(demo)
     assert list(found.problems) == [run.run_id] and found.damaged == {}
-    assert "the cache has other scores" in found.problems[run.run_id]
+    assert "the cache has other splits" in found.problems[run.run_id]
 
 
 def test_damage_of_demonstration_results_is_a_problem(data_folder, demo):
