@@ -1,5 +1,6 @@
 """The commands ``fewshot runs``, ``fewshot grid`` and ``fewshot cache ...``."""
 
+import signal
 from collections.abc import Iterator
 from dataclasses import asdict
 from math import prod
@@ -117,6 +118,9 @@ def _compute(grid: Grid, options: ClusterOptions, place: Path) -> GridReport:
         return before
     text, hidden = TextColumn("{task.description}"), not err.is_terminal
     columns = (text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    for number in (signal.SIGTERM, signal.SIGHUP):  # close the cluster, as Ctrl-C does
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     with Progress(*columns, console=err, transient=True, disable=hidden) as bar:
         line = bar.add_task("starting the cluster", total=None)
 

@@ -249,6 +249,53 @@ def test_slurm_needs_its_package(monkeypatch):
         job_script(ClusterOptions("slurm"))
 
 
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """Have scripts stand for the commands of SLURM; ``test_runs_slurm.py`` has a real one."""
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(grid_clusters, "LOOK_SECONDS", 0.1)
+
+    def use(**scripts):
+        for name, script in {"sbatch": "echo job 7", "scancel": "", **scripts}.items():
+            (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+            (tmp_path / name).chmod(0o755)
+        return open_client(ClusterOptions("slurm", slurm={"interface": "lo"}))
+
+    return use
+
+
+def test_what_slurm_refuses_is_an_error_with_its_words(slurm):
+    refused = slurm(sbatch="echo 'sbatch: error: invalid partition: x' >&2; exit 1")
+    words = "SLURM accepts no job: sbatch: error: invalid partition: x$"
+    with pytest.raises(RunError, match=words), refused:
+        pass
+
+
+def test_jobs_that_end_without_a_worker_are_an_error_that_names_their_output(slurm, place):
+    ended = slurm(squeue="", scontrol="echo JobId=7 JobState=FAILED StdOut=/x/slurm-7.out")
+    words = "3 times in a row, job 7 .*JobState FAILED.*StdOut /x/slurm-7.out"
+    with pytest.raises(RunError, match=words), ended as opened:
+        run_grid(Grid([SPLIT], [], nothing_more), place, opened)
+
+
+@pytest.mark.parametrize(
+    ("squeue", "words"),
+    [
+        ("echo '7|PENDING|Resources'", "SLURM: jobs are pending: Resources"),
+        ("echo no answer >&2; exit 1", "SLURM: no answer; trying again"),
+    ],
+)
+def test_what_slurm_says_meanwhile_is_shown_once_and_the_job_cancelled(
+    slurm, capfd, tmp_path, squeue, words
+):
+    looks = tmp_path / "looks"
+    with slurm(squeue=f"echo >> {looks}; {squeue}", scancel=f"echo $1 > {tmp_path}/end"):
+        while not looks.exists() or len(looks.read_text()) < 3:
+            time.sleep(0.05)
+    assert capfd.readouterr().err.count(words) == 1
+    assert (tmp_path / "end").read_text() == "7\n"
+
+
 def test_an_unreachable_scheduler_is_an_error(monkeypatch):
     def refuse(address, timeout):
         raise OSError(f"timed out after {timeout} s")
