@@ -23,6 +23,9 @@ DEMO_NAME = "FEWSHOT_DEMO_DIR"
 _PACKAGED = Path(__file__).resolve().parent / "workbench"
 """Where an installed wheel has the app; ``pyproject.toml`` puts it there."""
 
+_FULL_BYTES = 1_000_000
+"""Less free space than this is none: a run writes some files before it begins."""
+
 _TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{16}(\.old)?")
 """The names that ``_beside`` and ``atomic_folder`` give to temporary folders."""
 
@@ -42,6 +45,23 @@ def data_dir(override: Path | str | None = None) -> Path:
     default = user_data_path("fewshot-workbench", appauthor=False) if installed else "data"
     chosen = override or os.environ.get(ENVIRONMENT_NAME) or app_folder() / default
     return Path(chosen).expanduser().resolve()
+
+
+def folder_problem(folder: Path) -> str | None:
+    """Say what keeps a data folder from being used, and what to do; None where nothing does."""
+    if not folder.is_dir():
+        return f"the data folder {folder} has disappeared: bring it back, or restart the app"
+    if not os.access(folder, os.W_OK):
+        return (
+            f"the data folder {folder} is read-only: results are shown, and nothing can be "
+            "started, imported or deleted until it is writable again"
+        )
+    if shutil.disk_usage(folder).free < _FULL_BYTES:
+        return (
+            f"the disk of the data folder {folder} is full: runs fail, and nothing can be started "
+            "or imported until some space is free"
+        )
+    return None
 
 
 def demo_dir() -> Path | None:

@@ -1,4 +1,34 @@
-"""The errors that the workbench raises on purpose."""
+"""The errors that the workbench raises on purpose, and those of the system in plain words."""
+
+import errno
+from collections.abc import Iterator
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""The errors of a disk that is full."""
+
+_REFUSALS = {
+    **dict.fromkeys(FULL, "the disk is full: free some space, then try again"),
+    errno.EROFS: "the disk is read-only: make it writable, then try again",
+    errno.EACCES: "permission is denied: change the permissions, then try again",
+}
+
+
+def describe(error: BaseException) -> str:
+    """Say what went wrong, in plain words where the system refused, and what to do."""
+    text = str(error)
+    for cause in causes(error):
+        if isinstance(cause, OSError) and cause.errno in _REFUSALS:
+            return f"{_REFUSALS[cause.errno]} ({text})"
+    return text
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, what caused it, and what was being handled when it was raised."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 class FewshotError(Exception):

@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fewshot_core.bench import TableInfo, list_tables
+from fewshot_core.data_folder import folder_problem
 from fewshot_core.documents import read_parquet, refusing
 from fewshot_core.errors import FewshotError, StoreError, TableError, UnknownNameError
 from fewshot_core.evidence import Evidence
@@ -123,6 +124,7 @@ _DAMAGE = (
     duckdb.InternalException,
     duckdb.SerializationException,
 )
+_REFUSALS = ("No space left", "quota exceeded", "Read-only file system", "Permission denied")
 _INVALID_VALUES = (
     duckdb.DataError,
     duckdb.InvalidInputException,
@@ -141,19 +143,27 @@ class Store:
     """The cache of one data folder, in a file or in memory.
 
     The process that opens the file owns it: DuckDB lets no other process open it meanwhile, not
-    even to read. Every query uses its own cursor, so threads may share a store. A damaged file is
-    quarantined and rebuilt from the run folders whenever the damage is noticed. Demonstration
-    results are included from the folder ``demo``; a run that is also among the user's own counts as
-    theirs.
+    even to read. With ``fallback``, a cache in memory is used as long as another process has the
+    file open or the disk refuses; a file that has taken its place is used instead. Every query uses
+    its own cursor, so threads may share a store. A damaged file is quarantined and rebuilt from the
+    run folders whenever the damage is noticed. Demonstration results are included from the folder
+    ``demo``; a run that is also among the user's own counts as theirs.
 
     ``runs`` are the summaries of all run folders at the last ``sync``; it is another list whenever
     one has changed. ``problems`` are runs and tables that could not be read, by name, with the
     reason; ``note`` says that the cache was rebuilt and why, until somebody has read it;
     ``revision`` grows whenever the contents change, ``changes`` also with ``runs``. Raises
-    StoreError if another process has the cache open, or the disk refuses.
+    StoreError if another process has the cache open, or the disk refuses, without ``fallback``.
     """
 
-    def __init__(self, data_dir: Path, in_memory: bool = False, demo: Path | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        in_memory: bool = False,
+        demo: Path | None = None,
+        *,
+        fallback: bool = False,
+    ) -> None:
         self.data_dir = data_dir
         self.problems: dict[str, str] = {}
         self.runs: list[RunSummary] = []
@@ -166,7 +176,11 @@ class Store:
         self._cached = lru_cache(maxsize=QUERIES)(
             lambda revision, sql, parameters: self._query_uncached(sql, **dict(parameters))
         )
-        self._connection, self.note = _open(self._path)
+        self._fallback = fallback
+        self._file: tuple[int, int] | None = None
+        self._connection, self.note = _open(None)
+        self._reason = ""
+        self._use_file()
 
     def close(self) -> None:
         """Close the file."""
@@ -182,6 +196,8 @@ class Store:
             if self._synced_from > called:  # another thread began later and has seen everything
                 return
             began = time.monotonic()
+            if self._fallback and folder_problem(self.data_dir) is None:
+                self._use_file()
             self._rebuilding(self._sync_all)
             self._synced_from = began
 
@@ -375,18 +391,50 @@ class Store:
             try:
                 return work()
             except duckdb.Error as error:
-                if not _is_damage(error):
+                reason = str(error)
+                refused = self._fallback and any(words in reason for words in _REFUSALS)
+                if not refused and not _is_damage(error):
                     raise
             with self._lock:
                 if self._connection is connection:  # no other thread was first
                     connection.close()
-                    self._connection, self.note = _start_over(self._path, "it was damaged")
-                    self._summaries = None
-                    self._change()
+                    if refused:
+                        self._use_memory(reason)
+                    else:
+                        self._use(*_start_over(self._path, "it was damaged"))
                     self._sync_all()
             return work()
         except duckdb.Error as error:
             raise StoreError(f"the cache in {self.data_dir} cannot be used: {error}") from error
+
+    def _use_file(self) -> None:
+        """Use the file of the cache, if it is not in use yet or is another one by now."""
+        if self._path is None or (self._file is not None and self._file == _identity(self._path)):
+            return
+        if self._file is not None:  # DuckDB would use the file that is open
+            self._connection.close()
+        try:
+            opened = _open(self._path)
+        except StoreError as error:
+            if not self._fallback:
+                raise
+            if self._file is not None or str(error) != self._reason:
+                self._use_memory(str(error))
+            return
+        self._connection.close()
+        self._use(*opened)
+        self._reason = ""
+
+    def _use_memory(self, reason: str) -> None:
+        """Use a cache in memory until the file can be used."""
+        self._use(_open(None)[0], f"The cache is in memory for now: {reason}")
+        self._file, self._reason = None, reason
+
+    def _use(self, connection: duckdb.DuckDBPyConnection, note: str) -> None:
+        self._connection, self.note = connection, note
+        self._file = None if self._path is None else _identity(self._path)
+        self._summaries = None
+        self._change()
 
     def _sync_all(self) -> None:
         changed = True
@@ -686,6 +734,15 @@ def _start_over(path: Path | None, reason: str) -> Opened:
         return _create(_connect(path)), note
     except (OSError, duckdb.Error) as error:
         raise StoreError(f"the cache {path} cannot be built: {error}") from error
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another one that has taken its place; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _journal(path: Path) -> Path:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,12 +18,14 @@ from fewshot_core.data_folder import (
     canonical_json,
     data_dir,
     file_fingerprint,
+    folder_problem,
     locked,
     sweep,
     text_fingerprint,
     write_json,
     write_text,
 )
+from fewshot_core.errors import StoreError, describe
 
 OLD, NEW = "the old text", "the new text, which is longer"
 
@@ -317,3 +320,32 @@ def test_a_lock_is_released_on_an_exception(tmp_path):
         raise ValueError("inside")
     with locked(tmp_path):
         assert names(tmp_path) == [".lock"]
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "the disk is full: free some space"),
+        (errno.EROFS, "the disk is read-only: make it writable"),
+        (errno.EACCES, "permission is denied: change the permissions"),
+    ],
+)
+def test_what_the_system_refuses_is_said_in_plain_words(number, words):
+    refused = OSError(number, os.strerror(number), "/data/x")
+    assert describe(refused).startswith(words) and "/data/x" in describe(refused)
+    with pytest.raises(StoreError) as raised:
+        try:
+            raise refused
+        except OSError as error:
+            raise StoreError("the cache cannot be used") from error
+    assert describe(raised.value).startswith(words)
+    assert describe(StoreError("it is open")) == "it is open"
+
+
+def test_the_problem_of_a_data_folder_is_said(tmp_path, monkeypatch):
+    assert folder_problem(tmp_path) is None
+    assert "has disappeared: bring it back" in folder_problem(tmp_path / "none")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
+    assert "is full" in folder_problem(tmp_path)
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert "is read-only" in folder_problem(tmp_path)

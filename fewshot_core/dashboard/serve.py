@@ -18,6 +18,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import fewshot_core.dashboard.home  # noqa: F401, loaded before the first reader has to wait
+from fewshot_core.dashboard.shared.page import show_failure
 from fewshot_core.data_folder import app_folder
 
 POLICY = "; ".join(
@@ -115,7 +116,8 @@ def serve(address: str, port: int, hosts: Collection[str], browser: bool = False
         "browser.gatherUsageStats": False,
     }
     _share_arenas()
-    st.App(app_folder() / "app.py", middleware=[guard]).run(config=settings)
+    app = st.App(app_folder() / "app.py", middleware=[guard], on_script_error=show_failure)
+    app.run(config=settings)
 
 
 _M_ARENA_MAX = -8

@@ -1,12 +1,11 @@
 """Starting and cancelling runs; see ``fewshot_core.runs.worker`` for their processes."""
 
-import errno
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from typing import Any
 import psutil
 
 from fewshot_core.data_folder import ENVIRONMENT_NAME, atomic_folder, locked, remove_folder, sweep
-from fewshot_core.errors import FewshotError, RunError
+from fewshot_core.errors import FULL, FewshotError, RunError, causes
 from fewshot_core.images import find_source
 from fewshot_core.runs.devices import with_threads
 from fewshot_core.runs.folder import (
@@ -30,12 +29,10 @@ from fewshot_core.runs.folder import (
 )
 from fewshot_core.runs.requests import Fingerprints, Request
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-
 
 def failure_message(error: BaseException) -> str:
     """Describe the cause of a failure, and what to do where that is known."""
-    if any(isinstance(each, OSError) and each.errno in _FULL for each in _chain(error)):
+    if any(isinstance(each, OSError) and each.errno in FULL for each in causes(error)):
         return "the disk is full: free some space, then start it again; finished work is reused"
     if isinstance(error, FewshotError):
         return str(error)
@@ -54,15 +51,6 @@ def advice(state: State) -> str | None:
         "the system may have run out of memory: choose a smaller batch or network.",
         State.CANCELLED: "Start it again to resume: finished epochs and scores are reused.",
     }.get(state)
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error, what caused it, and what was being handled when it was raised."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 TERMINATION_SECONDS = 3.0

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import duckdb
@@ -148,7 +149,7 @@ def test_hostile_names_in_a_url_change_nothing(script: str, split_data: Path, op
     assert len(list_runs(split_data)) == 2
 
 
-def test_a_second_app_on_the_folder_is_refused_with_a_reason(split_data: Path):
+def test_a_second_app_on_the_folder_shows_the_same(split_data: Path):
     hold = (
         "import sys; from pathlib import Path; from fewshot_core.store import Store; "
         "store = Store(Path(sys.argv[1])); print('open', flush=True); sys.stdin.read()"
@@ -163,8 +164,9 @@ def test_a_second_app_on_the_folder_is_refused_with_a_reason(split_data: Path):
     assert holder.stdout.readline() == "open\n"
     page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
     holder.communicate()
-    assert "open in another process" in page.error[0].value
-    assert "another data folder" in page.error[0].value
+    assert not page.error and not page.exception
+    assert "in memory for now" in page.toast[0].value and "another process" in page.toast[0].value
+    assert sorted(offered_splits(page)["metric"]) == ["gradnorm", "params"]
 
 
 def test_a_damaged_run_is_named_and_the_rest_continues(split_data: Path, open_page: Open):
@@ -342,8 +344,16 @@ def test_a_data_folder_that_disappears_is_reported_and_comes_back(
         page_frame._readings.clear()
         page.run()
     assert not page.exception and "No space left on device" in page.error[0].value
+    for name, found, problem in (
+        ("os.access", False, "is read-only: results are shown, and nothing can be"),
+        ("shutil.disk_usage", SimpleNamespace(free=0), "is full: runs fail, and nothing can be"),
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(name, Mock(return_value=found))
+            page.run()
+        assert not page.exception and problem in page.warning[0].value and page.dataframe
     page.run()
-    assert not page.exception and not page.error and page.dataframe
+    assert not page.exception and not page.error and not page.warning and page.dataframe
     (split_data / "runs").chmod(0o555)
     page_frame._readings.clear()
     page.run()

@@ -24,6 +24,23 @@ from fewshot_core.splitting import TreeOptions
 LARGE, SMALL = "16 channels, 5 cells", "4 channels, 1 cell"
 
 
+def _failing() -> None:
+    import errno
+
+    from fewshot_core.dashboard.shared.page import show_failure
+
+    assert show_failure(OSError(errno.ENOSPC, "no space", "x_y"))
+    assert not show_failure(ZeroDivisionError())
+
+
+def test_a_failure_anywhere_is_shown_in_plain_words(tmp_path, monkeypatch):
+    monkeypatch.setenv("FEWSHOT_DATA_DIR", str(tmp_path))
+    page = AppTest.from_function(_failing).run()
+    assert not page.exception and "the disk is full: free some space" in page.error[0].value
+    monkeypatch.setenv("FEWSHOT_DATA_DIR", str(tmp_path / "none"))
+    assert "has disappeared: bring it back" in page.run().error[0].value
+
+
 def _number() -> None:
     import streamlit as st
 

@@ -3,6 +3,9 @@
 import errno
 import json
 import os
+from contextlib import closing
+from types import SimpleNamespace
+from unittest.mock import DEFAULT, Mock
 
 import duckdb
 import pytest
@@ -160,6 +163,53 @@ def test_a_cache_that_another_process_has_open_is_reported_and_unchanged(
     assert len(beside.accuracy(PACKAGED_TABLE, "cifar10", "validation")) == 15625
     holder.communicate()
     assert open_store().splits().empty
+
+
+def test_meanwhile_a_cache_in_memory_is_used_and_then_the_file(data_folder, holder, make_run):
+    run = make_run(seed=1)
+    with closing(Store(data_folder, fallback=True)) as store:
+        assert "in memory for now" in store.note and "another process" in store.note
+        store.note = ""
+        for _ in range(2):
+            store.sync()
+            assert list(store.splits()["run_id"]) == [run.run_id] and store.note == ""
+        with pytest.raises(StoreError, match="another process"):
+            rebuild(data_folder)
+        holder.communicate()
+        store.sync()
+        assert list(store.splits()["run_id"]) == [run.run_id]
+    with closing(Store(data_folder)) as file:
+        assert list(file.splits()["run_id"]) == [run.run_id]
+
+
+def test_a_file_that_has_taken_the_place_of_the_cache_is_used(data_folder, make_run, monkeypatch):
+    run = make_run(seed=1)
+    with closing(Store(data_folder, fallback=True)) as store:
+        store.sync()
+        (data_folder / "cache.duckdb").rename(data_folder / "moved")
+        full = Mock(return_value=SimpleNamespace(free=10))
+        with monkeypatch.context() as patch:
+            patch.setattr("shutil.disk_usage", full)
+            store.sync()
+            assert not (data_folder / "cache.duckdb").exists()
+        store.sync()
+        assert (data_folder / "cache.duckdb").exists()
+        assert list(store.splits()["run_id"]) == [run.run_id]
+
+
+def test_a_disk_that_gets_full_makes_the_cache_continue_in_memory(
+    data_folder, make_run, monkeypatch
+):
+    refuse = duckdb.IOException("Could not write file: No space left on device")
+    run = make_run(seed=1)
+    with closing(Store(data_folder, fallback=True)) as store:
+        insert = Mock(side_effect=[refuse, DEFAULT], wraps=store._insert)
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "_insert", insert)
+            store.sync()
+        assert insert.call_count == 2 and "No space left" in store.note
+        assert list(store.splits()["run_id"]) == [run.run_id]
+    assert quarantined(data_folder / "cache.duckdb") == []
 
 
 def _refuse(*arguments):

@@ -20,7 +20,7 @@ from streamlit.typing import DataframeState
 
 from fewshot_core.analysis.results import escape_latex, latex_table, markdown_table
 from fewshot_core.durations import duration_text
-from fewshot_core.errors import FewshotError
+from fewshot_core.errors import FewshotError, describe
 from fewshot_core.registry import Registry
 from fewshot_core.runs import RunFolder, Status, cancel, is_active
 from fewshot_core.space import PERCENT
@@ -57,7 +57,7 @@ def show_errors(prefix: str = "") -> Iterator[None]:
     try:
         yield
     except (FewshotError, OSError, UnicodeDecodeError) as error:
-        st.error(f"{prefix}{plain(error)}", icon=":material/error:")
+        st.error(f"{prefix}{plain(describe(error))}", icon=":material/error:")
 
 
 def show_tabs(shows: Mapping[str, Callable[[], object]], key: str) -> None:

@@ -13,8 +13,8 @@ from streamlit.errors import StreamlitPageNotFoundError
 
 from fewshot_core.bench.storage import tables_changed
 from fewshot_core.dashboard.shared.controls import plain
-from fewshot_core.data_folder import data_dir, demo_dir
-from fewshot_core.errors import FewshotError, StoreError
+from fewshot_core.data_folder import data_dir, demo_dir, folder_problem
+from fewshot_core.errors import FewshotError, StoreError, describe
 from fewshot_core.runs import RunFolder, is_active
 from fewshot_core.runs.folder import last_change
 from fewshot_core.runs.overview import RunSummary
@@ -220,30 +220,39 @@ def setup(title: str) -> Workspace:
     st.html(STYLE)
     try:
         workspace = Workspace(data_dir(), _open_store(data_dir()))
-        if not workspace.data_dir.is_dir():  # opening a store makes it
-            raise StoreError(
-                f"the data folder {workspace.data_dir} has disappeared: bring it back, or restart "
-                "the app"
-            )
+        problem = folder_problem(workspace.data_dir)  # opening a store makes it
+        if problem and not workspace.data_dir.is_dir():
+            raise StoreError(problem)
         workspace.runs()
     except (FewshotError, OSError) as error:
         st.title(title)
-        st.error(plain(error), icon=":material/error:")
+        st.error(plain(describe(error)), icon=":material/error:")
         if not isinstance(error, StoreError):
             st.write("Run `fewshot doctor` to check the installation and the data folder.")
         st.stop()
     if workspace.store.note:
         st.toast(plain(workspace.store.note), icon=":material/restart_alt:", duration="long")
         workspace.store.note = ""
+    if problem:
+        st.warning(plain(problem), icon=":material/warning:")
     if problems := list(workspace.store.problems.values()):
         more = f" (and {len(problems) - 1} more: see *Runs*)" if problems[1:] else ""
         st.warning(f"{plain(problems[0])}{more}", icon=":material/warning:")
     return workspace
 
 
+def show_failure(error: Exception) -> bool:
+    """Show a failure that can be expected anywhere in a page; report whether it was one."""
+    if not isinstance(error, (FewshotError, OSError)):
+        return False
+    text = folder_problem(data_dir()) or describe(error)
+    st.error(plain(text), icon=":material/error:")
+    return True
+
+
 @st.cache_resource(show_spinner="Opening the data folder", max_entries=8)
 def _open_store(folder: Path) -> Store:
-    return Store(folder, demo=demo_dir())
+    return Store(folder, demo=demo_dir(), fallback=True)
 
 
 class _Readings:
