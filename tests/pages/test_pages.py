@@ -166,7 +166,7 @@ def test_a_second_app_on_the_folder_shows_the_same(split_data: Path):
     holder.communicate()
     assert not page.error and not page.exception
     assert "in memory for now" in page.toast[0].value and "another process" in page.toast[0].value
-    assert sorted(offered_splits(page)["metric"]) == ["gradnorm", "params"]
+    assert sorted(offered_splits(page)["metric"]) == ["#params", "gradnorm"]
 
 
 def test_a_damaged_run_is_named_and_the_rest_continues(split_data: Path, open_page: Open):

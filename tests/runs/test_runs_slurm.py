@@ -88,6 +88,13 @@ class Slurm:
     def start_controller(self) -> None:
         self.run("slurmctld", "-D")
 
+    def save_state(self) -> None:
+        """Wait until the controller has saved its state, some seconds after a change."""
+        since = time.time()
+        self.ask("scontrol", "update", f"JobId={self.jobs()[0]}", "Comment=any")
+        saved = self.folder / "job_state"
+        self.wait_for(lambda: saved.exists() and saved.stat().st_mtime > since, "the state")
+
     def kill_controller(self) -> None:
         controller = self.daemons.pop("slurmctld")
         controller.kill()
@@ -187,6 +194,7 @@ def test_a_cancelled_job_and_a_killed_controller_change_no_result(slurm, tmp_pat
             slurm.ask("scancel", client.cluster.workers[workers()[busy]].job_id)
             slurm.wait_for(lambda: busy not in workers(), "the end of the job")
             slurm.wait_for(lambda: len(workers()) == 2, "another job")
+            slurm.save_state()
             slurm.kill_controller()
             slurm.wait_for(lambda: "Unable to contact" in capfd.readouterr().err, "a message")
             events.append("disturbed")

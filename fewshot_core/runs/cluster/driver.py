@@ -187,7 +187,8 @@ class _Driver:
             self._submit(task, None)
             return
         if killed:
-            reason = f"{ATTEMPTS} workers died while doing it (out of memory?): {error}"
+            why = "out of memory, or at the time limit of a job?"
+            reason = f"{ATTEMPTS} workers died while doing it ({why}): {error}"
         self.report.failed[task.run_id] = reason
         self.report.message = f"{task.run_id} failed: {reason}"
         folder = RunFolder(runs_dir(self.data_dir) / task.run_id)
