@@ -189,7 +189,7 @@ def test_a_cancelled_job_and_a_killed_controller_change_no_result(slurm, tmp_pat
 
     def disturb(report):
         if len(report.done) == 1 and not events:
-            slurm.wait_for(lambda: len(workers()) == 2, "two workers")
+            slurm.wait_for(lambda: any(client.processing().values()), "a search that is begun")
             busy = next(address for address, keys in client.processing().items() if keys)
             slurm.ask("scancel", client.cluster.workers[workers()[busy]].job_id)
             slurm.wait_for(lambda: busy not in workers(), "the end of the job")
@@ -210,6 +210,7 @@ def test_a_cancelled_job_and_a_killed_controller_change_no_result(slurm, tmp_pat
         }
 
     with open_client(options(2)) as client:
+        client.wait_for_workers(2, timeout=120)
         report = run_grid(Grid([SPLIT], [], searches_in), tmp_path / "data", client, disturb)
     assert events == ["disturbed", "restarted"]
     assert report.failed == {} and len(report.done) == 3
