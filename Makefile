@@ -2,9 +2,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Modules are compiled on all cores afterwards; pip uses one.
+# Modules are compiled on all cores afterwards, but those that nothing here loads; pip uses one.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
-COMPILE := @$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null 2>&1 || true
+COMPILE := @$(BIN)/python -m compileall -q -j 0 -x '/(tests|testing|_inductor|onnx|pip)/' .venv/lib >/dev/null 2>&1 || true
 # Chromium is installed, and types are checked, meanwhile.
 MAKEFLAGS += --jobs=2
 # Two files of tests at a time. Those in a browser are one group, which begins first.

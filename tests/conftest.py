@@ -1,5 +1,6 @@
 """Settings of the tests. Those of PyTorch are set before it is loaded."""
 
+import gc
 import os
 from functools import lru_cache
 
@@ -32,6 +33,11 @@ def pytest_itemcollected(item):
 def pytest_collection_modifyitems(items):
     """Begin with the browser, which takes longest; the other worker runs the rest meanwhile."""
     items.sort(key=lambda item: IN_BROWSER not in item.nodeid)
+
+
+def pytest_collection_finish():
+    """Look for garbage only among what tests make, not in all that was imported."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
