@@ -27,9 +27,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -51,8 +51,14 @@ PASSES: Mapping[str, tuple[str, ...]] = {
 }
 """The passes that metrics share, by the attribute of ``Probe``, each with those it includes."""
 
+AT_ONCE = 4
+"""Passes that are computed at a time, at most: each needs memory of its own."""
+
 EQUAL_TOLERANCE = 1e-6
 """Scores that differ by less than this, relative to the largest, are equal."""
+
+
+T = TypeVar("T")
 
 
 def ignore(operation: int) -> None:
@@ -70,6 +76,7 @@ class Probe:
     def __init__(self, supernet: Supernet, batch: Batch | None = None) -> None:
         self.supernet = supernet
         self._batch = batch
+        self._passes: dict[str, Any] = {}
 
     @property
     def batch(self) -> Batch:
@@ -78,25 +85,33 @@ class Probe:
             raise MetricError("expected a batch of images, got none: this metric needs images")
         return self._batch
 
-    @cached_property
+    @property
     def gradient(self) -> Tensors:
         """The gradient of the loss, for every probed weight by name."""
-        if "curvature" in self.__dict__:
+        if "curvature" in self._passes:
             return self.curvature.gradient
-        return loss_gradients(self.supernet, self.batch)
+        return self._once("gradient", lambda: loss_gradients(self.supernet, self.batch))
 
-    @cached_property
+    @property
     def curvature(self) -> Curvature:
         """The gradient of the loss and its product with the Hessian, along the weights."""
-        return loss_curvature(self.supernet, self.batch)
+        return self._once("curvature", lambda: loss_curvature(self.supernet, self.batch))
 
-    @cached_property
+    @property
     def samples(self) -> GradientProducts:
         """The inner products of the gradients of single images' losses."""
         from fewshot_core.metrics.gradients import losses
-        from fewshot_core.metrics.per_sample import weight_gradient_products
+        from fewshot_core.metrics.per_sample import weight_gradient_products as products
 
-        return weight_gradient_products(self.supernet, self.batch.images, losses(self.batch))
+        batch = self.batch
+        return self._once("samples", lambda: products(self.supernet, batch.images, losses(batch)))
+
+    def _once(self, name: str, compute: Callable[[], T]) -> T:
+        """Compute a pass on first use. ``cached_property`` of Python 3.11 locks other probes."""
+        if name not in self._passes:
+            self._passes[name] = compute()
+        found: T = self._passes[name]
+        return found
 
 
 @dataclass(frozen=True)
@@ -108,7 +123,7 @@ class MetricInput:
         batch: Images and labels on the supernet's device, or None for a metric without images.
         image_size: Height and width of an image.
         seed: Random seed, for metrics that draw random numbers.
-        on_operation: Called with the number of each operation before it is scored.
+        on_operation: Called with the number of each operation, once those before it are scored.
     """
 
     supernet: Supernet
@@ -129,13 +144,44 @@ class MetricInput:
         """Yield, for each operation, the sub-supernet with only it on the probed edge."""
         for operation in self.operations:
             self.on_operation(operation)
-            if operation not in self._probes:
-                sub_space = self.supernet.sub_space.keep(self.edge, [operation])
-                probed = self.supernet
-                if sub_space != probed.sub_space:
-                    probed = probed.restrict(sub_space)
-                self._probes[operation] = Probe(probed, self.batch)
-            yield self._probes[operation]
+            yield self._probe(operation)
+
+    def _probe(self, operation: int) -> Probe:
+        if operation not in self._probes:
+            sub_space = self.supernet.sub_space.keep(self.edge, [operation])
+            probed = self.supernet
+            if sub_space != probed.sub_space:
+                probed = probed.restrict(sub_space)
+            self._probes[operation] = Probe(probed, self.batch)
+        return self._probes[operation]
+
+    def compute(self, name: str) -> None:
+        """Compute a pass of all probes.
+
+        On a CPU, several of them share PyTorch's threads. That takes less time than one after the
+        other on all threads, which many layers are too small for, and far less on a busy machine.
+        An operation that is left over is computed on all threads.
+        """
+        import torch
+
+        threads = torch.get_num_threads()
+        at_once = min(max(2, threads // 2), threads, AT_ONCE)
+        if next(self.supernet.parameters()).device.type != "cpu":
+            at_once = 1
+        probes = list(map(self._probe, self.operations))
+        shared = len(probes) // at_once * at_once if at_once > 1 else 0
+        pool = ThreadPoolExecutor(at_once, "pass", torch.set_num_threads, (threads // at_once,))
+        try:
+            passes = [pool.submit(getattr, probe, name) for probe in probes[:shared]]
+            for operation, one in zip(self.operations, passes, strict=False):
+                self.on_operation(operation)
+                one.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(threads)
+        for operation, probe in zip(self.operations[shared:], probes[shared:], strict=True):
+            self.on_operation(operation)
+            getattr(probe, name)
 
 
 @dataclass(frozen=True)
@@ -249,6 +295,9 @@ class MetricInfo:
                 f"{self.name} is a baseline that groups operations at random and scores none: "
                 "use split()"
             )
+        if metric_input.variant in self.passes:
+            metric_input.compute(self.passes[metric_input.variant])
+            metric_input = replace(metric_input, on_operation=ignore)
         try:
             output = self.score(metric_input)
         except ImportError as error:
@@ -366,7 +415,8 @@ def score_operations(
         batch_norm: ``"batch"`` (statistics of the batch) or ``"running"`` (stored statistics).
         seed: Random seed, for metrics that draw random numbers.
         image_size: Height and width of an image, where there is no batch; ``synflow`` uses it.
-        on_operation: Called with the number of each operation before it is scored, for each batch.
+        on_operation: Called with the number of each operation, once those before it are scored,
+            for each batch.
         cache: Where scores are looked up and stored, with those of all metrics of the same pass.
 
     Raises:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fewshot_core.metrics.base import MetricInfo, MetricInput, MetricOutput, Score, score_each
 from fewshot_core.metrics.gradients import ZERO_GRADIENT, precise, saliency
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from fewshot_core.nets import Supernet
 
 
@@ -49,6 +51,14 @@ def synaptic_flow(supernet: Supernet, image_size: int) -> Score:
     Eq. 9 read with the loss in it, as it is printed, would need labels; the objective R is that of
     Tanaka et al. The supernet is one that is ``linearised``.
     """
+    value = (
+        _along(supernet, image_size) if supernet.only_convolves else _by_terms(supernet, image_size)
+    )
+    return Score(value, ZERO_GRADIENT if value == 0 else None)
+
+
+def _by_terms(supernet: Supernet, image_size: int) -> float:
+    """Add up abs(gradient of R * weight) over all weights of any supernet."""
     import torch
 
     from fewshot_core.nets import probed_weights
@@ -59,8 +69,34 @@ def synaptic_flow(supernet: Supernet, image_size: int) -> Score:
     gradients = torch.autograd.grad(
         logits.sum(), list(weights.values()), allow_unused=True, materialize_grads=True
     )
-    value = saliency(dict(zip(weights, gradients, strict=True)), weights)
-    return Score(value, ZERO_GRADIENT if value == 0 else None)
+    return saliency(dict(zip(weights, gradients, strict=True)), weights)
+
+
+def _along(supernet: Supernet, image_size: int) -> float:
+    """Compute the derivative of R as all weights grow in proportion, which is the same sum.
+
+    Where no number is negative, neither weights nor features, the terms are positive and the
+    network is linear in its features. The derivative of a layer's output W x is W (dx + x): with
+    x and dx as two images, one forward pass computes R and its derivative.
+    """
+    import torch
+    from torch import nn
+
+    def add_value(layer: Any, inputs: Any, output: Tensor) -> None:
+        output[1] += output[0]
+        if layer.bias is not None:  # it was added twice, and does not grow
+            output[1] -= 2 * layer.bias.view(-1, *[1] * (output.ndim - 2))
+
+    images = next(supernet.parameters()).new_zeros(2, 3, image_size, image_size)
+    images[0] = 1
+    layers = [one for one in supernet.modules() if isinstance(one, nn.Conv2d | nn.Linear)]
+    hooks = [layer.register_forward_hook(add_value) for layer in layers]
+    try:
+        with torch.no_grad():
+            return float(supernet(images)[1].sum())
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 SYNFLOW = MetricInfo(
@@ -72,7 +108,7 @@ SYNFLOW = MetricInfo(
         r"R = \mathbf{1}^\top m\left(\mathbf{1}, |w|\right)"
     ),
     source="Eq. 9 of the paper; Tanaka et al., 2020 (SynFlow); Abdelfattah et al., 2021",
-    cost="one forward and one backward pass of one image of ones; no images are used",
+    cost="one forward pass of two images, one of them of ones; no images are used",
     score=score,
     needs_images=False,
     uses_seed=False,

@@ -22,6 +22,8 @@ class CellSupernet(Supernet):
     each later one twice as many. The cells of TransNAS-Bench-101 micro are the same.
     """
 
+    only_convolves = True
+
     def build(self) -> None:
         """Add stem, cells, residual blocks and classifier."""
         self.stem = ConvNorm(3, self.channels, 3)

@@ -67,6 +67,8 @@ class MacroSupernet(Supernet):
     linear classifier. The number of layers is fixed: ``cells_per_stage`` is not used.
     """
 
+    only_convolves = True
+
     def build(self) -> None:
         """Add stem, layers, head and classifier."""
         widths = [2 * self.channels]

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Self, TypeVar, cast
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -123,6 +123,11 @@ class Supernet(nn.Module):
     operation has no parameters and is not computed. ``weights`` and ``history`` say where the
     weights are from.
 
+    Attributes:
+        only_convolves: Whether ``forward`` computes nothing but convolutions, linear layers, ReLUs,
+            averages and sums, which map positive numbers to positive ones. ``synflow`` then needs
+            no backward pass.
+
     Args:
         sub_space: The operations enabled for each decision.
         num_classes: Number of outputs.
@@ -133,6 +138,8 @@ class Supernet(nn.Module):
     Raises:
         SpaceError: If one of the three sizes is below 1, or the space has no supernet.
     """
+
+    only_convolves: ClassVar[bool] = False
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Choose the class of the sub-space's search space."""

@@ -5,6 +5,7 @@ import math
 import random
 from dataclasses import replace
 from functools import lru_cache
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from fewshot_core.metrics import (
     score_operations,
 )
 from fewshot_core.metrics.base import MetricOutput, Score, minus_distance, score_each
+from fewshot_core.metrics.gradients import loss_gradients
 from fewshot_core.nets import Supernet, probed_weights
 from fewshot_core.space import SubSpace
 
@@ -180,6 +182,43 @@ def test_each_operation_is_reported_once_for_each_batch(metric, variant, score, 
     score(metric, variant, batch=[tiny_batch, tiny_batch], on_operation=reported.append)
     batches = 2 if METRICS.get(metric).needs_images else 1
     assert reported == batches * list(ENABLED)
+
+
+@pytest.mark.parametrize("metric", ["gradnorm", "gradientmatching", "grasp", "jacobcov"])
+def test_scores_do_not_depend_on_the_number_of_threads(metric, usual, score):
+    expected, operations = usual(metric), []
+    torch.set_num_threads(4)
+    scores = score(metric, on_operation=operations.append)
+    assert_allclose(scores.similarity, expected.similarity, rtol=1e-4, atol=1e-5)
+    assert operations == list(ENABLED)
+    assert torch.get_num_threads() == 4
+
+
+def test_two_passes_are_computed_at_a_time(score, monkeypatch):
+    """Each of two waits for the other one; of three operations, the last is on all threads."""
+    both, threads = Barrier(2), []
+
+    def gradients(supernet, batch):
+        threads.append(torch.get_num_threads())
+        if len(threads) < 3:
+            both.wait(timeout=60)
+        return loss_gradients(supernet, batch)
+
+    monkeypatch.setattr("fewshot_core.metrics.base.loss_gradients", gradients)
+    torch.set_num_threads(4)
+    score("gradnorm")
+    assert threads == [2, 2, 4]
+
+
+def test_a_pass_that_fails_ends_the_others(score, monkeypatch):
+    def fails(supernet, batch):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("fewshot_core.metrics.base.loss_gradients", fails)
+    torch.set_num_threads(4)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        score("gradnorm")
+    assert torch.get_num_threads() == 4
 
 
 @with_images

@@ -17,7 +17,7 @@ from fewshot_core.metrics.gradients import dot, loss_gradients, saliency
 from fewshot_core.metrics.jacobcov import correlation, spread
 from fewshot_core.metrics.per_sample import GradientProducts
 from fewshot_core.nets import Supernet, probed_weights
-from fewshot_core.space import EDGES, SubSpace
+from fewshot_core.space import EDGES, SubSpace, get_space
 from fewshot_core.splitting import partition
 
 FULL = SubSpace.full()
@@ -290,6 +290,18 @@ def test_synaptic_flow_by_hand(chain, tiny_batch):
     for batch_norm in ("batch", "running"):
         scores = score_operations("synflow", chain, 0, batch, batch_norm=batch_norm)
         assert scores.values[0] == pytest.approx(4 * (mean * 1 * 2 * 4 * 10), rel=1e-12)
+
+
+@pytest.mark.parametrize("space", ["nas-bench-201", "nas-bench-macro"])
+def test_synaptic_flow_without_a_backward_pass(space, monkeypatch):
+    """The derivative along the weights is what the general form adds up, for networks of ours."""
+    supernet = Supernet(SubSpace.full(get_space(space)), 10, 2, 1)
+    with torch.no_grad():
+        supernet.classifier.bias.uniform_(-1, 1)
+    fast = score_operations("synflow", supernet, 0, None, image_size=16)
+    monkeypatch.setattr(type(supernet), "only_convolves", False)
+    general = score_operations("synflow", supernet, 0, None, image_size=16)
+    assert_allclose(fast.values, general.values, rtol=1e-12)
 
 
 def test_synaptic_flow_depends_on_the_size_of_images_and_on_nothing_else_of_them(small, tiny_batch):
