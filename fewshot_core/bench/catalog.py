@@ -168,6 +168,18 @@ def load_column(
     return frame.dropna().sort_values("architecture", ignore_index=True)
 
 
+def load_parameters(
+    data_dir: Path | str | None = None, space: SearchSpace | str = NAS_BENCH_201
+) -> "pd.Series[float] | None":
+    """Load the number of parameters of architectures, by index; None where no table has it."""
+    of_space = get_space(space, data_dir)
+    for info, column in list_columns("cost", of_space.datasets[0].name, data_dir, of_space):
+        if column.name.lower() in ("params", "parameters"):
+            frame = load_column(info.name, column.name, data_dir, of_space)
+            return frame.set_index("architecture")[column.name]
+    return None
+
+
 def load_values(
     table: str,
     column: str,

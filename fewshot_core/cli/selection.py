@@ -14,7 +14,7 @@ from rich.table import Table
 
 from fewshot_core import selection
 from fewshot_core.analysis import CostLimit
-from fewshot_core.bench import load_accuracy
+from fewshot_core.bench import load_accuracy, load_parameters
 from fewshot_core.cli.common import (
     Accuracy,
     AccuracyTable,
@@ -104,7 +104,8 @@ def _recorded(
         records = store.search_records(list(found["run_id"]))
     kind, table = preferred_accuracy(dataset, kind, table, place, split.space)
     accuracy = load_accuracy(dataset, kind, table, place, split.space)
-    joined = selection.recorded_curves(split.sub_spaces, found, records, accuracy)
+    parameters = load_parameters(place, split.space)
+    joined = selection.recorded_curves(split.sub_spaces, found, records, accuracy, parameters)
     details = {
         "split": split.title,
         "dataset": dataset,

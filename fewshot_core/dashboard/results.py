@@ -38,7 +38,7 @@ from fewshot_core.dashboard.shared.controls import (
 )
 from fewshot_core.dashboard.shared.evidence import choose_evidence
 from fewshot_core.dashboard.shared.figures import accuracy_source, show_figure, show_source
-from fewshot_core.dashboard.shared.page import RESULTS, SEARCH, SPLIT, link_to, show_empty
+from fewshot_core.dashboard.shared.page import RESULTS, RUNS, SEARCH, SPLIT, link_to, show_empty
 from fewshot_core.dashboard.shared.requests import choose_device, choose_preset, choose_source
 from fewshot_core.dashboard.shared.sidebar import (
     View,
@@ -70,6 +70,7 @@ from fewshot_core.reproduction import (
     is_measured,
     read_findings,
     read_material,
+    run_names,
 )
 from fewshot_core.runs import SearchRequest, in_data_folder
 from fewshot_core.search import ALGORITHMS, PRESETS
@@ -162,12 +163,9 @@ def _show_claims(view: View) -> None:
 @show_errors()
 def _show_findings(view: View) -> None:
     """Show what all runs and tables of the data folder say, of every search space."""
-    workspace = view.workspace
-    tables = list_tables(workspace.data_dir, None)
-    imported = imported_names(workspace.data_dir)
-    stamp = repr((workspace.data_dir, workspace.store.revision, imported, tables))
-    evaluated, commands = _read_findings(view, stamp)
-    names = {info.space for info in tables}
+    evaluated, commands = findings_in(view)
+    runs = run_names(evaluated)
+    names = {info.space for info in list_tables(view.workspace.data_dir, None)}
     missing = [space for space in map(get_space, SPACES.names()) if space.name not in names]
     if view.limit is not None:
         st.caption("The limit of the cost is of one space: findings are about whole spaces.")
@@ -175,9 +173,18 @@ def _show_findings(view: View) -> None:
         texts = "".join(f"\n* {plain(space.label)}: {how_to_import(space)}" for space in missing)
         st.info(f"**Search spaces without a table here**\n{texts}", icon=":material/table_chart:")
     for number, (claim, evidence) in enumerate(evaluated):
-        _show_claim(claim, evidence, commands, view, f"finding_{number}")
+        _show_claim(claim, evidence, commands, view, f"finding_{number}", runs)
     parts = ["all tables", "all runs of this data folder"]
     show_source(parts, "fewshot findings", "findings_source")
+
+
+def findings_in(view: View) -> tuple[Evaluated, dict[str, str]]:
+    """Evaluate the findings of the data folder, and the commands that extend them."""
+    workspace = view.workspace
+    tables = list_tables(workspace.data_dir, None)
+    imported = imported_names(workspace.data_dir)
+    stamp = repr((workspace.data_dir, workspace.store.revision, imported, tables))
+    return _read_findings(view, stamp)
 
 
 @st.cache_resource(show_spinner="Reading all runs and tables", max_entries=2)
@@ -192,8 +199,12 @@ def _show_claim(
     commands: Mapping[str, str],
     view: View,
     key: str,
+    runs: Mapping[tuple[str, ...], str] | None = None,
 ) -> None:
-    """Show a claim with its verdicts; its figures and numbers where it is opened."""
+    """Show a claim with its verdicts; its figures and numbers where it is opened.
+
+    Where its sets of runs have names, each finding has a link to its runs.
+    """
     badges = [_badge(finding, group) for finding, group in evidence]
     if not is_measured(evidence):
         badges.insert(0, ":gray-badge[not measured]")
@@ -204,6 +215,9 @@ def _show_claim(
             if finding.points is not None:
                 figure = dots_figure(finding.points, group.title, claim.axis)
                 show_figure(figure, f"{key}_{number}", source=[group.scale])
+            if runs and group.runs:
+                text = f"{runs[group.runs]}: {counted(len(group.runs), 'run')} behind these numbers"
+                link_to(RUNS, text, {"finding": group.key})
         rule = claim.rule.replace("Share rule.", f"Share rule: {SHARE_RULE}.")
         st.caption("**Rule.** " + _LINK.sub(r"\1", rule))
         if claim.changes:
@@ -236,7 +250,10 @@ def _show_finding(finding: Finding, group: Group) -> None:
     )
     st.caption(plain(group.scale))
     if finding.table:
-        show_table(pd.DataFrame(finding.table).map(str), f"Numbers of {group.title}")
+        texts = pd.DataFrame(finding.table).map(
+            lambda one: f"{one:.2f}" if isinstance(one, float) else one
+        )
+        show_table(texts.map(str), f"Numbers of {group.title}")
 
 
 @st.cache_resource(show_spinner="Checking the claims on the runs that are here", max_entries=4)

@@ -28,7 +28,7 @@ from fewshot_core.dashboard.shared.controls import (
     show_table,
 )
 from fewshot_core.dashboard.shared.figures import load_evaluator
-from fewshot_core.dashboard.shared.page import SPLIT, Workspace, link_to, show_empty
+from fewshot_core.dashboard.shared.page import RESULTS, RUNS, SPLIT, Workspace, link_to, show_empty
 from fewshot_core.dashboard.shared.sidebar import (
     View,
     is_new,
@@ -106,7 +106,7 @@ def _show_runs(view: View) -> None:
     with show_errors():
         read_notes(workspace.data_dir)
     rows = _rows(view)
-    shown, group = _filtered(rows, workspace.store)
+    shown, group = _filtered(_of_finding(view, rows), workspace.store)
     place.caption(_summary(rows, shown))
     if group:
         shown = _show_groups(shown, group)
@@ -149,6 +149,32 @@ def _rows(view: View) -> Frame:
     evaluators = tuple((name, found) for name, found in pairs if found is not None)
     table, store = view.table and view.table.name, view.workspace.store
     return _tabulate(store, store.changes, view.space, table, view.kind, evaluators)
+
+
+def _of_finding(view: View, rows: Frame) -> Frame:
+    """Select the runs behind the finding that the URL names, if any."""
+    key = st.query_params.get("finding")
+    if key is None:
+        return rows
+    # Only for such links, since they load all figures.
+    from fewshot_core.dashboard.results import findings_in
+    from fewshot_core.reproduction import run_names
+
+    evaluated, _ = findings_in(view)
+    names = run_names(evaluated)
+    for claim, evidence in evaluated:
+        for _, group in evidence:
+            if group.key == key:
+                st.info(
+                    f"Only the {counted(len(group.runs), 'run')} of {names[group.runs]}: "
+                    f"{plain(claim.title)} ({plain(group.title)})",
+                    icon=":material/filter_alt:",
+                )
+                link_to(RUNS, "All runs")
+                return rows[rows.index.isin(group.runs)]
+    st.warning("No finding rests on exactly these runs any more.", icon=":material/link_off:")
+    link_to(RESULTS, "Findings", {"results": "Findings"})
+    return rows
 
 
 @lru_cache(maxsize=4)

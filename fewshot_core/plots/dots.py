@@ -1,6 +1,7 @@
-"""Dots with intervals, a row for each label: a figure of a page, and the same as a small SVG.
+"""Dots with intervals: a figure of a page, and the same as a small SVG.
 
-Points have the columns label, series (empty for a single one), value, low and high.
+Points have the columns label, series (empty for a single one), value, low and high: a row for each
+label. With a column cost it is the horizontal axis, and the first series is the background.
 """
 
 from collections.abc import Iterable
@@ -11,10 +12,16 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fewshot_core.plots.export import PAPER_FONT, with_source
-from fewshot_core.plots.template import base_figure, empty_figure, sub_space_look
+from fewshot_core.plots.template import (
+    base_figure,
+    empty_figure,
+    put_legend_above,
+    sub_space_look,
+)
 
 _ROW, _LETTER, _LEGEND, _AXIS, _TEXT = 18, 6.2, 20, 40, 11
-_PLOT = 420
+_PLOT, _COST_HEIGHT = 420, 280
+_COST, _BEHIND = "cost, full runs", "#9A9A9A"
 _TICKS = 6
 _STEPS = (1, 2, 5, 10, 20)
 
@@ -24,6 +31,8 @@ def dots_figure(points: pd.DataFrame, title: str, axis: str) -> go.Figure:
     """Draw the points as an interactive figure."""
     if points.empty:
         return empty_figure(title, "there are no numbers")
+    if "cost" in points:
+        return _cost_figure(points, title, axis)
     labels = list(dict.fromkeys(points["label"]))
     alternative = f"{title}. " + "; ".join(_described(points))
     figure = base_figure(title, 130 + 26 * len(labels), alternative)
@@ -48,8 +57,39 @@ def dots_figure(points: pd.DataFrame, title: str, axis: str) -> go.Figure:
     return figure
 
 
+def _cost_figure(points: pd.DataFrame, title: str, axis: str) -> go.Figure:
+    marked = points[points["series"] != points["series"].iloc[0]]
+    figure = base_figure(title, _COST_HEIGHT + 120, f"{title}. " + "; ".join(_described(marked)))
+    for number, (name, part) in enumerate(points.groupby("series", sort=False)):
+        look, first = sub_space_look(number - 1), number == 0
+        colour = _BEHIND if first else look.colour
+        figure.add_scatter(
+            x=part["cost"],
+            y=part["value"],
+            text=part["label"],
+            name=str(name),
+            mode="markers",
+            cliponaxis=False,
+            marker={"size": 6 if first else 12, "color": colour},
+            error_y={
+                "array": part["high"] - part["value"],
+                "arrayminus": part["value"] - part["low"],
+                "color": colour,
+                "thickness": 0.8 if first else 2,
+                "width": 0 if first else 4,
+            },
+            hovertemplate="%{text}: %{y:.2f} at a cost of %{x:.2f}<extra></extra>",
+        )
+    figure.update_xaxes(title_text=_COST, rangemode="tozero")
+    figure.update_yaxes(title_text=axis.partition(" (")[0], rangemode="tozero")
+    put_legend_above(figure)
+    return figure
+
+
 def dots_svg(points: pd.DataFrame, title: str, axis: str) -> str:
     """Draw the points as an SVG, black on white, the same for the same points."""
+    if "cost" in points:
+        return _cost_svg(points, title, axis)
     labels = list(dict.fromkeys(points["label"]))
     series = list(dict.fromkeys(points["series"]))
     left = round(max(_LETTER * max(map(len, labels)), 40)) + 14
@@ -60,12 +100,7 @@ def dots_svg(points: pd.DataFrame, title: str, axis: str) -> str:
     def x(value: float) -> float:
         return round(left + _PLOT * (value - low) / (high - low), 1)
 
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}" font-family="{PAPER_FONT}" font-size="{_TEXT}" '
-        f'role="img"><title>{escape(title)}</title>',
-        f'<rect width="{width}" height="{height}" fill="#FFFFFF"/>',
-    ]
+    lines = _head(width, height, title)
     bottom = top + _ROW * len(labels)
     for tick in ticks:
         shade = "#D8D8D8" if tick else "#000000"
@@ -78,15 +113,61 @@ def dots_svg(points: pd.DataFrame, title: str, axis: str) -> str:
         look = sub_space_look(number)
         dot = f'r="4" fill="{look.colour}" stroke="#000000" stroke-width="0.8"'
         if name:
-            place = 14 + number * (width - 28) / len(series)
-            lines.append(f'<circle cx="{place + 4:.1f}" cy="10" {dot}/>')
-            lines.append(_text(place + 12, 14, name, "start"))
+            lines += _key(14 + number * (width - 28) / len(series), name, dot)
         shift = 3.0 * (number - (len(series) - 1) / 2)
         for point in points[points["series"] == name].to_dict("records"):
             y = round(top + _ROW * (labels.index(point["label"]) + 0.5) + shift, 1)
             lines.append(_line(x(point["low"]), y, x(point["high"]), y, "#000000", 1.2))
             lines.append(f'<circle cx="{x(point["value"])}" cy="{y}" {dot}/>')
     return "\n".join([*lines, "</svg>", ""])
+
+
+def _cost_svg(points: pd.DataFrame, title: str, axis: str) -> str:
+    left, top, width = 44, _LEGEND + 24, 44 + _PLOT + 14
+    bottom = top + _COST_HEIGHT
+    _, most, across = _scale(0.0, float(points["cost"].max()))
+    _, high, ticks = _scale(0.0, float(points["high"].max()))
+    series = list(dict.fromkeys(points["series"]))
+    lines = [*_head(width, bottom + _AXIS, title), _text(6, top - 10, axis, "start")]
+    for tick in across:
+        x = round(left + _PLOT * tick / most, 1)
+        lines.append(_line(x, top, x, bottom, "#D8D8D8" if tick else "#000000", 0.8))
+        lines.append(_text(x, bottom + 14, f"{tick:g}", "middle"))
+    for tick in ticks:
+        y = round(bottom - _COST_HEIGHT * tick / high, 1)
+        lines.append(_line(left, y, width - 14, y, "#D8D8D8" if tick else "#000000", 0.8))
+        lines.append(_text(left - 6, y + 4, f"{tick:g}", "end"))
+    lines.append(_text(width - 14, bottom + 32, _COST, "end"))
+    for number, name in enumerate(series):
+        behind = number == 0
+        colour = _BEHIND if behind else sub_space_look(number - 1).colour
+        dot = f'r="2.5" fill="{colour}"' if behind else f'r="5" fill="{colour}" stroke="#000000"'
+        lines += _key(14 + number * (width - 28) / len(series), name, dot)
+        for point in points[points["series"] == name].to_dict("records"):
+            x = round(left + _PLOT * point["cost"] / most, 1)
+            value, *ends = (
+                round(bottom - _COST_HEIGHT * point[one] / high, 1)
+                for one in ("value", "low", "high")
+            )
+            if ends[0] != ends[1]:
+                look = (_BEHIND, 0.5) if behind else ("#000000", 1.4)
+                lines.append(_line(x, ends[0], x, ends[1], *look))
+            lines.append(f'<circle cx="{x}" cy="{value}" {dot}/>')
+    return "\n".join([*lines, "</svg>", ""])
+
+
+def _head(width: int, height: int, title: str) -> list[str]:
+    return [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        f'width="{width}" height="{height}" font-family="{PAPER_FONT}" font-size="{_TEXT}" '
+        f'role="img"><title>{escape(title)}</title>',
+        f'<rect width="{width}" height="{height}" fill="#FFFFFF"/>',
+    ]
+
+
+def _key(x: float, name: str, dot: str) -> list[str]:
+    """Draw an entry of the legend."""
+    return [f'<circle cx="{x + 4:.1f}" cy="10" {dot}/>', _text(x + 12, 14, name, "start")]
 
 
 def _described(points: pd.DataFrame) -> Iterable[str]:

@@ -80,11 +80,16 @@ _CORRELATIONS = {
 _SYMBOLS = {
     "halving": "circle",
     "top_k": "diamond",
+    "most_parameters": "triangle-up",
     "train_all": "square",
     "one_at_random": "cross",
     "oracle": "star",
 }
-_IN_LEGEND = ("halving", "top_k")  # the others are single points with a name beside them
+_IN_LEGEND = (
+    "halving",
+    "top_k",
+    "most_parameters",
+)  # the others are single points with a name beside them
 _PUBLISHED = {"paper": (34, -34), "GM-NAS": (34, 34)}
 """Marks of published schedules, and where their names are, in pixels from their points."""
 

@@ -17,6 +17,7 @@ from fewshot_core.reproduction.report import (
     findings_markdown,
     is_measured,
     report_markdown,
+    run_names,
 )
 from fewshot_core.reproduction.rules import SHARE_RULE, Claim, Finding, Verdict
 
@@ -39,4 +40,5 @@ __all__ = [
     "read_findings",
     "read_material",
     "report_markdown",
+    "run_names",
 ]

@@ -17,11 +17,12 @@ from fewshot_core.bench import (
     list_columns,
     load_accuracy,
     load_column,
+    load_parameters,
     resolve_table,
 )
 from fewshot_core.errors import FewshotError, TableError
 from fewshot_core.reproduction.material import Material, Split, split_parts
-from fewshot_core.reproduction.reading import read_material, recorded_splits
+from fewshot_core.reproduction.reading import published_name, read_material, recorded_splits
 from fewshot_core.space import (
     NAS_BENCH_201,
     SPACES,
@@ -51,9 +52,10 @@ _MOST_BLOCKS = 1_000_000
 _MOST_SETS = 60
 """Sets of decisions at most: more than a chain of eight has."""
 
-_COLUMNS = ["space", "dataset", "kind", "table", "evidence", "badges", "strongest", "metric"]
-_COLUMNS += ["split", "seed", "ties", "leaves", "gain_bits", "share_of_best", "position"]
-_COLUMNS += ["percentile", "percentile_low", "percentile_high", "runs", "conclusive"]
+_COLUMNS = ["space", "dataset", "kind", "table", "evidence", "network", "batch", "badges"]
+_COLUMNS += ["strongest", "metric", "split", "seed", "ties", "float32_ties", "leaves", "gain_bits"]
+_COLUMNS += ["share_of_best", "position", "percentile", "percentile_low", "percentile_high", "runs"]
+_COLUMNS += ["conclusive"]
 
 
 class _Scores(NamedTuple):
@@ -92,8 +94,9 @@ def read_across(store: Store, data_dir: Path) -> pd.DataFrame:
 
     Returns:
         One row for each split and evidence that it may stand beside: space and dataset (labels),
-        kind and table of the scores, evidence and badges (in words), strongest (whether no other
-        evidence there is stronger), metric (name), split (its key), seed, ties, leaves, gain_bits,
+        kind and table of the scores, evidence and badges (in words), network and batch (the parts
+        of evidence), strongest (whether no other evidence there is stronger), metric (name), split
+        (its key), seed, ties, float32_ties (see ``Split``), leaves, gain_bits,
         share_of_best, position (see ``POSITION``; below 0 where it is less informative than
         chance), percentile and its interval, runs, and conclusive (no smoke test).
         Rows of different evidence are not to be averaged.
@@ -110,11 +113,11 @@ def _with_splits(store: Store, data_dir: Path) -> Iterator[tuple[_Scores, list[S
         recorded = recorded_splits(store, space)
         for task in space.datasets:
             splits = [split for split in recorded if split.dataset == task.name]
-            splits += [
-                Split(one.metric, task.name, one.leaves, one.key, evidence=one.evidence)
-                for one in known_splits(store, data_dir, task.name, space)
-                if one.key.startswith("file-")
-            ]
+            for one in known_splits(store, data_dir, task.name, space):
+                if one.key.startswith("file-"):
+                    metric, seeds = published_name(one.metric)
+                    named = metric, task.name, one.leaves, one.key, seeds
+                    splits.append(Split(*named, evidence=one.evidence))
             scores = next(_scores(data_dir, space, task), None) if splits else None
             if scores is not None:
                 yield scores, splits
@@ -147,6 +150,8 @@ def _rows(scores: _Scores, splits: Sequence[Split]) -> Iterator[dict[str, Any]]:
         about = {
             **scores.about,
             "evidence": " · ".join(filter(None, [label, batch])),
+            "network": label,
+            "batch": batch,
             "badges": ", ".join(evidence.badges),
             "strongest": number == 0,
             "conclusive": evidence.conclusive,
@@ -166,8 +171,9 @@ def _place(split: Split, evaluator: SplitEvaluator) -> Iterator[dict[str, Any]]:
         "split": split.run_id,
         "seed": str(split.seeds),
         "ties": split.ties,
+        "float32_ties": split.float32_ties,
         "leaves": split.leaves,
-        "runs": () if split.run_id.startswith("file-") else (split.run_id,),
+        "runs": split.runs,
         "gain_bits": report.gain_bits,
         "share_of_best": compared.share_of_best,
         "position": (report.gain_bits - compared.random_mean_bits) / reach,
@@ -239,12 +245,11 @@ def _parameter_groups(data_dir: Path, space: SearchSpace) -> list[tuple[tuple[in
 
 
 def _operation_parameters(data_dir: Path, space: SearchSpace) -> list[Any] | None:
-    for info, column in list_columns("cost", space.datasets[0].name, data_dir, space):
-        if column.name.lower() in ("params", "parameters"):
-            frame = load_column(info.name, column.name, data_dir, space)
-            choices = np.array([space.decode(number) for number in frame["architecture"]])
-            return [frame[column.name].groupby(one).mean().to_numpy() for one in choices.T]
-    return None
+    parameters = load_parameters(data_dir, space)
+    if parameters is None:
+        return None
+    choices = np.array([space.decode(number) for number in parameters.index])
+    return [parameters.groupby(one).mean().to_numpy() for one in choices.T]
 
 
 DIVISIONS: Mapping[str, tuple[Part, ...]] = {
@@ -274,7 +279,7 @@ def read_estimates(store: Store, data_dir: Path) -> pd.DataFrame:
         columns = list_columns("estimate", task.name, data_dir, space)
         strongest = next(split_parts(splits), (None, "", []))[2] if columns else []
         parts: list[tuple[str, str, Sequence[Part], tuple[str, ...]]] = [
-            (one.metric, str(one.seeds), one.leaves, (one.run_id,)) for one in strongest
+            (one.metric, str(one.seeds), one.leaves, one.runs) for one in strongest
         ]
         if space == NAS_BENCH_201:
             parts += [(name, "", leaves, ()) for name, leaves in DIVISIONS.items()]

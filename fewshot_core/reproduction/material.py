@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import sha256
 from itertools import chain
 from math import comb
 from typing import Any, NamedTuple
@@ -86,8 +87,9 @@ class Split:
     Attributes:
         seeds: Seeds of the metric, the batch and the weights; empty if unknown.
         ties: The number of nodes whose grouping is an arbitrary choice; None if unknown.
+        float32_ties: The number if scores are rounded to float32; None if unknown.
         evidence: What it rests on, but for the data set, with the options of its tree.
-        batch: The images of the metric in words; empty without images.
+        batch: The images of the metric and the mode of batch norm in words; empty without images.
     """
 
     metric: str
@@ -98,6 +100,12 @@ class Split:
     ties: int | None = None
     evidence: Evidence | None = None
     batch: str = ""
+    float32_ties: int | None = None
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """Its run, if it was not imported."""
+        return () if self.run_id.startswith("file-") or not self.run_id else (self.run_id,)
 
     def numbers(self, evaluator: SplitEvaluator) -> dict[str, Any]:
         """Compute what its sub-spaces contain, and its informativeness.
@@ -122,7 +130,7 @@ class Split:
             "seed": str(self.seeds),
             "ties": self.ties,
             "random": self.metric == RANDOM,
-            "runs": (self.run_id,) if self.run_id else (),
+            "runs": self.runs,
             "leaves": self.leaves,
             "sizes": tuple(sizes.tolist()),
             "largest": largest,
@@ -185,9 +193,8 @@ class SearchedSplit:
     Attributes:
         metrics: The metrics that give this split.
         curves: Columns sub_space, epoch, valid_accuracy, test_accuracy (that of the architecture
-            found, percent, from the accuracy table).
-        largest: The sub-space whose architectures have the most parameters on average; empty where
-            parameters are not known.
+            found, percent, from the accuracy table), and parameters (the mean in the sub-space)
+            where they are known.
     """
 
     metrics: tuple[str, ...]
@@ -195,7 +202,6 @@ class SearchedSplit:
     seed: int
     curves: pd.DataFrame
     runs: tuple[str, ...]
-    largest: str = ""
 
     @property
     def end(self) -> int:
@@ -291,16 +297,9 @@ class SearchedSplit:
             ONE_AT_RANDOM: Choice("one_at_random"),
             "train all, take the best found": Choice("train_all"),
         }
-        results = {name: choice.apply(curves) for name, choice in choices.items()}
-        if self.largest:
-            chance, found = results[ONE_AT_RANDOM], float(self.found[self.largest])
-            results[MOST_PARAMETERS] = replace(
-                chance,
-                winner=self.largest,
-                test_accuracy=found,
-                regret=chance.ceiling - found,
-            )
-        return results
+        if "parameters" in curves.values:
+            choices[MOST_PARAMETERS] = Choice("most_parameters")
+        return {name: choice.apply(curves) for name, choice in choices.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -313,6 +312,8 @@ class Group:
         cases: Their numbers, a row for each; see ``Split.numbers`` and ``SearchedSplit.numbers``.
         tables: The names of the tables on the page that show them.
         conclusive: Whether they are no smoke test, which the app shows without a verdict.
+        secondary: Whether there is stronger evidence of the same, so that a page folds their
+            numbers.
     """
 
     title: str
@@ -320,11 +321,17 @@ class Group:
     cases: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"runs": []}))
     tables: tuple[str, ...] = ()
     conclusive: bool = True
+    secondary: bool = False
 
     @property
     def runs(self) -> tuple[str, ...]:
         """The runs of all cases."""
         return tuple(dict.fromkeys(chain.from_iterable(self.cases.get("runs", ()))))
+
+    @property
+    def key(self) -> str:
+        """A short name of exactly these runs, for addresses."""
+        return sha256(" ".join(sorted(self.runs)).encode()).hexdigest()[:10]
 
     @property
     def measured(self) -> bool:

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from fewshot_core.analysis import SplitEvaluator
-from fewshot_core.bench import KINDS, PACKAGED_TABLE, load_accuracy, load_column, resolve_table
+from fewshot_core.bench import KINDS, load_accuracy, load_parameters, resolve_table
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError
 from fewshot_core.metrics import METRICS
 from fewshot_core.reproduction.material import (
+    RANDOM,
     Accuracies,
     Material,
     SearchedSplit,
@@ -25,7 +26,7 @@ from fewshot_core.runs import SearchRequest, SplitRequest, plan_command
 from fewshot_core.search.options import as_text
 from fewshot_core.selection import recorded_curves, search_groups
 from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace
-from fewshot_core.splitting import TreeOptions
+from fewshot_core.splitting import SplitTree, TreeOptions, partition
 from fewshot_core.splitting.files import read_splits
 from fewshot_core.store import Store
 
@@ -51,8 +52,7 @@ def read_material(
     published_splits = () if published is None else read_published(published)
     searched: list[SearchedSplit] = []
     incomplete: dict[str, None] = {}
-    costs = load_column(PACKAGED_TABLE, "parameters", data_dir)
-    parameters = costs.set_index("architecture")["parameters"]
+    parameters = load_parameters(data_dir)
     for one in accuracies.values():
         for cell, problem in _searches((*splits, *published_splits), store, one, parameters):
             if problem:
@@ -89,17 +89,21 @@ def _read_accuracies(kind: str | None, table: str | None, data_dir: Path) -> dic
 
 
 def read_published(path: Path) -> tuple[Split, ...]:
-    """Read published splits; a seed at the end of a name is told apart from the metric."""
-    by_label = {metric.label: metric.name for metric in METRICS}
+    """Read published splits."""
     splits = []
     for split in read_splits(path):
-        name, _, seed = split.name.rpartition("_")
-        seeded = name in METRICS.names() and seed.isdecimal()
-        metric = name if seeded else by_label.get(split.name, split.name)
+        metric, seeds = published_name(split.name)
         if split.dataset is not None:
-            seeds = (int(seed),) if seeded else ()
             splits.append(Split(metric, split.dataset, split.sub_spaces, seeds=seeds))
     return tuple(splits)
+
+
+def published_name(name: str) -> tuple[str, tuple[int, ...]]:
+    """Tell the metric and the seed of a split apart, which is at the end of some names."""
+    metric, _, seed = name.rpartition("_")
+    if metric in METRICS.names() and seed.isdecimal():
+        return metric, (int(seed),)
+    return {one.label: one.name for one in METRICS}.get(name, name), ()
 
 
 def recorded_splits(store: Store, space: SearchSpace = NAS_BENCH_201) -> tuple[Split, ...]:
@@ -115,10 +119,10 @@ def _recorded_splits(store: Store, space: SearchSpace) -> Iterator[Split]:
         own = [request.variant] if request.variant != "paper" else []
         seeds, batch = {request.seed, request.network.seed}, ""
         if request.needs_images:
-            own += [f"{request.batch_norm} statistics"] * (request.batch_norm != "batch")
             seeds.add(request.batch_seed)
             batches = f"{request.batches} batches" if request.batches > 1 else "batch"
             batch = f"{batches} of {request.batch_size}"
+            batch += f", {request.batch_norm} statistics" * (request.batch_norm != "batch")
         tree = [
             f"{name.replace('_', ' ')} {as_text(value)}"
             for name, value in vars(request.tree).items()
@@ -132,8 +136,21 @@ def _recorded_splits(store: Store, space: SearchSpace) -> Iterator[Split]:
             run_id=str(row["run_id"]),
             seeds=tuple(sorted(seeds)),
             ties=int(row["degenerate_nodes"]),
+            float32_ties=None if request.metric == RANDOM else _float32_ties(found),
             evidence=replace(request.evidence, dataset="", protocol=protocol),
             batch=batch,
+        )
+
+
+def _float32_ties(tree: SplitTree) -> int:
+    """Count the nodes that are tied when similarities are rounded to float32, or overflow it."""
+    balanced = bool(tree.details.get("balanced"))
+    with np.errstate(over="ignore"):
+        return sum(
+            bool(
+                partition(np.asarray(node.similarity, np.float32), len(node.groups), balanced).ties
+            )
+            for node in tree.nodes
         )
 
 
@@ -145,7 +162,10 @@ def _order(space: SearchSpace, split: Split) -> tuple[int, int, str, tuple[int, 
 
 
 def _searches(
-    splits: Sequence[Split], store: Store, accuracies: Accuracies, parameters: "pd.Series[float]"
+    splits: Sequence[Split],
+    store: Store,
+    accuracies: Accuracies,
+    parameters: "pd.Series[float] | None",
 ) -> Iterator[tuple[SearchedSplit, str]]:
     """Read the searches in each split and in the whole space, and say what is missing of them."""
     rows = store.searches(accuracies.dataset)
@@ -159,11 +179,10 @@ def _searches(
             distinct.setdefault(split.leaves, {})[metric] = None
     distinct[(SubSpace.full(),)] = {_WHOLE: None}
     for leaves, metrics in distinct.items():
-        means = [parameters.reindex(leaf.architecture_indices()).mean() for leaf in leaves]
-        largest = f"S{np.argmax(means) + 1}" if np.isfinite(means).all() else ""
         for family in search_groups(leaves, rows, "family").to_dict("records"):
             part, kind = families[family["family"]], kinds[family["family"]]
-            joined = recorded_curves(leaves, part, records, accuracies.evaluator.accuracy)
+            accuracy = accuracies.evaluator.accuracy
+            joined = recorded_curves(leaves, part, records, accuracy, parameters)
             for seed, missing in sorted(joined.missing.items()):
                 if len(missing) > len(leaves) // 2:  # searches of another split that shares some
                     continue
@@ -174,7 +193,7 @@ def _searches(
                 problem = f"not searched: {', '.join(missing)}" if missing else ""
                 if not missing and last["test_accuracy"].isna().any():
                     problem = "no accuracies"
-                cell = SearchedSplit((*metrics,), kind, seed, curves, tuple(map(str, own)), largest)
+                cell = SearchedSplit((*metrics,), kind, seed, curves, tuple(map(str, own)))
                 yield cell, problem
 
 

@@ -158,7 +158,7 @@ def report_markdown(
 ) -> str:
     """Evaluate claims and write the page, which names the command that generates it."""
     evaluated = evaluate(material, claims)
-    names = _run_names(evaluated)
+    names = run_names(evaluated)
     validation = any(one.kind == "validation" for one in material.accuracies.values())
     unlike = _VALIDATION if validation else ""
     head = _HEAD.format(command=command, share_rule=SHARE_RULE, accuracies=unlike)
@@ -188,23 +188,19 @@ def findings_markdown(material: Material, command: str, stem: str) -> tuple[str,
     The verdicts on the claims of the paper are a table of it.
     """
     evaluated, claims = evaluate(material, FINDINGS), evaluate(material)
-    names = _run_names(evaluated)
+    names = run_names(evaluated)
     parts = [*_wrapped(_FINDINGS_HEAD.format(command=command, share_rule=SHARE_RULE))]
     parts += ["## In short", "\n".join(_short(evaluated)), "## Method", _METHOD]
     parts += ["## What is missing", "\n".join(f"* {text}." for text in _missing(material))]
     figures: dict[str, str] = {}
     for number, (claim, evidence) in enumerate(evaluated, start=1):
-        drawn = pd.concat(
-            [one.points for one, _ in evidence[: 3 * (number == 1) or 1] if one.points is not None]
-            or [pd.DataFrame()]
-        )
-        title, *text = _claim(claim, evidence, material, names)
-        parts += [title, *text[:2]]
-        if len(drawn):
-            name = f"{stem}-{number}.svg"
-            figures[name] = dots_svg(drawn, claim.title, claim.axis)
-            parts.append(f"![{claim.title}: {claim.axis}]({name})")
-        parts += text[2:]
+        images = []
+        for at, points in enumerate(_drawn(claim, evidence), start=1):
+            name = f"{stem}-{number}{f'-{at}' * (at > 1)}.svg"
+            if points is not None:
+                figures[name] = dots_svg(points, claim.title, claim.axis)
+            images.append("" if points is None else f"![{claim.title}: {claim.axis}]({name})")
+        parts += _claim(claim, evidence, material, names, images)
     parts += ["## The paper's claims, by seeds"]
     parts.append(
         "Verdicts on the claims of Section 4 by the recorded runs and by the paper's printed "
@@ -214,6 +210,13 @@ def findings_markdown(material: Material, command: str, stem: str) -> tuple[str,
     return "\n\n".join(part.strip("\n") for part in parts) + "\n", figures
 
 
+def _drawn(claim: Claim, evidence: Evidence) -> list[pd.DataFrame | None]:
+    """Collect the points of each group; those of the first finding make one figure."""
+    points = [finding.points for finding, _ in evidence]
+    known = [one for one in points if one is not None]
+    return [pd.concat(known)] if claim is FINDINGS[0] and known else points
+
+
 def _wrapped(text: str) -> Iterator[str]:
     wrap = partial(fill, width=100, break_long_words=False, break_on_hyphens=False)
     return (part if part.startswith(" ") else wrap(part) for part in text.split("\n\n"))
@@ -221,9 +224,13 @@ def _wrapped(text: str) -> Iterator[str]:
 
 def _short(evaluated: Evaluated) -> Iterator[str]:
     for claim, evidence in evaluated:
+        others = sum(group.secondary for _, group in evidence)
         for finding, group in evidence:
             found = f"{_link(claim.title, claim.title)}: **{finding.verdict}** ({group.title})"
-            yield f"* {found}. {finding.measured}"
+            if not group.secondary:
+                yield f"* {found}. {finding.measured}"
+        if others:
+            yield f"* The same on other evidence ({others}): in its section."
         if not evidence:
             yield f"* {_link(claim.title, claim.title)}: **{Verdict.MISSING}** here."
 
@@ -234,22 +241,26 @@ def _missing(material: Material) -> Iterator[str]:
         if not ((bounds["space"] == space) & bounds["kind"].str.contains(kind)).any():
             yield f"{kind.capitalize() or 'All'} scores of {space} ({how})"
     if material.estimates.empty:
-        yield "Estimates of architectures by supernets (`fewshot import-table estimates.csv`)"
+        how = "`fewshot import-table estimates.csv --map COLUMN=estimate:cifar10`"
+        yield f"Estimates of architectures by supernets ({how})"
     known = set(material.across["space"])
     for _, space, _ in _SHIPPED:
         if space not in known:
             yield f"Splits of {space} beside a table of it"
+    if material.across["runs"].astype(bool).all():
+        yield "Published splits (`fewshot import-split published_splits_all.json`)"
+    if material.across["batch"].nunique() < 2:
+        yield "Splits by other batch sizes, or with stored statistics of batch norm"
+    if not material.across["network"].str.contains("edges ").any():
+        yield "Splits over more decisions than three, or other ones, by metrics that need a network"
     if not material.searched:
         yield "Searches in every sub-space of a split"
     for text in material.incomplete:
         yield f"Searches, incomplete and not counted: {text}"
-    yield (
-        "Splits by other batch sizes and modes of batch norm, and by other orders of decisions "
-        "than the paper's, count separately where they are recorded"
-    )
 
 
-def _run_names(evaluated: Evaluated) -> dict[tuple[str, ...], str]:
+def run_names(evaluated: Evaluated) -> dict[tuple[str, ...], str]:
+    """Name each set of runs that findings rest on, as the page does: R1, R2, ..."""
     sets = dict.fromkeys(group.runs for _, evidence in evaluated for _, group in evidence)
     return {runs: f"R{number}" for number, runs in enumerate(filter(None, sets), start=1)}
 
@@ -290,12 +301,16 @@ def _inventory(material: Material) -> Iterator[str]:
 
 
 def _claim(
-    claim: Claim, evidence: Evidence, material: Material, names: Mapping[tuple[str, ...], str]
+    claim: Claim,
+    evidence: Evidence,
+    material: Material,
+    names: Mapping[tuple[str, ...], str],
+    images: Sequence[str] = (),
 ) -> Iterator[str]:
     yield f"## {claim.title}"
     yield f"*{claim.place}.* {claim.statement}"
     yield f"*Rule.* {claim.rule}"
-    for (measured, verdict, reason, table, _), group in evidence:
+    for at, ((measured, verdict, reason, table, _), group) in enumerate(evidence):
         text = f"**{_capital(group.title)}: {verdict}.** {measured}\nReason: {reason}."
         text += f" Scale: {group.scale}."
         if group.tables and not claim.changes:
@@ -303,8 +318,13 @@ def _claim(
         if group.runs:
             text += f" Runs: [{names[group.runs]}](#runs) ({len(group.runs)})."
         yield text
+        if group.secondary:
+            yield "<details><summary>Numbers</summary>"
+        yield from filter(None, images[at : at + 1])
         if table:
             yield _table(table)
+        if group.secondary:
+            yield "</details>"
     if claim.changes:
         yield f"*What would change our mind.* {claim.changes}"
         yield "*Repeat or extend it* by"

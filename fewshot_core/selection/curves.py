@@ -26,8 +26,9 @@ MEASURES = {
     "valid_accuracy": "validation accuracy",
     "test_accuracy": "test accuracy",
     "valid_loss": "validation loss",
+    "parameters": "number of parameters",
 }
-"""The columns with numbers, and their names; the loss is optional."""
+"""The columns with numbers, and their names; loss and parameters are optional."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,8 +60,8 @@ def check_frame(
         rows["seed"] = _whole_numbers(frame, "seed")
     for column, of in zip(ACCURACIES, (valid_unit, unit), strict=True):
         rows[column] = _numbers(rows, column, *score_limits(of))
-    if "valid_loss" in frame:
-        rows["valid_loss"] = _numbers(rows, "valid_loss", 0.0, np.inf)
+    for column in {"valid_loss", "parameters"}.intersection(frame):
+        rows[column] = _numbers(rows, column, 0.0, np.inf)
     repeated = rows.duplicated(["sub_space", "epoch", *(["seed"] if "seed" in rows else [])])
     if repeated.any():
         first = rows[repeated].iloc[0]
@@ -190,8 +191,8 @@ class Curves:
         """Look up a column, shape (sub-spaces, epochs); raises ``SelectionError`` if missing."""
         if name not in self.values:
             raise SelectionError(
-                f"expected curves with a column {name!r}, got {', '.join(self.values)}; record the "
-                f"{MEASURES.get(name, name)} or rank by another"
+                f"expected curves with a column {name!r}, got {', '.join(self.values)}; add the "
+                f"{MEASURES.get(name, name)} or choose by another"
             )
         return self.values[name]
 
@@ -331,6 +332,8 @@ def _arrange(rows: pd.DataFrame, unit: str = PERCENT, valid_unit: str = PERCENT)
         if name in rows:
             values[name] = np.full(shape, np.nan)
             values[name][place] = rows[name].to_numpy()
+    if "parameters" in values and np.isnan(values["parameters"]).all(axis=1).any():
+        del values["parameters"]  # the most cannot be told without those of every sub-space
     recorded = np.zeros(shape, dtype=np.bool_)
     recorded[place] = True
     architectures = None
@@ -421,11 +424,13 @@ def recorded_curves(
     searches: pd.DataFrame,
     records: pd.DataFrame,
     accuracy: pd.DataFrame,
+    parameters: "pd.Series[float] | None" = None,
 ) -> RecordedCurves:
     """Join the searches of one group in some sub-spaces, their epochs, and accuracies.
 
     They are those of ``Store.searches``, ``Store.search_records`` and ``load_accuracy``. Of several
-    searches in a sub-space with one seed, the first counts.
+    searches in a sub-space with one seed, the first counts. With the parameters of architectures
+    (``load_parameters``), the curves have their mean in each sub-space.
     """
     rows = _named(leaves, searches).drop_duplicates(["name", "seed"])
     joined = rows[["run_id", "name", "seed"]].merge(records, on="run_id")
@@ -436,6 +441,9 @@ def recorded_curves(
     frame = frame.astype({"seed": "int64"})
     frame = frame.sort_values(["seed", "sub_space", "epoch"], ignore_index=True)
     names = [f"S{number}" for number in range(1, len(leaves) + 1)]
+    if parameters is not None:
+        means = [parameters.reindex(leaf.architecture_indices()).mean() for leaf in leaves]
+        frame["parameters"] = frame["sub_space"].map(dict(zip(names, means, strict=True)))
     missing = {
         int(str(seed)): tuple(name for name in names if name not in set(part["name"]))
         for seed, part in rows.groupby("seed")

@@ -183,6 +183,20 @@ def oracle(curves: pd.DataFrame | Curves, end: int | None = None) -> HalvingResu
     return _result(table, "oracle", last, "test_accuracy", survivors, {best: last})
 
 
+def most_parameters(curves: pd.DataFrame | Curves, end: int | None = None) -> HalvingResult:
+    """Train only the sub-supernet whose architectures have the most parameters on average.
+
+    It is chosen before any training, by the optional column parameters of the curves; in a tie it
+    is the first in tree order. Arguments and errors as for ``successive_halving``.
+    """
+    table = as_curves(curves)
+    last = checked_end(table, end)
+    chosen = int(np.nan_to_num(table.column("parameters"), nan=-1.0).max(axis=1).argmax())
+    trained = dict.fromkeys(range(len(table.sub_spaces)), 0) | {chosen: last}
+    survivors = {0: (chosen,), last: (chosen,)}
+    return _result(table, "most_parameters", last, "parameters", survivors, trained)
+
+
 def random_sub_supernet(curves: pd.DataFrame | Curves, end: int | None = None) -> HalvingResult:
     """Train one random sub-supernet, all equally likely: accuracy and regret are expected values.
 

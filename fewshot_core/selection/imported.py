@@ -37,7 +37,7 @@ from fewshot_core.selection.curves import (
 )
 from fewshot_core.space import NAS_BENCH_201, SearchSpace, Task, get_space
 
-OPTIONAL_COLUMNS = ("valid_loss", "seed", "architecture")
+OPTIONAL_COLUMNS = ("valid_loss", "parameters", "seed", "architecture")
 """Further columns that a file may have; others are refused."""
 
 _CURVES, _ABOUT = "curves.csv", "about.json"
@@ -50,8 +50,8 @@ def read_curves(path: Path, task: Task = _ANY) -> pd.DataFrame:
 
     It has the columns sub_space, epoch, valid_accuracy and test_accuracy (in the unit of the data
     set ``task``, percent by default), and optionally those of ``OPTIONAL_COLUMNS``. An empty cell
-    is an unknown value, which only accuracies, losses and architectures may be. Where smaller is
-    better, both accuracies change their sign, as those of a table do.
+    is an unknown value, which only accuracies, losses, parameters and architectures may be. Where
+    smaller is better, both accuracies change their sign, as those of a table do.
 
     Raises SelectionError if the file cannot be read or is too large, a column is missing or
     unknown, a cell is no number or out of range, or a row is there twice; the message names the

@@ -19,6 +19,7 @@ from fewshot_core.selection.curves import Curves, SeveralCurves, checked_end, cu
 from fewshot_core.selection.halving import (
     HalvingResult,
     listed,
+    most_parameters,
     oracle,
     random_sub_supernet,
     successive_halving,
@@ -148,6 +149,14 @@ STRATEGIES = Registry(
         lambda choice: f"top {choice.k} at {choice.epoch} by {_ranking_text(choice)}",
     ),
     Strategy(
+        "most_parameters",
+        "Most parameters",
+        "trains only the sub-supernet whose architectures have the most parameters on average, "
+        "which is known before any training",
+        lambda choice, curves, end: most_parameters(curves, end),
+        lambda choice: "the one with the most parameters, before training",
+    ),
+    Strategy(
         "train_all",
         "Train all",
         "trains every sub-supernet and takes the best architecture found: the ceiling",
@@ -175,7 +184,7 @@ def default_choices(curves: SeveralCurves, end: int | None = None) -> list[Choic
     """Make a grid of strategies for curves.
 
     Milestones are the nearest epochs that all curves have; one more is at epoch 0 for top-k if
-    all of them begin there. Validation loss is left out where it was not recorded.
+    all of them begin there. Validation loss and parameters are left out where they are not known.
     """
     tables = list(curves_by_seed(curves).values())
     last = _common_end(tables, end)
@@ -187,6 +196,7 @@ def default_choices(curves: SeveralCurves, end: int | None = None) -> list[Choic
         Choice("one_at_random"),
         Choice("oracle"),
         Choice("train_all"),
+        *[Choice("most_parameters")] * all("parameters" in table.values for table in tables),
         *_halvings(epochs, rankings),
         *_tops([0, *epochs] if from_zero else epochs, count),
     ]

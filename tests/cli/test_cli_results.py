@@ -214,7 +214,7 @@ def test_the_committed_findings_with_all_tables_are_up_to_date(
     fewshot, demo, nats_csv, data_folder, tmp_path
 ):
     spaces = nats_csv.parents[1] / "spaces"
-    maps = [f"--map={name}=estimate" for name in ESTIMATES]
+    maps = [f"--map={name}=estimate:cifar10" for name in ESTIMATES]
     for file, options in {
         nats_csv: [],
         nats_csv.with_name("estimates.csv"): ["--architecture", "arch", *maps],
@@ -222,6 +222,7 @@ def test_the_committed_findings_with_all_tables_are_up_to_date(
         spaces / "trans_nas_bench_101_micro.csv": ["--space", "trans-nas-bench-101-micro"],
     }.items():
         assert fewshot("import-table", file, *options).code == 0
+    assert fewshot("import-split", nats_csv.parents[1] / "published_splits_all.json").code == 0
     target = tmp_path / "findings-all-tables.md"
     assert fewshot("findings", "--only-demo", "--output", target).code == 0
     page = target.read_text("utf-8")

@@ -174,6 +174,8 @@ def test_recorded_searches_of_a_split_are_selected_among(fewshot, split, data_fo
     assert document["test_accuracy"] == found[document["architecture"]]
     assert document["cost"] == 1.5
     assert "halves on cifar10, snas" in fewshot("halve", "--split", split).out
+    largest = fewshot("halve", "--split", split, "--strategy", "most-parameters", "--json").document
+    assert (largest["winner"], largest["cost"]) == ("S1", 1.0)
 
 
 def test_architectures_beyond_a_limit_of_the_cost_are_infeasible(fewshot, split, file, tmp_path):

@@ -44,6 +44,7 @@ def synthetic(seed: int = 0, lost: str | None = None) -> pd.DataFrame:
             "epoch": epoch,
             "valid_accuracy": float(value),
             "test_accuracy": FOUND[name],
+            "parameters": 2e5 if name == "S2" else 1e5,
             "seed": seed,
         }
         for name, values in VALID.items()
@@ -148,6 +149,7 @@ def test_exact_ties_are_reported(curves_data: Path, open_page: Open):
             Choice(milestones=(4,), rank_by="moving_average", window=4),
         ),
         ({"strategy": "Top k", "k": "2", "at": "1"}, Choice("top_k", k=2, epoch=1)),
+        ({"strategy": "Most parameters"}, Choice("most_parameters")),
         ({"strategy": "Train all"}, Choice("train_all")),
         ({"strategy": "One at random"}, Choice("one_at_random")),
         ({"strategy": "Oracle"}, Choice("oracle")),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 from recorded_searches import keep_searches
@@ -249,7 +250,10 @@ def test_a_new_split_in_a_space_without_a_supernet(
 
 
 def test_findings_are_about_all_spaces(spaces_data: Path, open_page: Open):
-    page = open_page("pages/6_Results.py", results="Findings")
+    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    page.query_params["results"] = "Findings"
+    page.switch_page("pages/6_Results.py").run()
+    assert not page.exception
     boxes = {box.label.partition(" :")[0]: box for box in page.expander}
     assert list(boxes) == [claim.title for claim in FINDINGS]
     near, informative, *_, better = boxes.values()
@@ -261,6 +265,14 @@ def test_findings_are_about_all_spaces(spaces_data: Path, open_page: Open):
     [figure, *_] = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
     assert "TransNAS-Bench-101 micro: Jigsaw puzzle, validation" in figure["data"][0]["y"]
     assert "fewshot findings" in "\n".join(code.value for code in page.code)
+    links = [link.proto for link in page.get("page_link") if "finding=" in link.proto.query_string]
+    assert links[0].label.startswith("R1: 2 runs behind") and links[0].page == "Runs"
+    [key] = parse_qs(links[0].query_string)["finding"]
+    runs = open_page("pages/7_Runs.py", finding=key)
+    assert runs.info[0].value.startswith(f"Only the 2 runs of R1: {FINDINGS[1].title}")
+    assert set(runs.dataframe[0].value["run"]) == splits_of(spaces_data, "nas-bench-201")
+    other = open_page("pages/7_Runs.py", finding="0123456789")
+    assert "exactly these runs any more" in other.warning[0].value
 
 
 def test_the_scale_across_spaces_is_from_random_trees_to_the_best(spaces_folder: Path):

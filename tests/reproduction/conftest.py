@@ -48,8 +48,8 @@ def material(accuracies) -> Callable[..., Material]:
 
 @pytest.fixture
 def trees() -> dict[str, tuple[SubSpace, ...]]:
-    """The sub-spaces of a tree with one operation against four, and with two against three."""
-    return {"alone": ALONE, "even": EVEN}
+    """The sub-spaces of trees with one operation against four, and with two against three."""
+    return {"first": tree_leaves([0]), "alone": ALONE, "even": EVEN}
 
 
 @pytest.fixture

@@ -1,7 +1,11 @@
 """Questions beyond the paper, the bounds of trees, and the figures of the page."""
 
+import json
+import shutil
+from contextlib import closing
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,26 +18,32 @@ from fewshot_core.plots import dots_figure, dots_svg
 from fewshot_core.reproduction import FINDINGS, Verdict, findings_markdown, read_bounds
 from fewshot_core.reproduction.findings import variance_share
 from fewshot_core.reproduction.material import MOST_PARAMETERS
+from fewshot_core.reproduction.reading import recorded_splits
 from fewshot_core.space import SubSpace
+from fewshot_core.store import Store
 
-NEAR, INFORMATIVE, CHANCE, ESTIMATE, _, BETTER = FINDINGS
+NEAR, INFORMATIVE, CHANCE, BATCH, TIES, ESTIMATE, _, BETTER = FINDINGS
+DEMO = Path(__file__).resolve().parents[2] / "data" / "demo" / "runs"
 
 
 @pytest.fixture
 def across(split, accuracies, trees):
     """Rows of ``read_across`` of splits by metric and seed, each at a position."""
 
-    def make(positions):
+    def make(positions, batch="batch of 64", leaves=None, **others):
         numbers = split("params", trees["alone"]).numbers(accuracies.evaluator)
         rows = [
             {
-                **{"space": "A", "dataset": "B", "kind": "test", "table": "T", "evidence": "E"},
+                **{"space": "A", "dataset": "B", "kind": "test", "table": "T", "evidence": batch},
+                **{"network": "E", "batch": batch, "strongest": True, "float32_ties": 0},
+                **{"split": f"{metric}-{seed}-{batch}", "gain_bits": 0.01 * numbers["gain"]},
                 **{"metric": metric, "seed": str(seed), "position": value, "conclusive": True},
                 **{name: numbers[name] for name in ("share_of_best", "percentile_low", "ties")},
                 "percentile_high": 99.0,
                 "percentile": 50 + 40 * value,
-                "leaves": (metric, seed),
+                "leaves": leaves or (metric, seed),
                 "runs": (f"split-{metric}-{seed}",),
+                **others,
             }
             for metric, values in positions.items()
             for seed, value in enumerate(values)
@@ -89,7 +99,9 @@ def test_a_metric_is_informative_over_seeds_only(material, across):
         "snip": "yes",
         "ntk": "inconclusive",
     }
-    alone = one(INFORMATIVE, material(across=across({"snip": [0.5], "ntk": [0.6]})))
+    positions = {"snip": [0.5], "ntk": [0.6], "random": [0.5, 0.6, 0.7]}
+    alone = one(INFORMATIVE, material(across=across(positions)))
+    assert "Closest to the best tree: ntk, with" in alone.measured
     assert alone.verdict is Verdict.UNKNOWN
 
 
@@ -109,6 +121,69 @@ def test_chance_is_told_from_metrics(material, across, spread, verdict):
     noise = np.random.default_rng(0).normal(0, 0.05, (8, 30))
     positions = {f"m{n}": list(spread * n + noise[n]) for n in range(8)}
     assert one(CHANCE, material(across=across(positions))).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("moved", "verdict"), [(0.4, Verdict.HOLDS), (0.0, Verdict.FAILS), (None, Verdict.UNKNOWN)]
+)
+def test_batches_are_compared_by_seed(material, across, moved, verdict):
+    noise = np.random.default_rng(0).normal(0, 0.01, 5)
+    snip = [0.1, 0.2, 0.3, 0.4, 0.5]
+    other = [0.9, 0.0, 0.8, 0.1, 0.9] if moved is None else list(np.add(snip, moved + noise))
+    same = {"params": [0.9] * 5}
+    parts = [
+        across({"snip": snip}),
+        across({"snip": other}, "batch of 64, running statistics"),
+        across(same, split="one"),
+        across(same, "batch of 64, running statistics", split="one"),
+    ]
+    found = one(BATCH, material(across=pd.concat(parts, ignore_index=True)))
+    assert found.verdict is verdict
+    assert "From batch statistics to running statistics (batch of 64)" in found.measured
+    assert "over 1 metric," in found.measured and "params" not in found.measured
+    assert ("snip (+0.40)" in found.measured) == (verdict is Verdict.HOLDS)
+    assert found.table[1]["batch of 64, batch statistics"] == "0.90 (0.90 to 0.90); 5"
+    assert not list(BATCH.evidence(material(across=across({"snip": snip}))))
+
+
+@pytest.mark.parametrize(
+    ("first", "ties", "verdict", "word"),
+    [
+        (0, 7, Verdict.HOLDS, "supported"),
+        (0, 0, Verdict.UNKNOWN, "by its form only"),
+        (3, 2, Verdict.HOLDS, "ties recorded"),
+        (3, 0, Verdict.FAILS, "no"),
+    ],
+)
+def test_tie_breaks_are_known_by_form_and_by_scores(
+    material, across, trees, first, ties, verdict, word
+):
+    published = across(
+        {"snip": [0.1]}, leaves=trees["alone" if first else "first"], runs=(), split="file-snip"
+    )
+    recorded = across({"snip": [0.1]}, leaves=trees["even"], float32_ties=ties)
+    found = one(TIES, material(across=pd.concat([published, recorded], ignore_index=True)))
+    assert found.verdict is verdict
+    [row] = found.table
+    assert row["tie-breaks"] == word and row["recorded: tied in float32"] == f"{ties} of 7"
+    assert row["imported: first operation alone"] == ("7 of 7" if first == 0 else "0 of 7")
+
+
+def test_the_mode_of_batch_norm_is_evidence_and_scores_may_overflow_float32(tmp_path):
+    snip, synflow = "split-snip-cifar10-0dd5cfb8bd22", "split-synflow-cifar10-66dfebafa9c2"
+    for number, name in enumerate((snip, synflow, snip)):
+        copied = shutil.copytree(DEMO / name, tmp_path / "runs" / f"{name[:-1]}{number}")
+        manifest = json.loads((copied / "manifest.json").read_text())
+        manifest["request"] |= {"batch_norm": "running"} if number == 2 else {}
+        (copied / "manifest.json").write_text(json.dumps(manifest))
+    with closing(Store(tmp_path, in_memory=True)) as store:
+        store.sync()
+        splits = [split for split in recorded_splits(store) if split.seeds]
+    assert {(split.metric, split.batch, split.float32_ties) for split in splits} == {
+        ("snip", "batch of 64", 0),
+        ("snip", "batch of 64, running statistics", 0),
+        ("synflow", "", 7),
+    }
 
 
 def test_choosing_by_estimate_is_judged_over_seeds(material):
@@ -133,28 +208,55 @@ def test_choosing_by_estimate_is_judged_over_seeds(material):
 def test_a_schedule_that_wins_on_every_seed_is_found(material, searched):
     generator = np.random.default_rng(0)
     found = (90.0, 91.0, 92.0, 93.0, 94.0, 88.0, 87.0, 86.0)
+    sizes = {f"S{number}": 1e5 + (number == 5) for number in range(1, 9)}
     cells = []
     for seed, metric in product(range(12), ("params", "snip")):
         worst = tuple(100 - value for value in found)
         some = tuple(value + generator.normal(0, 0.5) for value in found)
         curves = dict.fromkeys(range(61), worst)
         cell = searched(curves, some, metric, seed)
-        cells.append(replace(cell, largest="S5"))
+        known = cell.curves.assign(parameters=cell.curves["sub_space"].map(sizes))
+        cells.append(replace(cell, curves=known))
     better = one(BETTER, material(searched=tuple(cells)))
     assert better.verdict is Verdict.HOLDS and MOST_PARAMETERS in better.reason
+    points = better.points.drop_duplicates("series").set_index("series")
+    assert set(points.index) == {"others", "halving (paper)", "one at random", "most parameters"}
+    assert points.loc["most parameters", ["cost", "value"]].tolist() == pytest.approx(
+        [1, 0], abs=0.1
+    )
+    assert points.loc["one at random", "low"] < points.loc["one at random", "high"]
     assert one(BETTER, material(searched=tuple(cells[:2]))).verdict is Verdict.UNKNOWN
 
 
-def test_the_page_says_what_is_missing_and_draws_figures(material, across):
+def test_the_page_says_what_is_missing_and_draws_figures(material, across, trees):
+    positions = {"snip": [0.5, 0.6, 0.7], "ntk": [0.5, 0.2, 0.1]}
+    parts = [across(positions, leaves=trees["even"])]
+    parts += [across(positions, "batch of 16", trees["alone"], strongest=False)]
     there = material(
-        across=across({"snip": [0.5, 0.6, 0.7], "ntk": [0.5, 0.2, 0.1]}),
+        across=pd.concat(parts, ignore_index=True),
         bounds=pd.DataFrame({"space": [], "kind": pd.Series([], dtype=str), "decisions": []}),
     )
     page, figures = findings_markdown(there, "fewshot findings", "page")
     assert "* Test scores of NAS-Bench-201" in page and "* Estimates of architectures" in page
     assert "* Searches in every sub-space of a split." in page
-    assert list(figures) == ["page-2.svg"] and "](page-2.svg)" in page
+    assert "* Published splits" in page and "* Splits by other batch sizes" not in page
+    assert list(figures) == ["page-2.svg", "page-2-2.svg"] and "](page-2.svg)" in page
+    # The numbers of the weaker evidence are folded, and not in the summary.
+    folded = page.partition("<details>")[2].partition("</details>")[0]
+    assert "](page-2-2.svg)" in folded and "| snip | 3 |" in folded
+    assert page.partition("## Method")[0].count("Mean percentile") == 1
     assert "split-snip-0" in page.split("## Runs")[1]
+
+
+def test_costs_are_drawn_across():
+    points = pd.DataFrame(
+        [("a", "others", 2.0, 1.0, 3.0, 4.0), ("b & c", "halving", 0.5, 0.5, 0.5, 2.5)],
+        columns=["label", "series", "value", "low", "high", "cost"],
+    )
+    svg = dots_svg(points, "Title", "regret")
+    assert svg.count("<circle") == 4 and "cost, full runs" in svg
+    background, halving = dots_figure(points, "Title", "regret, points (mean)").data
+    assert list(halving.x) == [2.5] and list(background.error_y.array) == [1.0]
 
 
 def test_dots_have_their_intervals():

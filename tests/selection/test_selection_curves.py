@@ -181,7 +181,8 @@ def test_searches_records_and_accuracies_are_joined(store):
     searches = searches[searches["group"] == families["group"][0]]
     records = store.search_records(list(searches["run_id"]))
     accuracy = load_accuracy("cifar10")
-    joined = recorded_curves(LEAVES, searches, records, accuracy)
+    sizes = pd.Series(np.arange(15_625.0))
+    joined = recorded_curves(LEAVES, searches, records, accuracy, sizes)
     assert joined.missing == {777: (), 888: ("S2",)}
     assert len(joined.frame) == 5 * 3
     means = accuracy.set_index("architecture")["accuracy_mean"]
@@ -189,6 +190,7 @@ def test_searches_records_and_accuracies_are_joined(store):
         leaf = LEAVES[int(row["sub_space"][1:]) - 1]
         assert row["architecture"] in leaf.architecture_indices()
         assert row["test_accuracy"] == means[row["architecture"]]
+        assert row["parameters"] == leaf.architecture_indices().mean()
     tables = curves_by_seed(joined.frame)
     assert tables[777].sub_spaces == ("S1", "S2", "S3")
     assert tables[888].sub_spaces == ("S1", "S3")

@@ -19,6 +19,7 @@ from fewshot_core.selection import (
     schedule_grid,
     successive_halving,
     top_k,
+    verdict,
 )
 from fewshot_core.selection.strategies import mark_of, pareto_front, proportional_schedule
 
@@ -31,7 +32,7 @@ def seeds():
 
 
 def test_every_strategy_can_be_chosen():
-    frame = hand_curves()
+    frame = hand_curves().assign(parameters=1.0)
     assert Choice(milestones=(2, 4)).apply(frame) == successive_halving(frame, (2, 4))
     assert Choice("top_k", k=2, epoch=1).apply(frame) == top_k(frame, 2, 1)
     for name in STRATEGIES.names():
@@ -39,6 +40,23 @@ def test_every_strategy_can_be_chosen():
         assert Choice(name, (2,)).apply(frame, 4).end == 4
     with pytest.raises(UnknownNameError, match="expected one of halving, top_k"):
         Choice("luck").apply(frame)
+
+
+def test_the_one_with_the_most_parameters_is_chosen_before_training():
+    frame, choice = hand_curves(), Choice("most_parameters")
+    sizes = frame["sub_space"].map({"S2": 3e5, "S5": 4e5, "S8": 4e5}).fillna(1e5)
+    result = choice.apply(frame.assign(parameters=sizes))
+    assert (result.winner, result.cost, result.test_accuracy) == ("S5", 1.0, 93.8)
+    assert verdict(result) == (
+        "Found 93.80% (S5), best 94.30% (S3) was discarded at epoch 0, cost 1 run."
+    )
+    grid = schedule_grid(frame.assign(parameters=sizes), end=4)
+    assert grid[grid["strategy"] == "most_parameters"]["best_discarded"].tolist() == [1.0]
+    assert choice not in default_choices(frame)
+    unknown = frame.assign(parameters=sizes.where(frame["sub_space"] != "S1"))
+    for without in (frame, unknown):
+        with pytest.raises(SelectionError, match="add the number of parameters"):
+            choice.apply(without)
 
 
 def test_labels():

@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from fewshot_core import limits
+from fewshot_core.bench import load_parameters
 from fewshot_core.dashboard.shared.controls import (
     notify,
     offer_removal,
@@ -156,7 +157,9 @@ def _open_recorded(
     records = _view.workspace.store.search_records(list(_searches["run_id"]))
     accuracy = load_accuracy(_view)
     algorithm = _searches["algorithm"].iloc[0]
-    joined = recorded_curves(sub_spaces_of(_view.split.leaves), _searches, records, accuracy)
+    leaves = sub_spaces_of(_view.split.leaves)
+    parameters = load_parameters(_view.workspace.data_dir, _view.space)
+    joined = recorded_curves(leaves, _searches, records, accuracy, parameters)
     task = _view.task
     return CurvesInView(
         found_title=f"{_view.kind} {task.score} of the architecture found, {task.stored_unit}",
@@ -189,7 +192,8 @@ def _show_import(view: View) -> None:
     st.markdown(
         "A CSV file with one row for each sub-space and epoch. Columns: `sub_space`, `epoch`, "
         "`valid_accuracy` (of the supernet) and `test_accuracy` (of the architecture found at that "
-        f"epoch), both in {unit}; optionally `valid_loss`, `seed` and `architecture`. Epoch 0 is "
+        f"epoch), both in {unit}; optionally `valid_loss`, `parameters` (the mean of "
+        "the sub-space), `seed` and `architecture`. Epoch 0 is "
         "the state before training. The whole file is checked before anything is stored, as "
         f"curves of {plain(view.space.label)} on {plain(view.task.label)}."
     )
