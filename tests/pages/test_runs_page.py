@@ -1,6 +1,7 @@
 """The runs on the Runs page: what is shown of them, and what can be done with them."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -119,6 +120,20 @@ def test_runs_are_filtered(make: Make, open_page: Open, key: str, value: str, ki
     page = open_page(SCRIPT, **{key: value})
     assert {name.partition("-")[0] for name in shown(page)} == kinds
     assert f"; {len(kinds)} shown" in texts(page)
+
+
+def test_of_many_runs_the_first_and_the_chosen_ones_are_listed_and_all_are_found(
+    make: Make, open_page: Open, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("fewshot_core.dashboard.runs._MOST_LISTED", 1)
+    runs = [make(replace(PARAMS, seed=seed)) for seed in range(3)]
+    for number, run in enumerate(runs):
+        os.utime(run.manifest_path, (1.7e9, 1.7e9 + number))
+    page = open_page(SCRIPT)
+    assert shown(page) == [runs[2].run_id]
+    assert "1 of 3 listed" in texts(page)
+    assert shown(open_page(SCRIPT, run=runs[0].run_id)) == [runs[2].run_id, runs[0].run_id]
+    assert shown(open_page(SCRIPT, run_text=runs[1].run_id)) == [runs[1].run_id]
 
 
 def test_a_chosen_run_is_shown_in_full(make: Make, open_page: Open):
