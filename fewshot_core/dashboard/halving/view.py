@@ -85,7 +85,7 @@ from fewshot_core.selection import (
 from fewshot_core.space import PERCENT, score_text
 
 _CHART, _TABLE = "schedules_chart", "schedules_table"
-_CACHED = 256
+_CACHED = 64
 
 _draw_searches = cached_figure(search_curves_figure)
 _select = lru_cache(_CACHED)(Choice.apply)

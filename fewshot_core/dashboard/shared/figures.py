@@ -70,7 +70,7 @@ MOST_ROWS = 32
 """How many sub-spaces a figure of distributions has; the others of a large partition are pooled."""
 _SMALL_POINTS, _SMALL_VIOLIN_POINTS = 40, 21
 """How many points a curve of a small multiple has; violins have two for each sub-space."""
-_CACHED = 256
+_CACHED = 64
 
 _DRAW = """
 export default function({data, setStateValue}) {

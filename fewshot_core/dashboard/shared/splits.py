@@ -49,7 +49,7 @@ FILE = "file-"
 
 _DEMO = f"{SEPARATOR}demo"
 _QUOTE = "“"
-_CACHED = 256
+_CACHED = 64
 _LISTS = 16
 """Cached lists of all splits, which are of one revision of the store each."""
 _TRAINED, _WEIGHT_SEED, _BATCH_SEED = "trained", "weight seed ", "batch seed "
