@@ -4,10 +4,7 @@ Requests for another host's name (DNS rebinding) or from pages of another origin
 browsers are told to load nothing from other hosts, whatever a text from a file makes of itself.
 """
 
-import ctypes
-import sys
 from collections.abc import Collection
-from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -115,19 +112,5 @@ def serve(address: str, port: int, hosts: Collection[str], browser: bool = False
         "server.headless": not browser,
         "browser.gatherUsageStats": False,
     }
-    _share_arenas()
     app = st.App(app_folder() / "app.py", middleware=[guard], on_script_error=show_failure)
     app.run(config=settings)
-
-
-_M_ARENA_MAX = -8
-
-
-def _share_arenas() -> None:
-    """Have threads share two places of memory: each run of a page is another thread.
-
-    With one for each, which is what the C library of Linux does, freed memory is not reused.
-    """
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):  # another C library
-            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
