@@ -2,7 +2,9 @@
 
 import gc
 import os
+import tarfile
 from functools import lru_cache
+from pathlib import Path
 
 import forks
 import pytest
@@ -71,3 +73,12 @@ def write_search_configs():
         return [folder / name for name in files]
 
     return write
+
+
+@pytest.fixture
+def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder that version 0.1 has written, as the one of pages and commands."""
+    with tarfile.open(Path(__file__).parent / "store" / "version_0.1.tar.gz") as archive:
+        archive.extractall(tmp_path / "data", filter="data")
+    monkeypatch.setenv("FEWSHOT_DATA_DIR", str(tmp_path / "data"))
+    return tmp_path / "data"

@@ -144,7 +144,7 @@ def _choose_splits(
                     f"{'it' if len(others) == 1 else 'them'}.",
                     icon=":material/link_off:",
                 )
-    label, first = f"Splits of {view.task.label}", first_of_each_metric(labels)[:_MOST]
+    label, first = f"Splits of {plain(view.task.label)}", first_of_each_metric(labels)[:_MOST]
     chosen = choose_several(label, distinct_labels(labels), "splits", first, _MOST, known)
     if not chosen:
         st.info("Choose two splits or more.", icon=":material/compare_arrows:")
@@ -176,7 +176,7 @@ def _show_distributions(view: View, splits: list[SplitInView], evaluator: SplitE
         with column:
             key = f"compare_{split.key}"
             notes += show_small_distributions(view, evaluator, split, style, key, split.label)
-    st.caption(SEPARATOR.join(dict.fromkeys(notes)))
+    st.caption(plain(SEPARATOR.join(dict.fromkeys(notes))))
 
 
 def _show_agreement(

@@ -585,7 +585,7 @@ def _show_space(space: SearchSpace, has_table: bool) -> None:
     if not has_table:
         st.markdown(how_to_import(space))
     with st.container(horizontal=True):
-        link_to(HOME, f"Work in {space.label}", {"space": space.name})
+        link_to(HOME, f"Work in {plain(space.label)}", {"space": space.name})
         if not has_table:
             link_to(DATA, "Import a table", {"space": space.name, "data": "Tables"})
 

@@ -284,8 +284,8 @@ def _show_costs(view: View, evaluator: SplitEvaluator) -> None:
         cost, median = _costs(*where)[1].worst
         st.caption(
             "Hypervolume: the share of the rectangle from the reference point (the largest cost, "
-            f"{cost_text(cost, column.unit)}, and the median, {plain(view.task.text(median))}) to "
-            "the ideal one."
+            f"{plain(cost_text(cost, column.unit))}, and the median, "
+            f"{plain(view.task.text(median))}) to the ideal one."
         )
     with figures:
         figure = _draw_costs(*where, name, view.axis_title, highlight)
@@ -494,7 +494,7 @@ def _show_small_multiples(view: View) -> None:
                 _show_cell(view, dataset, cells[metric][dataset], metric)
     elif drawn:
         for metric, keys in cells.items():
-            st.markdown(f"**{metric}**")
+            st.markdown(f"**{plain(metric)}**")
             for column, dataset in in_columns(drawn, min(len(drawn), 3)):
                 with column:
                     label = view.space.dataset(dataset).label

@@ -453,11 +453,11 @@ def _show_cell(
     here = (table["metric"] == metric) & (table["algorithm"] == algorithm)
     row = table[here].to_dict("records")[0]
     label = _algorithm_label(algorithm)
-    st.subheader(f"{row['label']} with {label}")
+    st.subheader(plain(f"{row['label']} with {label}"))
     _show_numbers(row)
     if not row["missing"]:
         return
-    st.markdown(f"**To be run**: {row['missing']}.")
+    st.markdown(f"**To be run**: {plain(row['missing'])}.")
     left, right = st.columns(2, gap="large")
     with right:
         if template is None:
@@ -472,7 +472,7 @@ def _show_cell(
             )
         else:
             template = replace(template, algorithm=algorithm)
-            st.caption(f"Like the other searches of this table: {template.evidence.label}")
+            st.caption(plain(f"Like the other searches of this table: {template.evidence.label}"))
         device = choose_device()
     with left:
         place = _choose_place(view, row, splits, template.evidence)

@@ -514,7 +514,8 @@ def _apply(action: Callable[[RunFolder], object], runs: Sequence[RunSummary], ve
 
 
 def _show_run(workspace: Workspace, run: RunSummary, known: Sequence[str]) -> None:
-    st.markdown(f"**{plain(_label(run, workspace.store) or 'A folder')}** `{run.run_id}`")
+    label = _label(run, workspace.store) or "A folder"
+    st.markdown(f"**{plain(label)}** · {plain(run.run_id)}")
     _show_outcome(run)
     names = ["Notes", "Log", "Command", "Manifest"]
     stopped = run.status is not None and advice(run.status.state) is not None

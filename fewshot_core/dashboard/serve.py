@@ -109,6 +109,7 @@ def serve(address: str, port: int, hosts: Collection[str], browser: bool = False
     settings = {
         "server.address": address,
         "server.port": port,
+        "server.allowedHosts": sorted(known),
         "server.headless": not browser,
         "browser.gatherUsageStats": False,
     }

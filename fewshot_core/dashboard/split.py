@@ -461,7 +461,7 @@ def _richest(described: pd.DataFrame, top_label: str) -> str:
         return ""
     most = described.iloc[int(described["top_count"].argmax())]
     name, space, top = most["sub_space"], most["share"], most["top_share"]
-    return f" {name}, {space:.1%} of the space, has {top:.1%} of the {top_label}."
+    return f" {name}, {space:.1%} of the space, has {top:.1%} of the {plain(top_label)}."
 
 
 def _show_sub_spaces(view: View, split: SplitInView, described: pd.DataFrame) -> int | None:

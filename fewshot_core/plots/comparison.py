@@ -1,7 +1,6 @@
 """Splits in comparison: information gain, top architectures, the number kept (k), agreement."""
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from fewshot_core.plots.template import (
     add_matrix,
     base_figure,
     empty_figure,
+    escape,
     hover_score,
     note,
     put_legend_above,
@@ -227,7 +227,7 @@ def top_map_figure(described: Mapping[str, pd.DataFrame], top_label: str = "top 
             texts[row][column] = f"{part['sub_space']} {part['top_count']:,}"
             hovers[row][column] = (
                 f"{part['sub_space']}: {part['size']:,} architectures, {part['top_count']:,} of "
-                f"the {top_label} ({part['top_share']:.1%})"
+                f"the {escape(top_label)} ({part['top_share']:.1%})"
             )
     columns = [str(number) for number in range(1, width + 1)]
     look = {"text": texts, "texttemplate": "%{text}", "hovertext": hovers, "hoverinfo": "text"}
@@ -270,7 +270,7 @@ def keep_figure(
             f"<extra>{escape(str(name))}</extra>",
         )
     figure.update_xaxes(title_text="sub-spaces kept", dtick=1)
-    figure.update_yaxes(title_text=axis_title)
+    figure.update_yaxes(title_text=escape(axis_title))
     put_legend_above(figure, rows=-(-frame["split"].nunique() // 2))
     return figure
 

@@ -4,7 +4,6 @@ Curves are in single precision: finer than a pixel, and half the size.
 """
 
 from collections.abc import Sequence
-from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +21,7 @@ from fewshot_core.plots.template import (
     SubSpaceLook,
     base_figure,
     empty_figure,
+    escape,
     hover_score,
     positions_of,
     sub_space_look,
@@ -180,7 +180,7 @@ def _axis_limits(frame: pd.DataFrame) -> tuple[float, float]:
 def _finish_x(figure: go.Figure, frame: pd.DataFrame, axis_title: str) -> None:
     low, high = _axis_limits(frame)
     margin = (high - low) * 0.01
-    figure.update_xaxes(title_text=axis_title, range=[low - margin, high + margin])
+    figure.update_xaxes(title_text=escape(axis_title), range=[low - margin, high + margin])
 
 
 def _alternative(sub_spaces: pd.DataFrame, axis_title: str, unit: str) -> str:
@@ -404,7 +404,7 @@ def _add_curves(
     """Draw a line for each sub-space, over a wider outline, over the grey area of the space."""
     column, axis_title = _CURVES[style]
     if unit != PERCENT:
-        axis_title = axis_title.replace("% of accuracy", escape(unit))
+        axis_title = axis_title.replace("% of accuracy", unit)
     point = f"<br>%{{y:.2f}}% at {hover_score('x', unit)}<extra></extra>"
     curves = dict(list(frame.groupby("sub_space", sort=False)))
     known = f"{frame['known'].iloc[0]:,} architectures with an accuracy"
@@ -435,7 +435,7 @@ def _add_curves(
             line={"color": look.colour, "width": 2, "dash": look.dash},
             hovertemplate=sub_space_text(record, unit) + point,
         )
-    figure.update_yaxes(title_text=axis_title, rangemode="tozero")
+    figure.update_yaxes(title_text=escape(axis_title), rangemode="tozero")
 
 
 def _points(curve: pd.DataFrame, column: str) -> dict[str, Any]:

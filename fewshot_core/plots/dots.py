@@ -5,7 +5,6 @@ label. With a column cost it is the horizontal axis, and the first series is the
 """
 
 from collections.abc import Iterable
-from html import escape
 from math import ceil, floor, log10
 
 import pandas as pd
@@ -15,6 +14,7 @@ from fewshot_core.plots.export import PAPER_FONT, with_source
 from fewshot_core.plots.template import (
     base_figure,
     empty_figure,
+    escape,
     put_legend_above,
     sub_space_look,
 )
@@ -33,8 +33,9 @@ def dots_figure(points: pd.DataFrame, title: str, axis: str) -> go.Figure:
         return empty_figure(title, "there are no numbers")
     if "cost" in points:
         return _cost_figure(points, title, axis)
-    labels = list(dict.fromkeys(points["label"]))
     alternative = f"{title}. " + "; ".join(_described(points))
+    points = points.assign(**{name: points[name].map(escape) for name in ("label", "series")})
+    labels = list(dict.fromkeys(points["label"]))
     figure = base_figure(title, 130 + 26 * len(labels), alternative)
     for number, (name, part) in enumerate(points.groupby("series", sort=False)):
         look = sub_space_look(number)
@@ -66,8 +67,8 @@ def _cost_figure(points: pd.DataFrame, title: str, axis: str) -> go.Figure:
         figure.add_scatter(
             x=part["cost"],
             y=part["value"],
-            text=part["label"],
-            name=str(name),
+            text=part["label"].map(escape),
+            name=escape(name),
             mode="markers",
             cliponaxis=False,
             marker={"size": 6 if first else 12, "color": colour},

@@ -21,6 +21,7 @@ from fewshot_core.plots.template import (
     WHOLE_COLOUR,
     base_figure,
     empty_figure,
+    escape,
     put_legend_above,
     sub_space_look,
 )
@@ -81,12 +82,12 @@ def estimate_figure(
             mode="markers",
             marker=marker,
             customdata=part["architecture"],
-            hovertemplate=f"{name} %{{x:.4g}}<br>%{{y:.2f}}<extra></extra>",
+            hovertemplate=f"{escape(name)} %{{x:.4g}}<br>%{{y:.2f}}<extra></extra>",
             showlegend=False,
         )
-    figure.update_xaxes(title_text=name)
+    figure.update_xaxes(title_text=escape(name))
     least, margin = min(low, picked["accuracy_mean"].min()), 0.03 * (high - low)
-    figure.update_yaxes(title_text=axis_title, range=[least - margin, high + margin])
+    figure.update_yaxes(title_text=escape(axis_title), range=[least - margin, high + margin])
     return figure
 
 
@@ -158,11 +159,12 @@ def costs_figure(
             marker=marker,
             opacity=0.25 if faded else 1.0,
             customdata=front["architecture"],
-            hovertemplate=f"{part}: {name} %{{x:.4g}}<br>%{{y:.2f}}<extra></extra>",
+            hovertemplate=f"{part}: {escape(name)} %{{x:.4g}}<br>%{{y:.2f}}<extra></extra>",
         )
-    figure.update_xaxes(title_text=name)
+    figure.update_xaxes(title_text=escape(name))
     margin = 0.03 * (report.ideal[1] - low)
-    figure.update_yaxes(title_text=axis_title, range=[low - margin, report.ideal[1] + margin])
+    ends = [low - margin, report.ideal[1] + margin]
+    figure.update_yaxes(title_text=escape(axis_title), range=ends)
     put_legend_above(figure, 1 + len(drawn) // 6)
     return figure
 
@@ -200,10 +202,10 @@ def ranking_figure(
                 "width": 3,
             },
             mode="markers",
-            name=name,
+            name=escape(name),
             marker={"size": 9, "color": look.colour, "line": {"width": 1, "color": look.outline}},
             text=[row for row, _ in own],
-            hovertemplate=f"{name}, %{{text}}: %{{x:.3f}}<extra></extra>",
+            hovertemplate=f"{escape(name)}, %{{text}}: %{{x:.3f}}<extra></extra>",
             showlegend=len(judged) > 1,
         )
     for place in (0.0, 1.0):

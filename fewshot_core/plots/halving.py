@@ -5,7 +5,6 @@ any width. A cursor, one small trace in each panel, is at the epoch that is show
 """
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -37,6 +36,7 @@ from fewshot_core.plots.template import (
     Row,
     base_figure,
     empty_figure,
+    escape,
     hover_score,
     note,
     panel_heading,
@@ -129,7 +129,7 @@ def replay_figure(
         yaxis2={"range": list(valid_range), "domain": lower, "anchor": "x2"},
         annotations=[
             panel_heading(found_axis, 0, upper[1]),
-            panel_heading(f"{VALID_AXIS}{escape(curves.valid_unit)}", 0, lower[1]),
+            panel_heading(f"{VALID_AXIS}{curves.valid_unit}", 0, lower[1]),
             *_milestone_notes(result),
         ],
     )
@@ -188,7 +188,7 @@ def _add_selection(
             mode="markers",
             cliponaxis=False,
             marker={**sign, "color": colours, "line": {"width": 2.4, "color": colours}},
-            text=[f"<b>{name}</b> {what} at epoch {epoch}" for name, epoch in last.items()],
+            text=[f"<b>{escape(name)}</b> {what} at epoch {epoch}" for name, epoch in last.items()],
             showlegend=False,
             hovertemplate=f"%{{text}}: {hover_score('y', result.valid_unit)}<extra></extra>",
         )

@@ -1,7 +1,6 @@
 """What matters for accuracy: shares of variance, effects of operations, decisions of the top."""
 
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from fewshot_core.plots.template import (
     add_matrix,
     base_figure,
     empty_figure,
+    escape,
     note,
     sub_space_look,
 )

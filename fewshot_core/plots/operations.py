@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from fewshot_core.plots.template import (
     add_matrix,
     base_figure,
     empty_figure,
+    escape,
     note,
     number_text,
     text_on,
@@ -287,7 +287,7 @@ def scores_figure(
         hovertemplate="%{y}: %{text}<extra></extra>",
     )
     reach = _range_with_room([length for length in lengths if length is not None])
-    figure.update_xaxes(title_text=axis_title or None, range=reach, nticks=5)
+    figure.update_xaxes(title_text=escape(axis_title) or None, range=reach, nticks=5)
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_layout(bargap=0.3)
     return figure

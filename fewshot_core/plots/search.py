@@ -1,7 +1,6 @@
 """Figures of searches over epochs: of several, and of one in detail."""
 
 from collections.abc import Collection, Mapping, Sequence
-from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +20,7 @@ from fewshot_core.plots.template import (
     base_figure,
     empty_figure,
     epoch_range,
+    escape,
     hover_score,
     panel_heading,
     positions_of,
@@ -103,7 +103,7 @@ def add_search_line(
     without it, points are left out where the line is the same, and the hover text has the unit.
     Further options are the trace's.
     """
-    look = sub_space_look(position)
+    look, name = sub_space_look(position), escape(name)
     if hover is None:
         epochs, values = thinned(epochs, values)
     curve = {**epoch_points(epochs), "y": values.astype(np.float32), "mode": "lines"}
@@ -153,7 +153,7 @@ def search_curves_figure(curves: Curves, axis_title: str = FOUND_AXIS) -> go.Fig
     figure = base_figure(title, _HEIGHT, search_alternative(curves), notes)
     add_search_curves(figure, curves)
     figure.update_xaxes(title_text="epoch")
-    figure.update_yaxes(title_text=axis_title, range=[low, high])
+    figure.update_yaxes(title_text=escape(axis_title), range=[low, high])
     return figure
 
 
@@ -298,7 +298,7 @@ def epochs_figure(
                 _add_end(figure, name, position, int(epochs[-1]), float(heights[-1]))
     figure.update_xaxes(title_text="epoch", range=epoch_range(end))
     figure.update_xaxes(unifiedhovertitle_text="epoch %{x}")
-    figure.update_yaxes(title_text=axis_title or info.axis_title, range=[low, high])
+    figure.update_yaxes(title_text=escape(axis_title or info.axis_title), range=[low, high])
     figure.update_layout(legend_traceorder="normal", hovermode="x unified")
     return figure
 
@@ -377,7 +377,7 @@ def shared_accuracy_figure(
         f"{hover_score('y', unit)}<extra></extra>",
     )
     figure.update_xaxes(title_text="accuracy with shared weights, %")
-    figure.update_yaxes(title_text=axis_title, range=[low, high])
+    figure.update_yaxes(title_text=escape(axis_title), range=[low, high])
     return figure
 
 

@@ -3,10 +3,10 @@
 A figure function is deterministic and draws an empty figure with a message where there is no data.
 """
 
+import html
 import math
 import re
 from collections.abc import Hashable, Mapping, Sequence
-from html import escape
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -122,6 +122,14 @@ def sub_space_look(position: int) -> SubSpaceLook:
     return SubSpaceLook(*_LOOKS[number], _DASHES[turn], _PATTERNS[turn])
 
 
+def escape(text: object) -> str:
+    """Escape a text, such as the content of a file, for a figure: Plotly reads tags and ``%{}``.
+
+    It knows no ``&quot;``.
+    """
+    return html.escape(str(text), quote=False).replace("%{", "%&#123;")
+
+
 def translucent(colour: str, opacity: float) -> str:
     """Add an opacity to a ``#rrggbb`` colour."""
     red, green, blue = hex_to_rgb(colour)
@@ -206,7 +214,7 @@ def note(text: str, x: float, y: float, **options: Any) -> Annotation:
 def panel_heading(text: str, x: float, y: float) -> Annotation:
     """Small heading above a panel whose upper left corner is given in paper coordinates."""
     place = {"xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom"}
-    return note(text, x, y, **place, font={"size": SMALL_FONT_SIZE})
+    return note(escape(text), x, y, **place, font={"size": SMALL_FONT_SIZE})
 
 
 def add_matrix(

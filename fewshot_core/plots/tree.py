@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -23,6 +22,7 @@ from fewshot_core.plots.template import (
     Annotation,
     base_figure,
     empty_figure,
+    escape,
     note,
     number_text,
     sub_space_look,

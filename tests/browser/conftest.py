@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -97,6 +97,18 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="package")
 def address(data_folder: Path) -> Iterator[str]:
     """The address of the app, started with its own command."""
+    with served(data_folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[[Path], AbstractContextManager[str]]:
+    return served
+
+
+@contextmanager
+def served(data_folder: Path) -> Iterator[str]:
+    """Serve the app on a data folder."""
     port = _free_port()
     command = [sys.executable, "-m", "fewshot_core", "app", "--port", str(port)]
     app = subprocess.Popen(
@@ -107,10 +119,12 @@ def address(data_folder: Path) -> Iterator[str]:
         start_new_session=True,
     )
     address = f"http://127.0.0.1:{port}"
-    _wait_until_served(address, app)
-    yield address
-    os.killpg(app.pid, 15)
-    app.wait(timeout=20)
+    try:
+        _wait_until_served(address, app)
+        yield address
+    finally:
+        os.killpg(app.pid, 15)
+        app.wait(timeout=20)
 
 
 def is_foreign(url: str) -> bool:
@@ -144,7 +158,7 @@ def visit(context: BrowserContext, address: str) -> Iterator[Visit]:
         page.emulate_media(color_scheme=theme)
         page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: note(str(error)))
-        page.goto(address + path)
+        page.goto(path if "://" in path else address + path)
         page.get_by_role("heading", level=1).first.wait_for()
         return page
 

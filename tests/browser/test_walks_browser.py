@@ -6,14 +6,17 @@ import random
 import re
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlencode
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hostile_names import hostile, make_hostile_folder
 from PIL import Image
 from playwright.sync_api import BrowserContext, Locator, Page, ViewportSize, expect
 
@@ -26,6 +29,7 @@ from fewshot_core.splitting.files import masks_of_splits
 from fewshot_core.splitting.tree import NamedSplit
 
 Visit = Callable[..., Page]
+Serve = Callable[[Path], AbstractContextManager[str]]
 Screenshot = Callable[[Page, str], None]
 
 SECONDS = 120_000
@@ -275,3 +279,48 @@ def test_the_way_to_the_sub_spaces_of_a_split_needs_only_the_keyboard(visit: Vis
     page.get_by_role("dialog").get_by_role("button", name="SVG").wait_for()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+# Elements that only a name can have made: pictures, links, formulas, icons, marked-up letters.
+MADE_OF_NAMES = r"""() => {
+  const kinds = [
+    'img[src*="hostile.invalid"]', 'a[href*="//hostile.invalid"]', 'a[href^="javascript"]',
+    'a[href*="x.org"]:not([data-testid=stPageLink-NavLink])', '.katex', 'img[alt="Streamlit logo"]',
+    '[data-testid=stMain] [aria-label="home icon"]', '.stMarkdownColoredText:empty'];
+  const letters = [...document.querySelectorAll('strong, b, em, code, del, tspan, span')];
+  const found = [...document.querySelectorAll(kinds)].concat(
+    letters.filter(made => /^[bcdefr]$/.test(made.textContent.trim())));
+  return found.map(made => made.outerHTML);
+}"""
+# Pages on which a browser shows names as messages, sentences, labels, figures and their hovers.
+NAMED_PAGES = [
+    ("nas-bench-201", "/", "cost"),
+    ("nas-bench-201", "/Distributions?show=Cost", "cost"),
+    ("nas-bench-201", "/Runs?run=split-failed", "message"),
+    ("declared", "/Halving?", "curve"),
+]
+
+
+def test_names_from_files_are_text_and_make_no_page_wider(
+    visit: Visit, serve: Serve, tmp_path: Path, screenshot: Screenshot
+):
+    queries = make_hostile_folder(tmp_path / "data")
+    with serve(tmp_path / "data") as address:
+        for space, path, name in NAMED_PAGES:
+            page = visit(f"{address}{path}{'&' if '?' in path else '?'}{urlencode(queries[space])}")
+            settle(page)
+            page.wait_for_timeout(500)
+            for box in page.locator(".js-plotly-plot .nsewdrag").all()[:2]:
+                box.hover()
+            assert page.evaluate(MADE_OF_NAMES) == [], path
+            shown = page.locator("body").inner_text() + str(
+                page.locator("svg text, input").evaluate_all(
+                    "all => all.map(one => one.value || one.textContent).join(' ')"
+                )
+            )
+            wanted = re.sub("[\u202a-\u202e]", "", hostile(name))[:420]
+            assert wanted in re.sub("[\u202a-\u202e\u2060]", "", shown), path
+            assert page.get_by_test_id("stMain").evaluate(BEYOND) <= 0, path
+            expect(page.get_by_test_id("stException")).to_have_count(0)
+            screenshot(page, f"names-{path.strip('/').partition('?')[0].lower() or 'home'}")
+            page.close()

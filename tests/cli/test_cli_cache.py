@@ -71,3 +71,22 @@ def test_runs_are_listed_with_their_notes(fewshot, runs, data_folder):
     assert "no runs" in fewshot("runs", "--tag", "other").out
     (data_folder / "runs" / FILE).write_text("{")
     assert "notes and tags of runs cannot be read" in fewshot("runs").err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "runs --json",
+        "cache verify --json",
+        "analyse --run split-params-cifar10-438be11500b1 --json",
+        "export-split split-params-cifar10-438be11500b1 {folder}/masks.json",
+        "halve --curves mine --json",
+        "curves list",
+        "results --json",
+        "images list",
+        "doctor --json",
+    ],
+)
+def test_commands_read_a_folder_of_version_0_1(run_here, old, command):
+    result = run_here(old, *command.format(folder=old.parent).split())
+    assert result.code == 0, result.err

@@ -2,82 +2,80 @@
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hostile_names import DECLARED, make_hostile_folder
 from streamlit.testing.v1 import AppTest
 
-from fewshot_core.bench import import_table
-from fewshot_core.bench.table import ColumnMapping
-from fewshot_core.runs import list_runs
-from fewshot_core.runs.notes import Notes, write_notes
-from fewshot_core.selection.imported import store_curves
-from fewshot_core.space import NAS_BENCH_201, SubSpace
-from fewshot_core.splitting.files import imported_names, store_splits
-from fewshot_core.splitting.tree import NamedSplit
+from fewshot_core.space import NAS_BENCH_201
 
-NAME = "![x](http://example.org/a.png)<img src=http://example.org/b.png>"
-SCRIPTS = ("app.py", *(f"pages/{name}.py" for name in ("1_Split", "3_Compare", "5_Halving")))
-SCRIPTS = (*SCRIPTS, "pages/7_Runs.py", "pages/8_Data.py")
+OURS = NAS_BENCH_201.name
+PLACES = [
+    (OURS, "app.py", {}),
+    (OURS, "pages/1_Split.py", {"details": "Sub-spaces"}),
+    (OURS, "pages/2_Distributions.py", {"show": "Cost"}),
+    (DECLARED, "pages/2_Distributions.py", {"show": "Importance"}),
+    (DECLARED, "pages/3_Compare.py", {"compare": "Verdict"}),
+    (OURS, "pages/4_Search.py", {"split": ""}),
+    (DECLARED, "pages/5_Halving.py", {}),
+    (DECLARED, "pages/6_Results.py", {}),
+    (OURS, "pages/7_Runs.py", {"run": "split-failed"}),
+    (DECLARED, "pages/8_Data.py", {"data": "Search spaces"}),
+    (OURS, "pages/9_Estimates.py", {}),
+    (DECLARED, "pages/10_About.py", {}),
+]
 
-PLAIN = {"Dataframe", "Selectbox", "Multiselect", "TextInput", "TextArea", "Code", "Json"}
-"""Elements that show text as it is."""
+TEXT = {"Dataframe", "Selectbox", "Multiselect", "TextInput", "TextArea", "Code", "Json"}
+"""Elements that show text as it is, but for their labels and helps."""
 
 
 @pytest.fixture(scope="module")
-def named_folder(split_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder whose splits, table, curves, notes and damaged runs have a hostile name."""
-    folder = shutil.copytree(split_folder, tmp_path_factory.mktemp("names") / "data")
-    whole = SubSpace.full()
-    halves = whole.keep(0, (0, 1)), whole.keep(0, (2, 3, 4))
-    store_splits([NamedSplit(NAME, "cifar10", halves)], "x", folder)
-    rows = (
-        f"{NAS_BENCH_201.format(index)},{10 + index / 200}\n" for index in range(NAS_BENCH_201.size)
-    )
-    table = folder / "table.csv"
-    table.write_text("arch,val\n" + "".join(rows))
-    mapping = ColumnMapping("arch", (("val", "cifar10", "validation"),))
-    import_table(table, "named", NAME, mapping, data_dir=folder)
-    lines = [f"{NAME}{s},{epoch},{10 + s + epoch},20" for s in range(4) for epoch in range(1, 4)]
-    table.write_text("\n".join(["sub_space,epoch,valid_accuracy,test_accuracy", *lines, ""]))
-    store_curves(table, folder, "named")
-    run = list_runs(folder)[0]
-    tree = json.loads(run.tree_path.read_text())
-    run.tree_path.write_text(json.dumps(tree | {"metric": NAME}))
-    write_notes({run.run_id: Notes(NAME, NAME, (NAME,))}, folder)
-    damaged = shutil.copytree(run.path, folder / "runs" / "split-damaged")
-    (damaged / "manifest.json").write_text(json.dumps({"kind": NAME, "request": {NAME: 1}}))
-    (folder / "runs" / "![x](http:example.org)").mkdir()
-    return folder
+def named(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, dict[str, str]]]:
+    folder = tmp_path_factory.mktemp("names") / "data"
+    return folder, make_hostile_folder(folder)
 
 
-def shown(node: Any) -> Iterator[tuple[str, str]]:
-    """Yield the kind and the content of every element."""
+def rendered(node: Any) -> Iterator[str]:
+    """Yield what elements read as Markdown, HTML or tags of Plotly, and hold a name."""
     for child in getattr(node, "children", {}).values():
-        yield type(child).__name__, str(getattr(child, "proto", ""))
-        yield from shown(child)
+        yield from rendered(child)
+        kind, proto = type(child).__name__, getattr(child, "proto", None)
+        if type(proto).__name__ == "PlotlyChart":
+            figure = json.loads(proto.spec)
+            figure["layout"].pop("meta")
+            yield from (f"figure: {text}" for text in _texts(figure) if "<script" in text)
+        elif kind == "Dataframe":
+            yield from (f"help: {text}" for text in _texts(json.loads(proto.columns or "{}")))
+        elif kind in TEXT:
+            yield from (f"{kind}: {getattr(proto, name, '')}" for name in ("label", "help"))
+        elif proto is not None and (kind != "Html" or "<img" in str(proto)):
+            yield f"{kind}: {proto}"
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts(part)
+
+
+@pytest.mark.parametrize(("space", "script", "query"), PLACES)
 def test_names_are_text(
+    space: str,
     script: str,
-    named_folder: Path,
+    query: dict[str, str],
+    named: tuple[Path, dict[str, dict[str, str]]],
     use_copy: Callable[[Path], Path],
     open_page: Callable[..., AppTest],
 ):
-    data = use_copy(named_folder)
-    [name] = imported_names(data)
-    page = open_page(script, split=f"file-{name}", table="named", accuracy="validation")
-    assert not page.exception
-    found = [(kind, text) for kind, text in shown(page._tree) if "example" in text]
-    assert found
-    rendered = [
-        f"{kind}: {text[max(0, match.start() - 80) : match.end() + 40]}"
-        for kind, text in found
-        if kind not in PLAIN and "spec:" not in text  # of a figure
-        for match in re.finditer("<img" if kind == "Html" else r"!\[x\]\(|(?<!\\)<img", text)
-    ]
-    assert rendered == []
+    folder, queries = named
+    use_copy(folder)
+    page = open_page(script, **queries[space] | query)
+    texts = list(rendered(page._tree))
+    assert any("WWWWWWWW" in text for text in texts)
+    marks = re.compile(r"!\[x\]\(|:material/home: :|(?<!\\)<script")
+    assert [text for text in texts if marks.search(text)] == []

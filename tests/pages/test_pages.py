@@ -50,6 +50,13 @@ def test_a_page_without_data_explains_what_to_do(script: str, empty_data: Path, 
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
+def test_a_page_opens_on_a_folder_of_version_0_1(script: str, old: Path, open_page: Open):
+    page = open_page(script)
+    assert not page.error
+    assert page.session_state["split"].startswith("split-")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_the_page_of_an_unknown_table_says_where_to_import(
     script: str, split_data: Path, open_page: Open
 ):

@@ -59,9 +59,13 @@ def test_a_number_that_the_page_sets_has_no_default_besides():
 
 
 def test_nothing_in_a_plain_text_is_markdown():
-    assert plain("|none~0|+|*x*| :red[$a$] <b> a_b &lt;") == (
-        r"\|none\~0\|+\|\*x\*\| :red\[\$a\$\] \<b\> a\_b \&lt;"
+    assert plain("|none~0|+|*x*| [$a$] <b> a_b &lt;") == (
+        r"\|none\~0\|+\|\*x\*\| \[\$a\$\] \<b\> a\_b \&lt;"
     )
+    # What Streamlit and Markdown read in spite of a backslash has a word joiner in it.
+    for text in (":material/a:", ":a:", ":red", "http://a.b", "a@b.c", "www.a.b", "- a", "12. a"):
+        assert plain(text) != text and plain(text).replace("\u2060", "") == text
+    assert plain("a: b, -1, 1.5, @, a\n\n\u202eb ") == "a: b, -1, 1.5, @, a b"
 
 
 def _figure(height: int) -> go.Figure:

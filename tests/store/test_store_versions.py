@@ -1,14 +1,12 @@
 """A data folder that version 0.1 has written opens in this version.
 
 ``version_0.1.tar.gz`` was written by its commands ``split``, ``search``, ``import-table`` and
-``curves import``, and its import of splits. It is never written again.
+``curves import``, and its import of splits. It is never written again. ``tests/pages`` opens every
+page on it, ``tests/cli`` runs the commands.
 """
 
-import tarfile
 from contextlib import closing
 from pathlib import Path
-
-import pytest
 
 from fewshot_core.bench import load_accuracy
 from fewshot_core.runs import RunFolder, SplitRequest, list_runs
@@ -17,13 +15,6 @@ from fewshot_core.search.loop import SearchState
 from fewshot_core.selection.imported import imported_curves, open_curves
 from fewshot_core.splitting.files import imported_names, open_imported
 from fewshot_core.store import Store, verify
-
-
-@pytest.fixture
-def old(tmp_path: Path) -> Path:
-    with tarfile.open(Path(__file__).with_name("version_0.1.tar.gz")) as archive:
-        archive.extractall(tmp_path / "data", filter="data")
-    return tmp_path / "data"
 
 
 def test_runs_of_version_0_1_are_read_and_nothing_of_them_is_damaged(old: Path):

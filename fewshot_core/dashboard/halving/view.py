@@ -211,7 +211,7 @@ def _show_selection(view: View, curves: CurvesInView, seed: int) -> None:
             return
         if choice.strategy == "halving":
             _drag_milestones(table, end, result.milestones)
-            st.caption(f"{describe_milestones(table, result)}.".capitalize())
+            st.caption(plain(f"{describe_milestones(table, result)}.".capitalize()))
     with answer:
         _show_verdict(curves, table, choice, result)
     if replay.open:
@@ -284,7 +284,7 @@ def _show_verdict(
     st.markdown(f"**{plain(sentence)}**", help=explain("milestone", "regret", "cost", "proxy"))
     if ties:
         st.warning(f"At {plain(ties[0])}", icon=":material/balance:")
-    best = f"Best of all sub-supernets: {plain(', '.join(result.equally_best))}"
+    best = f"Best of all sub-supernets: {', '.join(result.equally_best)}"
     costs = (
         f"{result.cost:.4g} times the epochs of one full run, {result.end}; training all costs "
         f"{len(result.sub_spaces)} runs"
@@ -311,7 +311,8 @@ def _strip(curves: Curves, result: HalvingResult, lead: pd.DataFrame) -> str:
     rows = []
     for epoch, left in {int(curves.epochs[0]): curves.sub_spaces, **result.survivors}.items():
         chips = [
-            f'<span style="padding:0 .35em;white-space:nowrap;'
+            f'<span style="padding:0 .35em;display:inline-block;max-width:16em;overflow:hidden;'
+            "white-space:nowrap;text-overflow:ellipsis;vertical-align:bottom;"
             f"opacity:{1 if name in left else 0.3};"
             f"outline:{'2px' if ahead.get(epoch) == name and name in left else '0'} solid "
             f'{LEADER_COLOUR}"><b style="color:{look.colour}">■</b> {escape(name)}</span>'

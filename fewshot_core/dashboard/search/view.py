@@ -196,7 +196,7 @@ def _show_result(
                 st.markdown(said, help=terms)
             else:
                 st.markdown("Smoke test: these searches only show that everything works.")
-            st.caption(", ".join(plan.notes))
+            st.caption(plain(", ".join(plan.notes)))
             if plan.place.split is not None and complete:
                 link_to(HALVING, "Replay in Halving", {"curves": plan.key})
             architecture = Architecture.from_index(int(chosen["architecture"]), view.space)
@@ -448,13 +448,13 @@ def _show_found(view: View, record: dict[str, Any], accuracy: pd.DataFrame | Non
     value = known.get(architecture.index)
     st.metric(
         f"Benchmark {view.kind} {view.task.score}",
-        _unknown(view) if value is None else view.task.text(value),
-        help=f"Of this architecture, trained by itself; table {view.table.label}.",
+        _unknown(view) if value is None else plain(view.task.text(value)),
+        help=plain(f"Of this architecture, trained by itself; table {view.table.label}."),
     )
     if value is not None:
         st.caption(
             f"Rank {1 + int((known > value).sum()):,} of {len(known):,} by {view.kind} "
-            f"{view.task.score} in the table {view.table.label}."
+            f"{view.task.score} in the table {plain(view.table.label)}."
         )
 
 

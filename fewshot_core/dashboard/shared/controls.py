@@ -33,11 +33,21 @@ T = TypeVar("T")
 _UPLOADS = "uploaded_files"
 _NOTICES = "notices"
 _SHOWN_ROWS = 12
+_MARKDOWN = re.compile(r"[\\`*_~\[\]<>#$|&]")
+_LATE = re.compile(
+    r"^(?=([-+]|\d+[.)])([-\s]|$))|(?<=:)(?=\S)|(?<=@)(?=\w)|(?<=www)(?=\.)", re.IGNORECASE
+)
+_DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def plain(text: object) -> str:
-    """Escape a text, such as the content of a file, that is shown where Markdown is rendered."""
-    return re.sub(r"([\\`*_~\[\]<>#$|&])", r"\\\1", str(text))
+    """Escape a text, such as the content of a file, that is shown where Markdown is rendered.
+
+    A backslash does not keep Streamlit from making icons, emoji and links, nor Markdown from
+    making lists: an invisible word joiner does. Characters that reverse what follows are removed.
+    """
+    line = " ".join(_DIRECTIONS.sub("", str(text)).split())
+    return _LATE.sub("\u2060", _MARKDOWN.sub(r"\\\g<0>", line))
 
 
 def notify(text: str, icon: str = ":material/check:") -> None:
@@ -185,7 +195,8 @@ def _show_export(
     notes = [f"{'; '.join(source)}."] if source else []
     escaped = texts.map(escape_latex).rename(columns=escape_latex)
     latex = latex_table(escaped, escape_latex(alt), name.replace("_", "-"), notes)
-    markdown = "\n".join([markdown_table(texts), *notes, ""])
+    text = texts.map(_escape_cell).rename(columns=_escape_cell)
+    markdown = "\n".join([markdown_table(text), *map(_escape_cell, notes), ""])
     with st.container(horizontal=True):
         csv = partial(frame.to_csv, index=False, float_format="%.8g")
         look = {"icon": ":material/download:"}
@@ -196,6 +207,11 @@ def _show_export(
         ):
             offer_download(label, data, f"{name}.{suffix}", f"export_{suffix}", **look)
     st.code(latex, language=None, height=300)
+
+
+def _escape_cell(text: str) -> str:
+    """Escape a text for a file of Markdown; ``markdown_table`` escapes what ends a cell."""
+    return re.sub(r"[\\`*_\[\]<>]", r"\\\g<0>", " ".join(text.split()))
 
 
 def _shown_texts(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
@@ -244,7 +260,7 @@ def show_columns(columns: Mapping[str, Any], alt: str, **settings: Any) -> Any:
 
 def numbers(form: str, text: str = "", width: int | None = None, label: str | None = None) -> Any:
     """Configure a column of numbers: their format, a help text and a width in pixels."""
-    return NumberColumn(label, format=form, help=text or None, width=width)
+    return NumberColumn(label, format=form, help=plain(text) or None, width=width)
 
 
 def score_numbers(text: str, unit: str, width: int | None = None) -> Any:
@@ -267,7 +283,8 @@ def show_tiles(tiles: Mapping[str, tuple[Any, str | None]], columns: int | None 
     """Show numbers by their labels, each with a help text, in columns or one beside the other."""
     row = st.columns(columns) if columns else [st.container(horizontal=True, gap="medium")]
     for (label, (value, text)), place in zip(tiles.items(), cycle(row), strict=False):
-        place.metric(label, value, help=text, width="stretch" if columns else "content")
+        settings: Any = {"help": text and plain(text), "width": "stretch" if columns else "content"}
+        place.metric(label, plain(value), **settings)
 
 
 def offer_download(label: str, data: Any, name: str, key: str, **settings: Any) -> None:

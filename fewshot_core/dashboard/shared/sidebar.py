@@ -405,9 +405,8 @@ def choose_view(workspace: Workspace) -> View:
     with activity:
         show_activity(workspace)
     if no_space is not None:
-        name = plain(no_space[:_SHOWN])
-        text = f"There is no search space {name} in this data folder: {space.label} is shown."
-        st.warning(text, icon=":material/link_off:")
+        text = f"There is no search space {no_space[:_SHOWN]} in this data folder: "
+        st.warning(plain(f"{text}{space.label} is shown."), icon=":material/link_off:")
     missing = None if split else missing
     if missing is not None:
         _show_missing_split(splits, missing)
@@ -511,14 +510,14 @@ def _choose_kind(task: Task) -> str:
     if len(kinds) > 1:
         return choose_option(st.segmented_control, label, kinds, "accuracy", **settings)
     unit = "" if task.percent else f", {task.stored_unit}"
-    st.caption(f"{label}: {task.kinds[0]}{unit}")
+    st.caption(f"{label}: {task.kinds[0]}{plain(unit)}")
     return choose_option(lambda *_, **__: None, label, kinds, "accuracy")
 
 
 def _show_missing_split(labels: Mapping[str, str], missing: str) -> None:
     show_missing([missing], len(labels))
     for key, label in list(labels.items())[:1]:
-        st.button(f"Show {label}", key="show_other", on_click=_show_other, args=(key,))
+        st.button(f"Show {plain(label)}", key="show_other", on_click=_show_other, args=(key,))
 
 
 def _show_other(key: str) -> None:
@@ -628,7 +627,7 @@ def _choose_split(
         return None
     split = replace(open_split(workspace.store, chosen), label=labels[chosen])
     parts = [":blue[demonstration, came with the project]"] if split.demo else []
-    parts += split.details
+    parts += map(plain, split.details)
     if split.synthetic:
         parts.append(":orange[synthetic images]")
     st.caption("; ".join(parts))
@@ -646,7 +645,7 @@ def _pick_split(view: View, labels: Mapping[str, str]) -> None:
     hint = "words in any column, such as: gradnorm untrained"
     typed = st.text_input("Filter", key="split_filter", placeholder=hint)
     table = split_table(store, labels)
-    texts = table.astype(str).agg(" ".join, axis=1).str.lower()
+    texts = table.map(str).agg(" ".join, axis=1).str.lower()
     found = table[[all(word in text for word in typed.lower().split()) for text in texts]]
     gains: list[float] | None = None
     if view.table is not None:
@@ -700,8 +699,9 @@ def show_missing_split(view: View) -> None:
     if view.missing is not None:
         return
     show_empty(
-        f"No split of {view.task.label} is finished yet. A split divides the {view.space.size:,} "
-        "architectures into sub-spaces; this page will show what is in each of them.",
+        f"No split of {plain(view.task.label)} is finished yet. A split divides the "
+        f"{view.space.size:,} architectures into sub-spaces; this page will show what is "
+        "in each of them.",
         SPLIT,
         "Make a split",
         NEW_SPLIT,

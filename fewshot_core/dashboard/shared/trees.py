@@ -232,7 +232,7 @@ def show_sub_spaces(
         width=80 if narrow else 130,
         min_value=0,
         max_value=max(1.0, float(of_top.max(skipna=True) or 0.0)),
-        help=f"Share of the {view.top_label} that is in this sub-space",
+        help=plain(f"Share of the {view.top_label} that is in this sub-space"),
     )
     top, top_label = f"Architectures of the {view.top_label}", view.top_label.partition(" with")[0]
     share, task = f"Share of all {view.space.size:,} architectures", view.task
