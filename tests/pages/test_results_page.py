@@ -114,7 +114,7 @@ def test_a_cell_lists_missing_searches_and_starts_them(
 
     monkeypatch.setattr(activity, "start", note)
     page = open_page(SCRIPT, cell="params/snas", preset="Smoke test")
-    assert "#params with SNAS" in [heading.value for heading in page.subheader]
+    assert r"\#params with SNAS" in [heading.value for heading in page.subheader]
     assert any(
         "seed 888: S7, S8 to be searched; seed 999: all sub-spaces to be searched" in text.value
         for text in page.markdown
