@@ -8,7 +8,7 @@ COMPILE := @$(BIN)/python -m compileall -q -j 0 -x '/(tests|testing|_inductor|on
 # Chromium is installed, and types are checked, meanwhile.
 MAKEFLAGS += --jobs=2
 # Two files of tests at a time. Those in a browser are one group, which begins first.
-TOGETHER := --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+TOGETHER := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: app test check tests test-fast coverage bench fuzz browser demo clean
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import forks
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 # Waiting threads sleep, as in the processes of runs.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -26,10 +27,15 @@ settings.load_profile("untimed")
 IN_BROWSER = "tests/browser/"
 
 
-def pytest_itemcollected(item):
+class _Scheduling(LoadFileScheduling):
     """Give a file to one worker, and to one all that share the app and the browser."""
-    file = item.nodeid.partition("::")[0]
-    item.add_marker(pytest.mark.xdist_group(IN_BROWSER if IN_BROWSER in file else file))
+
+    def _split_scope(self, nodeid):
+        return IN_BROWSER if nodeid.startswith(IN_BROWSER) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return _Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(items):
