@@ -178,9 +178,12 @@ class Store:
         )
         self._fallback = fallback
         self._file: tuple[int, int] | None = None
-        self._connection, self.note = _open(None)
-        self._reason = ""
-        self._use_file()
+        self._connection = duckdb.connect(":memory:")
+        self.note = self._reason = ""
+        if in_memory:
+            _create(self._connection)
+        else:
+            self._use_file()
 
     def close(self) -> None:
         """Close the file."""
