@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 from fewshot_core.errors import RunError
@@ -124,6 +125,11 @@ class Slurm:
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()
+        # A job that was cancelled just before the controller was killed may be left.
+        for process in psutil.process_iter(["environ"]):
+            given = process.info["environ"] or {}
+            if given.get("SLURM_CONF") == f"{self.folder}/slurm.conf":
+                process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +139,7 @@ def slurm():
         pytest.skip(f"needs SLURM and munge: found no {', '.join(missing)}")
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))  # the name of a socket is at most 107 bytes
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")  # of all runs alike: results depend on it
         patch.setenv("SLURM_CONF", f"{folder}/slurm.conf")
         patch.setenv("PYTHONPATH", os.pathsep.join([*map(str, Path(__file__).parents[1:3])]))
         patch.setattr(clusters, "LOOK_SECONDS", 0.5)
