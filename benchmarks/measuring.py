@@ -34,7 +34,7 @@ class Figure:
 
 
 def seconds(work: Work, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Return how long some work takes; with ``time.process_time``, in processor time only."""
+    """Return the seconds that some work takes by a clock: ``time.process_time`` is CPU time."""
     start = clock()
     work()
     return clock() - start

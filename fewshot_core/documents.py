@@ -267,8 +267,10 @@ def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 _BUILT: dict[tuple[type, str], Any] = {}
-_MOST_BUILT = 1_000
 """Parts of documents, such as the options of thousands of requests, that are built only once."""
+
+_MOST_BUILT, _LONGEST_BUILT = 1_000, 1_000
+"""How many are kept, and how many characters such a part may have."""
 
 
 def _convert(value: Any, hint: Any, name: str) -> Any:
@@ -289,7 +291,7 @@ def _convert(value: Any, hint: Any, name: str) -> Any:
         built = _BUILT.get(key)
         if built is None:
             built = _build(hint, value, name)
-            if len(_BUILT) < _MOST_BUILT and len(key[1]) < _MOST_BUILT:
+            if len(_BUILT) < _MOST_BUILT and len(key[1]) < _LONGEST_BUILT:
                 _BUILT[key] = built
         return built
     elif origin is tuple and isinstance(value, list | tuple):

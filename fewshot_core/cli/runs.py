@@ -118,7 +118,8 @@ def _compute(grid: Grid, options: ClusterOptions, place: Path) -> GridReport:
         return before
     text, hidden = TextColumn("{task.description}"), not err.is_terminal
     columns = (text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    for number in (signal.SIGTERM, signal.SIGHUP):  # close the cluster, as Ctrl-C does
+    ends = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    for number in ends:  # close the cluster, as Ctrl-C does; Windows has no SIGHUP
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
     with Progress(*columns, console=err, transient=True, disable=hidden) as bar:

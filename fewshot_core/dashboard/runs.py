@@ -37,7 +37,7 @@ from fewshot_core.dashboard.shared.sidebar import (
     publish,
     show_missing,
 )
-from fewshot_core.dashboard.shared.splits import data_set_label, request_label
+from fewshot_core.dashboard.shared.splits import request_label, task_label
 from fewshot_core.durations import duration_text
 from fewshot_core.runs import (
     KINDS,
@@ -219,10 +219,10 @@ def _data_set(run: RunSummary) -> str | None:
     if run.kind is None:
         return None
     request = json.loads(run.manifest)["request"]
-    return _data_set_label(request["dataset"], request.get("space", NAS_BENCH_201.name))
+    return _task_label(request["dataset"], request.get("space", NAS_BENCH_201.name))
 
 
-_data_set_label = lru_cache(maxsize=256)(data_set_label)
+_task_label = lru_cache(maxsize=256)(task_label)
 
 
 def _detailed(rows: Frame, store: Store) -> Frame:

@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
-from threading import RLock
 
 import torch
 from torch import Tensor, nn
@@ -191,19 +190,15 @@ def _counts(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     return 1 + (places > 0).to(dtype) + (places < size - 1).to(dtype)
 
 
-_BUILDING = RLock()
-
-
 @contextmanager
 def fresh_weights(device: torch.device) -> Iterator[None]:
     """Build layers whose weights are set afterwards, by ``initialise``.
 
     PyTorch draws their first weights from its global generator, which is left as it was. They are
     on the CPU, as ``initialise`` expects, or have no numbers at all where the device is ``meta``.
-    One thread builds at a time, since the generator belongs to all of them.
     """
     place = torch.device("meta" if device.type == "meta" else "cpu")
-    with _BUILDING, torch.random.fork_rng(devices=[]), place:
+    with torch.random.fork_rng(devices=[]), place:
         yield
 
 

@@ -85,11 +85,8 @@ _SYMBOLS = {
     "one_at_random": "cross",
     "oracle": "star",
 }
-_IN_LEGEND = (
-    "halving",
-    "top_k",
-    "most_parameters",
-)  # the others are single points with a name beside them
+# The others are single points with a name beside them.
+_IN_LEGEND = ("halving", "top_k", "most_parameters")
 _PUBLISHED = {"paper": (34, -34), "GM-NAS": (34, 34)}
 """Marks of published schedules, and where their names are, in pixels from their points."""
 

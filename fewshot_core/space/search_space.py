@@ -231,10 +231,11 @@ class SearchSpace:
 
     def dataset(self, name: str) -> Task:
         """Return a data set or task; an UnknownNameError lists those there are."""
-        for task in self.datasets:  # without a registry: requests of thousands of runs ask
-            if task.name == name:
-                return task
-        return Registry("data set", *self.datasets).get(name)
+        return self._registry.get(name)
+
+    @cached_property
+    def _registry(self) -> Registry[Task]:
+        return Registry("data set", *self.datasets)
 
     def decode(self, index: int) -> tuple[int, ...]:
         """Return the number of the operation that an architecture chooses for each decision.

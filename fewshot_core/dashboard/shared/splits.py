@@ -109,10 +109,10 @@ def space_of_request(request: Request) -> SearchSpace | None:
 
 def dataset_label(request: Request) -> str:
     """Return the label of a request's data set, with the search space unless it is the default."""
-    return data_set_label(request.dataset, request.space)
+    return task_label(request.dataset, request.space)
 
 
-def data_set_label(dataset: str, space: str) -> str:
+def task_label(dataset: str, space: str) -> str:
     """Return the label of a data set of a space; both may be unknown here."""
     label, space_label = dataset, space
     with suppress(FewshotError):
