@@ -14,7 +14,7 @@ from fewshot_core.documents import DAMAGE, read_document
 from fewshot_core.images import find_source
 from fewshot_core.images.batches import open_reader
 from fewshot_core.metrics import METRICS
-from fewshot_core.runs.devices import with_threads
+from fewshot_core.runs.devices import computing_environment
 from fewshot_core.runs.folder import Status, run_folder
 from fewshot_core.runs.requests import (
     EstimateRequest,
@@ -187,7 +187,7 @@ def measure(data_dir: Path, request: SearchRequest | TrainingRequest | EstimateR
             capture_output=True,
             text=True,
             timeout=_TIMEOUT,
-            env=with_threads(os.environ),
+            env=computing_environment(os.environ),
         )
     except subprocess.TimeoutExpired as error:
         raise SearchError(f"a step takes longer than {_TIMEOUT:g} seconds here") from error

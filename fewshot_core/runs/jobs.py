@@ -18,7 +18,7 @@ import psutil
 from fewshot_core.data_folder import ENVIRONMENT_NAME, atomic_folder, locked, remove_folder, sweep
 from fewshot_core.errors import FULL, FewshotError, RunError, causes
 from fewshot_core.images import find_source
-from fewshot_core.runs.devices import with_threads
+from fewshot_core.runs.devices import computing_environment
 from fewshot_core.runs.folder import (
     RunFolder,
     State,
@@ -193,7 +193,7 @@ def _launch(folder: RunFolder, data_dir: Path) -> None:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env=with_threads(os.environ) | {ENVIRONMENT_NAME: str(data_dir)},
+                env=computing_environment(os.environ) | {ENVIRONMENT_NAME: str(data_dir)},
             )
         except OSError as error:
             raise RunError(f"the process of {folder.run_id} cannot be started: {error}") from error

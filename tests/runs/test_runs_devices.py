@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from fewshot_core.runs import available_devices, devices
-from fewshot_core.runs.devices import THREADS_ENVIRONMENT, choose_device, with_threads
+from fewshot_core.runs.devices import COMPUTING_ENVIRONMENT, choose_device, computing_environment
 
 
 @pytest.fixture(autouse=True)
@@ -74,15 +74,9 @@ def test_a_device_that_is_named_is_taken_as_it_is(pytorch_devices):
     assert choose_device("mps") == "mps"
 
 
-def test_threads_spin_for_a_short_time():
-    assert with_threads({"A": "b"}) == {"A": "b"} | THREADS_ENVIRONMENT
-
-
-def test_settings_of_threads_in_the_environment_are_respected():
-    given = {"GOMP_SPINCOUNT": "7"}
-    assert with_threads(given) == given
-
-
-def test_another_way_of_saying_it_is_not_overruled():
-    given = {"OMP_WAIT_POLICY": "ACTIVE"}
-    assert with_threads(given) == given
+def test_what_the_environment_sets_is_respected():
+    assert computing_environment({"A": "b"}) == {"A": "b"} | COMPUTING_ENVIRONMENT
+    given = {"GOMP_SPINCOUNT": "7", "MALLOC_ARENA_MAX": "2"}
+    assert computing_environment(given) == given
+    given = {"OMP_WAIT_POLICY": "ACTIVE", "MALLOC_ARENA_MAX": "2"}
+    assert computing_environment(given) == given

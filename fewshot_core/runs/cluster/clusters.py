@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fewshot_core.errors import RunError
-from fewshot_core.runs.devices import THREADS_ENVIRONMENT
+from fewshot_core.runs.devices import COMPUTING_ENVIRONMENT
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -36,7 +36,7 @@ LOOK_SECONDS = 10.0
 _NEVER = 1e9
 """When a worker of SLURM counts as lost: not before its job has ended."""
 
-_ENVIRONMENT = THREADS_ENVIRONMENT | {"DASK_LOGGING__DISTRIBUTED": "error"}
+_ENVIRONMENT = COMPUTING_ENVIRONMENT | {"DASK_LOGGING__DISTRIBUTED": "error"}
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _configure(lost_seconds: float) -> None:
         "distributed.scheduler.worker-saturation": 1.0,
         "distributed.scheduler.allowed-failures": ATTEMPTS - 1,
         "distributed.deploy.lost-worker-timeout": lost_seconds,
-        "distributed.nanny.pre-spawn-environ": {},
+        "distributed.nanny.pre-spawn-environ": COMPUTING_ENVIRONMENT,
         "logging.distributed": "error",
     }
     dask.config.set(settings)
@@ -321,7 +321,7 @@ def _slurm_cluster(options: ClusterOptions) -> Any:
         threads = str(options.threads or int(given["cores"]))
         variables = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), threads)
         exports = [
-            f"export {name}={value}" for name, value in (THREADS_ENVIRONMENT | variables).items()
+            f"export {name}={value}" for name, value in (COMPUTING_ENVIRONMENT | variables).items()
         ]
         given["job_script_prologue"] = [*exports, *given.get("job_script_prologue", [])]
         # One task at a time in each worker, however many cores it has.
