@@ -4,6 +4,7 @@ Requests for another host's name (DNS rebinding) or from pages of another origin
 browsers are told to load nothing from other hosts, whatever a text from a file makes of itself.
 """
 
+import gc
 from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,6 +48,10 @@ _ENTRIES = b"""<head><script>{
 What is chosen at first is written into the URL after the page was opened: another entry would make
 leaving the page take two steps back. Streamlit always makes one.
 """
+
+
+NEW_OBJECTS = 50_000
+"""New objects after which Python looks for garbage; each run is several. By default it is 700."""
 
 
 class Guard:
@@ -104,6 +109,7 @@ def serve(address: str, port: int, hosts: Collection[str], browser: bool = False
 
     ``browser`` opens it in one. The settings are those of the app's folder, the current one.
     """
+    gc.set_threshold(NEW_OBJECTS)
     known = frozenset({"localhost", "127.0.0.1", "::1", *hosts})
     guard: Any = Middleware(Guard, hosts=known)
     settings = {
