@@ -19,7 +19,6 @@ from fewshot_core.analysis.costs import (
     hypervolume,
     join_cost,
     load_cost,
-    on_front,
     report_costs,
 )
 from fewshot_core.analysis.distributions import (
@@ -46,6 +45,7 @@ from fewshot_core.analysis.informativeness import (
     keep_k,
     report_frame,
     report_split,
+    seed_uncertainty,
 )
 from fewshot_core.analysis.results import (
     NO_SPLITTING,
@@ -62,7 +62,6 @@ from fewshot_core.analysis.search_epochs import (
     search_epochs,
     smooth,
 )
-from fewshot_core.analysis.seeds import seed_uncertainty
 from fewshot_core.analysis.sub_spaces import (
     architectures_of,
     describe_sub_spaces,
@@ -78,6 +77,7 @@ from fewshot_core.analysis.trees import (
     tree_shape,
     wilson_interval,
 )
+from fewshot_core.selection.strategies import on_front
 
 __all__ = [
     "CHANCE",

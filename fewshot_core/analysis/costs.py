@@ -16,6 +16,7 @@ import pandas as pd
 from fewshot_core.analysis.sub_spaces import positions, sub_space_names
 from fewshot_core.bench import list_columns, load_column
 from fewshot_core.errors import TableError
+from fewshot_core.selection.strategies import on_front
 from fewshot_core.space import NAS_BENCH_201, Part, SearchSpace
 
 _WHOLE = "all"
@@ -87,7 +88,7 @@ class CostLimit:
         kept = accuracy[self.allowed(dataset, data_dir, space)[accuracy["architecture"]]]
         if kept.empty:
             cost = load_cost(self.table, self.column, dataset, data_dir, space)
-            low, high = (cost_text(value, self.unit) for value in cost_range(cost))
+            low, high = (cost_text(value, self.unit) for value in cost["cost"].agg(["min", "max"]))
             raise TableError(
                 f"no architecture with an accuracy has {self}: it is between {low} and {high}; "
                 "raise the limit"
@@ -142,11 +143,6 @@ def load_cost(
     return found.rename(columns={column: "cost"})
 
 
-def cost_range(cost: pd.DataFrame) -> tuple[float, float]:
-    """The smallest and the largest cost."""
-    return float(cost["cost"].min()), float(cost["cost"].max())
-
-
 def join_cost(cost: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
     """Join costs with accuracies, the cheapest first, of equal cost the best first.
 
@@ -162,21 +158,6 @@ def join_cost(cost: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
         raise TableError("expected architectures with a cost and an accuracy, got none")
     order = np.lexsort((-frame["accuracy_mean"].to_numpy(), frame["cost"].to_numpy()))
     return frame.iloc[order].reset_index(drop=True)
-
-
-def on_front(cost: npt.ArrayLike, accuracy: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Mark the Pareto front of architectures, in n log n; shape (n,)."""
-    costs = np.asarray(cost, dtype=np.float64)
-    values = np.asarray(accuracy, dtype=np.float64)
-    order = np.lexsort((-values, costs))
-    costs, values = costs[order], values[order]
-    first = np.r_[True, costs[1:] != costs[:-1]][: len(costs)]  # of each group of equal cost
-    starts, group = np.flatnonzero(first), np.cumsum(first) - 1
-    cheaper = np.r_[-np.inf, np.maximum.accumulate(values)][starts]
-    best = values[starts]
-    found = np.empty(len(costs), dtype=np.bool_)
-    found[order] = (values == best[group]) & (values > cheaper[group])
-    return found
 
 
 def hypervolume(cost: npt.ArrayLike, accuracy: npt.ArrayLike, worst: tuple[float, float]) -> float:

@@ -47,9 +47,8 @@ def distribution_frame(
     accuracy: pd.DataFrame,
     limits: Limits | None = None,
     points: int | None = None,
-    bandwidth: float | None = None,
 ) -> pd.DataFrame:
-    """Compute the density of the whole space and of each sub-space; bandwidth as for ``density``.
+    """Compute the density of the whole space and of each sub-space; see ``density``.
 
     The ends of the grid are by default ``default_limits``; those that are less than 0.02 apart are
     moved outwards by 0.01. For values below 1 in magnitude, these are shares of the largest.
@@ -64,7 +63,7 @@ def distribution_frame(
     grid = np.linspace(*ends, points or _points(leaves))
 
     def columns(values: Values) -> dict[str, Values]:
-        height = density(values, grid, bandwidth)
+        height = density(values, grid)
         return {"accuracy": grid, "density": height, "architectures": height * values.size}
 
     return _long(leaves, accuracy, ends, columns, FEW)

@@ -23,7 +23,7 @@ from fewshot_core.selection import (
     proxy_correlation,
     read_frame,
 )
-from fewshot_core.selection.proxy import rank_correlations
+from fewshot_core.selection.rankings import rank_correlations
 from fewshot_core.space import ARCHITECTURE_COUNT, EDGES, OPERATIONS, SubSpace
 from fewshot_core.splitting import TreeOptions
 
@@ -108,7 +108,7 @@ class Split:
         return () if self.run_id.startswith("file-") or not self.run_id else (self.run_id,)
 
     def numbers(self, evaluator: SplitEvaluator) -> dict[str, Any]:
-        """Compute what its sub-spaces contain, and its informativeness.
+        """Compute what its sub-spaces contain.
 
         Returns:
             Among others, shape (see ``extreme_shares``), for_most (the smallest number of
@@ -121,8 +121,6 @@ class Split:
         largest = float(sizes.max() / ARCHITECTURE_COUNT)
         middle = sum(extreme_shares(self.leaves)) / 2
         top_in_largest = int(tops[sizes == sizes.max()].max())
-        report = evaluator.report(self.leaves)
-        compared = report.comparison
         return {
             "metric": self.metric,
             "dataset": self.dataset,
@@ -131,7 +129,6 @@ class Split:
             "ties": self.ties,
             "random": self.metric == RANDOM,
             "runs": self.runs,
-            "leaves": self.leaves,
             "sizes": tuple(sizes.tolist()),
             "largest": largest,
             "shape": "imbalanced" if largest > middle else "balanced",
@@ -142,11 +139,6 @@ class Split:
             "tau": float(rank_correlations(sizes[:, None].astype(float), tops.astype(float))[0][0]),
             "top_in_largest": top_in_largest / tops.sum(),
             "largest_has_most": bool(top_in_largest == tops.max()),
-            "gain": report.gain_bits,
-            "share_of_best": (compared.share_of_best or 0.0) if compared else 0.0,
-            "percentile": compared.percentile if compared else np.nan,
-            "percentile_low": compared.percentile_low if compared else np.nan,
-            "percentile_high": compared.percentile_high if compared else np.nan,
         }
 
 
@@ -351,7 +343,7 @@ class Material:
 
     ``searched`` are splits with a search in every sub-space, ``whole`` searches in the whole space;
     ``incomplete`` describes searches that do not cover all sub-spaces. ``across``, ``bounds`` and
-    ``estimates`` are what the functions of ``fewshot_core.reproduction.across`` return.
+    ``estimates`` are what the functions of ``fewshot_core.reproduction.reading`` return.
     """
 
     accuracies: Mapping[str, Accuracies]

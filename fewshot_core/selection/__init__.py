@@ -31,12 +31,13 @@ from fewshot_core.selection.imported import (
     remove_curves,
     store_curves,
 )
-from fewshot_core.selection.proxy import (
+from fewshot_core.selection.rankings import (
+    DEFAULT_WINDOW,
+    RANKINGS,
     describe_proxy,
     proxy_correlation,
     random_kendall_interval,
 )
-from fewshot_core.selection.rankings import DEFAULT_WINDOW, RANKINGS
 from fewshot_core.selection.strategies import (
     PAPER_END,
     PAPER_MILESTONES,

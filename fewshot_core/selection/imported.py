@@ -163,14 +163,15 @@ def store_curves(
     after the file, with a number where that is taken. Raises SelectionError if the file is invalid,
     naming the line, does not fit the space, or other curves have the name.
     """
-    frame = read_curves(path, _task(space, dataset))
+    task = _task(space, dataset)
+    frame = read_curves(path, task)
     _check_architectures(path.name, frame, space)
     fingerprint = file_fingerprint(path)
     with locked(_folder(data_dir)):
         chosen, stored = _free_name(path, name, (fingerprint, space.name, dataset), data_dir)
         if stored is not None:
             return stored
-        tables = curves_by_seed(frame, *_units(space, dataset))
+        tables = curves_by_seed(frame, task.stored_unit, task.stored_unit)
         about = ImportedCurves(
             name=chosen,
             source=path.name,
@@ -200,12 +201,6 @@ def _task(space: SearchSpace, dataset: str) -> Task:
             f"one of {names}"
         )
     return _ANY
-
-
-def _units(space: SearchSpace, dataset: str) -> tuple[str, str]:
-    """Return the units of what is found and of the supernets' accuracies in a file."""
-    unit = _task(space, dataset).stored_unit
-    return unit, unit
 
 
 def _check_architectures(name: str, frame: pd.DataFrame, space: SearchSpace) -> None:
@@ -241,8 +236,9 @@ def open_curves(name: str, data_dir: Path) -> dict[int, Curves]:
     """Read imported curves by seed, in the unit of their data set; see ``read_curves``."""
     about = describe_curves(name, data_dir)
     space = get_space(about.space, data_dir)
-    frame = read_curves(_path(name, data_dir) / _CURVES, _task(space, about.dataset))
-    return curves_by_seed(frame, *_units(space, about.dataset))
+    task = _task(space, about.dataset)
+    frame = read_curves(_path(name, data_dir) / _CURVES, task)
+    return curves_by_seed(frame, task.stored_unit, task.stored_unit)
 
 
 def remove_curves(name: str, data_dir: Path) -> None:

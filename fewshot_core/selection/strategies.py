@@ -233,24 +233,22 @@ def schedule_grid(
     ]
     columns = [*Choice().to_row(), "label", "mark", "seeds", *_SUMMARY_COLUMNS]
     grid = pd.DataFrame(rows, columns=columns)
-    obtainable = ((grid["strategy"] != "oracle") & grid["regret"].notna()).to_numpy(dtype=np.bool_)
-    return grid.assign(pareto=obtainable & pareto_front(grid["cost"], grid["regret"], obtainable))
+    obtainable = grid["regret"].mask(grid["strategy"] == "oracle")
+    return grid.assign(pareto=on_front(grid["cost"], -obtainable))
 
 
-def pareto_front(
-    cost: npt.ArrayLike, regret: npt.ArrayLike, among: npt.ArrayLike | None = None
-) -> npt.NDArray[np.bool_]:
-    """Mark the points that no other point dominates: as low in both, and lower in one.
+def on_front(cost: npt.ArrayLike, value: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Mark the Pareto front: the points that no other one of at most their cost exceeds in value.
 
-    Equal points are on the front together. ``among`` marks the points that may dominate others.
+    Of shape (n,), in n log n. Points that are equal in both are on the front together, those
+    without a value (NaN) never.
     """
     costs = np.asarray(cost, dtype=np.float64)
-    regrets = np.asarray(regret, dtype=np.float64)
-    counted = np.ones(costs.shape, np.bool_) if among is None else np.asarray(among, np.bool_)
-    no_worse = (costs[:, None] <= costs) & (regrets[:, None] <= regrets)
-    better = no_worse & ((costs[:, None] < costs) | (regrets[:, None] < regrets))
-    beaten: npt.NDArray[np.bool_] = np.any(better[counted], axis=0)
-    return ~beaten
+    values = np.asarray(value, dtype=np.float64)
+    best = pd.Series(values).groupby(costs).max().dropna()
+    front = best[best > best.cummax().shift(fill_value=-np.inf)]
+    marked: npt.NDArray[np.bool_] = values == front.reindex(costs).to_numpy()
+    return marked
 
 
 def _summary(results: Sequence[HalvingResult]) -> dict[str, float | int]:

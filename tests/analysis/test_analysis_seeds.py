@@ -4,7 +4,7 @@ import pytest
 from textbook_trees import CONVOLUTION, convolution_tree, grow, random_table
 
 from fewshot_core.analysis import SplitEvaluator, information_gain, seed_uncertainty
-from fewshot_core.analysis.seeds import resampled_tables, seed_tables, seed_values
+from fewshot_core.analysis.informativeness import resampled_tables, seed_tables, seed_values
 from fewshot_core.bench import load_seeds
 from fewshot_core.errors import TableError
 

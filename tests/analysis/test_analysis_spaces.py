@@ -25,7 +25,7 @@ from fewshot_core.analysis import (
     top_mask,
     tree_shape,
 )
-from fewshot_core.analysis.seeds import seed_values
+from fewshot_core.analysis.informativeness import seed_values
 from fewshot_core.analysis.trees import count_table
 from fewshot_core.errors import SpaceError, SplittingError
 from fewshot_core.space import SubSpace, check_partition, get_space

@@ -31,14 +31,16 @@ def across(split, accuracies, trees):
     """Rows of ``read_across`` of splits by metric and seed, each at a position."""
 
     def make(positions, batch="batch of 64", leaves=None, **others):
-        numbers = split("params", trees["alone"]).numbers(accuracies.evaluator)
+        report = accuracies.evaluator.report(trees["alone"])
         rows = [
             {
                 **{"space": "A", "dataset": "B", "kind": "test", "table": "T", "evidence": batch},
                 **{"network": "E", "batch": batch, "strongest": True, "float32_ties": 0},
-                **{"split": f"{metric}-{seed}-{batch}", "gain_bits": 0.01 * numbers["gain"]},
+                **{"split": f"{metric}-{seed}-{batch}", "gain_bits": 0.01 * report.gain_bits},
                 **{"metric": metric, "seed": str(seed), "position": value, "conclusive": True},
-                **{name: numbers[name] for name in ("share_of_best", "percentile_low", "ties")},
+                "ties": split("params", trees["alone"]).ties,
+                "share_of_best": report.comparison.share_of_best,
+                "percentile_low": report.comparison.percentile_low,
                 "percentile_high": 99.0,
                 "percentile": 50 + 40 * value,
                 "leaves": leaves or (metric, seed),

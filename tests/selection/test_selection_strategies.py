@@ -21,7 +21,7 @@ from fewshot_core.selection import (
     top_k,
     verdict,
 )
-from fewshot_core.selection.strategies import mark_of, pareto_front, proportional_schedule
+from fewshot_core.selection.strategies import mark_of, on_front, proportional_schedule
 
 points = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=20)
 
@@ -155,11 +155,11 @@ def test_the_front_has_no_dominated_points(pairs):
         not any(other[0] <= point[0] and other[1] <= point[1] and other != point for other in pairs)
         for point in pairs
     ]
-    assert pareto_front(cost, regret).tolist() == slow
+    assert on_front(cost, np.negative(regret)).tolist() == slow
 
 
-def test_some_may_be_left_out_of_the_front():
-    assert pareto_front([1, 2], [0, 1], [False, True]).tolist() == [True, True]
+def test_points_without_a_value_are_not_on_the_front():
+    assert on_front([1, 2, 3], [np.nan, 1, 0]).tolist() == [False, True, False]
 
 
 @pytest.mark.parametrize(
