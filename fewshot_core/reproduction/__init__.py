@@ -6,11 +6,15 @@ selects its cases and applies its rule; ``report_markdown`` and ``findings_markd
 pages. Only the first two read files.
 """
 
-from fewshot_core.reproduction.across import read_across, read_bounds, read_findings
 from fewshot_core.reproduction.claims import CLAIMS
 from fewshot_core.reproduction.findings import FINDINGS
 from fewshot_core.reproduction.material import Group, Material, Split
-from fewshot_core.reproduction.reading import read_material
+from fewshot_core.reproduction.reading import (
+    read_across,
+    read_bounds,
+    read_findings,
+    read_material,
+)
 from fewshot_core.reproduction.report import (
     Evaluated,
     evaluate,

@@ -11,7 +11,6 @@ import pandas as pd
 from fewshot_core.analysis import CONFIDENCE
 from fewshot_core.analysis.trees import branchings
 from fewshot_core.data_folder import natural_order
-from fewshot_core.reproduction.across import BOUND_TREES, DIVISIONS, PAPER_DECISIONS, POSITION
 from fewshot_core.reproduction.material import (
     ONE_AT_RANDOM,
     RANDOM,
@@ -20,6 +19,7 @@ from fewshot_core.reproduction.material import (
     Row,
     count_text,
 )
+from fewshot_core.reproduction.reading import BOUND_TREES, DIVISIONS, PAPER_DECISIONS, POSITION
 from fewshot_core.reproduction.rules import (
     LEAST_SEEDS,
     Claim,
