@@ -14,8 +14,8 @@ from fewshot_core.analysis.trees import SAME_GAIN
 from fewshot_core.plots.export import with_source
 from fewshot_core.plots.template import (
     ACTIVE_COLOUR,
-    DARK_TEXT,
     INK,
+    SHARES,
     SILENT,
     WHOLE_COLOUR,
     Row,
@@ -39,7 +39,6 @@ _FOOT = -0.7
 _BANDS = {"worse than chance": "#D55E00", "chance": WHOLE_COLOUR, "better": "#009E73"}
 _BAND_ROW = 18
 _SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star", "hexagon", "hash")
-_HEAT = ((0.0, "#E6ECF3"), (1.0, "#7FA8DE"))
 _CELL_FONT_SIZE, _FEW_COLUMNS = 11, 9
 _LETTER = 7
 _SAME = 1e-9
@@ -301,9 +300,9 @@ def _add_shares(
     figure: go.Figure, values: Any, columns: Sequence[str], rows: Sequence[str], **options: Any
 ) -> None:
     """Draw a matrix of shares; where many columns are narrow, texts are as small as fits."""
-    size = {"size": _CELL_FONT_SIZE} if len(columns) <= _FEW_COLUMNS else {}
-    look = {"colorscale": _HEAT, "zmin": 0, "textfont": {"color": DARK_TEXT, **size}}
-    add_matrix(figure, values, columns, [escape(name) for name in rows], **look, **options)
+    size = _CELL_FONT_SIZE if len(columns) <= _FEW_COLUMNS else None
+    names = [escape(name) for name in rows]
+    add_matrix(figure, values, columns, names, size, colorscale=SHARES, zmin=0, **options)
     figure.update_xaxes(fixedrange=True)
     figure.update_yaxes(fixedrange=True)
 

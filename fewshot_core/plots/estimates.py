@@ -114,7 +114,6 @@ def costs_figure(
     name: str,
     axis_title: str,
     highlight: str | None = None,
-    caption: Sequence[str] = (),
 ) -> go.Figure:
     """Draw accuracy against cost: the density of all, and the Pareto front of each sub-space.
 
@@ -135,7 +134,6 @@ def costs_figure(
         "dotted: Pareto front of all",
         *([] if shown.all() else [f"not shown: {(~shown).sum():,} architectures below {low:.4g}"]),
         *([] if len(drawn) == len(report.table) - 1 else [f"the best {len(drawn)} fronts"]),
-        *caption,
     ]
     figure = base_figure(title, 420, alt, notes)
     _add_density(figure, x[shown], y[shown])

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from fewshot_core.plots.export import with_source
 from fewshot_core.plots.template import (
-    DARK_TEXT,
+    SHARES,
     SMALL_FONT_SIZE,
     WHOLE_COLOUR,
     add_matrix,
@@ -21,7 +21,6 @@ from fewshot_core.plots.template import (
 )
 from fewshot_core.space import NAS_BENCH_201, PERCENT, SearchSpace, score_text
 
-_SHARES = ((0.0, "#E6ECF3"), (1.0, "#7FA8DE"))
 _EFFECTS = ((0.0, "#E79A5F"), (0.5, "#EDEFF3"), (1.0, "#7FA8DE"))
 _HEIGHT = 300
 _DECISIONS_HEIGHT = 360
@@ -32,17 +31,12 @@ _SLOT = 0.8
 
 
 @with_source
-def importance_figure(
-    shares: pd.DataFrame,
-    caption: Sequence[str] = (),
-    title: str = "",
-    space: SearchSpace = NAS_BENCH_201,
-) -> go.Figure:
+def importance_figure(shares: pd.DataFrame, space: SearchSpace = NAS_BENCH_201) -> go.Figure:
     """Draw the shares of variance of decisions, on the diagonal, and of pairwise interactions.
 
     ``shares`` is what ``fewshot_core.analysis.importance`` returns.
     """
-    title, noun = title or f"Importance of {space.noun}s", space.noun
+    noun, title = space.noun, f"Importance of {space.noun}s"
     if not shares["share"].sum():
         return empty_figure(title, "all accuracies are equal", _HEIGHT)
     names = [escape(decision.name) for decision in space.decisions]
@@ -57,20 +51,11 @@ def importance_figure(
         f"the variance by itself, all single {noun}s {main['share'].sum():.1%}."
     )
     alone = f"diagonal: {'an edge' if noun == 'edge' else 'a decision'} alone"
-    notes = ["% of the variance", f"{alone}, else pairs", *caption]
+    notes = ["% of the variance", f"{alone}, else pairs"]
     figure = base_figure(title, max(_HEIGHT, 90 + 26 * len(names)), alt, notes)
-    hover = "%{y} and %{x}: %{z:.2f}% of the variance<extra></extra>"
-    look = {"colorscale": _SHARES, "zmin": 0, "textfont": {"color": DARK_TEXT}}
-    add_matrix(
-        figure,
-        values,
-        names,
-        names,
-        text=shown,
-        texttemplate="%{text}",
-        hovertemplate=hover,
-        **look,
-    )
+    look: dict[str, Any] = {"colorscale": SHARES, "zmin": 0}
+    look |= {"hovertemplate": "%{y} and %{x}: %{z:.2f}% of the variance<extra></extra>"}
+    add_matrix(figure, values, names, names, text=shown, texttemplate="%{text}", **look)
     figure.update_xaxes(type="category", fixedrange=True, ticks="")
     figure.update_yaxes(type="category", fixedrange=True, ticks="")
     return figure
@@ -78,16 +63,13 @@ def importance_figure(
 
 @with_source
 def effects_figure(
-    effects: pd.DataFrame,
-    caption: Sequence[str] = (),
-    title: str = "Effects of operations",
-    space: SearchSpace = NAS_BENCH_201,
-    unit: str = PERCENT,
+    effects: pd.DataFrame, space: SearchSpace = NAS_BENCH_201, unit: str = PERCENT
 ) -> go.Figure:
     """Draw the effect of every operation of every decision on the mean score, in a unit.
 
     ``effects`` is what ``fewshot_core.analysis.operation_effects`` returns.
     """
+    title = "Effects of operations"
     table = effects.pivot(index="edge", columns="operation", values="effect")
     of_top = effects.pivot(index="edge", columns="operation", values="top_share")
     best = effects.iloc[int(effects["effect"].argmax())]
@@ -106,7 +88,7 @@ def effects_figure(
         [escape(label) for label in (*of.labels, *[""] * (len(heads) - len(of.labels)))]
         for of in space.decisions
     ]
-    notes = [f"{points} above or below the mean of all", *caption]
+    notes = [f"{points} above or below the mean of all"]
     values, shares, rows = table.to_numpy(), 100 * of_top.to_numpy(), names
     across = not same and len(names) < len(heads)  # a column for each decision: fewer are wider
     if across:
@@ -120,7 +102,7 @@ def effects_figure(
         f"%{{text}} on {place}: {number}, %{{customdata:.1f}}% of the top have it<extra></extra>"
     )
     look: dict[str, Any] = {"colorscale": _EFFECTS, "zmin": -reach, "zmax": reach}
-    look["textfont"] = {"color": DARK_TEXT} | ({} if same else {"size": SMALL_FONT_SIZE})
+    look["font_size"] = None if same else SMALL_FONT_SIZE
     digits = 1 if percent else max(0, 1 - int(np.floor(np.log10(reach))))
     shown = f"%{{z:+.{digits}f}}"
     form = shown if same else f"%{{text}}<br>{shown}"

@@ -10,7 +10,6 @@ import plotly.graph_objects as go
 from fewshot_core.plots.export import with_source
 from fewshot_core.plots.template import (
     ACTIVE_COLOUR,
-    DARK_TEXT,
     DEGENERATE_COLOUR,
     INK,
     OPERATION_COLOURS,
@@ -133,9 +132,7 @@ def cell_figure(architecture: Architecture, title: str = "") -> go.Figure:
 
 
 @with_source
-def node_cell_figure(
-    sub_space: SubSpace, edge: int, groups: Sequence[Sequence[int]], title: str = ""
-) -> go.Figure:
+def node_cell_figure(sub_space: SubSpace, edge: int, groups: Sequence[Sequence[int]]) -> go.Figure:
     """Draw the cell, or chain, at a node of a splitting tree; the decision split is highlighted.
 
     Decisions of which the sub-supernet at the node does not have all operations are labelled with
@@ -167,7 +164,7 @@ def node_cell_figure(
     ]
     what = "Cell" if space.edges else "Decisions"
     alt = f"{what} with {space.decision_label(edge)} highlighted; {'; '.join(parts)}."
-    return _draw(space, title, alt, looks, labels)
+    return _draw(space, "", alt, looks, labels)
 
 
 def _is_cell(space: SearchSpace) -> bool:
@@ -325,7 +322,6 @@ def similarity_figure(
         text=[[_compact_text(float(value)) for value in row] for row in matrix],
         customdata=[[number_text(float(value)) for value in row] for row in matrix],
         texttemplate="%{text}",
-        textfont={"color": DARK_TEXT},
         hovertemplate="%{y} and %{x}: %{customdata}<extra></extra>",
         hoverongaps=True,
     )

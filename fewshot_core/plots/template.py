@@ -62,6 +62,9 @@ _LEGEND_ROW, _LEGEND_GAP = 20, 12
 _LONGEST_LINE = 58
 _EPOCH_MARGIN = 0.02
 
+SHARES = ((0.0, "#E6ECF3"), (1.0, "#7FA8DE"))
+"""Colour scale of shares, light enough for dark text."""
+
 _AXIS = {
     "gridcolor": GRID,
     "zeroline": False,
@@ -218,10 +221,16 @@ def panel_heading(text: str, x: float, y: float) -> Annotation:
 
 
 def add_matrix(
-    figure: go.Figure, values: Any, columns: Sequence[str], rows: Sequence[str], **options: Any
+    figure: go.Figure,
+    values: Any,
+    columns: Sequence[str],
+    rows: Sequence[str],
+    font_size: int | None = None,
+    **options: Any,
 ) -> None:
     """Draw a heat map with small gaps between its cells, the first row on top."""
-    figure.add_heatmap(z=values, x=columns, y=rows, showscale=False, xgap=2, ygap=2, **options)
+    look = {"textfont": {"color": DARK_TEXT, "size": font_size}, "xgap": 2, "ygap": 2}
+    figure.add_heatmap(z=values, x=columns, y=rows, showscale=False, **look, **options)
     figure.update_xaxes(showgrid=False)
     figure.update_yaxes(autorange="reversed", showgrid=False)
 
