@@ -13,25 +13,23 @@ from fewshot_core.analysis.agreement import (
     agreement_matrix,
     stability,
 )
-from fewshot_core.analysis.costs import (
-    CostLimit,
-    CostReport,
-    hypervolume,
-    join_cost,
-    load_cost,
-    report_costs,
-)
 from fewshot_core.analysis.distributions import (
     DISTRIBUTION_FRAMES,
     default_limits,
     distribution_frame,
 )
 from fewshot_core.analysis.estimates import (
+    CostLimit,
+    CostReport,
     EstimateReport,
     SplitEstimate,
+    hypervolume,
+    join_cost,
     join_estimate,
     judge_estimate,
     judge_in_split,
+    load_cost,
+    report_costs,
 )
 from fewshot_core.analysis.importance import importance, operation_effects
 from fewshot_core.analysis.informativeness import (

@@ -9,8 +9,9 @@ in a cell is over seeds only: of one split.
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import as_file, files
-from typing import Any, Protocol
+from importlib.resources import files
+from itertools import product
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,9 @@ from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError, UnknownNameError
 from fewshot_core.evidence import Evidence, group_by_evidence
 from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace
+
+if TYPE_CHECKING:
+    from fewshot_core.store import KnownSplit
 
 ALGORITHM_LABELS = {
     "darts-1st": "DARTS-1st",
@@ -92,8 +96,9 @@ def published_results() -> pd.DataFrame:
 
 @cache
 def _published() -> pd.DataFrame:
-    with as_file(files("fewshot_core.analysis") / "published" / "tables.csv") as path:
-        wide = pd.read_csv(path, comment="#")
+    path = files("fewshot_core.analysis") / "published" / "tables.csv"
+    with path.open(encoding="utf-8") as file:
+        wide = pd.read_csv(file, comment="#")
     cells = [
         {
             "dataset": row["dataset"],
@@ -168,12 +173,10 @@ def results_table(
     metrics = _with_others(printed["metric"], rows["metric"])
     algorithms = _with_others(ALGORITHM_LABELS, rows["algorithm"])
     cells = []
-    for metric in metrics:
-        for algorithm in algorithms:
-            inside = rows[(rows["metric"] == metric) & (rows["algorithm"] == algorithm)]
-            cell = {"dataset": dataset, "metric": metric, "algorithm": algorithm}
-            cell |= _measured(inside, metric, SEEDS.get(algorithm, PAPER_SEEDS), evidence)
-            cells.append(cell)
+    for metric, algorithm in product(metrics, algorithms):
+        inside = rows[(rows["metric"] == metric) & (rows["algorithm"] == algorithm)]
+        cell = {"dataset": dataset, "metric": metric, "algorithm": algorithm}
+        cells.append(cell | _measured(inside, metric, SEEDS.get(algorithm, PAPER_SEEDS), evidence))
     table = pd.DataFrame(cells)
     columns = published[["mean", "std", "best"]].add_prefix("published_")
     table = table.join(columns, on=["metric", "algorithm"])
@@ -312,28 +315,8 @@ def _to_run(wanted: Sequence[int], begun: Mapping[int, str], metric: str) -> lis
     return parts
 
 
-class Split(Protocol):
-    """A split, the metric that made it, and what it rests on."""
-
-    @property
-    def key(self) -> str:
-        """Its name."""
-
-    @property
-    def evidence(self) -> Evidence:
-        """What it rests on."""
-
-    @property
-    def metric(self) -> str:
-        """Name of the metric."""
-
-    @property
-    def leaves(self) -> Sequence[SubSpace]:
-        """Sub-spaces, in tree order."""
-
-
 def recorded_results(
-    splits: Sequence[Split],
+    splits: "Sequence[KnownSplit]",
     searches: pd.DataFrame,
     records: pd.DataFrame,
     accuracy: pd.DataFrame,

@@ -22,7 +22,7 @@ from fewshot_core.analysis import (
     results_latex,
     results_markdown,
 )
-from fewshot_core.analysis.costs import cost_text, find_cost
+from fewshot_core.analysis.estimates import cost_text, find_cost
 from fewshot_core.analysis.informativeness import report_split
 from fewshot_core.analysis.results import SHOWN, results_table
 from fewshot_core.bench import KINDS, load_accuracy, resolve_table

@@ -22,7 +22,7 @@ from fewshot_core.analysis import (
     top_architectures,
     top_mask,
 )
-from fewshot_core.analysis.costs import cost_text
+from fewshot_core.analysis.estimates import cost_text
 from fewshot_core.dashboard.shared.controls import (
     SEPARATOR,
     numbers,

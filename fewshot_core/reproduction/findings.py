@@ -1,9 +1,10 @@
 """Questions beyond the paper, in the form of its claims: a rule, evidence and a verdict."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import combinations
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,8 +46,9 @@ _SHOWN_SCHEDULES = 8
 _MARKED = {"one_at_random": "one at random", "most_parameters": "most parameters"}
 
 
-def _place_text(row: "pd.Series[str]") -> str:
-    return f"{row['space']}: {row['dataset']}, {row['kind']}"
+def _grouped(cases: pd.DataFrame, keys: list[str]) -> Iterable[tuple[Any, pd.DataFrame]]:
+    """Group cases by columns, which a frame without cases does not have."""
+    return () if cases.empty else cases.groupby(keys, sort=False)
 
 
 def _bounds(material: Material) -> Iterator[Group]:
@@ -69,17 +71,15 @@ def _bounds(material: Material) -> Iterator[Group]:
 
 
 def _near_everywhere(cases: pd.DataFrame) -> Finding:
-    near, low, high = (cases["position"] >= NEAR), *_ends(cases["position"])
+    near, (low, high) = cases["position"] >= NEAR, cases["position"].agg(["min", "max"])
     same_size = cases["decisions"].map(len).nunique() == 1
-    cases = cases.assign(place=cases.apply(_place_text, axis=1))
+    cases = cases.assign(place=cases["space"] + ": " + cases["dataset"] + ", " + cases["kind"])
     first = cases["decisions"].iloc[0] == PAPER_DECISIONS
     three = "the paper's three" if first else "other three"
     series = three if same_size else cases["decisions"].map(lambda one: f"first {len(one)}")
     rows: list[Row] = []
     points = []
     for (place, name), part in cases.assign(series=series).groupby(["place", "series"], sort=False):
-        mean = part["position"].mean()
-        lowest, highest = _ends(part["position"])
         rows.append(
             {
                 "scores": place,
@@ -91,7 +91,7 @@ def _near_everywhere(cases: pd.DataFrame) -> Finding:
                 "percentile of params": _range(part["percentile"], ".1f"),
             }
         )
-        points.append((place, str(name), mean, lowest, highest))
+        points.append((place, str(name), *part["position"].agg(["mean", "min", "max"])))
     measured = (
         f"Near the best tree in {near.sum()} of {len(cases)}; the position of counting parameters "
         f"is {low:.2f} to {high:.2f}."
@@ -101,12 +101,8 @@ def _near_everywhere(cases: pd.DataFrame) -> Finding:
     return Finding(measured, verdict, reason, rows, _points(points))
 
 
-def _points(rows: Sequence[tuple[object, str, float, float, float]]) -> pd.DataFrame:
+def _points(rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["label", "series", "value", "low", "high"])
-
-
-def _ends(values: "pd.Series[float]") -> tuple[float, float]:
-    return float(values.min()), float(values.max())
 
 
 def _range(values: "pd.Series[float]", form: str) -> str:
@@ -122,9 +118,7 @@ def _cell(mean: Mean) -> str:
 
 def _splits(material: Material, repeated: bool = False) -> Iterator[Group]:
     """Select the splits of each data set and evidence, or those that are repeated over seeds."""
-    if material.across.empty:
-        return
-    for names, cases in material.across.groupby([*_PLACE, "table", "evidence"], sort=False):
+    for names, cases in _grouped(material.across, [*_PLACE, "table", "evidence"]):
         space, dataset, kind, table, evidence = names
         metrics = cases[cases["metric"] != RANDOM].groupby("metric")["seed"].nunique()
         if metrics.empty or (repeated and (metrics > 1).sum() < 2):
@@ -149,8 +143,7 @@ def _informativeness(cases: pd.DataFrame) -> Finding:
             distinct[tuple(found["leaves"])] = mean.value
             informative += [str(metric)] * (verdict is Verdict.HOLDS)
         position = Mean.over(found["position"])
-        low, high = position.interval or (position.value, position.value)
-        points.append((str(metric), "", position.value, low, high))
+        points.append((str(metric), "", position.value, *position.span))
         rows.append(
             {
                 "metric": metric,
@@ -191,9 +184,7 @@ def _gap(known: pd.DataFrame) -> str:
 
 def _batches(material: Material) -> Iterator[Group]:
     """Select the splits that differ in batch size or mode of batch norm, but not in network."""
-    if material.across.empty:
-        return
-    for names, cases in material.across.groupby([*_PLACE, "table", "network"], sort=False):
+    for names, cases in _grouped(material.across, [*_PLACE, "table", "network"]):
         space, dataset, kind, table, network = names
         if (kinds := cases["batch"].nunique()) > 1:
             scale = f"{network}; {kind} scores, table {table}"
@@ -402,9 +393,7 @@ def _chance(cases: pd.DataFrame) -> Finding:
 
 
 def _estimates(material: Material) -> Iterator[Group]:
-    if material.estimates.empty:
-        return
-    for names, cases in material.estimates.groupby([*_PLACE, "table", "estimate"], sort=False):
+    for names, cases in _grouped(material.estimates, [*_PLACE, "table", "estimate"]):
         space, dataset, kind, table, estimate = names
         scale = f"estimates of table {cases['source'].iloc[0]}; {kind} scores, table {table}"
         tau, top, pick = cases[["tau", "top", "pick"]].iloc[0]
@@ -422,18 +411,17 @@ def _tau(found: Correlation | None) -> str:
 
 def _chosen_by_estimate(cases: pd.DataFrame) -> Finding:
     splits = cases[~cases["metric"].isin([*DIVISIONS, RANDOM])]
-    rows: list[Row] = []
-    for metric, part in cases.groupby("metric", sort=False):
-        rows.append(
-            {
-                "sub-spaces": metric,
-                "splits": len(part),
-                "tau within": _cell(Mean.over(part["within"])),
-                "tau between": _cell(Mean.over(part["between"])),
-                "regret of the sub-space": _cell(Mean.over(part["regret"])),
-                "best found": f"{(part['regret'] == 0).sum()} of {len(part)}",
-            }
-        )
+    rows: list[Row] = [
+        {
+            "sub-spaces": metric,
+            "splits": len(part),
+            "tau within": _cell(Mean.over(part["within"])),
+            "tau between": _cell(Mean.over(part["between"])),
+            "regret of the sub-space": _cell(Mean.over(part["regret"])),
+            "best found": f"{(part['regret'] == 0).sum()} of {len(part)}",
+        }
+        for metric, part in cases.groupby("metric", sort=False)
+    ]
     found = by_share(
         "regret == 0",
         "The sub-space with the highest estimate has the best architecture in {share}; on "
@@ -467,7 +455,7 @@ def _against_random(cases: pd.DataFrame) -> Finding:
                 ),
             }
         )
-        low, high = regret.interval or (regret.value, regret.value)
+        low, high = regret.span
         points.append((f"{name} ({cost:.1f} runs)", "", regret.value, max(0.0, low), high))
     return Finding(measured, *gain.compare(0.0), rows, _points(points))
 
@@ -524,7 +512,7 @@ def _better_schedule(cases: pd.DataFrame) -> Finding:
     points = []
     for choice, found in schedules.items():
         regret = Mean.by_seed(cases, pd.Series([one.regret for one in found], cases.index))
-        low, high = regret.interval or (regret.value, regret.value)
+        low, high = regret.span
         same = found == list(cases["halving"])
         series = "halving (paper)" if same else _MARKED.get(choice.strategy, "others")
         points.append((choice.label, series, regret.value, max(0.0, low), high, costs[choice]))

@@ -193,6 +193,11 @@ class Mean:
         ends = f"mean, {self.ends(digits)}"
         return _compare(self.interval, limit, ends, f"{limit:g}", holds_above)
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """The interval, or the value twice where there is none."""
+        return self.interval or (self.value, self.value)
+
     def ends(self, digits: int = 2) -> str:
         """Format the interval: "-0.10 to 0.52"."""
         if self.interval is None:

@@ -209,10 +209,6 @@ class Curves:
             f"none: {self._recorded_around(sub_space, epoch)}"
         )
 
-    def at(self, name: str, epoch: int) -> Floats:
-        """Look up the values of all curves at an epoch, shape (sub-spaces,); see ``value``."""
-        return np.array([self.value(name, i, epoch) for i in range(len(self.sub_spaces))])
-
     def architecture(self, sub_space: int, epoch: int) -> str | int | None:
         """Architecture that a search would return at an epoch: index, text, or None."""
         if self.architectures is None:
@@ -414,9 +410,8 @@ def search_groups(
         latest = part.iloc[0][list(_FAMILY)]
         found.append((key, *latest, seeds, len(part), len(seeds) * len(leaves)))
     table = pd.DataFrame(found, columns=[by, *_FAMILY, "seeds", "searches", "wanted"])
-    share = (table["searches"] / table["wanted"]).astype("float64")
-    order = np.argsort(-share.to_numpy(), kind="stable")
-    return table.iloc[order].reset_index(drop=True)
+    missing = 1 - table["searches"] / table["wanted"]
+    return table.iloc[missing.argsort(kind="stable")].reset_index(drop=True)
 
 
 def recorded_curves(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fewshot_core.analysis import SplitEvaluator, information_gain, top_mask
-from fewshot_core.analysis.costs import (
+from fewshot_core.analysis.estimates import (
     CostLimit,
     cost_text,
     hypervolume,
