@@ -59,21 +59,17 @@ def distribution_frame(
         known, below and above (architectures with an accuracy, and those outside the limits).
         A sub-space with fewer than ``FEW`` of them has a row for each, without a density.
     """
-    ends = _limits(limits, accuracy)
-    grid = np.linspace(*ends, points or _points(leaves))
 
-    def columns(values: Values) -> dict[str, Values]:
+    def columns(values: Values, ends: Limits) -> dict[str, Values]:
+        grid = np.linspace(*ends, points or _points(leaves))
         height = density(values, grid)
         return {"accuracy": grid, "density": height, "architectures": height * values.size}
 
-    return _long(leaves, accuracy, ends, columns, FEW)
+    return _long(leaves, accuracy, limits, columns, FEW)
 
 
 def histogram_frame(
-    leaves: Sequence[Part],
-    accuracy: pd.DataFrame,
-    limits: Limits | None = None,
-    bins: int = 48,
+    leaves: Sequence[Part], accuracy: pd.DataFrame, limits: Limits | None = None, bins: int = 48
 ) -> pd.DataFrame:
     """Count architectures in equal bins; arguments as for ``distribution_frame``.
 
@@ -81,15 +77,13 @@ def histogram_frame(
         Columns sub_space, accuracy (middle of the bin, percent), count, share (of the known
         architectures), known, below and above.
     """
-    ends = _limits(limits, accuracy)
-    edges = np.linspace(*ends, bins + 1)
-    middles = (edges[:-1] + edges[1:]) / 2
 
-    def columns(values: Values) -> dict[str, Values]:
-        counts = np.histogram(values, edges)[0]
+    def columns(values: Values, ends: Limits) -> dict[str, Values]:
+        counts, edges = np.histogram(values, np.linspace(*ends, bins + 1))
+        middles = (edges[:-1] + edges[1:]) / 2
         return {"accuracy": middles, "count": counts, "share": counts / max(values.size, 1)}
 
-    return _long(leaves, accuracy, ends, columns)
+    return _long(leaves, accuracy, limits, columns)
 
 
 def cumulative_frame(
@@ -104,14 +98,13 @@ def cumulative_frame(
         Columns sub_space, accuracy (percent), share (0 to 1, those below the limits included),
         known, below and above.
     """
-    ends = _limits(limits, accuracy)
-    grid = np.linspace(*ends, points or _points(leaves))
 
-    def columns(values: Values) -> dict[str, Values]:
+    def columns(values: Values, ends: Limits) -> dict[str, Values]:
+        grid = np.linspace(*ends, points or _points(leaves))
         counts = np.searchsorted(np.sort(values), grid, side="right")
         return {"accuracy": grid, "share": counts / max(values.size, 1)}
 
-    return _long(leaves, accuracy, ends, columns)
+    return _long(leaves, accuracy, limits, columns)
 
 
 DISTRIBUTION_FRAMES: Mapping[str, Callable[..., pd.DataFrame]] = {
@@ -129,25 +122,21 @@ def _points(leaves: Sequence[Part]) -> int:
     return max(FEWEST_POINTS, min(POINTS, ALL_POINTS // (len(leaves) + 1)))
 
 
-def _limits(limits: Limits | None, accuracy: pd.DataFrame) -> Limits:
-    """Choose limits, and move them apart where they are equal."""
-    low, high = limits or default_limits(accuracy)
-    margin = _MARGIN * (min(1.0, max(abs(low), abs(high))) or 1.0)
-    return (low, high) if high - low > 2 * margin else (low - margin, high + margin)
-
-
 def _long(
     leaves: Sequence[Part],
     accuracy: pd.DataFrame,
-    limits: Limits,
-    columns: Callable[[Values], dict[str, Values]],
+    limits: Limits | None,
+    columns: Callable[[Values, Limits], dict[str, Values]],
     few: int = 0,
 ) -> pd.DataFrame:
     """Stack the columns of all parts, with the counts outside the limits.
 
     A sub-space with fewer than ``few`` architectures has their accuracies instead.
     """
-    low, high = limits
+    low, high = limits or default_limits(accuracy)
+    margin = _MARGIN * (min(1.0, max(abs(low), abs(high))) or 1.0)
+    if high - low <= 2 * margin:
+        low, high = low - margin, high + margin
     known = accuracy[["architecture", "accuracy_mean"]].dropna()
     all_values = known["accuracy_mean"].to_numpy(dtype=np.float64)
     member = positions(leaves, known["architecture"].to_numpy(dtype=np.int64))
@@ -155,7 +144,7 @@ def _long(
     for position, name in enumerate([WHOLE, *sub_space_names(len(leaves))], start=-1):
         values = all_values if name == WHOLE else all_values[member == position]
         single = name != WHOLE and 0 < values.size < few
-        found = {"accuracy": np.sort(values)} if single else columns(values)
+        found = {"accuracy": np.sort(values)} if single else columns(values, (low, high))
         frame = pd.DataFrame({"sub_space": name, **found})
         below, above = int((values < low).sum()), int((values > high).sum())
         frames.append(frame.assign(known=values.size, below=below, above=above))

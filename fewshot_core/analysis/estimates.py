@@ -69,10 +69,7 @@ class CostLimit:
         return cls(table, column, limit, unit)
 
     def allowed(
-        self,
-        dataset: str,
-        data_dir: Path | str | None = None,
-        space: SearchSpace = NAS_BENCH_201,
+        self, dataset: str, data_dir: Path | str | None = None, space: SearchSpace = NAS_BENCH_201
     ) -> npt.NDArray[np.bool_]:
         """Mark the architectures of a space whose cost is known and within the limit."""
         cost = load_cost(self.table, self.column, dataset, data_dir, space)
@@ -103,10 +100,7 @@ class CostLimit:
 
 
 def find_cost(
-    text: str,
-    dataset: str,
-    data_dir: Path | str | None = None,
-    space: SearchSpace = NAS_BENCH_201,
+    text: str, dataset: str, data_dir: Path | str | None = None, space: SearchSpace = NAS_BENCH_201
 ) -> tuple[str, str, str]:
     """Find table, column and unit of ``TABLE:COLUMN``, ``FILE.csv:COLUMN``, or just ``COLUMN``.
 

@@ -430,10 +430,7 @@ def seed_values(
 
 
 def seed_uncertainty(
-    leaves: Sequence[Part],
-    seeds: pd.DataFrame,
-    threshold: float = 0.01,
-    draws: int = RESAMPLED,
+    leaves: Sequence[Part], seeds: pd.DataFrame, threshold: float = 0.01, draws: int = RESAMPLED
 ) -> pd.DataFrame:
     """Summarise how much the numbers of a split vary with the training seeds.
 

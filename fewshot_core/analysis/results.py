@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,6 @@ from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError, UnknownNameError
 from fewshot_core.evidence import Evidence, group_by_evidence
 from fewshot_core.space import NAS_BENCH_201, SearchSpace, SubSpace
-
-if TYPE_CHECKING:
-    from fewshot_core.store import KnownSplit
 
 ALGORITHM_LABELS = {
     "darts-1st": "DARTS-1st",
@@ -315,8 +312,21 @@ def _to_run(wanted: Sequence[int], begun: Mapping[int, str], metric: str) -> lis
     return parts
 
 
+class _Split(Protocol):
+    """A split, the metric that made it, and what it rests on; its leaves are in tree order."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def evidence(self) -> Evidence: ...
+    @property
+    def metric(self) -> str: ...
+    @property
+    def leaves(self) -> Sequence[SubSpace]: ...
+
+
 def recorded_results(
-    splits: "Sequence[KnownSplit]",
+    splits: Sequence[_Split],
     searches: pd.DataFrame,
     records: pd.DataFrame,
     accuracy: pd.DataFrame,

@@ -92,7 +92,9 @@ def distributions_figure(
         _add_rows(figure, frame, sub_spaces, highlight, unit, violins=violins, compact=compact)
     _add_bests(figure, sub_spaces, style in _CURVES, unit)
     _finish_x(figure, frame, axis_title)
-    _add_mark(figure, sub_spaces, marked, style in _CURVES, unit)
+    if marked is not None:
+        names = [] if style in _CURVES else list(sub_spaces["sub_space"])
+        _add_mark(figure, *marked, names, unit)
     return figure
 
 
@@ -122,33 +124,22 @@ def top_figure(
     figure = base_figure(title, height, top_alternative(sub_spaces), notes)
     _add_rows(figure, frame, sub_spaces, highlight, unit, top=top)
     _finish_x(figure, frame, axis_title)
-    _add_mark(figure, sub_spaces, marked, False, unit)
+    if marked is not None:
+        _add_mark(figure, *marked, list(sub_spaces["sub_space"]), unit)
     return figure
 
 
 def _add_mark(
-    figure: go.Figure,
-    sub_spaces: pd.DataFrame,
-    marked: tuple[str, float] | None,
-    on_one_axis: bool,
-    unit: str,
+    figure: go.Figure, name: str, accuracy: float, rows: Sequence[str], unit: str
 ) -> None:
-    """Draw a star for one architecture."""
-    if marked is None:
-        return
-    name, accuracy = marked
-    row = len(sub_spaces) - 1 - list(sub_spaces["sub_space"]).index(name)
+    """Draw a star for an architecture on the row of its sub-space, or on the only axis."""
+    white = {"width": 1.4, "color": "#FFFFFF"}
     figure.add_scatter(
         x=[accuracy],
-        y=[0 if on_one_axis else row],
+        y=[rows[::-1].index(name) if rows else 0],
         name="architecture found",
         mode="markers",
-        marker={
-            "symbol": "star",
-            "size": 17,
-            "color": ACTIVE_COLOUR,
-            "line": {"width": 1.4, "color": "#FFFFFF"},
-        },
+        marker={"symbol": "star", "size": 17, "color": ACTIVE_COLOUR, "line": white},
         hovertemplate=f"<b>{name}</b>: {hover_score('x', unit)}<extra></extra>",
         showlegend=False,
         cliponaxis=False,
@@ -454,17 +445,13 @@ def _add_bests(figure: go.Figure, sub_spaces: pd.DataFrame, on_one_axis: bool, u
     count = len(sub_spaces)
     looks = [sub_space_look(place) for place in positions_of(list(sub_spaces["sub_space"]))]
     outline = {"width": 1.4, "color": [look.outline for look in looks]}
+    colours = [look.colour for look in looks]
     figure.add_scatter(
         x=sub_spaces["best"],
         y=[0.0] * count if on_one_axis else list(range(count - 1, -1, -1)),
         name="best",
         mode="markers",
-        marker={
-            "symbol": "diamond",
-            "size": 9,
-            "color": [look.colour for look in looks],
-            "line": outline,
-        },
+        marker={"symbol": "diamond", "size": 9, "color": colours, "line": outline},
         text=[
             f"<b>{row['sub_space']}</b>: best {escape(score_text(row['best'], unit))}, "
             f"rank {row['best_rank']} of all"

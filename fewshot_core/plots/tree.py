@@ -9,12 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fewshot_core.plots.export import with_source
-from fewshot_core.plots.operations import (
-    LEGEND_ROW,
-    operation_legend,
-    operation_row,
-    row_width,
-)
+from fewshot_core.plots.operations import LEGEND_ROW, operation_legend, operation_row, row_width
 from fewshot_core.plots.template import (
     ACTIVE_COLOUR,
     DEGENERATE_COLOUR,

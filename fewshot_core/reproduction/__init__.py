@@ -9,12 +9,7 @@ pages. Only the first two read files.
 from fewshot_core.reproduction.claims import CLAIMS
 from fewshot_core.reproduction.findings import FINDINGS
 from fewshot_core.reproduction.material import Group, Material, Split
-from fewshot_core.reproduction.reading import (
-    read_across,
-    read_bounds,
-    read_findings,
-    read_material,
-)
+from fewshot_core.reproduction.reading import read_across, read_bounds, read_findings, read_material
 from fewshot_core.reproduction.report import (
     Evaluated,
     evaluate,

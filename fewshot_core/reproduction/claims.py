@@ -8,13 +8,7 @@ from operator import attrgetter
 import pandas as pd
 
 from fewshot_core.analysis import NO_SPLITTING, published_results
-from fewshot_core.reproduction.material import (
-    RANDOM,
-    Group,
-    Material,
-    Row,
-    count_text,
-)
+from fewshot_core.reproduction.material import RANDOM, Group, Material, Row, count_text
 from fewshot_core.reproduction.rules import (
     LEAST_SEEDS,
     Claim,

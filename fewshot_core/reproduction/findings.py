@@ -21,14 +21,7 @@ from fewshot_core.reproduction.material import (
     count_text,
 )
 from fewshot_core.reproduction.reading import BOUND_TREES, DIVISIONS, PAPER_DECISIONS, POSITION
-from fewshot_core.reproduction.rules import (
-    LEAST_SEEDS,
-    Claim,
-    Finding,
-    Mean,
-    Verdict,
-    by_share,
-)
+from fewshot_core.reproduction.rules import LEAST_SEEDS, Claim, Finding, Mean, Verdict, by_share
 from fewshot_core.search.proxy import Correlation
 from fewshot_core.selection import default_choices, read_frame
 from fewshot_core.space import Part

@@ -151,11 +151,7 @@ def is_measured(evidence: Evidence) -> bool:
     return any(group.measured for _, group in evidence)
 
 
-def report_markdown(
-    material: Material,
-    command: str,
-    claims: Sequence[Claim] = CLAIMS,
-) -> str:
+def report_markdown(material: Material, command: str, claims: Sequence[Claim] = CLAIMS) -> str:
     """Evaluate claims and write the page, which names the command that generates it."""
     evaluated = evaluate(material, claims)
     names = run_names(evaluated)

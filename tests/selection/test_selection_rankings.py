@@ -1,4 +1,4 @@
-"""By what sub-supernets are ranked at a milestone, and what validation accuracy tells of the end."""
+"""Rankings of sub-supernets at a milestone, and how well they agree with the end."""
 
 from itertools import permutations
 
