@@ -214,17 +214,16 @@ def report_costs(
         front = frame.iloc[inside[own]].assign(sub_space=name)
         fronts.append(front)
         area = hypervolume(front["cost"], front["accuracy_mean"], worst)
-        rows.append(
-            {
-                "sub_space": name,
-                "known": len(inside),
-                "front": int(own.sum()),
-                "shared": int(overall[inside].sum()),
-                "hypervolume": area / rectangle if rectangle > 0 else np.nan,
-                "best": values[inside].max(initial=-np.inf) if len(inside) else np.nan,
-                "cheapest": costs[inside].min() if len(inside) else np.nan,
-            }
-        )
+        row = {
+            "sub_space": name,
+            "known": len(inside),
+            "front": int(own.sum()),
+            "shared": int(overall[inside].sum()),
+            "hypervolume": area / rectangle if rectangle > 0 else np.nan,
+            "best": values[inside].max(initial=-np.inf) if len(inside) else np.nan,
+            "cheapest": costs[inside].min() if len(inside) else np.nan,
+        }
+        rows.append(row)
     return CostReport(pd.concat(fronts, ignore_index=True), pd.DataFrame(rows), worst, ideal)
 
 
@@ -311,6 +310,7 @@ def judge_in_split(frame: pd.DataFrame, leaves: Sequence[Part]) -> SplitEstimate
         for position, name in enumerate(sub_space_names(len(leaves)))
     ]
     table = pd.DataFrame(rows)
+    table = table.astype(dict.fromkeys(table.columns[2:], np.float64))  # what is missing is NaN
     filled = table.dropna(subset=["estimate"])
     chosen = filled[filled["estimate"] == filled["estimate"].max()]
     between = _correlation(filled["estimate"], filled["offered"])
@@ -330,11 +330,7 @@ def _row(inside: pd.DataFrame) -> dict[str, Any]:
     highest, best = inside["estimate"].max(), inside["accuracy_mean"].max()
     offered = inside.loc[inside["estimate"] == highest, "accuracy_mean"].mean()
     row |= {"estimate": highest, "offered": offered, "best": best, "regret": best - offered}
-    return {"known": len(inside), **{name: _number(value) for name, value in row.items()}}
-
-
-def _number(value: float | None) -> float:
-    return np.nan if value is None else float(value)
+    return {"known": len(inside), **row}
 
 
 def _correlation(first: "pd.Series[float]", second: "pd.Series[float]") -> RankCorrelation | None:

@@ -96,18 +96,13 @@ def _published() -> pd.DataFrame:
     path = files("fewshot_core.analysis") / "published" / "tables.csv"
     with path.open(encoding="utf-8") as file:
         wide = pd.read_csv(file, comment="#")
-    cells = [
-        {
-            "dataset": row["dataset"],
-            "metric": row["metric"],
-            "algorithm": algorithm,
-            "mean": row[algorithm],
-            "std": row.get(f"{algorithm}_std", float("nan")),
-        }
-        for row in wide.to_dict("records")
+    parts = [
+        wide[["dataset", "metric"]].assign(
+            algorithm=algorithm, mean=wide[algorithm], std=wide.get(f"{algorithm}_std", np.nan)
+        )
         for algorithm in ALGORITHM_LABELS
     ]
-    table = pd.DataFrame(cells)
+    table = pd.concat(parts).sort_index(kind="stable", ignore_index=True)
     best = table.groupby(["dataset", "algorithm"])["mean"].transform(are_best)
     return table.assign(best=best.astype(bool))
 

@@ -161,11 +161,9 @@ def count_table(
     if known.empty:
         raise TableError("expected accuracies to count the top architectures of, got none")
     architectures = known["architecture"].to_numpy(dtype=np.int64)
-    cell = np.zeros(len(known), dtype=np.int64)
-    for edge in edges:
-        count = space.shape[edge]
-        cell = cell * count + architectures // prod(space.shape[edge + 1 :]) % count
+    choices = np.unravel_index(architectures, space.shape)
     shape = tuple(space.shape[edge] for edge in edges)
+    cell = np.ravel_multi_index([choices[edge] for edge in edges], shape)
     top = top_mask(known["accuracy_mean"].to_numpy(), threshold)
     pairs = np.bincount(2 * cell + top, minlength=2 * prod(shape)).reshape(-1, 2)
     counts = np.stack([pairs.sum(axis=1), pairs[:, 1]], axis=-1)

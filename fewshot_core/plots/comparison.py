@@ -108,20 +108,13 @@ def informativeness_figure(
         label = note(text, 1, 1, xref="paper", **place, yshift=_BAND_ROW)
         figure.add_annotation(label)
     symbols = list(reports.get("symbol", ["circle"] * len(reports)))
+    line = {"width": [2.5 if one.endswith("-open") else 1 for one in symbols], "color": INK}
     figure.add_scatter(
         x=reports["gain_bits"],
         y=[rows - 1 - names.index(label) for label in labels],
         mode="markers",
-        marker={
-            "size": 12,
-            "symbol": symbols,
-            "color": ACTIVE_COLOUR,
-            "opacity": 1.0 if rows == len(reports) else 0.8,
-            "line": {
-                "width": [2.5 if symbol.endswith("-open") else 1 for symbol in symbols],
-                "color": INK,
-            },
-        },
+        marker={"size": 12, "symbol": symbols, "color": ACTIVE_COLOUR, "line": line},
+        marker_opacity=1.0 if rows == len(reports) else 0.8,
         customdata=list(reports["key"]) if "key" in reports else None,
         hovertext=[_report_hover(row) for row in reports.to_dict("records")],
         hoverinfo="text",

@@ -253,6 +253,7 @@ def _add_cursor(
     """Draw a vertical line over a panel, through a dot on each of some lines that goes on."""
     line = {"color": INK, "width": 1.4}
     dots = [_dot(values.get(epoch)) for values in lines]
+    sizes = [0, *[size] * len(dots), 0]
     figure.add_scatter(
         x0=epoch,
         dx=_NO_STEP,
@@ -261,12 +262,7 @@ def _add_cursor(
         mode="lines+markers",
         connectgaps=True,
         line=line,
-        marker={
-            "color": [INK, *colours, INK],
-            "size": [0, *[size] * len(dots), 0],
-            "line": line,
-            "opacity": 1,
-        },
+        marker={"color": [INK, *colours, INK], "size": sizes, "line": line, "opacity": 1},
         **SILENT,
     )
 

@@ -186,20 +186,18 @@ def _place(space: SearchSpace, decision: int) -> tuple[float, float]:
 def _draw(
     space: SearchSpace, title: str, alt: str, looks: Sequence[Look], labels: list[Annotation]
 ) -> go.Figure:
+    chain = (46 if title else 26) + _CHAIN_ROW * len(space.decisions)
+    figure = base_figure(title, _HEIGHT if _is_cell(space) else chain, alt)
     draw = _draw_cell if _is_cell(space) else _draw_chain
-    figure = draw(space, title, alt, looks, labels)
-    figure.update_layout(showlegend=False)
+    figure.update_layout(annotations=draw(figure, space, looks) + labels, showlegend=False)
     figure.update_xaxes(fixedrange=True)
     figure.update_yaxes(fixedrange=True)
     return figure
 
 
-def _draw_cell(
-    space: SearchSpace, title: str, alt: str, looks: Sequence[Look], labels: list[Annotation]
-) -> go.Figure:
-    """Draw the edges of a cell as arrows between its nodes."""
-    figure = base_figure(title, _HEIGHT, alt)
-    arrows = []
+def _draw_cell(figure: go.Figure, space: SearchSpace, looks: Sequence[Look]) -> list[Annotation]:
+    """Draw the nodes of a cell, and return arrows for its edges."""
+    arrows: list[Annotation] = []
     for (target, source), (colour, width, dotted) in zip(space.edges, looks, strict=True):
         (x0, y0), (x1, y1) = _PLACES[source], _PLACES[target]
         if dotted:
@@ -218,19 +216,15 @@ def _draw_cell(
         hovertext=["node 0, input", "node 1", "node 2", "node 3, output"],
         hoverinfo="text",
     )
-    figure.update_layout(annotations=arrows + labels)
     figure.update_xaxes(visible=False, range=[-0.2, 3.2])
     figure.update_yaxes(visible=False, range=[-0.2, 1.2])
-    return figure
+    return arrows
 
 
-def _draw_chain(
-    space: SearchSpace, title: str, alt: str, looks: Sequence[Look], labels: list[Annotation]
-) -> go.Figure:
-    """Draw decisions one below the other, joined by a line."""
+def _draw_chain(figure: go.Figure, space: SearchSpace, looks: Sequence[Look]) -> list[Annotation]:
+    """Draw decisions one below the other, joined by a line without arrows."""
     count = len(space.decisions)
     rows = [-number for number in range(count)]
-    figure = base_figure(title, (46 if title else 26) + _CHAIN_ROW * count, alt)
     colours = [colour for colour, _, _ in looks]
     strong = [width > 4 for _, width, _ in looks]
     figure.add_scatter(
@@ -245,10 +239,9 @@ def _draw_chain(
         f"<b>{escape(decision.name)}</b>" if wide else escape(decision.name)
         for decision, wide in zip(space.decisions, strong, strict=True)
     ]
-    figure.update_layout(annotations=labels)
     figure.update_xaxes(visible=False, range=[-0.04, 1])
     figure.update_yaxes(tickvals=rows, ticktext=names, range=[-count + 0.4, 0.6], showgrid=False)
-    return figure
+    return []
 
 
 @with_source

@@ -72,6 +72,9 @@ _AXIS = {
     "title": {"font": {"size": FONT_SIZE}},
 }
 
+_TITLE_PLACE = {"x": 0, "xref": "container", "xanchor": "left"}
+_TITLE_PLACE |= {"yref": "container", "yanchor": "bottom"}
+
 # A click on a point selects it, and would fade all others.
 _CLICKED = [{"unselected": {"marker": {"opacity": 1}}}]
 
@@ -86,14 +89,7 @@ TEMPLATE = go.layout.Template(
         "yaxis": _AXIS,
         "hoverlabel": {"font": {"size": FONT_SIZE}, "align": "left"},
         "hovermode": "closest",
-        "title": {
-            "x": 0,
-            "xref": "container",
-            "xanchor": "left",
-            "yref": "container",
-            "yanchor": "bottom",
-            "font": {"size": TITLE_FONT_SIZE},
-        },
+        "title": {**_TITLE_PLACE, "font": {"size": TITLE_FONT_SIZE}},
         "legend": {"orientation": "v", "x": 1.01, "y": 1, "bgcolor": "rgba(0,0,0,0)"},
     },
 )
@@ -148,13 +144,11 @@ def base_figure(
     ``notes`` are parts of muted lines under the title.
     """
     lines = [small_line(line) for line in note_lines(notes)]
+    text = "<br>".join(filter(None, (escape(title), *lines)))
     figure = go.Figure()
     figure.update_layout(
         template=TEMPLATE,
-        title={
-            "text": "<br>".join(filter(None, (escape(title), *lines))),
-            "y": 1 - TITLE_BASELINE / height,
-        },
+        title={"text": text, "y": 1 - TITLE_BASELINE / height},
         height=height,
         meta={"alt": alt, "least_width": least_width},
         margin={"t": (30 if title else 10) + TITLE_ROW * len(lines)},

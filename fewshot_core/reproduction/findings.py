@@ -73,17 +73,16 @@ def _near_everywhere(cases: pd.DataFrame) -> Finding:
     rows: list[Row] = []
     points = []
     for (place, name), part in cases.assign(series=series).groupby(["place", "series"], sort=False):
-        rows.append(
-            {
-                "scores": place,
-                "decisions": name,
-                "trees": len(part),
-                "position of params": _range(part["position"], ".2f"),
-                "best tree, bits": _range(part["best_bits"], ".4f"),
-                "random trees, bits": _range(part["random_bits"], ".4f"),
-                "percentile of params": _range(part["percentile"], ".1f"),
-            }
-        )
+        row: Row = {
+            "scores": place,
+            "decisions": name,
+            "trees": len(part),
+            "position of params": _range(part["position"], ".2f"),
+            "best tree, bits": _range(part["best_bits"], ".4f"),
+            "random trees, bits": _range(part["random_bits"], ".4f"),
+            "percentile of params": _range(part["percentile"], ".1f"),
+        }
+        rows.append(row)
         points.append((place, str(name), *part["position"].agg(["mean", "min", "max"])))
     measured = (
         f"Near the best tree in {near.sum()} of {len(cases)}; the position of counting parameters "
@@ -137,18 +136,17 @@ def _informativeness(cases: pd.DataFrame) -> Finding:
             informative += [str(metric)] * (verdict is Verdict.HOLDS)
         position = Mean.over(found["position"])
         points.append((str(metric), "", position.value, *position.span))
-        rows.append(
-            {
-                "metric": metric,
-                "seeds": len(found),
-                "position": _cell(position),
-                "share of the best tree": _range(found["share_of_best"], ".0%"),
-                "percentile among random trees": _range(found["percentile"], ".2f"),
-                "interval": interval.ends(),
-                "informative": _INFORMATIVE[verdict],
-                "tied nodes": _range(found["ties"], ".0f") if found["ties"].notna().all() else "–",
-            }
-        )
+        row: Row = {
+            "metric": metric,
+            "seeds": len(found),
+            "position": _cell(position),
+            "share of the best tree": _range(found["share_of_best"], ".0%"),
+            "percentile among random trees": _range(found["percentile"], ".2f"),
+            "interval": interval.ends(),
+            "informative": _INFORMATIVE[verdict],
+            "tied nodes": _range(found["ties"], ".0f") if found["ties"].notna().all() else "–",
+        }
+        rows.append(row)
     known = cases[cases["metric"] != RANDOM]
     overall = Mean.over(distinct.values(), (0, 100))
     measured = (
@@ -294,19 +292,18 @@ def _of_ties(cases: pd.DataFrame) -> Finding:
         else:
             verdict = "ties recorded" if sum(ties.values()) else "no"
         names.setdefault(verdict, []).append(str(metric))
-        rows.append(
-            {
-                "metric": metric,
-                "imported: first operation alone": ", ".join(
-                    f"{count} of {total}" for count, total in published["first"]
-                )
-                or "–",
-                "recorded: first operation alone": f"{first} of {nodes}" if nodes else "–",
-                "recorded: tied nodes": f"{ties['ties']} of {nodes}" if nodes else "–",
-                "recorded: tied in float32": f"{ties['float32_ties']} of {nodes}" if nodes else "–",
-                "tie-breaks": verdict,
-            }
-        )
+        row: Row = {
+            "metric": metric,
+            "imported: first operation alone": ", ".join(
+                f"{count} of {total}" for count, total in published["first"]
+            )
+            or "–",
+            "recorded: first operation alone": f"{first} of {nodes}" if nodes else "–",
+            "recorded: tied nodes": f"{ties['ties']} of {nodes}" if nodes else "–",
+            "recorded: tied in float32": f"{ties['float32_ties']} of {nodes}" if nodes else "–",
+            "tie-breaks": verdict,
+        }
+        rows.append(row)
     texts = {
         "supported": "Imported splits that are tie-breaks by their form, with ties among recorded "
         "scores of the metric",
@@ -362,16 +359,15 @@ def _chance(cases: pd.DataFrame) -> Finding:
             continue
         shares[name] = share, low, high = variance_share(part["position"], part["metric"])
         deviation = part.groupby("metric")["position"].std()
-        rows.append(
-            {
-                "metrics": f"{name} ({part['metric'].nunique()})",
-                "splits": len(part),
-                "share of variance between metrics": f"{share:.0%}",
-                "interval": f"{low:.0%} to {high:.0%}",
-                "deviation over seeds (mean)": deviation.mean(),
-                "deviation of metrics' means": part.groupby("metric")["position"].mean().std(),
-            }
-        )
+        row: Row = {
+            "metrics": f"{name} ({part['metric'].nunique()})",
+            "splits": len(part),
+            "share of variance between metrics": f"{share:.0%}",
+            "interval": f"{low:.0%} to {high:.0%}",
+            "deviation over seeds (mean)": deviation.mean(),
+            "deviation of metrics' means": part.groupby("metric")["position"].mean().std(),
+        }
+        rows.append(row)
     if not shares:
         return Finding("No metric is repeated.", Verdict.UNKNOWN, "there are too few seeds")
     name, (share, low, high) = list(shares.items())[-1]
@@ -436,18 +432,17 @@ def _against_random(cases: pd.DataFrame) -> Finding:
         fewer = Mean.by_seed(known, known["random_regret"] - results["regret"])
         expected = name == ONE_AT_RANDOM
         cost = results["cost"].mean()
-        rows.append(
-            {
-                "schedule": name,
-                "searched splits": len(results),
-                "cost, runs": cost,
-                "regret, points": _cell(regret),
-                "less than random by": "–" if expected else _cell(fewer),
-                "loses the best": (
-                    "–" if expected else f"{(results['regret'] > 0).sum()} of {len(results)}"
-                ),
-            }
-        )
+        row: Row = {
+            "schedule": name,
+            "searched splits": len(results),
+            "cost, runs": cost,
+            "regret, points": _cell(regret),
+            "less than random by": "–" if expected else _cell(fewer),
+            "loses the best": (
+                "–" if expected else f"{(results['regret'] > 0).sum()} of {len(results)}"
+            ),
+        }
+        rows.append(row)
         low, high = regret.span
         points.append((f"{name} ({cost:.1f} runs)", "", regret.value, max(0.0, low), high))
     return Finding(measured, *gain.compare(0.0), rows, _points(points))

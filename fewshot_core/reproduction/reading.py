@@ -399,16 +399,15 @@ def read_bounds(data_dir: Path) -> pd.DataFrame:
                     counts = count_table(scores.accuracy, decisions, space=space)
                     gain = product_gain(counts, [groups[number] for number in decisions])
                     best, chance = baseline.best.gain_bits, float(baseline.gains.mean())
-                    rows.append(
-                        {
-                            **scores.about,
-                            "decisions": decisions,
-                            "position": (gain - chance) / (best - chance) if best > chance else 0.0,
-                            "percentile": random_percentile(gain, baseline.gains).percent,
-                            "best_bits": best,
-                            "random_bits": chance,
-                        }
-                    )
+                    row = {
+                        **scores.about,
+                        "decisions": decisions,
+                        "position": (gain - chance) / (best - chance) if best > chance else 0.0,
+                        "percentile": random_percentile(gain, baseline.gains).percent,
+                        "best_bits": best,
+                        "random_bits": chance,
+                    }
+                    rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -487,15 +486,14 @@ def read_estimates(store: Store, data_dir: Path) -> pd.DataFrame:
             for metric, seed, leaves, runs in parts:
                 inside = judge_in_split(joined, leaves)
                 known = inside.sub_spaces.dropna(subset=["tau"])
-                rows.append(
-                    {
-                        **about,
-                        "metric": metric,
-                        "seed": seed,
-                        "runs": runs,
-                        "within": (known["tau"] * known["known"]).sum() / known["known"].sum(),
-                        "between": inside.between.kendall.value if inside.between else np.nan,
-                        "regret": inside.regret,
-                    }
-                )
+                row = {
+                    **about,
+                    "metric": metric,
+                    "seed": seed,
+                    "runs": runs,
+                    "within": (known["tau"] * known["known"]).sum() / known["known"].sum(),
+                    "between": inside.between.kendall.value if inside.between else np.nan,
+                    "regret": inside.regret,
+                }
+                rows.append(row)
     return pd.DataFrame(rows)

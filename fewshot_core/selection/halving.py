@@ -157,56 +157,44 @@ def top_k(
     return _select(table, "top_k", [epoch], lambda remaining: k, end, rank_by, window)
 
 
-def train_all(curves: pd.DataFrame | Curves, end: int | None = None) -> HalvingResult:
+def train_all(curves: Curves, end: int) -> HalvingResult:
     """Train all sub-supernets to the end and take the best architecture that any of them finds.
 
     This is the ceiling, reported in Tables 1 to 3 of the paper. To select by validation accuracy
     after training all, use ``successive_halving`` without milestones or with ``keep=1``: the cost
-    is the same. Arguments and errors as for ``successive_halving``.
+    is the same.
     """
-    table = as_curves(curves)
-    last = checked_end(table, end)
-    best = int(table.found(last).argmax())
-    trained = dict.fromkeys(range(len(table.sub_spaces)), last)
-    return _result(table, "train_all", last, "test_accuracy", {last: (best,)}, trained)
+    best = int(curves.found(end).argmax())
+    trained = dict.fromkeys(range(len(curves.sub_spaces)), end)
+    return _result(curves, "train_all", end, "test_accuracy", {end: (best,)}, trained)
 
 
-def oracle(curves: pd.DataFrame | Curves, end: int | None = None) -> HalvingResult:
-    """Train only the sub-supernet that finds the best architecture, as if it were known.
-
-    Arguments and errors as for ``successive_halving``.
-    """
-    table = as_curves(curves)
-    last = checked_end(table, end)
-    best = int(table.found(last).argmax())
-    survivors = {0: (best,), last: (best,)}
-    return _result(table, "oracle", last, "test_accuracy", survivors, {best: last})
+def oracle(curves: Curves, end: int) -> HalvingResult:
+    """Train only the sub-supernet that finds the best architecture, as if it were known."""
+    best = int(curves.found(end).argmax())
+    survivors = {0: (best,), end: (best,)}
+    return _result(curves, "oracle", end, "test_accuracy", survivors, {best: end})
 
 
-def most_parameters(curves: pd.DataFrame | Curves, end: int | None = None) -> HalvingResult:
+def most_parameters(curves: Curves, end: int) -> HalvingResult:
     """Train only the sub-supernet whose architectures have the most parameters on average.
 
     It is chosen before any training, by the optional column parameters of the curves; in a tie it
-    is the first in tree order. Arguments and errors as for ``successive_halving``.
+    is the first in tree order.
     """
-    table = as_curves(curves)
-    last = checked_end(table, end)
-    chosen = int(np.nan_to_num(table.column("parameters"), nan=-1.0).max(axis=1).argmax())
-    trained = dict.fromkeys(range(len(table.sub_spaces)), 0) | {chosen: last}
-    survivors = {0: (chosen,), last: (chosen,)}
-    return _result(table, "most_parameters", last, "parameters", survivors, trained)
+    chosen = int(np.nan_to_num(curves.column("parameters"), nan=-1.0).max(axis=1).argmax())
+    trained = dict.fromkeys(range(len(curves.sub_spaces)), 0) | {chosen: end}
+    survivors = {0: (chosen,), end: (chosen,)}
+    return _result(curves, "most_parameters", end, "parameters", survivors, trained)
 
 
-def random_sub_supernet(curves: pd.DataFrame | Curves, end: int | None = None) -> HalvingResult:
+def random_sub_supernet(curves: Curves, end: int) -> HalvingResult:
     """Train one random sub-supernet, all equally likely: accuracy and regret are expected values.
 
-    Under a limit of the cost, they are of those that find a feasible architecture.
-
-    Arguments and errors as for ``successive_halving``; the result has no winner.
+    Under a limit of the cost, they are of those that find a feasible architecture. The result has
+    no winner.
     """
-    table = as_curves(curves)
-    last = checked_end(table, end)
-    return _result(table, "one_at_random", last, "", {}, {})
+    return _result(curves, "one_at_random", end, "", {}, {})
 
 
 def _select(

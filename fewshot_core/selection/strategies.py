@@ -15,7 +15,13 @@ import pandas as pd
 
 from fewshot_core.errors import SelectionError
 from fewshot_core.registry import Registry
-from fewshot_core.selection.curves import Curves, SeveralCurves, checked_end, curves_by_seed
+from fewshot_core.selection.curves import (
+    Curves,
+    SeveralCurves,
+    as_curves,
+    checked_end,
+    curves_by_seed,
+)
 from fewshot_core.selection.halving import (
     HalvingResult,
     listed,
@@ -67,7 +73,8 @@ class Choice:
 
     def apply(self, curves: pd.DataFrame | Curves, end: int | None = None) -> HalvingResult:
         """Select among curves; arguments and errors as for ``successive_halving``."""
-        return STRATEGIES.get(self.strategy).select(self, curves, end)
+        strategy, table = STRATEGIES.get(self.strategy), as_curves(curves)
+        return strategy.select(self, table, checked_end(table, end))
 
     @property
     def label(self) -> str:
@@ -94,7 +101,7 @@ class Strategy:
     name: str
     label: str
     description: str
-    select: Callable[[Choice, pd.DataFrame | Curves, int | None], HalvingResult]
+    select: Callable[[Choice, Curves, int], HalvingResult]
     describe: Callable[[Choice], str]
 
 

@@ -12,6 +12,7 @@ from fewshot_core.plots import (
 from fewshot_core.plots.halving import cursor_stops
 from fewshot_core.plots.template import SUB_SPACE_COLOURS, sub_space_look
 from fewshot_core.selection import (
+    Choice,
     curves_by_seed,
     leaders,
     read_frame,
@@ -20,7 +21,10 @@ from fewshot_core.selection import (
     top_k,
     verdict,
 )
-from fewshot_core.selection.halving import oracle, random_sub_supernet, train_all
+
+train_all, oracle, random_sub_supernet = (
+    Choice(name).apply for name in ("train_all", "oracle", "one_at_random")
+)
 
 
 @pytest.fixture(scope="module")
