@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fewshot_core.analysis.sub_spaces import positions, sub_space_names
+from fewshot_core.analysis.sub_spaces import Floats, positions, sub_space_names
 from fewshot_core.space import Part
 
 WHOLE = "all"
@@ -18,8 +18,6 @@ WHOLE = "all"
 
 Limits = tuple[float, float]
 """First and last accuracy of an axis, in percent."""
-
-Values = npt.NDArray[np.float64]
 
 POINTS, FEWEST_POINTS, ALL_POINTS = 256, 32, 4_096
 """Points of a curve, as many in all as long as each has the fewest."""
@@ -60,7 +58,7 @@ def distribution_frame(
         A sub-space with fewer than ``FEW`` of them has a row for each, without a density.
     """
 
-    def columns(values: Values, ends: Limits) -> dict[str, Values]:
+    def columns(values: Floats, ends: Limits) -> dict[str, Floats]:
         grid = np.linspace(*ends, points or _points(leaves))
         height = density(values, grid)
         return {"accuracy": grid, "density": height, "architectures": height * values.size}
@@ -78,7 +76,7 @@ def histogram_frame(
         architectures), known, below and above.
     """
 
-    def columns(values: Values, ends: Limits) -> dict[str, Values]:
+    def columns(values: Floats, ends: Limits) -> dict[str, Floats]:
         counts, edges = np.histogram(values, np.linspace(*ends, bins + 1))
         middles = (edges[:-1] + edges[1:]) / 2
         return {"accuracy": middles, "count": counts, "share": counts / max(values.size, 1)}
@@ -99,7 +97,7 @@ def cumulative_frame(
         known, below and above.
     """
 
-    def columns(values: Values, ends: Limits) -> dict[str, Values]:
+    def columns(values: Floats, ends: Limits) -> dict[str, Floats]:
         grid = np.linspace(*ends, points or _points(leaves))
         counts = np.searchsorted(np.sort(values), grid, side="right")
         return {"accuracy": grid, "share": counts / max(values.size, 1)}
@@ -126,7 +124,7 @@ def _long(
     leaves: Sequence[Part],
     accuracy: pd.DataFrame,
     limits: Limits | None,
-    columns: Callable[[Values, Limits], dict[str, Values]],
+    columns: Callable[[Floats, Limits], dict[str, Floats]],
     few: int = 0,
 ) -> pd.DataFrame:
     """Stack the columns of all parts, with the counts outside the limits.
@@ -151,7 +149,7 @@ def _long(
     return pd.concat(frames, ignore_index=True)
 
 
-def density(values: npt.ArrayLike, grid: npt.ArrayLike, bandwidth: float | None = None) -> Values:
+def density(values: npt.ArrayLike, grid: npt.ArrayLike, bandwidth: float | None = None) -> Floats:
     """Compute a Gaussian kernel density on an even grid.
 
     Kernel mass beyond the ends of the grid is reflected back, so that the density of values inside
@@ -169,18 +167,18 @@ def density(values: npt.ArrayLike, grid: npt.ArrayLike, bandwidth: float | None 
         return np.zeros_like(points)
     width = max(_silverman(inside) if bandwidth is None else bandwidth, _MINIMUM_STEPS * step)
     weights = _binned(inside, points[0], step, len(points))
-    result: Values = _smooth(weights, width / step) / (data.size * step)
+    result: Floats = _smooth(weights, width / step) / (data.size * step)
     return result
 
 
-def _silverman(values: Values) -> float:
+def _silverman(values: Floats) -> float:
     """Compute the bandwidth of Silverman's rule of thumb; 0 where all values are equal."""
     q25, q75 = np.quantile(values, [0.25, 0.75])
     spreads = [spread for spread in (values.std(), (q75 - q25) / 1.34) if spread > 0]
     return float(0.9 * min(spreads, default=0.0) * values.size**-0.2)
 
 
-def _binned(values: Values, low: float, step: float, points: int) -> Values:
+def _binned(values: Floats, low: float, step: float, points: int) -> Floats:
     """Share each value between the two grid points around it (linear binning)."""
     position = (values - low) / step
     left = np.clip(np.floor(position).astype(np.int64), 0, points - 2)
@@ -191,7 +189,7 @@ def _binned(values: Values, low: float, step: float, points: int) -> Values:
     return weights
 
 
-def _smooth(weights: Values, width: float) -> Values:
+def _smooth(weights: Floats, width: float) -> Floats:
     """Convolve with a Gaussian of ``width`` steps, reflecting at both ends."""
     reach = min(int(np.ceil(4 * width)), len(weights) - 1)
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
@@ -199,5 +197,5 @@ def _smooth(weights: Values, width: float) -> Values:
     doubled = weights.copy()
     doubled[[0, -1]] *= 2
     padded = np.pad(doubled, reach, mode="reflect")
-    smoothed: Values = np.convolve(padded, kernel / kernel.sum(), mode="valid")
+    smoothed: Floats = np.convolve(padded, kernel / kernel.sum(), mode="valid")
     return smoothed

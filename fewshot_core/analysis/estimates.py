@@ -194,15 +194,13 @@ class CostReport:
     ideal: tuple[float, float]
 
 
-def report_costs(
-    frame: pd.DataFrame, leaves: Sequence[Part] = (), lowest: float | None = None
-) -> CostReport:
+def report_costs(frame: pd.DataFrame, leaves: Sequence[Part] = ()) -> CostReport:
     """Find the Pareto fronts of a space and of any partition; ``frame`` is that of ``join_cost``.
 
-    The reference point has the largest cost, and the accuracy ``lowest``, by default the median.
+    The reference point has the largest cost and the median accuracy.
     """
     costs, values = frame["cost"].to_numpy(), frame["accuracy_mean"].to_numpy()
-    worst = float(costs.max()), float(np.median(values)) if lowest is None else lowest
+    worst = float(costs.max()), float(np.median(values))
     ideal = float(costs.min()), float(values.max())
     rectangle = (worst[0] - ideal[0]) * (ideal[1] - worst[1])
     member = positions(leaves, frame["architecture"].to_numpy())

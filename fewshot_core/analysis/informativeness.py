@@ -177,12 +177,10 @@ class SplitEvaluator:
         accuracy: pd.DataFrame,
         threshold: float = 0.01,
         random_trees: int = RANDOM_TREES,
-        seed: int = 0,
     ) -> None:
         self.accuracy = accuracy
         self.threshold = threshold
         self._random_trees = random_trees
-        self._seed = seed
         self._baselines: dict[tuple[TreeOptions, SearchSpace], RandomBaseline] = {}
         self._report = lru_cache(maxsize=REPORTS)(self._evaluate)
 
@@ -191,7 +189,7 @@ class SplitEvaluator:
         key = shape, space
         if key not in self._baselines:
             table = count_table(self.accuracy, shape.edges, self.threshold, space)
-            gains = np.sort(random_of_counts(table, shape, self._random_trees, self._seed))
+            gains = np.sort(random_of_counts(table, shape, self._random_trees))
             self._baselines[key] = RandomBaseline(best_of_counts(table, shape, space), gains)
         return self._baselines[key]
 

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from fewshot_core.analysis import CHANCE, SplitEvaluator, tree_shape
 from fewshot_core.analysis.distributions import density
+from fewshot_core.analysis.sub_spaces import Floats
 from fewshot_core.analysis.trees import SAME_GAIN
 from fewshot_core.plots.export import with_source
 from fewshot_core.plots.template import (
@@ -31,8 +32,6 @@ from fewshot_core.plots.template import (
 )
 from fewshot_core.selection.halving import listed
 from fewshot_core.space import PERCENT, Part, score_text, space_of
-
-Floats = npt.NDArray[np.float64]
 
 _DENSITY_POINTS = 200
 _FOOT = -0.7

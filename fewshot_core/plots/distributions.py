@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
 from fewshot_core.analysis.distributions import WHOLE
+from fewshot_core.analysis.sub_spaces import Floats
 from fewshot_core.plots.export import with_source
 from fewshot_core.plots.template import (
     ACTIVE_COLOUR,
@@ -284,7 +284,7 @@ def _is_strip(curve: pd.DataFrame) -> bool:
     return "density" in curve and bool(curve["density"].isna().all())
 
 
-def _heights(curve: pd.DataFrame) -> npt.NDArray[np.float64]:
+def _heights(curve: pd.DataFrame) -> Floats:
     """Values that a frame of densities or of histograms draws."""
     return curve["share" if "count" in curve else "density"].to_numpy(dtype=np.float64)
 
@@ -324,7 +324,7 @@ def _add_density(figure: go.Figure, line: _Line, curve: pd.DataFrame, grey: bool
     )
 
 
-def _grid(accuracy: npt.NDArray[np.float64]) -> tuple[float, float]:
+def _grid(accuracy: Floats) -> tuple[float, float]:
     """Return the first accuracy and the step to the next one, with the digits that are seen."""
     return round(float(accuracy[0]), 4), round(float(accuracy[1] - accuracy[0]), 6)
 

@@ -8,7 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
-from fewshot_core.analysis.search_epochs import UNSPLIT
+from fewshot_core.analysis.search_epochs import UNSPLIT, Records
+from fewshot_core.analysis.sub_spaces import Floats
 from fewshot_core.plots.export import with_source
 from fewshot_core.plots.template import (
     ACTIVE_COLOUR,
@@ -58,8 +59,6 @@ _ROW, _FRAME, _LEAST_HEIGHT = 17, 110, 240
 _SCALE = ((0.0, translucent(ACTIVE_COLOUR, 0.03)), (1.0, translucent(ACTIVE_COLOUR, 1.0)))
 
 
-Records = Sequence[Mapping[str, Any]]
-Floats = npt.NDArray[np.float64]
 Epochs = npt.NDArray[np.int64]
 
 
