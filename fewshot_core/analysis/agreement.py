@@ -25,16 +25,12 @@ def adjusted_rand_index(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
     a, b = np.asarray(first, dtype=np.int64), np.asarray(second, dtype=np.int64)
     together = np.bincount(a * (b.max() + 1) + b)
     # Python integers neither overflow nor round.
-    both, in_a, in_b = (_pairs(sizes) for sizes in (together, np.bincount(a), np.bincount(b)))
+    groups = together, np.bincount(a), np.bincount(b)
+    both, in_a, in_b = (int((sizes * (sizes - 1) // 2).sum()) for sizes in groups)  # pairs inside
     possible = a.size * (a.size - 1) // 2
     excess = both * possible - in_a * in_b
     most = (in_a + in_b) * possible - 2 * in_a * in_b
     return 2 * excess / most if most else 1.0
-
-
-def _pairs(sizes: npt.NDArray[np.int64]) -> int:
-    """Count the pairs inside groups of these sizes."""
-    return int((sizes * (sizes - 1) // 2).sum())
 
 
 def agreement(leaves_a: Sequence[Part], leaves_b: Sequence[Part]) -> float:

@@ -7,6 +7,7 @@ counts, so that no tree needs to look at the architectures again.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
+from itertools import chain
 from math import prod
 from statistics import NormalDist
 from typing import NamedTuple
@@ -121,8 +122,9 @@ def _trees(
         return
     for edge in edges:
         parts = [_by_operations(node, edge) for node in nodes]
-        count, total = len(parts[0]), nodes[0][0].space.shape[edge]
-        if not all(len(part) == count and _is_partition(part, total) for part in parts):
+        count, every = len(parts[0]), list(range(nodes[0][0].space.shape[edge]))
+        partitions = (len(part) == count and sorted(chain(*part)) == every for part in parts)
+        if count < 2 or not all(partitions):
             continue
         below = [members for part in parts for members in part.values()]
         if places and any(places[node[-1]] - places[node[0]] >= len(node) for node in below):
@@ -137,12 +139,6 @@ def _by_operations(leaves: _Node, edge: int) -> dict[tuple[int, ...], _Node]:
     for leaf in leaves:
         parts.setdefault(leaf.enabled[edge], []).append(leaf)
     return parts
-
-
-def _is_partition(parts: dict[tuple[int, ...], _Node], count: int) -> bool:
-    """Whether there are several groups, and they have each of so many operations once."""
-    operations = sorted(operation for group in parts for operation in group)
-    return len(parts) > 1 and operations == list(range(count))
 
 
 def count_table(

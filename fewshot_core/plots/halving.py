@@ -236,11 +236,6 @@ def cursor_stops(curves: Curves, result: HalvingResult, stops: int = STOPS) -> l
     return sorted({int(known[0]), *even.tolist(), *result.milestones, result.end})
 
 
-def _dot(value: float | None) -> float | None:
-    """Round to what can be seen of a dot; None if there is no value."""
-    return None if value is None or np.isnan(value) else round(float(value), 2)
-
-
 def _add_cursor(
     figure: go.Figure,
     epoch: int,
@@ -252,7 +247,8 @@ def _add_cursor(
 ) -> None:
     """Draw a vertical line over a panel, through a dot on each of some lines that goes on."""
     line = {"color": INK, "width": 1.4}
-    dots = [_dot(values.get(epoch)) for values in lines]
+    found = [float(values.get(epoch, np.nan)) for values in lines]
+    dots = [None if np.isnan(value) else round(value, 2) for value in found]
     sizes = [0, *[size] * len(dots), 0]
     figure.add_scatter(
         x0=epoch,
