@@ -451,39 +451,33 @@ def probabilities_figure(
         return empty_figure(title, "the sub-space is a single architecture: nothing to choose")
     if not records:
         return empty_figure(title, "no epoch finished yet")
-    table = {
-        (edge, operation): np.array(
-            [record["probabilities"][edge][operation] for record in records]
-        )
-        for edge, operations in edges.items()
-        for operation in operations
+    series = {
+        edge: np.array([[record["probabilities"][edge][i] for i in ops] for record in records])
+        for edge, ops in edges.items()
     }
-    # Rows by their place from the top, one of which is left empty between two edges.
-    rows: dict[int, tuple[int, int]] = {}
-    for number, (edge, operations) in enumerate(edges.items()):
-        start = len(rows) + number
-        rows |= {start + i: (edge, operation) for i, operation in enumerate(operations)}
-    count = max(rows) + 1
-    names = [" " * place for place in range(count)]
-    grid = np.full((count, len(records)), np.nan)
-    bold = []
-    for place, (edge, operation) in rows.items():
-        names[place] = escape(f"{decisions[edge].name} {decisions[edge].labels[operation]}")
-        grid[place] = table[edge, operation]
-        # Of equal ones, the first.
-        chosen = max(edges[edge], key=lambda operation: table[edge, operation][-1])
-        bold.append(f"<b>{names[place]}</b>" if operation == chosen else names[place])
+    names: list[str] = []
+    bold: list[str] = []
+    grid: list[Floats] = []
+    for edge, operations in edges.items():
+        if names:  # a row between two edges is left empty
+            names.append(" " * len(names))
+            grid.append(np.full(len(records), np.nan))
+        labels = [escape(f"{decisions[edge].name} {decisions[edge].labels[i]}") for i in operations]
+        names += labels
+        grid += list(series[edge].T)
+        chosen = int(series[edge][-1].argmax())
+        bold += [f"<b>{name}</b>" if i == chosen else name for i, name in enumerate(labels)]
     fixed = [
         f"{decisions[edge].name} is {decisions[edge].labels[operations[0]]}"
         for edge, operations in enumerate(sub_space.enabled)
         if edge not in edges
     ]
     notes = [f"no choice: {', '.join(fixed)}"] if fixed else []
-    height = max(_LEAST_HEIGHT, _FRAME + _ROW * count)
-    alt = _probabilities_alternative(table, sub_space, records)
+    height = max(_LEAST_HEIGHT, _FRAME + _ROW * len(names))
+    alt = _probabilities_alternative(series, sub_space, records)
     figure = base_figure(title, height, alt, [*notes, *caption])
     figure.add_heatmap(
-        z=grid.astype(np.float32),
+        z=np.array(grid, dtype=np.float32),
         x=[record["epoch"] for record in records],
         y=names,
         colorscale=_SCALE,
@@ -495,28 +489,25 @@ def probabilities_figure(
     figure.update_xaxes(title_text="epoch", range=[-0.5, end + 0.5], showgrid=False)
     figure.update_yaxes(
         type="category",
-        tickvals=[names[place] for place in rows],
+        tickvals=[name for name in names if name.strip()],
         ticktext=bold,
         tickfont={"size": SMALL_FONT_SIZE},
-        range=[count - 0.5, -0.5],
+        range=[len(names) - 0.5, -0.5],
         showgrid=False,
     )
     return figure
 
 
 def _probabilities_alternative(
-    table: Mapping[tuple[int, int], Floats], sub_space: SubSpace, records: Records
+    series: Mapping[int, Floats], sub_space: SubSpace, records: Records
 ) -> str:
     """Text alternative: the most likely operation of each decision, and since which epoch."""
     parts = []
-    for edge, operations in enumerate(sub_space.enabled):
-        if len(operations) < 2:
-            continue
-        series = np.stack([table[edge, operation] for operation in operations], axis=1)
-        winners = series.argmax(axis=1)
+    for edge, found in series.items():
+        winners = found.argmax(axis=1)
         changes = np.flatnonzero(winners != winners[-1])
         since = records[int(changes[-1]) + 1 if changes.size else 0]["epoch"]
         decision = sub_space.space.decisions[edge]
-        name = f"{decision.name} {decision.labels[operations[int(winners[-1])]]}"
-        parts.append(f"{name} with {series[-1].max():.2f}, since epoch {since}")
+        name = f"{decision.name} {decision.labels[sub_space.enabled[edge][int(winners[-1])]]}"
+        parts.append(f"{name} with {found[-1].max():.2f}, since epoch {since}")
     return f"Most likely operations at epoch {records[-1]['epoch']}: {'; '.join(parts)}."
