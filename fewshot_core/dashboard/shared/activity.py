@@ -68,7 +68,7 @@ def _show_running(workspace: Workspace) -> None:
     left = _left_text(workspace, active)
     with st.container(key="running"):
         text = f"Running ({len(active)}){left}"
-        link_to(Page(RUNS.path, text, ":material/progress_activity:", ""))
+        link_to(Page(RUNS.path, text, ":material/progress_activity:"))
 
 
 def _left_text(workspace: Workspace, active: Sequence[RunSummary]) -> str:
@@ -126,7 +126,6 @@ def _note_ended(workspace: Workspace, active: Sequence[RunSummary]) -> None:
 
 
 def _text(run: RunSummary) -> str:
-    """Say how a run ended."""
     name = run_name(run)
     if run.state == State.DONE.value:
         return f"{name}: done" + (f" in {duration_text(run.seconds)}" if run.seconds else "")
@@ -144,7 +143,6 @@ def run_name(run: RunSummary) -> str:
 
 
 def _link_ended(workspace: Workspace) -> None:
-    """Link the runs that ended a moment ago."""
     times: dict[str, float] = st.session_state[_ENDED]
     recent = [name for name, at in times.items() if time.time() - at < _ENDED_SECONDS][-_MOST:]
     now = {run.run_id: run for run in workspace.runs()} if recent else {}

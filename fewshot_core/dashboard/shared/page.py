@@ -23,88 +23,25 @@ from fewshot_core.store import Store
 
 @dataclass(frozen=True)
 class Page:
-    """A page: its script, its name, its icon, and what one does there."""
+    """A page: its script, its name and its icon."""
 
     path: str
     label: str
     icon: str
-    description: str
 
 
-HOME = Page("app.py", "Home", ":material/home:", "Overview, and what to do next.")
-SPLIT = Page(
-    "pages/1_Split.py",
-    "Split",
-    ":material/account_tree:",
-    "Group the operations of the supernet by a metric, edge by edge, and watch the tree grow.",
-)
-DISTRIBUTIONS = Page(
-    "pages/2_Distributions.py",
-    "Distributions",
-    ":material/area_chart:",
-    "See the accuracies in each sub-space, and where the best architectures are.",
-)
-COMPARE = Page(
-    "pages/3_Compare.py",
-    "Compare",
-    ":material/compare_arrows:",
-    "Compare metrics with each other, with random trees and with the best tree.",
-)
-SEARCH = Page(
-    "pages/4_Search.py",
-    "Search",
-    ":material/manage_search:",
-    "Run a one-shot search in every sub-space, and watch what each one finds.",
-)
-HALVING = Page(
-    "pages/5_Halving.py",
-    "Halving",
-    ":material/content_cut:",
-    "Replay a schedule: which sub-supernet it would select, and with what regret.",
-)
-ESTIMATES = Page(
-    "pages/9_Estimates.py",
-    "Estimates",
-    ":material/query_stats:",
-    "How well supernets and zero-cost metrics rank architectures.",
-)
-RESULTS = Page(
-    "pages/6_Results.py",
-    "Results",
-    ":material/leaderboard:",
-    "Search results by metric and algorithm, next to those of the paper.",
-)
-RUNS = Page(
-    "pages/7_Runs.py",
-    "Runs",
-    ":material/list_alt:",
-    "Find, compare and tag all runs; resume, cancel or delete them.",
-)
-DATA = Page(
-    "pages/8_Data.py",
-    "Data",
-    ":material/database:",
-    "Import accuracy tables, add images, and see the search spaces.",
-)
-ABOUT = Page(
-    "pages/10_About.py",
-    "About",
-    ":material/help:",
-    "What the workbench is, how to read its figures, its terms and documentation.",
-)
-PAGES = (
-    HOME,
-    SPLIT,
-    DISTRIBUTIONS,
-    COMPARE,
-    SEARCH,
-    HALVING,
-    ESTIMATES,
-    RESULTS,
-    RUNS,
-    DATA,
-    ABOUT,
-)
+HOME = Page("app.py", "Home", ":material/home:")
+SPLIT = Page("pages/1_Split.py", "Split", ":material/account_tree:")
+DISTRIBUTIONS = Page("pages/2_Distributions.py", "Distributions", ":material/area_chart:")
+COMPARE = Page("pages/3_Compare.py", "Compare", ":material/compare_arrows:")
+SEARCH = Page("pages/4_Search.py", "Search", ":material/manage_search:")
+HALVING = Page("pages/5_Halving.py", "Halving", ":material/content_cut:")
+ESTIMATES = Page("pages/9_Estimates.py", "Estimates", ":material/query_stats:")
+RESULTS = Page("pages/6_Results.py", "Results", ":material/leaderboard:")
+RUNS = Page("pages/7_Runs.py", "Runs", ":material/list_alt:")
+DATA = Page("pages/8_Data.py", "Data", ":material/database:")
+ABOUT = Page("pages/10_About.py", "About", ":material/help:")
+PAGES = HOME, SPLIT, DISTRIBUTIONS, COMPARE, SEARCH, HALVING, ESTIMATES, RESULTS, RUNS, DATA, ABOUT
 
 
 APP_NAME = "Few-shot NAS workbench"
