@@ -19,8 +19,7 @@ from fewshot_core.dashboard.shared.controls import (
     show_errors,
     stored_uploads,
 )
-from fewshot_core.dashboard.shared.figures import accuracy_source
-from fewshot_core.dashboard.shared.sidebar import View, load_accuracy
+from fewshot_core.dashboard.shared.sidebar import View
 from fewshot_core.dashboard.shared.splits import record_label
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import SearchRequest
@@ -155,7 +154,7 @@ def _open_recorded(
     if _view.split is None or _view.table is None:
         raise ValueError("expected a split and a table in view")
     records = _view.workspace.store.search_records(list(_searches["run_id"]))
-    accuracy = load_accuracy(_view)
+    accuracy = _view.accuracy()
     algorithm = _searches["algorithm"].iloc[0]
     leaves = sub_spaces_of(_view.split.leaves)
     parameters = load_parameters(_view.workspace.data_dir, _view.space)
@@ -165,7 +164,7 @@ def _open_recorded(
         found_title=f"{_view.kind} {task.score} of the architecture found, {task.stored_unit}",
         source=(
             f"{label} on {_view.split.label}",
-            *accuracy_source(_view),
+            *_view.source,
         ),
         option=f"--split {_view.split.key.removeprefix('file-')} --algorithm {algorithm} "
         f"--evidence {group.removeprefix(f'{algorithm}-')} --accuracy {_view.kind} "

@@ -1,6 +1,7 @@
 """The Search page: the searches of a plan as they run, and one of them in detail."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -24,7 +25,6 @@ from fewshot_core.dashboard.search.plans import (
     plan_source,
     request_source,
 )
-from fewshot_core.dashboard.shared.activity import start_noted
 from fewshot_core.dashboard.shared.controls import (
     POLL_SECONDS,
     choose_one,
@@ -35,26 +35,23 @@ from fewshot_core.dashboard.shared.controls import (
     show_log,
     show_running,
     show_table,
+    show_tabs,
 )
-from fewshot_core.dashboard.shared.figures import (
-    accuracy_source,
-    show_architecture,
-    show_figure,
-    show_source,
-)
+from fewshot_core.dashboard.shared.figures import show_architecture, show_figure, show_source
 from fewshot_core.dashboard.shared.page import ESTIMATES, HALVING, Workspace, link_to
 from fewshot_core.dashboard.shared.requests import show_options
 from fewshot_core.dashboard.shared.sidebar import (
     View,
-    choose_option,
-    find_missing,
-    load_accuracy,
     open_page,
-    show_missing,
     show_missing_split,
     show_no_supernets,
-    with_missing,
     without_supernet,
+)
+from fewshot_core.dashboard.shared.url import (
+    choose_option,
+    find_missing,
+    show_missing,
+    with_missing,
 )
 from fewshot_core.datasets import DATASETS
 from fewshot_core.durations import duration_text
@@ -85,8 +82,6 @@ from fewshot_core.space import Architecture
 
 _ROWS = 8
 """Rows of the table that are seen at once: the tab is not longer than two screens."""
-
-_CURVES, _DETAIL, _PROXY, _OPTIONS = "Curves", "One search", "Proxy quality", "Options"
 
 
 def show_search_page() -> None:
@@ -145,27 +140,20 @@ def _show_plan(view: View, plan: SearchPlan) -> None:
     running, plan = plan.active, plan.refreshed()
     if running and not plan.active:
         st.rerun()
-    accuracy = None if view.table is None else load_accuracy(view)
+    accuracy = None if view.table is None else view.accuracy()
     searches = [(each.name, each.request.seed, each.records()) for each in plan.searches]
     frame = search_epochs(searches, accuracy)
     _show_result(view, plan, frame, accuracy)
     _show_state(view.workspace, plan)
     _show_failures(plan)
-    names = [_CURVES, _DETAIL, _PROXY, _OPTIONS]
-    curves, detail, proxy, options = st.tabs(names, key="search_tab", bind="query-params")
-    if curves.open:
-        with curves:
-            _show_curves(view, plan, frame)
-            _show_table(view, plan, accuracy)
-    if detail.open:
-        with detail:
-            _show_detail(view, plan, _choose_search(plan), accuracy)
-    if proxy.open:
-        with proxy, show_errors():
-            _show_proxy(view, plan, _choose_search(plan), accuracy)
-    if options.open:
-        with options:
-            show_options(plan.request.options, "plan_options", plan.request.algorithm)
+    options = plan.request.options, "plan_options", plan.request.algorithm
+    shows = {
+        "Curves": partial(_show_curves, view, plan, frame, accuracy),
+        "One search": partial(_show_detail, view, plan, accuracy),
+        "Proxy quality": partial(_show_proxy, view, plan, accuracy),
+        "Options": partial(show_options, *options),
+    }
+    show_tabs(shows, "search_tab")
 
 
 def _show_result(
@@ -249,7 +237,6 @@ def _result_text(found: pd.DataFrame, view: View, size: int, complete: bool) -> 
 
 
 def _unknown(view: View) -> str:
-    """Say why an architecture has no accuracy."""
     return "not within the limit of the cost" if view.limit else "not in the table"
 
 
@@ -259,7 +246,6 @@ def _ordinal(number: int) -> str:
 
 
 def _show_state(workspace: Workspace, plan: SearchPlan) -> None:
-    """Show the progress of the plan, with the button that stops it, or starts what is missing."""
     text, button = st.columns([3, 1], vertical_alignment="center")
     left = _left_text(workspace, plan.active)
     text.markdown(f"**{plan.summary}**" + (f" · about {left} left" if left else ""))
@@ -300,8 +286,10 @@ def _show_failures(plan: SearchPlan) -> None:
                 show_log(search.folder.log_tail())
 
 
-def _show_curves(view: View, plan: SearchPlan, frame: pd.DataFrame) -> None:
-    """Draw one measure over epochs: means and bands over seeds, or single curves."""
+def _show_curves(
+    view: View, plan: SearchPlan, frame: pd.DataFrame, accuracy: pd.DataFrame | None
+) -> None:
+    """Draw one measure over epochs, means and bands over seeds or single curves; list searches."""
     one = len(plan.seeds) == 1
     left, slider, toggle = st.columns([16, 4, 4], vertical_alignment="bottom")
     measure = choose_one(
@@ -342,14 +330,14 @@ def _show_curves(view: View, plan: SearchPlan, frame: pd.DataFrame) -> None:
         caption=[*caption, *plan.notes],
         unit=view.task.stored_unit,
     )
-    parts = [*(accuracy_source(view) if looked_up else []), *plan_source(plan)]
+    parts = [*(view.source if looked_up else []), *plan_source(plan)]
     show_figure(figure, "search_curves", source=parts)
     repeat = plan_command(plan.request, plan.place.split_name, plan.seeds)
     show_source(parts, repeat, "search_curves_source", drawn)
+    _show_table(view, plan, accuracy)
 
 
 def _show_table(view: View, plan: SearchPlan, accuracy: pd.DataFrame | None) -> None:
-    """List the searches with their progress and results."""
     known: Mapping[Any, float] = {}
     if accuracy is not None:
         known = dict(zip(accuracy["architecture"], accuracy["accuracy_mean"], strict=True))
@@ -396,7 +384,6 @@ def _show_table(view: View, plan: SearchPlan, accuracy: pd.DataFrame | None) -> 
 
 
 def _choose_search(plan: SearchPlan) -> PlannedSearch:
-    """Choose one search of a plan by its sub-space and seed."""
     left, right = st.columns([3, 1])
     names = {name: name for name in plan.place.spaces}
     seeds = {str(seed): str(seed) for seed in plan.seeds}
@@ -408,10 +395,8 @@ def _choose_search(plan: SearchPlan) -> PlannedSearch:
     return plan.find(name, seed)
 
 
-def _show_detail(
-    view: View, plan: SearchPlan, search: PlannedSearch, accuracy: pd.DataFrame | None
-) -> None:
-    """Show the epochs of one search, and what it would return."""
+def _show_detail(view: View, plan: SearchPlan, accuracy: pd.DataFrame | None) -> None:
+    search = _choose_search(plan)
     records, seed = search.records(), search.request.seed
     st.subheader(search.title)
     if not records:
@@ -427,7 +412,7 @@ def _show_detail(
     with right:
         _show_found(view, records[-1], accuracy)
     frame = search_epochs([(search.name, seed, records)], accuracy)
-    parts = [*accuracy_source(view), *source]
+    parts = [*view.source, *source]
     show_figure(search_panels_figure(frame, end, caption), "search_panels", source=parts)
     show_source(parts, command(search.request), "search_detail_source", frame)
 
@@ -458,10 +443,10 @@ def _show_found(view: View, record: dict[str, Any], accuracy: pd.DataFrame | Non
         )
 
 
-def _show_proxy(
-    view: View, plan: SearchPlan, search: PlannedSearch, accuracy: pd.DataFrame | None
-) -> None:
+@show_errors()
+def _show_proxy(view: View, plan: SearchPlan, accuracy: pd.DataFrame | None) -> None:
     """Show how well the shared weights of a search rank architectures, or offer to measure it."""
+    search = _choose_search(plan)
     st.markdown("Do the shared weights rank architectures as a table of trained ones does?")
     own = [
         run
@@ -489,12 +474,11 @@ def _show_proxy(
         f"weights on the held-out images{f': about {duration_text(seconds)}' if seconds else ''}."
     )
     if st.button("Measure proxy quality", key="measure_proxy", icon=":material/play_arrow:"):
-        start_noted([request], view.workspace.data_dir)
+        view.workspace.start([request])
         st.rerun()
 
 
 def _draw_proxy(view: View, folder: RunFolder, accuracy: pd.DataFrame, caption: list[str]) -> None:
-    """Draw the accuracies of architectures with shared weights against those of the table."""
     shared = read_shared(folder.path)
     correlation, frame = compare(shared, accuracy)
     found = "fewer than two architectures are in the table"
@@ -503,7 +487,7 @@ def _draw_proxy(view: View, folder: RunFolder, accuracy: pd.DataFrame, caption: 
     unit = view.task.stored_unit
     figure = shared_accuracy_figure(frame, found, view.axis_title, caption, unit)
     parts = [
-        *accuracy_source(view),
+        *view.source,
         f"run {folder.run_id}",
         f"weights of epoch {shared.epoch}",
         f"{shared.images:,} held-out images",

@@ -26,8 +26,9 @@ from fewshot_core.dashboard.shared.figures import (
     rests_on,
     show_figure,
 )
-from fewshot_core.dashboard.shared.sidebar import View, is_restored
+from fewshot_core.dashboard.shared.sidebar import View
 from fewshot_core.dashboard.shared.splits import SplitInView, record_label
+from fewshot_core.dashboard.shared.url import is_restored
 from fewshot_core.metrics import METRICS
 from fewshot_core.plots import (
     TreeBranch,
@@ -79,10 +80,7 @@ def tree_drawing(
 def draw_split(
     split: SplitInView, evaluator: SplitEvaluator | None, chosen: int | None = None
 ) -> go.Figure:
-    """Draw any split, with the description of its sub-spaces by an evaluator.
-
-    The sub-space at the position ``chosen`` is highlighted.
-    """
+    """Draw any split, its sub-spaces described by an evaluator, the one at ``chosen`` marked."""
     leaves = None if evaluator is None else describe(split.leaves, evaluator)
     look: Any = {"chosen": chosen, "unit": split.space.dataset(split.dataset).stored_unit}
     if split.tree is not None:
@@ -120,7 +118,7 @@ def show_tree(
         chosen = st.selectbox("Node", listed, key=_NODE, bind="query-params", help=text)
         node = next(nodes[text] for text, name in names.items() if name == chosen)
         show_figure(_draw_cell(node.sub_space, node.edge, node.groups), "node_cell", source=source)
-        st.markdown(_explain(node, _candidates(tree, node)[1]))
+        st.markdown(_explain(node, _candidates(node, tree.details.get("balanced"))[1]))
     return node
 
 
@@ -142,14 +140,10 @@ def _node_name(tree: SplitTree, node: SplitNode) -> str:
     return f"{name}, after {' and '.join(steps)}" if steps else f"{name}, the root"
 
 
-def _candidates(tree: SplitTree, node: SplitNode) -> tuple[list[Groups], list[float]]:
-    """List all groupings of a node's operations and their cuts, the smallest first."""
-    return _ranked(node, bool(tree.details.get("balanced", False)))
-
-
 @lru_cache(maxsize=256)
-def _ranked(node: SplitNode, balanced: bool) -> tuple[list[Groups], list[float]]:
-    found = rank_candidates(node.similarity, len(node.groups), balanced)
+def _candidates(node: SplitNode, balanced: object) -> tuple[list[Groups], list[float]]:
+    """List all groupings of a node's operations and their cuts, the smallest first."""
+    found = rank_candidates(node.similarity, len(node.groups), bool(balanced))
     grouped = [
         tuple(tuple(node.operations[item] for item in group) for group in candidate.groups)
         for candidate in found
@@ -188,7 +182,7 @@ def show_node(split: SplitInView, tree: SplitTree, node: SplitNode, key: str) ->
         look: Any = {"title": "Similarity", **where}
         figure = _draw_similarity(node.operations, node.similarity, node.groups, **look)
         show_figure(figure, f"{key}_similarity", source=source)
-    grouped, found = _candidates(tree, node)
+    grouped, found = _candidates(node, tree.details.get("balanced"))
     describe_group = tree.space.decisions[node.edge].describe
     cuts = pd.Series(found)
     chosen = ["chosen" * (groups == node.groups) for groups in grouped]
@@ -262,7 +256,6 @@ def show_sub_spaces(
         export=f"{key.partition('_split')[0]}_table",
         source=source,
         key=key,
-        on_select="rerun",
         selection_mode="single-row",
         selection_default=selected_rows(np.flatnonzero(described["sub_space"] == wanted).tolist()),
         height=table_height(len(described)),
