@@ -48,6 +48,7 @@ from fewshot_core.dashboard.shared.figures import (
     split_groups,
     verdict,
 )
+from fewshot_core.dashboard.shared.glossary import GLOSSARY, explain
 from fewshot_core.dashboard.shared.page import DATA, Workspace, link_to
 from fewshot_core.dashboard.shared.sidebar import (
     Scope,
@@ -66,7 +67,6 @@ from fewshot_core.dashboard.shared.url import choose_several, is_new, is_restore
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import TableError
 from fewshot_core.evidence import Evidence
-from fewshot_core.glossary import GLOSSARY, explain
 from fewshot_core.plots import agreement_figure, alternative, keep_figure, top_map_figure
 from fewshot_core.runs.estimate import step_work
 from fewshot_core.space import NAS_BENCH_201, SubSpace, get_space, partition_csv

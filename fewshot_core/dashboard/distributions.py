@@ -56,6 +56,7 @@ from fewshot_core.dashboard.shared.figures import (
     split_evidence,
     split_source,
 )
+from fewshot_core.dashboard.shared.glossary import GLOSSARY, explain
 from fewshot_core.dashboard.shared.page import DATA, IMPORTANCE, Workspace, show_empty
 from fewshot_core.dashboard.shared.sidebar import (
     Source,
@@ -76,7 +77,6 @@ from fewshot_core.dashboard.shared.trees import show_sub_spaces
 from fewshot_core.dashboard.shared.url import choose_option
 from fewshot_core.errors import SpaceError, TableError
 from fewshot_core.evidence import group_by_evidence
-from fewshot_core.glossary import GLOSSARY, explain
 from fewshot_core.plots import (
     costs_figure,
     decisions_figure,

@@ -34,6 +34,7 @@ from fewshot_core.dashboard.shared.controls import (
     show_tabs,
 )
 from fewshot_core.dashboard.shared.figures import Leaves, cached_figure, show_figure, show_source
+from fewshot_core.dashboard.shared.glossary import GLOSSARY, explain
 from fewshot_core.dashboard.shared.page import (
     DATA,
     NEW_ESTIMATE,
@@ -61,7 +62,6 @@ from fewshot_core.dashboard.shared.sidebar import (
 )
 from fewshot_core.dashboard.shared.splits import dataset_label, metric_option
 from fewshot_core.dashboard.shared.url import choose_several
-from fewshot_core.glossary import GLOSSARY, explain
 from fewshot_core.metrics import METRICS
 from fewshot_core.networks import check_checkpoint
 from fewshot_core.plots import estimate_figure, ranking_figure

@@ -29,6 +29,7 @@ from fewshot_core.dashboard.shared.figures import (
     time_text,
     verdict,
 )
+from fewshot_core.dashboard.shared.glossary import explain
 from fewshot_core.dashboard.shared.page import (
     APP_NAME,
     DISTRIBUTIONS,
@@ -47,7 +48,6 @@ from fewshot_core.dashboard.shared.splits import SplitInView, first_of_each_metr
 from fewshot_core.dashboard.shared.trees import draw_split
 from fewshot_core.doctor import examine
 from fewshot_core.durations import duration_text
-from fewshot_core.glossary import explain
 from fewshot_core.runs import SplitRequest, State, estimate_seconds
 from fewshot_core.space import NAS_BENCH_201
 from fewshot_core.splitting import TreeOptions

@@ -37,6 +37,7 @@ from fewshot_core.dashboard.shared.figures import (
     show_split_source,
     show_view_source,
 )
+from fewshot_core.dashboard.shared.glossary import GLOSSARY, explain
 from fewshot_core.dashboard.shared.page import (
     DISTRIBUTIONS,
     NEW_SPLIT,
@@ -78,7 +79,6 @@ from fewshot_core.dashboard.shared.trees import (
 from fewshot_core.data_folder import data_dir
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import RunError
-from fewshot_core.glossary import GLOSSARY, explain
 from fewshot_core.metrics import METRICS, list_metrics, most_sharing_first
 from fewshot_core.networks import check_checkpoint
 from fewshot_core.plots import tree_figure

@@ -37,6 +37,7 @@ from fewshot_core.dashboard.shared.controls import (
     show_tiles,
 )
 from fewshot_core.dashboard.shared.figures import cached_figure, clicked, show_figure, show_source
+from fewshot_core.dashboard.shared.glossary import explain
 from fewshot_core.dashboard.shared.page import ESTIMATES, SEARCH, link_to, show_empty
 from fewshot_core.dashboard.shared.sidebar import (
     View,
@@ -53,7 +54,6 @@ from fewshot_core.dashboard.shared.url import (
     with_missing,
 )
 from fewshot_core.errors import SelectionError
-from fewshot_core.glossary import explain
 from fewshot_core.plots import (
     alternative,
     cursor_stops,

@@ -38,6 +38,7 @@ from fewshot_core.dashboard.shared.controls import (
     show_tabs,
 )
 from fewshot_core.dashboard.shared.figures import show_architecture, show_figure, show_source
+from fewshot_core.dashboard.shared.glossary import explain
 from fewshot_core.dashboard.shared.page import ESTIMATES, HALVING, Workspace, link_to
 from fewshot_core.dashboard.shared.requests import show_options
 from fewshot_core.dashboard.shared.sidebar import (
@@ -56,7 +57,6 @@ from fewshot_core.dashboard.shared.url import (
 from fewshot_core.datasets import DATASETS
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
-from fewshot_core.glossary import explain
 from fewshot_core.plots import (
     EPOCH_MEASURES,
     cell_figure,

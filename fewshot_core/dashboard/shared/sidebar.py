@@ -16,6 +16,7 @@ from streamlit.column_config import DatetimeColumn, TextColumn
 from fewshot_core.analysis import CostLimit, SplitEvaluator, information_gain, load_cost
 from fewshot_core.bench import TableColumn, TableInfo, list_columns, list_tables
 from fewshot_core.dashboard.shared.controls import numbers, plain, selected_rows, show_columns
+from fewshot_core.dashboard.shared.glossary import GLOSSARY
 from fewshot_core.dashboard.shared.page import (
     DATA,
     NEW_SPLIT,
@@ -54,7 +55,6 @@ from fewshot_core.dashboard.shared.url import (
     with_missing,
 )
 from fewshot_core.errors import FewshotError, TableError
-from fewshot_core.glossary import GLOSSARY
 from fewshot_core.networks import has_supernet, supernet_exists
 from fewshot_core.space import NAS_BENCH_201, Part, SearchSpace, Task, get_space, list_spaces
 
