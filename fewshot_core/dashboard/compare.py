@@ -330,8 +330,6 @@ def _show_other_data_sets(view: View, splits: list[SplitInView], evaluator: Spli
 
 def _show_uncertainty(view: View, splits: list[SplitInView], evaluator: SplitEvaluator) -> None:
     """Show how much the information gain depends on the seeds of the trainings in the table."""
-    if view.table is None:
-        return
     where = view.workspace, view.scope(), view.threshold
     found = {split.label: _resampled_gains(*where, split.leaves) for split in splits}
     frames = [frame.assign(split=label) for label, frame in found.items() if frame is not None]

@@ -140,37 +140,40 @@ def _show_plan(view: View, plan: SearchPlan) -> None:
     running, plan = plan.active, plan.refreshed()
     if running and not plan.active:
         st.rerun()
-    accuracy = None if view.table is None else view.accuracy()
     searches = [(each.name, each.request.seed, each.records()) for each in plan.searches]
-    frame = search_epochs(searches, accuracy)
-    _show_result(view, plan, frame, accuracy)
+    frame = search_epochs(searches, view.accuracy() if view.table else None)
+    _show_result(view, plan, frame)
     _show_state(view.workspace, plan)
     _show_failures(plan)
     options = plan.request.options, "plan_options", plan.request.algorithm
     shows = {
-        "Curves": partial(_show_curves, view, plan, frame, accuracy),
-        "One search": partial(_show_detail, view, plan, accuracy),
-        "Proxy quality": partial(_show_proxy, view, plan, accuracy),
+        "Curves": partial(_show_curves, view, plan, frame),
+        "One search": partial(_show_detail, view, plan),
+        "Proxy quality": partial(_show_proxy, view, plan),
         "Options": partial(show_options, *options),
     }
     show_tabs(shows, "search_tab")
 
 
-def _show_result(
-    view: View, plan: SearchPlan, frame: pd.DataFrame, accuracy: pd.DataFrame | None
-) -> None:
+def _known(view: View) -> "pd.Series[float]":
+    """Return the accuracies in view by architecture; none without a table."""
+    if view.table is None:
+        return pd.Series(dtype=float)
+    known: pd.Series[float] = view.accuracy().set_index("architecture")["accuracy_mean"].dropna()
+    return known
+
+
+def _show_result(view: View, plan: SearchPlan, frame: pd.DataFrame) -> None:
     """Say what was found, and what selection by supernet accuracy would have taken."""
     complete = [
         seed for seed in plan.seeds if all(plan.find(name, seed).done for name in plan.place.spaces)
     ]
     shown = frame[frame["seed"].isin(complete or plan.seeds[:1])]
-    known: pd.Series[float] = pd.Series(dtype=float)
-    if accuracy is not None:
-        known = accuracy.set_index("architecture")["accuracy_mean"].dropna()
+    known = _known(view)
     found = found_by_seed(shown, known)
     with st.container(border=True, key="result"):
         if found.empty:
-            missing = f"no table in view has {view.kind} accuracies" if accuracy is None else ""
+            missing = f"no table in view has {view.kind} accuracies" if view.table is None else ""
             if view.limit is not None and not frame.empty:
                 missing = "nothing that was found is within the limit of the cost"
             st.markdown(f"Nothing to compare yet: {missing or 'no search has finished an epoch'}.")
@@ -286,9 +289,7 @@ def _show_failures(plan: SearchPlan) -> None:
                 show_log(search.folder.log_tail())
 
 
-def _show_curves(
-    view: View, plan: SearchPlan, frame: pd.DataFrame, accuracy: pd.DataFrame | None
-) -> None:
+def _show_curves(view: View, plan: SearchPlan, frame: pd.DataFrame) -> None:
     """Draw one measure over epochs, means and bands over seeds or single curves; list searches."""
     one = len(plan.seeds) == 1
     left, slider, toggle = st.columns([16, 4, 4], vertical_alignment="bottom")
@@ -334,14 +335,11 @@ def _show_curves(
     show_figure(figure, "search_curves", source=parts)
     repeat = plan_command(plan.request, plan.place.split_name, plan.seeds)
     show_source(parts, repeat, "search_curves_source", drawn)
-    _show_table(view, plan, accuracy)
+    _show_table(view, plan)
 
 
-def _show_table(view: View, plan: SearchPlan, accuracy: pd.DataFrame | None) -> None:
-    known: Mapping[Any, float] = {}
-    if accuracy is not None:
-        known = dict(zip(accuracy["architecture"], accuracy["accuracy_mean"], strict=True))
-    rows = []
+def _show_table(view: View, plan: SearchPlan) -> None:
+    known, rows = _known(view), []
     for search in plan.searches:
         last: Mapping[str, Any] = next(reversed(search.records()), {})
         rows.append(
@@ -395,7 +393,7 @@ def _choose_search(plan: SearchPlan) -> PlannedSearch:
     return plan.find(name, seed)
 
 
-def _show_detail(view: View, plan: SearchPlan, accuracy: pd.DataFrame | None) -> None:
+def _show_detail(view: View, plan: SearchPlan) -> None:
     search = _choose_search(plan)
     records, seed = search.records(), search.request.seed
     st.subheader(search.title)
@@ -410,14 +408,15 @@ def _show_detail(view: View, plan: SearchPlan, accuracy: pd.DataFrame | None) ->
         figure = probabilities_figure(records, search.request.sub_space, end, caption)
         show_figure(figure, "probabilities", source=source)
     with right:
-        _show_found(view, records[-1], accuracy)
-    frame = search_epochs([(search.name, seed, records)], accuracy)
+        _show_found(view, records[-1])
+    searches = [(search.name, seed, records)]
+    frame = search_epochs(searches, view.accuracy() if view.table else None)
     parts = [*view.source, *source]
     show_figure(search_panels_figure(frame, end, caption), "search_panels", source=parts)
     show_source(parts, command(search.request), "search_detail_source", frame)
 
 
-def _show_found(view: View, record: dict[str, Any], accuracy: pd.DataFrame | None) -> None:
+def _show_found(view: View, record: dict[str, Any]) -> None:
     """Draw the architecture that the search would return now, with its benchmark accuracy."""
     architecture = Architecture.from_index(record["architecture_index"], view.space)
     show_architecture(architecture, f"Found by epoch {record['epoch']}", "found_cell")
@@ -426,10 +425,10 @@ def _show_found(view: View, record: dict[str, Any], accuracy: pd.DataFrame | Non
         f"{record['valid_accuracy']:.2f}%",
         help="Measured by the search: shared weights, held-out images.",
     )
-    if accuracy is None or view.table is None:
+    if view.table is None:
         st.metric(f"Benchmark {view.task.score}", "no table")
         return
-    known = accuracy.set_index("architecture")["accuracy_mean"].dropna()
+    known = _known(view)
     value = known.get(architecture.index)
     st.metric(
         f"Benchmark {view.kind} {view.task.score}",
@@ -444,7 +443,7 @@ def _show_found(view: View, record: dict[str, Any], accuracy: pd.DataFrame | Non
 
 
 @show_errors()
-def _show_proxy(view: View, plan: SearchPlan, accuracy: pd.DataFrame | None) -> None:
+def _show_proxy(view: View, plan: SearchPlan) -> None:
     """Show how well the shared weights of a search rank architectures, or offer to measure it."""
     search = _choose_search(plan)
     st.markdown("Do the shared weights rank architectures as a table of trained ones does?")
@@ -457,8 +456,8 @@ def _show_proxy(view: View, plan: SearchPlan, accuracy: pd.DataFrame | None) -> 
         show_running(folder, "**Proxy quality**", lambda _: [])
         return
     for folder in (run.folder for run in own if run.state == State.DONE.value):
-        if accuracy is not None:
-            _draw_proxy(view, folder, accuracy, plan.notes)
+        if view.table is not None:
+            _draw_proxy(view, folder, plan.notes)
         query = {"estimates": f"{folder.run_id}:supernet_accuracy"}
         link_to(ESTIMATES, "Compare it with other estimates", query)
         return
@@ -478,9 +477,9 @@ def _show_proxy(view: View, plan: SearchPlan, accuracy: pd.DataFrame | None) -> 
         st.rerun()
 
 
-def _draw_proxy(view: View, folder: RunFolder, accuracy: pd.DataFrame, caption: list[str]) -> None:
+def _draw_proxy(view: View, folder: RunFolder, caption: list[str]) -> None:
     shared = read_shared(folder.path)
-    correlation, frame = compare(shared, accuracy)
+    correlation, frame = compare(shared, view.accuracy())
     found = "fewer than two architectures are in the table"
     if correlation is not None:
         found = f"Kendall's tau {correlation_text(correlation.kendall)}"
