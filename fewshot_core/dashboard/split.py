@@ -369,7 +369,7 @@ def _show_split(view: View) -> None:
         show_split_source(split, "split_source")
     if trees and tabs["Node"].open:
         with tabs["Node"]:
-            show_node(split, trees[0], node, "node")
+            show_node(split, trees[0], node)
     if trees and tabs["Seeds"].open:
         with tabs["Seeds"]:
             _show_spread(trees, node)

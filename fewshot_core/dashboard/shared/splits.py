@@ -45,7 +45,7 @@ from fewshot_core.splitting.files import imported_names, imported_path, read_imp
 from fewshot_core.store import Store
 
 FILE = "file-"
-"""Prefix of the keys of imported splits."""
+"""Prefix of the keys of imported splits and curves."""
 
 _DEMO = f"{SEPARATOR}demo"
 _QUOTE = "“"

@@ -98,10 +98,7 @@ def draw_split(
 
 
 def show_tree(
-    split: SplitInView,
-    tree: SplitTree,
-    evaluator: SplitEvaluator | None,
-    chosen_leaf: int | None = None,
+    split: SplitInView, tree: SplitTree, evaluator: SplitEvaluator | None, chosen_leaf: int | None
 ) -> SplitNode:
     """Draw a split's tree with the cell at a node; return the node, chosen by a click or a list."""
     nodes = {"-".join(map(str, node.path)): node for node in tree.nodes}
@@ -167,7 +164,7 @@ def _explain(node: SplitNode, cuts: list[float]) -> str:
     return f"{found}: the smallest of {len(cuts)} cuts; the next one is larger by {share}."
 
 
-def show_node(split: SplitInView, tree: SplitTree, node: SplitNode, key: str) -> None:
+def show_node(split: SplitInView, tree: SplitTree, node: SplitNode) -> None:
     """Show a node's scores, similarities and candidate cuts."""
     source = [split.label, *rests_on([split]), tree.space.decision_label(node.edge)]
     similarities: Any = st
@@ -177,27 +174,24 @@ def show_node(split: SplitInView, tree: SplitTree, node: SplitNode, key: str) ->
         with scores:
             label = record_label(METRICS, tree.metric)
             figure = _draw_scores(node.operations, node.values, "Scores", label, **where)
-            show_figure(figure, f"{key}_scores", source=source)
+            show_figure(figure, "node_scores", source=source)
     with similarities.container():
         look: Any = {"title": "Similarity", **where}
         figure = _draw_similarity(node.operations, node.similarity, node.groups, **look)
-        show_figure(figure, f"{key}_similarity", source=source)
+        show_figure(figure, "node_similarity", source=source)
     grouped, found = _candidates(node, tree.details.get("balanced"))
     describe_group = tree.space.decisions[node.edge].describe
-    cuts = pd.Series(found)
+    cuts, smallest = pd.Series(found), "Similarity between the groups; the smallest is chosen"
     chosen = ["chosen" * (groups == node.groups) for groups in grouped]
     show_columns(
         {
             "": (chosen, TextColumn(width=65)),
             "groups": [" | ".join(map(describe_group, groups)) for groups in grouped],
-            "cut": (
-                cuts,
-                numbers("%.4g", "Similarity between the groups; the smallest is chosen", 75),
-            ),
+            "cut": (cuts, numbers("%.4g", smallest, 75)),
             "gap": (cuts - cuts.min(), numbers("%.3g", "Gap to the minimum cut", 75)),
         },
         f"{len(cuts)} ways to group the operations, by their cut",
-        export=f"{key}_cuts",
+        export="node_cuts",
         source=source,
         height=230,
     )
