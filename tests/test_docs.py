@@ -8,7 +8,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 import pytest
 
-from fewshot_core.glossary import GLOSSARY
+from fewshot_core.dashboard.shared.glossary import GLOSSARY
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"

@@ -11,9 +11,9 @@ import yaml
 
 from fewshot_core import __version__
 from fewshot_core.dashboard.shared.controls import choose_from, choose_one
+from fewshot_core.dashboard.shared.glossary import GLOSSARY, explain
 from fewshot_core.dashboard.shared.sidebar import open_page
 from fewshot_core.data_folder import app_folder
-from fewshot_core.glossary import GLOSSARY, explain
 
 _PURPOSE = """
 A workbench for few-shot neural architecture search. It splits the supernet of NAS-Bench-201, or

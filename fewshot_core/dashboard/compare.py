@@ -11,13 +11,12 @@ from streamlit.column_config import TextColumn
 
 from fewshot_core.analysis import (
     KEEP_STRATEGIES,
-    CostLimit,
     SplitEvaluator,
     agreement_matrix,
     keep_k,
     seed_uncertainty,
 )
-from fewshot_core.bench import TableInfo, load_seeds
+from fewshot_core.bench import load_seeds
 from fewshot_core.dashboard.shared.controls import (
     SEPARATOR,
     choose_from,
@@ -29,17 +28,15 @@ from fewshot_core.dashboard.shared.controls import (
     show_table,
     show_tabs,
 )
-from fewshot_core.dashboard.shared.evidence import choose_evidence, split_groups, verdict
 from fewshot_core.dashboard.shared.figures import (
     SMALL_LEGEND,
     Leaves,
     Named,
-    accuracy_source,
     cached_figure,
+    choose_evidence,
     choose_style,
     describe,
     in_columns,
-    load_evaluator,
     named,
     noted_reports,
     reports,
@@ -48,13 +45,14 @@ from fewshot_core.dashboard.shared.figures import (
     show_informativeness,
     show_small_distributions,
     show_splits_source,
+    split_groups,
+    verdict,
 )
+from fewshot_core.dashboard.shared.glossary import GLOSSARY, explain
 from fewshot_core.dashboard.shared.page import DATA, Workspace, link_to
 from fewshot_core.dashboard.shared.sidebar import (
+    Scope,
     View,
-    choose_several,
-    is_new,
-    is_restored,
     open_page,
     show_missing_split,
     show_missing_table,
@@ -63,13 +61,12 @@ from fewshot_core.dashboard.shared.splits import (
     SplitInView,
     distinct_labels,
     first_of_each_metric,
-    list_splits,
     open_splits,
 )
+from fewshot_core.dashboard.shared.url import choose_several, is_new, is_restored
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import TableError
 from fewshot_core.evidence import Evidence
-from fewshot_core.glossary import GLOSSARY, explain
 from fewshot_core.plots import agreement_figure, alternative, keep_figure, top_map_figure
 from fewshot_core.runs.estimate import step_work
 from fewshot_core.space import NAS_BENCH_201, SubSpace, get_space, partition_csv
@@ -108,7 +105,7 @@ def _show_comparison(view: View) -> None:
     splits = _choose_splits(view, groups, evidence)
     if not splits:
         return
-    evaluator = load_evaluator(view)
+    evaluator = view.evaluator()
     if evaluator is None:
         show_missing_table(view)
         return
@@ -132,7 +129,7 @@ def _choose_splits(
     view: View, groups: Mapping[Evidence, list[str]], evidence: Evidence
 ) -> list[SplitInView]:
     """Choose some of the splits that rest on the same; say which of a link rest on other things."""
-    known = list_splits(view.workspace.store, view.dataset, view.space.name)
+    known = view.split_labels()
     labels = {key: known[key] for key in groups[evidence]}
     if is_restored() or is_new("splits"):
         wanted = set(st.query_params.get("splits", "").split(",")).difference(labels)
@@ -159,7 +156,7 @@ def _show_verdict(
     terms = explain("information gain", "random trees", "best tree", "percentile", "top 1%")
     st.markdown(f"**{verdict(evidence, splits, table, view.top_label)}**", help=terms)
     show_informativeness(view, evaluator, splits, "compare_gains")
-    source = [*accuracy_source(view)[:2], view.top_label, *rests_on(splits)]
+    source = [*view.source[:2], view.top_label, *rests_on(splits)]
     found = _with_best_tree(view, splits, evaluator)
     _show_summary(found, splits, _costs(view, splits), source)
 
@@ -167,7 +164,7 @@ def _show_verdict(
 def _show_distributions(view: View, splits: list[SplitInView], evaluator: SplitEvaluator) -> None:
     """Show how many of the top each sub-space has, and the accuracies in them."""
     figure = _draw_map(named(splits), evaluator, view.top_label)
-    source = [*accuracy_source(view)[:2], *rests_on(splits)]
+    source = [*view.source[:2], *rests_on(splits)]
     show_figure(figure, "compare_map", wide=True, source=source)
     style = choose_style("compare_style")
     st.caption(SMALL_LEGEND)
@@ -190,7 +187,7 @@ def _show_agreement(
 
     Agreement is of groupings alone, so that no results with different evidence are ranked.
     """
-    known = list_splits(view.workspace.store, view.dataset, view.space.name)
+    known = view.split_labels()
     others = {key: known[key] for group in groups if group != evidence for key in groups[group]}
     if others:
         label, labels = "And splits or partitions with other evidence", distinct_labels(others)
@@ -203,14 +200,13 @@ def _show_agreement(
 
 
 def _show_keeping(view: View, splits: list[SplitInView], evaluator: SplitEvaluator) -> None:
-    """Show the best accuracy in some of the sub-spaces of each split."""
     usual = list(KEEP_STRATEGIES).index("mean")
     settings = {"index": usual, "help": GLOSSARY["keep k"]}
     strategy = choose_from("Sub-spaces kept", KEEP_STRATEGIES, "keep", **settings)
     title, unit = f"best {view.axis_title}", view.task.stored_unit
     figure = _draw_keeping(named(splits), evaluator, strategy, title, unit)
     st.markdown(f"**{plain(alternative(figure))}**")
-    source = [*accuracy_source(view)[:2], *rests_on(splits)]
+    source = [*view.source[:2], *rests_on(splits)]
     show_figure(figure, "compare_keep", source=source)
 
 
@@ -314,7 +310,7 @@ def _show_other_data_sets(view: View, splits: list[SplitInView], evaluator: Spli
     rows: dict[str, dict[str, float | None]] = {split.label: {} for split in splits}
     labels = []
     for task in view.space.datasets:
-        there = load_evaluator(view, task.name)
+        there = view.evaluator(task.name)
         if there is None:
             continue
         labels.append(task.label)
@@ -334,9 +330,7 @@ def _show_other_data_sets(view: View, splits: list[SplitInView], evaluator: Spli
 
 def _show_uncertainty(view: View, splits: list[SplitInView], evaluator: SplitEvaluator) -> None:
     """Show how much the information gain depends on the seeds of the trainings in the table."""
-    if view.table is None:
-        return
-    where = (view.workspace, view.table, view.dataset, view.kind, view.limit, view.threshold)
+    where = view.workspace, view.scope(), view.threshold
     found = {split.label: _resampled_gains(*where, split.leaves) for split in splits}
     frames = [frame.assign(split=label) for label, frame in found.items() if frame is not None]
     if not frames:
@@ -354,21 +348,16 @@ def _show_uncertainty(view: View, splits: list[SplitInView], evaluator: SplitEva
         "resampled seeds",
         dict.fromkeys(statistics, numbers("%.4f")),
         export="training_seeds",
-        source=[*accuracy_source(view)[:2], *rests_on(splits)],
+        source=[*view.source[:2], *rests_on(splits)],
     )
 
 
 @st.cache_data(show_spinner="Resampling training seeds", max_entries=64)
 def _resampled_gains(
-    _workspace: Workspace,
-    table: TableInfo,
-    dataset: str,
-    kind: str,
-    limit: CostLimit | None,
-    threshold: float,
-    leaves: Leaves,
+    _workspace: Workspace, scope: Scope, threshold: float, leaves: Leaves
 ) -> pd.DataFrame | None:
     """Return a split's information gain over resampled seeds; None where there are no seeds."""
+    table, dataset, kind, limit = scope
     try:
         seeds = load_seeds(dataset, kind, table.name, _workspace.data_dir, table.space)
     except TableError:

@@ -117,45 +117,32 @@ def show_data_page() -> None:
 
 def _choose_row(rows: Sequence[Mapping[str, object]], alt: str, key: str) -> int | None:
     """Draw a table and return the number of the chosen row, if any."""
-    settings: dict[str, Any] = {"on_select": "rerun", "selection_mode": "single-row"}
-    settings["height"] = table_height(len(rows))
-    answer = show_table(pd.DataFrame(rows), alt, key=f"{key}_{len(rows)}", **settings)
+    settings: Any = {"key": f"{key}_{len(rows)}", "height": table_height(len(rows))}
+    answer = show_table(pd.DataFrame(rows), alt, selection_mode="single-row", **settings)
     return next(iter(answer.selection.rows), None)
 
 
 @show_errors()
 def _show_tables(view: View) -> None:
-    """List the accuracy tables of all spaces, with their import and removal."""
     data_dir = view.workspace.data_dir
     tables, damaged = list_tables(data_dir, None), damaged_tables(data_dir)
-    sets = [(info, item, get_space(info.space, data_dir)) for info in tables for item in info.sets]
     several = len({info.space for info in tables}) > 1
-    others = [
-        (info, column, get_space(info.space, data_dir))
-        for info in tables
-        for column in info.columns
-    ]
-    held = [(info, space, _set_row(item, space)) for info, item, space in sets]
-    held += [(info, space, _column_row(column, space)) for info, column, space in others]
-    rows = [
-        {
-            "table": info.label,
-            **({"search space": space.label} if several else {}),
-            **row,
-            "source": info.source,
-            "name": info.name,
-        }
-        for info, space, row in held
-    ]
+    parts: list[tuple[TableInfo, TableSet | TableColumn]]
+    parts = [(info, item) for info in tables for item in info.sets]
+    parts += [(info, column) for info in tables for column in info.columns]
+    rows = []
+    for info, part in parts:
+        space = get_space(info.space, data_dir)
+        named = {"search space": space.label} if several else {}
+        row = {"table": info.label, **named, **_row(part, space)}
+        rows.append({**row, "source": info.source, "name": info.name})
     chosen = _choose_row(rows, f"{len(tables)} accuracy tables", "tables")
     for name, problem in damaged:
         st.warning(plain(f"{name}: {problem}"), icon=":material/warning:")
     if chosen is None:
         st.caption("Choose a row for its best architectures and its origin.")
-    elif chosen < len(sets):
-        _show_set(*sets[chosen], data_dir)
     else:
-        _show_column(*others[chosen - len(sets)][:2])
+        _show_part(*parts[chosen], data_dir)
     if not any(info.space == view.space.name for info in tables):
         text = f"**{plain(view.space.label)} has no table yet.** {how_to_import(view.space)}"
         st.info(text, icon=":material/table_chart:")
@@ -170,9 +157,18 @@ def _show_tables(view: View) -> None:
         _show_import(view)
 
 
-def _show_set(info: TableInfo, item: TableSet, space: SearchSpace, data_dir: Path) -> None:
-    """Show where accuracies come from, and the architectures with the highest ones."""
-    st.markdown(f"**{plain(info.label)}**, from {_origin(info)}")
+def _show_part(info: TableInfo, item: TableSet | TableColumn, data_dir: Path) -> None:
+    """Show where a column comes from, and of accuracies the architectures with the highest."""
+    stored = f"stored on {info.created[:10]}, SHA-256 of the source {info.fingerprint[:12]}"
+    origin = f"{plain(info.source)}, {stored}"
+    if isinstance(item, TableColumn):
+        st.markdown(f"**{plain(item.name)}**, {ROLES[item.role]}; {origin}")
+        if item.role == "estimate":
+            query = {"space": info.space, "estimates": f"{info.name}:{item.name}"}
+            link_to(ESTIMATES, "Show how it ranks", query)
+        return
+    st.markdown(f"**{plain(info.label)}**, from {origin}")
+    space = get_space(info.space, data_dir)
     found = load_accuracy(item.dataset, item.kind, info.name, data_dir, space)
     best = found.nlargest(_BEST, "accuracy_mean")
     names = space.format_many(best["architecture"])
@@ -199,37 +195,18 @@ def _show_set(info: TableInfo, item: TableSet, space: SearchSpace, data_dir: Pat
     link_to(DISTRIBUTIONS, "Show its distributions", query)
 
 
-def _origin(info: TableInfo) -> str:
-    """Say what a table was read from, and when it was stored."""
-    stored = f"stored on {info.created[:10]}, SHA-256 of the source {info.fingerprint[:12]}"
-    return f"{plain(info.source)}, {stored}"
-
-
-def _show_column(info: TableInfo, column: TableColumn) -> None:
-    """Show where costs or estimates come from."""
-    st.markdown(f"**{plain(column.name)}**, {ROLES[column.role]}; {_origin(info)}")
-    if column.role == "estimate":
-        query = {"space": info.space, "estimates": f"{info.name}:{column.name}"}
-        link_to(ESTIMATES, "Show how it ranks", query)
-
-
-def _column_row(column: TableColumn, space: SearchSpace) -> dict[str, object]:
+def _row(part: TableSet | TableColumn, space: SearchSpace) -> dict[str, object]:
+    if isinstance(part, TableSet):
+        name, seeds, epochs = part.kind, part.seeds, part.epochs
+    else:
+        name, seeds, epochs = f"{part.role} {part.name}", "", None
+        name += f", {part.unit}" if part.unit else ""
     return {
-        "data set": space.dataset(column.dataset).label if column.dataset else "all",
-        "column": f"{column.role} {column.name}" + (f", {column.unit}" if column.unit else ""),
-        "architectures": f"{column.architectures:,}" + ("" if column.complete else ", incomplete"),
-        "seeds": "",
-        "epochs": None,
-    }
-
-
-def _set_row(item: TableSet, space: SearchSpace) -> dict[str, object]:
-    return {
-        "data set": space.dataset(item.dataset).label,
-        "column": item.kind,
-        "architectures": f"{item.architectures:,}" + ("" if item.complete else ", incomplete"),
-        "seeds": item.seeds,
-        "epochs": item.epochs,
+        "data set": space.dataset(part.dataset).label if part.dataset else "all",
+        "column": name,
+        "architectures": f"{part.architectures:,}" + ("" if part.complete else ", incomplete"),
+        "seeds": seeds,
+        "epochs": epochs,
     }
 
 
@@ -336,7 +313,6 @@ def _choose_mapping(preview: TablePreview) -> ColumnMapping | None:
 
 @show_errors()
 def _show_splits(view: View) -> None:
-    """List imported splits and partitions, with their import and removal."""
     data_dir = view.workspace.data_dir
     splits: dict[str, NamedSplit] = {}
     for name in imported_names(data_dir):
@@ -446,17 +422,15 @@ def _show_preview(preview: TablePreview) -> None:
         return
     space = preview.content.space
     st.markdown(f"**Preview**: a table of {plain(space.label)}")
-    rows = [_set_row(item, space) for item in preview.sets]
-    rows += [_column_row(column, space) for column in preview.content.others]
-    sets = pd.DataFrame(rows)
-    show_table(sets, "Data sets and kinds of accuracy in the file")
+    rows = [_row(item, space) for item in preview.sets]
+    rows += [_row(column, space) for column in preview.content.others]
+    show_table(pd.DataFrame(rows), "Data sets and kinds of accuracy in the file")
     best = {"accuracy_mean": numbers("%.4f", label="best")}
     show_table(preview.best, "The best architecture of each", best)
 
 
 @show_errors()
 def _show_images(data_dir: Path) -> None:
-    """List the sources of images, with their addition and removal."""
     sources = list_sources(None, data_dir)
     rows = [
         {
@@ -509,7 +483,6 @@ def _show_adding(data_dir: Path) -> None:
                 raise ImagesError("Expected the path of a folder or archive: type one.")
             source = register_source(dataset, typed_path(typed), data_dir=data_dir)
             _select(source, data_dir)
-            st.rerun()
     if dataset == "ImageNet16-120":
         st.caption(
             "ImageNet16-120 cannot be downloaded freely: register at image-net.org and take the "
@@ -521,12 +494,10 @@ def _show_adding(data_dir: Path) -> None:
         bar = _ProgressBar()
         with show_errors():
             _select(download(dataset, data_dir, bar), data_dir)
-            st.rerun()
         bar.close()
 
 
 def _show_source(source: ImageSource, data_dir: Path) -> None:
-    """Show what images there are, and offer to use them."""
     label = DATASETS.label(source.dataset)
     st.markdown(f"**{plain(source.name)}**: {plain(source.problem or source.label)}")
     if source.problem is None:
@@ -535,21 +506,20 @@ def _show_source(source: ImageSource, data_dir: Path) -> None:
             st.code(files, language=None, height=100)
         if st.button(f"Use for {label}", key="use_images", icon=":material/check:"):
             _select(source, data_dir, "Selected")
-            st.rerun()
 
 
 def _select(source: ImageSource, data_dir: Path, verb: str = "Added") -> None:
-    """Choose images in the forms, as if they were new, and say so."""
+    """Choose images in the forms, as if they were new, say so, and draw the page again."""
     others = [each.name for each in list_sources(source.dataset, data_dir)]
     others.remove(source.name)
     st.session_state[seen_images(source.dataset)] = others
     label = DATASETS.label(source.dataset)
     notify(f"{verb} images of {label}: {plain(source.name)}. New splits and searches use them.")
+    st.rerun()
 
 
 @show_errors()
 def _show_spaces(view: View) -> None:
-    """List the search spaces with the operations of each, and offer to declare another one."""
     data_dir = view.workspace.data_dir
     tables = Counter(info.space for info in list_tables(data_dir, None))
     spaces = []
@@ -580,7 +550,6 @@ def _show_spaces(view: View) -> None:
 
 
 def _show_space(space: SearchSpace, has_table: bool) -> None:
-    """Show the decisions of a space, and lead into it."""
     _show_decisions(space)
     if not has_table:
         st.markdown(how_to_import(space))

@@ -1,8 +1,9 @@
 """The Distributions page: accuracies in the sub-spaces of one split, or of all metrics."""
 
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import pandas as pd
@@ -30,22 +31,21 @@ from fewshot_core.dashboard.shared.controls import (
     show_columns,
     show_errors,
     show_table,
+    show_tabs,
 )
-from fewshot_core.dashboard.shared.evidence import choose_evidence, split_evidence
 from fewshot_core.dashboard.shared.figures import (
     LOWEST,
     SMALL_LEGEND,
     Leaves,
-    accuracy_source,
     analyse_command,
     cached_figure,
+    choose_evidence,
     choose_style,
     clicked,
     describe,
     distributions,
     draw_distributions,
     in_columns,
-    load_evaluator,
     pool,
     rests_on,
     show_architecture,
@@ -53,15 +53,15 @@ from fewshot_core.dashboard.shared.figures import (
     show_small_distributions,
     show_source,
     show_view_source,
+    split_evidence,
     split_source,
 )
+from fewshot_core.dashboard.shared.glossary import GLOSSARY, explain
 from fewshot_core.dashboard.shared.page import DATA, IMPORTANCE, Workspace, show_empty
 from fewshot_core.dashboard.shared.sidebar import (
     Source,
     View,
-    choose_option,
     list_sources,
-    load_accuracy,
     open_page,
     read_cost,
     show_missing_split,
@@ -71,13 +71,12 @@ from fewshot_core.dashboard.shared.splits import (
     SplitInView,
     distinct_labels,
     first_of_each_metric,
-    list_splits,
     open_split,
 )
 from fewshot_core.dashboard.shared.trees import show_sub_spaces
+from fewshot_core.dashboard.shared.url import choose_option
 from fewshot_core.errors import SpaceError, TableError
 from fewshot_core.evidence import group_by_evidence
-from fewshot_core.glossary import GLOSSARY, explain
 from fewshot_core.plots import (
     costs_figure,
     decisions_figure,
@@ -87,8 +86,6 @@ from fewshot_core.plots import (
 )
 from fewshot_core.space import Architecture, Part, SearchSpace
 
-_ALL = "All metrics and data sets"
-_COST = "Cost"
 _COST_TERMS = ("Pareto front", "hypervolume", "limit of the cost")
 _EXAMPLE = 13714
 _MOST_LISTED = 20_000
@@ -101,35 +98,26 @@ Cells = dict[str, dict[str, str]]
 def show_distributions_page() -> None:
     """Draw the page."""
     view = open_page("Distributions")
-    evaluator = load_evaluator(view)
-    names = ["Sub-spaces", _COST, *IMPORTANCE.values(), _ALL]
-    one, costs, importances, every = st.tabs(names, key="show", bind="query-params")
-    if one.open:
-        with one:
-            if view.split is None:
-                show_missing_split(view)
-            elif evaluator is None:
-                show_missing_table(view)
-            else:
-                _show_split(view, view.split, evaluator)
-    elif costs.open:
-        with costs, show_errors():
-            if evaluator is None:
-                show_missing_table(view)
-            else:
-                _show_costs(view, evaluator)
-    elif importances.open:
-        with importances:
-            if evaluator is None:
-                show_missing_table(view)
-            else:
-                _show_importance(view, evaluator)
-    elif every.open:
-        with every:
-            _show_small_multiples(view)
+    evaluator = view.evaluator()
+
+    def draw(show: Callable[[View, SplitEvaluator], None]) -> None:
+        if evaluator is None:
+            show_missing_table(view)
+        else:
+            show(view, evaluator)
+
+    split = view.split
+    one = partial(draw, partial(_show_split, split)) if split else partial(show_missing_split, view)
+    shows = {
+        "Sub-spaces": one,
+        "Cost": partial(draw, _show_costs),
+        IMPORTANCE["show"]: partial(draw, _show_importance),
+        "All metrics and data sets": partial(_show_small_multiples, view),
+    }
+    show_tabs(shows, "show")
 
 
-def _show_split(view: View, split: SplitInView, evaluator: SplitEvaluator) -> None:
+def _show_split(split: SplitInView, view: View, evaluator: SplitEvaluator) -> None:
     """Draw the distributions of the split in view, with the table that highlights one of them."""
     leaves = split.leaves
     left, right = st.columns(2, gap="large", vertical_alignment="bottom")
@@ -154,7 +142,7 @@ def _show_split(view: View, split: SplitInView, evaluator: SplitEvaluator) -> No
             _show_architectures(view, chosen, _listed(leaves[chosen], evaluator))
     with figures:
         lowest = 0.0 if whole_axis else LOWEST
-        table_name = accuracy_source(view)[0] if view.table else ""
+        table_name = view.source[0] if view.table else ""
         notes = ", ".join(split.notes())
         # The caption stays with a figure that is saved.
         unit = view.task.stored_unit
@@ -212,8 +200,7 @@ def _find(
 
 
 def _show_importance(view: View, evaluator: SplitEvaluator) -> None:
-    """Show which edges and operations matter, and the decisions of the top architectures."""
-    source, unit = accuracy_source(view)[:2], view.task.stored_unit
+    source, unit = view.source[:2], view.task.stored_unit
     shares = None
     try:
         shares = _importance(evaluator, view.space)[0]
@@ -247,8 +234,8 @@ def _show_importance(view: View, evaluator: SplitEvaluator) -> None:
         st.caption("Click a point of a line to see another architecture.")
 
 
+@show_errors()
 def _show_costs(view: View, evaluator: SplitEvaluator) -> None:
-    """Show accuracy against a cost, with the Pareto front of each sub-space."""
     sources, labels = list_sources(view.workspace, "cost", view.space, view.dataset)
     if not sources:
         text = "**No costs yet.** Import a CSV file with a column of parameters, FLOPs or latency."
@@ -276,7 +263,6 @@ def _show_costs(view: View, evaluator: SplitEvaluator) -> None:
             },
             f"The Pareto fronts of {len(table) - 1} sub-spaces and of the whole space",
             key=f"costs_{chosen}",
-            on_select="rerun",
             selection_mode="single-row",
         )
         rows = event.selection.rows
@@ -290,7 +276,7 @@ def _show_costs(view: View, evaluator: SplitEvaluator) -> None:
     with figures:
         figure = _draw_costs(*where, name, view.axis_title, highlight)
         rests = rests_on([view.split]) if view.split else []
-        source = [*accuracy_source(view)[:2], f"cost: table {sources[chosen][0].label}", *rests]
+        source = [*view.source[:2], f"cost: table {sources[chosen][0].label}", *rests]
         show_figure(figure, "costs", source=source)
         parts = source + (split_source(view.split) if view.split else [])
         option = f"--cost {shlex.quote(chosen)}"
@@ -299,7 +285,6 @@ def _show_costs(view: View, evaluator: SplitEvaluator) -> None:
 
 
 def _cost_finding(view: View, table: pd.DataFrame, cost: str) -> str:
-    """Say which sub-space has most of the Pareto front."""
     whole, *parts = table.to_dict("records")
     text = f"{whole['front']:,} of {whole['known']:,} architectures are on the Pareto front of "
     text += f"{plain(cost)} and {plain(view.scores)}"
@@ -410,7 +395,6 @@ def _draw_top(leaves: Leaves, evaluator: SplitEvaluator, top_label: str, **look:
 
 
 def _show_architectures(view: View, number: int, listed: pd.DataFrame) -> None:
-    """List the architectures of a sub-space, and draw the cell of a chosen one."""
     st.subheader(f"S{number + 1}: {len(listed):,} architectures with an accuracy")
     if listed.empty:
         st.caption("The table has no accuracy of any of them.")
@@ -424,7 +408,7 @@ def _show_architectures(view: View, number: int, listed: pd.DataFrame) -> None:
         found = view.table and view.table.find(dataset, view.kind)
         if dataset == view.dataset or found is None:
             continue
-        there = load_accuracy(replace(view, limit=None), dataset)
+        there = replace(view, limit=None).accuracy(dataset)
         known = there.set_index("architecture")["accuracy_mean"]
         listed = listed.assign(**{dataset: listed["architecture"].map(known)})
         columns[dataset] = task
@@ -444,10 +428,9 @@ def _show_architectures(view: View, number: int, listed: pd.DataFrame) -> None:
             "architecture": numbers("%d", label="index"),
         },
         export=f"architectures_{number + 1}",
-        source=accuracy_source(view),
+        source=view.source,
         key=f"architectures_{number}",
         height=300,
-        on_select="rerun",
         selection_mode="single-row-required",
         column_order=("rank", *scores, "top", "string", "architecture"),
     )
@@ -478,7 +461,7 @@ def _show_small_multiples(view: View) -> None:
     shown = groups[choose_evidence(groups, "split")]
     cells: Cells = {}
     for dataset in names:
-        labels = list_splits(view.workspace.store, dataset, view.space.name)
+        labels = view.split_labels(dataset)
         labels = {key: label for key, label in labels.items() if (dataset, key) in shown}
         for key in first_of_each_metric(labels):
             cells.setdefault(labels[key].partition(SEPARATOR)[0], {})[dataset] = key
@@ -503,7 +486,7 @@ def _show_small_multiples(view: View) -> None:
         if dataset not in drawn:
             _show_cell(view, dataset, None, "")
     count = sum(dataset in keys for keys in cells.values() for dataset in drawn)
-    parts = [*accuracy_source(view), f"{count} of {len(cells) * len(datasets)} splits exist"]
+    parts = [*view.source, f"{count} of {len(cells) * len(datasets)} splits exist"]
     show_source(parts, analyse_command(view, view.split), "small_multiples_source")
 
 
@@ -511,9 +494,9 @@ def _show_cell(view: View, dataset: str, key: str | None, title: str) -> None:
     """Draw one of the small multiples, or say that there is no such split."""
     if key is None:
         st.caption(f"No split of {plain(view.space.dataset(dataset).label)} yet.")
-    elif (evaluator := load_evaluator(view, dataset)) is not None:
+    elif (evaluator := view.evaluator(dataset)) is not None:
         split = open_split(view.workspace.store, key)
-        labels = list_splits(view.workspace.store, dataset, view.space.name)
+        labels = view.split_labels(dataset)
         note = distinct_labels(labels)[key]
         notes = show_small_distributions(view, evaluator, split, "ridgeline", f"small_{key}", title)
         st.caption(SEPARATOR.join([note, *notes]))

@@ -12,15 +12,13 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from fewshot_core.analysis import (
-    CostLimit,
     EstimateReport,
     SplitEstimate,
     join_estimate,
     judge_estimate,
     judge_in_split,
 )
-from fewshot_core.bench import TableInfo, columns_csv, load_column
-from fewshot_core.dashboard.shared.activity import start_noted
+from fewshot_core.bench import columns_csv, load_column
 from fewshot_core.dashboard.shared.controls import (
     choose_from,
     choose_number,
@@ -35,22 +33,15 @@ from fewshot_core.dashboard.shared.controls import (
     show_table,
     show_tabs,
 )
-from fewshot_core.dashboard.shared.figures import (
-    Leaves,
-    accuracy_source,
-    cached_figure,
-    show_figure,
-    show_source,
-)
+from fewshot_core.dashboard.shared.figures import Leaves, cached_figure, show_figure, show_source
+from fewshot_core.dashboard.shared.glossary import GLOSSARY, explain
 from fewshot_core.dashboard.shared.page import (
     DATA,
     NEW_ESTIMATE,
     Workspace,
     close_forms,
     form_is_open,
-    setup,
     show_empty,
-    show_title,
 )
 from fewshot_core.dashboard.shared.requests import (
     choose_device,
@@ -60,18 +51,17 @@ from fewshot_core.dashboard.shared.requests import (
     show_time,
 )
 from fewshot_core.dashboard.shared.sidebar import (
+    Scope,
     Source,
     View,
-    apply_limit,
-    choose_several,
-    choose_view,
     list_sources,
+    open_page,
     read_accuracy,
     show_missing_table,
     without_supernet,
 )
 from fewshot_core.dashboard.shared.splits import dataset_label, metric_option
-from fewshot_core.glossary import GLOSSARY, explain
+from fewshot_core.dashboard.shared.url import choose_several
 from fewshot_core.metrics import METRICS
 from fewshot_core.networks import check_checkpoint
 from fewshot_core.plots import estimate_figure, ranking_figure
@@ -86,9 +76,7 @@ Judged = dict[str, tuple[EstimateReport, SplitEstimate | None]]
 
 def show_estimates_page() -> None:
     """Draw the page."""
-    view = choose_view(setup("Estimates"))
-    show_title("Estimates", "New estimate", NEW_ESTIMATE)
-    view = apply_limit(view)
+    view = open_page("Estimates", ("New estimate", NEW_ESTIMATE))
     for folder in view.workspace.active_runs("estimate"):
         request = folder.request()
         title = f"**{plain(request.method_label)}** on {plain(dataset_label(request))}"
@@ -117,13 +105,12 @@ def _show_form(view: View) -> None:
         seconds = estimate_seconds(view.workspace.data_dir, request)
         show_time(view.workspace, seconds, request, what="architectures")
         if clicked:
-            start_noted([request], view.workspace.data_dir)
+            view.workspace.start([request])
             close_forms()
             st.rerun()
 
 
 def _choose_request(view: View) -> EstimateRequest:
-    """Choose metric, architectures, images and network."""
     names = [info.name for info in METRICS if info.direction and not info.baseline]
     metric = choose_from("Metric", {name: metric_option(name) for name in names}, "metric")
     info = METRICS.get(metric)
@@ -167,7 +154,6 @@ def _choose_request(view: View) -> EstimateRequest:
 
 
 def _show_estimates(view: View) -> None:
-    """Judge the chosen estimates by the accuracies in view."""
     sources, labels = list_sources(view.workspace, "estimate", view.space, view.dataset)
     if not sources:
         show_empty(
@@ -190,7 +176,8 @@ def _show_estimates(view: View) -> None:
         return
     leaves = view.split.leaves if view.split else None
     with show_errors():
-        joined = {labels[key]: _join(view, sources[key]) for key in chosen}
+        where, scope = (view.workspace, view.workspace.data_dir), view.scope()
+        joined = {labels[key]: _join(*where, sources[key], scope) for key in chosen}
         judged = {name: _judge(one, view.threshold, leaves) for name, one in joined.items()}
         st.markdown(_finding(view, judged), help=explain("estimate", "Kendall's tau", "regret"))
         shows = {
@@ -210,27 +197,12 @@ class _Joined:
 
 
 @st.cache_resource(show_spinner="Ranking architectures", max_entries=64)
-def _joined(
-    _workspace: Workspace,
-    data_dir: Path,
-    info: TableInfo,
-    column: str,
-    table: TableInfo,
-    dataset: str,
-    kind: str,
-    limit: CostLimit | None,
-) -> _Joined:
+def _join(_workspace: Workspace, data_dir: Path, source: Source, scope: Scope) -> _Joined:
     """Join an estimate with accuracies, once for all sessions; they must not be changed."""
-    estimate = load_column(info.name, column, data_dir, info.space)
-    accuracy = read_accuracy(_workspace, table, dataset, kind, limit)
-    return _Joined(join_estimate(estimate.rename(columns={column: "estimate"}), accuracy))
-
-
-def _join(view: View, source: Source) -> _Joined:
     info, column = source
-    assert view.table is not None
-    where = view.workspace.data_dir, info, column.name, view.table, view.dataset, view.kind
-    return _joined(view.workspace, *where, view.limit)
+    estimate = load_column(info.name, column.name, data_dir, info.space)
+    named = estimate.rename(columns={column.name: "estimate"})
+    return _Joined(join_estimate(named, read_accuracy(_workspace, scope)))
 
 
 @lru_cache(maxsize=256)
@@ -278,7 +250,7 @@ def _show_ranking(view: View, keys: list[str], judged: Judged) -> None:
     """Draw tau over the space, in each sub-space and between them, with a table of all."""
     split = view.split.name if view.split else ""
     figure = _draw_ranking(tuple(judged.items()), view.threshold, split, _only(view))
-    show_figure(figure, "estimates_ranking", source=accuracy_source(view)[:2])
+    show_figure(figure, "estimates_ranking", source=view.source[:2])
     rows = [
         {
             "estimate": name,
@@ -301,7 +273,7 @@ def _show_ranking(view: View, keys: list[str], judged: Judged) -> None:
     }
     show_table(pd.DataFrame(rows), f"{len(rows)} estimates", columns)
     show_source(
-        [*accuracy_source(view), "intervals: Fieller, Hartley and Pearson (1957)"],
+        [*view.source, "intervals: Fieller, Hartley and Pearson (1957)"],
         _command(view, keys),
         "estimates_source",
         pd.DataFrame(rows),
@@ -324,7 +296,6 @@ def _only(view: View) -> tuple[str, ...]:
 
 
 def _offer_csv(view: View, labels: Mapping[str, str], sources: Mapping[str, Source]) -> None:
-    """Offer the estimates that are shown as a file that can be imported."""
     columns = {labels[key]: (info.name, column.name) for key, (info, column) in sources.items()}
     offer_download(
         "Estimates of all architectures (CSV)",
@@ -335,10 +306,9 @@ def _offer_csv(view: View, labels: Mapping[str, str], sources: Mapping[str, Sour
 
 
 def _show_against(view: View, joined: Mapping[str, _Joined]) -> None:
-    """Draw one estimate against accuracy."""
     name = choose_one("Estimate", list(joined), "against", format_func=plain)
     figure = _draw_against(joined[name], name, view.axis_title, view.threshold, _only(view))
-    show_figure(figure, "estimates_against", source=accuracy_source(view)[:2])
+    show_figure(figure, "estimates_against", source=view.source[:2])
 
 
 @cached_figure
@@ -378,7 +348,6 @@ def _show_sub_spaces(view: View, judged: Judged) -> None:
 
 
 def _command(view: View, keys: list[str]) -> str:
-    """Return the command that prints the same."""
     assert view.table is not None
     options = [part for key in keys for part in ("--estimate", key)]
     if view.split is not None and view.split.request:

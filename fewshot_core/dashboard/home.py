@@ -9,7 +9,6 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from fewshot_core.analysis import SplitEvaluator
-from fewshot_core.dashboard.shared.activity import page_of, run_name, start_noted
 from fewshot_core.dashboard.shared.controls import (
     SEPARATOR,
     offer_start,
@@ -17,9 +16,8 @@ from fewshot_core.dashboard.shared.controls import (
     show_errors,
     show_running,
 )
-from fewshot_core.dashboard.shared.evidence import choose_evidence, split_groups, verdict
 from fewshot_core.dashboard.shared.figures import (
-    load_evaluator,
+    choose_evidence,
     named,
     reports,
     rests_on,
@@ -27,8 +25,11 @@ from fewshot_core.dashboard.shared.figures import (
     show_informativeness,
     show_split_source,
     show_splits_source,
+    split_groups,
     time_text,
+    verdict,
 )
+from fewshot_core.dashboard.shared.glossary import explain
 from fewshot_core.dashboard.shared.page import (
     APP_NAME,
     DISTRIBUTIONS,
@@ -39,18 +40,14 @@ from fewshot_core.dashboard.shared.page import (
     Workspace,
     link_to,
     open_on,
+    page_of,
+    run_name,
 )
 from fewshot_core.dashboard.shared.sidebar import View, open_page
-from fewshot_core.dashboard.shared.splits import (
-    SplitInView,
-    first_of_each_metric,
-    list_splits,
-    open_splits,
-)
+from fewshot_core.dashboard.shared.splits import SplitInView, first_of_each_metric, open_splits
 from fewshot_core.dashboard.shared.trees import draw_split
 from fewshot_core.doctor import examine
 from fewshot_core.durations import duration_text
-from fewshot_core.glossary import explain
 from fewshot_core.runs import SplitRequest, State, estimate_seconds
 from fewshot_core.space import NAS_BENCH_201
 from fewshot_core.splitting import TreeOptions
@@ -100,7 +97,7 @@ def _show_metrics(view: View, finding: DeltaGenerator) -> None:
             "first one beside this."
         )
         return
-    evaluator = load_evaluator(view)
+    evaluator = view.evaluator()
     if evaluator is None:
         if view.split is None:
             return
@@ -111,7 +108,7 @@ def _show_metrics(view: View, finding: DeltaGenerator) -> None:
         return
     groups = split_groups(view)
     evidence = choose_evidence(groups, "split")
-    labels = list_splits(view.workspace.store, view.dataset, view.space.name)
+    labels = view.split_labels()
     labels = {key: labels[key] for key in groups[evidence]}
     splits = open_splits(view.workspace.store, first_of_each_metric(labels, _MOST_OF_EACH))
     terms = explain("information gain", "random trees", "best tree", "top 1%")
@@ -132,7 +129,6 @@ def _median_reports(splits: list[SplitInView], evaluator: SplitEvaluator) -> pd.
 
 
 def _show_first_actions(view: View) -> None:
-    """Offer what gives a result at once."""
     space = view.space
     metric = "params" if view.has_supernet else "random"
     tree = TreeOptions.create(range(min(3, len(space.decisions))), space=space)
@@ -146,7 +142,7 @@ def _show_first_actions(view: View) -> None:
     with st.container(border=True):
         if offer_start("Make a split", "first_split", disabled=False, type="primary"):
             with show_errors("The split could not be started: "):
-                [folder] = start_noted([request], view.workspace.data_dir)
+                [folder] = view.workspace.start([request])
                 st.session_state[WATCHED] = folder.run_id
                 open_on(SPLIT, {})
         st.caption(
@@ -160,7 +156,6 @@ def _show_first_actions(view: View) -> None:
 
 
 def _show_runs(workspace: Workspace) -> None:
-    """Show what is running, and link what was made last."""
     runs = [run for run in workspace.runs() if not run.demo]
     for run in islice((run for run in runs if run.active), _MOST_RUNS):
         show_running(run.folder, f"**{run_name(run)}**", lambda folder: [])

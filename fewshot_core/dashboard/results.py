@@ -29,28 +29,25 @@ from fewshot_core.dashboard.shared.controls import (
     SEPARATOR,
     choose_one,
     counted,
-    offer_download,
+    offer_exports,
     plain,
     show_errors,
     show_table,
     show_tabs,
     show_tiles,
 )
-from fewshot_core.dashboard.shared.evidence import choose_evidence
-from fewshot_core.dashboard.shared.figures import accuracy_source, show_figure, show_source
+from fewshot_core.dashboard.shared.figures import choose_evidence, show_figure, show_source
 from fewshot_core.dashboard.shared.page import RESULTS, RUNS, SEARCH, SPLIT, link_to, show_empty
 from fewshot_core.dashboard.shared.requests import choose_device, choose_preset, choose_source
 from fewshot_core.dashboard.shared.sidebar import (
     View,
     how_to_import,
-    load_accuracy,
     open_page,
     show_missing_table,
     without_supernet,
 )
 from fewshot_core.dashboard.shared.splits import (
     distinct_labels,
-    list_splits,
     metric_option,
     open_split,
     record_label,
@@ -74,7 +71,7 @@ from fewshot_core.reproduction import (
 )
 from fewshot_core.runs import SearchRequest, in_data_folder
 from fewshot_core.search import ALGORITHMS, PRESETS
-from fewshot_core.space import NAS_BENCH_201, SPACES, SearchSpace, SubSpace, get_space
+from fewshot_core.space import NAS_BENCH_201, SPACES, SubSpace, get_space
 from fewshot_core.splitting.files import imported_names
 from fewshot_core.store import KnownSplit, known_splits
 
@@ -102,14 +99,14 @@ def _show_tables(view: View) -> None:
         return
     imported = imported_names(view.workspace.data_dir)
     here = view.workspace.data_dir, view.workspace.store.revision
-    stamp = repr((*here, imported, info, view.limit))
-    splits, templates, found = _read(view, stamp, view.dataset, view.kind)
+    stamp = repr((*here, imported, info, view.limit, view.space.name, view.dataset, view.kind))
+    splits, templates, found = _read(view, stamp)
     label = plain(view.task.label)
     number = view.space.datasets.index(view.task) + 1
     heading = f"Table {number} of the paper" if of_paper else plain(view.space.label)
     st.subheader(f"{heading}: {label}")
     evidence, show = _choose(found, of_paper)
-    table = _table(found, stamp, view.dataset, evidence, view.kind, view.space)
+    table = _table(view, found, stamp, evidence)
     of_table = found["evidence"].map(lambda each: each == evidence).astype(bool)
     _show_notes(view, table, found[of_table])
     chosen = _show_grid(table, show)
@@ -130,7 +127,6 @@ _COLOURS = {
 
 @show_errors()
 def _show_claims(view: View) -> None:
-    """List the claims of the paper with their verdicts by the runs that are here."""
     info = view.table
     if view.space != NAS_BENCH_201:
         label = NAS_BENCH_201.label
@@ -145,8 +141,8 @@ def _show_claims(view: View) -> None:
     if info is None:
         show_missing_table(view)
         return
-    stamp = repr((view.workspace.data_dir, view.workspace.store.revision, info))
-    evaluated, commands = _evaluate(view, stamp, view.kind)
+    stamp = repr((view.workspace.data_dir, view.workspace.store.revision, info, view.kind))
+    evaluated, commands = _evaluate(view, stamp)
     if view.limit is not None:
         st.caption("The claims are about the whole space: the limit of the cost leaves them as is.")
     st.markdown(
@@ -162,7 +158,6 @@ def _show_claims(view: View) -> None:
 
 @show_errors()
 def _show_findings(view: View) -> None:
-    """Show what all runs and tables of the data folder say, of every search space."""
     evaluated, commands = findings_in(view)
     runs = run_names(evaluated)
     names = {info.space for info in list_tables(view.workspace.data_dir, None)}
@@ -241,7 +236,6 @@ def _badge(finding: Finding, group: Group) -> str:
 
 
 def _show_finding(finding: Finding, group: Group) -> None:
-    """Show a verdict with what it rests on, and its numbers."""
     runs = f", {counted(len(group.runs), 'run')}" if group.runs else ""
     reason = f" {finding.reason[:1].upper()}{finding.reason[1:]}." * group.conclusive
     st.markdown(
@@ -257,46 +251,38 @@ def _show_finding(finding: Finding, group: Group) -> None:
 
 
 @st.cache_resource(show_spinner="Checking the claims on the runs that are here", max_entries=4)
-def _evaluate(_view: View, stamp: str, kind: str) -> tuple[Evaluated, dict[str, str]]:
+def _evaluate(_view: View, stamp: str) -> tuple[Evaluated, dict[str, str]]:
     """Evaluate all claims by the table in view, once for each set of runs."""
-    workspace, table = _view.workspace, _view.table
-    material = read_material(
-        workspace.store, workspace.data_dir, kind, None if table is None else table.name
-    )
+    workspace, table = _view.workspace, _view.table.name if _view.table else None
+    material = read_material(workspace.store, workspace.data_dir, _view.kind, table)
     return evaluate(material), material.commands()
 
 
 @st.cache_resource(show_spinner="Reading recorded searches", max_entries=16)
 def _read(
-    _view: View, stamp: str, dataset: str, kind: str
+    _view: View, stamp: str
 ) -> tuple[list[KnownSplit], dict[Evidence, SearchRequest], pd.DataFrame]:
     """Return the splits of the data set in view, a search of each evidence, and all results."""
     store = _view.workspace.store
-    splits = known_splits(store, _view.workspace.data_dir, dataset, _view.space)
-    searches = store.searches(dataset, _view.space.name)
+    splits = known_splits(store, _view.workspace.data_dir, _view.dataset, _view.space)
+    searches = store.searches(_view.dataset, _view.space.name)
     records = store.search_records(list(searches["run_id"]))
     firsts = searches.drop_duplicates("evidence")["request"]
     requests = [SearchRequest.from_dict(json.loads(text)) for text in firsts]
     templates = {request.evidence: request for request in requests}
-    accuracies = load_accuracy(_view), _view.space, _view.allowed()
+    accuracies = _view.accuracy(), _view.space, _view.allowed()
     found = recorded_results(splits, searches, records, *accuracies)
     return splits, templates, found
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
 def _table(
-    _found: pd.DataFrame,
-    stamp: str,
-    dataset: str,
-    evidence: Evidence | None,
-    kind: str,
-    space: SearchSpace,
+    _view: View, _found: pd.DataFrame, stamp: str, evidence: Evidence | None
 ) -> pd.DataFrame:
-    return results_table(_found, dataset, evidence, kind, space)
+    return results_table(_found, _view.dataset, evidence, _view.kind, _view.space)
 
 
 def _choose(found: pd.DataFrame, of_paper: bool) -> tuple[Evidence | None, str]:
-    """Choose which searches are shown, and what the cells show."""
     left, right = st.columns(2)
     runs = found.drop_duplicates("run_id")
     groups = group_by_evidence(zip(runs["run_id"], runs["evidence"], strict=True))
@@ -388,7 +374,6 @@ def _show_grid(table: pd.DataFrame, show: str) -> tuple[str, str] | None:
 
 
 def _linked_cell(metrics: list[str], owners: Mapping[str, str]) -> Any:
-    """Return the selection that the URL names."""
     metric, _, algorithm = st.query_params.get(_CELL, "").partition(_BETWEEN)
     headings = [heading for heading, owner in owners.items() if owner == algorithm]
     if metric not in metrics or not headings:
@@ -420,7 +405,7 @@ def _summary(table: pd.DataFrame) -> str:
 
 
 def _show_source(view: View, evidence: Evidence | None) -> None:
-    parts = [*accuracy_source(view), evidence.label if evidence else "no searches"]
+    parts = [*view.source, evidence.label if evidence else "no searches"]
     command = f"{view.repeat('fewshot results')} --accuracy {view.kind}"
     command += f" --table {view.table.name}" if view.table else ""
     command += f" --evidence {evidence.key}" if evidence else ""
@@ -431,14 +416,11 @@ def _show_source(view: View, evidence: Evidence | None) -> None:
 def _show_exports(view: View, table: pd.DataFrame, show: str) -> None:
     limit = str(view.limit or "")
     exports = {
-        "CSV": ("csv", lambda: results_csv(table)),
-        "Markdown": ("md", lambda: results_markdown(table, show, view.kind, limit)),
-        "LaTeX": ("tex", lambda: results_latex(table, show, view.kind, limit)),
+        "csv": lambda: results_csv(table),
+        "md": lambda: results_markdown(table, show, view.kind, limit),
+        "tex": lambda: results_latex(table, show, view.kind, limit),
     }
-    with st.container(horizontal=True):
-        for label, (suffix, text) in exports.items():
-            name = f"results-{view.dataset}.{suffix}"
-            offer_download(label, text, name, f"export_{suffix}", icon=":material/download:")
+    offer_exports(f"results-{view.dataset}", exports)
 
 
 def _show_cell(
@@ -515,7 +497,7 @@ def _choose_place(
     metric = row["metric"]
     if metric == NO_SPLITTING:
         return Place(view.space)
-    labels = distinct_labels(list_splits(view.workspace.store, view.dataset, view.space.name))
+    labels = distinct_labels(view.split_labels())
     known = [split for split in splits if split.metric == metric and split.key in labels]
     keys = [
         split.key

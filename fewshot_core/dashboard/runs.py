@@ -12,8 +12,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.column_config import DatetimeColumn, TextColumn
 
-from fewshot_core.analysis import SplitEvaluator, information_gain
-from fewshot_core.dashboard.shared.activity import page_of, start_noted
+from fewshot_core.analysis import SplitEvaluator
 from fewshot_core.dashboard.shared.controls import (
     SEPARATOR,
     choose_from,
@@ -27,17 +26,18 @@ from fewshot_core.dashboard.shared.controls import (
     show_progress,
     show_table,
 )
-from fewshot_core.dashboard.shared.figures import load_evaluator
-from fewshot_core.dashboard.shared.page import RESULTS, RUNS, SPLIT, Workspace, link_to, show_empty
-from fewshot_core.dashboard.shared.sidebar import (
-    View,
-    is_new,
-    is_restored,
-    open_page,
-    publish,
-    show_missing,
+from fewshot_core.dashboard.shared.page import (
+    RESULTS,
+    RUNS,
+    SPLIT,
+    Workspace,
+    link_to,
+    page_of,
+    show_empty,
 )
+from fewshot_core.dashboard.shared.sidebar import View, open_page, split_gain
 from fewshot_core.dashboard.shared.splits import request_label, task_label
+from fewshot_core.dashboard.shared.url import is_new, is_restored, publish, show_missing
 from fewshot_core.durations import duration_text
 from fewshot_core.runs import (
     KINDS,
@@ -59,7 +59,7 @@ from fewshot_core.runs.overview import (
     differences,
     outcome,
 )
-from fewshot_core.space import NAS_BENCH_201, PERCENT, SearchSpace, SubSpace, score_text
+from fewshot_core.space import NAS_BENCH_201, PERCENT, SearchSpace, score_text
 from fewshot_core.store import Store
 
 REFRESH_SECONDS = 2.0
@@ -132,7 +132,6 @@ def _show_runs(view: View) -> None:
 
 
 def _adopt_chosen(runs: Sequence[RunSummary]) -> None:
-    """Choose the runs that the URL names, where it is a new one."""
     if is_restored() or is_new("run"):
         names = {run.run_id for run in runs}
         wanted = list(filter(None, st.query_params.get("run", "").split(",")))
@@ -145,7 +144,7 @@ def _rows(view: View) -> Frame:
 
     What a search found beyond the limit of the cost has no score.
     """
-    pairs = ((task.name, load_evaluator(view, task.name)) for task in view.space.datasets)
+    pairs = ((task.name, view.evaluator(task.name)) for task in view.space.datasets)
     evaluators = tuple((name, found) for name, found in pairs if found is not None)
     table, store = view.table and view.table.name, view.workspace.store
     return _tabulate(store, store.changes, view.space, table, view.kind, evaluators)
@@ -192,7 +191,7 @@ def _tabulate(
         splits = store.splits(dataset, space=space.name)
         leaves = store.split_leaves(list(splits["run_id"]))
         gains |= {
-            name: _gain(of_split, evaluator)
+            name: split_gain(of_split, evaluator)
             for name, of_split in zip(splits["run_id"], leaves, strict=True)
         }
         within = scores["architecture"].isin(evaluator.accuracy["architecture"])
@@ -231,11 +230,6 @@ def _detailed(rows: Frame, store: Store) -> Frame:
     frame = rows.join(pd.DataFrame(details, rows.index, _DETAILS))
     frame["words"] += frame["what"].fillna("").str.lower()
     return frame
-
-
-@lru_cache(10_000)
-def _gain(leaves: tuple[SubSpace, ...], evaluator: SplitEvaluator) -> float:
-    return information_gain(leaves, evaluator.accuracy, evaluator.threshold)
 
 
 @lru_cache(maxsize=20_000)
@@ -347,7 +341,6 @@ def _show_groups(rows: Frame, group: str) -> Frame:
             "size": numbers("bytes"),
         },
         key=f"groups_{_digest(name for part in parts for name in part.index)}",
-        on_select="rerun",
         selection_mode="single-row",
         height=_HEIGHT if len(parts) > _ROWS else "content",
     )
@@ -367,7 +360,6 @@ def _mean_text(values: "pd.Series[Any]", form: str, unit: str = "") -> str | Non
 
 
 def _mean_score(rows: Frame) -> str | None:
-    """Average what runs on one data set found."""
     for unit in rows["unit"].dropna()[:1]:
         percent = unit == PERCENT
         return _mean_text(rows["found"], *((".2f", "%") if percent else (".4g", f" {unit}")))
@@ -418,7 +410,6 @@ def _choose(shown: Frame) -> list[RunSummary]:
         },
         export="runs",
         key=f"runs_{_digest(shown.index)}",
-        on_select="rerun",
         selection_mode="multi-row",
         selection_default=selected_rows(rows),
         height=_HEIGHT if len(shown) > _ROWS else "content",
@@ -445,13 +436,10 @@ def _show_actions(workspace: Workspace, chosen: Sequence[RunSummary], known: Seq
     ended = [run for run in own if not run.active]
     stopped = [run for run in own if run.restartable]
     damaged = [run for run in ended if run.state == DAMAGED]
-    data_dir = workspace.data_dir
     with st.container(horizontal=True, vertical_alignment="center"):
         _offer("Cancel", "cancel", active, cancel)
         text = "Finished epochs and scores are not computed again."
-        _offer(
-            "Resume", "replay", stopped, lambda run: start_noted([run.request()], data_dir), text
-        )
+        _offer("Resume", "replay", stopped, lambda run: workspace.start([run.request()]), text)
         if damaged:
             text = f"Moves damaged folders to runs/{QUARANTINE}. Nothing is deleted."
             _offer("Quarantine", "move_item", damaged, quarantine, text)
@@ -480,7 +468,6 @@ def _tagged(notes: Notes, tags: Iterable[str]) -> Notes:
 
 
 def _save(workspace: Workspace, notes: Iterable[tuple[RunSummary, Notes]]) -> None:
-    """Store the notes of some runs, and draw the page again."""
     changed = {run.run_id: each for run, each in notes}
     with show_errors():
         write_notes(changed, workspace.data_dir)
@@ -495,7 +482,6 @@ def _offer(
     action: Callable[[RunFolder], object],
     text: str | None = None,
 ) -> None:
-    """Draw a button that applies an action to some runs."""
     key, icon = f"{label.lower()}_runs", f":material/{icon}:"
     if st.button(f"{label} {len(runs)}", key, text, icon=icon, disabled=not runs):
         _apply(action, runs, _DONE[label])
@@ -548,7 +534,6 @@ def _edit_notes(workspace: Workspace, run: RunSummary, known: Sequence[str]) -> 
 
 
 def _show_outcome(run: RunSummary) -> None:
-    """Show the state of a run and, where it did not end well, why and what to do."""
     status = run.status
     if run.state == DAMAGED or status is None:
         st.error(
@@ -568,7 +553,6 @@ def _show_outcome(run: RunSummary) -> None:
 
 
 def _show_differences(rows: Frame) -> None:
-    """Compare the requests of several runs, and their results."""
     readable = rows[[run.request is not None for run in rows["summary"]]]
     if len(readable) < len(rows):
         st.caption(f"{len(rows) - len(readable)} of them cannot be read and are left out.")

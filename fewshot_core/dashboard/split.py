@@ -13,7 +13,6 @@ import streamlit as st
 from fewshot_core.analysis import SplitEvaluator, SplitReport, conclusion
 from fewshot_core.analysis.agreement import score_spread, stability
 from fewshot_core.analysis.sub_spaces import sub_space_names
-from fewshot_core.dashboard.shared.activity import start_noted
 from fewshot_core.dashboard.shared.controls import (
     choose_from,
     choose_number,
@@ -32,13 +31,13 @@ from fewshot_core.dashboard.shared.controls import (
 from fewshot_core.dashboard.shared.figures import (
     cached_figure,
     describe,
-    load_evaluator,
     reports,
     rests_on,
     show_figure,
     show_split_source,
     show_view_source,
 )
+from fewshot_core.dashboard.shared.glossary import GLOSSARY, explain
 from fewshot_core.dashboard.shared.page import (
     DISTRIBUTIONS,
     NEW_SPLIT,
@@ -47,8 +46,6 @@ from fewshot_core.dashboard.shared.page import (
     close_forms,
     form_is_open,
     link_to,
-    setup,
-    show_title,
 )
 from fewshot_core.dashboard.shared.requests import (
     choose_device,
@@ -59,8 +56,7 @@ from fewshot_core.dashboard.shared.requests import (
 )
 from fewshot_core.dashboard.shared.sidebar import (
     View,
-    apply_limit,
-    choose_view,
+    open_page,
     put_in_view,
     show_missing_table,
     without_supernet,
@@ -83,7 +79,6 @@ from fewshot_core.dashboard.shared.trees import (
 from fewshot_core.data_folder import data_dir
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import RunError
-from fewshot_core.glossary import GLOSSARY, explain
 from fewshot_core.metrics import METRICS, list_metrics, most_sharing_first
 from fewshot_core.networks import check_checkpoint
 from fewshot_core.plots import tree_figure
@@ -109,12 +104,8 @@ _ENDED = {State.FAILED: "failed", State.CANCELLED: "was cancelled", State.LOST: 
 
 def show_split_page() -> None:
     """Draw the page."""
-    workspace = setup("Split")
-    _adopt_finished(workspace)
-    view = choose_view(workspace)
-    show_title("Split", "New split", NEW_SPLIT)
-    view = apply_limit(view)
-    _show_progress(workspace)
+    view = open_page("Split", ("New split", NEW_SPLIT), _adopt_finished)
+    _show_progress(view.workspace)
     _show_split(view)
     if form_is_open(NEW_SPLIT):
         _show_form(view)
@@ -122,8 +113,24 @@ def show_split_page() -> None:
 
 @st.dialog("New split", width="medium", on_dismiss=close_forms)
 def _show_form(view: View) -> None:
-    """Draw the form of new splits, and start them."""
-    _show_start(view.workspace, _choose_requests(view))
+    """Draw the form of new splits, and the button that starts them, with the time they take."""
+    workspace, requests = view.workspace, _choose_requests(view)
+    found: dict[SplitRequest, RunFolder | None] = {}
+    with show_errors():
+        found = {request: find_finished(request, workspace.data_dir) for request in requests}
+    missing = [request for request, folder in found.items() if folder is None]
+    running = any(folder is not None and folder.status().state.active for folder in found.values())
+    done = bool(found) and not missing and not running
+    label = "Show" if done else "Start"
+    clicked = offer_start(label, "start", disabled=not missing and not done, type="primary")
+    if done:
+        st.caption("Cached result available.")
+    elif missing:
+        st.caption(_estimate_text(workspace, missing))
+    elif running:
+        st.caption("This split is running.")
+    if clicked:
+        _start(workspace, list(found))
 
 
 def _choose_requests(view: View) -> list[SplitRequest]:
@@ -207,28 +214,7 @@ def _show_metric_help(name: str) -> None:
             st.markdown(f"**Variant {variant}**: {text}")
 
 
-def _show_start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
-    """Draw the button that starts requests, with the time they will take."""
-    found: dict[SplitRequest, RunFolder | None] = {}
-    with show_errors():
-        found = {request: find_finished(request, workspace.data_dir) for request in requests}
-    missing = [request for request, folder in found.items() if folder is None]
-    running = any(folder is not None and folder.status().state.active for folder in found.values())
-    done = bool(found) and not missing and not running
-    label = "Show" if done else "Start"
-    clicked = offer_start(label, "start", disabled=not missing and not done, type="primary")
-    if done:
-        st.caption("Cached result available.")
-    elif missing:
-        st.caption(_estimate_text(workspace, missing))
-    elif running:
-        st.caption("This split is running.")
-    if clicked:
-        _start(workspace, list(found))
-
-
 def _estimate_text(workspace: Workspace, requests: Sequence[SplitRequest]) -> str:
-    """Estimate the time of some requests, in words."""
     times = [estimate_seconds(workspace.data_dir, request) for request in requests]
     known = [seconds for seconds in times if seconds is not None]
     if len(known) == len(times):
@@ -249,9 +235,8 @@ def _estimate_text(workspace: Workspace, requests: Sequence[SplitRequest]) -> st
 
 
 def _start(workspace: Workspace, requests: Sequence[SplitRequest]) -> None:
-    """Start requests, and wait for the first."""
     with show_errors("The split could not be started: "):
-        folders = start_noted(requests, workspace.data_dir)
+        folders = workspace.start(requests)
         st.session_state[WATCHED] = folders[0].run_id
         close_forms()
         st.rerun()
@@ -284,7 +269,8 @@ def _adopt_finished(workspace: Workspace) -> None:
 
 def _show_progress(workspace: Workspace) -> None:
     """Show the running splits as they grow, and one that was waited for and did not finish."""
-    active = _running(workspace)
+    active = workspace.active_runs("split")
+    active.sort(key=lambda folder: folder.status().started or 0.0)
     for folder in active[:_MOST_SHOWN]:
         request = folder.split_request()
         label = record_label(METRICS, request.metric)
@@ -298,12 +284,6 @@ def _show_progress(workspace: Workspace) -> None:
         _show_ended(workspace, watched)
 
 
-def _running(workspace: Workspace) -> list[RunFolder]:
-    """Return the active splits, the one that was started first before the others."""
-    active = workspace.active_runs("split")
-    return sorted(active, key=lambda folder: folder.status().started or 0.0)
-
-
 def _progress_details(folder: RunFolder) -> list[str]:
     status = folder.status()
     return [f"{status.done} of {status.total}"] if status.total else []
@@ -311,7 +291,6 @@ def _progress_details(folder: RunFolder) -> list[str]:
 
 @st.fragment(run_every=_POLL_SECONDS)
 def _show_growing(folder: RunFolder) -> None:
-    """Draw the tree of a running split as far as it has grown."""
     stamp = None
     with suppress(OSError):  # there is no tree yet
         found = folder.tree_path.stat()
@@ -331,7 +310,6 @@ def _draw_growing(folder: RunFolder, stamp: tuple[int, int] | None) -> go.Figure
 
 
 def _show_ended(workspace: Workspace, folder: RunFolder) -> None:
-    """Say why a run did not finish, and offer to start it again."""
     status = folder.status()
     if status.state not in _ENDED:
         return
@@ -363,7 +341,7 @@ def _show_split(view: View) -> None:
                 icon=":material/account_tree:",
             )
         return
-    evaluator = load_evaluator(view)
+    evaluator = view.evaluator()
     report = evaluator.report(split.leaves) if evaluator else None
     described = describe(split.leaves, evaluator) if evaluator else None
     trees = [split.tree, *_repeats(view.workspace, split)] if split.tree else []
@@ -391,7 +369,7 @@ def _show_split(view: View) -> None:
         show_split_source(split, "split_source")
     if trees and tabs["Node"].open:
         with tabs["Node"]:
-            show_node(split, trees[0], node, "node")
+            show_node(split, trees[0], node)
     if trees and tabs["Seeds"].open:
         with tabs["Seeds"]:
             _show_spread(trees, node)
@@ -447,7 +425,6 @@ def _finding(
 
 
 def _worth(split: SplitInView, evaluator: SplitEvaluator) -> str:
-    """Compare the gain of a partition with its bound and the best tree."""
     report, best = evaluator.report(split.leaves), evaluator.best_tree(split.space)
     return (
         f"the {len(split.leaves)} groups of {split.name} gain {report.gain_bits:.4f} bits of at "
@@ -456,7 +433,6 @@ def _worth(split: SplitInView, evaluator: SplitEvaluator) -> str:
 
 
 def _richest(described: pd.DataFrame, top_label: str) -> str:
-    """Name the sub-space with most of the top."""
     if not described["top_count"].sum():
         return ""
     most = described.iloc[int(described["top_count"].argmax())]
@@ -465,7 +441,6 @@ def _richest(described: pd.DataFrame, top_label: str) -> str:
 
 
 def _show_sub_spaces(view: View, split: SplitInView, described: pd.DataFrame) -> int | None:
-    """List the sub-spaces; return the position of the chosen one, if any."""
     key = f"split_sub_spaces_{split.key}"
     chosen = show_sub_spaces(view, described, key, link=_SUB_SPACE)
     query = {}
@@ -540,7 +515,6 @@ def _family(text: str) -> str:
 
 
 def _show_stability(trees: list[SplitTree]) -> None:
-    """Show how often each decision of the first tree recurs."""
     if len(trees) < 2:
         st.caption("One seed. Use *Repeats* to see how much the split depends on the seed.")
         return
@@ -570,7 +544,6 @@ def _show_stability(trees: list[SplitTree]) -> None:
 
 
 def _show_spread(trees: list[SplitTree], node: SplitNode) -> None:
-    """Show how the scores of a node vary over the seeds."""
     spread = score_spread(trees, node)
     if len(trees) < 2 or not (spread["scores"] > 1).any():
         return

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 
 from streamlit.testing.v1 import AppTest
 
-from fewshot_core.glossary import GLOSSARY
+from fewshot_core.dashboard.shared.glossary import GLOSSARY
 
 Open = Callable[..., AppTest]
 SCRIPT = "pages/10_About.py"

@@ -15,7 +15,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from fewshot_core.dashboard.shared import page as page_frame
-from fewshot_core.dashboard.shared import sidebar
+from fewshot_core.dashboard.shared import url
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import Network, SplitRequest, list_runs, start
 from fewshot_core.space import NAS_BENCH_201
@@ -119,7 +119,7 @@ def test_back_restores_what_was_in_view(
     assert page.query_params["dataset"] == "cifar100"
     assert "split" not in page.query_params
     run = next(run.run_id for run in list_runs(split_data))
-    monkeypatch.setattr(sidebar, "is_restored", lambda: True)
+    monkeypatch.setattr(url, "is_restored", lambda: True)
     page.query_params.update({"dataset": "cifar10", "split": run})
     del page.query_params["top"]
     page.run()

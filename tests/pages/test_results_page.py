@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from fewshot_core.bench import ColumnMapping, import_table, load_accuracy
 from fewshot_core.bench.table import architecture_codes
-from fewshot_core.dashboard.shared import activity
+from fewshot_core.dashboard.shared import page as page_frame
 from fewshot_core.reproduction import CLAIMS, SHARE_RULE
 from fewshot_core.runs import RunFolder, SearchRequest, list_runs
 from fewshot_core.space import SubSpace
@@ -112,7 +112,7 @@ def test_a_cell_lists_missing_searches_and_starts_them(
         started.append(request)
         return SimpleNamespace(run_id="noted")
 
-    monkeypatch.setattr(activity, "start", note)
+    monkeypatch.setattr(page_frame, "start", note)
     page = open_page(SCRIPT, cell="params/snas", preset="Smoke test")
     assert r"\#params with SNAS" in [heading.value for heading in page.subheader]
     assert any(

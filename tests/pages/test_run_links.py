@@ -5,8 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fewshot_core.dashboard.shared.activity import page_of
-from fewshot_core.dashboard.shared.page import SEARCH, SPLIT
+from fewshot_core.dashboard.shared.page import SEARCH, SPLIT, page_of
 from fewshot_core.runs import RunFolder, SearchRequest, SplitRequest, State, Status, TrainingRequest
 from fewshot_core.runs.overview import RunSummary
 from fewshot_core.search import PRESETS

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from fewshot_core import runs
-from fewshot_core.dashboard.shared import activity
+from fewshot_core.dashboard.shared import page as page_frame
 from fewshot_core.dashboard.shared.controls import plain, selected_rows
 from fewshot_core.metrics import list_metrics
 from fewshot_core.runs import Network, RunFolder, SplitRequest, State, cancel, list_runs
@@ -79,7 +79,7 @@ def test_a_run_is_counted_on_every_page_and_its_end_is_said(
 def test_the_end_of_a_run_that_no_page_saw_running_is_said(
     empty_data: Path, open_page: Open, wait_for: Wait, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(activity, "start", lambda *args: wait_for(runs.start(*args)))
+    monkeypatch.setattr(page_frame, "start", lambda *args: wait_for(runs.start(*args)))
     page = start(small(open_page, "#params"))
     assert toasts(page).replace("\\", "").count("#params on CIFAR-10: done in") == 1
     page = start(page.button(key="new_split").click().run())  # it shows what is finished

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewshot_core.dashboard.shared.requests import OPTION_TEXTS, readers_of
 from fewshot_core.documents import read_dataclass
 from fewshot_core.errors import UnknownNameError
 from fewshot_core.search import (
@@ -158,17 +157,6 @@ def test_options_know_which_preset_they_are_of():
     for preset in PRESETS:
         assert preset_of(preset.search) == preset_of(preset.training) == preset.name
     assert preset_of(SearchOptions(epochs=600)) is None
-
-
-def test_every_option_is_explained_and_nothing_else():
-    names = {field.name for kind in (SearchOptions, TrainingOptions) for field in fields(kind)}
-    assert set(OPTION_TEXTS) == names
-
-
-def test_who_reads_an_option_is_known():
-    assert readers_of("temperature") == ("SNAS",)
-    assert readers_of("stopping_threshold") == ("DSNAS",)
-    assert readers_of("epochs") == ()
 
 
 PAPER = SearchOptions()

@@ -19,9 +19,8 @@ from fewshot_core.dashboard.shared.controls import (
     show_errors,
     stored_uploads,
 )
-from fewshot_core.dashboard.shared.figures import accuracy_source
-from fewshot_core.dashboard.shared.sidebar import View, load_accuracy
-from fewshot_core.dashboard.shared.splits import record_label
+from fewshot_core.dashboard.shared.sidebar import View
+from fewshot_core.dashboard.shared.splits import FILE, record_label
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import SearchRequest
 from fewshot_core.search import ALGORITHMS
@@ -42,8 +41,6 @@ from fewshot_core.space import SubSpace, sub_spaces_of
 
 JUST_IMPORTED = "curves_just_imported"
 """Session key: the curves to show next, since they were just imported."""
-
-_FILE = "file-"
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +82,7 @@ def list_curves(view: View) -> dict[str, str]:
         labels[str(row["group"])] = _label(row)
         if row["searches"] < row["wanted"]:
             labels[str(row["group"])] += f" · {row['searches']} of {row['wanted']} searches"
-    return labels | {f"{_FILE}{name}": f"{name} · imported" for name in _imported(view)}
+    return labels | {f"{FILE}{name}": f"{name} · imported" for name in _imported(view)}
 
 
 def _imported(view: View) -> list[str]:
@@ -115,8 +112,8 @@ def open_curves_in_view(view: View, key: str, label: str) -> CurvesInView:
     Raises:
         FewshotError: If they cannot be read.
     """
-    if key.startswith(_FILE):
-        about = describe_curves(key.removeprefix(_FILE), view.workspace.data_dir)
+    if key.startswith(FILE):
+        about = describe_curves(key.removeprefix(FILE), view.workspace.data_dir)
         return _open_imported(view, about, repr((view.workspace.data_dir, view.limit)))
     if view.split is None or view.table is None:
         raise FewshotError("expected a split and an accuracy table: choose them in the sidebar")
@@ -155,7 +152,7 @@ def _open_recorded(
     if _view.split is None or _view.table is None:
         raise ValueError("expected a split and a table in view")
     records = _view.workspace.store.search_records(list(_searches["run_id"]))
-    accuracy = load_accuracy(_view)
+    accuracy = _view.accuracy()
     algorithm = _searches["algorithm"].iloc[0]
     leaves = sub_spaces_of(_view.split.leaves)
     parameters = load_parameters(_view.workspace.data_dir, _view.space)
@@ -165,9 +162,9 @@ def _open_recorded(
         found_title=f"{_view.kind} {task.score} of the architecture found, {task.stored_unit}",
         source=(
             f"{label} on {_view.split.label}",
-            *accuracy_source(_view),
+            *_view.source,
         ),
-        option=f"--split {_view.split.key.removeprefix('file-')} --algorithm {algorithm} "
+        option=f"--split {_view.split.key.removeprefix(FILE)} --algorithm {algorithm} "
         f"--evidence {group.removeprefix(f'{algorithm}-')} --accuracy {_view.kind} "
         f"--table {_view.table.name}{_at_most(_view)}",
         missing=joined.missing,
@@ -208,6 +205,6 @@ def _show_import(view: View) -> None:
     with show_errors("Nothing was imported. "):
         [path] = stored_uploads([file])
         about = store_curves(path, view.workspace.data_dir, space=view.space, dataset=view.dataset)
-        st.session_state[JUST_IMPORTED] = f"{_FILE}{about.name}"
+        st.session_state[JUST_IMPORTED] = f"{FILE}{about.name}"
         notify(f"Imported the curves {plain(about.name)}")
         st.rerun()

@@ -37,21 +37,23 @@ from fewshot_core.dashboard.shared.controls import (
     show_tiles,
 )
 from fewshot_core.dashboard.shared.figures import cached_figure, clicked, show_figure, show_source
+from fewshot_core.dashboard.shared.glossary import explain
 from fewshot_core.dashboard.shared.page import ESTIMATES, SEARCH, link_to, show_empty
 from fewshot_core.dashboard.shared.sidebar import (
     View,
+    open_page,
+    show_missing_table,
+    show_no_supernets,
+    without_supernet,
+)
+from fewshot_core.dashboard.shared.url import (
     choose_option,
     find_missing,
     keep_in_url,
-    open_page,
     show_missing,
-    show_missing_table,
-    show_no_supernets,
     with_missing,
-    without_supernet,
 )
 from fewshot_core.errors import SelectionError
-from fewshot_core.glossary import explain
 from fewshot_core.plots import (
     alternative,
     cursor_stops,
@@ -325,7 +327,6 @@ def _strip(curves: Curves, result: HalvingResult, lead: pd.DataFrame) -> str:
 
 
 def _command(curves: CurvesInView, seed: int, choice: Choice, end: int) -> str:
-    """Return the command that prints the same verdict."""
     command = f"fewshot halve {curves.option} --seed {seed} --strategy {choice.strategy}"
     for name, value in _settings_of(choice).items():
         if name == "milestones":
@@ -339,19 +340,18 @@ def _command(curves: CurvesInView, seed: int, choice: Choice, end: int) -> str:
 def _show_epoch(
     curves: Curves, choice: Choice, end: int, epoch: int, source: Sequence[str]
 ) -> None:
-    """Show the state of every sub-supernet at an epoch, and what each would find."""
     found = np.flatnonzero(curves.epochs == epoch)
     if not found.size:
         st.caption(f"Nothing was recorded at epoch {epoch}.")
         return
     result, lead = _select(choice, curves, end), _leaders(curves, choice, end)
-    leading = lead[lead["epoch"] == epoch]["sub_space"].tolist()
-    states = [_state(result, name, epoch, name in leading) for name in curves.sub_spaces]
+    leading, names = lead[lead["epoch"] == epoch]["sub_space"].tolist(), curves.sub_spaces
+    states = [_state(result, name, epoch) + ", leads" * (name in leading) for name in names]
     leads = "Among those left, the one with the best validation accuracy leads"
     at = found[0]
     show_columns(
         {
-            "sub-space": (list(curves.sub_spaces), TextColumn(width=70)),
+            "sub-space": (list(names), TextColumn(width=70)),
             "validation": (
                 curves.values["valid_accuracy"][:, at],
                 score_numbers("Validation accuracy of the supernet", curves.valid_unit, 75),
@@ -375,11 +375,7 @@ def _leaders(curves: Curves, choice: Choice, end: int) -> pd.DataFrame:
     return leaders(curves, result.trained if result.winner else None)
 
 
-def _state(result: HalvingResult, name: str, epoch: int, leads: bool) -> str:
-    return _state_in_selection(result, name, epoch) + ", leads" * leads
-
-
-def _state_in_selection(result: HalvingResult, name: str, epoch: int) -> str:
+def _state(result: HalvingResult, name: str, epoch: int) -> str:
     last = result.trained.get(name)
     if result.winner is None:
         return "equally likely"
@@ -464,7 +460,6 @@ def _load_row(rows: Rows) -> None:
 
 
 def _show_proxy(curves: CurvesInView, end: int, milestones: tuple[int, ...]) -> None:
-    """Draw how well validation accuracy ranks the sub-supernets."""
     try:
         figure = _draw_proxy(curves, end, milestones)
     except SelectionError as error:

@@ -9,7 +9,6 @@ from typing import Any
 import streamlit as st
 
 from fewshot_core.dashboard.search.plans import Place, PlannedSearch, SearchPlan, make_plan
-from fewshot_core.dashboard.shared.activity import start_noted
 from fewshot_core.dashboard.shared.controls import (
     choose_from,
     choose_one,
@@ -37,14 +36,14 @@ from fewshot_core.dashboard.shared.requests import (
     show_options,
     show_time,
 )
-from fewshot_core.dashboard.shared.sidebar import (
-    View,
+from fewshot_core.dashboard.shared.sidebar import View
+from fewshot_core.dashboard.shared.splits import dataset_label, request_label
+from fewshot_core.dashboard.shared.url import (
     choose_option,
     find_missing,
     show_missing,
     with_missing,
 )
-from fewshot_core.dashboard.shared.splits import dataset_label, request_label
 from fewshot_core.durations import duration_text
 from fewshot_core.runs import (
     RunFolder,
@@ -233,7 +232,10 @@ def show_start(workspace: Workspace, plan: SearchPlan | None) -> None:
         if missing:
             label = f"Start {counted(len(missing), 'search', 'searches')}"
             with show_errors():
-                _show_cost(workspace, plan, missing)
+                # The largest sub-space is timed: the others are estimated from it.
+                largest = max(plan.searches, key=lambda search: search.request.sub_space.size)
+                seconds = seconds_left(workspace, missing)
+                show_time(workspace, seconds, largest.request, len(missing))
         if resumed := sum(search.status is not None for search in missing):
             st.caption(f"{resumed} of them will be resumed.")
     if offer_start(label, "start", disabled=not missing, type="primary") and plan is not None:
@@ -245,7 +247,7 @@ def start_missing(workspace: Workspace, plan: SearchPlan) -> None:
     requests = [search.request for search in plan.missing]
     with show_errors("The searches could not be started: "):
         with st.spinner(f"Starting {counted(len(requests), 'search', 'searches')}"):
-            start_noted(requests, workspace.data_dir)
+            workspace.start(requests)
         notify(f"Started {counted(len(requests), 'search', 'searches')}")
         st.session_state[STARTED] = plan.key
         close_forms()
@@ -264,14 +266,7 @@ def seconds_left(workspace: Workspace, searches: list[PlannedSearch]) -> float |
     )
 
 
-def _show_cost(workspace: Workspace, plan: SearchPlan, searches: list[PlannedSearch]) -> None:
-    # The largest sub-space is timed: the others are estimated from it.
-    largest = max(plan.searches, key=lambda search: search.request.sub_space.size)
-    show_time(workspace, seconds_left(workspace, searches), largest.request, len(searches))
-
-
 def _offer_training(view: View) -> None:
-    """Offer to train a supernet whose weights searches can inherit."""
     with st.expander("Train a supernet", icon=":material/model_training:"):
         st.caption("Searches can then inherit its weights. Preset, images and device: as above.")
         with show_errors():
@@ -314,7 +309,7 @@ def _show_training_start(workspace: Workspace, request: TrainingRequest) -> None
         st.caption(f"About {duration_text(seconds)}.")
     if offer_start("Start training", "start_training", disabled=known is not None):
         with show_errors("The training could not be started: "):
-            start_noted([request], workspace.data_dir)
+            workspace.start([request])
             close_forms()
             st.rerun()
 

@@ -131,11 +131,6 @@ class SearchPlan:
         return list(self.request.evidence.notes(places == {demo_dir()}, len(self.seeds) == 1))
 
     @property
-    def seeds_text(self) -> str:
-        """Its seeds: "seeds 777, 888"."""
-        return f"seed{'s' * (len(self.seeds) > 1)} {', '.join(map(str, self.seeds))}"
-
-    @property
     def label(self) -> str:
         """Its short name."""
         return plan_label(self.request, self.seeds)
@@ -253,7 +248,6 @@ def _planned(
     fingerprints: tuple[tuple[str, str | None], ...],
     data_dir: Path,
 ) -> tuple[SearchRequest, RunFolder]:
-    """Return the request of a search, and the folder of its run."""
     request = replace(request, rows=rows, seed=seed)
     return request, planned_folder(request, dict(fingerprints), data_dir)
 
@@ -267,15 +261,14 @@ def known_plans(view: View, place: Place) -> dict[str, KnownSearches]:
         # Of thousands, only those are read that can be of the data set.
         wanted = run.kind == SearchRequest.kind and dataset in run.manifest
         request = run.request if wanted else None
-        if isinstance(request, SearchRequest) and _fits(request, view, rows):
+        if (
+            isinstance(request, SearchRequest)
+            and (request.space, request.dataset) == (view.space.name, view.dataset)
+            and request.rows in rows
+        ):
             of_group = found.setdefault(request.group, {})
             of_group.setdefault((request.rows, request.seed), (request, run))
     return {key: KnownSearches(runs) for key, runs in found.items()}
-
-
-def _fits(request: SearchRequest, view: View, rows: set[tuple[str, ...]]) -> bool:
-    here = request.space == view.space.name and request.dataset == view.dataset
-    return here and request.rows in rows
 
 
 _RECORDS = FileCache(lambda path: RunFolder(path.parent).records(), kept=512)
@@ -283,7 +276,8 @@ _RECORDS = FileCache(lambda path: RunFolder(path.parent).records(), kept=512)
 
 def plan_source(plan: SearchPlan) -> list[str]:
     """Return the source of the results of a plan, in parts."""
-    parts = [f"{len(plan.searches)} searches, {plan.seeds_text}"]
+    seeds = f"seed{'s' * (len(plan.seeds) > 1)} {', '.join(map(str, plan.seeds))}"
+    parts = [f"{len(plan.searches)} searches, {seeds}"]
     if plan.place.split is not None:
         parts.append(f"split {plan.place.split.label}")
     parts += request_source(plan.request, plan.synthetic)

@@ -1,6 +1,7 @@
 """The Search page: the searches of a plan as they run, and one of them in detail."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -24,7 +25,6 @@ from fewshot_core.dashboard.search.plans import (
     plan_source,
     request_source,
 )
-from fewshot_core.dashboard.shared.activity import start_noted
 from fewshot_core.dashboard.shared.controls import (
     POLL_SECONDS,
     choose_one,
@@ -35,31 +35,28 @@ from fewshot_core.dashboard.shared.controls import (
     show_log,
     show_running,
     show_table,
+    show_tabs,
 )
-from fewshot_core.dashboard.shared.figures import (
-    accuracy_source,
-    show_architecture,
-    show_figure,
-    show_source,
-)
+from fewshot_core.dashboard.shared.figures import show_architecture, show_figure, show_source
+from fewshot_core.dashboard.shared.glossary import explain
 from fewshot_core.dashboard.shared.page import ESTIMATES, HALVING, Workspace, link_to
 from fewshot_core.dashboard.shared.requests import show_options
 from fewshot_core.dashboard.shared.sidebar import (
     View,
-    choose_option,
-    find_missing,
-    load_accuracy,
     open_page,
-    show_missing,
     show_missing_split,
     show_no_supernets,
-    with_missing,
     without_supernet,
+)
+from fewshot_core.dashboard.shared.url import (
+    choose_option,
+    find_missing,
+    show_missing,
+    with_missing,
 )
 from fewshot_core.datasets import DATASETS
 from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
-from fewshot_core.glossary import explain
 from fewshot_core.plots import (
     EPOCH_MEASURES,
     cell_figure,
@@ -85,8 +82,6 @@ from fewshot_core.space import Architecture
 
 _ROWS = 8
 """Rows of the table that are seen at once: the tab is not longer than two screens."""
-
-_CURVES, _DETAIL, _PROXY, _OPTIONS = "Curves", "One search", "Proxy quality", "Options"
 
 
 def show_search_page() -> None:
@@ -145,44 +140,40 @@ def _show_plan(view: View, plan: SearchPlan) -> None:
     running, plan = plan.active, plan.refreshed()
     if running and not plan.active:
         st.rerun()
-    accuracy = None if view.table is None else load_accuracy(view)
     searches = [(each.name, each.request.seed, each.records()) for each in plan.searches]
-    frame = search_epochs(searches, accuracy)
-    _show_result(view, plan, frame, accuracy)
+    frame = search_epochs(searches, view.accuracy() if view.table else None)
+    _show_result(view, plan, frame)
     _show_state(view.workspace, plan)
     _show_failures(plan)
-    names = [_CURVES, _DETAIL, _PROXY, _OPTIONS]
-    curves, detail, proxy, options = st.tabs(names, key="search_tab", bind="query-params")
-    if curves.open:
-        with curves:
-            _show_curves(view, plan, frame)
-            _show_table(view, plan, accuracy)
-    if detail.open:
-        with detail:
-            _show_detail(view, plan, _choose_search(plan), accuracy)
-    if proxy.open:
-        with proxy, show_errors():
-            _show_proxy(view, plan, _choose_search(plan), accuracy)
-    if options.open:
-        with options:
-            show_options(plan.request.options, "plan_options", plan.request.algorithm)
+    options = plan.request.options, "plan_options", plan.request.algorithm
+    shows = {
+        "Curves": partial(_show_curves, view, plan, frame),
+        "One search": partial(_show_detail, view, plan),
+        "Proxy quality": partial(_show_proxy, view, plan),
+        "Options": partial(show_options, *options),
+    }
+    show_tabs(shows, "search_tab")
 
 
-def _show_result(
-    view: View, plan: SearchPlan, frame: pd.DataFrame, accuracy: pd.DataFrame | None
-) -> None:
+def _known(view: View) -> "pd.Series[float]":
+    """Return the accuracies in view by architecture; none without a table."""
+    if view.table is None:
+        return pd.Series(dtype=float)
+    known: pd.Series[float] = view.accuracy().set_index("architecture")["accuracy_mean"].dropna()
+    return known
+
+
+def _show_result(view: View, plan: SearchPlan, frame: pd.DataFrame) -> None:
     """Say what was found, and what selection by supernet accuracy would have taken."""
     complete = [
         seed for seed in plan.seeds if all(plan.find(name, seed).done for name in plan.place.spaces)
     ]
     shown = frame[frame["seed"].isin(complete or plan.seeds[:1])]
-    known: pd.Series[float] = pd.Series(dtype=float)
-    if accuracy is not None:
-        known = accuracy.set_index("architecture")["accuracy_mean"].dropna()
+    known = _known(view)
     found = found_by_seed(shown, known)
     with st.container(border=True, key="result"):
         if found.empty:
-            missing = f"no table in view has {view.kind} accuracies" if accuracy is None else ""
+            missing = f"no table in view has {view.kind} accuracies" if view.table is None else ""
             if view.limit is not None and not frame.empty:
                 missing = "nothing that was found is within the limit of the cost"
             st.markdown(f"Nothing to compare yet: {missing or 'no search has finished an epoch'}.")
@@ -249,7 +240,6 @@ def _result_text(found: pd.DataFrame, view: View, size: int, complete: bool) -> 
 
 
 def _unknown(view: View) -> str:
-    """Say why an architecture has no accuracy."""
     return "not within the limit of the cost" if view.limit else "not in the table"
 
 
@@ -259,7 +249,6 @@ def _ordinal(number: int) -> str:
 
 
 def _show_state(workspace: Workspace, plan: SearchPlan) -> None:
-    """Show the progress of the plan, with the button that stops it, or starts what is missing."""
     text, button = st.columns([3, 1], vertical_alignment="center")
     left = _left_text(workspace, plan.active)
     text.markdown(f"**{plan.summary}**" + (f" · about {left} left" if left else ""))
@@ -301,7 +290,7 @@ def _show_failures(plan: SearchPlan) -> None:
 
 
 def _show_curves(view: View, plan: SearchPlan, frame: pd.DataFrame) -> None:
-    """Draw one measure over epochs: means and bands over seeds, or single curves."""
+    """Draw one measure over epochs, means and bands over seeds or single curves; list searches."""
     one = len(plan.seeds) == 1
     left, slider, toggle = st.columns([16, 4, 4], vertical_alignment="bottom")
     measure = choose_one(
@@ -342,18 +331,15 @@ def _show_curves(view: View, plan: SearchPlan, frame: pd.DataFrame) -> None:
         caption=[*caption, *plan.notes],
         unit=view.task.stored_unit,
     )
-    parts = [*(accuracy_source(view) if looked_up else []), *plan_source(plan)]
+    parts = [*(view.source if looked_up else []), *plan_source(plan)]
     show_figure(figure, "search_curves", source=parts)
     repeat = plan_command(plan.request, plan.place.split_name, plan.seeds)
     show_source(parts, repeat, "search_curves_source", drawn)
+    _show_table(view, plan)
 
 
-def _show_table(view: View, plan: SearchPlan, accuracy: pd.DataFrame | None) -> None:
-    """List the searches with their progress and results."""
-    known: Mapping[Any, float] = {}
-    if accuracy is not None:
-        known = dict(zip(accuracy["architecture"], accuracy["accuracy_mean"], strict=True))
-    rows = []
+def _show_table(view: View, plan: SearchPlan) -> None:
+    known, rows = _known(view), []
     for search in plan.searches:
         last: Mapping[str, Any] = next(reversed(search.records()), {})
         rows.append(
@@ -396,7 +382,6 @@ def _show_table(view: View, plan: SearchPlan, accuracy: pd.DataFrame | None) -> 
 
 
 def _choose_search(plan: SearchPlan) -> PlannedSearch:
-    """Choose one search of a plan by its sub-space and seed."""
     left, right = st.columns([3, 1])
     names = {name: name for name in plan.place.spaces}
     seeds = {str(seed): str(seed) for seed in plan.seeds}
@@ -408,10 +393,8 @@ def _choose_search(plan: SearchPlan) -> PlannedSearch:
     return plan.find(name, seed)
 
 
-def _show_detail(
-    view: View, plan: SearchPlan, search: PlannedSearch, accuracy: pd.DataFrame | None
-) -> None:
-    """Show the epochs of one search, and what it would return."""
+def _show_detail(view: View, plan: SearchPlan) -> None:
+    search = _choose_search(plan)
     records, seed = search.records(), search.request.seed
     st.subheader(search.title)
     if not records:
@@ -425,14 +408,15 @@ def _show_detail(
         figure = probabilities_figure(records, search.request.sub_space, end, caption)
         show_figure(figure, "probabilities", source=source)
     with right:
-        _show_found(view, records[-1], accuracy)
-    frame = search_epochs([(search.name, seed, records)], accuracy)
-    parts = [*accuracy_source(view), *source]
+        _show_found(view, records[-1])
+    searches = [(search.name, seed, records)]
+    frame = search_epochs(searches, view.accuracy() if view.table else None)
+    parts = [*view.source, *source]
     show_figure(search_panels_figure(frame, end, caption), "search_panels", source=parts)
     show_source(parts, command(search.request), "search_detail_source", frame)
 
 
-def _show_found(view: View, record: dict[str, Any], accuracy: pd.DataFrame | None) -> None:
+def _show_found(view: View, record: dict[str, Any]) -> None:
     """Draw the architecture that the search would return now, with its benchmark accuracy."""
     architecture = Architecture.from_index(record["architecture_index"], view.space)
     show_architecture(architecture, f"Found by epoch {record['epoch']}", "found_cell")
@@ -441,10 +425,10 @@ def _show_found(view: View, record: dict[str, Any], accuracy: pd.DataFrame | Non
         f"{record['valid_accuracy']:.2f}%",
         help="Measured by the search: shared weights, held-out images.",
     )
-    if accuracy is None or view.table is None:
+    if view.table is None:
         st.metric(f"Benchmark {view.task.score}", "no table")
         return
-    known = accuracy.set_index("architecture")["accuracy_mean"].dropna()
+    known = _known(view)
     value = known.get(architecture.index)
     st.metric(
         f"Benchmark {view.kind} {view.task.score}",
@@ -458,10 +442,10 @@ def _show_found(view: View, record: dict[str, Any], accuracy: pd.DataFrame | Non
         )
 
 
-def _show_proxy(
-    view: View, plan: SearchPlan, search: PlannedSearch, accuracy: pd.DataFrame | None
-) -> None:
+@show_errors()
+def _show_proxy(view: View, plan: SearchPlan) -> None:
     """Show how well the shared weights of a search rank architectures, or offer to measure it."""
+    search = _choose_search(plan)
     st.markdown("Do the shared weights rank architectures as a table of trained ones does?")
     own = [
         run
@@ -472,8 +456,8 @@ def _show_proxy(
         show_running(folder, "**Proxy quality**", lambda _: [])
         return
     for folder in (run.folder for run in own if run.state == State.DONE.value):
-        if accuracy is not None:
-            _draw_proxy(view, folder, accuracy, plan.notes)
+        if view.table is not None:
+            _draw_proxy(view, folder, plan.notes)
         query = {"estimates": f"{folder.run_id}:supernet_accuracy"}
         link_to(ESTIMATES, "Compare it with other estimates", query)
         return
@@ -489,21 +473,20 @@ def _show_proxy(
         f"weights on the held-out images{f': about {duration_text(seconds)}' if seconds else ''}."
     )
     if st.button("Measure proxy quality", key="measure_proxy", icon=":material/play_arrow:"):
-        start_noted([request], view.workspace.data_dir)
+        view.workspace.start([request])
         st.rerun()
 
 
-def _draw_proxy(view: View, folder: RunFolder, accuracy: pd.DataFrame, caption: list[str]) -> None:
-    """Draw the accuracies of architectures with shared weights against those of the table."""
+def _draw_proxy(view: View, folder: RunFolder, caption: list[str]) -> None:
     shared = read_shared(folder.path)
-    correlation, frame = compare(shared, accuracy)
+    correlation, frame = compare(shared, view.accuracy())
     found = "fewer than two architectures are in the table"
     if correlation is not None:
         found = f"Kendall's tau {correlation_text(correlation.kendall)}"
     unit = view.task.stored_unit
     figure = shared_accuracy_figure(frame, found, view.axis_title, caption, unit)
     parts = [
-        *accuracy_source(view),
+        *view.source,
         f"run {folder.run_id}",
         f"weights of epoch {shared.epoch}",
         f"{shared.images:,} held-out images",

@@ -33,6 +33,7 @@ T = TypeVar("T")
 _UPLOADS = "uploaded_files"
 _NOTICES = "notices"
 _SHOWN_ROWS = 12
+_FORMATS = {"md": "Markdown", "tex": "LaTeX", "py": "Python"}
 _MARKDOWN = re.compile(r"[\\`*_~\[\]<>#$|&]")
 _LATE = re.compile(
     r"^(?=([-+]|\d+[.)])([-\s]|$))|(?<=:)(?=\S)|(?<=@)(?=\w)|(?<=www)(?=\.)", re.IGNORECASE
@@ -88,10 +89,7 @@ def choose_number(
     place: Any = st,
     **settings: Any,
 ) -> Any:
-    """Choose a number of the type of ``least``; the value is in the URL.
-
-    Settings are those of ``st.number_input``.
-    """
+    """Choose a number of the type of ``least``, in the URL; settings of ``st.number_input``."""
     drop_outside(key, least, most)
     # A value that the page has just set comes without a default: Streamlit warns of both.
     value = None if get_session_state().is_new_state_value(key) else usual
@@ -123,10 +121,7 @@ def choose_one(
 def choose_from(
     label: str, labels: Mapping[str, str], key: str, place: Any = st, **settings: Any
 ) -> str:
-    """Choose one of many by its label; the value is in the URL, if nothing else is said.
-
-    Settings are those of ``st.selectbox``.
-    """
+    """Choose one of many by its label, by default in the URL; settings of ``st.selectbox``."""
     settings = {"bind": "query-params", "format_func": labels.__getitem__, **settings}
     return str(place.selectbox(label, list(labels), key=key, **settings))
 
@@ -173,7 +168,8 @@ def show_table(
     mode = str(settings.get("selection_mode", ""))
     if "row" in mode:
         settings["selection_mode"] = [mode, "single-cell"]
-        settings["on_select"] = partial(_select_row, settings["key"], settings["on_select"])
+        then = settings.get("on_select")
+        settings["on_select"] = partial(_select_row, settings["key"], then)
     settings |= {"hide_index": True, "placeholder": "-", "alt": alt, "column_config": columns}
     if not export:
         return st.dataframe(frame, **settings)
@@ -197,15 +193,8 @@ def _show_export(
     latex = latex_table(escaped, escape_latex(alt), name.replace("_", "-"), notes)
     text = texts.map(_escape_cell).rename(columns=_escape_cell)
     markdown = "\n".join([markdown_table(text), *map(_escape_cell, notes), ""])
-    with st.container(horizontal=True):
-        csv = partial(frame.to_csv, index=False, float_format="%.8g")
-        look = {"icon": ":material/download:"}
-        for label, data, suffix in (
-            ("CSV", csv, "csv"),
-            ("Markdown", markdown, "md"),
-            ("LaTeX", latex, "tex"),
-        ):
-            offer_download(label, data, f"{name}.{suffix}", f"export_{suffix}", **look)
+    csv = partial(frame.to_csv, index=False, float_format="%.8g")
+    offer_exports(name, {"csv": csv, "md": markdown, "tex": latex})
     st.code(latex, language=None, height=300)
 
 
@@ -291,6 +280,15 @@ def offer_download(label: str, data: Any, name: str, key: str, **settings: Any) 
     """Offer a file of this name; ``data`` is its content, or makes it when it is wanted."""
     kind = mimetypes.guess_type(name)[0]
     st.download_button(label, data, name, kind, key=key, on_click="ignore", **settings)
+
+
+def offer_exports(name: str, contents: Mapping[str, Any]) -> None:
+    """Offer files of one name by their suffixes; one without a content is disabled."""
+    with st.container(horizontal=True):
+        for suffix, data in contents.items():
+            label = _FORMATS.get(suffix, suffix.upper())
+            look = {"icon": ":material/download:", "disabled": data is None}
+            offer_download(label, data or "", f"{name}.{suffix}", f"export_{suffix}", **look)
 
 
 def offer_start(label: str, key: str, disabled: bool, **settings: Any) -> bool:

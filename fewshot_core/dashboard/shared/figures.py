@@ -1,4 +1,4 @@
-"""Accuracies in view and what is computed of them; figures, each with the source of its numbers.
+"""What is computed of the accuracies in view, what it rests on, and figures with their sources.
 
 A figure is drawn in three steps: compute a table, draw it by a function of ``fewshot_core.plots``
 (cached by ``cached_figure``), and show it by ``show_figure`` and ``show_source``. What is cached is
@@ -6,7 +6,8 @@ shared by all sessions: it must not be changed.
 """
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, partial, wraps
 from hashlib import sha1
@@ -22,21 +23,27 @@ from streamlit.delta_generator import DeltaGenerator
 
 from fewshot_core.analysis import (
     DISTRIBUTION_FRAMES,
-    CostLimit,
     SplitEvaluator,
+    conclusion,
     default_limits,
     describe_sub_spaces,
     report_frame,
 )
 from fewshot_core.analysis.sub_spaces import POOLED, pool_parts, sub_space_names
-from fewshot_core.bench import TableInfo
-from fewshot_core.dashboard.shared.controls import SEPARATOR, choose_one, offer_download, plain
-from fewshot_core.dashboard.shared.evidence import split_notes
-from fewshot_core.dashboard.shared.page import SPLIT, Workspace, open_on
-from fewshot_core.dashboard.shared.sidebar import View, read_accuracy
+from fewshot_core.dashboard.shared.controls import (
+    SEPARATOR,
+    choose_one,
+    counted,
+    offer_download,
+    offer_exports,
+    plain,
+)
+from fewshot_core.dashboard.shared.page import SPLIT, open_on
+from fewshot_core.dashboard.shared.sidebar import View
 from fewshot_core.dashboard.shared.splits import FILE, SplitInView
+from fewshot_core.dashboard.shared.url import choose_option, is_new, is_restored, publish
 from fewshot_core.data_folder import data_dir
-from fewshot_core.errors import TableError
+from fewshot_core.evidence import Evidence, group_by_evidence
 from fewshot_core.plots import (
     STYLES,
     WIDTHS,
@@ -53,7 +60,7 @@ from fewshot_core.plots import (
     paper_svg,
 )
 from fewshot_core.runs import in_data_folder, split_command
-from fewshot_core.space import NAS_BENCH_201, Architecture, Part
+from fewshot_core.space import Architecture, Part, space_label
 
 Leaves = tuple[Part, ...]
 Named = tuple[tuple[str, Leaves], ...]
@@ -65,6 +72,8 @@ LOWEST = 0.05
 _FILE_NAME_LENGTH = 80
 SMALL_LEGEND = "Grey: the whole space. Diamond: the best architecture."
 """What the marks of small multiples mean, to be said once for all of them."""
+
+NO_VERDICT = "Smoke test: these splits only show that everything works, so there is no verdict."
 
 MOST_ROWS = 32
 """How many sub-spaces a figure of distributions has; the others of a large partition are pooled."""
@@ -85,31 +94,6 @@ export default function({data, setStateValue}) {
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-def load_evaluator(view: View, dataset: str | None = None) -> SplitEvaluator | None:
-    """Return the evaluator by the accuracies in view; None where the table has no such ones."""
-    name = dataset or view.dataset
-    if view.table is None or view.table.find(name, view.kind) is None:
-        return None
-    try:
-        return _evaluator(view.workspace, view.table, name, view.kind, view.limit, view.threshold)
-    except TableError:
-        if view.limit is None:
-            raise
-        return None  # no architecture is within the limit on this data set
-
-
-@st.cache_resource(show_spinner="Drawing random trees", max_entries=24)
-def _evaluator(
-    _workspace: Workspace,
-    table: TableInfo,
-    dataset: str,
-    kind: str,
-    limit: CostLimit | None,
-    threshold: float,
-) -> SplitEvaluator:
-    return SplitEvaluator(read_accuracy(_workspace, table, dataset, kind, limit), threshold)
 
 
 @lru_cache(_CACHED)
@@ -206,27 +190,22 @@ def show_figure(
     title does not say so.
     """
     with st.container(key=f"figure_{key}"):
-        _draw_figure(figure, key, on_select, st.container(key=f"wide_{key}") if wide else st)
+        place: Any = st.container(key=f"wide_{key}") if wide else st
+        place.plotly_chart(
+            figure,
+            key=key,
+            theme=None,
+            config={
+                "displaylogo": False,
+                "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "toImage"],
+            },
+            alt=alternative(figure),
+            on_select=on_select or "ignore",
+            selection_mode="points",
+        )
         label, icon = "Export this figure", ":material/ios_share:"
         if st.button(label, f"export_{key}", label, type="tertiary", icon=icon):
             show_export(figure, key[:_FILE_NAME_LENGTH], wide, source)
-
-
-def _draw_figure(
-    figure: go.Figure, key: str, on_select: Callable[[], None] | None, place: Any
-) -> None:
-    place.plotly_chart(
-        figure,
-        key=key,
-        theme=None,
-        config={
-            "displaylogo": False,
-            "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "toImage"],
-        },
-        alt=alternative(figure),
-        on_select=on_select or "ignore",
-        selection_mode="points",
-    )
 
 
 def clicked(key: str) -> list[Any]:
@@ -259,10 +238,7 @@ def show_source(
     key: str,
     frame: pd.DataFrame | Callable[[], pd.DataFrame] | None = None,
 ) -> None:
-    """Offer where a figure comes from: its parts, its command, and its numbers as a download.
-
-    A function makes the numbers when they are wanted.
-    """
+    """Offer the source of a figure: parts, command, and its numbers or a function making them."""
     text = "Where this comes from, and how to reproduce it"
     with st.popover("", icon=":material/info:", help=text, type="tertiary"):
         st.caption(plain(SEPARATOR.join(parts)))
@@ -305,33 +281,12 @@ def time_text(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%d %b %Y %H:%M UTC")
 
 
-def accuracy_source(view: View) -> list[str]:
-    """Return the source of the accuracies in view, in parts."""
-    if view.table is None:
-        return []
-    found = view.table.find(view.dataset, view.kind)
-    place = "" if view.space == NAS_BENCH_201 else f"{view.space.label}, "
-    only = f", only {view.limit}" if view.limit else ""
-    parts = [f"{place}table {view.table.label}{only}", f"benchmark {view.kind} {view.task.score}"]
-    if found is not None:
-        seeds = found.seeds
-        number = "one seed" if seeds == "1" else f"mean of {seeds} seeds"
-        parts.append(number if seeds[0].isdigit() else f"seeds {seeds}")
-        if found.epochs is not None:
-            parts.append(f"{found.epochs} epochs")
-    return parts
-
-
-def analyse_command(view: View, split: SplitInView | None) -> str:
-    """Return the command that prints the numbers of a split by the accuracies in view."""
-    if split is None or view.table is None:
+def analyse_command(view: View, *splits: SplitInView | None) -> str:
+    """Return the command that prints the numbers of splits by the accuracies in view."""
+    runs = [part for split in splits if split for part in ("--run", split.key.removeprefix(FILE))]
+    if not runs or view.table is None:
         return "fewshot doctor"
-    return _analyse(view, view.table, [split])
-
-
-def _analyse(view: View, table: TableInfo, splits: Sequence[SplitInView]) -> str:
-    runs = [part for split in splits for part in ("--run", split.key.removeprefix(FILE))]
-    options = ["--accuracy", view.kind, "--table", table.name]
+    options = ["--accuracy", view.kind, "--table", view.table.name]
     options += ["--threshold", f"{view.threshold:g}"]
     options += ["--at-most", view.limit.option] if view.limit else []
     return f"{view.repeat(shlex.join(['fewshot', 'analyse', *runs]))} {shlex.join(options)}"
@@ -345,8 +300,77 @@ def show_split_source(split: SplitInView, key: str) -> None:
 
 def show_view_source(view: View, key: str, frame: pd.DataFrame | None = None) -> None:
     """Offer the source of a figure of accuracies inside a split."""
-    parts = accuracy_source(view) + (split_source(view.split) if view.split else [])
+    parts = view.source + (split_source(view.split) if view.split else [])
     show_source(parts, analyse_command(view, view.split), key, frame)
+
+
+def split_evidence(view: View, dataset: str) -> list[tuple[str, Evidence]]:
+    """List the keys of all splits of a data set with what they rest on."""
+    store = view.workspace.store
+    known = store.splits(dataset, space=view.space.name).set_index("run_id")["evidence"]
+    imported = Evidence(dataset, space=space_label(view.space))
+    keys = view.split_labels(dataset)
+    return [(key, known.get(key, imported)) for key in keys]
+
+
+def split_groups(view: View) -> dict[Evidence, list[str]]:
+    """Group the splits of the data set in view by what they rest on, the strongest first."""
+    return group_by_evidence(split_evidence(view, view.dataset))
+
+
+def choose_evidence(
+    groups: Mapping[Evidence, Sequence[object]],
+    noun: str,
+    plural: str = "",
+    key: str = "evidence",
+) -> Evidence:
+    """Choose what results rest on, in the URL, by default the strongest; an only one is taken."""
+    labels = {
+        group.key: f"{group.label} ({counted(len(items), noun, plural)})"
+        for group, items in groups.items()
+    }
+    if (is_restored() or is_new(key)) and st.query_params.get(
+        key, next(iter(labels))
+    ) not in labels:
+        st.warning(
+            "This data folder has no results with the evidence that the link asks for: the "
+            "strongest are shown.",
+            icon=":material/link_off:",
+        )
+    if len(labels) == 1:
+        publish({key: None})
+        return next(iter(groups))
+    help_text = "Results with different networks, images, weights or protocols are never compared."
+    chosen = choose_option(st.selectbox, "Results with", labels, key, unwritten="", help=help_text)
+    return next(group for group in groups if group.key == chosen)
+
+
+def split_notes(splits: Sequence[SplitInView]) -> list[tuple[str, ...]]:
+    """List what a reader must know of each split: the badges, a demo split, the only one."""
+    counts = Counter(split.name for split in splits)
+    return [split.notes(counts[split.name] == 1) for split in splits]
+
+
+def verdict(
+    evidence: Evidence, splits: Sequence[SplitInView], reports: pd.DataFrame, top_label: str
+) -> str:
+    """Summarise reports of splits in one sentence, with what is top and what they have in common.
+
+    The reports are of all splits, or of the median one by each metric. Random splits are not
+    counted beside others: the sentence compares with what is random already.
+    """
+    notes = [plain(top_label), *evidence.badges]
+    notes += ["demo"] * all(split.demo for split in splits)
+    if len(reports) < len(splits):
+        notes.append("median split of each metric")
+    elif max(Counter(split.name for split in splits).values()) == 1 and not any(
+        split.is_partition for split in splits
+    ):
+        notes.append("one seed each" if len(splits) > 1 else "one seed")
+    by_chance = {name for each in splits if each.by_chance for name in (each.label, each.name)}
+    judged = reports[~reports["split"].isin(by_chance)]
+    found = conclusion(reports if judged.empty else judged) if evidence.conclusive else NO_VERDICT
+    return f"{plain(found)} ({', '.join(notes)})"
 
 
 def named(splits: Sequence[SplitInView]) -> Named:
@@ -366,19 +390,25 @@ def show_informativeness(
     Random trees are of the shape that most of the splits have. ``by_metric``: splits by one metric
     share a row.
     """
-    source = tuple(accuracy_source(view)[:2])
+    caption = view.source[:2]
     mixed = len({split.demo for split in splits}) > 1
-    points = tuple(
+    looks = tuple(
         (
             split.name if by_metric else split.label,
-            notes,
-            split.evidence.badges,
-            mixed and split.demo,
+            ", ".join(notes),
+            ("diamond" if mixed and split.demo else "circle")
+            + "-open" * bool(split.evidence.badges),
             split.key,
         )
         for split, notes in zip(splits, split_notes(splits), strict=True)
     )
-    figure = _draw_gains(named(splits), evaluator, source, view.top_label, points)
+    if len({row for row, *_ in looks}) < len(looks):
+        caption.append("one point per split")
+    hollow = dict.fromkeys(badge for split in splits for badge in split.evidence.badges)
+    caption += [f"hollow: {', '.join(hollow)}"] if hollow else []
+    caption += ["diamond: demo"] * mixed
+    title = f"Information gain about the {view.top_label}"
+    figure = _draw_gains(named(splits), evaluator, title, tuple(caption), looks)
     # Without an action of its own: a callback cannot open a page.
     show_figure(figure, key, source=rests_on(splits), on_select=lambda: None)
     st.caption("A click on a dot opens its split.")
@@ -400,10 +430,8 @@ def show_splits_source(
     view: View, evaluator: SplitEvaluator, splits: Sequence[SplitInView], key: str
 ) -> None:
     """Offer the source of a figure of several splits, with their reports as a download."""
-    command = "fewshot doctor"
-    if view.table is not None:
-        command = f"{_analyse(view, view.table, splits)} --figure information-gain.html"
-    parts = [*accuracy_source(view), f"{len(splits)} splits", "10,000 random trees, seed 0"]
+    command = f"{analyse_command(view, *splits)} --figure information-gain.html"
+    parts = [*view.source, f"{len(splits)} splits", "10,000 random trees, seed 0"]
     show_source(parts, command, key, partial(noted_reports, splits, evaluator))
 
 
@@ -411,28 +439,14 @@ def show_splits_source(
 def _draw_gains(
     named: Named,
     evaluator: SplitEvaluator,
-    source: tuple[str, ...],
-    top_label: str,
-    points: tuple[tuple[str, tuple[str, ...], tuple[str, ...], bool, str], ...],
+    title: str,
+    caption: tuple[str, ...],
+    looks: tuple[tuple[str, ...], ...],
 ) -> go.Figure:
-    """Draw the informativeness; ``points``: row, notes, why hollow, whether a diamond, key."""
-    caption = list(source)
-    title = f"Information gain about the {top_label}"
-    looks = pd.DataFrame(
-        [
-            (row, ", ".join(notes), ("diamond" if demo else "circle") + "-open" * bool(why), key)
-            for row, notes, why, demo, key in points
-        ],
-        [label for label, _ in named],
-        ["row", "notes", "symbol", "key"],
-    )
-    table = reports(named, evaluator).join(looks, on="split")
-    if len(set(looks["row"])) < len(looks):
-        caption.append("one point per split")
-    hollow = dict.fromkeys(badge for *_, why, _, _ in points for badge in why)
-    caption += [f"hollow: {', '.join(hollow)}"] if hollow else []
-    if any(demo for *_, demo, _ in points):
-        caption.append("diamond: demo")
+    """Draw the informativeness; ``looks``: row, notes, symbol and key of each split."""
+    columns = ["row", "notes", "symbol", "key"]
+    frame = pd.DataFrame(looks, [label for label, _ in named], columns)
+    table = reports(named, evaluator).join(frame, on="split")
     return gains_figure(table, dict(named), evaluator, title, caption)
 
 
@@ -449,7 +463,7 @@ def show_small_distributions(
     axis_title = f"{view.kind} {task.score}, {task.stored_unit}"
     look: Any = {"axis_title": axis_title, "title": title, "unit": task.stored_unit}
     figure = draw_distributions(leaves, evaluator, style, compact=True, **look)
-    show_figure(figure, key, source=[*accuracy_source(view)[:2], *rests_on([split])])
+    show_figure(figure, key, source=[*view.source[:2], *rests_on([split])])
     frame = distributions(leaves, evaluator, style, LOWEST, True)
     return cut_notes(frame, describe(leaves, evaluator), task.stored_unit)
 
@@ -493,18 +507,18 @@ def show_export(figure: go.Figure, name: str, wide: bool, notes: Sequence[str] =
         width = WIDTHS[choose_one("Width", WIDTHS, "export_width", **look)]
         limits: Any = {"min_value": 5.0, "max_value": 14.0, "value": 8.0, "step": 0.5}
         size = st.number_input("Font size, pt", **limits, key="export_size", format="%g", width=160)
-    downloads, place = st.container(horizontal=True), st.empty()
+    downloads, place = st.container(), st.empty()
     svg = _draw_paper(paper_figure(figure, width, size, notes), width)
     if svg is None:
         place.caption("Drawing the figure ...")
     else:
         place.image(svg, width=round(width / 25.4 * 96))
+    exports: dict[str, Any] = {"svg": svg}
+    exports |= {to: svg and partial(convert_svg, svg, to) for to in ("pdf", "png")}
+    exports["csv"] = lambda: figure_numbers(figure).to_csv(index=False, float_format="%.8g")
+    program = partial(figure_source, figure, width, size)
     with downloads:
-        _offer(name, "svg", svg or "", svg is not None)
-        _offer(name, "pdf", partial(convert_svg, svg or "", "pdf"), svg is not None)
-        _offer(name, "png", partial(convert_svg, svg or "", "png"), svg is not None)
-        _offer(name, "csv", partial(_csv, figure))
-        _offer(name, "py", partial(figure_source, figure, width, size), has_source(figure))
+        offer_exports(name, exports | {"py": program if has_source(figure) else None})
 
 
 def _draw_paper(paper: go.Figure, width: float) -> str | None:
@@ -516,13 +530,3 @@ def _draw_paper(paper: go.Figure, width: float) -> str | None:
     data = {"id": name, "figure": text}
     drawn = draw(key="plotly_svg", data=data, on_drawn_change=lambda: None).drawn
     return paper_svg(drawn["svg"], width) if drawn and drawn["id"] == name else None
-
-
-def _csv(figure: go.Figure) -> str:
-    return figure_numbers(figure).to_csv(index=False, float_format="%.8g")
-
-
-def _offer(name: str, suffix: str, data: Any, ready: bool = True) -> None:
-    label = "Python" if suffix == "py" else suffix.upper()
-    look = {"icon": ":material/download:", "disabled": not ready}
-    offer_download(label, data, f"{name}.{suffix}", f"export_{suffix}", **look)

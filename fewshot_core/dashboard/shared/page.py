@@ -1,8 +1,8 @@
-"""The frame of every page: settings, the store of the process, navigation, empty states."""
+"""The frame of every page: settings, the store of the process, navigation, what is running."""
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -12,100 +12,53 @@ import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
 from fewshot_core.bench.storage import tables_changed
-from fewshot_core.dashboard.shared.controls import plain
+from fewshot_core.dashboard.shared.controls import counted, notify, plain, show_notices
+from fewshot_core.dashboard.shared.splits import dataset_label
 from fewshot_core.data_folder import data_dir, demo_dir, folder_problem
+from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError, StoreError, describe
-from fewshot_core.runs import RunFolder, is_active
+from fewshot_core.runs import (
+    KINDS,
+    EstimateRequest,
+    ProxyRequest,
+    Request,
+    RunFolder,
+    SearchRequest,
+    SplitRequest,
+    State,
+    find_finished,
+    is_active,
+    start,
+)
+from fewshot_core.runs.estimate import total_left
 from fewshot_core.runs.folder import last_change
 from fewshot_core.runs.overview import RunSummary
+from fewshot_core.search.records import RECORDS
+from fewshot_core.space import SubSpace
 from fewshot_core.store import Store
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page: its script, its name, its icon, and what one does there."""
+    """A page: its script, its name and its icon."""
 
     path: str
     label: str
     icon: str
-    description: str
 
 
-HOME = Page("app.py", "Home", ":material/home:", "Overview, and what to do next.")
-SPLIT = Page(
-    "pages/1_Split.py",
-    "Split",
-    ":material/account_tree:",
-    "Group the operations of the supernet by a metric, edge by edge, and watch the tree grow.",
-)
-DISTRIBUTIONS = Page(
-    "pages/2_Distributions.py",
-    "Distributions",
-    ":material/area_chart:",
-    "See the accuracies in each sub-space, and where the best architectures are.",
-)
-COMPARE = Page(
-    "pages/3_Compare.py",
-    "Compare",
-    ":material/compare_arrows:",
-    "Compare metrics with each other, with random trees and with the best tree.",
-)
-SEARCH = Page(
-    "pages/4_Search.py",
-    "Search",
-    ":material/manage_search:",
-    "Run a one-shot search in every sub-space, and watch what each one finds.",
-)
-HALVING = Page(
-    "pages/5_Halving.py",
-    "Halving",
-    ":material/content_cut:",
-    "Replay a schedule: which sub-supernet it would select, and with what regret.",
-)
-ESTIMATES = Page(
-    "pages/9_Estimates.py",
-    "Estimates",
-    ":material/query_stats:",
-    "How well supernets and zero-cost metrics rank architectures.",
-)
-RESULTS = Page(
-    "pages/6_Results.py",
-    "Results",
-    ":material/leaderboard:",
-    "Search results by metric and algorithm, next to those of the paper.",
-)
-RUNS = Page(
-    "pages/7_Runs.py",
-    "Runs",
-    ":material/list_alt:",
-    "Find, compare and tag all runs; resume, cancel or delete them.",
-)
-DATA = Page(
-    "pages/8_Data.py",
-    "Data",
-    ":material/database:",
-    "Import accuracy tables, add images, and see the search spaces.",
-)
-ABOUT = Page(
-    "pages/10_About.py",
-    "About",
-    ":material/help:",
-    "What the workbench is, how to read its figures, its terms and documentation.",
-)
-PAGES = (
-    HOME,
-    SPLIT,
-    DISTRIBUTIONS,
-    COMPARE,
-    SEARCH,
-    HALVING,
-    ESTIMATES,
-    RESULTS,
-    RUNS,
-    DATA,
-    ABOUT,
-)
-
+HOME = Page("app.py", "Home", ":material/home:")
+SPLIT = Page("pages/1_Split.py", "Split", ":material/account_tree:")
+DISTRIBUTIONS = Page("pages/2_Distributions.py", "Distributions", ":material/area_chart:")
+COMPARE = Page("pages/3_Compare.py", "Compare", ":material/compare_arrows:")
+SEARCH = Page("pages/4_Search.py", "Search", ":material/manage_search:")
+HALVING = Page("pages/5_Halving.py", "Halving", ":material/content_cut:")
+ESTIMATES = Page("pages/9_Estimates.py", "Estimates", ":material/query_stats:")
+RESULTS = Page("pages/6_Results.py", "Results", ":material/leaderboard:")
+RUNS = Page("pages/7_Runs.py", "Runs", ":material/list_alt:")
+DATA = Page("pages/8_Data.py", "Data", ":material/database:")
+ABOUT = Page("pages/10_About.py", "About", ":material/help:")
+PAGES = HOME, SPLIT, DISTRIBUTIONS, COMPARE, SEARCH, HALVING, ESTIMATES, RESULTS, RUNS, DATA, ABOUT
 
 APP_NAME = "Few-shot NAS workbench"
 _FILES = files("fewshot_core.dashboard")
@@ -119,6 +72,12 @@ REFRESH_SECONDS = 1.0
 REFRESH_SHARE = 5
 """And at least so many times as long as it took, which counts with thousands of runs."""
 
+ACTIVITY_SECONDS = 2.0
+
+_OPEN, _LISTED, _ENDED = "runs that are open", "runs shown as active", "runs that ended"
+_ENDED_SECONDS = 300.0
+"""How long a run that ended is linked in the sidebar."""
+_MOST = 3
 
 NEW_SPLIT, NEW_SEARCH, NEW_ESTIMATE = {"new": "split"}, {"new": "search"}, {"new": "estimate"}
 """The queries that open the form of the Split, of the Search and of the Estimates page."""
@@ -208,6 +167,16 @@ class Workspace:
         runs = [run.folder for run in self.runs() if run.active and run.kind == kind]
         return [folder for folder in runs if is_active(folder)]
 
+    def start(self, requests: Iterable[Request]) -> list[RunFolder]:
+        """Start runs, whose end will be said on the page, however soon it comes."""
+        folders, new = [], []
+        for request in requests:
+            known = find_finished(request, self.data_dir) is not None
+            folders.append(start(request, self.data_dir))
+            new += [] if known else [folders[-1].run_id]
+        st.session_state[_OPEN] = [*st.session_state.get(_OPEN, []), *new]
+        return folders
+
 
 def setup(title: str) -> Workspace:
     """Begin a page; a script calls it first, on every run.
@@ -280,3 +249,124 @@ class _Readings:
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _readings(folder: Path) -> _Readings:
     return _Readings()
+
+
+def show_activity(workspace: Workspace) -> None:
+    """Show how many runs are active, and say which have ended since the page was drawn last."""
+    active = _active(workspace)
+    _note_ended(workspace, active)
+    show_notices()
+    st.session_state[_LISTED] = [run.run_id for run in active]
+    if active:
+        st.fragment(_show_running, run_every=ACTIVITY_SECONDS)(workspace)
+    _link_ended(workspace)
+
+
+def _active(workspace: Workspace) -> list[RunSummary]:
+    return [run for run in workspace.runs() if run.active and is_active(run.folder)]
+
+
+def _show_running(workspace: Workspace) -> None:
+    """Draw the number of active runs and the time left, and the whole page when one ends."""
+    active = _active(workspace)
+    if [run.run_id for run in active] != st.session_state[_LISTED]:
+        st.rerun()
+    left = _left_text(workspace, active)
+    with st.container(key="running"):
+        text = f"Running ({len(active)}){left}"
+        link_to(Page(RUNS.path, text, ":material/progress_activity:"))
+
+
+def _left_text(workspace: Workspace, active: Sequence[RunSummary]) -> str:
+    """Return the time that active runs will take, as far as it is known."""
+    try:
+        runs = [
+            (run.request, run.folder.status(), _epochs(run.folder)) for run in active if run.request
+        ]
+        seconds = total_left(workspace.data_dir, runs)
+    except (FewshotError, OSError):
+        return ""
+    return "" if seconds is None else f", {duration_text(seconds)} left"
+
+
+def _epochs(folder: RunFolder) -> int:
+    return max(0, len(folder.records()) - 1) if (folder.path / RECORDS).exists() else 0
+
+
+def _note_ended(workspace: Workspace, active: Sequence[RunSummary]) -> None:
+    """Say which runs ended; those of a plan are counted together when all of them have."""
+    known: list[str] = st.session_state.get(_OPEN, [])
+    now = {run.run_id: run for run in workspace.runs()} if known else {}
+    names = {run.run_id for run in active}
+    ended = [now[name] for name in dict.fromkeys(known) if name in now and name not in names]
+    searching = {run.request.dataset for run in active if isinstance(run.request, SearchRequest)}
+    waiting = [
+        run
+        for run in ended
+        if isinstance(run.request, SearchRequest) and run.request.dataset in searching
+    ]
+    ended = [run for run in ended if run not in waiting and run.request is not None]
+    st.session_state[_OPEN] = [*(run.run_id for run in waiting), *names]
+    searches = [run for run in ended if isinstance(run.request, SearchRequest)]
+    if len(searches) > 1:
+        counts = {state: sum(run.state == state for run in searches) for state in State}
+        parts = [f"{count} {state.value}" for state, count in counts.items() if count]
+        notify(f"{counted(len(searches), 'search', 'searches')} ended: {', '.join(parts)}")
+        ended = [run for run in ended if run not in searches]
+    for run in ended:
+        done = run.state == State.DONE.value
+        notify(_text(run), ":material/check:" if done else ":material/warning:")
+    times: dict[str, float] = st.session_state.setdefault(_ENDED, {})
+    times.update(dict.fromkeys((run.run_id for run in [*searches[-1:], *ended]), time.time()))
+
+
+def _text(run: RunSummary) -> str:
+    name = run_name(run)
+    if run.state == State.DONE.value:
+        return f"{name}: done" + (f" in {duration_text(run.seconds)}" if run.seconds else "")
+    if run.state == State.CANCELLED.value:
+        return f"{name} was cancelled"
+    return f"{name}: {run.state}, {plain(run.message)}"
+
+
+def run_name(run: RunSummary) -> str:
+    """Name a run by its kind, its method and its data set, in Markdown."""
+    if run.request is None:
+        return plain(run.run_id)
+    label = dataset_label(run.request)
+    return plain(f"{KINDS.label(run.request.kind)} {run.request.method_label} on {label}")
+
+
+def _link_ended(workspace: Workspace) -> None:
+    times: dict[str, float] = st.session_state[_ENDED]
+    recent = [name for name, at in times.items() if time.time() - at < _ENDED_SECONDS][-_MOST:]
+    now = {run.run_id: run for run in workspace.runs()} if recent else {}
+    for run in filter(None, map(now.get, recent)):
+        if place := page_of(workspace, run):
+            page, query = place
+            link_to(page, f"{run_name(run)}: {run.state}", query)
+
+
+def page_of(workspace: Workspace, run: RunSummary) -> tuple[Page, dict[str, str]] | None:
+    """Return the page that shows a run, with the query that selects it; None for a damaged one."""
+    request, status = run.request, run.status
+    if request is None or status is None:
+        return None
+    query = {"space": request.space, "dataset": request.dataset}
+    if isinstance(request, SplitRequest):
+        if status.state is State.DONE and run.problem is None:
+            query["split"] = run.run_id
+        return SPLIT, query
+    if isinstance(request, EstimateRequest):
+        return ESTIMATES, query | {"estimates": f"{run.run_id}:{request.column}"}
+    if isinstance(request, ProxyRequest):
+        measured = next((one for one in workspace.runs() if one.run_id == request.run), None)
+        page, found = (measured and page_of(workspace, measured)) or (SEARCH, query)
+        return page, found | {"search_tab": "Proxy quality"}
+    if isinstance(request, SearchRequest):
+        query["plan"] = request.group
+        if request.rows == tuple(SubSpace.full(request.sub_space.space).rows):
+            query["where"] = "whole"
+        elif split := workspace.store.split_with(request.dataset, request.sub_space):
+            query["split"] = split
+    return SEARCH, query

@@ -1,33 +1,22 @@
-"""The sidebar: what is in view, the same on every page and in the URL.
+"""The sidebar: what is in view, the same on every page and in the URL."""
 
-Streamlit's own binding of a widget to the URL loses the value on the way from the first page to
-another; these controls keep it.
-"""
-
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from math import ceil, floor, isfinite, log10
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 from streamlit.column_config import DatetimeColumn, TextColumn
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from fewshot_core.analysis import CostLimit, information_gain, load_cost
+from fewshot_core.analysis import CostLimit, SplitEvaluator, information_gain, load_cost
 from fewshot_core.bench import TableColumn, TableInfo, list_columns, list_tables
-from fewshot_core.dashboard.shared.activity import show_activity
-from fewshot_core.dashboard.shared.controls import (
-    counted,
-    numbers,
-    plain,
-    selected_rows,
-    show_columns,
-)
+from fewshot_core.dashboard.shared.controls import numbers, plain, selected_rows, show_columns
+from fewshot_core.dashboard.shared.glossary import GLOSSARY
 from fewshot_core.dashboard.shared.page import (
     DATA,
     NEW_SPLIT,
@@ -37,7 +26,9 @@ from fewshot_core.dashboard.shared.page import (
     Workspace,
     link_to,
     setup,
+    show_activity,
     show_empty,
+    show_title,
 )
 from fewshot_core.dashboard.shared.splits import (
     SplitInView,
@@ -48,25 +39,31 @@ from fewshot_core.dashboard.shared.splits import (
     open_splits,
     split_table,
 )
-from fewshot_core.errors import FewshotError, TableError
-from fewshot_core.glossary import GLOSSARY
-from fewshot_core.networks import has_supernet, supernet_exists
-from fewshot_core.space import (
-    NAS_BENCH_201,
-    Part,
-    SearchSpace,
-    Task,
-    get_space,
-    list_spaces,
+from fewshot_core.dashboard.shared.url import (
+    SHOWN,
+    choose_option,
+    find_missing,
+    forget,
+    in_one_step,
+    is_new,
+    is_restored,
+    keep_in_url,
+    last_value,
+    leave,
+    publish,
+    show_missing,
+    with_missing,
 )
-
-T = TypeVar("T", str, int, float, list[str])
+from fewshot_core.errors import FewshotError, TableError
+from fewshot_core.networks import has_supernet, supernet_exists
+from fewshot_core.space import NAS_BENCH_201, Part, SearchSpace, Task, get_space, list_spaces
 
 Source = tuple[TableInfo, TableColumn]
 """A column of costs or estimates with its table."""
 
-_COLLECTED = "changes of the URL"
-_PAGE = "page of the steady control"
+Scope = tuple[TableInfo, str, str, CostLimit | None]
+"""Which accuracies: their table, data set and kind, and the limit of the cost."""
+
 _PICKING = "picking a split"
 _SPACE_SEEN = "search space in view"
 _OF_SPACE = (
@@ -75,197 +72,6 @@ _OF_SPACE = (
     *("estimates", "against", "cost", "at_most", "cost_shown"),
 )
 """Keys of what is chosen within a search space, and means nothing in another one."""
-_SHOWN = 100
-"""How much of a name in a URL is shown."""
-
-
-def is_restored() -> bool:
-    """Whether this run was started by the browser's Back or Forward."""
-    context = get_script_run_ctx()
-    return context is not None and bool(getattr(context, "is_history_navigation", False))
-
-
-def keep_in_url(
-    draw: Callable[[], Any],
-    key: str,
-    first: T,
-    read: Callable[[str], T],
-    valid: Callable[[T], bool],
-    unwritten: T | None = None,
-    write: Callable[[T], str] = str,
-    steady: Hashable = False,
-) -> T:
-    """Draw a control whose value is in the URL and the same on all pages.
-
-    It has the value of the URL, else its last one; ``first``, where that is none or not valid now.
-    After Back or Forward only the URL counts. ``read`` makes a value of the URL's text and may
-    raise ValueError, ``write`` the text of a value; the value ``unwritten`` is not written there.
-    A steady control has the same settings as long as ``steady`` is the same, and no link changes
-    its value: what is changed in it during a run is not lost.
-    """
-    value = st.session_state.get(key, st.session_state.get(_last(key), first))
-    text = st.query_params.get(key)
-    # A steady one that changed again before the browser got the URL is newer than the URL.
-    if is_restored() or (is_new(key) and not (steady and _last(key) in st.session_state)):
-        try:
-            value = first if text is None else read(text)
-        except ValueError:
-            value = first
-    value = value if valid(value) else first
-    context = get_script_run_ctx()
-    page, drawn = f"{_PAGE} {key}", (context.page_script_hash if context else None, steady)
-    # Set on every run: a control of other options, or of another page, does not keep a value.
-    if not (steady and st.session_state.get(key) == value and st.session_state.get(page) == drawn):
-        st.session_state[key] = value
-    if steady:
-        st.session_state[page] = drawn
-    draw()
-    chosen: T = st.session_state[key]
-    st.session_state[_last(key)] = chosen
-    publish({key: None if chosen == unwritten else write(chosen)})
-    return chosen
-
-
-def is_new(key: str) -> bool:
-    """Whether the URL has a value that the page did not write there."""
-    text = st.query_params.get(key)
-    return text is not None and text != st.session_state.get(_written(key))
-
-
-def _last(key: str) -> str:
-    return f"{key} on all pages"
-
-
-def _written(key: str) -> str:
-    return f"{key} in the URL"
-
-
-def publish(values: Mapping[str, str | None]) -> None:
-    """Write values into the URL, or remove those that are None."""
-    collected = st.session_state.get(_COLLECTED)
-    if collected is not None:
-        collected.update(values)
-        return
-    st.session_state.update({_written(key): text for key, text in values.items()})
-    removed = [key for key, text in values.items() if text is None and key in st.query_params]
-    changed = {
-        key: text
-        for key, text in values.items()
-        if text is not None and st.query_params.get_all(key) != [text]
-    }
-    for key in removed:
-        if changed and (context := get_script_run_ctx()) is not None:
-            # Without a message to the browser, which would make another entry of its history.
-            with context.session_state.query_params() as parameters:
-                parameters.discard_param_no_forward_msg(key)
-        else:
-            del st.query_params[key]
-    if changed:
-        st.query_params.update(changed)
-
-
-@contextmanager
-def in_one_step() -> Iterator[None]:
-    """Write into the URL at the end, so that it is one entry of the browser's history."""
-    collected: dict[str, str | None] = {}
-    st.session_state[_COLLECTED] = collected
-    try:
-        yield
-    finally:
-        del st.session_state[_COLLECTED]
-    publish(collected)
-
-
-def choose_several(
-    label: str,
-    labels: Mapping[str, str],
-    key: str,
-    first: list[str],
-    most: int,
-    known: Collection[str],
-) -> list[str]:
-    """Choose some runs by their labels; their names are in the URL, unless they are the first.
-
-    What the URL names and is not among those that are ``known`` is said on the page.
-    """
-    if is_restored() or is_new(key):
-        wanted = filter(None, st.query_params.get(key, "").split(","))
-        show_missing([name for name in wanted if name not in known])
-    settings: Any = {"key": key, "max_selections": most, "format_func": labels.__getitem__}
-    chosen = keep_in_url(
-        lambda: st.multiselect(label, list(labels), **settings),
-        key,
-        first,
-        lambda text: [name for name in text.split(",") if name in labels][:most],
-        lambda names: set(names) <= set(labels),
-        first,
-        ",".join,
-    )
-    if chosen == first:  # there may be other first ones when the page is opened again
-        del st.session_state[_last(key)]
-    return chosen
-
-
-def find_missing(key: str, labels: Mapping[str, str], among: str = "") -> str | None:
-    """Return the name of a run in the URL that is not here, until another one is chosen.
-
-    It stays so as long as the runs are chosen ``among`` the same ones.
-    """
-    state = f"{key} that is missing"
-    if is_restored() or is_new(key):
-        wanted = st.query_params.get(key)
-    else:
-        wanted = st.session_state.get(key, st.session_state.get(_last(key)))
-        if st.session_state.get(state) != (among, wanted):
-            wanted = None
-    missing = None if wanted in labels else wanted
-    st.session_state[state] = (among, missing)
-    return missing
-
-
-def with_missing(labels: Mapping[str, str], missing: str | None) -> dict[str, str]:
-    """Return labels with one for a run that is missing, if any."""
-    return ({} if missing is None else {missing: f"{missing[:_SHOWN]} is not here"}) | dict(labels)
-
-
-def show_missing(names: Sequence[str], others: int = 0) -> None:
-    """Say that runs which a link names are not here, if any, and how many others are."""
-    if not names:
-        return
-    which = "This run is" if len(names) == 1 else "These runs are"
-    instead = f" {counted(others, 'other one is', 'others are')} here to choose from." * bool(
-        others
-    )
-    st.warning(
-        f"{which} not in this data folder. It may have been deleted, or made elsewhere.{instead}",
-        icon=":material/link_off:",
-    )
-    st.code("\n".join(name[:_SHOWN] for name in names), language=None)
-
-
-def choose_option(
-    control: Callable[..., Any],
-    label: str,
-    labels: Mapping[str, str],
-    key: str,
-    first: str | None = None,
-    unwritten: str | None = None,
-    **settings: Any,
-) -> str:
-    """Choose one by its label with a control such as ``st.selectbox``; see ``keep_in_url``.
-
-    The first one is chosen at first and not written into the URL, if nothing else is said.
-    """
-    options = list(labels)
-    settings |= {"key": key, "format_func": labels.__getitem__}
-    return keep_in_url(
-        lambda: control(label, options, **settings),
-        key,
-        first or options[0],
-        str,
-        lambda value: value in options,
-        options[0] if unwritten is None else unwritten,
-    )
 
 
 @dataclass(frozen=True)
@@ -306,10 +112,59 @@ class View:
         """The title of an axis of scores, with their unit."""
         return f"{self.scores}, {self.task.stored_unit}"
 
-    def repeat(self, command: str, option: str = "--dataset") -> str:
+    def repeat(self, command: str) -> str:
         """Return a command on the data set in view, with the space where it must be named."""
         space = "" if self.space == NAS_BENCH_201 else f" --space {self.space.name}"
-        return f"{command}{space} {option} {self.dataset}"
+        return f"{command}{space} --dataset {self.dataset}"
+
+    def split_labels(self, dataset: str | None = None) -> dict[str, str]:
+        """Return the labels of all splits of the data set in view or another; ``list_splits``."""
+        return list_splits(self.workspace.store, dataset or self.dataset, self.space.name)
+
+    def scope(self, dataset: str | None = None) -> Scope:
+        """Return which accuracies are in view, or those of another data set; with a table only."""
+        if self.table is None:
+            raise ValueError("expected a table in view")
+        return self.table, dataset or self.dataset, self.kind, self.limit
+
+    def accuracy(self, dataset: str | None = None) -> pd.DataFrame:
+        """Return the accuracies in view, or those of another data set; there must be a table.
+
+        They are of the architectures within the limit of the cost. May raise TableError.
+        """
+        return read_accuracy(self.workspace, self.scope(dataset))
+
+    def evaluator(self, dataset: str | None = None) -> SplitEvaluator | None:
+        """Return the evaluator by the accuracies in view; None where the table has no such ones."""
+        name = dataset or self.dataset
+        if self.table is None or self.table.find(name, self.kind) is None:
+            return None
+        try:
+            return _evaluator(self.workspace, self.scope(name), self.threshold)
+        except TableError:
+            if self.limit is None:
+                raise
+            return None  # no architecture is within the limit on this data set
+
+    @property
+    def source(self) -> list[str]:
+        """Return the source of the accuracies in view, in parts."""
+        if self.table is None:
+            return []
+        found = self.table.find(self.dataset, self.kind)
+        place = "" if self.space == NAS_BENCH_201 else f"{self.space.label}, "
+        only = f", only {self.limit}" if self.limit else ""
+        parts = [
+            f"{place}table {self.table.label}{only}",
+            f"benchmark {self.kind} {self.task.score}",
+        ]
+        if found is not None:
+            seeds = found.seeds
+            number = "one seed" if seeds == "1" else f"mean of {seeds} seeds"
+            parts.append(number if seeds[0].isdigit() else f"seeds {seeds}")
+            if found.epochs is not None:
+                parts.append(f"{found.epochs} epochs")
+        return parts
 
     def allowed(self) -> npt.NDArray[np.bool_] | None:
         """Mark the architectures within the limit of the cost; None without a limit."""
@@ -324,31 +179,30 @@ class View:
         return f"top {100 * self.threshold:.3g}%{limit}"
 
 
-def load_accuracy(view: View, dataset: str | None = None) -> pd.DataFrame:
-    """Return the accuracies in view, or those of another data set; there must be a table.
-
-    They are of the architectures within the limit of the cost. May raise TableError.
-    """
-    if view.table is None:
-        raise ValueError("expected a table in view")
-    where = view.workspace, view.table, dataset or view.dataset, view.kind, view.limit
-    return read_accuracy(*where)
-
-
 @st.cache_resource(show_spinner=False, max_entries=24)
-def read_accuracy(
-    _workspace: Workspace, table: TableInfo, dataset: str, kind: str, limit: CostLimit | None = None
-) -> pd.DataFrame:
+def read_accuracy(_workspace: Workspace, scope: Scope) -> pd.DataFrame:
     """Read the accuracies of a table once for all sessions; they must not be changed.
 
     With a limit, of the architectures within it: those are all that counts on the pages. Raises
     TableError where there are none, or the table is damaged.
     """
+    table, dataset, kind, limit = scope
     found = _workspace.store.accuracy(table.name, dataset, kind)
     if limit is None:
         return found
     space = get_space(table.space, _workspace.data_dir)
     return limit.restrict(found, dataset, _workspace.data_dir, space)
+
+
+@st.cache_resource(show_spinner="Drawing random trees", max_entries=24)
+def _evaluator(_workspace: Workspace, scope: Scope, threshold: float) -> SplitEvaluator:
+    return SplitEvaluator(read_accuracy(_workspace, scope), threshold)
+
+
+@lru_cache(10_000)
+def split_gain(leaves: tuple[Part, ...], evaluator: SplitEvaluator) -> float:
+    """Return the information gain of a split in bits."""
+    return information_gain(leaves, evaluator.accuracy, evaluator.threshold)
 
 
 @st.cache_resource(show_spinner=False, max_entries=24)
@@ -358,20 +212,34 @@ def read_cost(_workspace: Workspace, table: TableInfo, column: str, dataset: str
     return load_cost(table.name, column, dataset, _workspace.data_dir, space)
 
 
-def open_page(title: str) -> View:
-    """Begin a page with its sidebar and its title; a script calls it first, on every run."""
-    view = choose_view(setup(title))
-    st.title(title)
-    return apply_limit(view)
+def open_page(
+    title: str,
+    form: tuple[str, Mapping[str, str]] | None = None,
+    before: Callable[[Workspace], None] | None = None,
+) -> View:
+    """Begin a page with its sidebar and its title; a script calls it first, on every run.
+
+    A button beside the title opens a ``form``: its label and query. ``before`` is called before
+    the sidebar is drawn.
+    """
+    workspace = setup(title)
+    if before is not None:
+        before(workspace)
+    view = _choose_view(workspace)
+    if form is None:
+        st.title(title)
+    else:
+        show_title(title, *form)
+    return _apply_limit(view)
 
 
-def apply_limit(view: View) -> View:
+def _apply_limit(view: View) -> View:
     """Say that there is a limit of the cost; leave the table out where nothing is within it."""
     if view.limit is None:
         return view
     text, icon = plain(str(view.limit)), ":material/filter_alt:"
     try:
-        within = len(load_accuracy(view))
+        within = len(view.accuracy())
     except TableError as error:
         reason = plain(str(error))
         st.warning(f"{reason[:1].upper()}{reason[1:]}.", icon=icon)
@@ -380,9 +248,9 @@ def apply_limit(view: View) -> View:
     return view
 
 
-def choose_view(workspace: Workspace) -> View:
+def _choose_view(workspace: Workspace) -> View:
     """Draw the sidebar and return what is chosen there."""
-    with st.sidebar, in_one_step():
+    with st.sidebar, in_one_step() as shared:
         links, activity = st.container(), st.container()
         st.divider()
         _adopt_data_set(workspace)
@@ -397,7 +265,6 @@ def choose_view(workspace: Workspace) -> View:
         splits = distinct_labels(list_splits(workspace.store, dataset, space.name))
         missing = find_missing("split", splits, f"{space.name} {dataset}")
         split = _choose_split(workspace, with_missing(splits, missing), missing)
-        shared = st.session_state[_COLLECTED]
         st.session_state[SHARED] = {key: text for key, text in shared.items() if text is not None}
     with links:
         for page in PAGES:
@@ -405,7 +272,7 @@ def choose_view(workspace: Workspace) -> View:
     with activity:
         show_activity(workspace)
     if no_space is not None:
-        text = f"There is no search space {no_space[:_SHOWN]} in this data folder: "
+        text = f"There is no search space {no_space[:SHOWN]} in this data folder: "
         st.warning(plain(f"{text}{space.label} is shown."), icon=":material/link_off:")
     missing = None if split else missing
     if missing is not None:
@@ -434,12 +301,12 @@ def _adopt_data_set(workspace: Workspace) -> None:
 def put_in_view(space: str, dataset: str, split: str) -> None:
     """Bring a split into view; call it before the sidebar is drawn."""
     if st.session_state.get(_SPACE_SEEN, space) != space:
-        _forget_space()
+        forget(_OF_SPACE)
     st.session_state[_SPACE_SEEN] = space
     st.session_state.update({"space": space, "dataset": dataset, "split": split})
 
 
-def known_spaces(workspace: Workspace) -> dict[str, SearchSpace]:
+def _known_spaces(workspace: Workspace) -> dict[str, SearchSpace]:
     """Return the spaces with a table or with runs, by name; NAS-Bench-201 always, and first."""
     names = {info.space for info in list_tables(workspace.data_dir, None)}
     names |= {of for of, _ in imported_splits(workspace.store).values()}
@@ -464,9 +331,8 @@ def _choose_space(workspace: Workspace) -> tuple[SearchSpace, str | None]:
 
     Returns also the name in a link of one that does not exist.
     """
-    spaces = known_spaces(workspace)
-    wanted = st.query_params.get("space")
-    wanted = wanted or st.session_state.get("space", st.session_state.get(_last("space")))
+    spaces = _known_spaces(workspace)
+    wanted = st.query_params.get("space") or last_value("space")
     if wanted not in spaces and wanted in list_spaces(workspace.data_dir):
         spaces |= _open_spaces(workspace, [str(wanted)])
     labels = {name: space.label for name, space in spaces.items()}
@@ -475,31 +341,15 @@ def _choose_space(workspace: Workspace) -> tuple[SearchSpace, str | None]:
     settings: Any = {"on_change": _leave_space, "help": GLOSSARY["search space"]}
     chosen = choose_option(control, "Search space", labels, "space", **settings)
     if st.session_state.get(_SPACE_SEEN, chosen) != chosen:
-        _forget_space()
+        forget(_OF_SPACE)
     st.session_state[_SPACE_SEEN] = chosen
     return spaces[chosen], missing
 
 
-def _forget_space(keys: Sequence[str] = _OF_SPACE) -> None:
-    """Forget what was chosen in a space: all that the URL has is then new."""
-    for key in keys:
-        for name in (key, _last(key), _written(key)):
-            st.session_state.pop(name, None)
-
-
 def _leave_space() -> None:
     """Forget what was chosen in a space: the reader has chosen another one."""
-    _leave(_OF_SPACE)
+    leave(_OF_SPACE)
     st.session_state["architecture"] = ""  # else the browser still has the text
-
-
-def _leave(keys: Sequence[str]) -> None:
-    """Forget what was chosen, in the URL as well."""
-    _forget_space(keys)
-    if (context := get_script_run_ctx()) is not None:
-        with context.session_state.query_params() as parameters:
-            for key in keys:
-                parameters.discard_param_no_forward_msg(key)
 
 
 def _choose_kind(task: Task) -> str:
@@ -517,11 +367,8 @@ def _choose_kind(task: Task) -> str:
 def _show_missing_split(labels: Mapping[str, str], missing: str) -> None:
     show_missing([missing], len(labels))
     for key, label in list(labels.items())[:1]:
-        st.button(f"Show {plain(label)}", key="show_other", on_click=_show_other, args=(key,))
-
-
-def _show_other(key: str) -> None:
-    st.session_state["split"] = key
+        settings: Any = {"on_click": st.session_state.update, "kwargs": {"split": key}}
+        st.button(f"Show {plain(label)}", key="show_other", **settings)
 
 
 def _choose_table(
@@ -576,7 +423,7 @@ def _choose_limit(workspace: Workspace, space: SearchSpace, dataset: str) -> Cos
     if (is_restored() or is_new("cost")) and st.query_params.get("cost", "") not in {"", *costs}:
         st.warning("There is no such cost here as the link limits.", icon=":material/link_off:")
     settings: Any = {
-        "on_change": partial(_leave, ["at_most"]),
+        "on_change": partial(leave, ["at_most"]),
         "help": GLOSSARY["limit of the cost"],
     }
     control: Any = st.selectbox if costs else lambda *_, **__: None
@@ -592,9 +439,8 @@ def _choose_limit(workspace: Workspace, space: SearchSpace, dataset: str) -> Cos
     form = "compact" if step >= 1000 else f"%.{max(0, -round(log10(step)))}f"
     label = f"{plain(column.name)} at most" + f", {plain(column.unit)}" * bool(column.unit)
     look: Any = {"step": step, "format": form, "key": "at_most"}
-    for name in ("at_most", _last("at_most")):  # of another data set
-        if name in st.session_state:
-            st.session_state[name] = min(st.session_state[name], most)
+    if (known := last_value("at_most")) is not None:  # perhaps of another data set
+        st.session_state["at_most"] = min(known, most)
     chosen = keep_in_url(
         lambda: st.slider(label, 0.0, most, **look),
         "at_most",
@@ -640,7 +486,6 @@ def _open_picker(opened: bool = True) -> None:
 
 @st.dialog("Choose a split", width="large", on_dismiss=partial(_open_picker, False))
 def _pick_split(view: View, labels: Mapping[str, str]) -> None:
-    """Choose the split in view from a table of all of them."""
     store, current = view.workspace.store, view.split.key if view.split else None
     hint = "words in any column, such as: gradnorm untrained"
     typed = st.text_input("Filter", key="split_filter", placeholder=hint)
@@ -648,10 +493,10 @@ def _pick_split(view: View, labels: Mapping[str, str]) -> None:
     texts = table.map(str).agg(" ".join, axis=1).str.lower()
     found = table[[all(word in text for word in typed.lower().split()) for text in texts]]
     gains: list[float] | None = None
-    if view.table is not None:
-        where = view.workspace, view.table, view.dataset, view.kind, view.limit, view.threshold
-        with suppress(TableError):  # no architecture is within the limit
-            gains = [_gain(*where, split.leaves) for split in open_splits(store, list(found.index))]
+    with suppress(TableError):
+        if evaluator := view.evaluator():
+            splits = open_splits(store, list(found.index))
+            gains = [split_gain(split.leaves, evaluator) for split in splits]
     text = f"{GLOSSARY['information gain']} Comparable where network, weights and images are equal."
     made = pd.to_datetime(found["made"], unit="s")
     event = show_columns(
@@ -670,7 +515,6 @@ def _pick_split(view: View, labels: Mapping[str, str]) -> None:
         selection_default=selected_rows(np.flatnonzero(found.index == current).tolist()),
         height="content" if len(found) < 10 else 388,
         key=f"split_table {typed}",
-        on_select="rerun",
         selection_mode="single-row",
     )
     chosen = [str(key) for key in found.index[event.selection.rows]]
@@ -678,20 +522,6 @@ def _pick_split(view: View, labels: Mapping[str, str]) -> None:
         st.session_state["split"] = chosen[0]
         _open_picker(False)
         st.rerun()
-
-
-@lru_cache(maxsize=4096)
-def _gain(
-    workspace: Workspace,
-    table: TableInfo,
-    dataset: str,
-    kind: str,
-    limit: CostLimit | None,
-    threshold: float,
-    leaves: tuple[Part, ...],
-) -> float:
-    accuracy = read_accuracy(workspace, table, dataset, kind, limit)
-    return information_gain(leaves, accuracy, threshold)
 
 
 def show_missing_split(view: View) -> None:

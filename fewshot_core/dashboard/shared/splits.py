@@ -45,7 +45,7 @@ from fewshot_core.splitting.files import imported_names, imported_path, read_imp
 from fewshot_core.store import Store
 
 FILE = "file-"
-"""Prefix of the keys of imported splits."""
+"""Prefix of the keys of imported splits and curves."""
 
 _DEMO = f"{SEPARATOR}demo"
 _QUOTE = "“"
@@ -73,7 +73,14 @@ def request_label(request: Request, run_id: str, store: Store | None = None) -> 
     if isinstance(request, SearchRequest):
         part = request.sub_space
         where = _place(store, store.revision, request.dataset, part) if store else ""
-        parts = [search_label(request), where or f"{part.size:,} architectures"]
+        parts = [
+            record_label(ALGORITHMS, request.algorithm),
+            options_label(request.options, request.fixed_depth),
+        ]
+        if request.checkpoint is not None:
+            parts.append(f"inherited weights ({_weights(request.checkpoint)})")
+        parts += ["compiled"] * request.compiled + [request.device] * (request.device != "cpu")
+        parts.append(where or f"{part.size:,} architectures")
     elif isinstance(request, TrainingRequest):
         parts = ["Supernet", options_label(request.options, request.fixed_depth)]
     elif isinstance(request, EstimateRequest):
@@ -100,13 +107,6 @@ def _place(store: Store, revision: int, dataset: str, part: SubSpace) -> str:
     return f"S{open_split(store, key).leaves.index(part) + 1} of {label}"
 
 
-def space_of_request(request: Request) -> SearchSpace | None:
-    """Return the search space of a request; None where its declaration is not here any more."""
-    with suppress(FewshotError):
-        return get_space(request.space)
-    return None
-
-
 def dataset_label(request: Request) -> str:
     """Return the label of a request's data set, with the search space unless it is the default."""
     return task_label(request.dataset, request.space)
@@ -120,18 +120,6 @@ def task_label(dataset: str, space: str) -> str:
         space_label = found.label
         label = found.dataset(dataset).label
     return label if space == NAS_BENCH_201.name else f"{label} ({space_label})"
-
-
-def search_label(request: SearchRequest, synthetic: bool = False) -> str:
-    """Return the common label of searches that differ only by sub-space and seed."""
-    parts = [
-        record_label(ALGORITHMS, request.algorithm),
-        options_label(request.options, request.fixed_depth),
-    ]
-    if request.checkpoint is not None:
-        parts.append(f"inherited weights ({_weights(request.checkpoint)})")
-    parts += ["compiled"] * request.compiled + [request.device] * (request.device != "cpu")
-    return SEPARATOR.join([*parts, *(["synthetic"] if synthetic else [])])
 
 
 def _weights(checkpoint: str) -> str:
@@ -152,10 +140,7 @@ def split_label(request: SplitRequest, run_id: str) -> str:
 
 
 def full_label(request: SplitRequest, run_id: str, name: str = "") -> str:
-    """Return all in which splits can differ, with the name that the user gave it, if any.
-
-    ``distinct_labels`` shortens it.
-    """
+    """Return all in which splits can differ, with the user's name; see ``distinct_labels``."""
     (metric, *main), details = _parts(request)
     quoted = [f"{_QUOTE}{name.replace(SEPARATOR, ' ')}”"] if name else []
     parts = [metric, *quoted, *main, *details, f"seed {request.seed}", _end(run_id)]
@@ -195,9 +180,10 @@ def _parts(request: MetricRequest) -> tuple[list[str], list[str]]:
         details.append(f"batch norm {request.batch_norm}")
     if not isinstance(request, SplitRequest):
         return main, [*details, request.device]
-    space, tree = space_of_request(request), request.tree
-    noun = "decision" if space is None else space.noun
-    names = [str(edge) if space is None else space.decisions[edge].name for edge in tree.edges]
+    tree, noun, names = request.tree, "decision", [str(edge) for edge in request.tree.edges]
+    with suppress(FewshotError):  # its declaration may not be here any more
+        space = get_space(request.space)
+        noun, names = space.noun, [space.decisions[edge].name for edge in tree.edges]
     edges = f"{noun}s {', '.join(names)}"
     details.append(edges if tree.policy == "fixed" else f"{tree.policy} {noun}s")
     details.append(f"{len(tree.edges)} levels of {', '.join(map(str, tree.groups))} groups")
@@ -254,51 +240,36 @@ def _distinct(items: tuple[tuple[str, str], ...]) -> dict[str, str]:
     labels = dict(items)
     made = {key: label for key, label in items if not key.startswith(FILE)}
     parts = {key: label.removesuffix(_DEMO).split(SEPARATOR) for key, label in made.items()}
-    by_metric: dict[str, list[list[str]]] = {}
-    for metric, *rest, _ in parts.values():
-        by_metric.setdefault(metric, []).append(rest)
-    alike = {metric: _Alike.create(rows) for metric, rows in by_metric.items()}
+    by_metric: dict[str, dict[str, list[str]]] = {}
+    for key, (metric, *rest, _) in parts.items():
+        by_metric.setdefault(metric, {})[key] = rest
     short = {
-        key: SEPARATOR.join([metric, *alike[metric].distinct(rest)])
-        for key, (metric, *rest, _) in parts.items()
+        key: SEPARATOR.join([metric, *differing])
+        for metric, rows in by_metric.items()
+        for key, differing in zip(rows, _differing([*rows.values()]), strict=True)
     }
-    short = with_ends(short, {key: row[-1] for key, row in parts.items()})
-    marked = {key: label + _DEMO * made[key].endswith(_DEMO) for key, label in short.items()}
-    return {**labels, **marked}
+    counts = Counter(short.values())
+    for key, label in short.items():
+        end = f"{SEPARATOR}{parts[key][-1]}" if counts[label] > 1 else ""
+        labels[key] = label + end + _DEMO * made[key].endswith(_DEMO)
+    return labels
 
 
-@dataclass(frozen=True)
-class _Alike:
-    """What labels of one metric have in common: parts, one seed for all that is drawn, training."""
-
-    parts: set[str]
-    one_seed: bool
-    trained: set[str]
-
-    @classmethod
-    def create(cls, rows: Sequence[Sequence[str]]) -> "_Alike":
-        seeds = [{part.rpartition(" ")[2] for part in row if "seed " in part} for row in rows]
-        trained = {part for row in rows for part in row if part.startswith(_TRAINED)}
-        common = set(rows[0]).intersection(*rows)
-        return cls(common, all(len(found) < 2 for found in seeds), trained)
-
-    def distinct(self, parts: Sequence[str]) -> list[str]:
-        """Return the parts of a label in which it differs from the others."""
-        found = [part for part in parts if part not in self.parts or part.startswith(_QUOTE)]
-        if self.one_seed:
-            found = [part for part in found if not part.startswith((_WEIGHT_SEED, _BATCH_SEED))]
-        if len(self.trained) == 1:
-            found = [_TRAINED if part in self.trained else part for part in found]
-        return found
-
-
-def with_ends(labels: Mapping[str, str], ends: Mapping[str, str]) -> dict[str, str]:
-    """Append its end to every label that occurs more than once."""
-    counts = Counter(labels.values())
-    return {
-        key: f"{label}{SEPARATOR}{ends[key]}" if counts[label] > 1 else label
-        for key, label in labels.items()
-    }
+def _differing(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return the parts in which labels of one metric differ; seeds that go together count once."""
+    seeds = [{part.rpartition(" ")[2] for part in row if "seed " in part} for row in rows]
+    one_seed = all(len(found) < 2 for found in seeds)
+    trained = {part for row in rows for part in row if part.startswith(_TRAINED)}
+    common = set(rows[0]).intersection(*rows)
+    return [
+        [
+            _TRAINED if part in trained and len(trained) == 1 else part
+            for part in row
+            if (part not in common or part.startswith(_QUOTE))
+            and not (one_seed and part.startswith((_WEIGHT_SEED, _BATCH_SEED)))
+        ]
+        for row in rows
+    ]
 
 
 def first_of_each_metric(labels: Mapping[str, str], most: int = 1) -> list[str]:
@@ -442,10 +413,7 @@ def _open_all(store: Store, keys: Sequence[str]) -> list[SplitInView]:
 
 
 def open_splits(store: Store, keys: Sequence[str]) -> list[SplitInView]:
-    """Return splits that are shown together, with labels that distinguish them.
-
-    Demo splits are marked only beside others.
-    """
+    """Return splits shown together, by labels that differ; demo ones are marked beside others."""
     splits = _open_all(store, keys)
     labels = distinct_labels({split.key: split.label for split in splits})
     if all(split.demo for split in splits):

@@ -26,8 +26,9 @@ from fewshot_core.dashboard.shared.figures import (
     rests_on,
     show_figure,
 )
-from fewshot_core.dashboard.shared.sidebar import View, is_restored
+from fewshot_core.dashboard.shared.sidebar import View
 from fewshot_core.dashboard.shared.splits import SplitInView, record_label
+from fewshot_core.dashboard.shared.url import is_restored
 from fewshot_core.metrics import METRICS
 from fewshot_core.plots import (
     TreeBranch,
@@ -79,10 +80,7 @@ def tree_drawing(
 def draw_split(
     split: SplitInView, evaluator: SplitEvaluator | None, chosen: int | None = None
 ) -> go.Figure:
-    """Draw any split, with the description of its sub-spaces by an evaluator.
-
-    The sub-space at the position ``chosen`` is highlighted.
-    """
+    """Draw any split, its sub-spaces described by an evaluator, the one at ``chosen`` marked."""
     leaves = None if evaluator is None else describe(split.leaves, evaluator)
     look: Any = {"chosen": chosen, "unit": split.space.dataset(split.dataset).stored_unit}
     if split.tree is not None:
@@ -100,10 +98,7 @@ def draw_split(
 
 
 def show_tree(
-    split: SplitInView,
-    tree: SplitTree,
-    evaluator: SplitEvaluator | None,
-    chosen_leaf: int | None = None,
+    split: SplitInView, tree: SplitTree, evaluator: SplitEvaluator | None, chosen_leaf: int | None
 ) -> SplitNode:
     """Draw a split's tree with the cell at a node; return the node, chosen by a click or a list."""
     nodes = {"-".join(map(str, node.path)): node for node in tree.nodes}
@@ -120,7 +115,7 @@ def show_tree(
         chosen = st.selectbox("Node", listed, key=_NODE, bind="query-params", help=text)
         node = next(nodes[text] for text, name in names.items() if name == chosen)
         show_figure(_draw_cell(node.sub_space, node.edge, node.groups), "node_cell", source=source)
-        st.markdown(_explain(node, _candidates(tree, node)[1]))
+        st.markdown(_explain(node, _candidates(node, tree.details.get("balanced"))[1]))
     return node
 
 
@@ -142,14 +137,10 @@ def _node_name(tree: SplitTree, node: SplitNode) -> str:
     return f"{name}, after {' and '.join(steps)}" if steps else f"{name}, the root"
 
 
-def _candidates(tree: SplitTree, node: SplitNode) -> tuple[list[Groups], list[float]]:
-    """List all groupings of a node's operations and their cuts, the smallest first."""
-    return _ranked(node, bool(tree.details.get("balanced", False)))
-
-
 @lru_cache(maxsize=256)
-def _ranked(node: SplitNode, balanced: bool) -> tuple[list[Groups], list[float]]:
-    found = rank_candidates(node.similarity, len(node.groups), balanced)
+def _candidates(node: SplitNode, balanced: object) -> tuple[list[Groups], list[float]]:
+    """List all groupings of a node's operations and their cuts, the smallest first."""
+    found = rank_candidates(node.similarity, len(node.groups), bool(balanced))
     grouped = [
         tuple(tuple(node.operations[item] for item in group) for group in candidate.groups)
         for candidate in found
@@ -173,7 +164,7 @@ def _explain(node: SplitNode, cuts: list[float]) -> str:
     return f"{found}: the smallest of {len(cuts)} cuts; the next one is larger by {share}."
 
 
-def show_node(split: SplitInView, tree: SplitTree, node: SplitNode, key: str) -> None:
+def show_node(split: SplitInView, tree: SplitTree, node: SplitNode) -> None:
     """Show a node's scores, similarities and candidate cuts."""
     source = [split.label, *rests_on([split]), tree.space.decision_label(node.edge)]
     similarities: Any = st
@@ -183,27 +174,24 @@ def show_node(split: SplitInView, tree: SplitTree, node: SplitNode, key: str) ->
         with scores:
             label = record_label(METRICS, tree.metric)
             figure = _draw_scores(node.operations, node.values, "Scores", label, **where)
-            show_figure(figure, f"{key}_scores", source=source)
+            show_figure(figure, "node_scores", source=source)
     with similarities.container():
         look: Any = {"title": "Similarity", **where}
         figure = _draw_similarity(node.operations, node.similarity, node.groups, **look)
-        show_figure(figure, f"{key}_similarity", source=source)
-    grouped, found = _candidates(tree, node)
+        show_figure(figure, "node_similarity", source=source)
+    grouped, found = _candidates(node, tree.details.get("balanced"))
     describe_group = tree.space.decisions[node.edge].describe
-    cuts = pd.Series(found)
+    cuts, smallest = pd.Series(found), "Similarity between the groups; the smallest is chosen"
     chosen = ["chosen" * (groups == node.groups) for groups in grouped]
     show_columns(
         {
             "": (chosen, TextColumn(width=65)),
             "groups": [" | ".join(map(describe_group, groups)) for groups in grouped],
-            "cut": (
-                cuts,
-                numbers("%.4g", "Similarity between the groups; the smallest is chosen", 75),
-            ),
+            "cut": (cuts, numbers("%.4g", smallest, 75)),
             "gap": (cuts - cuts.min(), numbers("%.3g", "Gap to the minimum cut", 75)),
         },
         f"{len(cuts)} ways to group the operations, by their cut",
-        export=f"{key}_cuts",
+        export="node_cuts",
         source=source,
         height=230,
     )
@@ -262,7 +250,6 @@ def show_sub_spaces(
         export=f"{key.partition('_split')[0]}_table",
         source=source,
         key=key,
-        on_select="rerun",
         selection_mode="single-row",
         selection_default=selected_rows(np.flatnonzero(described["sub_space"] == wanted).tolist()),
         height=table_height(len(described)),
