@@ -12,8 +12,14 @@ import pandas as pd
 
 from fewshot_core.bench.csv_importer import read_column
 from fewshot_core.bench.importing import IMPORTERS, READ_IN_PLACE, preview_table
-from fewshot_core.bench.packaged import open_packaged
-from fewshot_core.bench.storage import Table, folder_names, is_table_name, open_table, tables_folder
+from fewshot_core.bench.storage import (
+    Table,
+    folder_names,
+    is_table_name,
+    open_packaged,
+    open_table,
+    tables_folder,
+)
 from fewshot_core.bench.table import (
     PACKAGED_TABLE,
     ROLES,

@@ -32,7 +32,6 @@ from fewshot_core.cli.common import (
     two_decimals,
 )
 from fewshot_core.data_folder import data_dir
-from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import (
     ProxyRequest,
@@ -46,7 +45,8 @@ from fewshot_core.runs import (
     run_folder,
     start,
 )
-from fewshot_core.runs.devices import choose_device
+from fewshot_core.runs.estimate import duration_text
+from fewshot_core.runs.jobs import choose_device
 from fewshot_core.search import PRECISIONS, PRESETS, list_algorithms, proxy
 from fewshot_core.search.options import override
 from fewshot_core.search.records import CHECKPOINT

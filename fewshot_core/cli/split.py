@@ -24,7 +24,6 @@ from fewshot_core.cli.common import (
     table_of,
 )
 from fewshot_core.data_folder import data_dir
-from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
 from fewshot_core.metrics import METRICS, list_metrics, most_sharing_first
 from fewshot_core.runs import (
@@ -37,7 +36,8 @@ from fewshot_core.runs import (
     measure,
     start,
 )
-from fewshot_core.runs.devices import choose_device
+from fewshot_core.runs.estimate import duration_text
+from fewshot_core.runs.jobs import choose_device
 from fewshot_core.space import NAS_BENCH_201, SearchSpace, get_space
 from fewshot_core.splitting import EDGE_POLICIES, WARM_UP_IMAGES, SplitTree, TreeOptions
 from fewshot_core.splitting.partition import Groups

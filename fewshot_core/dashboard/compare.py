@@ -66,12 +66,11 @@ from fewshot_core.dashboard.shared.splits import (
     list_splits,
     open_splits,
 )
-from fewshot_core.durations import duration_text
 from fewshot_core.errors import TableError
 from fewshot_core.evidence import Evidence
 from fewshot_core.glossary import GLOSSARY, explain
 from fewshot_core.plots import agreement_figure, alternative, keep_figure, top_map_figure
-from fewshot_core.runs.estimate import step_work
+from fewshot_core.runs.estimate import duration_text, step_work
 from fewshot_core.space import NAS_BENCH_201, SubSpace, get_space, partition_csv
 from fewshot_core.splitting.files import masks_of_splits, zip_archive
 from fewshot_core.splitting.search_configs import search_configs

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from fewshot_core.datasets import DATASETS
-from fewshot_core.durations import duration_text
 from fewshot_core.errors import RunError
 from fewshot_core.images.batches import Batch, load_batch
 from fewshot_core.metrics import ScoreCache, score_operations
 from fewshot_core.nets import Supernet, load_checkpoint
 from fewshot_core.networks import has_supernet
-from fewshot_core.runs.estimate import record_pace, record_warm_up
+from fewshot_core.runs.estimate import duration_text, record_pace, record_warm_up
 from fewshot_core.runs.folder import RunFolder, State
 from fewshot_core.runs.requests import EstimateRequest, MetricRequest, SplitRequest
 from fewshot_core.search import SearchError, StepProgress

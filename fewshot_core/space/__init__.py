@@ -1,14 +1,5 @@
 """Search spaces, architectures and sub-spaces; NAS-Bench-201 is the default everywhere."""
 
-from fewshot_core.space.architecture import (
-    ARCHITECTURE_COUNT,
-    EDGES,
-    OPERATION_LABELS,
-    OPERATIONS,
-    Architecture,
-    edge_label,
-    operation_set_label,
-)
 from fewshot_core.space.partitions import (
     RULES,
     ArchitectureSet,
@@ -40,10 +31,17 @@ from fewshot_core.space.spaces import (
     store_space,
 )
 from fewshot_core.space.sub_space import (
+    ARCHITECTURE_COUNT,
+    EDGES,
+    OPERATION_LABELS,
+    OPERATIONS,
+    Architecture,
     Part,
     SubSpace,
     check_partition,
+    edge_label,
     is_partition,
+    operation_set_label,
     space_of,
     sub_spaces_of,
 )

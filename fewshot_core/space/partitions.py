@@ -12,14 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fewshot_core import limits
-from fewshot_core.csv_text import read_csv_text
 from fewshot_core.data_folder import natural_order
+from fewshot_core.documents import read_csv_text
 from fewshot_core.errors import SpaceError
 from fewshot_core.registry import Registry
-from fewshot_core.space.architecture import Architecture
 from fewshot_core.space.search_space import Indices, SearchSpace
 from fewshot_core.space.spaces import NAS_BENCH_201
-from fewshot_core.space.sub_space import Part, space_of
+from fewshot_core.space.sub_space import Architecture, Part, space_of
 
 _LONGEST = 200
 """The most characters of a label."""

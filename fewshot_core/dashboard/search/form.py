@@ -45,7 +45,6 @@ from fewshot_core.dashboard.shared.sidebar import (
     with_missing,
 )
 from fewshot_core.dashboard.shared.splits import dataset_label, request_label
-from fewshot_core.durations import duration_text
 from fewshot_core.runs import (
     RunFolder,
     TrainingRequest,
@@ -53,7 +52,7 @@ from fewshot_core.runs import (
     find_finished,
     run_folder,
 )
-from fewshot_core.runs.estimate import total_left
+from fewshot_core.runs.estimate import duration_text, total_left
 from fewshot_core.search import (
     ALGORITHMS,
     PRECISIONS,

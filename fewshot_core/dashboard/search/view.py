@@ -57,7 +57,6 @@ from fewshot_core.dashboard.shared.sidebar import (
     without_supernet,
 )
 from fewshot_core.datasets import DATASETS
-from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
 from fewshot_core.glossary import explain
 from fewshot_core.plots import (
@@ -77,6 +76,7 @@ from fewshot_core.runs import (
     estimate_seconds,
     plan_command,
 )
+from fewshot_core.runs.estimate import duration_text
 from fewshot_core.runs.jobs import cancel_all
 from fewshot_core.search.proxy import compare, correlation_text, read_shared
 from fewshot_core.search.records import CHECKPOINT

@@ -17,7 +17,6 @@ from fewshot_core.dashboard.shared.page import (
     link_to,
 )
 from fewshot_core.dashboard.shared.splits import dataset_label
-from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import (
     KINDS,
@@ -32,7 +31,7 @@ from fewshot_core.runs import (
     is_active,
     start,
 )
-from fewshot_core.runs.estimate import total_left
+from fewshot_core.runs.estimate import duration_text, total_left
 from fewshot_core.runs.overview import RunSummary
 from fewshot_core.search.records import RECORDS
 from fewshot_core.space import SubSpace
