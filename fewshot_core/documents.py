@@ -276,7 +276,6 @@ _MOST_BUILT, _LONGEST_BUILT = 1_000, 1_000
 
 
 def _convert(value: Any, hint: Any, name: str) -> Any:
-    """Return a value as its type hint wants it."""
     if type(value) is hint or hint is Any:  # most values, at once: pages read thousands
         return value
     origin, parts = _parts(hint)

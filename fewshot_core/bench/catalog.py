@@ -25,12 +25,11 @@ from fewshot_core.bench.table import (
     ROLES,
     TableColumn,
     TableInfo,
-    check_kind,
     fingerprint_input,
 )
 from fewshot_core.data_folder import locked, remove_folder, typed_path
-from fewshot_core.errors import TableError, UnknownNameError
-from fewshot_core.space import NAS_BENCH_201, SearchSpace, get_space
+from fewshot_core.errors import TableError, UnknownNameError, check_name
+from fewshot_core.space import KINDS, NAS_BENCH_201, SearchSpace, get_space
 
 HOW_TO_IMPORT = "import one with `fewshot import-table FILE`, or in the app on the page 'Data'"
 
@@ -69,9 +68,7 @@ def remove_table(name: str, data_dir: Path | str | None = None) -> None:
     root = tables_folder(data_dir)
     with locked(root):
         names = [known for known in folder_names(root) if known != PACKAGED_TABLE]
-        if name not in names:
-            known = ", ".join(names) or "none"
-            raise UnknownNameError(f"unknown accuracy table {name!r}: expected one of {known}")
+        check_name("accuracy table", name, names)
         remove_folder(root / name)
 
 
@@ -133,8 +130,7 @@ def list_columns(
 
     The latest import comes first. Raises UnknownNameError for another role.
     """
-    if role not in ROLES:
-        raise UnknownNameError(f"unknown role {role!r}: expected one of {', '.join(ROLES)}")
+    check_name("role", role, ROLES)
     return [
         (info, column)
         for info in list_tables(data_dir, get_space(space, data_dir))
@@ -255,7 +251,7 @@ def _find_table(
 ) -> Table:
     of_space = get_space(space, data_dir)
     of_space.dataset(dataset)
-    check_kind(kind)
+    check_name("kind of accuracy", kind, KINDS)
     if source is None:
         for table in _scan(data_dir)[0]:
             found = table.info.find(dataset, kind)

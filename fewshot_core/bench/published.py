@@ -20,7 +20,6 @@ from fewshot_core.bench.table import (
     TableColumn,
     TableContent,
     TablePreview,
-    architecture_codes,
     check_complete,
     make_content,
     with_columns,
@@ -28,7 +27,7 @@ from fewshot_core.bench.table import (
 )
 from fewshot_core.documents import DAMAGE, describe_damage, read_document
 from fewshot_core.errors import TableError
-from fewshot_core.space import SearchSpace, get_space
+from fewshot_core.space import NAS_BENCH_201, SearchSpace, get_space
 
 _META = "meta.pickle.pbz2"
 _NATS_FILE = re.compile(r"(\d{1,9})\.pickle\.pbz2")
@@ -96,21 +95,16 @@ def _preview(rows: Results, source: str, epochs: Sequence[int]) -> TablePreview:
     """Make a table of accuracies, costs and early accuracies whose architectures are strings."""
     columns = ["dataset", "kind", "architecture", "seed", "accuracy", "place"]
     accuracy = pd.DataFrame(rows["accuracy"], columns=columns)
-    codes = architecture_codes("string")
-    unknown = accuracy[~accuracy["architecture"].isin(list(codes))]
-    if len(unknown):
-        first = unknown.iloc[0]
+    indices = NAS_BENCH_201.parse_many(accuracy["architecture"].tolist())
+    if (indices < 0).any():
+        first = accuracy.iloc[int((indices < 0).argmax())]
         raise TableError(
             f"{first['place']}: expected an architecture of NAS-Bench-201, got "
             f"{first['architecture']:.100}; get the file again from where it came from"
         )
-    content = make_content(
-        accuracy.assign(architecture=accuracy["architecture"].map(codes)),
-        source,
-        EPOCHS,
-    )
+    content = make_content(accuracy.assign(architecture=indices), source, EPOCHS)
     of_costs = pd.DataFrame(rows["costs"], columns=["dataset", "architecture", *COSTS])
-    of_costs["architecture"] = of_costs["architecture"].map(codes)
+    of_costs["architecture"] = NAS_BENCH_201.parse_many(of_costs["architecture"].tolist())
     content = _with_early(with_costs(content, of_costs), rows["early"], epochs)
     return TablePreview(content, content.accuracy.head(PREVIEW_ROWS))
 
@@ -119,12 +113,13 @@ def _with_early(
     content: TableContent, early: list[list[Any]], epochs: Sequence[int]
 ) -> TableContent:
     """Add accuracies at an epoch, an estimate each, beside the costs."""
-    codes, parts, columns = architecture_codes("string"), list[pd.DataFrame](), []
+    parts, columns = list[pd.DataFrame](), []
     rows = pd.DataFrame(early, columns=["dataset", "what", "total", "architecture", "values"])
     for (dataset, what, total), part in rows.groupby(["dataset", "what", "total"], sort=False):
         at = [SHORT] if total == SHORT else epochs
         names = [f"{dataset}_{what}_epoch_{epoch}_of_{total}" for epoch in at]
-        index = pd.Index(part["architecture"].map(codes), name="architecture")
+        indices = NAS_BENCH_201.parse_many(part["architecture"].tolist())
+        index = pd.Index(indices, name="architecture")
         wide = pd.DataFrame(np.stack(part["values"].to_list()), index, names)
         parts.append(wide.dropna(axis="columns", how="all"))
         columns += [TableColumn(str(name), "estimate", str(dataset), "%") for name in parts[-1]]

@@ -6,7 +6,7 @@ estimates). It is written as a whole and never changed in part.
 """
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,7 +24,6 @@ from fewshot_core.bench.table import (
     PARTS,
     TableContent,
     TableInfo,
-    architecture_codes,
     fingerprint_files,
     make_content,
     with_costs,
@@ -33,6 +32,7 @@ from fewshot_core.data_folder import atomic_folder, data_dir, locked, write_json
 from fewshot_core.documents import check_parquet, read_document, read_parquet, refusing
 from fewshot_core.errors import TableError
 from fewshot_core.safe_pickle import load_pickle
+from fewshot_core.space import NAS_BENCH_201
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MANIFEST = "manifest.json"
@@ -218,20 +218,22 @@ def _read_file(dataset: str, path: Path) -> pd.DataFrame:
     entries = load_pickle(path.read_bytes(), path.name)
     if not isinstance(entries, dict):
         raise TableError(f"{path.name}: expected a dictionary, got a {type(entries).__name__}")
-    rows = [row for key, entry in entries.items() for row in _read_entry(path.name, key, entry)]
+    codes = {NAS_BENCH_201.digits(index): index for index in range(NAS_BENCH_201.size)}
+    rows = [
+        row for key, entry in entries.items() for row in _read_entry(path.name, key, entry, codes)
+    ]
     columns = ["place", "architecture", "seed", "accuracy", "train_time", "latency", "parameters"]
     frame = pd.DataFrame(rows, columns=columns).assign(dataset=dataset, kind="validation")
     frame["parameters"] = np.rint(frame["parameters"] * 1e6)
     return frame
 
 
-def _read_entry(name: str, key: Any, entry: Any) -> list[tuple[Any, ...]]:
+def _read_entry(name: str, key: Any, entry: Any, codes: Mapping[str, int]) -> list[tuple[Any, ...]]:
     """Rows of one architecture; its key is six operation numbers, edge 0 first."""
     place = f"entry {key} of {name}"
     try:
-        architecture = architecture_codes("digits")[key]
         trainings = zip(*(map(float, entry[metric]) for metric in _METRICS), strict=True)
-        return [(place, architecture, seed, *values) for seed, values in enumerate(trainings)]
+        return [(place, codes[key], seed, *values) for seed, values in enumerate(trainings)]
     except (TypeError, ValueError, KeyError) as error:
         raise TableError(
             f"{place}: expected six digits from 0 to 4 and equally long lists of numbers named "

@@ -98,7 +98,6 @@ def run_import(
 
 
 def _mapping(mapping: ColumnMapping) -> dict[str, Any]:
-    """The options of a mapping, as they are given."""
     names = ("architecture", "columns", "form", "scale")
     others = [{"column": one.name, "role": one.role} for one in mapping.others]
     return {**{name: getattr(mapping, name) for name in names}, "others": others}

@@ -13,7 +13,7 @@ from torch.nn import functional
 from fewshot_core import limits
 from fewshot_core.archives import read_apart
 from fewshot_core.data_folder import file_fingerprint
-from fewshot_core.errors import CheckpointError, MetricError, SpaceError
+from fewshot_core.errors import CheckpointError, MetricError, SpaceError, check_name
 from fewshot_core.nets.layers import (
     BatchNorm,
     fresh_weights,
@@ -236,9 +236,7 @@ class Supernet(nn.Module):
 
     @batch_norm.setter
     def batch_norm(self, mode: str) -> None:
-        if mode not in BATCH_NORM_MODES:
-            known = ", ".join(BATCH_NORM_MODES)
-            raise MetricError(f"unknown batch norm {mode!r}: expected one of {known}")
+        check_name("batch norm", mode, BATCH_NORM_MODES, MetricError)
         for layer in normalisations(self):
             layer.mode = mode
 

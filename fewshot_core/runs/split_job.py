@@ -43,7 +43,6 @@ class Reporter:
         self.status = replace(folder.status(), state=State.RUNNING)
         self._written = -math.inf
         self._start = 0.0
-        self._first = 0
 
     def say(self, message: str) -> None:
         """Report what is being done before the first step."""
@@ -53,7 +52,6 @@ class Reporter:
         """Report the next step; ``now`` even if the status was written a moment ago."""
         if self.status.step_started is None:
             self._start = time.perf_counter()
-            self._first = done
             self.status = replace(self.status, step_started=time.time(), first_step=done)
         self.status = replace(self.status, done=done, total=total, message=message)
         if now or time.monotonic() - self._written > STATUS_INTERVAL:

@@ -12,6 +12,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from fewshot_core.errors import check_name
 from fewshot_core.search.network import Alphas
 from fewshot_core.search.options import (
     PRECISIONS,
@@ -45,9 +46,7 @@ class Compute:
 
         Raises SearchError if the device cannot be used here, or there is no such precision.
         """
-        if precision not in PRECISIONS:
-            known = ", ".join(PRECISIONS)
-            raise SearchError(f"unknown precision {precision!r}: expected one of {known}")
+        check_name("precision", precision, PRECISIONS, SearchError)
         try:
             found = torch.device(device)
             torch.zeros(1, device=found)

@@ -45,7 +45,6 @@ def store_statistics(supernet: Supernet, images: Images, batch_size: int) -> Non
 
 
 def _observe(seen: _Moments) -> Callable[[nn.Module, Any], None]:
-    """Create a hook that records mean and variance of a layer's input."""
 
     def hook(module: nn.Module, inputs: Any) -> None:
         variance, mean = torch.var_mean(inputs[0], dim=(0, 2, 3))

@@ -294,7 +294,6 @@ class Search(Resumable):
         return self._record(epoch, trained, valid, self.algorithm.temperature, started)
 
     def _train(self, epoch: int) -> Score:
-        """Do the steps of an epoch."""
         tally = Tally()
         common = (self.options.batch_size, self.options.augment)
         batches = zip(

@@ -258,7 +258,6 @@ def parse_splits(
 
 
 def _partition_from(document: Mapping[str, Any], data_dir: Path | None) -> NamedSplit:
-    """Read what ``_partition_document`` returns."""
     try:
         space = get_space(str(document["space"]), data_dir)
         labels, numbers = list(map(str, document["labels"])), np.array(document["numbers"])
