@@ -293,17 +293,7 @@ def _open(source: Path | str, data_dir: Path | str | None, space: SearchSpace) -
     path = typed_path(source)
     if any(IMPORTERS.get(name).recognises(path) for name in READ_IN_PLACE):
         content = preview_table(path, space=space).accepted()
-        info = TableInfo(
-            path.name,
-            path.name,
-            content.source,
-            fingerprint_input(path),
-            "",
-            content.sets,
-            space=content.space.name,
-            columns=content.others,
-        )
-        return Table(info, content)
+        return Table(content.info(path.name, path.name, fingerprint_input(path), ""), content)
     names = ", ".join(info.name for info in list_tables(data_dir, space)) or "none"
     raise UnknownNameError(
         f"unknown accuracy table {name!r}: expected one of {names}, or the path of a CSV file; "

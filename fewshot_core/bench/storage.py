@@ -102,17 +102,7 @@ def write_table(
     root: Path, name: str, label: str, content: TableContent, fingerprint: str
 ) -> TableInfo:
     """Store a table, replacing one of that name. The caller holds the lock."""
-    created = datetime.now(UTC).isoformat()
-    info = TableInfo(
-        name,
-        label,
-        content.source,
-        fingerprint,
-        created,
-        content.sets,
-        space=content.space.name,
-        columns=content.others,
-    )
+    info = content.info(name, label, fingerprint, datetime.now(UTC).isoformat())
     with atomic_folder(root / name) as folder:
         for part, frame in content.parts().items():
             if frame is not None:

@@ -302,6 +302,11 @@ class TableContent:
     columns: pd.DataFrame | None = None
     others: tuple[TableColumn, ...] = ()
 
+    def info(self, name: str, label: str, fingerprint: str, created: str) -> TableInfo:
+        """Make its manifest."""
+        about = (name, label, self.source, fingerprint, created, self.sets)
+        return TableInfo(*about, space=self.space.name, columns=self.others)
+
     def parts(self) -> dict[str, pd.DataFrame | None]:
         """Its frames by their names in ``PARTS``."""
         return {"accuracy": self.accuracy, "seeds": self.seeds, "columns": self.columns}
@@ -333,11 +338,9 @@ class TablePreview:
     def best(self) -> pd.DataFrame:
         """The best architecture of each set: its index, string, and accuracy_mean in percent."""
         columns = ["dataset", "kind", "architecture", "string", "accuracy_mean"]
-        if self.content is None:
+        if self.content is None or self.content.accuracy.empty:
             return pd.DataFrame(columns=columns)
         accuracy = self.content.accuracy
-        if accuracy.empty:
-            return pd.DataFrame(columns=columns)
         best = accuracy.loc[accuracy.groupby(["dataset", "kind"])["accuracy_mean"].idxmax()]
         strings = self.content.space.format_many(best["architecture"])
         return best.assign(string=strings)[columns].reset_index(drop=True)

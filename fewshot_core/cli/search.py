@@ -1,6 +1,5 @@
 """The commands ``fewshot search``, ``fewshot train`` and ``fewshot proxy``."""
 
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,8 +20,8 @@ from fewshot_core.cli.common import (
     SplitDataset,
     SplitName,
     SplitRun,
-    err,
-    follow_to_end,
+    complete,
+    expected_seconds,
     named_splits,
     numbers_of,
     one_split,
@@ -35,15 +34,11 @@ from fewshot_core.data_folder import data_dir
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import (
     ProxyRequest,
-    Request,
     RunFolder,
     SearchRequest,
     TrainingRequest,
-    estimate_seconds,
-    measure,
     plan,
     run_folder,
-    start,
 )
 from fewshot_core.runs.estimate import duration_text
 from fewshot_core.runs.jobs import choose_device
@@ -66,24 +61,6 @@ Compiled = Annotated[bool, typer.Option("--compile", help="Use torch.compile.")]
 Estimate = Annotated[
     bool, typer.Option("--estimate", help="Only show what would be computed and how long it takes.")
 ]
-
-
-def expected_seconds(request: SearchRequest | TrainingRequest, place: Path) -> float:
-    """Estimate the duration of a request, measuring a step if none was measured."""
-    seconds = estimate_seconds(place, request)
-    if seconds is None:
-        err.print("measuring a few steps")
-        measure(place, request)
-        seconds = estimate_seconds(place, request) or 0.0
-    return seconds
-
-
-def complete(request: Request, place: Path) -> RunFolder:
-    """Run a request, or take its finished run; exit if it fails."""
-    now = time.time()
-    run = start(request, place)
-    follow_to_end(run, now)
-    return run
 
 
 def run_search(
