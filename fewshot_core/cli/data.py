@@ -5,13 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fewshot_core.bench import (
-    ColumnMapping,
-    TableInfo,
-    import_space,
-    import_table,
-    preview_table,
-)
+from fewshot_core.bench import ColumnMapping, TableInfo, import_space, import_table, preview_table
 from fewshot_core.cli.common import (
     AsJson,
     DataDir,

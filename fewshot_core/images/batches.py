@@ -10,13 +10,7 @@ import numpy as np
 
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import ImagesError
-from fewshot_core.images.sources import (
-    FORMATS,
-    ImageSource,
-    Reader,
-    find_source,
-    fingerprint_of,
-)
+from fewshot_core.images.sources import FORMATS, ImageSource, Reader, find_source, fingerprint_of
 
 if TYPE_CHECKING:
     import torch

@@ -25,12 +25,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fewshot_core.nets.layers import (
-    per_sample_gradients,
-    pixel_shares,
-    pixel_sums,
-    pooled_backward,
-)
+from fewshot_core.nets.layers import per_sample_gradients, pixel_shares, pixel_sums, pooled_backward
 from fewshot_core.nets.wiring import Link, Wiring
 
 PIXELS = (2, 3)

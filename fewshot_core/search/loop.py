@@ -23,12 +23,7 @@ from fewshot_core.search.compute import (
     set_learning_rate,
     weight_optimiser,
 )
-from fewshot_core.search.data import (
-    Examples,
-    SearchData,
-    load_data,
-    training_batches,
-)
+from fewshot_core.search.data import Examples, SearchData, load_data, training_batches
 from fewshot_core.search.evaluation import Score, Tally, evaluate
 from fewshot_core.search.network import Alphas, EdgeWeights, Network, WeightedSupernet
 from fewshot_core.search.options import SearchError, SearchOptions

@@ -9,12 +9,7 @@ from torch import Tensor
 
 from fewshot_core.data_folder import text_fingerprint
 from fewshot_core.nets import Supernet
-from fewshot_core.search.compute import (
-    Compute,
-    Randomness,
-    set_learning_rate,
-    weight_optimiser,
-)
+from fewshot_core.search.compute import Compute, Randomness, set_learning_rate, weight_optimiser
 from fewshot_core.search.data import Examples, SearchData, training_batches
 from fewshot_core.search.evaluation import Score, Tally, evaluate, store_statistics
 from fewshot_core.search.loop import Resumable, named_rows, weight_step

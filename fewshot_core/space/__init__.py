@@ -12,14 +12,7 @@ from fewshot_core.space.partitions import (
     partition_of_lists,
     read_partition,
 )
-from fewshot_core.space.search_space import (
-    KINDS,
-    PERCENT,
-    Decision,
-    SearchSpace,
-    Task,
-    score_text,
-)
+from fewshot_core.space.search_space import KINDS, PERCENT, Decision, SearchSpace, Task, score_text
 from fewshot_core.space.spaces import (
     NAS_BENCH_201,
     SPACES,
