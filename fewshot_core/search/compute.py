@@ -6,7 +6,7 @@ Each purpose has its own generator, on the CPU, so that all devices see the same
 import hashlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
@@ -61,10 +61,6 @@ class Compute:
         if self.precision != "bfloat16":
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
-
-    def in_full_precision(self) -> "Compute":
-        """Copy that computes in float32."""
-        return replace(self, precision="float32")
 
     def place(self, network: Module) -> Module:
         """Move a network to the device, in place; on CUDA set its precision for the process.
