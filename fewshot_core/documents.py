@@ -310,11 +310,8 @@ def _convert(value: Any, hint: Any, name: str) -> Any:
             return hint(value)
         except ValueError:  # no member of an enumeration
             pass
-    raise _mismatch(name, _words(hint), value)
-
-
-def _words(hint: Any) -> str:
-    return getattr(hint, "__name__", str(hint)) if get_origin(hint) is None else str(hint)
+    plain = getattr(hint, "__name__", str(hint))
+    raise _mismatch(name, plain if origin is None else str(hint), value)
 
 
 @dataclass(frozen=True)

@@ -138,11 +138,6 @@ def table_of(
     return table
 
 
-def two_decimals(value: float | None) -> str:
-    """Format a number like 93.21, or a dash where there is none."""
-    return "-" if value is None else f"{value:.2f}"
-
-
 def numbers_of(text: str, option: str) -> list[int]:
     """Parse the numbers of an option like 0,1,2."""
     try:

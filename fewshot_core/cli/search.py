@@ -28,7 +28,6 @@ from fewshot_core.cli.common import (
     preferred_accuracy,
     show,
     table_of,
-    two_decimals,
 )
 from fewshot_core.data_folder import data_dir
 from fewshot_core.errors import FewshotError
@@ -148,7 +147,7 @@ def run_search(
             (
                 row["sub_space"],
                 row["seed"],
-                two_decimals(row["valid_accuracy"]),
+                "-" if row["valid_accuracy"] is None else f"{row['valid_accuracy']:.2f}",
                 "-" if row["accuracy"] is None else task.text(row["accuracy"]),
                 row["architecture"],
             )

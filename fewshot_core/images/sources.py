@@ -73,10 +73,6 @@ def _locate_parquet(dataset: Dataset, place: Path) -> Path | None:
     return next((folder for folder in folders if _shards(folder, "train")), None)
 
 
-def _open_parquet(dataset: Dataset, place: Path, split: str) -> Reader:
-    return formats.open_shards(dataset, place, split, _shards(place, split))
-
-
 def _shards(folder: Path, split: str) -> list[Path]:
     return sorted(folder.glob(f"{split}*.parquet"))
 
@@ -89,7 +85,9 @@ FORMATS = Registry(
         "Parquet files",
         _locate_parquet,
         lambda dataset, place: _shards(place, "train"),
-        _open_parquet,
+        lambda dataset, place, split: formats.open_shards(
+            dataset, place, split, _shards(place, split)
+        ),
     ),
     ImageFormat(
         SYNTHETIC,

@@ -372,13 +372,10 @@ def summarise(
 def folder_size(path: Path) -> int:
     """Sum of the sizes of the files directly in a folder, in bytes."""
     size = 0
-    try:
-        with os.scandir(path) as entries:
-            for entry in entries:
-                if entry.is_file(follow_symlinks=False):
-                    size += entry.stat(follow_symlinks=False).st_size
-    except OSError:  # it was deleted meanwhile
-        return size
+    with suppress(OSError), os.scandir(path) as entries:  # it may be deleted meanwhile
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False):
+                size += entry.stat(follow_symlinks=False).st_size
     return size
 
 

@@ -248,19 +248,11 @@ def _cost_quantile(space: SearchSpace, costs: Costs) -> Indices:
     return numbers
 
 
-def _choices(space: SearchSpace) -> Indices:
-    """The operation numbers of every architecture; shape (decisions, size)."""
-    return np.stack(np.unravel_index(np.arange(space.size), space.shape))
-
-
 def _chosen(space: SearchSpace, wanted: Callable[[str], bool]) -> npt.NDArray[np.bool_]:
     """Whether each architecture chooses a wanted operation; shape (decisions, size)."""
-    return np.stack(
-        [
-            np.array([wanted(name) for name in decision.operations])[choice]
-            for decision, choice in zip(space.decisions, _choices(space), strict=True)
-        ]
-    )
+    choices = np.unravel_index(np.arange(space.size), space.shape)
+    pairs = zip(space.decisions, choices, strict=True)
+    return np.stack([np.array([*map(wanted, one.operations)])[choice] for one, choice in pairs])
 
 
 def _is_convolution(operation: str) -> bool:
