@@ -12,7 +12,7 @@ from fewshot_core.data_folder import write_json
 from fewshot_core.datasets import DATASETS
 from fewshot_core.documents import DAMAGE, read_document
 from fewshot_core.images import find_source
-from fewshot_core.images.batches import open_reader
+from fewshot_core.images.sources import open_reader
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs.folder import Status, run_folder
 from fewshot_core.runs.jobs import computing_environment

@@ -13,7 +13,7 @@ from typing import Any
 
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import RunError
-from fewshot_core.images.batches import Batch, load_batch
+from fewshot_core.images.sources import Batch, load_batch
 from fewshot_core.metrics import ScoreCache, score_operations
 from fewshot_core.nets import Supernet, load_checkpoint
 from fewshot_core.networks import has_supernet

@@ -25,7 +25,7 @@ from fewshot_core.splitting.partition import (
 from fewshot_core.splitting.tree import Path, SplitNode, SplitTree, TreeOptions
 
 if TYPE_CHECKING:
-    from fewshot_core.images.batches import Batch
+    from fewshot_core.images.sources import Batch
     from fewshot_core.nets import Supernet
 
 
