@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fewshot_core.images import SYNTHETIC, load_batch
-from fewshot_core.images.batches import Batch
+from fewshot_core.images.sources import Batch
 from fewshot_core.metrics import METRICS, ScoreCache, list_metrics, most_sharing_first
 from fewshot_core.nets import Supernet
 from fewshot_core.space import SubSpace

@@ -25,7 +25,7 @@ from torch.func import grad as gradient_of
 from torch.nn import functional
 
 from fewshot_core.images import load_batch
-from fewshot_core.images.batches import Batch
+from fewshot_core.images.sources import Batch
 from fewshot_core.metrics.gradients import losses
 from fewshot_core.metrics.per_sample import weight_gradient_products
 from fewshot_core.nets import Supernet, composing, probed_weights

@@ -20,8 +20,7 @@ from fewshot_core.data_folder import atomic_folder
 from fewshot_core.runs import Network, RunFolder, SplitRequest, State, Status, list_runs
 from fewshot_core.runs.cluster.clusters import ClusterOptions, open_client
 from fewshot_core.runs.cluster.config import Grid
-from fewshot_core.runs.cluster.driver import run_grid
-from fewshot_core.runs.cluster.tasks import GridTask, Outcome, Sent
+from fewshot_core.runs.cluster.driver import GridTask, Outcome, Sent, run_grid
 from fewshot_core.runs.jobs import make_manifest
 from fewshot_core.splitting import SplitTree
 

@@ -26,7 +26,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from fewshot_core.images import load_batch
-from fewshot_core.images.batches import Batch
+from fewshot_core.images.sources import Batch
 from fewshot_core.metrics import METRICS, score_operations
 from fewshot_core.nets import Supernet, probed_weights
 from fewshot_core.space import SubSpace

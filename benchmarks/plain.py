@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from fewshot_core.nets import Supernet, probed_weights
-from fewshot_core.nets.cell import Cell
+from fewshot_core.nets.cell import Cell, edge_name
 from fewshot_core.nets.layers import ConvNorm
 from fewshot_core.nets.layers import ReductionBlock as SharedReduction
-from fewshot_core.nets.wiring import edge_name
 from fewshot_core.space import EDGES, OPERATIONS, SubSpace
 
 

@@ -328,7 +328,6 @@ def _nats(path: Path, limit: int) -> Any:
 
 
 def _read_nas_bench_201(paths: Sequence[Path], epochs: Sequence[int], limit: int) -> Results:
-    """Results in a file of NAS-Bench-201."""
     [path] = paths
     with refusing(_ReadingError, path.name, _AGAIN), open_regular(path) as file:
         content = load_torch(file, path.name, limit, _ReadingError)

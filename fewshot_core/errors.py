@@ -1,7 +1,7 @@
 """The errors that the workbench raises on purpose, and those of the system in plain words."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """The errors of a disk that is full."""
@@ -44,6 +44,18 @@ class SpaceError(FewshotError):
 
 class UnknownNameError(FewshotError):
     """A name that is not in a registry or table."""
+
+
+def check_name(
+    what: str,
+    name: str,
+    known: Collection[str],
+    error: type[FewshotError] = UnknownNameError,
+) -> None:
+    """Raise an error that lists the known names unless a name is one of them."""
+    if name not in known:
+        expected = ", ".join(known) or "none"
+        raise error(f"unknown {what} {name!r}: expected one of {expected}")
 
 
 class TableError(FewshotError):

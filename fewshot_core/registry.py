@@ -24,7 +24,7 @@ from threading import RLock
 from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
-from fewshot_core.errors import UnknownNameError
+from fewshot_core.errors import check_name
 
 
 class Named(Protocol):
@@ -55,16 +55,12 @@ class Registry(Generic[T]):
         return record
 
     def _all(self) -> dict[str, T]:
-        """All records by name."""
         return self._records
 
     def get(self, name: str) -> T:
         """Return the record of that name; an UnknownNameError lists the names there are."""
-        record = self.find(name)
-        if record is None:
-            known = ", ".join(self._all()) or "none"
-            raise UnknownNameError(f"unknown {self.kind} {name!r}: expected one of {known}")
-        return record
+        check_name(self.kind, name, self._all())
+        return self._all()[name]
 
     def find(self, name: str) -> T | None:
         """Return the record of that name, or None (a plug-in that is no longer installed)."""
@@ -155,7 +151,6 @@ class PluginRegistry(Registry[T]):
         self._problems[point.name] = f"{earlier}; {sentence}" if earlier else sentence
 
     def _record(self, point: EntryPoint) -> T:
-        """Load the record that an entry point names."""
         loaded: Any = point.load()
         record = loaded if isinstance(loaded, self._record_type) else loaded()
         if not isinstance(record, self._record_type):

@@ -250,13 +250,8 @@ class Store:
         )
         return None if found.empty else str(found["run_id"].iloc[0])
 
-    def split_tree(self, run_id: str) -> SplitTree:
-        """Read the tree of a finished split; raises ``UnknownNameError`` if there is none."""
-        [tree] = self.split_trees([run_id])
-        return tree
-
     def split_trees(self, run_ids: Sequence[str]) -> list[SplitTree]:
-        """Read the trees of finished splits in this order; raises as ``split_tree``."""
+        """Read the trees of finished splits in this order; UnknownNameError where there is none."""
         found = self._query_uncached(
             "SELECT run_id, tree FROM splits WHERE run_id IN (SELECT unnest($run_ids))",
             run_ids=tuple(run_ids),
@@ -712,7 +707,6 @@ def _version(connection: duckdb.DuckDBPyConnection) -> int | None:
 
 
 def _create(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """Create all tables in one transaction."""
     connection.begin()
     for statement in STATEMENTS:
         connection.execute(statement)
@@ -884,7 +878,6 @@ def rebuild(data_dir: Path) -> Rebuilt:
 
 
 def _unfinished(data_dir: Path) -> dict[str, str]:
-    """Find the folders without a result, with the reason."""
     found = {}
     for folder in list_folders(data_dir):
         problem = reading_problem(folder)

@@ -57,12 +57,12 @@ def _forks():
 @pytest.fixture(scope="session", autouse=True)
 def _packaged_table():
     """Read the packaged table from its files once, not for each new data folder."""
-    from fewshot_core.bench import packaged
+    from fewshot_core.bench import storage
 
-    read = lru_cache(maxsize=1)(lambda files, read=packaged.read_packaged: read())
+    read = lru_cache(maxsize=1)(lambda files, read=storage.read_packaged: read())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            packaged, "read_packaged", lambda: read(tuple(packaged.packaged_files().items()))
+            storage, "read_packaged", lambda: read(tuple(storage.packaged_files().items()))
         )
         yield
 

@@ -75,7 +75,7 @@ def use():
     from fewshot_core.runs import jobs
 
     if sys.platform == "linux":
-        jobs.subprocess = SimpleNamespace(Popen=_popen, PIPE=subprocess.PIPE)
+        jobs.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": _popen})
 
 
 def serve(connection):

@@ -11,7 +11,7 @@ from recorded_searches import keep_search
 from fewshot_core.bench import import_table
 from fewshot_core.bench.table import ColumnMapping, TableColumn
 from fewshot_core.runs import RunFolder, State
-from fewshot_core.runs.notes import Notes, write_notes
+from fewshot_core.runs.overview import Notes, write_notes
 from fewshot_core.selection.imported import store_curves
 from fewshot_core.space import NAS_BENCH_201, SubSpace, get_space, store_space
 from fewshot_core.splitting.files import store_splits

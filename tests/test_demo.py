@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fewshot_core.images import register_source
-from fewshot_core.images.batches import load_batch
+from fewshot_core.images.sources import load_batch
 from fewshot_core.metrics import list_metrics, score_operations
 from fewshot_core.nets import Supernet
 from fewshot_core.runs import RunFolder, SearchRequest, State, list_runs

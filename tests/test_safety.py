@@ -14,8 +14,8 @@ import torch
 from whole_splits import load_images
 
 from fewshot_core import limits
-from fewshot_core.bench.archive_importers import read_nasbench201_file, read_nats_folder
 from fewshot_core.bench.csv_importer import read_csv
+from fewshot_core.bench.published import read_nasbench201_file, read_nats_folder
 from fewshot_core.errors import (
     FewshotError,
     ImagesError,

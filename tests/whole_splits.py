@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fewshot_core.images import Provenance, find_source
-from fewshot_core.images.batches import open_reader, provenance_of
+from fewshot_core.images.sources import open_reader, provenance_of
 
 
 class Images(NamedTuple):

@@ -4,7 +4,6 @@ A table gives architectures their *benchmark accuracy*, validation or test, in p
 the accuracy that a supernet's search measures.
 """
 
-from fewshot_core.bench.archive_importers import USUAL_EPOCHS
 from fewshot_core.bench.catalog import (
     columns_csv,
     damaged_tables,
@@ -27,6 +26,7 @@ from fewshot_core.bench.importing import (
     preview_table,
     store_estimate,
 )
+from fewshot_core.bench.published import USUAL_EPOCHS
 from fewshot_core.bench.table import (
     FORMS,
     PACKAGED_TABLE,

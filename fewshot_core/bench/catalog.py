@@ -12,19 +12,24 @@ import pandas as pd
 
 from fewshot_core.bench.csv_importer import read_column
 from fewshot_core.bench.importing import IMPORTERS, READ_IN_PLACE, preview_table
-from fewshot_core.bench.packaged import open_packaged
-from fewshot_core.bench.storage import Table, folder_names, is_table_name, open_table, tables_folder
+from fewshot_core.bench.storage import (
+    Table,
+    folder_names,
+    is_table_name,
+    open_packaged,
+    open_table,
+    tables_folder,
+)
 from fewshot_core.bench.table import (
     PACKAGED_TABLE,
     ROLES,
     TableColumn,
     TableInfo,
-    check_kind,
     fingerprint_input,
 )
 from fewshot_core.data_folder import locked, remove_folder, typed_path
-from fewshot_core.errors import TableError, UnknownNameError
-from fewshot_core.space import NAS_BENCH_201, SearchSpace, get_space
+from fewshot_core.errors import TableError, UnknownNameError, check_name
+from fewshot_core.space import KINDS, NAS_BENCH_201, SearchSpace, get_space
 
 HOW_TO_IMPORT = "import one with `fewshot import-table FILE`, or in the app on the page 'Data'"
 
@@ -63,9 +68,7 @@ def remove_table(name: str, data_dir: Path | str | None = None) -> None:
     root = tables_folder(data_dir)
     with locked(root):
         names = [known for known in folder_names(root) if known != PACKAGED_TABLE]
-        if name not in names:
-            known = ", ".join(names) or "none"
-            raise UnknownNameError(f"unknown accuracy table {name!r}: expected one of {known}")
+        check_name("accuracy table", name, names)
         remove_folder(root / name)
 
 
@@ -127,8 +130,7 @@ def list_columns(
 
     The latest import comes first. Raises UnknownNameError for another role.
     """
-    if role not in ROLES:
-        raise UnknownNameError(f"unknown role {role!r}: expected one of {', '.join(ROLES)}")
+    check_name("role", role, ROLES)
     return [
         (info, column)
         for info in list_tables(data_dir, get_space(space, data_dir))
@@ -249,7 +251,7 @@ def _find_table(
 ) -> Table:
     of_space = get_space(space, data_dir)
     of_space.dataset(dataset)
-    check_kind(kind)
+    check_name("kind of accuracy", kind, KINDS)
     if source is None:
         for table in _scan(data_dir)[0]:
             found = table.info.find(dataset, kind)
@@ -291,17 +293,7 @@ def _open(source: Path | str, data_dir: Path | str | None, space: SearchSpace) -
     path = typed_path(source)
     if any(IMPORTERS.get(name).recognises(path) for name in READ_IN_PLACE):
         content = preview_table(path, space=space).accepted()
-        info = TableInfo(
-            path.name,
-            path.name,
-            content.source,
-            fingerprint_input(path),
-            "",
-            content.sets,
-            space=content.space.name,
-            columns=content.others,
-        )
-        return Table(info, content)
+        return Table(content.info(path.name, path.name, fingerprint_input(path), ""), content)
     names = ", ".join(info.name for info in list_tables(data_dir, space)) or "none"
     raise UnknownNameError(
         f"unknown accuracy table {name!r}: expected one of {names}, or the path of a CSV file; "

@@ -26,8 +26,7 @@ from fewshot_core.bench.table import (
     with_columns,
     without_accuracies,
 )
-from fewshot_core.csv_text import CsvText, read_csv_text
-from fewshot_core.documents import shown
+from fewshot_core.documents import CsvText, read_csv_text, shown
 from fewshot_core.errors import TableError
 from fewshot_core.space import KINDS, NAS_BENCH_201, SearchSpace, get_space
 from fewshot_core.space.partitions import read_architectures

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from fewshot_core.bench.archive_importers import (
+from fewshot_core.bench.csv_importer import read_csv
+from fewshot_core.bench.published import (
     USUAL_EPOCHS,
     parse_epochs,
+    read_json,
     read_nasbench201_file,
     read_nats_folder,
 )
-from fewshot_core.bench.csv_importer import read_csv
-from fewshot_core.bench.json_importer import read_json
 from fewshot_core.bench.storage import is_table_name, open_table, tables_folder, write_table
 from fewshot_core.bench.table import (
     PACKAGED_TABLE,

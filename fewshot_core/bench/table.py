@@ -1,9 +1,8 @@
 """Accuracy tables: manifest, checked content, and the mapping of its columns."""
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pandas as pd
 
 from fewshot_core.data_folder import canonical_json, file_fingerprint, text_fingerprint
 from fewshot_core.documents import read_dataclass
-from fewshot_core.errors import FewshotError, TableError, UnknownNameError
+from fewshot_core.errors import FewshotError, TableError, check_name
 from fewshot_core.space import KINDS, NAS_BENCH_201, SearchSpace, get_space
 
 PREVIEW_ROWS = 5
@@ -57,17 +56,6 @@ half of the training images).
 _KEYS = ["dataset", "kind", "architecture"]
 
 
-@lru_cache(maxsize=4)
-def architecture_codes(form: str) -> dict[str, int]:
-    """Index of every architecture of NAS-Bench-201 by its text in one of ``FORMS``."""
-    space = NAS_BENCH_201
-    if form == "string":
-        return {space.format(index): index for index in range(space.size)}
-    if form == "digits":
-        return {space.digits(index): index for index in range(space.size)}
-    return {str(index): index for index in range(space.size)}
-
-
 def describe_form(form: str, space: SearchSpace) -> str:
     """Describe a form of an architecture for messages; see ``FORMS``."""
     if space == NAS_BENCH_201:
@@ -79,14 +67,6 @@ def describe_form(form: str, space: SearchSpace) -> str:
     return (
         f"{len(space.shape)} digits like {space.digits(space.size - 1)}, operation numbers from 0"
     )
-
-
-def check_kind(kind: str) -> None:
-    """Raise ``UnknownNameError`` for a kind of accuracy that is not one of ``KINDS``."""
-    if kind not in KINDS:
-        raise UnknownNameError(
-            f"unknown kind of accuracy {kind!r}: expected one of {', '.join(KINDS)}"
-        )
 
 
 def fingerprint_input(path: Path) -> str:
@@ -223,14 +203,14 @@ class ColumnMapping:
 
     def __post_init__(self) -> None:
         datasets = [task.name for task in self.space.datasets]
-        _check_choice("form of architecture", self.form, FORMS)
-        _check_choice("scale", self.scale, SCALES)
+        check_name("form of architecture", self.form, FORMS, TableError)
+        check_name("scale", self.scale, SCALES, TableError)
         for _, dataset, kind in self.columns:
-            _check_choice("data set", dataset, datasets)
-            _check_choice("kind of accuracy", kind, KINDS)
+            check_name("data set", dataset, datasets, TableError)
+            check_name("kind of accuracy", kind, KINDS, TableError)
         for other in self.others:
-            _check_choice("role", other.role, ROLES)
-            _check_choice("data set", other.dataset, ["", *datasets])
+            check_name("role", other.role, ROLES, TableError)
+            check_name("data set", other.dataset, ["", *datasets], TableError)
         sets = {(dataset, kind) for _, dataset, kind in self.columns}
         known = bool(self.columns or self.others)
         if not known or (len(sets) != len(self.columns) and not self.seeds):
@@ -304,11 +284,6 @@ class ColumnMapping:
         return cls(architecture, tuple(columns), form, scale, space, others=tuple(others))
 
 
-def _check_choice(what: str, value: str, choices: Sequence[str] | Mapping[str, Any]) -> None:
-    if value not in choices:
-        raise TableError(f"unknown {what} {value!r}: expected one of {', '.join(choices)}")
-
-
 @dataclass(frozen=True)
 class TableContent:
     """The accuracies of a table in percent and, where known, those of every seed.
@@ -326,6 +301,11 @@ class TableContent:
     space: SearchSpace = NAS_BENCH_201
     columns: pd.DataFrame | None = None
     others: tuple[TableColumn, ...] = ()
+
+    def info(self, name: str, label: str, fingerprint: str, created: str) -> TableInfo:
+        """Make its manifest."""
+        about = (name, label, self.source, fingerprint, created, self.sets)
+        return TableInfo(*about, space=self.space.name, columns=self.others)
 
     def parts(self) -> dict[str, pd.DataFrame | None]:
         """Its frames by their names in ``PARTS``."""
@@ -358,11 +338,9 @@ class TablePreview:
     def best(self) -> pd.DataFrame:
         """The best architecture of each set: its index, string, and accuracy_mean in percent."""
         columns = ["dataset", "kind", "architecture", "string", "accuracy_mean"]
-        if self.content is None:
+        if self.content is None or self.content.accuracy.empty:
             return pd.DataFrame(columns=columns)
         accuracy = self.content.accuracy
-        if accuracy.empty:
-            return pd.DataFrame(columns=columns)
         best = accuracy.loc[accuracy.groupby(["dataset", "kind"])["accuracy_mean"].idxmax()]
         strings = self.content.space.format_many(best["architecture"])
         return best.assign(string=strings)[columns].reset_index(drop=True)

@@ -54,7 +54,7 @@ def build_app(only: str | None = None) -> typer.Typer:
         app.command(name="train")(run_train)
         app.command(name="proxy")(run_proxy)
     if needed("estimates"):
-        from fewshot_core.cli.estimates import run_estimates
+        from fewshot_core.cli.results import run_estimates
 
         app.command(name="estimates")(run_estimates)
     if needed("halve", "curves"):

@@ -17,7 +17,20 @@ from rich.table import Column, Table
 from fewshot_core.data_folder import ENVIRONMENT_NAME, demo_dir
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import FewshotError
-from fewshot_core.runs import RunFolder, State, Status, cancel, find_run
+from fewshot_core.runs import (
+    EstimateRequest,
+    Request,
+    RunFolder,
+    SearchRequest,
+    State,
+    Status,
+    TrainingRequest,
+    cancel,
+    estimate_seconds,
+    find_run,
+    measure,
+    start,
+)
 from fewshot_core.space import (
     KINDS,
     NAS_BENCH_201,
@@ -125,11 +138,6 @@ def table_of(
     return table
 
 
-def two_decimals(value: float | None) -> str:
-    """Format a number like 93.21, or a dash where there is none."""
-    return "-" if value is None else f"{value:.2f}"
-
-
 def numbers_of(text: str, option: str) -> list[int]:
     """Parse the numbers of an option like 0,1,2."""
     try:
@@ -226,6 +234,28 @@ def follow_to_end(run: RunFolder, requested: float) -> None:
         err.print(f"{run.run_id} {status.state}: {status.message}", style="red")
         err.print(f"log: {run.log_path}")
         raise typer.Exit(1)
+
+
+def complete(request: Request, place: Path) -> RunFolder:
+    """Run a request, or take its finished run; exit if it fails."""
+    now = time.time()
+    run = start(request, place)
+    follow_to_end(run, now)
+    return run
+
+
+def expected_seconds(
+    request: SearchRequest | TrainingRequest | EstimateRequest,
+    place: Path,
+    note: str = "measuring a few steps",
+) -> float:
+    """Estimate the duration of a request; print a note and measure it if need be."""
+    seconds = estimate_seconds(place, request)
+    if seconds is None:
+        err.print(note)
+        measure(place, request)
+        seconds = estimate_seconds(place, request) or 0.0
+    return seconds
 
 
 class DownloadBar:

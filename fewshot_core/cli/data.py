@@ -5,13 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fewshot_core.bench import (
-    ColumnMapping,
-    TableInfo,
-    import_space,
-    import_table,
-    preview_table,
-)
+from fewshot_core.bench import ColumnMapping, TableInfo, import_space, import_table, preview_table
 from fewshot_core.cli.common import (
     AsJson,
     DataDir,
@@ -98,7 +92,6 @@ def run_import(
 
 
 def _mapping(mapping: ColumnMapping) -> dict[str, Any]:
-    """The options of a mapping, as they are given."""
     names = ("architecture", "columns", "form", "scale")
     others = [{"column": one.name, "role": one.role} for one in mapping.others]
     return {**{name: getattr(mapping, name) for name in names}, "others": others}

@@ -14,15 +14,14 @@ from rich.table import Column
 
 from fewshot_core.cli.common import AsJson, DataDir, SpaceName, err, show, table_of
 from fewshot_core.data_folder import data_dir, demo_dir
-from fewshot_core.durations import duration_text
 from fewshot_core.errors import RunError
 from fewshot_core.runs import quarantine, run_folder
 from fewshot_core.runs.cluster.clusters import ClusterOptions, job_script, open_client
 from fewshot_core.runs.cluster.config import Grid, read_grid
 from fewshot_core.runs.cluster.driver import GridReport, finished_before, run_grid
-from fewshot_core.runs.devices import choose_device
-from fewshot_core.runs.notes import read_notes
-from fewshot_core.runs.overview import summarise
+from fewshot_core.runs.estimate import duration_text
+from fewshot_core.runs.jobs import choose_device
+from fewshot_core.runs.overview import read_notes, summarise
 from fewshot_core.store import Verified, rebuild, verify
 
 

@@ -1,6 +1,5 @@
 """The commands ``fewshot search``, ``fewshot train`` and ``fewshot proxy``."""
 
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,32 +20,27 @@ from fewshot_core.cli.common import (
     SplitDataset,
     SplitName,
     SplitRun,
-    err,
-    follow_to_end,
+    complete,
+    expected_seconds,
     named_splits,
     numbers_of,
     one_split,
     preferred_accuracy,
     show,
     table_of,
-    two_decimals,
 )
 from fewshot_core.data_folder import data_dir
-from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import (
     ProxyRequest,
-    Request,
     RunFolder,
     SearchRequest,
     TrainingRequest,
-    estimate_seconds,
-    measure,
     plan,
     run_folder,
-    start,
 )
-from fewshot_core.runs.devices import choose_device
+from fewshot_core.runs.estimate import duration_text
+from fewshot_core.runs.jobs import choose_device
 from fewshot_core.search import PRECISIONS, PRESETS, list_algorithms, proxy
 from fewshot_core.search.options import override
 from fewshot_core.search.records import CHECKPOINT
@@ -66,24 +60,6 @@ Compiled = Annotated[bool, typer.Option("--compile", help="Use torch.compile.")]
 Estimate = Annotated[
     bool, typer.Option("--estimate", help="Only show what would be computed and how long it takes.")
 ]
-
-
-def expected_seconds(request: SearchRequest | TrainingRequest, place: Path) -> float:
-    """Estimate the duration of a request, measuring a step if none was measured."""
-    seconds = estimate_seconds(place, request)
-    if seconds is None:
-        err.print("measuring a few steps")
-        measure(place, request)
-        seconds = estimate_seconds(place, request) or 0.0
-    return seconds
-
-
-def complete(request: Request, place: Path) -> RunFolder:
-    """Run a request, or take its finished run; exit if it fails."""
-    now = time.time()
-    run = start(request, place)
-    follow_to_end(run, now)
-    return run
 
 
 def run_search(
@@ -171,7 +147,7 @@ def run_search(
             (
                 row["sub_space"],
                 row["seed"],
-                two_decimals(row["valid_accuracy"]),
+                "-" if row["valid_accuracy"] is None else f"{row['valid_accuracy']:.2f}",
                 "-" if row["accuracy"] is None else task.text(row["accuracy"]),
                 row["architecture"],
             )

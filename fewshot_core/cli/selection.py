@@ -53,7 +53,6 @@ class NamedCurves:
 
 
 def _from_file(curves: str, place: Path) -> NamedCurves:
-    """Read a file of curves, or imported ones."""
     path, known = Path(curves), selection.imported_curves(place)
     if path.is_file():
         tables = selection.curves_by_seed(selection.read_curves(path))
@@ -270,7 +269,6 @@ def _selection(result: selection.HalvingResult, curves: selection.Curves, title:
 
 
 def _of_seeds(found: NamedCurves, seeds: list[int]) -> dict[int, selection.Curves]:
-    """Select the curves of the requested seeds."""
     missing = [number for number in seeds if number not in found.tables]
     if missing:
         known = ", ".join(map(str, found.tables))

@@ -17,14 +17,15 @@ from fewshot_core.cli.common import (
     Device,
     Images,
     SpaceName,
+    complete,
     err,
+    expected_seconds,
     follow_to_end,
     numbers_of,
     show,
     table_of,
 )
 from fewshot_core.data_folder import data_dir
-from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
 from fewshot_core.metrics import METRICS, list_metrics, most_sharing_first
 from fewshot_core.runs import (
@@ -32,12 +33,11 @@ from fewshot_core.runs import (
     Network,
     RunFolder,
     SplitRequest,
-    estimate_seconds,
     find_finished,
-    measure,
     start,
 )
-from fewshot_core.runs.devices import choose_device
+from fewshot_core.runs.estimate import duration_text
+from fewshot_core.runs.jobs import choose_device
 from fewshot_core.space import NAS_BENCH_201, SearchSpace, get_space
 from fewshot_core.splitting import EDGE_POLICIES, WARM_UP_IMAGES, SplitTree, TreeOptions
 from fewshot_core.splitting.partition import Groups
@@ -202,21 +202,14 @@ def run_estimate(
     request.check()
     request.check_space(of_space)
     count = len(request.architectures(of_space))
-    now = time.time()
-    found = find_finished(request, place)
-    if only_time or found is None:
-        seconds = estimate_seconds(place, request)
-        if seconds is None:
-            err.print("timing some architectures")
-            measure(place, request)
-            seconds = estimate_seconds(place, request) or 0.0
+    if only_time or find_finished(request, place) is None:
+        seconds = expected_seconds(request, place, "timing some architectures")
         text = f"{count:,} architectures, about {duration_text(seconds)}"
         if only_time:
             show(as_json, {"architectures": count, "seconds": seconds}, text)
             return
         err.print(text)
-    run = start(request, place)
-    follow_to_end(run, now)
+    run = complete(request, place)
     name = f"{run.store_estimate(place)}:{request.column}"
     known = sum(score is not None for score in run.scores())
     document = {"run_id": run.run_id, "estimate": name, "architectures": count, "known": known}

@@ -64,11 +64,10 @@ from fewshot_core.dashboard.shared.splits import (
     open_splits,
 )
 from fewshot_core.dashboard.shared.url import choose_several, is_new, is_restored
-from fewshot_core.durations import duration_text
 from fewshot_core.errors import TableError
 from fewshot_core.evidence import Evidence
 from fewshot_core.plots import agreement_figure, alternative, keep_figure, top_map_figure
-from fewshot_core.runs.estimate import step_work
+from fewshot_core.runs.estimate import duration_text, step_work
 from fewshot_core.space import NAS_BENCH_201, SubSpace, get_space, partition_csv
 from fewshot_core.splitting.files import masks_of_splits, zip_archive
 from fewshot_core.splitting.search_configs import search_configs

@@ -47,8 +47,8 @@ from fewshot_core.dashboard.shared.sidebar import View, open_page
 from fewshot_core.dashboard.shared.splits import SplitInView, first_of_each_metric, open_splits
 from fewshot_core.dashboard.shared.trees import draw_split
 from fewshot_core.doctor import examine
-from fewshot_core.durations import duration_text
 from fewshot_core.runs import SplitRequest, State, estimate_seconds
+from fewshot_core.runs.estimate import duration_text
 from fewshot_core.space import NAS_BENCH_201
 from fewshot_core.splitting import TreeOptions
 

@@ -38,7 +38,6 @@ from fewshot_core.dashboard.shared.page import (
 from fewshot_core.dashboard.shared.sidebar import View, open_page, split_gain
 from fewshot_core.dashboard.shared.splits import request_label, task_label
 from fewshot_core.dashboard.shared.url import is_new, is_restored, publish, show_missing
-from fewshot_core.durations import duration_text
 from fewshot_core.runs import (
     KINDS,
     RunFolder,
@@ -49,15 +48,18 @@ from fewshot_core.runs import (
     in_data_folder,
     quarantine,
 )
+from fewshot_core.runs.estimate import duration_text
 from fewshot_core.runs.jobs import advice
-from fewshot_core.runs.notes import Notes, read_notes, write_notes
 from fewshot_core.runs.overview import (
     DAMAGED,
     QUARANTINE,
+    Notes,
     RunSummary,
     configuration,
     differences,
     outcome,
+    read_notes,
+    write_notes,
 )
 from fewshot_core.space import NAS_BENCH_201, PERCENT, SearchSpace, score_text
 from fewshot_core.store import Store

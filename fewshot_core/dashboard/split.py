@@ -77,7 +77,6 @@ from fewshot_core.dashboard.shared.trees import (
     tree_drawing,
 )
 from fewshot_core.data_folder import data_dir
-from fewshot_core.durations import duration_text
 from fewshot_core.errors import RunError
 from fewshot_core.metrics import METRICS, list_metrics, most_sharing_first
 from fewshot_core.networks import check_checkpoint
@@ -91,6 +90,7 @@ from fewshot_core.runs import (
     find_finished,
     run_folder,
 )
+from fewshot_core.runs.estimate import duration_text
 from fewshot_core.runs.folder import find_run
 from fewshot_core.space import Part, SubSpace, get_space, group_labels
 from fewshot_core.splitting import SplitNode, SplitTree, TreeOptions

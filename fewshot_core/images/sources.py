@@ -1,16 +1,19 @@
 """Sources of images: found in the data folder, registered by the user, downloaded, or synthetic.
 
-The formats in which they are stored are records in ``FORMATS``.
+The formats in which they are stored are records in ``FORMATS``. Batches of their images are tensors
+with a provenance.
 
 In all functions ``data_dir`` is the data folder, by default ``fewshot_core.data_folder.data_dir``.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +26,10 @@ from fewshot_core.errors import ImagesError, UnknownNameError
 from fewshot_core.images import formats
 from fewshot_core.images.formats import RECIPE, SYNTHETIC, SyntheticReader
 from fewshot_core.registry import Registry
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 DATA_FOLDER = "data-folder"
 """Name of the source that is under ``images/`` in the data folder."""
@@ -73,10 +80,6 @@ def _locate_parquet(dataset: Dataset, place: Path) -> Path | None:
     return next((folder for folder in folders if _shards(folder, "train")), None)
 
 
-def _open_parquet(dataset: Dataset, place: Path, split: str) -> Reader:
-    return formats.open_shards(dataset, place, split, _shards(place, split))
-
-
 def _shards(folder: Path, split: str) -> list[Path]:
     return sorted(folder.glob(f"{split}*.parquet"))
 
@@ -89,7 +92,9 @@ FORMATS = Registry(
         "Parquet files",
         _locate_parquet,
         lambda dataset, place: _shards(place, "train"),
-        _open_parquet,
+        lambda dataset, place, split: formats.open_shards(
+            dataset, place, split, _shards(place, split)
+        ),
     ),
     ImageFormat(
         SYNTHETIC,
@@ -327,3 +332,88 @@ def _registered(folder: Path) -> list[dict[str, str]]:
 def _content_fingerprint(path: Path, size: int, modified: int) -> str:
     """SHA-256 of a file, computed once as long as its size and time stay."""
     return file_fingerprint(path)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where images are from: a source by its name and label, and how they were drawn.
+
+    ``split`` is ``"train"`` or ``"test"``, ``fingerprint`` the SHA-256 of the files' content, and
+    ``seed`` the one they were drawn with, or None for all of them.
+    """
+
+    dataset: str
+    source: str
+    label: str
+    synthetic: bool
+    split: str
+    fingerprint: str
+    size: int
+    seed: int | None = None
+
+    def describe(self) -> str:
+        """One line: "64 CIFAR-10 training images, Parquet files, seed 0"."""
+        label = DATASETS.get(self.dataset).label
+        drawn = "" if self.seed is None else f", seed {self.seed}"
+        if self.synthetic:
+            return f"{self.size:,} synthetic images (not {label}){drawn}"
+        part = "training" if self.split == "train" else "test"
+        return f"{self.size:,} {label} {part} images, {self.label}{drawn}"
+
+
+def provenance_of(
+    source: ImageSource, split: str, size: int, seed: int | None = None
+) -> Provenance:
+    """Provenance of some images of a source."""
+    made_of = (source.dataset, source.name, source.label, source.synthetic)
+    return Provenance(*made_of, split, fingerprint_of(source), size, seed)
+
+
+def open_reader(source: ImageSource, split: str) -> Reader:
+    """Reader of a split of a source; raises ``ImagesError`` if files are missing or damaged."""
+    if split not in ("train", "test"):
+        raise ImagesError(f"expected the split 'train' or 'test', got {split!r}")
+    return FORMATS.get(source.kind).open(DATASETS.get(source.dataset), source.path, split)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Normalised images, float32 (B, 3, H, W), and their labels, int64 (B,)."""
+
+    images: Tensor
+    labels: Tensor
+    provenance: Provenance
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device."""
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+
+
+def load_batch(
+    dataset: str,
+    size: int,
+    seed: int = 0,
+    source: Path | str | None = None,
+    data_dir: Path | str | None = None,
+) -> Batch:
+    """Load training images, drawn without replacement, normalised by the channels' statistics.
+
+    ``source`` is the name of an image source, a path, or None for the first real one. Raises
+    ImagesError if there are no such images, or too few.
+    """
+    import torch
+
+    info = DATASETS.get(dataset)
+    found = find_source(dataset, source, data_dir)
+    reader = open_reader(found, "train")
+    available = len(reader.labels)
+    if not 1 <= size <= available:
+        raise ImagesError(
+            f"expected a batch of 1 to {available:,} images of {info.label} ({found.label}), "
+            f"got {size:,}"
+        )
+    rows = np.random.default_rng(seed).choice(available, size, replace=False)
+    mean, std = (torch.tensor(values).reshape(3, 1, 1) for values in (info.mean, info.std))
+    images = (torch.from_numpy(reader.read(rows)).float() / 255 - mean) / std
+    labels = torch.from_numpy(reader.labels[rows])
+    return Batch(images, labels, provenance_of(found, "train", size, seed))

@@ -39,7 +39,7 @@ from fewshot_core.metrics.gradients import Curvature, Tensors, loss_curvature, l
 from fewshot_core.registry import PluginRegistry
 
 if TYPE_CHECKING:
-    from fewshot_core.images.batches import Batch
+    from fewshot_core.images.sources import Batch
     from fewshot_core.metrics.per_sample import GradientProducts
     from fewshot_core.metrics.score_cache import ScoreCache
     from fewshot_core.nets import Supernet

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from fewshot_core.images.batches import Batch
+    from fewshot_core.images.sources import Batch
     from fewshot_core.nets import Supernet
 
 Tensors: TypeAlias = "dict[str, Tensor]"

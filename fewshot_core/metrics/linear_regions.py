@@ -18,7 +18,7 @@ from fewshot_core.metrics.base import (
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from fewshot_core.images.batches import Batch
+    from fewshot_core.images.sources import Batch
     from fewshot_core.nets import Supernet
     from fewshot_core.space import SubSpace
 

@@ -1,7 +1,6 @@
 """Supernets of search spaces and their restriction to sub-spaces."""
 
 from fewshot_core.nets.cell import composing, tapped
-from fewshot_core.nets.checkpoint import load_checkpoint
 from fewshot_core.nets.layers import (
     BatchNorm,
     held_statistics,
@@ -12,6 +11,7 @@ from fewshot_core.nets.supernet import (
     Choice,
     Supernet,
     count_parameters,
+    load_checkpoint,
     probed_weights,
 )
 

@@ -17,21 +17,20 @@ What a cell costs beside its convolutions is going through memory. As one functi
 backward pass go through it about half as often as they would operation by operation.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fewshot_core.nets.layers import (
-    per_sample_gradients,
-    pixel_shares,
-    pixel_sums,
-    pooled_backward,
-)
-from fewshot_core.nets.wiring import Link, Wiring
+from fewshot_core.nets.layers import per_sample_gradients, pixel_shares, pixel_sums, pooled_backward
+
+if TYPE_CHECKING:
+    from fewshot_core.nets.cell import Link, Wiring
 
 PIXELS = (2, 3)
 
@@ -63,7 +62,7 @@ class Saved:
         return *self.nodes, *self.pooled, *self.rectified, self.inverses, *self.centred
 
     @classmethod
-    def from_flat(cls, row: Sequence[Tensor]) -> "Saved":
+    def from_flat(cls, row: Sequence[Tensor]) -> Saved:
         """Take what ``flat`` returned."""
         return cls(row[:3], row[3:6], row[6:9], row[9], row[10:])
 

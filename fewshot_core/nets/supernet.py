@@ -3,13 +3,17 @@
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path as FilePath
 from typing import Any, ClassVar, Self, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fewshot_core.errors import MetricError, SpaceError
+from fewshot_core import limits
+from fewshot_core.archives import read_apart
+from fewshot_core.data_folder import file_fingerprint
+from fewshot_core.errors import CheckpointError, MetricError, SpaceError, check_name
 from fewshot_core.nets.layers import (
     BatchNorm,
     fresh_weights,
@@ -17,7 +21,7 @@ from fewshot_core.nets.layers import (
     normalisations,
     temporarily,
 )
-from fewshot_core.networks import BATCH_NORM_MODES, supernet_class
+from fewshot_core.networks import BATCH_NORM_MODES, check_checkpoint, supernet_class
 from fewshot_core.space import SubSpace
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -232,9 +236,7 @@ class Supernet(nn.Module):
 
     @batch_norm.setter
     def batch_norm(self, mode: str) -> None:
-        if mode not in BATCH_NORM_MODES:
-            known = ", ".join(BATCH_NORM_MODES)
-            raise MetricError(f"unknown batch norm {mode!r}: expected one of {known}")
+        check_name("batch norm", mode, BATCH_NORM_MODES, MetricError)
         for layer in normalisations(self):
             layer.mode = mode
 
@@ -259,3 +261,37 @@ class Supernet(nn.Module):
         mode = temporarily([self], "batch_norm", batch_norm)
         with mode, temporarily(self.parameters(), "requires_grad", True):
             yield
+
+
+def load_checkpoint(supernet: Supernet, path: FilePath) -> None:
+    """Replace a supernet's weights and stored statistics by those of a checkpoint.
+
+    It is a file written by ``torch.save``: the state dictionary of a supernet of the same shape,
+    alone or under the key ``"supernet"``. It is read in another process, without running any
+    code. Afterwards the supernet's ``weights`` and ``history`` say where they are from.
+
+    Raises:
+        CheckpointError: If the file is missing, too large, damaged or of another shape.
+    """
+    check_checkpoint(path)
+    limit = limits.CHECKPOINT_BYTES
+    content = read_apart("checkpoint", [path], CheckpointError, largest=limit, limit=limit)
+    state = {name: torch.from_numpy(array) for name, array in content["state"].items()}
+    expected = supernet.state_dict()
+    wrong = [
+        name
+        for name, tensor in expected.items()
+        if name not in state or state[name].shape != tensor.shape
+    ]
+    extra = [name for name in state if name not in expected]
+    if wrong or extra:
+        raise CheckpointError(
+            f"{path}: expected the {len(expected)} tensors of a supernet with "
+            f"channels={supernet.channels}, cells_per_stage={supernet.cells_per_stage} and "
+            f"num_classes={supernet.num_classes}; {len(wrong)} are missing or of another shape, "
+            f"{len(extra)} are unknown (first: {(wrong + extra)[0]}). Choose the network the "
+            "checkpoint was trained with."
+        )
+    supernet.load_state_dict(state)
+    supernet.weights = f"checkpoint {path.name}, SHA-256 {file_fingerprint(path)[:12]}"
+    supernet.history = content["history"]

@@ -19,11 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fewshot_core.nets.cell import Cell
+from fewshot_core.nets.cell import Cell, Link, wiring_of
 from fewshot_core.nets.fast_cell import PIXELS, per_channel
 from fewshot_core.nets.layers import BatchNorm, ConvNorm, ReductionBlock, pooled, pooled_backward
 from fewshot_core.nets.supernet import probed_weights
-from fewshot_core.nets.wiring import Link, wiring_of
 
 if TYPE_CHECKING:
     from fewshot_core.nets.nas_bench_201 import CellSupernet

@@ -1,7 +1,6 @@
 """Runs: requests, run folders, and the processes that do the work."""
 
 from fewshot_core.runs.commands import command, in_data_folder, plan_command, split_command
-from fewshot_core.runs.devices import available_devices
 from fewshot_core.runs.estimate import estimate_seconds, measure
 from fewshot_core.runs.folder import (
     RunFolder,
@@ -12,7 +11,14 @@ from fewshot_core.runs.folder import (
     list_runs,
     run_folder,
 )
-from fewshot_core.runs.jobs import cancel, delete, find_finished, is_active, start
+from fewshot_core.runs.jobs import (
+    available_devices,
+    cancel,
+    delete,
+    find_finished,
+    is_active,
+    start,
+)
 from fewshot_core.runs.overview import quarantine, reading_problem
 from fewshot_core.runs.requests import (
     KINDS,

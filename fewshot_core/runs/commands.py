@@ -66,13 +66,8 @@ def _metric_command(request: MetricRequest, usual: MetricRequest, fields: Mappin
         value = attrgetter(field)(request)
         default = TreeOptions().edges if option == "edges" else attrgetter(field)(usual)
         if field not in request.unused() and value != default:
-            text = _listed(value) if isinstance(value, tuple) else str(value)
-            command += [f"--{option}"] if value is True else [f"--{option}", text]
+            command += [f"--{option}"] if value is True else [f"--{option}", as_text(value)]
     return shlex.join([*command, "--device", request.device])
-
-
-def _listed(numbers: tuple[int, ...]) -> str:
-    return ",".join(map(str, numbers))
 
 
 def command(request: Request) -> str:
@@ -104,7 +99,7 @@ def _search_command(
     preset = PRESETS.get(preset_of(request.options) or "paper")
     if isinstance(request, SearchRequest):
         options = ["fewshot", "search", *where, "--algorithm", request.algorithm]
-        options += ["--seeds", _listed(tuple(seeds))]
+        options += ["--seeds", as_text(list(seeds))]
         differing = changed(request.options, preset.search)
         if request.checkpoint is not None:
             options += ["--checkpoint", request.checkpoint]

@@ -12,10 +12,10 @@ from fewshot_core.data_folder import write_json
 from fewshot_core.datasets import DATASETS
 from fewshot_core.documents import DAMAGE, read_document
 from fewshot_core.images import find_source
-from fewshot_core.images.batches import open_reader
+from fewshot_core.images.sources import open_reader
 from fewshot_core.metrics import METRICS
-from fewshot_core.runs.devices import computing_environment
 from fewshot_core.runs.folder import Status, run_folder
+from fewshot_core.runs.jobs import computing_environment
 from fewshot_core.runs.requests import (
     EstimateRequest,
     MetricRequest,
@@ -60,6 +60,17 @@ _COST = {
 }
 _USUAL = 4.0
 _FIXED = 10.0
+
+
+def duration_text(seconds: float) -> str:
+    """Return a time rounded sensibly: "40 s", "3 min", "2.5 h"."""
+    if seconds < 0.95:
+        return "less than a second"
+    if seconds < 90:
+        return f"{round(seconds)} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 def estimate_seconds(data_dir: Path, request: Request) -> float | None:

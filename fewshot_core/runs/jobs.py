@@ -1,14 +1,17 @@
-"""Starting and cancelling runs; see ``fewshot_core.runs.worker`` for their processes."""
+"""Starting and cancelling runs, and their devices; for their processes see ``worker``."""
 
+import json
 import os
+import platform
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,6 @@ import psutil
 from fewshot_core.data_folder import ENVIRONMENT_NAME, atomic_folder, locked, remove_folder, sweep
 from fewshot_core.errors import FULL, FewshotError, RunError, causes
 from fewshot_core.images import find_source
-from fewshot_core.runs.devices import computing_environment
 from fewshot_core.runs.folder import (
     RunFolder,
     State,
@@ -28,6 +30,62 @@ from fewshot_core.runs.folder import (
     runs_dir,
 )
 from fewshot_core.runs.requests import Fingerprints, Request
+
+COMPUTING_ENVIRONMENT = {"GOMP_SPINCOUNT": "3000", "MALLOC_ARENA_MAX": "1"}
+"""Environment variables of processes that compute with PyTorch.
+
+Threads that wait for each other spin for some microseconds, then sleep. Sleeping at once costs a
+third of the speed on an idle machine; spinning for long, the default, occupies cores that other
+processes need. All threads allocate memory from one arena: with one for each, memory that a thread
+has freed is of no use to the others, and must be obtained from the system again.
+"""
+
+
+def computing_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Add ``COMPUTING_ENVIRONMENT`` to an environment, without changing what it has set."""
+    settings = dict(COMPUTING_ENVIRONMENT)
+    if "OMP_WAIT_POLICY" in environment:
+        del settings["GOMP_SPINCOUNT"]
+    return settings | dict(environment)
+
+
+_DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+_LIST_DEVICES = (
+    "import json, torch; "
+    "print(json.dumps(['cuda'] * torch.cuda.is_available()"
+    " + ['mps'] * torch.backends.mps.is_available()))"
+)
+
+
+@lru_cache(maxsize=1)
+def available_devices() -> tuple[str, ...]:
+    """List the available devices, the fastest first; ``"cpu"`` is always the last.
+
+    PyTorch is loaded in another process, and only on a machine with a driver, so that pages do not
+    wait for it. If that fails there is only the CPU.
+    """
+    if not _may_have_accelerator():
+        return ("cpu",)
+    try:
+        listed = subprocess.run(
+            [sys.executable, "-c", _LIST_DEVICES],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        return (*json.loads(listed.stdout), "cpu")
+    except (subprocess.SubprocessError, OSError, ValueError):
+        return ("cpu",)
+
+
+def choose_device(name: str) -> str:
+    """Resolve a device name; ``"auto"`` is the fastest device."""
+    return available_devices()[0] if name == "auto" else name
+
+
+def _may_have_accelerator() -> bool:
+    return platform.system() == "Darwin" or any(Path(path).exists() for path in _DRIVERS)
 
 
 def failure_message(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Overview of all runs: summaries, differences, damage, quarantine."""
+"""Overview of all runs: summaries, differences, damage, quarantine, and the notes of a user."""
 
 import json
 import os
@@ -6,26 +6,36 @@ import time
 import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from fewshot_core.data_folder import locked
-from fewshot_core.documents import DAMAGE, describe_damage, open_regular, read_parquet
+from fewshot_core.data_folder import locked, write_json
+from fewshot_core.documents import (
+    DAMAGE,
+    DamageError,
+    describe_damage,
+    open_regular,
+    read_dataclass,
+    read_document,
+    read_parquet,
+    shown,
+)
 from fewshot_core.errors import FewshotError, RunError
 from fewshot_core.runs.folder import (
     RUN_NAME,
     SETTLED_SECONDS,
+    FileCache,
     RunFolder,
     State,
     Status,
     list_folders,
     list_runs,
+    runs_dir,
 )
 from fewshot_core.runs.jobs import is_active
-from fewshot_core.runs.notes import Notes, read_notes
 from fewshot_core.runs.requests import (
     FORMAT_1,
     Request,
@@ -210,6 +220,60 @@ def _text(value: Any) -> str:
     return str(value)
 
 
+NOTES = "notes.json"
+"""Names, notes and tags that a user gives to runs, in one file beside the run folders.
+
+They are no part of a run: its name in requests and URLs and its folder stay as they are, and a
+demonstration run can have them, too.
+"""
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What a user says of a run; a pinned run is listed first."""
+
+    name: str = ""
+    text: str = ""
+    tags: tuple[str, ...] = ()
+    pinned: bool = False
+
+
+def read_notes(data_dir: Path) -> Mapping[str, Notes]:
+    """Read the notes of all runs that have any; raises RunError if their file is damaged."""
+    return _NOTES.read(runs_dir(data_dir) / NOTES)
+
+
+def write_notes(notes: Mapping[str, Notes], data_dir: Path) -> None:
+    """Replace the notes of some runs, by run; raises as ``read_notes``, and then changes nothing.
+
+    Writing also changes the time of the folder of runs, so that open pages show the new ones.
+    """
+    with locked(runs_dir(data_dir)):
+        changed = {**read_notes(data_dir), **notes}
+        kept = {run_id: asdict(each) for run_id, each in changed.items() if each != Notes()}
+        write_json(runs_dir(data_dir) / NOTES, kept)
+
+
+def _read_notes(path: Path) -> Mapping[str, Notes]:
+    try:
+        document = read_document(path)
+        if not isinstance(document, dict):
+            raise DamageError(f"expected notes by run, got {shown(document)}")
+        return {
+            run_id: read_dataclass(Notes, entry, f"the entry {run_id}", RunError)
+            for run_id, entry in document.items()
+        }
+    except FileNotFoundError:
+        return {}
+    except (RunError, *DAMAGE) as error:
+        raise RunError(
+            f"the notes and tags of runs cannot be read: {describe_damage(error)}; correct "
+            f"{path}, or delete it to start over"
+        ) from error
+
+
+_NOTES = FileCache(_read_notes)
+
 DAMAGED = "damaged"
 _NO_NOTES = Notes()
 _STOPPED = (State.FAILED, State.CANCELLED, State.LOST)
@@ -308,13 +372,10 @@ def summarise(
 def folder_size(path: Path) -> int:
     """Sum of the sizes of the files directly in a folder, in bytes."""
     size = 0
-    try:
-        with os.scandir(path) as entries:
-            for entry in entries:
-                if entry.is_file(follow_symlinks=False):
-                    size += entry.stat(follow_symlinks=False).st_size
-    except OSError:  # it was deleted meanwhile
-        return size
+    with suppress(OSError), os.scandir(path) as entries:  # it may be deleted meanwhile
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False):
+                size += entry.stat(follow_symlinks=False).st_size
     return size
 
 

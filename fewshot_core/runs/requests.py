@@ -15,7 +15,7 @@ import numpy as np
 
 from fewshot_core.data_folder import canonical_json, text_fingerprint
 from fewshot_core.documents import read_dataclass
-from fewshot_core.errors import FewshotError, RunError
+from fewshot_core.errors import FewshotError, RunError, check_name
 from fewshot_core.evidence import Evidence, size_label
 from fewshot_core.images import SYNTHETIC, source_fingerprint
 from fewshot_core.metrics import METRICS
@@ -25,14 +25,14 @@ from fewshot_core.search.algorithms import ALGORITHMS, options_of_others
 from fewshot_core.search.options import (
     PRECISIONS,
     PRESETS,
+    SearchError,
     SearchOptions,
     TrainingOptions,
-    check_choice,
     check_integer,
     protocol_label,
 )
 from fewshot_core.search.records import CHECKPOINT
-from fewshot_core.space import NAS_BENCH_201, SPACES, SearchSpace, SubSpace, get_space
+from fewshot_core.space import NAS_BENCH_201, SPACES, SearchSpace, SubSpace, get_space, space_label
 from fewshot_core.splitting import TreeOptions
 
 if TYPE_CHECKING:
@@ -143,15 +143,10 @@ class BaseRequest:
         """The file of the weights to start from, or None."""
         return None
 
-    @property
-    def _named_space(self) -> str:
-        """The space as evidence names it: not at all where it is the default."""
-        return "" if self.space == NAS_BENCH_201.name else self.space
-
     def _evidence(self, size: Any, protocol: str = "", reduced: bool = False) -> Evidence:
         """Describe what its result rests on; ``size`` has the channels and cells of the network."""
         if not self.has_network:
-            return Evidence(self.dataset, 0, 0, "", "", space=self._named_space)
+            return Evidence(self.dataset, 0, 0, "", "", space=space_label(self.space))
         images = "synthetic" if getattr(self, "images", None) == SYNTHETIC else "real"
         return Evidence(
             self.dataset,
@@ -161,7 +156,7 @@ class BaseRequest:
             "trained" if self.checkpoint_path else "untrained",
             protocol,
             reduced,
-            self._named_space,
+            space_label(self.space),
         )
 
     def _evidence_of(self, options: SearchOptions | TrainingOptions) -> Evidence:
@@ -180,7 +175,8 @@ class BaseRequest:
 
         Raises:
             ImagesError, CheckpointError: If there are no such images, or no such checkpoint.
-            UnknownNameError, RunError, SplittingError: As ``check`` and ``check_space``.
+            UnknownNameError, MetricError, RunError, SplittingError: As ``check`` and
+                ``check_space``.
         """
         self.check()
         space = get_space(self.space, data_dir)
@@ -287,9 +283,7 @@ class MetricRequest(BaseRequest):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.batch_norm not in BATCH_NORM_MODES:
-            known = ", ".join(BATCH_NORM_MODES)
-            raise RunError(f"unknown batch norm {self.batch_norm!r}: expected one of {known}")
+        check_name("batch norm", self.batch_norm, BATCH_NORM_MODES, RunError)
         for name in ("batch_size", "batches"):
             if getattr(self, name) < 1:
                 raise RunError(f"expected {name} of at least 1, got {getattr(self, name)}")
@@ -298,12 +292,7 @@ class MetricRequest(BaseRequest):
 
     def check(self) -> None:
         """Check the metric and its variant."""
-        variants = METRICS.get(self.metric).variants
-        if self.variant not in variants:
-            known = ", ".join(variants)
-            raise RunError(
-                f"unknown variant {self.variant!r} of {self.metric}: expected one of {known}"
-            )
+        METRICS.get(self.metric).check_variant(self.variant)
 
     @property
     def method(self) -> str:
@@ -475,7 +464,7 @@ class SearchRequest(BaseRequest):
         if self.space in SPACES:
             SubSpace.from_rows(self.rows, self.space)
         check_integer(self, "seed", 0, 2**63 - 1)
-        check_choice(self, "precision", PRECISIONS)
+        check_name("precision", self.precision, PRECISIONS, SearchError)
 
     @property
     def sub_space(self) -> SubSpace:
@@ -533,7 +522,7 @@ class TrainingRequest(BaseRequest):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_integer(self, "seed", 0, 2**63 - 1)
-        check_choice(self, "precision", PRECISIONS)
+        check_name("precision", self.precision, PRECISIONS, SearchError)
 
     @property
     def sub_space(self) -> SubSpace:
@@ -588,7 +577,7 @@ class ProxyRequest(BaseRequest):
     @property
     def evidence(self) -> Evidence:
         """What it rests on is that of its run."""
-        return Evidence(self.dataset, space=self._named_space)
+        return Evidence(self.dataset, space=space_label(self.space))
 
     def fingerprints(self, data_dir: Path) -> dict[str, str | None]:
         """Compute the SHA-256 of the run's weights; raises CheckpointError if there are none."""
@@ -667,44 +656,31 @@ Job = Callable[["RunFolder", Path], None]
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of run: its name is the first part of its runs' names; ``load`` imports PyTorch."""
+    """A kind of run: its name is the first part of its runs' names."""
 
     name: str
     label: str
     request: type[Request]
-    load: Callable[[], Job]
+
+    def load(self) -> Job:
+        """Import the job, and with it PyTorch."""
+        if issubclass(self.request, MetricRequest):
+            from fewshot_core.runs import split_job
+
+            return split_job.run if self.request is SplitRequest else split_job.run_estimate
+        from fewshot_core.runs import search_job
+
+        return search_job.run_proxy if self.request is ProxyRequest else search_job.run
 
 
-def _split_job() -> Job:
-    from fewshot_core.runs.split_job import run
-
-    return run
-
-
-def _estimate_job() -> Job:
-    from fewshot_core.runs.split_job import run_estimate
-
-    return run_estimate
-
-
-def _search_job() -> Job:
-    from fewshot_core.runs.search_job import run
-
-    return run
-
-
-def _proxy_job() -> Job:
-    from fewshot_core.runs.search_job import run_proxy
-
-    return run_proxy
-
-
-KINDS: Registry[Kind] = Registry("kind of run")
-KINDS.add(Kind("split", "Split", SplitRequest, _split_job))
-KINDS.add(Kind("search", "Search", SearchRequest, _search_job))
-KINDS.add(Kind("train", "Training", TrainingRequest, _search_job))
-KINDS.add(Kind("proxy", "Proxy quality", ProxyRequest, _proxy_job))
-KINDS.add(Kind("estimate", "Estimate", EstimateRequest, _estimate_job))
+KINDS = Registry(
+    "kind of run",
+    Kind("split", "Split", SplitRequest),
+    Kind("search", "Search", SearchRequest),
+    Kind("train", "Training", TrainingRequest),
+    Kind("proxy", "Proxy quality", ProxyRequest),
+    Kind("estimate", "Estimate", EstimateRequest),
+)
 
 
 def read_request(kind: str, document: Mapping[str, Any]) -> Request:

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from fewshot_core.datasets import DATASETS
-from fewshot_core.durations import duration_text
 from fewshot_core.errors import RunError
-from fewshot_core.images.batches import Batch, load_batch
+from fewshot_core.images.sources import Batch, load_batch
 from fewshot_core.metrics import ScoreCache, score_operations
 from fewshot_core.nets import Supernet, load_checkpoint
 from fewshot_core.networks import has_supernet
-from fewshot_core.runs.estimate import record_pace, record_warm_up
+from fewshot_core.runs.estimate import duration_text, record_pace, record_warm_up
 from fewshot_core.runs.folder import RunFolder, State
 from fewshot_core.runs.requests import EstimateRequest, MetricRequest, SplitRequest
 from fewshot_core.search import SearchError, StepProgress
@@ -44,7 +43,6 @@ class Reporter:
         self.status = replace(folder.status(), state=State.RUNNING)
         self._written = -math.inf
         self._start = 0.0
-        self._first = 0
 
     def say(self, message: str) -> None:
         """Report what is being done before the first step."""
@@ -54,7 +52,6 @@ class Reporter:
         """Report the next step; ``now`` even if the status was written a moment ago."""
         if self.status.step_started is None:
             self._start = time.perf_counter()
-            self._first = done
             self.status = replace(self.status, step_started=time.time(), first_step=done)
         self.status = replace(self.status, done=done, total=total, message=message)
         if now or time.monotonic() - self._written > STATUS_INTERVAL:

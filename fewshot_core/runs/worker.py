@@ -113,7 +113,6 @@ def main(path: Path) -> int:
 
 
 def _queue(folder: RunFolder) -> Path:
-    """Return the folder of the queue of a run's device."""
     device = folder.request().device
     if not _DEVICE.fullmatch(device):
         raise RunError(f"expected a device such as 'cpu' or 'cuda', got {device!r}")

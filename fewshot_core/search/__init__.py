@@ -7,11 +7,7 @@ one record; see ``fewshot_core.search.algorithms``.
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fewshot_core.search.algorithms import (
-    ALGORITHMS,
-    AlgorithmInfo,
-    list_algorithms,
-)
+from fewshot_core.search.algorithms import ALGORITHMS, AlgorithmInfo, list_algorithms
 from fewshot_core.search.options import (
     PRECISIONS,
     PRESETS,
@@ -22,12 +18,7 @@ from fewshot_core.search.options import (
     TrainingOptions,
     preset_of,
 )
-from fewshot_core.search.records import (
-    EpochRecord,
-    StepProgress,
-    ignore,
-    read_records,
-)
+from fewshot_core.search.records import EpochRecord, StepProgress, ignore, read_records
 from fewshot_core.space import SubSpace
 
 __all__ = [

@@ -6,12 +6,13 @@ Each purpose has its own generator, on the CPU, so that all devices see the same
 import hashlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from fewshot_core.errors import check_name
 from fewshot_core.search.network import Alphas
 from fewshot_core.search.options import (
     PRECISIONS,
@@ -45,9 +46,7 @@ class Compute:
 
         Raises SearchError if the device cannot be used here, or there is no such precision.
         """
-        if precision not in PRECISIONS:
-            known = ", ".join(PRECISIONS)
-            raise SearchError(f"unknown precision {precision!r}: expected one of {known}")
+        check_name("precision", precision, PRECISIONS, SearchError)
         try:
             found = torch.device(device)
             torch.zeros(1, device=found)
@@ -62,10 +61,6 @@ class Compute:
         if self.precision != "bfloat16":
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
-
-    def in_full_precision(self) -> "Compute":
-        """Copy that computes in float32."""
-        return replace(self, precision="float32")
 
     def place(self, network: Module) -> Module:
         """Move a network to the device, in place; on CUDA set its precision for the process.

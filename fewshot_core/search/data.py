@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fewshot_core.datasets import DATASETS, Dataset
 from fewshot_core.images import Provenance, find_source
-from fewshot_core.images.batches import open_reader, provenance_of
+from fewshot_core.images.sources import open_reader, provenance_of
 from fewshot_core.search.options import SearchError
 
 

@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -45,7 +46,6 @@ def store_statistics(supernet: Supernet, images: Images, batch_size: int) -> Non
 
 
 def _observe(seen: _Moments) -> Callable[[nn.Module, Any], None]:
-    """Create a hook that records mean and variance of a layer's input."""
 
     def hook(module: nn.Module, inputs: Any) -> None:
         variance, mean = torch.var_mean(inputs[0], dim=(0, 2, 3))
@@ -125,19 +125,11 @@ def shared_accuracies(
     Each batch of images is normalised by its own statistics. Progress is called before each
     architecture, with the numbers done and in all.
     """
-    found = []
+    found, network, space = [], WeightedSupernet(supernet), supernet.sub_space.space
     for number, index in enumerate(architectures):
         progress(number, len(architectures))
-        found.append(shared_accuracy(supernet, index, images, batch_size, compute))
+        pairs = zip(supernet.sub_space.enabled, space.decode(index), strict=True)
+        path = tuple(enabled.index(operation) for enabled, operation in pairs)
+        weights = partial(path_weights, supernet, path)
+        found.append(evaluate(network, images, batch_size, compute, weights).accuracy)
     return found
-
-
-def shared_accuracy(
-    supernet: Supernet, index: int, images: Images, batch_size: int, compute: Compute
-) -> float:
-    """Measure the accuracy of one architecture, in percent; see ``shared_accuracies``."""
-    operations = supernet.sub_space.space.decode(index)
-    pairs = zip(supernet.sub_space.enabled, operations, strict=True)
-    weights = path_weights(supernet, tuple(enabled.index(number) for enabled, number in pairs))
-    network = WeightedSupernet(supernet)
-    return evaluate(network, images, batch_size, compute, lambda: weights).accuracy

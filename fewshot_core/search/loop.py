@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic
 
 import torch
 from torch import Tensor, nn
@@ -23,15 +23,10 @@ from fewshot_core.search.compute import (
     set_learning_rate,
     weight_optimiser,
 )
-from fewshot_core.search.data import (
-    Examples,
-    SearchData,
-    load_data,
-    training_batches,
-)
+from fewshot_core.search.data import Examples, Images, SearchData, load_data, training_batches
 from fewshot_core.search.evaluation import Score, Tally, evaluate
 from fewshot_core.search.network import Alphas, EdgeWeights, Network, WeightedSupernet
-from fewshot_core.search.options import SearchError, SearchOptions
+from fewshot_core.search.options import Options, SearchError, SearchOptions
 from fewshot_core.search.records import EpochRecord, StepProgress, TrainingRecord, ignore
 from fewshot_core.space import NAS_BENCH_201, SubSpace
 
@@ -113,14 +108,51 @@ class SearchState:
             )
 
 
-class Resumable:
-    """A search or training that goes on from a state, with the parts that the state holds."""
+class Resumable(Generic[Options]):
+    """A search or training that goes on from a state, with the parts that the state holds.
 
-    identity: Mapping[str, Any]
-    supernet: Supernet
-    records: list[Any]
+    It trains the supernet on ``images``, some or all of the data's.
+    """
+
+    kind: ClassVar[str]
     record_type: ClassVar[type[EpochRecord | TrainingRecord]]
+    purposes: ClassVar[tuple[str, ...]]
     _parts: Mapping[str, Any]
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        data: SearchData,
+        images: Images,
+        options: Options,
+        seed: int,
+        compute: Compute,
+        progress: Callable[[StepProgress], None],
+    ) -> None:
+        self.data = data
+        self.options: Options = options
+        self.compute = compute
+        self.identity: dict[str, Any] = {
+            "kind": self.kind,
+            **named_rows(supernet.sub_space),
+            "options": asdict(options),
+            "dataset": data.dataset.name,
+            "images": data.provenance.fingerprint,
+            "seed": seed,
+        }
+        self.records: list[Any] = []
+        self.supernet = compute.place(supernet)
+        self.network = WeightedSupernet(self.supernet)
+        compute.prepare(self.network)
+        self._images = images
+        self._progress = progress
+        self._random = Randomness(seed, self.purposes)
+        self._optimiser = weight_optimiser(self.network, options)
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return -(-len(self._images) // self.options.batch_size)
 
     def state(self) -> SearchState:
         """Everything that the next epoch depends on."""
@@ -201,16 +233,15 @@ def prepare_search(
     return Search(algorithm, start, data, options, seed, compute, progress)
 
 
-_PURPOSES = ("train batches", "valid batches", "architecture", "evaluation")
-
-
-class Search(Resumable):
+class Search(Resumable[SearchOptions]):
     """A one-shot search in a sub-space, epoch by epoch.
 
     The seed is that of everything sampled: first logits, batches, crops, mixtures, paths.
     """
 
+    kind = "search"
     record_type = EpochRecord
+    purposes = ("train batches", "valid batches", "architecture", "evaluation")
 
     def __init__(
         self,
@@ -223,46 +254,25 @@ class Search(Resumable):
         progress: Callable[[StepProgress], None] = ignore,
     ) -> None:
         info = ALGORITHMS.get(algorithm)
-        self.data = data
-        self.options = options
-        self.compute = compute or Compute(torch.device("cpu"))
+        compute = compute or Compute(torch.device("cpu"))
         if info.full_precision:
-            self.compute = self.compute.in_full_precision()
-        self.identity = {
-            "kind": "search",
-            "algorithm": algorithm,
-            **named_rows(start.supernet.sub_space),
-            "start": start.fingerprint,
-            "options": {**asdict(options), "architecture_betas": list(options.architecture_betas)},
-            "dataset": data.dataset.name,
-            "images": data.provenance.fingerprint,
-            "seed": seed,
-        }
-        self.records: list[EpochRecord] = []
-        self._progress = progress
-        self._random = Randomness(seed, _PURPOSES)
-        self.supernet = self.compute.place(start.supernet)
-        self.network = WeightedSupernet(self.supernet)
-        self.compute.prepare(self.network)
+            compute = replace(compute, precision="float32")
+        super().__init__(start.supernet, data, data.train, options, seed, compute, progress)
+        self.identity |= {"algorithm": algorithm, "start": start.fingerprint}
+        self.identity["options"]["architecture_betas"] = list(options.architecture_betas)
         drawn = generator_for(seed, "first logits")
         self.alphas = Alphas(start.supernet.sub_space, drawn, self.compute.device)
         try:
             self.algorithm = info.create(self.alphas, options)
         except ImportError as error:  # in another package
             raise SearchError(f"the algorithm {algorithm} cannot be imported: {error}") from error
-        self._weight_optimiser = weight_optimiser(self.network, options)
         self._architecture_optimiser = architecture_optimiser(self.alphas, options)
         self._parts = {
             "alphas": self.alphas,
-            "weight optimiser": self._weight_optimiser,
+            "weight optimiser": self._optimiser,
             "architecture optimiser": self._architecture_optimiser,
             "random": self._random,
         }
-
-    @property
-    def steps(self) -> int:
-        """Steps of an epoch."""
-        return -(-len(self.data.train) // self.options.batch_size)
 
     def run(self) -> Iterator[EpochRecord]:
         """Run the remaining epochs; yield record 0, then one for each epoch."""
@@ -280,7 +290,7 @@ class Search(Resumable):
             yield record
 
     def _epoch(self, epoch: int, started: float) -> EpochRecord:
-        set_learning_rate(self._weight_optimiser, self.options, epoch - 1)
+        set_learning_rate(self._optimiser, self.options, epoch - 1)
         self.algorithm.start_epoch(epoch - 1)
         trained = self._train(epoch)
         self.algorithm.end_epoch()
@@ -294,7 +304,6 @@ class Search(Resumable):
         return self._record(epoch, trained, valid, self.algorithm.temperature, started)
 
     def _train(self, epoch: int) -> Score:
-        """Do the steps of an epoch."""
         tally = Tally()
         common = (self.options.batch_size, self.options.augment)
         batches = zip(
@@ -313,7 +322,7 @@ class Search(Resumable):
         with torch.no_grad():
             weights = self.algorithm.weights(self._random["architecture"])
         clip = self.options.gradient_clip
-        return weight_step(self.network, weights, train, self._weight_optimiser, self.compute, clip)
+        return weight_step(self.network, weights, train, self._optimiser, self.compute, clip)
 
     def _architecture_step(self, train: Examples, valid: Examples) -> None:
         logits = self.alphas.open_logits()
@@ -323,7 +332,7 @@ class Search(Resumable):
             self.network,
             train,
             valid,
-            self._weight_optimiser,
+            self._optimiser,
             self._random["architecture"],
             self.compute,
         )

@@ -167,10 +167,8 @@ class WeightedSupernet(nn.Module):
 
     def forward(self, images: Tensor, weights: EdgeWeights | None = None) -> Tensor:
         """Map images (B, 3, H, W) to logits (B, classes)."""
-        if weights is None:
-            return _tensor(self.supernet(images))
-        return _tensor(self.supernet(images, torch.cat(weights.values), weights.path))
-
-
-def _tensor(value: Tensor) -> Tensor:
-    return value
+        shares, path = (
+            (None, None) if weights is None else (torch.cat(weights.values), weights.path)
+        )
+        logits: Tensor = self.supernet(images, shares, path)
+        return logits

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
-from fewshot_core.errors import FewshotError
+from fewshot_core.errors import FewshotError, check_name
 from fewshot_core.registry import Registry
 
 
@@ -46,13 +46,6 @@ def check_number(
         limits = {"of at least": least, "above": above, "of at most": most, "below": below}
         ranges = [f"{word} {limit:g}" for word, limit in limits.items() if math.isfinite(limit)]
         raise SearchError(f"expected {name}, a number {' and '.join(ranges)}, got {value!r}")
-
-
-def check_choice(options: object, name: str, choices: Mapping[str, object]) -> None:
-    """Raise a SearchError unless an attribute is one of some names."""
-    value = getattr(options, name)
-    if value not in choices:
-        raise SearchError(f"unknown {name} {value!r}: expected one of {', '.join(choices)}")
 
 
 def cosine(start: float, end: float, progress: float) -> float:
@@ -170,7 +163,7 @@ class SearchOptions(CommonOptions):
             check_number(self, name, above=0)
         check_number(self, "architecture_weight_decay", least=0)
         check_number(self, "stopping_threshold", above=0, most=1)
-        check_choice(self, "temperature_schedule", SCHEDULES)
+        check_name("temperature_schedule", self.temperature_schedule, SCHEDULES, SearchError)
         betas = self.architecture_betas
         if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
             raise SearchError(f"expected two architecture_betas from 0 to below 1, got {betas!r}")
@@ -195,8 +188,8 @@ class TrainingOptions(CommonOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choice(self, "sampling", SAMPLINGS)
-        check_choice(self, "trained_on", TRAINED_ON)
+        check_name("sampling", self.sampling, SAMPLINGS, SearchError)
+        check_name("trained_on", self.trained_on, TRAINED_ON, SearchError)
 
 
 Options = TypeVar("Options", SearchOptions, TrainingOptions)

@@ -4,11 +4,11 @@ Few-shot NAS (Zhao et al., 2021) reports this of a trained supernet.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -87,7 +87,7 @@ class SharedAccuracies:
     """Accuracies with shared weights, in percent, of a random sample of architectures (indices).
 
     They were measured after ``epoch`` epochs, on a number of images that the weights were not
-    trained on if they were ``held_out``.
+    trained on if they were ``held_out``. Raises SearchError if there are more or fewer of them.
     """
 
     epoch: int
@@ -97,16 +97,12 @@ class SharedAccuracies:
     architectures: tuple[int, ...]
     accuracies: tuple[float, ...]
 
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """Read what ``dataclasses.asdict`` returns; raises SearchError if it is something else."""
-        found = read_dataclass(cls, document, "the file of shared accuracies", SearchError)
-        if len(found.architectures) != len(found.accuracies):
+    def __post_init__(self) -> None:
+        if len(self.architectures) != len(self.accuracies):
             raise SearchError(
-                f"expected an accuracy for each of {len(found.architectures)} architectures, got "
-                f"{len(found.accuracies)}"
+                f"expected an accuracy for each of {len(self.architectures)} architectures, got "
+                f"{len(self.accuracies)}"
             )
-        return found
 
 
 def draw(known: np.ndarray[Any, np.dtype[np.int64]], sample: int, seed: int) -> list[int]:
@@ -120,7 +116,8 @@ def read_shared(folder: Path) -> SharedAccuracies:
     """Read the result of a measurement; raises SearchError if the file is damaged."""
     path = folder / FILE
     with refusing(SearchError, str(path), "measure it again"):
-        return SharedAccuracies.from_dict(read_document(path))
+        what = "the file of shared accuracies"
+        return read_dataclass(SharedAccuracies, read_document(path), what, SearchError)
 
 
 def write_shared(folder: Path, shared: SharedAccuracies) -> None:

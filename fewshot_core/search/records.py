@@ -12,13 +12,7 @@ from typing import Any, Self
 
 from fewshot_core import limits
 from fewshot_core.data_folder import atomic_path, write_text
-from fewshot_core.documents import (
-    DamageError,
-    read_dataclass,
-    read_limited,
-    refusing,
-    shown,
-)
+from fewshot_core.documents import DamageError, read_dataclass, read_limited, refusing, shown
 from fewshot_core.search.options import SearchError
 from fewshot_core.space import NAS_BENCH_201, SearchSpace
 

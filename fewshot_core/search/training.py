@@ -2,38 +2,32 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 
 import torch
 from torch import Tensor
 
 from fewshot_core.data_folder import text_fingerprint
 from fewshot_core.nets import Supernet
-from fewshot_core.search.compute import (
-    Compute,
-    Randomness,
-    set_learning_rate,
-    weight_optimiser,
-)
+from fewshot_core.search.compute import Compute, set_learning_rate
 from fewshot_core.search.data import Examples, SearchData, training_batches
 from fewshot_core.search.evaluation import Score, Tally, evaluate, store_statistics
-from fewshot_core.search.loop import Resumable, named_rows, weight_step
-from fewshot_core.search.network import EdgeWeights, WeightedSupernet, path_weights
+from fewshot_core.search.loop import Resumable, weight_step
+from fewshot_core.search.network import EdgeWeights, path_weights
 from fewshot_core.search.options import TrainingOptions
 from fewshot_core.search.records import StepProgress, TrainingRecord, ignore
 from fewshot_core.space import SubSpace
 
-_PURPOSES = ("batches", "paths", "evaluation")
 
-
-class SupernetTraining(Resumable):
+class SupernetTraining(Resumable[TrainingOptions]):
     """The training of a supernet, epoch by epoch.
 
     After the last one the statistics of batch norm are stored, too. The seed is that of the
     initial weights and of everything sampled; the sub-space is by default all of NAS-Bench-201.
     """
 
+    kind = "training"
     record_type = TrainingRecord
+    purposes = ("batches", "paths", "evaluation")
 
     def __init__(
         self,
@@ -44,33 +38,12 @@ class SupernetTraining(Resumable):
         sub_space: SubSpace | None = None,
         progress: Callable[[StepProgress], None] = ignore,
     ) -> None:
-        self.data = data
-        self.options = options
-        self.compute = compute or Compute(torch.device("cpu"))
-        space = sub_space or SubSpace.full()
+        compute = compute or Compute(torch.device("cpu"))
         sizes = (data.dataset.classes, options.channels, options.cells_per_stage, seed)
-        self.supernet = self.compute.place(Supernet(space, *sizes))
-        self.network = WeightedSupernet(self.supernet)
-        self.compute.prepare(self.network)
-        self.records: list[TrainingRecord] = []
-        self.identity = {
-            "kind": "training",
-            **named_rows(space),
-            "options": asdict(options),
-            "dataset": data.dataset.name,
-            "images": data.provenance.fingerprint,
-            "seed": seed,
-        }
-        self._images = data.whole if options.trained_on == "all" else data.train
-        self._progress = progress
-        self._random = Randomness(seed, _PURPOSES)
-        self._optimiser = weight_optimiser(self.network, options)
+        supernet = Supernet(sub_space or SubSpace.full(), *sizes)
+        images = data.whole if options.trained_on == "all" else data.train
+        super().__init__(supernet, data, images, options, seed, compute, progress)
         self._parts = {"optimiser": self._optimiser, "random": self._random}
-
-    @property
-    def steps(self) -> int:
-        """Steps of an epoch."""
-        return -(-len(self._images) // self.options.batch_size)
 
     def run(self) -> Iterator[TrainingRecord]:
         """Run the remaining epochs; yield a record of each."""

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from fewshot_core import limits
-from fewshot_core.csv_text import read_csv_text
 from fewshot_core.data_folder import (
     atomic_folder,
     file_fingerprint,
@@ -24,7 +23,7 @@ from fewshot_core.data_folder import (
     safe_name,
     write_json,
 )
-from fewshot_core.documents import read_dataclass, read_document, refusing, shown
+from fewshot_core.documents import read_csv_text, read_dataclass, read_document, refusing, shown
 from fewshot_core.errors import SelectionError, UnknownNameError
 from fewshot_core.selection.curves import (
     ACCURACIES,

@@ -1,14 +1,5 @@
 """Search spaces, architectures and sub-spaces; NAS-Bench-201 is the default everywhere."""
 
-from fewshot_core.space.architecture import (
-    ARCHITECTURE_COUNT,
-    EDGES,
-    OPERATION_LABELS,
-    OPERATIONS,
-    Architecture,
-    edge_label,
-    operation_set_label,
-)
 from fewshot_core.space.partitions import (
     RULES,
     ArchitectureSet,
@@ -21,14 +12,7 @@ from fewshot_core.space.partitions import (
     partition_of_lists,
     read_partition,
 )
-from fewshot_core.space.search_space import (
-    KINDS,
-    PERCENT,
-    Decision,
-    SearchSpace,
-    Task,
-    score_text,
-)
+from fewshot_core.space.search_space import KINDS, PERCENT, Decision, SearchSpace, Task, score_text
 from fewshot_core.space.spaces import (
     NAS_BENCH_201,
     SPACES,
@@ -40,10 +24,17 @@ from fewshot_core.space.spaces import (
     store_space,
 )
 from fewshot_core.space.sub_space import (
+    ARCHITECTURE_COUNT,
+    EDGES,
+    OPERATION_LABELS,
+    OPERATIONS,
+    Architecture,
     Part,
     SubSpace,
     check_partition,
+    edge_label,
     is_partition,
+    operation_set_label,
     space_of,
     sub_spaces_of,
 )

@@ -12,14 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fewshot_core import limits
-from fewshot_core.csv_text import read_csv_text
 from fewshot_core.data_folder import natural_order
+from fewshot_core.documents import read_csv_text
 from fewshot_core.errors import SpaceError
 from fewshot_core.registry import Registry
-from fewshot_core.space.architecture import Architecture
 from fewshot_core.space.search_space import Indices, SearchSpace
 from fewshot_core.space.spaces import NAS_BENCH_201
-from fewshot_core.space.sub_space import Part, space_of
+from fewshot_core.space.sub_space import Architecture, Part, space_of
 
 _LONGEST = 200
 """The most characters of a label."""
@@ -249,19 +248,11 @@ def _cost_quantile(space: SearchSpace, costs: Costs) -> Indices:
     return numbers
 
 
-def _choices(space: SearchSpace) -> Indices:
-    """The operation numbers of every architecture; shape (decisions, size)."""
-    return np.stack(np.unravel_index(np.arange(space.size), space.shape))
-
-
 def _chosen(space: SearchSpace, wanted: Callable[[str], bool]) -> npt.NDArray[np.bool_]:
     """Whether each architecture chooses a wanted operation; shape (decisions, size)."""
-    return np.stack(
-        [
-            np.array([wanted(name) for name in decision.operations])[choice]
-            for decision, choice in zip(space.decisions, _choices(space), strict=True)
-        ]
-    )
+    choices = np.unravel_index(np.arange(space.size), space.shape)
+    pairs = zip(space.decisions, choices, strict=True)
+    return np.stack([np.array([*map(wanted, one.operations)])[choice] for one, choice in pairs])
 
 
 def _is_convolution(operation: str) -> bool:

@@ -380,5 +380,4 @@ class SearchSpace:
 
     @cached_property
     def _strings(self) -> dict[str, int]:
-        """Index of every architecture string of a cell."""
         return {self.format(index): index for index in range(self.size)}

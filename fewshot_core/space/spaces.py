@@ -24,13 +24,7 @@ from pathlib import Path
 from fewshot_core import limits
 from fewshot_core.data_folder import data_dir, write_text
 from fewshot_core.datasets import DATASETS
-from fewshot_core.documents import (
-    parse_toml,
-    read_dataclass,
-    read_document,
-    read_limited,
-    refusing,
-)
+from fewshot_core.documents import parse_toml, read_dataclass, read_document, read_limited, refusing
 from fewshot_core.errors import SpaceError, UnknownNameError
 from fewshot_core.registry import NAME_PATTERN, PluginRegistry
 from fewshot_core.space.search_space import Decision, SearchSpace, Task

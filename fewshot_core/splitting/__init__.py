@@ -1,11 +1,6 @@
 """Splitting: which operations go together, and the tree of sub-spaces that follows."""
 
-from fewshot_core.splitting.partition import (
-    Partition,
-    partition,
-    rank_candidates,
-    set_partitions,
-)
+from fewshot_core.splitting.partition import Partition, partition, rank_candidates, set_partitions
 from fewshot_core.splitting.split import Progress, split
 from fewshot_core.splitting.tree import (
     EDGE_POLICIES,

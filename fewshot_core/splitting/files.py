@@ -164,7 +164,8 @@ def survey_splits(
     try:
         if path.name.lower().endswith(_CSV):
             parts = read_partition(path, space or NAS_BENCH_201)
-            return [NamedSplit(_stem(path), None, _simplified(parts), source=path.name)], {}
+            stem = path.name.partition(".")[0]
+            return [NamedSplit(stem, None, _simplified(parts), source=path.name)], {}
         with refusing(SplittingError, str(path), _MASKS):
             if not path.is_dir():
                 return parse_splits(_read_files([path]), str(path), space, data_dir), {}
@@ -187,10 +188,6 @@ def survey_splits(
         return list(found.values()), left_out
     except SpaceError as error:
         raise SplittingError(str(error)) from error
-
-
-def _stem(path: Path) -> str:
-    return path.name.partition(".")[0]
 
 
 def _walk(root: Path) -> dict[Path, list[Path]]:
@@ -258,7 +255,6 @@ def parse_splits(
 
 
 def _partition_from(document: Mapping[str, Any], data_dir: Path | None) -> NamedSplit:
-    """Read what ``_partition_document`` returns."""
     try:
         space = get_space(str(document["space"]), data_dir)
         labels, numbers = list(map(str, document["labels"])), np.array(document["numbers"])

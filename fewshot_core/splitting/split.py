@@ -25,7 +25,7 @@ from fewshot_core.splitting.partition import (
 from fewshot_core.splitting.tree import Path, SplitNode, SplitTree, TreeOptions
 
 if TYPE_CHECKING:
-    from fewshot_core.images.batches import Batch
+    from fewshot_core.images.sources import Batch
     from fewshot_core.nets import Supernet
 
 
@@ -153,9 +153,11 @@ class _Growth:
         for edge in self.options.edges_to_score(path, sub_space, used, self.scoring["seed"]):
             scores = self._score(path, sub_space, restricted, edge, groups)
             found[edge] = scores, partition(scores.similarity, groups, self.options.balanced)
-        edge = min(found, key=lambda edge: _rank(found[edge][1]))
+        cuts = {edge: chosen.cut for edge, (_, chosen) in found.items()}
+        edge = min(cuts, key=lambda edge: (np.isnan(cuts[edge]), cuts[edge]))  # undefined ones last
         scores, chosen = found[edge]
-        ties = [other for other in found if other == edge or _same_cut(found[other][1], chosen)]
+        reach = TIE_TOLERANCE * abs(chosen.cut)
+        ties = [one for one, cut in cuts.items() if one == edge or cut - chosen.cut <= reach]
         reason = scores.reason or _why_arbitrary(chosen, ties, sub_space.space)
 
         def named(groups: Groups) -> Groups:
@@ -222,17 +224,6 @@ def random_groups(
     for group in groupings[int(chosen)]:
         similarity[np.ix_(group, group)] = 1.0
     return OperationScores(operations, (None,) * len(operations), similarity, False, None)
-
-
-def _rank(chosen: Partition) -> tuple[bool, float]:
-    """Sort key of partitions of several edges: their cut, undefined ones last."""
-    undefined = bool(np.isnan(chosen.cut))
-    return undefined, 0.0 if undefined else chosen.cut
-
-
-def _same_cut(found: Partition, chosen: Partition) -> bool:
-    """Whether two edges tie; never where a cut is undefined."""
-    return found.cut - chosen.cut <= TIE_TOLERANCE * abs(chosen.cut)
 
 
 def _why_arbitrary(chosen: Partition, edges: Sequence[int], space: SearchSpace) -> str | None:

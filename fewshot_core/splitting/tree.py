@@ -14,7 +14,7 @@ from typing import Any
 from fewshot_core import limits
 from fewshot_core.data_folder import json_number
 from fewshot_core.documents import DamageError, read_document, refusing, shown
-from fewshot_core.errors import SpaceError, SplittingError, UnknownNameError
+from fewshot_core.errors import SpaceError, SplittingError, UnknownNameError, check_name
 from fewshot_core.space import (
     NAS_BENCH_201,
     Part,
@@ -55,9 +55,7 @@ class TreeOptions:
     warm_up_images: int = WARM_UP_IMAGES
 
     def __post_init__(self) -> None:
-        if self.policy not in EDGE_POLICIES:
-            known = ", ".join(EDGE_POLICIES)
-            raise SplittingError(f"unknown edge policy {self.policy!r}: expected one of {known}")
+        check_name("edge policy", self.policy, EDGE_POLICIES, SplittingError)
         for name, least in (("warm_up_epochs", 0), ("warm_up_images", 2)):
             got = getattr(self, name)
             if got < least:

@@ -190,7 +190,7 @@ def test_modules_are_named_in_full(source, modules):
 
 
 ORDER = (
-    "errors limits registry documents data_folder durations evidence safe_pickle archives csv_text",
+    "errors limits registry documents data_folder evidence safe_pickle archives",
     "space datasets",
     "bench images nets networks",
     "metrics",

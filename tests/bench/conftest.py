@@ -9,8 +9,7 @@ import pytest
 from nas_201_api import ArchResults, ResultsCount
 
 from fewshot_core.bench import list_tables
-from fewshot_core.bench.table import architecture_codes
-from fewshot_core.space import Architecture
+from fewshot_core.space import NAS_BENCH_201, Architecture
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 
@@ -36,7 +35,7 @@ def real_nats():
 def full_lines():
     """A complete CSV file with an unknown header, as lines; line n of the file is lines[n - 1]."""
     accuracies = np.random.default_rng(0).uniform(10, 95, size=(15625, 2)).round(3)
-    rows = zip(architecture_codes("string"), accuracies, strict=True)
+    rows = zip(NAS_BENCH_201.format_many(range(NAS_BENCH_201.size)), accuracies, strict=True)
     body = [f"{text},{validation},{test}" for text, (validation, test) in rows]
     return ["arch,cifar10_val,cifar10_test", *body]
 

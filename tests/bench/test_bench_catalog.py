@@ -16,9 +16,9 @@ from fewshot_core.bench import (
     load_accuracy,
     load_column,
     load_seeds,
-    packaged,
     remove_table,
     resolve_table,
+    storage,
 )
 from fewshot_core.bench.table import COSTS
 from fewshot_core.datasets import DATASETS
@@ -214,7 +214,7 @@ def test_validation_accuracies_are_complete_and_in_percent(packaged_dir, dataset
     assert set(frame["seeds"]) == {2, 3}
 
 
-@pytest.mark.parametrize(("dataset", "file"), packaged.packaged_files().items())
+@pytest.mark.parametrize(("dataset", "file"), storage.packaged_files().items())
 def test_it_gives_the_values_of_the_package(packaged_dir, dataset, file):
     entry = pickle.loads(file.read_bytes())["421211"]
     index = Architecture((4, 2, 1, 2, 1, 1)).index
@@ -249,7 +249,7 @@ def test_the_manifest_says_where_it_came_from(packaged_dir):
 
 def test_the_packaged_table_is_stored_once(packaged_dir, monkeypatch):
     first = list_tables(packaged_dir)
-    monkeypatch.setattr(packaged, "read_packaged", lambda: pytest.fail("read again"))
+    monkeypatch.setattr(storage, "read_packaged", lambda: pytest.fail("read again"))
     assert list_tables(packaged_dir) == first
 
 
@@ -275,11 +275,11 @@ def test_two_processes_may_store_the_packaged_table_at_once(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "entry", [{}, {"val_acc": [1.0]}, {name: ["high"] for name in packaged._METRICS}, 5]
+    "entry", [{}, {"val_acc": [1.0]}, {name: ["high"] for name in storage._METRICS}, 5]
 )
 def test_a_damaged_package_is_refused(tmp_path, monkeypatch, entry):
     file = tmp_path / "cifar10.pkl"
     file.write_bytes(pickle.dumps({"000000": entry}))
-    monkeypatch.setattr(packaged, "packaged_files", lambda: {"cifar10": file})
+    monkeypatch.setattr(storage, "packaged_files", lambda: {"cifar10": file})
     with pytest.raises(TableError, match=r"entry 000000 of cifar10\.pkl"):
         list_tables(tmp_path)

@@ -18,10 +18,9 @@ from fewshot_core.bench import (
     load_accuracy,
 )
 from fewshot_core.bench.csv_importer import propose_mapping, read_csv
-from fewshot_core.bench.table import architecture_codes
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError
-from fewshot_core.space import Architecture
+from fewshot_core.space import NAS_BENCH_201, Architecture
 
 MAPPING = ColumnMapping(
     "arch", (("cifar10_val", "cifar10", "validation"), ("cifar10_test", "cifar10", "test"))
@@ -252,7 +251,7 @@ def test_a_wrong_mapping_is_refused(change):
 
 
 def frame(**columns):
-    strings = list(architecture_codes("string"))[:4]
+    strings = NAS_BENCH_201.format_many(range(4))
     return pd.DataFrame({"net": strings, **columns}, dtype=object)
 
 

@@ -18,7 +18,7 @@ from fewshot_core.bench import (
     preview_table,
     resolve_table,
 )
-from fewshot_core.csv_text import read_csv_text
+from fewshot_core.documents import read_csv_text
 from fewshot_core.errors import TableError, UnknownNameError
 from fewshot_core.space import get_space, store_space
 

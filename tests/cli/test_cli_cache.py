@@ -3,7 +3,7 @@
 import pytest
 
 from fewshot_core.runs import Network, RunFolder, SplitRequest, State, Status
-from fewshot_core.runs.notes import FILE, Notes, write_notes
+from fewshot_core.runs.overview import NOTES, Notes, write_notes
 from fewshot_core.splitting import SplitTree
 from fewshot_core.store import Store
 
@@ -69,7 +69,7 @@ def test_runs_are_listed_with_their_notes(fewshot, runs, data_folder):
     [found] = fewshot("runs", "--tag", "paper", "--json").document
     assert found["run"] == runs[0].run_id and found["name"] == "mine" and found["pinned"]
     assert "no runs" in fewshot("runs", "--tag", "other").out
-    (data_folder / "runs" / FILE).write_text("{")
+    (data_folder / "runs" / NOTES).write_text("{")
     assert "notes and tags of runs cannot be read" in fewshot("runs").err
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from fewshot_core.cli import common
 from fewshot_core.cli import search as cli_search
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import SearchRequest, TrainingRequest, list_runs, run_folder
@@ -108,9 +109,7 @@ def test_a_supernet_is_trained_and_its_weights_are_inherited(fewshot):
 @pytest.fixture
 def measured(monkeypatch):
     """Have a step take a second."""
-    monkeypatch.setattr(
-        cli_search, "measure", lambda place, request: record_pace(place, request, 1.0)
-    )
+    monkeypatch.setattr(common, "measure", lambda place, request: record_pace(place, request, 1.0))
 
 
 def test_a_split_that_was_made_here_is_searched(fewshot, data_folder, measured):
@@ -178,7 +177,7 @@ def test_the_command_of_a_request_asks_for_the_same(fewshot, monkeypatch, reques
         requests.append(request)
         raise FewshotError("only looking")
 
-    monkeypatch.setattr(cli_search, "start", look)
+    monkeypatch.setattr(common, "start", look)
     monkeypatch.setattr(cli_search, "choose_device", lambda name: name)
     result = fewshot(*shlex.split(command(request_))[1:])
     assert "only looking" in result.complaint

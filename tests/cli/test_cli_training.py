@@ -14,9 +14,10 @@ from fewshot_core.runs import (
     TrainingRequest,
     jobs,
     list_runs,
+    search_job,
 )
 from fewshot_core.runs.search_job import run, run_proxy
-from fewshot_core.search import PRESETS, evaluation
+from fewshot_core.search import PRESETS
 from fewshot_core.search.proxy import read_shared
 from fewshot_core.space import SubSpace
 
@@ -102,9 +103,9 @@ def test_the_accuracies_are_those_of_the_checkpoint(made, fewshot, data_folder, 
 
     monkeypatch.setattr(jobs, "_launch", run_here)
     monkeypatch.setattr(
-        evaluation,
-        "shared_accuracy",
-        lambda supernet, index, *rest: seen.append(supernet) or float(index % 97),
+        search_job,
+        "shared_accuracies",
+        lambda supernet, found, *rest: seen.append(supernet) or [float(n % 97) for n in found],
     )
     result = fewshot("proxy", search.run_id, "--sample", 99)
     assert "20 architectures with the weights of epoch 2, on 32 images (held out)" in result.out

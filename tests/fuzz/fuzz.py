@@ -48,8 +48,7 @@ from fewshot_core.images import list_sources, load_batch, register_source
 from fewshot_core.nets import Supernet, load_checkpoint
 from fewshot_core.runs.cluster.config import read_grid
 from fewshot_core.runs.folder import list_folders
-from fewshot_core.runs.notes import read_notes
-from fewshot_core.runs.overview import configuration, find_damage, outcome
+from fewshot_core.runs.overview import configuration, find_damage, outcome, read_notes
 from fewshot_core.selection.imported import describe_curves, open_curves, store_curves
 from fewshot_core.space import SubSpace, get_space
 from fewshot_core.space.partitions import read_partition

@@ -10,7 +10,7 @@ import torch
 from one_thread import one_thread  # noqa: F401, for every test here
 
 from fewshot_core.images import load_batch, register_source
-from fewshot_core.images.batches import Batch
+from fewshot_core.images.sources import Batch
 from fewshot_core.nets import Supernet
 from fewshot_core.nets.layers import normalisations
 from fewshot_core.space import SubSpace

@@ -10,11 +10,10 @@ from recorded_searches import keep_search, keep_searches
 from streamlit.testing.v1 import AppTest
 
 from fewshot_core.bench import ColumnMapping, import_table, load_accuracy
-from fewshot_core.bench.table import architecture_codes
 from fewshot_core.dashboard.shared import page as page_frame
 from fewshot_core.reproduction import CLAIMS, SHARE_RULE
 from fewshot_core.runs import RunFolder, SearchRequest, list_runs
-from fewshot_core.space import SubSpace
+from fewshot_core.space import NAS_BENCH_201, SubSpace
 
 Open = Callable[..., AppTest]
 SCRIPT = "pages/6_Results.py"
@@ -142,7 +141,10 @@ def test_test_accuracies_have_a_difference(searched: Path, open_page: Open, tmp_
     path = tmp_path / "made.csv"
     lines = [
         "arch,test",
-        *(f"{code},{90 + number % 4}" for number, code in enumerate(architecture_codes("string"))),
+        *(
+            f"{code},{90 + number % 4}"
+            for number, code in enumerate(NAS_BENCH_201.format_many(range(NAS_BENCH_201.size)))
+        ),
     ]
     path.write_text("\n".join(lines))
     mapping = ColumnMapping("arch", (("test", "cifar10", "test"),))

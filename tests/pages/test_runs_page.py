@@ -26,8 +26,7 @@ from fewshot_core.runs import (
     list_runs,
     run_folder,
 )
-from fewshot_core.runs.notes import FILE as NOTES
-from fewshot_core.runs.notes import Notes, read_notes, write_notes
+from fewshot_core.runs.overview import NOTES, Notes, read_notes, write_notes
 from fewshot_core.search import PRESETS
 from fewshot_core.space import SubSpace
 

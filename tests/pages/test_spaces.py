@@ -280,7 +280,7 @@ def test_the_scale_across_spaces_is_from_random_trees_to_the_best(spaces_folder:
         store.sync()
         across = read_across(store, spaces_folder)
         [row] = across[across["space"] == "NAS-Bench-Macro"].to_dict("records")
-        leaves = store.split_tree(row["split"]).leaves
+        leaves = store.split_trees([row["split"]])[0].leaves
     macro = get_space(MACRO)
     accuracy = load_accuracy("cifar10", "test", "macro", spaces_folder, macro)
     best = best_tree(accuracy, (1, 0), space=macro).gain_bits

@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from fewshot_core.runs.cluster.tasks import GridTask, Outcome, Sent, do
+from fewshot_core.runs.cluster.driver import GridTask, Outcome, Sent, do
 from fewshot_core.search import SearchError
 
 

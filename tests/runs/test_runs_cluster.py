@@ -33,8 +33,13 @@ from fewshot_core.runs import Network, SearchRequest, SplitRequest, State, list_
 from fewshot_core.runs.cluster import clusters as grid_clusters
 from fewshot_core.runs.cluster.clusters import ClusterOptions, job_script, open_client
 from fewshot_core.runs.cluster.config import Grid, read_grid
-from fewshot_core.runs.cluster.driver import finished_before, run_grid
-from fewshot_core.runs.cluster.tasks import Sent, place_inputs, read_inputs
+from fewshot_core.runs.cluster.driver import (
+    Sent,
+    finished_before,
+    place_inputs,
+    read_inputs,
+    run_grid,
+)
 from fewshot_core.runs.jobs import start
 from fewshot_core.search import PRESETS, list_algorithms
 from fewshot_core.space import SubSpace

@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from fewshot_core.runs import available_devices, devices
-from fewshot_core.runs.devices import COMPUTING_ENVIRONMENT, choose_device, computing_environment
+from fewshot_core.runs import available_devices, jobs
+from fewshot_core.runs.jobs import COMPUTING_ENVIRONMENT, choose_device, computing_environment
 
 
 @pytest.fixture(autouse=True)
@@ -20,10 +20,8 @@ def pytorch_devices(monkeypatch):
     """Replace PyTorch's list of devices, on a machine with a driver."""
 
     def make(text, status=0):
-        monkeypatch.setattr(devices, "_may_have_accelerator", lambda: True)
-        monkeypatch.setattr(
-            devices, "_LIST_DEVICES", f"print({text!r}); raise SystemExit({status})"
-        )
+        monkeypatch.setattr(jobs, "_may_have_accelerator", lambda: True)
+        monkeypatch.setattr(jobs, "_LIST_DEVICES", f"print({text!r}); raise SystemExit({status})")
 
     return make
 
@@ -32,8 +30,8 @@ def test_without_a_driver_pytorch_is_not_queried(monkeypatch):
     def fail(*arguments, **options):
         raise AssertionError("PyTorch was queried")
 
-    monkeypatch.setattr(devices, "_may_have_accelerator", lambda: False)
-    monkeypatch.setattr(subprocess, "run", fail)
+    monkeypatch.setattr(jobs, "_may_have_accelerator", lambda: False)
+    monkeypatch.setattr(jobs.subprocess, "run", fail)
     assert available_devices() == ("cpu",)
     assert choose_device("auto") == "cpu"
 
@@ -41,10 +39,10 @@ def test_without_a_driver_pytorch_is_not_queried(monkeypatch):
 @pytest.mark.parametrize(("system", "found"), [("Darwin", True), ("Linux", False)])
 def test_drivers_are_detected(monkeypatch, tmp_path, system, found):
     monkeypatch.setattr("platform.system", lambda: system)
-    monkeypatch.setattr(devices, "_DRIVERS", (str(tmp_path / "nvidiactl"),))
-    assert devices._may_have_accelerator() is found
+    monkeypatch.setattr(jobs, "_DRIVERS", (str(tmp_path / "nvidiactl"),))
+    assert jobs._may_have_accelerator() is found
     (tmp_path / "nvidiactl").touch()
-    assert devices._may_have_accelerator()
+    assert jobs._may_have_accelerator()
 
 
 def test_with_a_driver_the_fastest_device_is_first(pytorch_devices):
@@ -65,7 +63,7 @@ def test_where_pytorch_hangs_there_is_only_the_cpu(pytorch_devices, monkeypatch)
         raise subprocess.TimeoutExpired(command, options["timeout"])
 
     pytorch_devices("[]")
-    monkeypatch.setattr(subprocess, "run", hang)
+    monkeypatch.setattr(jobs.subprocess, "run", hang)
     assert available_devices() == ("cpu",)
 
 

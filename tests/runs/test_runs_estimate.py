@@ -13,6 +13,7 @@ from fewshot_core.runs import (
 )
 from fewshot_core.runs.estimate import (
     count_images,
+    duration_text,
     record_epochs,
     record_pace,
     record_warm_up,
@@ -231,3 +232,18 @@ def test_work_that_is_done_takes_no_time_again(tmp_path):
     assert total_left(tmp_path, [(SEARCH, None, half)]) == pytest.approx(50)
     assert total_left(tmp_path, [(PARAMS, None, 0)]) is None
     assert total_left(tmp_path, []) == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "less than a second"),
+        (1, "1 s"),
+        (11.1, "11 s"),
+        (61.7, "62 s"),
+        (120, "2 min"),
+        (9000, "2.5 h"),
+    ],
+)
+def test_a_time_is_rounded_sensibly(seconds, text):
+    assert duration_text(seconds) == text

@@ -4,8 +4,7 @@ import pytest
 
 from fewshot_core.errors import RunError
 from fewshot_core.runs import find_finished
-from fewshot_core.runs.notes import FILE, Notes, read_notes, write_notes
-from fewshot_core.runs.overview import summarise
+from fewshot_core.runs.overview import NOTES, Notes, read_notes, summarise, write_notes
 
 
 def test_notes_are_stored_beside_the_runs_and_change_no_identity(done_split, params, tmp_path):
@@ -33,7 +32,7 @@ def test_notes_are_stored_beside_the_runs_and_change_no_identity(done_split, par
     ],
 )
 def test_a_damaged_file_is_named_and_never_overwritten(content, expected, done_split, tmp_path):
-    path = tmp_path / "runs" / FILE
+    path = tmp_path / "runs" / NOTES
     path.write_text(content)
     with pytest.raises(RunError, match=f"(?s){expected}.*delete it to start over"):
         write_notes({"one": Notes("mine")}, tmp_path)

@@ -10,6 +10,7 @@ from fewshot_core.errors import (
     CheckpointError,
     FewshotError,
     ImagesError,
+    MetricError,
     RunError,
     UnknownNameError,
 )
@@ -693,7 +694,7 @@ def test_a_request_of_an_unknown_method_can_be_read_but_not_run(request_, messag
 
 def test_an_unknown_variant_is_refused_with_the_known_ones(tmp_path):
     request = replace(SPLIT, variant="own")
-    with pytest.raises(RunError, match=r"'own' of gradientmatching.* paper, shared"):
+    with pytest.raises(MetricError, match=r"'own' of gradientmatching.* paper, shared"):
         request.fingerprints(tmp_path)
 
 

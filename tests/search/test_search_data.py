@@ -8,7 +8,7 @@ import torch
 
 from fewshot_core.errors import ImagesError
 from fewshot_core.images import find_source
-from fewshot_core.images.batches import open_reader
+from fewshot_core.images.sources import open_reader
 from fewshot_core.search import SearchError, SearchOptions, search
 from fewshot_core.search.data import (
     Images,

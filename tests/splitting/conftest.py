@@ -6,7 +6,7 @@ import pytest
 from one_thread import one_thread  # noqa: F401, for every test here
 
 from fewshot_core.images import SYNTHETIC, load_batch
-from fewshot_core.images.batches import Batch
+from fewshot_core.images.sources import Batch
 from fewshot_core.nets import Supernet
 from fewshot_core.space import SubSpace
 from fewshot_core.splitting import SplitTree, split

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 
 from fewshot_core.bench import ColumnMapping, TableInfo, import_table, list_tables
-from fewshot_core.bench.table import architecture_codes
 from fewshot_core.runs import RunFolder, SplitRequest, State, Status
-from fewshot_core.space import SubSpace
+from fewshot_core.space import NAS_BENCH_201, SubSpace
 from fewshot_core.splitting import SplitNode, SplitTree
 from fewshot_core.store import Store
 
@@ -120,7 +119,7 @@ def add_table(data_folder: Path, tmp_path: Path) -> Callable[..., TableInfo]:
 
     def add(name: str, seed: int = 0) -> TableInfo:
         values = np.random.default_rng(seed).uniform(10, 95, size=(15625, 2)).round(3)
-        rows = zip(architecture_codes("string"), values, strict=True)
+        rows = zip(NAS_BENCH_201.format_many(range(NAS_BENCH_201.size)), values, strict=True)
         lines = ["arch,val,test", *(f"{text},{low},{high}" for text, (low, high) in rows)]
         path = tmp_path / "table.csv"
         path.write_text("\n".join(lines))

@@ -101,7 +101,7 @@ def test_an_unfinished_run_is_not_synced(make_run, open_store, state):
 
 def test_a_tree_is_stored_exactly(make_run, open_store):
     run = make_run()
-    tree = open_store().split_tree(run.run_id)
+    tree = open_store().split_trees([run.run_id])[0]
     assert tree.to_json() == run.tree().to_json()
     assert tree.leaves == run.tree().leaves
 
@@ -115,8 +115,8 @@ def test_new_runs_are_added_and_deleted_ones_dropped(make_run, open_store):
     store.sync()
     assert store.splits()["run_id"].tolist() == [other.run_id]
     with pytest.raises(UnknownNameError, match=run.run_id):
-        store.split_tree(run.run_id)
-    assert store.split_tree(other.run_id).to_json() == other.tree().to_json()
+        store.split_trees([run.run_id])[0]
+    assert store.split_trees([other.run_id])[0].to_json() == other.tree().to_json()
 
 
 def test_a_run_that_is_repeated_is_synced_again(make_run, finished_at, open_store):
@@ -128,7 +128,7 @@ def test_a_run_that_is_repeated_is_synced_again(make_run, finished_at, open_stor
     store.sync()
     [row] = store.splits().to_dict("records")
     assert (row["finished"], row["seconds"]) == (5.0, 9.5)
-    assert store.split_tree(run.run_id).nodes[0].seconds == 9.0
+    assert store.split_trees([run.run_id])[0].nodes[0].seconds == 9.0
 
 
 def test_a_run_that_is_being_repeated_is_not_shown(make_run, open_store):
@@ -141,7 +141,7 @@ def test_a_run_that_is_being_repeated_is_not_shown(make_run, open_store):
 
 def test_an_unknown_split_is_refused(open_store):
     with pytest.raises(UnknownNameError, match="unknown split 'nothing'"):
-        open_store().split_tree("nothing")
+        open_store().split_trees(["nothing"])[0]
 
 
 def broken_status(run):
@@ -237,7 +237,7 @@ def test_threads_share_a_store(make_run, open_store):
         return (
             set(store.splits()["run_id"]),
             len(accuracies),
-            store.split_tree(run.run_id).to_json(),
+            store.split_trees([run.run_id])[0].to_json(),
         )
 
     with ThreadPoolExecutor(8) as pool:
@@ -251,7 +251,7 @@ def test_a_store_in_memory_leaves_no_file_and_knows_the_same(data_folder, make_r
     run = make_run()
     store = open_store(in_memory=True)
     assert not list(data_folder.glob("cache*"))
-    assert store.split_tree(run.run_id).to_json() == run.tree().to_json()
+    assert store.split_trees([run.run_id])[0].to_json() == run.tree().to_json()
     beside = open_store()
     assert_frame_equal(store.splits(), beside.splits())
 
@@ -617,7 +617,7 @@ def test_a_run_that_is_also_ones_own_is_not_marked(make_run, open_both, demo):
     delete(run)
     store.sync()
     assert store.splits()["demo"].tolist() == [True]
-    assert store.split_tree(run.run_id).metric == "params"
+    assert store.split_trees([run.run_id])[0].metric == "params"
 
 
 def test_demonstration_results_are_dropped_with_their_folder(make_run, open_both, demo, open_store):

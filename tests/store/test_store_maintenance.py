@@ -30,7 +30,7 @@ def cache(data_folder, make_run, open_store):
 
 def contents(store):
     splits = store.splits()
-    trees = [store.split_tree(run_id).to_json() for run_id in splits["run_id"]]
+    trees = [store.split_trees([run_id])[0].to_json() for run_id in splits["run_id"]]
     return splits, trees, store.accuracy(PACKAGED_TABLE, "cifar100", "validation")
 
 
@@ -416,5 +416,5 @@ def test_the_same_result_that_arrives_twice_changes_nothing(make_run, open_store
         status.write_text(json.dumps(content))
         store.sync()
     assert store.splits().equals(before)
-    assert len(store.split_tree(run.run_id).nodes) == 2
+    assert len(store.split_trees([run.run_id])[0].nodes) == 2
     assert store.run_counts() == {"split": 1}

@@ -44,7 +44,6 @@ from fewshot_core.dashboard.shared.url import (
     show_missing,
     with_missing,
 )
-from fewshot_core.durations import duration_text
 from fewshot_core.runs import (
     RunFolder,
     TrainingRequest,
@@ -52,7 +51,7 @@ from fewshot_core.runs import (
     find_finished,
     run_folder,
 )
-from fewshot_core.runs.estimate import total_left
+from fewshot_core.runs.estimate import duration_text, total_left
 from fewshot_core.search import (
     ALGORITHMS,
     PRECISIONS,

@@ -55,7 +55,6 @@ from fewshot_core.dashboard.shared.url import (
     with_missing,
 )
 from fewshot_core.datasets import DATASETS
-from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError
 from fewshot_core.plots import (
     EPOCH_MEASURES,
@@ -74,6 +73,7 @@ from fewshot_core.runs import (
     estimate_seconds,
     plan_command,
 )
+from fewshot_core.runs.estimate import duration_text
 from fewshot_core.runs.jobs import cancel_all
 from fewshot_core.search.proxy import compare, correlation_text, read_shared
 from fewshot_core.search.records import CHECKPOINT

@@ -19,10 +19,10 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from streamlit.typing import DataframeState
 
 from fewshot_core.analysis.results import escape_latex, latex_table, markdown_table
-from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError, describe
 from fewshot_core.registry import Registry
 from fewshot_core.runs import RunFolder, Status, cancel, is_active
+from fewshot_core.runs.estimate import duration_text
 from fewshot_core.space import PERCENT
 
 SEPARATOR = " · "

@@ -15,7 +15,6 @@ from fewshot_core.bench.storage import tables_changed
 from fewshot_core.dashboard.shared.controls import counted, notify, plain, show_notices
 from fewshot_core.dashboard.shared.splits import dataset_label
 from fewshot_core.data_folder import data_dir, demo_dir, folder_problem
-from fewshot_core.durations import duration_text
 from fewshot_core.errors import FewshotError, StoreError, describe
 from fewshot_core.runs import (
     KINDS,
@@ -30,7 +29,7 @@ from fewshot_core.runs import (
     is_active,
     start,
 )
-from fewshot_core.runs.estimate import total_left
+from fewshot_core.runs.estimate import duration_text, total_left
 from fewshot_core.runs.folder import last_change
 from fewshot_core.runs.overview import RunSummary
 from fewshot_core.search.records import RECORDS

@@ -23,10 +23,10 @@ from fewshot_core.dashboard.shared.glossary import GLOSSARY
 from fewshot_core.dashboard.shared.page import DATA, Workspace, link_to
 from fewshot_core.dashboard.shared.sidebar import View
 from fewshot_core.data_folder import typed_path
-from fewshot_core.durations import duration_text
 from fewshot_core.images import list_sources
 from fewshot_core.networks import BATCH_NORM_MODES, check_checkpoint
 from fewshot_core.runs import EstimateRequest, Network, SearchRequest, available_devices, measure
+from fewshot_core.runs.estimate import duration_text
 from fewshot_core.search import ALGORITHMS, PRESETS, SearchOptions, TrainingOptions
 from fewshot_core.search.options import SAMPLINGS, TRAINED_ON, as_text, override
 from fewshot_core.space import SearchSpace

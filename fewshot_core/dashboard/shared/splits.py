@@ -26,7 +26,7 @@ from fewshot_core.runs import (
     TrainingRequest,
 )
 from fewshot_core.runs.folder import FileCache
-from fewshot_core.runs.notes import read_notes
+from fewshot_core.runs.overview import read_notes
 from fewshot_core.runs.requests import MetricRequest
 from fewshot_core.search import ALGORITHMS, PRESETS, SearchOptions, TrainingOptions, preset_of
 from fewshot_core.search.options import as_text

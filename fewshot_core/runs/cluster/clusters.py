@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fewshot_core.errors import RunError
-from fewshot_core.runs.devices import COMPUTING_ENVIRONMENT
+from fewshot_core.runs.jobs import COMPUTING_ENVIRONMENT
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -23,12 +23,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from fewshot_core.search.algorithms.base import (
-    Algorithm,
-    ArchitectureStep,
-    frozen,
-    gradients_of,
-)
+from fewshot_core.search.algorithms.base import Algorithm, ArchitectureStep, frozen, gradients_of
 from fewshot_core.search.network import EdgeWeights
 
 

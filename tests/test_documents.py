@@ -2,7 +2,7 @@ import gzip
 
 import pytest
 
-from fewshot_core.csv_text import read_csv_text
+from fewshot_core.documents import read_csv_text
 from fewshot_core.errors import SelectionError
 
 

@@ -17,7 +17,7 @@ from fewshot_core.bench import (
     load_seeds,
     preview_table,
 )
-from fewshot_core.bench.archive_importers import read_nasbench201_file, read_nats_folder
+from fewshot_core.bench.published import read_nasbench201_file, read_nats_folder
 from fewshot_core.bench.table import COSTS
 from fewshot_core.datasets import DATASETS
 from fewshot_core.errors import TableError
