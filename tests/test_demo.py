@@ -1,7 +1,7 @@
 """The results that come with the project: what the current code reads, and would make again."""
 
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +9,9 @@ import pytest
 
 from fewshot_core.images import register_source
 from fewshot_core.images.sources import load_batch
-from fewshot_core.metrics import list_metrics, score_operations
+from fewshot_core.metrics import METRICS, list_metrics, score_operations
 from fewshot_core.nets import Supernet
-from fewshot_core.runs import RunFolder, SearchRequest, State, list_runs
+from fewshot_core.runs import RunFolder, SearchRequest, SplitRequest, State, list_runs
 from fewshot_core.runs.overview import find_damage
 from fewshot_core.search import PRESETS, search
 from fewshot_core.space import (
@@ -40,7 +40,8 @@ def runs_of(kind: str, space: SearchSpace = NAS_BENCH_201) -> list[RunFolder]:
 
 SPLITS, MACRO_SPLITS = runs_of("split"), runs_of("split", MACRO)
 SEARCHES, MACRO_SEARCHES = runs_of("search"), runs_of("search", MACRO)
-EPOCHS = 50
+OPTIONS = {"snas": {"epochs": 50}, "dsnas": {"epochs": 20, "images": 1600}}
+SEEDS = {"snas": [777], "dsnas": [777, 888, 999]}
 
 
 TRAINED = ("gradientmatching", "gradnorm", "jacobcov", "snip", "grasp", "synflow", "ntk")
@@ -48,22 +49,32 @@ WHOLE = tuple(SubSpace.full().rows)
 
 
 def split_of(metric: str, splits: list[RunFolder] = SPLITS) -> RunFolder:
-    """Return the split of the untrained network with seed 0."""
+    """Return the split of the untrained network with seed 0, by the usual batch."""
     requests = [(run, run.split_request()) for run in splits]
     [found] = [
         run
         for run, request in requests
-        if request.metric == metric and request.seed == 0 and not request.network.checkpoint
+        if (request.metric, request.seed, *batch_of(request)) == (metric, 0, 64, "batch")
+        and not request.network.checkpoint
     ]
     return found
 
 
-def test_every_metric_is_there_from_three_seeds_and_some_from_trained_weights():
+def batch_of(request: SplitRequest) -> tuple[int, str]:
+    """Return the size of a split's batch and the mode of batch norm."""
+    return request.batch_size, request.batch_norm
+
+
+def test_every_metric_is_there_from_three_seeds_and_batches_and_some_from_trained_weights():
     requests = [run.split_request() for run in SPLITS]
-    untrained = {(one.metric, one.seed) for one in requests if one.network.checkpoint is None}
-    assert untrained == {(name, seed) for name in list_metrics() for seed in range(3)}
+    untrained = [one for one in requests if one.network.checkpoint is None]
+    images = [name for name in list_metrics() if METRICS.get(name).needs_images]
+    kinds = {(64, "batch"): list_metrics(), (16, "batch"): images, (16, "running"): images}
+    assert {(one.metric, one.seed, *batch_of(one)) for one in untrained} == {
+        (name, seed, *kind) for kind, names in kinds.items() for name in names for seed in range(3)
+    }
     trained = [one.metric for one in requests if one.network.checkpoint is not None]
-    assert sorted(trained) == sorted(TRAINED) and len(requests) == len(untrained) + len(trained)
+    assert sorted(trained) == sorted(TRAINED) and len(requests) == 72 + len(trained)
 
 
 @pytest.mark.parametrize("run", SPLITS, ids=lambda run: run.run_id)
@@ -112,26 +123,31 @@ def test_trained_weights_are_marked():
         assert said == (run.split_request().network.checkpoint is not None)
 
 
-def test_a_split_is_searched_in_all_its_parts_or_in_none_and_the_whole_space_too():
-    searched = {run.request().rows for run in SEARCHES}
-    assert len(searched) == len(SEARCHES) and WHOLE in searched
+@pytest.mark.parametrize(
+    ("algorithm", "metric"), [("snas", "gradientmatching"), ("dsnas", "params")]
+)
+def test_a_split_is_searched_in_all_its_parts_or_in_none_and_the_whole_space(algorithm, metric):
+    requests = [run.request() for run in SEARCHES if run.request().algorithm == algorithm]
+    searched = {request.rows for request in requests}
+    assert len(requests) == len(searched) * len(SEEDS[algorithm]) and WHOLE in searched
+    assert {(one.rows, one.seed) for one in requests} == set(product(searched, SEEDS[algorithm]))
     leaves = {run.run_id: {tuple(leaf.rows) for leaf in run.tree().leaves} for run in SPLITS}
     whole = [name for name, rows in leaves.items() if rows <= searched]
-    assert any("gradientmatching" in name for name in whole)
+    assert any(metric in name for name in whole)
     assert set().union(*(leaves[name] for name in whole)) == searched - {WHOLE}
 
 
 @pytest.mark.parametrize("run", SEARCHES, ids=lambda run: run.run_id)
 def test_a_search_is_complete_and_on_real_images(run):
     request, records = run.request(), run.records()
-    quick = replace(PRESETS.get("quick").search, epochs=EPOCHS)
-    expected = SearchRequest("cifar10", "snas", request.rows, quick, seed=777)
+    options = replace(PRESETS.get("quick").search, **OPTIONS[request.algorithm])
+    expected = SearchRequest("cifar10", request.algorithm, request.rows, options, request.seed)
     assert request.to_dict() == expected.to_dict()
     assert run.manifest()["synthetic"] is False
     assert run.status().state is State.DONE and run.is_complete()
     assert request.run_id(run.manifest()["fingerprints"]) == run.run_id
-    assert [record["epoch"] for record in records] == list(range(EPOCHS + 1))
-    assert records[0]["valid_accuracy"] < 20 < records[-1]["valid_accuracy"]
+    assert [record["epoch"] for record in records] == list(range(options.epochs + 1))
+    assert records[0]["valid_accuracy"] < 18 < records[-1]["valid_accuracy"]
 
 
 def test_a_search_on_real_images_begins_the_same_again(tmp_path):

@@ -128,8 +128,14 @@ def demo_splits():
 
 
 def first_splits():
+    """Those from the first seed, untrained, by the usual batch."""
     requests = [(run, run.split_request()) for run in demo_splits()]
-    return [run for run, one in requests if one.seed == 0 and one.network.checkpoint is None]
+    usual = (0, None, 64)
+    return [
+        run
+        for run, one in requests
+        if (one.seed, one.network.checkpoint, one.batch_size) == usual
+    ]
 
 
 def leaves_of(metric):
