@@ -132,9 +132,7 @@ def first_splits():
     requests = [(run, run.split_request()) for run in demo_splits()]
     usual = (0, None, 64)
     return [
-        run
-        for run, one in requests
-        if (one.seed, one.network.checkpoint, one.batch_size) == usual
+        run for run, one in requests if (one.seed, one.network.checkpoint, one.batch_size) == usual
     ]
 
 
