@@ -5,7 +5,7 @@ Two results with different evidence are never averaged, ranked or headlined toge
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from fewshot_core.errors import UnknownNameError
@@ -54,6 +54,8 @@ class Evidence:
             else differs. Empty for a split without a warm-up.
         reduced: Whether the protocol is shorter than the paper's.
         space: Name of the search space; empty for NAS-Bench-201.
+        batch: The batch that a metric scored by, where it is not the usual one: its size and the
+            mode of batch norm.
     """
 
     dataset: str
@@ -64,6 +66,7 @@ class Evidence:
     protocol: str = ""
     reduced: bool = False
     space: str = ""
+    batch: str = ""
 
     @property
     def scale(self) -> str:
@@ -116,7 +119,7 @@ class Evidence:
             self.images, f"{self.images} images"
         )
         weights = "" if self.protocol and self.weights == "untrained" else self.weights
-        parts = [self.space, self.network, images, weights, self.protocol]
+        parts = [self.space, self.network, images, weights, self.protocol, self.batch]
         return " · ".join(part for part in parts if part)
 
     @property
@@ -130,6 +133,7 @@ class Evidence:
             self.images or "no-images",
             self.weights,
             self.protocol.lower(),
+            self.batch,
         ]
         return "-".join(filter(None, (re.sub(r"[^a-z0-9.]+", "-", part) for part in parts)))
 
@@ -138,17 +142,16 @@ class Evidence:
 
         It may if it is the same, or differs only in that it uses no images.
         """
-        return other == self or (
-            not other.images and other == Evidence(**{**vars(self), "images": ""})
-        )
+        return other == self or (not other.images and other == replace(self, images="", batch=""))
 
     @property
-    def rank(self) -> tuple[int, int, bool, int, int]:
-        """Order of strength: scale, images, untrained before trained weights, size."""
+    def rank(self) -> tuple[int, int, bool, bool, int, int]:
+        """Order of strength: scale, images, untrained before trained weights, batch, size."""
         return (
             _SCALES.index(self.scale),
             _IMAGES.index(self.images),
             self.weights != "untrained",
+            self.batch != "",
             -(self.channels or 0),
             -(self.cells_per_stage or 0),
         )

@@ -164,12 +164,9 @@ def _recorded_splits(store: Store, space: SearchSpace) -> Iterator[Split]:
     for row, found in zip(splits.to_dict("records"), trees, strict=True):
         request = SplitRequest.from_dict(json.loads(str(row["request"])))
         own = [request.variant] if request.variant != "paper" else []
-        seeds, batch = {request.seed, request.network.seed}, ""
+        seeds = {request.seed, request.network.seed}
         if request.needs_images:
             seeds.add(request.batch_seed)
-            batches = f"{request.batches} batches" if request.batches > 1 else "batch"
-            batch = f"{batches} of {request.batch_size}"
-            batch += f", {request.batch_norm} statistics" * (request.batch_norm != "batch")
         tree = [
             f"{name.replace('_', ' ')} {as_text(value)}"
             for name, value in vars(request.tree).items()
@@ -184,8 +181,8 @@ def _recorded_splits(store: Store, space: SearchSpace) -> Iterator[Split]:
             seeds=tuple(sorted(seeds)),
             ties=int(row["degenerate_nodes"]),
             float32_ties=None if request.metric == RANDOM else _float32_ties(found),
-            evidence=replace(request.evidence, dataset="", protocol=protocol),
-            batch=batch,
+            evidence=replace(request.evidence, dataset="", protocol=protocol, batch=""),
+            batch=request.batch_label,
         )
 
 

@@ -257,6 +257,10 @@ class Network:
         return f"{size}{'' if fixed_depth else ' per stage'}, {weights}"
 
 
+USUAL_BATCH = "batch of 64"
+"""The batch that evidence does not name."""
+
+
 @dataclass(frozen=True)
 class MetricRequest(BaseRequest):
     """Request of what a metric says about sub-supernets.
@@ -320,9 +324,19 @@ class MetricRequest(BaseRequest):
         return self.network.checkpoint
 
     @property
+    def batch_label(self) -> str:
+        """The batch in words, as in "batch of 16, running statistics"; empty without images."""
+        if not self.needs_images:
+            return ""
+        label = f"{self.batches} batches" if self.batches > 1 else "batch"
+        mode = f", {self.batch_norm} statistics" * (self.batch_norm != "batch")
+        return f"{label} of {self.batch_size}{mode}"
+
+    @property
     def evidence(self) -> Evidence:
         """What it rests on, but for its seeds."""
-        return self._evidence(self.network)
+        batch = self.batch_label
+        return replace(self._evidence(self.network), batch="" if batch == USUAL_BATCH else batch)
 
 
 @dataclass(frozen=True)
@@ -361,7 +375,7 @@ class SplitRequest(MetricRequest):
         """What the split rests on, but for its seeds."""
         epochs = self.tree.warm_up_epochs
         warm_up = f"{epochs} warm-up epochs, {self.tree.warm_up_images:,} images" * (epochs > 0)
-        return self._evidence(self.network, warm_up)
+        return replace(super().evidence, protocol=warm_up)
 
     def repeated(self, number: int) -> "SplitRequest":
         """Copy the request with a number added to every seed."""

@@ -111,7 +111,7 @@ def only_splits(monkeypatch, tmp_path):
 def test_splits_with_different_evidence_are_in_no_figure_together(fewshot, demo, tmp_path):
     splits = [run for run in demo_splits() if run.run_id.startswith("split-snip")]
     trained = next(run for run in splits if run.request().network.checkpoint)
-    untrained = next(run for run in splits if not run.request().network.checkpoint)
+    untrained = next(run for run in first_splits() if run in splits)
     runs = ["--run", untrained.run_id, "--run", trained.run_id]
     figure = ["--figure", tmp_path / "gains.html"]
     said = fewshot("analyse", *runs, *figure).complaint

@@ -49,23 +49,25 @@ def test_imported_splits_are_compared_by_themselves(split_data: Path, open_page:
     page = open_page(SCRIPT)
     assert page.selectbox(key="evidence").options == [
         "imported, network unknown (1 split)",
-        "2 channels, 1 cell · synthetic images · untrained (2 splits)",
+        "2 channels, 1 cell · synthetic images · untrained · batch of 4 (2 splits)",
     ]
     assert page.multiselect(key="splits").value == [f"file-{name}"]
     assert list(summary(page)["split"]) == ["byhand · mine"]
     assert list(summary(page)["notes"]) == ["network unknown, one seed"]
-    page.selectbox(key="evidence").set_value("2x1-synthetic-untrained").run()
+    page.selectbox(key="evidence").set_value("2x1-synthetic-untrained-batch-of-4").run()
     assert not page.exception
     assert len(summary(page)) == 2
     own = next(key for key in page.multiselect(key="splits").value if "gradnorm" in key)
-    page = open_page(SCRIPT, splits=f"{own},file-{name}", evidence="2x1-synthetic-untrained")
+    page = open_page(
+        SCRIPT, splits=f"{own},file-{name}", evidence="2x1-synthetic-untrained-batch-of-4"
+    )
     assert page.multiselect(key="splits").value == [own]
     assert [warning.value for warning in page.warning] == [
         "1 split of the link cannot be compared with these: choose *imported, network unknown* "
         "under *Results with* to see it."
     ]
     page = open_page(SCRIPT, splits=own)
-    assert page.query_params["evidence"] == "2x1-synthetic-untrained"
+    assert page.query_params["evidence"] == "2x1-synthetic-untrained-batch-of-4"
     assert not page.warning
 
 
@@ -155,7 +157,7 @@ def test_a_metric_has_a_row_where_several_data_sets_have_splits(split_data: Path
     assert said.count("No split of CIFAR-10 yet.") == 1
     assert said.count("No split of CIFAR-100 yet.") == 0
     assert said.count("No split of ImageNet16-120 yet.") == 1
-    page.selectbox(key="evidence").set_value("2x1-synthetic-untrained").run()
+    page.selectbox(key="evidence").set_value("2x1-synthetic-untrained-batch-of-4").run()
     rows = [text.value for text in page.markdown if text.value.startswith("**")]
     assert rows == ["**CIFAR-10**"]
 

@@ -225,8 +225,13 @@ def test_the_home_page_opens_on_the_informativeness_of_every_metric(
     assert " · 30 splits · " in source
     groups = page.selectbox(key="evidence")
     assert groups.options == [
-        "16 channels, 5 cells · real images · untrained (30 splits)",
-        "16 channels, 5 cells · real images · trained (7 splits)",
+        f"16 channels, 5 cells · real images · {rest}"
+        for rest in (
+            "untrained (30 splits)",
+            "untrained · batch of 16 (30 splits)",
+            "untrained · batch of 16, running statistics (30 splits)",
+            "trained (7 splits)",
+        )
     ]
     groups.set_value("16x5-real-trained").run()
     [sentence] = [text.value for text in page.markdown if text.value.startswith("**On CIFAR-10**")]
@@ -238,7 +243,7 @@ def test_the_home_page_opens_on_the_informativeness_of_every_metric(
     assert "run split-" not in source
     assert "demonstration, came with the project" in " ".join(c.value for c in page.caption)
     shown = page.sidebar.button(key="pick_split").label
-    assert shown == "gradientmatching · untrained · seed 0 · demo"
+    assert shown == "gradientmatching · untrained · batch of 64 · seed 0 · demo"
     table = offered_splits(page)
     assert list(table["metric"]).count("random") == 3
     assert all("demo" in notes for notes in table["evidence"])

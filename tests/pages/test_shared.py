@@ -203,9 +203,9 @@ SNIP = SplitRequest("cifar10", "snip")
         (replace(SNIP, batch_seed=3), ["batch seed 0", "batch seed 3"]),
         (replace(SNIP, images="synthetic"), ["real", "synthetic"]),
         (replace(SNIP, images="/data/mine"), ["real", "images mine"]),
-        (replace(SNIP, batch_size=16), ["batch size 64", "batch size 16"]),
-        (replace(SNIP, batches=3), ["batch size 64", "batch size 64 x 3 batches"]),
-        (replace(SNIP, batch_norm="running"), ["batch norm batch", "batch norm running"]),
+        (replace(SNIP, batch_size=16), ["batch of 64", "batch of 16"]),
+        (replace(SNIP, batches=3), ["batch of 64", "3 batches of 64"]),
+        (replace(SNIP, batch_norm="running"), ["batch of 64", "batch of 64, running statistics"]),
         (replace(SNIP, network=Network(8)), [LARGE, "8 channels, 5 cells"]),
         (replace(SNIP, device="cuda"), ["cpu", "cuda"]),
         (replace(SNIP, tree=TreeOptions.create(balanced=True)), ["", "balanced"]),
@@ -239,8 +239,9 @@ def test_two_checkpoints_are_named():
 
 def test_a_label_in_a_list_of_any_runs_names_what_is_not_as_usual():
     label = split_label(replace(SNIP, seed=2, batch_norm="running"), "split-snip-0123456789")
-    parts = f"snip · {LARGE} · untrained · real · weight seed 0 · batch seed 0 · batch norm running"
-    assert set(label.split(" · ")) == {*parts.split(" · "), "seed 2", "012345"}
+    parts = f"snip · {LARGE} · untrained · real · weight seed 0 · batch seed 0"
+    norm = "batch of 64, running statistics"
+    assert set(label.split(" · ")) == {*parts.split(" · "), norm, "seed 2", "012345"}
     assert split_label(SNIP, "split-x") == f"snip · {LARGE} · untrained · real · seed 0 · x"
 
 

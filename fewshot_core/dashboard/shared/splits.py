@@ -174,10 +174,7 @@ def _parts(request: MetricRequest) -> tuple[list[str], list[str]]:
     if request.needs_images:
         synthetic = _synthetic(request.images)
         main += synthetic or [f"images {Path(request.images).name}" if request.images else "real"]
-        several = f" x {request.batches} batches" * (request.batches > 1)
-        details.append(f"batch size {request.batch_size}{several}")
-        details.append(f"{_BATCH_SEED}{request.batch_seed}")
-        details.append(f"batch norm {request.batch_norm}")
+        details += [request.batch_label, f"{_BATCH_SEED}{request.batch_seed}"]
     if not isinstance(request, SplitRequest):
         return main, [*details, request.device]
     tree, noun, names = request.tree, "decision", [str(edge) for edge in request.tree.edges]
@@ -351,7 +348,8 @@ def list_splits(store: Store, dataset: str, space: str) -> dict[str, str]:
     """Return the full labels of all splits of a data set of a search space, by their keys.
 
     The reader's own come first, the latest run first; then imported ones; then those that came with
-    the project, in the order of the metrics, untrained networks before trained ones.
+    the project, in the order of the metrics, untrained networks before trained ones, the usual
+    batch before others.
     """
     imported = tuple(key for key, of in imported_splits(store).items() if of == (space, dataset))
     names = tuple(_names(store).items())
@@ -375,10 +373,11 @@ def _labels(
         (demo if is_demo else own)[run_id] = read_request(text)
     order = METRICS.names()
 
-    def place(item: tuple[str, SplitRequest]) -> tuple[int, bool, int]:
+    def place(item: tuple[str, SplitRequest]) -> tuple[int, bool, str, int]:
         request = item[1]
         position = order.index(request.metric) if request.metric in order else len(order)
-        return position, request.network.checkpoint is not None, request.seed
+        trained = request.network.checkpoint is not None
+        return position, trained, request.evidence.batch, request.seed
 
     demo = dict(sorted(demo.items(), key=place))
     return {
