@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from fewshot_core.bench import list_columns, load_column
-from fewshot_core.errors import RunError
+from fewshot_core.errors import MetricError, RunError
 from fewshot_core.images import load_batch
 from fewshot_core.nets import Supernet
 from fewshot_core.runs import (
@@ -103,7 +103,7 @@ def test_larger_is_better_in_every_column(folder_of, tmp_path):
     ],
 )
 def test_what_is_not_possible_is_refused(change, words):
-    with pytest.raises(RunError, match=words):
+    with pytest.raises((RunError, MetricError), match=words):
         replace(PARAMS, **change).check()
 
 

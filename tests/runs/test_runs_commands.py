@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from fewshot_core.cli import app as cli
+from fewshot_core.cli import common
 from fewshot_core.cli import split as cli_split
 from fewshot_core.errors import FewshotError
 from fewshot_core.runs import (
@@ -54,7 +55,8 @@ def understood(monkeypatch):
             cli.build_app()(arguments, standalone_mode=False)
         return requests.pop()
 
-    monkeypatch.setattr(cli_split, "start", start)
+    for module in (cli_split, common):
+        monkeypatch.setattr(module, "start", start)
     return understand
 
 
@@ -75,7 +77,7 @@ def test_the_command_of_an_estimate_asks_for_the_same(
     understood, request_of_scores, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("FEWSHOT_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr(cli_split, "estimate_seconds", lambda *_: 1.0)
+    monkeypatch.setattr(common, "estimate_seconds", lambda *_: 1.0)
     found = understood(command(request_of_scores))
     assert found.to_dict() == request_of_scores.to_dict()
 
