@@ -59,8 +59,9 @@ class Registry(Generic[T]):
 
     def get(self, name: str) -> T:
         """Return the record of that name; an UnknownNameError lists the names there are."""
-        check_name(self.kind, name, self._all())
-        return self._all()[name]
+        records = self._all()
+        check_name(self.kind, name, records)
+        return records[name]
 
     def find(self, name: str) -> T | None:
         """Return the record of that name, or None (a plug-in that is no longer installed)."""

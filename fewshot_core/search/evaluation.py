@@ -4,7 +4,6 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -125,11 +124,16 @@ def shared_accuracies(
     Each batch of images is normalised by its own statistics. Progress is called before each
     architecture, with the numbers done and in all.
     """
-    found, network, space = [], WeightedSupernet(supernet), supernet.sub_space.space
-    for number, index in enumerate(architectures):
-        progress(number, len(architectures))
+    network, space = WeightedSupernet(supernet), supernet.sub_space.space
+
+    def accuracy(index: int) -> float:
         pairs = zip(supernet.sub_space.enabled, space.decode(index), strict=True)
         path = tuple(enabled.index(operation) for enabled, operation in pairs)
-        weights = partial(path_weights, supernet, path)
-        found.append(evaluate(network, images, batch_size, compute, weights).accuracy)
+        weights = path_weights(supernet, path)
+        return evaluate(network, images, batch_size, compute, lambda: weights).accuracy
+
+    found = []
+    for number, index in enumerate(architectures):
+        progress(number, len(architectures))
+        found.append(accuracy(index))
     return found

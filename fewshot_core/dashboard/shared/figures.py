@@ -430,7 +430,8 @@ def show_splits_source(
     view: View, evaluator: SplitEvaluator, splits: Sequence[SplitInView], key: str
 ) -> None:
     """Offer the source of a figure of several splits, with their reports as a download."""
-    command = f"{analyse_command(view, *splits)} --figure information-gain.html"
+    command = analyse_command(view, *splits)
+    command += " --figure information-gain.html" * (view.table is not None)
     parts = [*view.source, f"{len(splits)} splits", "10,000 random trees, seed 0"]
     show_source(parts, command, key, partial(noted_reports, splits, evaluator))
 
