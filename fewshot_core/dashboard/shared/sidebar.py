@@ -439,8 +439,9 @@ def _choose_limit(workspace: Workspace, space: SearchSpace, dataset: str) -> Cos
     form = "compact" if step >= 1000 else f"%.{max(0, -round(log10(step)))}f"
     label = f"{plain(column.name)} at most" + f", {plain(column.unit)}" * bool(column.unit)
     look: Any = {"step": step, "format": form, "key": "at_most"}
-    if (known := last_value("at_most")) is not None:  # perhaps of another data set
-        st.session_state["at_most"] = min(known, most)
+    # One of another data set. Set only then: what the browser changed meanwhile would be lost.
+    if last_value("at_most", 0.0) > most:
+        st.session_state["at_most"] = most
     chosen = keep_in_url(
         lambda: st.slider(label, 0.0, most, **look),
         "at_most",
