@@ -34,19 +34,27 @@ POLICY = "; ".join(
 _ENTRIES = b"""<head><script>{
   const completed = ["space", "dataset", "split", "evidence", "protocol", "plan", "curves"];
   const push = history.pushState.bind(history);
+  let early = null;
+  for (const event of ["click", "keydown", "popstate"]) {
+    addEventListener(event, () => { early = null; }, true);
+  }
   history.pushState = (state, title, url) => {
     const [now, next] = [location.href, new URL(url, location.href)].map(each => new URL(each));
     const added = [...next.searchParams.keys()].filter(key => !now.searchParams.has(key));
     const same = [...now.searchParams].every(([key, text]) => next.searchParams.get(key) === text);
-    const completes = now.pathname === next.pathname && same && added.every(
-      key => completed.includes(key));
-    (completes ? history.replaceState.bind(history) : push)(state, title, url);
+    const stays = now.pathname === next.pathname;
+    const completes = stays && same && added.every(key => completed.includes(key));
+    const corrects = !stays && now.href === early && now.search === next.search;
+    (completes || corrects ? history.replaceState.bind(history) : push)(state, title, url);
+    early = stays && !completes ? location.href : null;
   };
 }</script>"""
 """Has the browser make no entry of its history where a page only completes its URL.
 
 What is chosen at first is written into the URL after the page was opened: another entry would make
-leaving the page take two steps back. Streamlit always makes one.
+leaving the page take two steps back. Streamlit always makes one. In a busy browser it writes the
+parameters of a new page before its path: such an early entry, which the reader did nothing after,
+becomes that of the new page.
 """
 
 

@@ -247,6 +247,30 @@ def test_every_page_is_drawn_in_the_dark(visit: Visit, screenshot: Screenshot, s
         screenshot(page, f"{file.lower()}-dark")
 
 
+@pytest.mark.parametrize(
+    ("pushed", "entries"),
+    [
+        (["/About?a=2", "/Data?a=2"], 1),  # Streamlit wrote the parameters before the path
+        (["/About?a=2", "click", "/Data?a=2"], 2),
+        (["/About?a=2", "/Data?a=3"], 2),
+        (["/About?a=1&plan=p"], 0),
+        (["/About?a=1&other=o"], 1),
+        (["/Data?a=1"], 1),
+    ],
+)
+def test_opening_a_page_is_one_entry_of_the_history(visit: Visit, pushed: list[str], entries: int):
+    page = visit("/About")
+    settle(page)
+    page.evaluate("history.pushState({}, '', '/About?a=1')")
+    page.evaluate("dispatchEvent(new Event('click'))")
+    before = page.evaluate("history.length")
+    for url in pushed:
+        script = f"history.pushState({{}}, '', '{url}')"
+        page.evaluate("dispatchEvent(new Event('click'))" if url == "click" else script)
+    assert page.evaluate("history.length") == before + entries
+    assert page.evaluate("location.pathname + location.search") == pushed[-1]
+
+
 def test_two_tabs_show_two_data_sets(visit: Visit, split: str):
     first, second = visit("/Compare?dataset=cifar10"), visit("/?dataset=cifar100")
     picker = first.locator(".st-key-pick_split button").first
