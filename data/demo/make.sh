@@ -17,7 +17,7 @@ mkdir -p "$here/runs"
 for run in "$work"/runs/split-* "$work"/runs/search-*; do
   to="$here/runs/$(basename "$run")"
   mkdir "$to"
-  for file in manifest.json status.json tree.json epochs.jsonl epochs.parquet; do
+  for file in manifest.json status.json tree.json epochs.jsonl; do
     if [ -f "$run/$file" ]; then cp "$run/$file" "$to/"; fi
   done
 done

@@ -116,7 +116,7 @@ def find_damage(folder: RunFolder) -> list[str]:
     except FewshotError as error:
         found.append(str(error))
     if isinstance(request, SearchRequest | TrainingRequest):
-        found += [*_table_damage(folder, state), *_checkpoint_damage(folder)]
+        found += [*_table_damage(folder), *_checkpoint_damage(folder)]
     return found
 
 
@@ -130,10 +130,10 @@ def _names(folder: RunFolder, request: Request) -> list[str]:
     return names
 
 
-def _table_damage(folder: RunFolder, state: State) -> list[str]:
+def _table_damage(folder: RunFolder) -> list[str]:
     path = folder.path / TABLE
-    if not path.exists():
-        return [f"{folder.run_id}: {TABLE} is missing; start it again"] * (state is State.DONE)
+    if not path.exists():  # it is a copy of the records for other programs
+        return []
     try:
         epochs = read_parquet(path, ["epoch"])["epoch"].to_pylist()
     except DAMAGE as error:

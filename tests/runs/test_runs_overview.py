@@ -106,6 +106,11 @@ def test_a_search_without_all_its_epochs_is_incomplete(done_search):
     assert "incomplete" in problems[0] and "other epochs" in problems[1]
 
 
+def test_the_table_for_other_programs_can_be_deleted(done_search):
+    (done_search.path / TABLE).unlink()
+    assert find_damage(done_search) == []
+
+
 def test_a_run_that_was_not_finished_may_lack_its_results(done_search):
     for name in (TABLE, RECORDS, CHECKPOINT):
         (done_search.path / name).unlink()
