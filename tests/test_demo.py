@@ -40,12 +40,19 @@ def runs_of(kind: str, space: SearchSpace = NAS_BENCH_201) -> list[RunFolder]:
 
 SPLITS, MACRO_SPLITS = runs_of("split"), runs_of("split", MACRO)
 SEARCHES, MACRO_SEARCHES = runs_of("search"), runs_of("search", MACRO)
-OPTIONS = {"snas": {"epochs": 50}, "dsnas": {"epochs": 20, "images": 1600}}
-SEEDS = {"snas": [777], "dsnas": [777, 888, 999]}
+ONE_SEED = {"epochs": 50, "images": 3200}
+SEEDS = {"epochs": 20, "images": 1600}
+"""The options of the searches from one seed, and from three."""
+DSNAS = ["params", "gradnorm", "gradientmatching", "jacobcov", "random"]
+SNAS = ["params", "gradnorm"]
+"""What the splits are by that are searched in from three seeds."""
 
 
 TRAINED = ("gradientmatching", "gradnorm", "jacobcov", "snip", "grasp", "synflow", "ntk")
 WHOLE = tuple(SubSpace.full().rows)
+USUAL = (0, 1, 2)
+OTHER_TREES = ((0, 1, 2, 3), (5, 4, 3))
+"""The decisions of a split, in their order."""
 
 
 def split_of(metric: str, splits: list[RunFolder] = SPLITS) -> RunFolder:
@@ -55,6 +62,7 @@ def split_of(metric: str, splits: list[RunFolder] = SPLITS) -> RunFolder:
         run
         for run, request in requests
         if (request.metric, request.seed, *batch_of(request)) == (metric, 0, 64, "batch")
+        and request.tree.edges == USUAL
         and not request.network.checkpoint
     ]
     return found
@@ -65,16 +73,23 @@ def batch_of(request: SplitRequest) -> tuple[int, str]:
     return request.batch_size, request.batch_norm
 
 
-def test_every_metric_is_there_from_three_seeds_and_batches_and_some_from_trained_weights():
+def test_every_metric_is_there_from_five_seeds_and_batches_and_some_from_trained_weights():
     requests = [run.split_request() for run in SPLITS]
-    untrained = [one for one in requests if one.network.checkpoint is None]
+    untrained = [
+        (one.metric, one.seed, *batch_of(one), one.tree.edges)
+        for one in requests
+        if one.network.checkpoint is None
+    ]
     images = [name for name in list_metrics() if METRICS.get(name).needs_images]
-    kinds = {(64, "batch"): list_metrics(), (16, "batch"): images, (16, "running"): images}
-    assert {(one.metric, one.seed, *batch_of(one)) for one in untrained} == {
-        (name, seed, *kind) for kind, names in kinds.items() for name in names for seed in range(3)
-    }
+    expected = {(name, seed, 64, "batch", USUAL) for name in list_metrics() for seed in range(5)}
+    for batch in ((64, "running"), (16, "batch"), (16, "running")):
+        expected |= {(name, seed, *batch, USUAL) for name in images for seed in range(5)}
+    for edges in OTHER_TREES:
+        for name, seed in product(list_metrics(), range(3)):
+            expected.add((name, seed, 16 if name in images else 64, "batch", edges))
+    assert len(untrained) == len(expected) and set(untrained) == expected
     trained = [one.metric for one in requests if one.network.checkpoint is not None]
-    assert sorted(trained) == sorted(TRAINED) and len(requests) == 72 + len(trained)
+    assert sorted(trained) == sorted(TRAINED)
 
 
 @pytest.mark.parametrize("run", SPLITS, ids=lambda run: run.run_id)
@@ -84,7 +99,7 @@ def test_a_split_is_of_the_full_size_supernet_on_real_images(run):
     assert run.manifest()["synthetic"] is False
     assert run.status().state is State.DONE and run.is_complete()
     assert request.run_id(run.manifest()["fingerprints"]) == run.run_id
-    assert len(tree.leaves) == 8
+    assert len(tree.leaves) == 2 ** len(request.tree.edges)
     check_partition(tree.leaves)
 
 
@@ -124,23 +139,35 @@ def test_trained_weights_are_marked():
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "metric"), [("snas", "gradientmatching"), ("dsnas", "params")]
+    ("algorithm", "options", "seeds", "metrics"),
+    [
+        ("snas", ONE_SEED, [777], ["gradientmatching", "gradnorm", "params", "random"]),
+        ("dsnas", SEEDS, [777, 888, 999], DSNAS),
+        ("snas", SEEDS, [777, 888, 999], SNAS),
+    ],
 )
-def test_a_split_is_searched_in_all_its_parts_or_in_none_and_the_whole_space(algorithm, metric):
-    requests = [run.request() for run in SEARCHES if run.request().algorithm == algorithm]
+def test_a_split_is_searched_in_all_its_parts_or_in_none_and_the_whole_space(
+    algorithm, options, seeds, metrics
+):
+    requests = [
+        request
+        for request in (run.request() for run in SEARCHES)
+        if request.algorithm == algorithm and request.options.epochs == options["epochs"]
+    ]
     searched = {request.rows for request in requests}
-    assert len(requests) == len(searched) * len(SEEDS[algorithm]) and WHOLE in searched
-    assert {(one.rows, one.seed) for one in requests} == set(product(searched, SEEDS[algorithm]))
+    assert len(requests) == len(searched) * len(seeds) and WHOLE in searched
+    assert {(one.rows, one.seed) for one in requests} == set(product(searched, seeds))
     leaves = {run.run_id: {tuple(leaf.rows) for leaf in run.tree().leaves} for run in SPLITS}
     whole = [name for name, rows in leaves.items() if rows <= searched]
-    assert any(metric in name for name in whole)
+    assert {name.split("-")[1] for name in whole} >= set(metrics)
     assert set().union(*(leaves[name] for name in whole)) == searched - {WHOLE}
 
 
 @pytest.mark.parametrize("run", SEARCHES, ids=lambda run: run.run_id)
 def test_a_search_is_complete_and_on_real_images(run):
     request, records = run.request(), run.records()
-    options = replace(PRESETS.get("quick").search, **OPTIONS[request.algorithm])
+    seeds = ONE_SEED if request.options.epochs == ONE_SEED["epochs"] else SEEDS
+    options = replace(PRESETS.get("quick").search, **seeds)
     expected = SearchRequest("cifar10", request.algorithm, request.rows, options, request.seed)
     assert request.to_dict() == expected.to_dict()
     assert run.manifest()["synthetic"] is False

@@ -129,7 +129,9 @@ def _show_tables(view: View) -> None:
     several = len({info.space for info in tables}) > 1
     parts: list[tuple[TableInfo, TableSet | TableColumn]]
     parts = [(info, item) for info in tables for item in info.sets]
-    parts += [(info, column) for info in tables for column in info.columns]
+    for info in tables:
+        for name in ("", *(task.name for task in get_space(info.space, data_dir).datasets)):
+            parts += [(info, column) for column in info.columns if column.dataset == name]
     rows = []
     for info, part in parts:
         space = get_space(info.space, data_dir)
