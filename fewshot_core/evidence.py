@@ -56,6 +56,7 @@ class Evidence:
         space: Name of the search space; empty for NAS-Bench-201.
         batch: The batch that a metric scored by, where it is not the usual one: its size and the
             mode of batch norm.
+        tree: How a tree was grown, where not as usual: its decisions and groups.
     """
 
     dataset: str
@@ -67,6 +68,7 @@ class Evidence:
     reduced: bool = False
     space: str = ""
     batch: str = ""
+    tree: str = ""
 
     @property
     def scale(self) -> str:
@@ -114,12 +116,12 @@ class Evidence:
         if self.channels is None or self.cells_per_stage is None:
             return " · ".join(filter(None, [self.space, "imported, network unknown"]))
         if not self.channels:
-            return f"{self.space} · no network"
+            return " · ".join(filter(None, [self.space, "no network", self.tree]))
         images = {"": "no images", "unknown": "images unknown"}.get(
             self.images, f"{self.images} images"
         )
         weights = "" if self.protocol and self.weights == "untrained" else self.weights
-        parts = [self.space, self.network, images, weights, self.protocol, self.batch]
+        parts = [self.space, self.network, images, weights, self.protocol, self.tree, self.batch]
         return " · ".join(part for part in parts if part)
 
     @property
@@ -133,6 +135,7 @@ class Evidence:
             self.images or "no-images",
             self.weights,
             self.protocol.lower(),
+            self.tree.lower(),
             self.batch,
         ]
         return "-".join(filter(None, (re.sub(r"[^a-z0-9.]+", "-", part) for part in parts)))
@@ -145,12 +148,13 @@ class Evidence:
         return other == self or (not other.images and other == replace(self, images="", batch=""))
 
     @property
-    def rank(self) -> tuple[int, int, bool, bool, int, int]:
-        """Order of strength: scale, images, untrained before trained weights, batch, size."""
+    def rank(self) -> tuple[int, int, bool, bool, bool, int, int]:
+        """Order of strength: scale, images, untrained before trained weights, tree, batch, size."""
         return (
             _SCALES.index(self.scale),
             _IMAGES.index(self.images),
             self.weights != "untrained",
+            self.tree != "",
             self.batch != "",
             -(self.channels or 0),
             -(self.cells_per_stage or 0),

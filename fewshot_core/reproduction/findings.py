@@ -110,15 +110,17 @@ def _cell(mean: Mean) -> str:
 
 def _splits(material: Material, repeated: bool = False) -> Iterator[Group]:
     """Select the splits of each data set and evidence, or those that are repeated over seeds."""
-    for names, cases in _grouped(material.across, [*_PLACE, "table", "evidence"]):
-        space, dataset, kind, table, evidence = names
+    seen = set()
+    for names, cases in _grouped(material.across, [*_PLACE, "table", "tree", "evidence"]):
+        space, dataset, kind, table, tree, evidence = names
         metrics = cases[cases["metric"] != RANDOM].groupby("metric")["seed"].nunique()
         if metrics.empty or (repeated and (metrics > 1).sum() < 2):
             continue
         scale = f"{evidence}; {kind} scores, table {table}"
-        title = f"{count_text(cases, 'split')} of {space} on {dataset}"
-        flags = bool(cases["conclusive"].all()), not cases["strongest"].all()
-        yield Group(title, scale, cases, (), *flags)
+        title = f"{count_text(cases, 'split')} of {space} on {dataset}" + f", {tree}" * bool(tree)
+        weaker = (space, dataset, tree) in seen
+        seen.add((space, dataset, tree))
+        yield Group(title, scale, cases, (), bool(cases["conclusive"].all()), weaker)
 
 
 def _informativeness(cases: pd.DataFrame) -> Finding:

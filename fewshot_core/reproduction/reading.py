@@ -39,7 +39,6 @@ from fewshot_core.reproduction.material import (
     split_parts,
 )
 from fewshot_core.runs import SearchRequest, SplitRequest, plan_command
-from fewshot_core.search.options import as_text
 from fewshot_core.selection import recorded_curves, search_groups
 from fewshot_core.space import (
     NAS_BENCH_201,
@@ -72,9 +71,9 @@ _MOST_SETS = 60
 """Sets of decisions at most: more than a chain of eight has."""
 
 _COLUMNS = [
-    *["space", "dataset", "kind", "table", "evidence", "network", "batch", "strongest", "metric"],
-    *["split", "seed", "ties", "float32_ties", "leaves", "gain_bits", "share_of_best", "position"],
-    *["percentile", "percentile_low", "percentile_high", "runs", "conclusive"],
+    *["space", "dataset", "kind", "table", "evidence", "network", "tree", "batch", "strongest"],
+    *["metric", "split", "seed", "ties", "float32_ties", "leaves", "gain_bits", "share_of_best"],
+    *["position", "percentile", "percentile_low", "percentile_high", "runs", "conclusive"],
 ]
 
 _WHOLE = "whole space"
@@ -167,12 +166,6 @@ def _recorded_splits(store: Store, space: SearchSpace) -> Iterator[Split]:
         seeds = {request.seed, request.network.seed}
         if request.needs_images:
             seeds.add(request.batch_seed)
-        tree = [
-            f"{name.replace('_', ' ')} {as_text(value)}"
-            for name, value in vars(request.tree).items()
-            if not name.startswith("warm_up") and value != getattr(TreeOptions(), name)
-        ]
-        protocol = ", ".join(filter(None, [request.evidence.protocol, *tree]))
         yield Split(
             metric=f"{request.metric} ({', '.join(own)})" if own else request.metric,
             dataset=request.dataset,
@@ -181,7 +174,7 @@ def _recorded_splits(store: Store, space: SearchSpace) -> Iterator[Split]:
             seeds=tuple(sorted(seeds)),
             ties=int(row["degenerate_nodes"]),
             float32_ties=None if request.metric == RANDOM else _float32_ties(found),
-            evidence=replace(request.evidence, dataset="", protocol=protocol, batch=""),
+            evidence=replace(request.evidence, dataset="", batch=""),
             batch=request.batch_label,
         )
 
@@ -285,11 +278,11 @@ def read_across(store: Store, data_dir: Path) -> pd.DataFrame:
 
     Returns:
         One row for each split and evidence that it may stand beside: space and dataset (labels),
-        kind and table of the scores, evidence (in words), network and batch (the parts
-        of evidence), strongest (whether no other evidence there is stronger), metric (name), split
-        (its key), seed, ties, float32_ties (see ``Split``), leaves, gain_bits,
-        share_of_best, position (see ``POSITION``; below 0 where it is less informative than
-        chance), percentile and its interval, runs, and conclusive (no smoke test).
+        kind and table of the scores, evidence (in words), network, tree and batch (parts of the
+        evidence; the network's has the tree, too), strongest (whether no other evidence there is
+        stronger), metric (name), split (its key), seed, ties, float32_ties (see ``Split``), leaves,
+        gain_bits, share_of_best, position (see ``POSITION``; below 0 where it is less informative
+        than chance), percentile and its interval, runs, and conclusive (no smoke test).
         Rows of different evidence are not to be averaged.
     """
     rows = [
@@ -342,6 +335,7 @@ def _rows(scores: _Scores, splits: Sequence[Split]) -> Iterator[dict[str, Any]]:
             **scores.about,
             "evidence": " · ".join(filter(None, [label, batch])),
             "network": label,
+            "tree": evidence.tree,
             "batch": batch,
             "strongest": number == 0,
             "conclusive": evidence.conclusive,

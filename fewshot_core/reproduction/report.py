@@ -247,7 +247,7 @@ def _missing(material: Material) -> Iterator[str]:
         yield "Published splits (`fewshot import-split published_splits_all.json`)"
     if material.across["batch"].nunique() < 2:
         yield "Splits by other batch sizes, or with stored statistics of batch norm"
-    if not material.across["network"].str.contains("edges ").any():
+    if not material.across["tree"].any():
         yield "Splits over more decisions than three, or other ones, by metrics that need a network"
     if not material.searched:
         yield "Searches in every sub-space of a split"

@@ -6,6 +6,7 @@ new option with a default changes no name.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -375,7 +376,32 @@ class SplitRequest(MetricRequest):
         """What the split rests on, but for its seeds."""
         epochs = self.tree.warm_up_epochs
         warm_up = f"{epochs} warm-up epochs, {self.tree.warm_up_images:,} images" * (epochs > 0)
-        return replace(super().evidence, protocol=warm_up)
+        return replace(super().evidence, protocol=warm_up, tree=self._unusual_tree)
+
+    @property
+    def decisions_label(self) -> str:
+        """The decisions of the tree in words, as in "edges 1<-0, 2<-0, 2<-1"."""
+        noun, names = "decision", [str(edge) for edge in self.tree.edges]
+        with suppress(FewshotError, IndexError):  # its declaration may be gone, or another one
+            space = get_space(self.space)
+            noun, names = space.noun, [space.decisions[edge].name for edge in self.tree.edges]
+        return (
+            f"{noun}s {', '.join(names)}"
+            if self.tree.policy == "fixed"
+            else f"{self.tree.policy} {noun}s"
+        )
+
+    @property
+    def _unusual_tree(self) -> str:
+        """What differs from the usual tree, in words; empty for that one."""
+        tree, usual = self.tree, TreeOptions()
+        same = tree.edges == usual.edges and tree.policy == usual.policy
+        parts = [
+            "" if same else self.decisions_label,
+            "" if set(tree.groups) == {2} else f"{', '.join(map(str, tree.groups))} groups",
+            "balanced" * tree.balanced,
+        ]
+        return ", ".join(filter(None, parts))
 
     def repeated(self, number: int) -> "SplitRequest":
         """Copy the request with a number added to every seed."""

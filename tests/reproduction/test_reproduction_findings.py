@@ -35,7 +35,13 @@ def across(split, accuracies, trees):
         rows = [
             {
                 **{"space": "A", "dataset": "B", "kind": "test", "table": "T", "evidence": batch},
-                **{"network": "E", "batch": batch, "strongest": True, "float32_ties": 0},
+                **{
+                    "network": "E",
+                    "tree": "",
+                    "batch": batch,
+                    "strongest": True,
+                    "float32_ties": 0,
+                },
                 **{"split": f"{metric}-{seed}-{batch}", "gain_bits": 0.01 * report.gain_bits},
                 **{"metric": metric, "seed": str(seed), "position": value, "conclusive": True},
                 "ties": split("params", trees["alone"]).ties,
@@ -105,6 +111,16 @@ def test_a_metric_is_informative_over_seeds_only(material, across):
     alone = one(INFORMATIVE, material(across=across(positions)))
     assert "Closest to the best tree: ntk, with" in alone.measured
     assert alone.verdict is Verdict.UNKNOWN
+
+
+def test_other_trees_are_counted_apart_and_not_folded(material, across):
+    positions = {"snip": [0.5, 0.6, 0.7], "ntk": [0.6, 0.7, 0.8]}
+    batches = ("batch of 64", "batch of 16")
+    usual = [across(positions, batch) for batch in batches]
+    other = [across(positions, f"edges 5 · {batch}", tree="edges 5") for batch in batches]
+    found = list(INFORMATIVE.evidence(material(across=pd.concat(usual + other))))
+    assert [group.secondary for _, group in found] == [False, True, False, True]
+    assert [group.title.endswith(", edges 5") for _, group in found] == [False, False, True, True]
 
 
 def test_the_share_of_variance_between_groups():

@@ -177,12 +177,8 @@ def _parts(request: MetricRequest) -> tuple[list[str], list[str]]:
         details += [request.batch_label, f"{_BATCH_SEED}{request.batch_seed}"]
     if not isinstance(request, SplitRequest):
         return main, [*details, request.device]
-    tree, noun, names = request.tree, "decision", [str(edge) for edge in request.tree.edges]
-    with suppress(FewshotError):  # its declaration may not be here any more
-        space = get_space(request.space)
-        noun, names = space.noun, [space.decisions[edge].name for edge in tree.edges]
-    edges = f"{noun}s {', '.join(names)}"
-    details.append(edges if tree.policy == "fixed" else f"{tree.policy} {noun}s")
+    tree = request.tree
+    details.append(request.decisions_label)
     details.append(f"{len(tree.edges)} levels of {', '.join(map(str, tree.groups))} groups")
     if tree.balanced:
         details.append("balanced")
