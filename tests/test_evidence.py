@@ -66,7 +66,7 @@ def test_the_label_says_everything_but_the_data_set():
         (TreeOptions.create((0, 1)), "edges 1<-0, 2<-0"),
         (TreeOptions.create((0, 1, 2), 3), "3, 3, 3 groups"),
         (TreeOptions.create((0, 1, 2), balanced=True), "balanced"),
-        (TreeOptions.create((0, 1, 2), policy="random"), "random edges"),
+        (TreeOptions.create((0, 1, 2), policy="random"), "3 random edges"),
     ],
 )
 def test_another_tree_is_other_evidence(tree, said):

@@ -376,28 +376,22 @@ class SplitRequest(MetricRequest):
         """What the split rests on, but for its seeds."""
         epochs = self.tree.warm_up_epochs
         warm_up = f"{epochs} warm-up epochs, {self.tree.warm_up_images:,} images" * (epochs > 0)
-        return replace(super().evidence, protocol=warm_up, tree=self._unusual_tree)
+        return replace(super().evidence, protocol=warm_up, tree=self.tree_label)
 
     @property
-    def decisions_label(self) -> str:
-        """The decisions of the tree in words, as in "edges 1<-0, 2<-0, 2<-1"."""
-        noun, names = "decision", [str(edge) for edge in self.tree.edges]
+    def tree_label(self) -> str:
+        """How the tree differs from the usual one, as in "edges 3<-2, 3<-1"; empty for that one."""
+        tree, usual = self.tree, TreeOptions()
+        noun, names = "decision", [str(edge) for edge in tree.edges]
         with suppress(FewshotError, IndexError):  # its declaration may be gone, or another one
             space = get_space(self.space)
-            noun, names = space.noun, [space.decisions[edge].name for edge in self.tree.edges]
-        return (
-            f"{noun}s {', '.join(names)}"
-            if self.tree.policy == "fixed"
-            else f"{self.tree.policy} {noun}s"
-        )
-
-    @property
-    def _unusual_tree(self) -> str:
-        """What differs from the usual tree, in words; empty for that one."""
-        tree, usual = self.tree, TreeOptions()
-        same = tree.edges == usual.edges and tree.policy == usual.policy
+            noun, names = space.noun, [space.decisions[edge].name for edge in tree.edges]
+        if tree.policy != usual.policy:
+            decisions = f"{len(names)} {tree.policy} {noun}s"
+        else:
+            decisions = f"{noun}s {', '.join(names)}" * (tree.edges != usual.edges)
         parts = [
-            "" if same else self.decisions_label,
+            decisions,
             "" if set(tree.groups) == {2} else f"{', '.join(map(str, tree.groups))} groups",
             "balanced" * tree.balanced,
         ]

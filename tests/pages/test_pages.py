@@ -18,7 +18,6 @@ from fewshot_core.dashboard.shared import page as page_frame
 from fewshot_core.dashboard.shared import url
 from fewshot_core.metrics import METRICS
 from fewshot_core.runs import Network, SplitRequest, list_runs, start
-from fewshot_core.space import NAS_BENCH_201
 from fewshot_core.store import FILE, Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -222,14 +221,17 @@ def test_the_home_page_opens_on_the_informativeness_of_every_metric(
     assert "Only synflow and \\#params beat all random splits; the other 7" in sentence
     assert sentence.endswith(" look like chance. (top 1%, demo, median split of each metric)")
     [source] = [text.value for text in page.caption if "random trees, seed 0" in text.value]
-    assert " · 30 splits · " in source
+    assert " · 50 splits · " in source
     groups = page.selectbox(key="evidence")
     assert groups.options == [
         f"16 channels, 5 cells · real images · {rest}"
         for rest in (
-            "untrained (30 splits)",
-            "untrained · batch of 16 (30 splits)",
-            "untrained · batch of 16, running statistics (30 splits)",
+            "untrained (50 splits)",
+            "untrained · batch of 16 (50 splits)",
+            "untrained · batch of 16, running statistics (50 splits)",
+            "untrained · batch of 64, running statistics (50 splits)",
+            "untrained · edges 1<-0, 2<-0, 2<-1, 3<-0 · batch of 16 (30 splits)",
+            "untrained · edges 3<-2, 3<-1, 3<-0 · batch of 16 (30 splits)",
             "trained (7 splits)",
         )
     ]
@@ -245,7 +247,7 @@ def test_the_home_page_opens_on_the_informativeness_of_every_metric(
     shown = page.sidebar.button(key="pick_split").label
     assert shown == "gradientmatching · untrained · batch of 64 · seed 0 · demo"
     table = offered_splits(page)
-    assert list(table["metric"]).count("random") == 3
+    assert list(table["metric"]).count("random") == 5 + 2 * 3
     assert all("demo" in notes for notes in table["evidence"])
 
 
@@ -322,7 +324,8 @@ def test_demonstration_splits_are_marked_beside_one_s_own(
 ):
     own = wait_for(start(SplitRequest("cifar10", "params", seed=5), new_machine))
     splits = [run for run in list_runs(DEMO) if run.run_id.startswith("split-params")]
-    demo = next(run.run_id for run in splits if run.request().space == NAS_BENCH_201.name)
+    usual = SplitRequest("cifar10", "params").evidence
+    demo = next(run.run_id for run in splits if run.request().evidence == usual)
     page = open_page("pages/3_Compare.py")
     assert page.sidebar.button(key="pick_split").label.startswith("\\#params")
     page.multiselect(key="splits").set_value([own.run_id, demo]).run()

@@ -177,11 +177,8 @@ def _parts(request: MetricRequest) -> tuple[list[str], list[str]]:
         details += [request.batch_label, f"{_BATCH_SEED}{request.batch_seed}"]
     if not isinstance(request, SplitRequest):
         return main, [*details, request.device]
+    details += [label] if (label := request.tree_label) else []
     tree = request.tree
-    details.append(request.decisions_label)
-    details.append(f"{len(tree.edges)} levels of {', '.join(map(str, tree.groups))} groups")
-    if tree.balanced:
-        details.append("balanced")
     if tree.warm_up_epochs:
         details.append(f"warm-up {tree.warm_up_epochs} epochs of {tree.warm_up_images:,} images")
     return main, [*details, request.device]
