@@ -44,7 +44,7 @@ ONE_SEED = {"epochs": 50, "images": 3200}
 SEEDS = {"epochs": 20, "images": 1600}
 """The options of the searches from one seed, and from three."""
 DSNAS = ["params", "gradnorm", "gradientmatching", "jacobcov", "random"]
-SNAS = ["params", "gradnorm"]
+SNAS = ["params"]
 """What the splits are by that are searched in from three seeds."""
 
 
