@@ -167,12 +167,14 @@ def extreme_shares(leaves: Iterable[SubSpace]) -> tuple[float, float]:
 class SearchKind(NamedTuple):
     """What searches that may be counted together have in common; see ``Store.searches``.
 
-    They are not conclusive if they are a smoke test.
+    ``name`` is the algorithm with its protocol, ``scale`` all that they rest on. They are not
+    conclusive if they are a smoke test.
     """
 
     dataset: str
     algorithm: str
     family: str
+    name: str
     scale: str
     command: str
     conclusive: bool = True
@@ -386,7 +388,7 @@ class Material:
         for number, kind in enumerate(dict.fromkeys(one.kind for one in self.searched), start=1):
             cells = [cell for cell in self.searched if cell.kind == kind]
             frame = pd.DataFrame(cell.numbers(whole.get((kind, cell.seed))) for cell in cells)
-            title = f"{count_text(cells, 'searched split')} on {kind.dataset}"
+            title = f"{count_text(cells, 'searched split')} on {kind.dataset}, {kind.name}"
             names = ", ".join(frame["metric"].unique())
             own = f"{kind.scale} ({names}; {seeds_text(frame['seed'])})"
             scale = f"{own}; {self.accuracies[kind.dataset].text}"

@@ -36,6 +36,7 @@ from fewshot_core.reproduction.material import (
     SearchedSplit,
     SearchKind,
     Split,
+    seeds_text,
     split_parts,
 )
 from fewshot_core.runs import SearchRequest, SplitRequest, plan_command
@@ -97,13 +98,13 @@ def read_material(
     splits = recorded_splits(store)
     published_splits = () if published is None else read_published(published)
     searched: list[SearchedSplit] = []
-    incomplete: dict[str, None] = {}
+    incomplete: dict[tuple[str, str, str], list[int]] = {}
     parameters = load_parameters(data_dir)
     for one in accuracies.values():
         for cell, problem in _searches((*splits, *published_splits), store, one, parameters):
             if problem:
                 names = ", ".join(cell.metrics)
-                incomplete[f"{names}, {cell.kind.scale}, seed {cell.seed}: {problem}"] = None
+                incomplete.setdefault((names, cell.kind.scale, problem), []).append(cell.seed)
             else:
                 searched.append(cell)
     return Material(
@@ -112,7 +113,10 @@ def read_material(
         published_splits,
         searched=tuple(cell for cell in searched if cell.metrics != (_WHOLE,)),
         whole=tuple(cell for cell in searched if cell.metrics == (_WHOLE,)),
-        incomplete=tuple(incomplete),
+        incomplete=tuple(
+            f"{names}, {scale}, {seeds_text(seeds)}: {problem}"
+            for (names, scale, problem), seeds in incomplete.items()
+        ),
     )
 
 
@@ -239,7 +243,8 @@ def _kind(family: str, rows: pd.DataFrame) -> SearchKind:
     command = plan_command(request, None, sorted({int(seed) for seed in rows["seed"]}))
     scale = f"{request.method_label} · {request.evidence.label}"
     conclusive = request.evidence.conclusive
-    return SearchKind(request.dataset, request.algorithm, family, scale, command, conclusive)
+    name = f"{request.method_label}, {request.evidence.protocol}"
+    return SearchKind(request.dataset, request.algorithm, family, name, scale, command, conclusive)
 
 
 class _Scores(NamedTuple):

@@ -128,11 +128,13 @@ def demo_splits():
 
 
 def first_splits():
-    """Those from the first seed, untrained, by the usual batch."""
+    """Those from the first seed, untrained, by the usual batch and tree."""
     requests = [(run, run.split_request()) for run in demo_splits()]
-    usual = (0, None, 64)
     return [
-        run for run, one in requests if (one.seed, one.network.checkpoint, one.batch_size) == usual
+        run
+        for run, one in requests
+        if (one.seed, one.evidence.weights, one.evidence.batch, one.evidence.tree)
+        == (0, "untrained", "", "")
     ]
 
 

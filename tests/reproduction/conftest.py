@@ -12,7 +12,9 @@ from fewshot_core.reproduction import Material, Split
 from fewshot_core.reproduction.material import Accuracies, SearchedSplit, SearchKind
 from fewshot_core.space import ARCHITECTURE_COUNT, SubSpace
 
-KIND = SearchKind("cifar10", "snas", "f", "SNAS, generated", "fewshot search --no-splitting")
+KIND = SearchKind(
+    "cifar10", "snas", "f", "SNAS", "SNAS, generated", "fewshot search --no-splitting"
+)
 
 
 def tree_leaves(group: Sequence[int]) -> tuple[SubSpace, ...]:
