@@ -327,12 +327,14 @@ def _show_grid(table: pd.DataFrame, show: str) -> tuple[str, str] | None:
     texts: dict[str, Any] = {"metric": list(dict.fromkeys(table["label"]))}
     bold: dict[str, Any] = {"metric": False}
     owners: dict[str, str] = {}
+    supports = [support_text(row) for row in table.to_dict("records") if row["seeds"]]
+    common = supports[0] if len(supports) > 1 and len(set(supports)) == 1 else None
     for algorithm, part in table.groupby("algorithm", sort=False):
         label = _algorithm_label(str(algorithm))
         rows = part.to_dict("records")
         cells_of: dict[str, tuple[list[str], Any]] = {}
         if show != "published":
-            cells_of[label] = [_measured(row) for row in rows], part["best"].to_numpy()
+            cells_of[label] = [_measured(row, common) for row in rows], part["best"].to_numpy()
         if show != "measured":
             heading = label if show == "published" else f"{label} paper"
             cells = [cell_text(row["published_mean"], row["published_std"]) for row in rows]
@@ -351,8 +353,10 @@ def _show_grid(table: pd.DataFrame, show: str) -> tuple[str, str] | None:
         )
         for heading in owners
     }
+    measured = f" All measured ones: {plain(common.strip(' []'))}." if common else ""
     st.caption(
         f"Choose a cell for its numbers and its missing searches; {NO_RESULT}: not searched."
+        + measured * (show != "published")
     )
     answer = show_table(
         frame.style.apply(lambda _: styles, axis=None),
@@ -385,8 +389,10 @@ def _algorithm_label(name: str) -> str:
     return ALGORITHM_LABELS.get(name) or record_label(ALGORITHMS, name)
 
 
-def _measured(row: Row) -> str:
-    return cell_text(row["mean"], row["std"]) + support_text(row)
+def _measured(row: Row, common: str | None) -> str:
+    """Format a measured cell, with what it rests on unless that is common to all of them."""
+    support = support_text(row)
+    return cell_text(row["mean"], row["std"]) + support * (support != common)
 
 
 def _signed(difference: float) -> str:

@@ -99,6 +99,15 @@ def split_data(use_copy: Callable[[Path], Path], split_folder: Path) -> Path:
 
 
 @pytest.fixture
+def new_machine(
+    use_copy: Callable[[Path], Path], demo_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A data folder without runs, beside the demonstration results."""
+    monkeypatch.delenv("FEWSHOT_DEMO_DIR")
+    return use_copy(demo_folder)
+
+
+@pytest.fixture
 def open_page() -> Open:
     """Run a page's script; a page that raised fails the test."""
     # What else is cached names its data folder or its table, so it stays for the next test.

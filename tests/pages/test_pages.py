@@ -202,13 +202,6 @@ def test_the_style_comes_before_everything_it_would_move(empty_data: Path, open_
     assert "stMainBlockContainer" in first.proto.body
 
 
-@pytest.fixture
-def new_machine(use_copy: Callable, demo_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data folder without runs, beside the demonstration results."""
-    monkeypatch.delenv("FEWSHOT_DEMO_DIR")
-    return use_copy(demo_folder)
-
-
 def summary(page: AppTest):
     return next(frame.value for frame in page.dataframe if "gain, bits" in frame.value)
 

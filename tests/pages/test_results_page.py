@@ -1,5 +1,6 @@
 """The tables of the paper from recorded searches, and starting what is missing."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -82,6 +83,13 @@ def test_searches_with_equal_evidence_are_shown_at_a_time(searched: Path, open_p
     chooser.set_value("2x1-synthetic-untrained-smoke-test").run()
     assert "[1 of 3 seeds, smoke test, synthetic" in grid(page).loc["#params", "SNAS"]
     assert page.query_params["protocol"] == "2x1-synthetic-untrained-smoke-test"
+
+
+def test_what_all_results_rest_on_is_said_once(new_machine: Path, open_page: Open):
+    page = open_page(SCRIPT)
+    said = "All measured ones: 3 seeds, reduced scale, demo."
+    assert any(caption.value.endswith(said) for caption in page.caption)
+    assert re.fullmatch(r"[\d.]+ ± [\d.]+", grid(page).loc["#params", "SNAS"])
 
 
 def test_a_synthetic_split_or_another_preset_fills_no_cell(
