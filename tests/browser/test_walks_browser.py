@@ -50,6 +50,11 @@ PLACES: list[tuple[str, Literal["radio", "tab"], str]] = [
 WINDOW: ViewportSize = {"width": 1500, "height": 1500}
 # A window at 200% of 1280x720, and a phone.
 SIZES = [("zoomed", 640, 360), ("phone", 390, 844)]
+# Whether an element has the focus, once the page has drawn itself after a key.
+HAS_FOCUS = """element => new Promise(answer => {
+  const ask = () => answer(element === document.activeElement);
+  requestAnimationFrame(() => requestAnimationFrame(ask));
+})"""
 # Whether no part of the page is beyond the right edge of its window.
 FITS = """() => {
   const main = document.querySelector("[data-testid=stMain]");
@@ -99,10 +104,11 @@ def seen(page: Page) -> dict[str, list[str]]:
 
 
 def press_until(page: Page, key: str, target: Locator) -> None:
-    """Press a key until an element has the focus."""
+    """Press a key until an element has the focus, as slowly as the page moves it."""
     for _ in range(80):
         page.keyboard.press(key)
-        if target.evaluate("element => element === document.activeElement"):
+        page.wait_for_timeout(100)
+        if target.evaluate(HAS_FOCUS):
             return
     expect(target).to_be_focused()
 
