@@ -174,8 +174,9 @@ def test_a_search_is_complete_and_on_real_images(run):
     assert run.status().state is State.DONE and run.is_complete()
     assert request.run_id(run.manifest()["fingerprints"]) == run.run_id
     assert [record["epoch"] for record in records] == list(range(options.epochs + 1))
-    assert records[0]["valid_accuracy"] < 18
-    assert records[-1]["valid_accuracy"] > 15  # chance is 10, with a deviation of 1
+    accuracies = [record["valid_accuracy"] for record in records]
+    assert accuracies[0] < 18 < (accuracies[-1] if seeds is ONE_SEED else max(accuracies))
+    assert accuracies[-1] > 15  # chance is 10, with a deviation of 1
 
 
 def test_a_search_on_real_images_begins_the_same_again(tmp_path):

@@ -130,8 +130,10 @@ def _show_tables(view: View) -> None:
     parts: list[tuple[TableInfo, TableSet | TableColumn]]
     parts = [(info, item) for info in tables for item in info.sets]
     for info in tables:
-        for name in ("", *(task.name for task in get_space(info.space, data_dir).datasets)):
-            parts += [(info, column) for column in info.columns if column.dataset == name]
+        tasks = [task.name for task in get_space(info.space, data_dir).datasets]
+        of_none = [column for column in info.columns if column.dataset not in tasks]
+        of_tasks = [one for name in tasks for one in info.columns if one.dataset == name]
+        parts += [(info, column) for column in (*of_none, *of_tasks)]
     rows = []
     for info, part in parts:
         space = get_space(info.space, data_dir)

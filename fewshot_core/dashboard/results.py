@@ -327,8 +327,7 @@ def _show_grid(table: pd.DataFrame, show: str) -> tuple[str, str] | None:
     texts: dict[str, Any] = {"metric": list(dict.fromkeys(table["label"]))}
     bold: dict[str, Any] = {"metric": False}
     owners: dict[str, str] = {}
-    supports = [support_text(row) for row in table.to_dict("records") if row["seeds"]]
-    common = supports[0] if len(supports) > 1 and len(set(supports)) == 1 else None
+    common = None if show == "published" else _common_support(table)
     for algorithm, part in table.groupby("algorithm", sort=False):
         label = _algorithm_label(str(algorithm))
         rows = part.to_dict("records")
@@ -356,7 +355,7 @@ def _show_grid(table: pd.DataFrame, show: str) -> tuple[str, str] | None:
     measured = f" All measured ones: {plain(common.strip(' []'))}." if common else ""
     st.caption(
         f"Choose a cell for its numbers and its missing searches; {NO_RESULT}: not searched."
-        + measured * (show != "published")
+        + measured
     )
     answer = show_table(
         frame.style.apply(lambda _: styles, axis=None),
@@ -387,6 +386,12 @@ def _linked_cell(metrics: list[str], owners: Mapping[str, str]) -> Any:
 
 def _algorithm_label(name: str) -> str:
     return ALGORITHM_LABELS.get(name) or record_label(ALGORITHMS, name)
+
+
+def _common_support(table: pd.DataFrame) -> str | None:
+    """Return what all measured cells rest on, if there are several and it is the same."""
+    supports = [support_text(row) for row in table.to_dict("records") if row["seeds"]]
+    return supports[0] if len(supports) > 1 and len(set(supports)) == 1 else None
 
 
 def _measured(row: Row, common: str | None) -> str:

@@ -35,13 +35,8 @@ def across(split, accuracies, trees):
         rows = [
             {
                 **{"space": "A", "dataset": "B", "kind": "test", "table": "T", "evidence": batch},
-                **{
-                    "network": "E",
-                    "tree": "",
-                    "batch": batch,
-                    "strongest": True,
-                    "float32_ties": 0,
-                },
+                **{"network": "E", "tree": "", "batch": batch},
+                **{"strongest": True, "float32_ties": 0},
                 **{"split": f"{metric}-{seed}-{batch}", "gain_bits": 0.01 * report.gain_bits},
                 **{"metric": metric, "seed": str(seed), "position": value, "conclusive": True},
                 "ties": split("params", trees["alone"]).ties,

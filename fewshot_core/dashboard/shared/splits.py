@@ -177,8 +177,9 @@ def _parts(request: MetricRequest) -> tuple[list[str], list[str]]:
         details += [request.batch_label, f"{_BATCH_SEED}{request.batch_seed}"]
     if not isinstance(request, SplitRequest):
         return main, [*details, request.device]
-    details += [label] if (label := request.tree_label) else []
     tree = request.tree
+    if label := request.tree_label:
+        details.append(label)
     if tree.warm_up_epochs:
         details.append(f"warm-up {tree.warm_up_epochs} epochs of {tree.warm_up_images:,} images")
     return main, [*details, request.device]
