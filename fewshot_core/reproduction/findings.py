@@ -19,6 +19,7 @@ from fewshot_core.reproduction.material import (
     Material,
     Row,
     count_text,
+    differences,
 )
 from fewshot_core.reproduction.reading import BOUND_TREES, DIVISIONS, PAPER_DECISIONS, POSITION
 from fewshot_core.reproduction.rules import LEAST_SEEDS, Claim, Finding, Mean, Verdict, by_share
@@ -111,13 +112,16 @@ def _cell(mean: Mean) -> str:
 def _splits(material: Material, repeated: bool = False) -> Iterator[Group]:
     """Select the splits of each data set and evidence, or those that are repeated over seeds."""
     seen = set()
+    places = _grouped(material.across, ["space", "dataset"])
+    own = {place: differences(cases["evidence"]) for place, cases in places}
     for names, cases in _grouped(material.across, [*_PLACE, "table", "tree", "evidence"]):
         space, dataset, kind, table, tree, evidence = names
         metrics = cases[cases["metric"] != RANDOM].groupby("metric")["seed"].nunique()
         if metrics.empty or (repeated and (metrics > 1).sum() < 2):
             continue
         scale = f"{evidence}; {kind} scores, table {table}"
-        title = f"{count_text(cases, 'split')} of {space} on {dataset}" + f", {tree}" * bool(tree)
+        title = f"{count_text(cases, 'split')} of {space} on {dataset}"
+        title += own[space, dataset][evidence]
         weaker = (space, dataset, tree) in seen
         seen.add((space, dataset, tree))
         yield Group(title, scale, cases, (), bool(cases["conclusive"].all()), weaker)

@@ -1,6 +1,6 @@
 """The material of claims: splits and searched splits in groups, with the numbers of each."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
@@ -344,8 +344,9 @@ class Material:
     """The evidence of all claims: accuracies by data set, splits, and finished searches.
 
     ``searched`` are splits with a search in every sub-space, ``whole`` searches in the whole space;
-    ``incomplete`` describes searches that do not cover all sub-spaces. ``across``, ``bounds`` and
-    ``estimates`` are what the functions of ``fewshot_core.reproduction.reading`` return.
+    ``incomplete`` describes those that do not cover all sub-spaces, by scale. ``across``,
+    ``bounds`` and ``estimates`` are what the functions of ``fewshot_core.reproduction.reading``
+    return.
     """
 
     accuracies: Mapping[str, Accuracies]
@@ -353,7 +354,7 @@ class Material:
     published: tuple[Split, ...] = ()
     searched: tuple[SearchedSplit, ...] = ()
     whole: tuple[SearchedSplit, ...] = ()
-    incomplete: tuple[str, ...] = ()
+    incomplete: Mapping[str, Sequence[str]] = field(default_factory=dict)
     across: pd.DataFrame = field(default_factory=pd.DataFrame)
     bounds: pd.DataFrame = field(default_factory=pd.DataFrame)
     estimates: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -362,21 +363,24 @@ class Material:
     def split_groups(self) -> list[Group]:
         """The recorded splits by evidence and batch, and the published ones, with accuracies."""
         parts = []
-        for evidence, batch, splits in split_parts(
-            split for split in self.splits if split.dataset in self.accuracies
-        ):
-            seeds = chain.from_iterable(split.seeds for split in splits)
-            scale = " · ".join(filter(None, [evidence.label, batch, seeds_text(seeds)]))
-            parts.append(("recorded", scale, splits, evidence.conclusive))
+        found = list(
+            split_parts(split for split in self.splits if split.dataset in self.accuracies)
+        )
+        scales = [" · ".join(filter(None, [one.label, batch])) for one, batch, _ in found]
+        own = differences(scales)
+        for (evidence, _, splits), scale in zip(found, scales, strict=True):
+            seeds = seeds_text(chain.from_iterable(split.seeds for split in splits))
+            title = count_text(splits, "recorded split") + own[scale]
+            parts.append((title, f"{scale} · {seeds}", splits, evidence.conclusive))
         published = [split for split in self.published if split.dataset in self.accuracies]
         if published:
-            parts.append(("published", "as published", published, True))
+            title = count_text(published, "published split")
+            parts.append((title, "as published", published, True))
         groups = []
-        for number, (origin, scale, splits, conclusive) in enumerate(parts, start=1):
+        for number, (title, scale, splits, conclusive) in enumerate(parts, start=1):
             tables = dict.fromkeys(self.accuracies[split.dataset].text for split in splits)
             rows = [split.numbers(self.accuracies[split.dataset].evaluator) for split in splits]
-            title, scale = count_text(rows, f"{origin} split"), "; ".join([scale, *tables])
-            names = (f"Splits {number}",)
+            names, scale = (f"Splits {number}",), "; ".join([scale, *tables])
             groups.append(Group(title, scale, pd.DataFrame(rows), names, conclusive))
         return groups
 
@@ -412,6 +416,16 @@ def seeds_text(seeds: Iterable[int]) -> str:
     """Name the distinct seeds: "seeds 0, 1, 2"."""
     known = sorted(set(seeds))
     return f"seed{'s' * (len(known) > 1)} {', '.join(map(str, known))}"
+
+
+def differences(labels: Iterable[str]) -> dict[str, str]:
+    """Name what distinguishes each of several evidence labels: ", trained, batch of 16"."""
+    parts = {label: label.split(" · ") for label in labels}
+    common = set.intersection(*map(set, parts.values())) if parts else set()
+    return {
+        label: "".join(f", {part}" for part in own if part not in common)
+        for label, own in parts.items()
+    }
 
 
 def count_text(things: Sized, noun: str) -> str:

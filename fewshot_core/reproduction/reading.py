@@ -107,16 +107,16 @@ def read_material(
                 incomplete.setdefault((names, cell.kind.scale, problem), []).append(cell.seed)
             else:
                 searched.append(cell)
+    missing: dict[str, list[str]] = {}
+    for (names, scale, problem), seeds in incomplete.items():
+        missing.setdefault(f"{scale}, {seeds_text(seeds)}", []).append(f"{names}: {problem}")
     return Material(
         accuracies,
         splits,
         published_splits,
         searched=tuple(cell for cell in searched if cell.metrics != (_WHOLE,)),
         whole=tuple(cell for cell in searched if cell.metrics == (_WHOLE,)),
-        incomplete=tuple(
-            f"{names}, {scale}, {seeds_text(seeds)}: {problem}"
-            for (names, scale, problem), seeds in incomplete.items()
-        ),
+        incomplete=missing,
     )
 
 

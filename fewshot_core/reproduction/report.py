@@ -1,5 +1,6 @@
 """The page: every claim with its evidence, as Markdown."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from string import Formatter
@@ -70,7 +71,7 @@ Generated from recorded runs and tables by
 Every number, verdict and figure is computed from them; the same data folder gives the same page.
 All intervals are 95% confidence intervals. A seed is a repetition; epochs, and splits of one seed,
 are not. Results that rest on different networks, images or tables are never averaged. *Share rule*:
-{share_rule}.
+{share_rule}. What there is no evidence of is listed under [what is missing](#what-is-missing).
 """
 
 _METHOD = """\
@@ -187,7 +188,6 @@ def findings_markdown(material: Material, command: str, stem: str) -> tuple[str,
     names = run_names(evaluated)
     parts = [*_wrapped(_FINDINGS_HEAD.format(command=command, share_rule=SHARE_RULE))]
     parts += ["## In short", "\n".join(_short(evaluated)), "## Method", _METHOD]
-    parts += ["## What is missing", "\n".join(f"* {text}." for text in _missing(material))]
     figures: dict[str, str] = {}
     for number, (claim, evidence) in enumerate(evaluated, start=1):
         images = []
@@ -202,7 +202,9 @@ def findings_markdown(material: Material, command: str, stem: str) -> tuple[str,
         "Verdicts on the claims of Section 4 by the recorded runs and by the paper's printed "
         "tables; rules, numbers and cases are on [the page of claims](reproduction.md)."
     )
-    parts += [_table(_summary(claims, "reproduction.md")), *_runs(names)]
+    parts += [_table(_summary(claims, "reproduction.md"))]
+    parts += ["## What is missing", "\n".join(f"* {text}." for text in _missing(material))]
+    parts += _runs(names)
     return "\n\n".join(part.strip("\n") for part in parts) + "\n", figures
 
 
@@ -220,15 +222,15 @@ def _wrapped(text: str) -> Iterator[str]:
 
 def _short(evaluated: Evaluated) -> Iterator[str]:
     for claim, evidence in evaluated:
-        others = sum(group.secondary for _, group in evidence)
+        missing = "" if evidence else f": **{Verdict.MISSING}** here"
+        yield f"* {_link(claim.title, claim.title)}{missing}"
         for finding, group in evidence:
-            found = f"{_link(claim.title, claim.title)}: **{finding.verdict}** ({group.title})"
             if not group.secondary:
-                yield f"* {found}. {finding.measured}"
+                yield f"  * **{_capital(finding.verdict)}**, {group.title}. {finding.measured}"
+        others = Counter(finding.verdict for finding, group in evidence if group.secondary)
         if others:
-            yield f"* The same on other evidence ({others}): in its section."
-        if not evidence:
-            yield f"* {_link(claim.title, claim.title)}: **{Verdict.MISSING}** here."
+            counts = ", ".join(f"{verdict} ({count})" for verdict, count in others.items())
+            yield f"  * Other evidence, in its section: {counts}."
 
 
 def _missing(material: Material) -> Iterator[str]:
@@ -251,8 +253,12 @@ def _missing(material: Material) -> Iterator[str]:
         yield "Splits over more decisions than three, or other ones, by metrics that need a network"
     if not material.searched:
         yield "Searches in every sub-space of a split"
-    for text in material.incomplete:
-        yield f"Searches, incomplete and not counted: {text}"
+    yield from _not_counted(material)
+
+
+def _not_counted(material: Material) -> Iterator[str]:
+    for scale, texts in material.incomplete.items():
+        yield f"Searches in some sub-spaces only, not counted: {scale}: {'; '.join(texts)}"
 
 
 def run_names(evaluated: Evaluated) -> dict[tuple[str, ...], str]:
@@ -292,8 +298,7 @@ def _inventory(material: Material) -> Iterator[str]:
         yield f"{_links(group)}: {group.title}: {group.scale}"
     if not material.searched:
         yield "No split with a finished search in every sub-space"
-    for text in material.incomplete:
-        yield f"Incomplete, not counted: {text}"
+    yield from _not_counted(material)
 
 
 def _claim(

@@ -166,15 +166,15 @@ def test_searches_are_measured_once_all_sub_spaces_have_one(fewshot, only_splits
     # No random split is searched, so that there is nothing to compare metrics with.
     assert summary(page).count("not measured") == 1
     assert "(gradientmatching, gradnorm, synflow, params; seed 777)" in page
-    assert "synthetic images" in page and "Incomplete" not in page
+    assert "synthetic images" in page and "some sub-spaces only" not in page
     assert len(re.findall(r"`search-snas-cifar10-\w+`", page)) >= 24
 
 
 def test_searches_of_some_sub_spaces_are_named_and_not_counted(fewshot, only_splits, data_folder):
     keep_searches(data_folder, leaves_of("params")[:6], epochs=20)
     page = fewshot("reproduce").out
-    assert "Incomplete, not counted: synflow, params, SNAS" in page
-    assert "seed 777: not searched: S7, S8" in page
+    assert "* Searches in some sub-spaces only, not counted: SNAS" in page
+    assert "seed 777: synflow, params: not searched: S7, S8." in page
     assert "No split with a finished search in every sub-space" in page
 
 

@@ -115,7 +115,8 @@ def test_other_trees_are_counted_apart_and_not_folded(material, across):
     other = [across(positions, f"edges 5 · {batch}", tree="edges 5") for batch in batches]
     found = list(INFORMATIVE.evidence(material(across=pd.concat(usual + other))))
     assert [group.secondary for _, group in found] == [False, True, False, True]
-    assert [group.title.endswith(", edges 5") for _, group in found] == [False, False, True, True]
+    own = ["batch of 64", "batch of 16", "edges 5, batch of 64", "edges 5, batch of 16"]
+    assert [group.title for _, group in found] == [f"6 splits of A on B, {text}" for text in own]
 
 
 def test_the_share_of_variance_between_groups():
