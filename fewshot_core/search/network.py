@@ -83,11 +83,14 @@ class Alphas:
         return Architecture(chosen, self.sub_space.space)
 
     def table(self) -> tuple[tuple[float, ...], ...]:
-        """The probability of each operation of each edge, 0 for one that is not enabled."""
+        """The probability of each operation of each edge, 0 for one that is not enabled.
+
+        With as many digits as tell numbers of its precision apart: 0.2, not 0.20000000298023224.
+        """
         with torch.no_grad():
-            rows = [row.tolist() for row in self.probabilities()]
+            rows = [row.cpu().numpy() for row in self.probabilities()]
         found = [
-            dict(zip(operations, row, strict=True))
+            dict(zip(operations, (float(str(value)) for value in row), strict=True))
             for operations, row in zip(self.sub_space.enabled, rows, strict=True)
         ]
         shape = self.sub_space.space.shape

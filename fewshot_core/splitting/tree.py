@@ -212,8 +212,8 @@ class SplitTree:
         return sorted(open_at.items())
 
     def to_json(self) -> str:
-        """Return the tree as a JSON document."""
-        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+        """Return the tree as a JSON document on one line; with indentation it is twice as large."""
+        return json.dumps(self.to_dict(), allow_nan=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the tree as plain lists, numbers and texts; the default space is not named."""

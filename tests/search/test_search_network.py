@@ -141,6 +141,15 @@ def test_a_table_has_zeros_where_an_operation_is_disabled(alphas):
     assert [sum(row) for row in table] == pytest.approx([1] * 6)
 
 
+def test_probabilities_have_no_more_digits_than_their_precision(alphas):
+    with torch.no_grad():
+        alphas.logits[3].zero_()
+    assert alphas.table()[3] == (0.2,) * 5
+    for row, tensor in zip(alphas.table(), alphas.probabilities(), strict=True):
+        known = [value for value in row if value]
+        assert torch.equal(torch.tensor(known, dtype=tensor.dtype), tensor.detach())
+
+
 def test_entropy_is_in_bits(alphas):
     with torch.no_grad():
         alphas.logits[0].copy_(torch.tensor([0.5, 0.25, 0.25]).log())
