@@ -10,7 +10,7 @@ export FEWSHOT_DEMO_DIR=  # without the results that come with the project
 .venv/bin/fewshot train --preset paper --set epochs=6 --device cpu --data-dir "$work"
 cp "$work"/runs/train-*/checkpoint.pt "$work/supernet.pt"
 for part in splits batches_16 batches_16_running running four_decisions last_decisions trained \
-    searches searches_seeds searches_random searches_snas_seeds macro_splits macro_searches; do
+    searches searches_seeds searches_random macro_splits macro_searches; do
   .venv/bin/fewshot grid "$here/$part.toml" --data-dir "$work"
 done
 rm -rf "$here/runs"

@@ -419,9 +419,13 @@ def seeds_text(seeds: Iterable[int]) -> str:
 
 
 def differences(labels: Iterable[str]) -> dict[str, str]:
-    """Name what distinguishes each of several evidence labels: ", trained, batch of 16"."""
+    """Name what distinguishes each of several evidence labels: ", trained, batch of 16".
+
+    What those have in common that have anything in common with the first one is left out.
+    """
     parts = {label: label.split(" · ") for label in labels}
-    common = set.intersection(*map(set, parts.values())) if parts else set()
+    first = set(next(iter(parts.values()), []))
+    common = first.intersection(*(own for own in parts.values() if first.intersection(own)))
     return {
         label: "".join(f", {part}" for part in own if part not in common)
         for label, own in parts.items()

@@ -17,7 +17,7 @@ from fewshot_core.bench import load_accuracy
 from fewshot_core.plots import dots_figure, dots_svg
 from fewshot_core.reproduction import FINDINGS, Verdict, findings_markdown, read_bounds
 from fewshot_core.reproduction.findings import variance_share
-from fewshot_core.reproduction.material import MOST_PARAMETERS
+from fewshot_core.reproduction.material import MOST_PARAMETERS, differences
 from fewshot_core.reproduction.reading import recorded_splits
 from fewshot_core.space import SubSpace
 from fewshot_core.store import Store
@@ -111,12 +111,19 @@ def test_a_metric_is_informative_over_seeds_only(material, across):
 def test_other_trees_are_counted_apart_and_not_folded(material, across):
     positions = {"snip": [0.5, 0.6, 0.7], "ntk": [0.6, 0.7, 0.8]}
     batches = ("batch of 64", "batch of 16")
-    usual = [across(positions, batch) for batch in batches]
-    other = [across(positions, f"edges 5 · {batch}", tree="edges 5") for batch in batches]
+    usual = [across(positions, f"E · {batch}") for batch in batches]
+    other = [across(positions, f"E · edges 5 · {batch}", tree="edges 5") for batch in batches]
     found = list(INFORMATIVE.evidence(material(across=pd.concat(usual + other))))
     assert [group.secondary for _, group in found] == [False, True, False, True]
     own = ["batch of 64", "batch of 16", "edges 5, batch of 64", "edges 5, batch of 16"]
     assert [group.title for _, group in found] == [f"6 splits of A on B, {text}" for text in own]
+
+
+def test_evidence_is_named_by_what_distinguishes_it():
+    labels = ["E · untrained · batch of 64", "E · trained · batch of 64", "imported"]
+    assert [*differences(labels).values()] == [", untrained", ", trained", ", imported"]
+    assert differences(["E · untrained"]) == {"E · untrained": ""}
+    assert differences([]) == {}
 
 
 def test_the_share_of_variance_between_groups():
