@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -147,8 +148,8 @@ def _show_claims(view: View) -> None:
         st.caption("The claims are about the whole space: the limit of the cost leaves them as is.")
     st.markdown(
         "Every claim of the paper's Section 4, checked by a fixed rule on the runs of this data "
-        "folder. A badge is a verdict, one for each kind of evidence; *paper* is that of the "
-        "paper's printed tables alone."
+        "folder. A badge is a verdict, with the number of kinds of evidence that it is about; "
+        "*paper* is that of the paper's printed tables alone."
     )
     for number, (claim, evidence) in enumerate(evaluated):
         _show_claim(claim, evidence, commands, view, f"claim_{number}")
@@ -196,23 +197,32 @@ def _show_claim(
     key: str,
     runs: Mapping[tuple[str, ...], str] | None = None,
 ) -> None:
-    """Show a claim with its verdicts; its figures and numbers where it is opened.
+    """Show a claim with its verdicts, and the numbers of one of them.
 
-    Where its sets of runs have names, each finding has a link to its runs.
+    Where its sets of runs have names, the numbers have a link to their runs.
     """
-    badges = [_badge(finding, group) for finding, group in evidence]
+    counts = Counter(_badge(finding, group) for finding, group in evidence)
+    badges = [
+        badge if count == 1 else f"{badge[:-1]} ({count})]" for badge, count in counts.items()
+    ]
     if not is_measured(evidence):
         badges.insert(0, ":gray-badge[not measured]")
     with st.expander(f"{claim.title} {' '.join(badges)}"):
         st.markdown(f"*{claim.place}.* {claim.statement}")
-        for number, (finding, group) in enumerate(evidence):
-            _show_finding(finding, group)
-            if finding.points is not None:
-                figure = dots_figure(finding.points, group.title, claim.axis)
-                show_figure(figure, f"{key}_{number}", source=[group.scale])
-            if runs and group.runs:
-                text = f"{runs[group.runs]}: {counted(len(group.runs), 'run')} behind these numbers"
-                link_to(RUNS, text, {"finding": group.key})
+        for finding, group in evidence:
+            _show_verdict(finding, group)
+        titles = Counter(group.title for _, group in evidence)
+        known = {
+            group.title if titles[group.title] == 1 else f"{group.title}: {group.scale}": at
+            for at, (finding, group) in enumerate(evidence)
+            if finding.table or finding.points is not None
+        }
+        if known:
+            chosen, *others = known
+            if others:
+                settings: Any = {"key": f"{key}_numbers", "bind": "query-params"}
+                chosen = st.selectbox("Numbers of", list(known), **settings)
+            _show_evidence(claim, *evidence[known[chosen]], key, runs or {})
         rule = claim.rule.replace("Share rule.", f"Share rule: {SHARE_RULE}.")
         st.caption("**Rule.** " + _LINK.sub(r"\1", rule))
         if claim.changes:
@@ -235,7 +245,7 @@ def _badge(finding: Finding, group: Group) -> str:
     return f":{_COLOURS[finding.verdict]}-badge[{origin}{finding.verdict}]"
 
 
-def _show_finding(finding: Finding, group: Group) -> None:
+def _show_verdict(finding: Finding, group: Group) -> None:
     runs = f", {counted(len(group.runs), 'run')}" if group.runs else ""
     reason = f" {finding.reason[:1].upper()}{finding.reason[1:]}." * group.conclusive
     st.markdown(
@@ -243,11 +253,22 @@ def _show_finding(finding: Finding, group: Group) -> None:
         f"{plain(finding.measured + reason)}"
     )
     st.caption(plain(group.scale))
+
+
+def _show_evidence(
+    claim: Claim, finding: Finding, group: Group, key: str, runs: Mapping[tuple[str, ...], str]
+) -> None:
     if finding.table:
         texts = pd.DataFrame(finding.table).map(
             lambda one: f"{one:.2f}" if isinstance(one, float) else one
         )
         show_table(texts.map(str), f"Numbers of {group.title}")
+    if finding.points is not None:
+        figure = dots_figure(finding.points, group.title, claim.axis)
+        show_figure(figure, key, source=[group.scale])
+    if group.runs in runs:
+        text = f"{runs[group.runs]}: {counted(len(group.runs), 'run')} behind these numbers"
+        link_to(RUNS, text, {"finding": group.key})
 
 
 @st.cache_resource(show_spinner="Checking the claims on the runs that are here", max_entries=4)

@@ -188,6 +188,18 @@ def test_claims_are_checked_on_the_runs_that_are_here(searched: Path, open_page:
     assert "fewshot reproduce --accuracy validation --table nasbench201-validation" in commands
 
 
+def test_numbers_are_of_the_evidence_that_is_chosen(split_data: Path, open_page: Open):
+    for trees, decisions in {
+        "the paper's": "the paper's three",
+        "other sets of": "other three",
+    }.items():
+        title = f"trees over {trees} three decisions"
+        box = open_page(SCRIPT, results="Findings", finding_0_numbers=title).expander[0]
+        assert box.selectbox[0].value == title
+        assert set(box.dataframe[0].value["decisions"]) == {decisions}
+        assert len([text for text in box.markdown if "-badge[" in text.value]) == 3
+
+
 def test_tables_are_exported(searched: Path, open_page: Open):
     page = open_page(SCRIPT)
     assert {"export_csv", "export_md", "export_tex"} <= {

@@ -257,7 +257,7 @@ def test_findings_are_about_all_spaces(spaces_data: Path, open_page: Open):
     boxes = {box.label.partition(" :")[0]: box for box in page.expander}
     assert list(boxes) == [claim.title for claim in FINDINGS]
     near, informative, *_, better = boxes.values()
-    assert near.label.endswith(":red-badge[does not hold]")
+    assert near.label.endswith(":red-badge[does not hold (3)]")
     shown = [frame.value for frame in near.dataframe]
     assert any("TransNAS-Bench-101 micro: Room layout" in " ".join(t.iloc[:, 0]) for t in shown)
     assert ":gray-badge[smoke test]" in informative.label
