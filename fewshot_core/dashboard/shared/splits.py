@@ -177,12 +177,8 @@ def _parts(request: MetricRequest) -> tuple[list[str], list[str]]:
         details += [request.batch_label, f"{_BATCH_SEED}{request.batch_seed}"]
     if not isinstance(request, SplitRequest):
         return main, [*details, request.device]
-    tree = request.tree
-    if label := request.tree_label:
-        details.append(label)
-    if tree.warm_up_epochs:
-        details.append(f"warm-up {tree.warm_up_epochs} epochs of {tree.warm_up_images:,} images")
-    return main, [*details, request.device]
+    own = filter(None, [request.tree_label, request.evidence.protocol])
+    return main, [*details, *own, request.device]
 
 
 def options_label(options: SearchOptions | TrainingOptions, fixed_depth: bool = False) -> str:
