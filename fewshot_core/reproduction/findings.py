@@ -13,6 +13,7 @@ from fewshot_core.analysis import CONFIDENCE
 from fewshot_core.analysis.trees import branchings
 from fewshot_core.data_folder import natural_order
 from fewshot_core.reproduction.material import (
+    MOST_PARAMETERS,
     ONE_AT_RANDOM,
     RANDOM,
     Group,
@@ -156,7 +157,7 @@ def _informativeness(cases: pd.DataFrame) -> Finding:
     known = cases[cases["metric"] != RANDOM]
     overall = Mean.over(distinct.values(), (0, 100))
     measured = (
-        f"Mean percentile of {len(distinct)} distinct splits or sets of splits: "
+        f"Mean percentile of {len(distinct)} metrics with different splits: "
         f"{overall.text(1)}. Informative by the rule: {', '.join(informative) or 'none'}. "
         f"{_gap(known)}"
     )
@@ -454,6 +455,34 @@ def _against_random(cases: pd.DataFrame) -> Finding:
     return Finding(measured, *gain.compare(0.0), rows, _points(points))
 
 
+def _by_parameters(cases: pd.DataFrame) -> Finding:
+    cases = cases[cases["schedules"].map(lambda one: MOST_PARAMETERS in one)]
+    if cases.empty:
+        reason = "no table here has the parameters of architectures"
+        return Finding("Nothing could be chosen by parameters.", Verdict.UNKNOWN, reason)
+    chosen = cases["schedules"].map(lambda one: one[MOST_PARAMETERS].regret)
+    compared = {"at random": cases["random_regret"], "halving": cases["regret"]}
+    gain, ahead = (Mean.by_seed(cases, regret - chosen) for regret in compared.values())
+    measured = (
+        f"Regret of one at random minus that of this choice, in points: {gain}; that of halving, "
+        f"which costs {cases['cost'].mean():.2f} times as much, minus that of this choice: {ahead}."
+    )
+    rows: list[Row] = [
+        {
+            "split by": metric,
+            "searched splits": len(part),
+            "regret, points": _cell(Mean.by_seed(part, chosen[part.index])),
+            **{
+                name: _cell(Mean.by_seed(part, regret[part.index]))
+                for name, regret in compared.items()
+            },
+            "loses the best": f"{(chosen[part.index] > 0).sum()} of {len(part)}",
+        }
+        for metric, part in cases.groupby("metric", sort=False)
+    ]
+    return Finding(measured, *gain.compare(0.0), rows)
+
+
 def _better_schedule(cases: pd.DataFrame) -> Finding:
     curves = {number: read_frame(one) for number, one in enumerate(cases["curves"])}
     schedules = {
@@ -629,6 +658,19 @@ FINDINGS = (
         evaluate=_against_random,
         changes="Searches with other seeds, algorithms and lengths.",
         axis="regret, percentage points (mean and 95% interval over seeds, if there are several)",
+    ),
+    _searches(
+        "The sub-space with the most parameters is better than one at random",
+        "selection",
+        "Selecting by the mean number of parameters in each sub-space needs no training before, "
+        "and costs one run: is it worth it?",
+        "For each searched split, the expected regret of one at random minus that of the sub-space "
+        "whose architectures have the most parameters, in percentage points, as means over the "
+        "splits of a seed. The claim holds if Student's 95% interval over seeds lies above 0, does "
+        "not hold if it lies below, and is inconclusive otherwise. The comparison with halving is "
+        "shown, and does not count.",
+        evaluate=_by_parameters,
+        changes="Searches in other splits: a seed repeats the searches, not the splits.",
     ),
     _searches(
         "Another schedule is better than halving at the same cost",

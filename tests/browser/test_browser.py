@@ -1,6 +1,8 @@
 """Making splits in a browser, watching and exploring them, and sharing a link."""
 
 import re
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -95,6 +97,17 @@ def open_by_a_dot(page: Page, run: str) -> None:
     page.wait_for_url(f"**/Split?*split={run}*")
 
 
+@pytest.fixture
+def two_splits(data_folder: Path) -> None:
+    """Two splits at least, where the tests before have not made them."""
+    for seed in range(2 - len(list_runs(data_folder))):
+        command = [sys.executable, "-m", "fewshot_core", "split", "--metric", "params"]
+        subprocess.run([*command, "--seed", str(seed), "--data-dir", str(data_folder)], check=True)
+
+
+TWO_SPLITS = pytest.mark.usefixtures("two_splits")
+
+
 def test_the_first_visit_says_what_to_do(visit: Visit, screenshot: Screenshot):
     page = visit("/")
     expect(page.get_by_role("button", name="Make a split")).to_be_visible()
@@ -137,6 +150,7 @@ def test_a_split_is_made_from_the_page_and_its_distributions_are_drawn_and_expor
         open_by_a_dot(visit("/"), folder.run_id)
 
 
+@TWO_SPLITS
 def test_a_row_brings_its_sub_space_forward_and_shows_a_cell(visit: Visit, screenshot: Screenshot):
     page = visit("/Distributions")
     table = page.get_by_test_id("stDataFrame").first
@@ -152,6 +166,7 @@ def test_a_row_brings_its_sub_space_forward_and_shows_a_cell(visit: Visit, scree
     screenshot(page, "distributions-chosen")
 
 
+@TWO_SPLITS
 def test_each_style_is_drawn_and_in_the_link(visit: Visit, screenshot: Screenshot):
     page, again = visit("/Distributions"), visit("/Distributions")
     for style in ("Violin", "Histogram", "Cumulative", "Overlay"):
@@ -206,6 +221,7 @@ def test_the_form_is_usable_by_keyboard(visit: Visit):
     expect(page.locator(".st-key-pick_split")).to_contain_text("seed 1", timeout=SECONDS)
 
 
+@TWO_SPLITS
 def test_the_sliders_of_the_sidebar_keep_every_key_press(visit: Visit):
     page = visit("/Distributions?cost=nasbench201-validation:parameters&at_most=500000")
     page.locator(".js-plotly-plot .main-svg").nth(3).wait_for()
@@ -236,6 +252,7 @@ def test_the_form_of_a_split_stays_open_when_the_metric_changes(visit: Visit):
     page.wait_for_url(lambda url: "new=" not in url)
 
 
+@TWO_SPLITS
 def test_a_split_is_chosen_from_the_table_by_a_click_in_its_row(visit: Visit):
     page = visit("/Split")
     picker = page.locator(".st-key-pick_split button").first
@@ -254,6 +271,7 @@ def test_a_split_is_chosen_from_the_table_by_a_click_in_its_row(visit: Visit):
     expect(picker).to_have_text(before)
 
 
+@TWO_SPLITS
 def test_nothing_is_cut_at_any_width(visit: Visit, screenshot: Screenshot):
     page = visit("/Split")
     page.set_viewport_size({"width": 1280, "height": 720})
@@ -275,6 +293,7 @@ def test_nothing_is_cut_at_any_width(visit: Visit, screenshot: Screenshot):
     expect(page.locator(".modebar").first).to_be_hidden()
 
 
+@TWO_SPLITS
 def test_every_chart_has_a_text_alternative(visit: Visit):
     page = visit("/Distributions")
     page.locator(".js-plotly-plot .main-svg").nth(3).wait_for()

@@ -22,7 +22,7 @@ from fewshot_core.reproduction.reading import recorded_splits
 from fewshot_core.space import SubSpace
 from fewshot_core.store import Store
 
-NEAR, INFORMATIVE, CHANCE, BATCH, TIES, ESTIMATE, _, BETTER = FINDINGS
+NEAR, INFORMATIVE, CHANCE, BATCH, TIES, ESTIMATE, _, PARAMETERS, BETTER = FINDINGS
 DEMO = Path(__file__).resolve().parents[2] / "data" / "demo" / "runs"
 
 
@@ -247,6 +247,13 @@ def test_a_schedule_that_wins_on_every_seed_is_found(material, searched):
     )
     assert points.loc["one at random", "low"] < points.loc["one at random", "high"]
     assert one(BETTER, material(searched=tuple(cells[:2]))).verdict is Verdict.UNKNOWN
+    chosen = one(PARAMETERS, material(searched=tuple(cells)))
+    assert chosen.verdict is Verdict.HOLDS and "in points: 3.80 (" in chosen.measured
+    assert [row["split by"] for row in chosen.table] == ["params", "snip"]
+    assert all(row["searched splits"] == 12 for row in chosen.table)
+    unknown = [replace(one, curves=one.curves.drop(columns="parameters")) for one in cells]
+    without = one(PARAMETERS, material(searched=tuple(unknown)))
+    assert without.verdict is Verdict.UNKNOWN and "no table here" in without.reason
 
 
 def test_the_page_says_what_is_missing_and_draws_figures(material, across, trees):
