@@ -670,7 +670,9 @@ FINDINGS = (
         "not hold if it lies below, and is inconclusive otherwise. The comparison with halving is "
         "shown, and does not count.",
         evaluate=_by_parameters,
-        changes="Searches in other splits: a seed repeats the searches, not the splits.",
+        changes="Searches in other splits, since a seed repeats searches, not splits. This "
+        "question was asked after the searches that come with the project: they suggest the "
+        "answer, and only others can confirm it.",
     ),
     _searches(
         "Another schedule is better than halving at the same cost",
