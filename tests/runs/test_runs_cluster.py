@@ -473,7 +473,7 @@ def test_splits_and_the_searches_in_them_come_back(made):
     assert set(runs) == set(report.done)
     for run in runs.values():
         assert run.is_complete() and run.status().state is State.DONE
-        assert "done in" in run.status().message
+        assert "done in" in run.status().message and run.status().seconds
         assert run.log_tail().splitlines()[-1].startswith("done by a worker on ")
 
 

@@ -145,12 +145,16 @@ class GridTask:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Outcome of a task: the files of its folder, the last message, steps done, and the machine."""
+    """Outcome of a task: the files of its folder, the last message, steps done, and the machine.
+
+    ``seconds`` is its working time, without waiting and loading.
+    """
 
     files: Mapping[str, bytes]
     message: str
     steps: int
     host: str
+    seconds: float
 
 
 def do(task: GridTask, sent: Sent | None = None) -> Outcome | None:
@@ -170,7 +174,7 @@ def do(task: GridTask, sent: Sent | None = None) -> Outcome | None:
         ended = folder.status()
         names = (*_RESULTS[request.kind], "log.txt")
         files = {name: (folder.path / name).read_bytes() for name in names}
-    return Outcome(files, ended.message, ended.total, socket.gethostname())
+    return Outcome(files, ended.message, ended.total, socket.gethostname(), ended.seconds or 0.0)
 
 
 Work = Callable[[GridTask, Sent | None], Outcome | None]
@@ -314,7 +318,8 @@ class _Driver:
             return
         folder = RunFolder(runs_dir(self.data_dir) / task.run_id)
         if not is_usable(folder):
-            status = Status(State.DONE, outcome.message, outcome.steps, outcome.steps)
+            steps, seconds = outcome.steps, outcome.seconds
+            status = Status(State.DONE, outcome.message, steps, steps, earlier=seconds)
             attempt = self.attempts[task.run_id]
             note = f"done by a worker on {outcome.host}, attempt {attempt}\n".encode()
             log = {"log.txt": outcome.files.get("log.txt", b"") + note}
