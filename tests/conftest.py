@@ -3,6 +3,7 @@
 import gc
 import os
 import tarfile
+import time
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,6 +26,7 @@ settings.load_profile("untimed")
 
 
 IN_BROWSER = "tests/browser/"
+WAIT_SECONDS = 180
 
 
 class _Scheduling(LoadFileScheduling):
@@ -65,6 +67,20 @@ def _packaged_table():
             storage, "read_packaged", lambda: read(tuple(storage.packaged_files().items()))
         )
         yield
+
+
+@pytest.fixture(scope="session")
+def wait_for():
+    """Wait for a run to end, and return its folder."""
+
+    def wait(folder):
+        deadline = time.monotonic() + WAIT_SECONDS
+        while folder.status().state.active:
+            assert time.monotonic() < deadline, folder.log_tail()
+            time.sleep(0.1)
+        return folder
+
+    return wait
 
 
 @pytest.fixture(scope="session")

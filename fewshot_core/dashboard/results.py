@@ -211,10 +211,9 @@ def _show_claim(
         st.markdown(f"*{claim.place}.* {claim.statement}")
         for finding, group in evidence:
             _show_verdict(finding, group)
-        titles = Counter(group.title for _, group in evidence)
         known = {
-            group.title if titles[group.title] == 1 else f"{group.title}: {group.scale}": at
-            for at, (finding, group) in enumerate(evidence)
+            group.title: (finding, group)
+            for finding, group in evidence
             if finding.table or finding.points is not None
         }
         if known:
@@ -222,7 +221,7 @@ def _show_claim(
             if others:
                 settings: Any = {"key": f"{key}_numbers", "bind": "query-params"}
                 chosen = st.selectbox("Numbers of", list(known), **settings)
-            _show_evidence(claim, *evidence[known[chosen]], key, runs or {})
+            _show_evidence(claim, *known[chosen], key, runs or {})
         rule = claim.rule.replace("Share rule.", f"Share rule: {SHARE_RULE}.")
         st.caption("**Rule.** " + _LINK.sub(r"\1", rule))
         if claim.changes:
@@ -410,7 +409,10 @@ def _algorithm_label(name: str) -> str:
 
 
 def _common_support(table: pd.DataFrame) -> str | None:
-    """Return what all measured cells rest on, if there are several and it is the same."""
+    """Return the support text that all measured cells share, or None if they differ.
+
+    It is None for a single cell, too, which says it itself.
+    """
     supports = [support_text(row) for row in table.to_dict("records") if row["seeds"]]
     return supports[0] if len(supports) > 1 and len(set(supports)) == 1 else None
 

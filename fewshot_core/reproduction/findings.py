@@ -122,7 +122,7 @@ def _splits(material: Material, repeated: bool = False) -> Iterator[Group]:
             continue
         scale = f"{evidence}; {kind} scores, table {table}"
         title = f"{count_text(cases, 'split')} of {space} on {dataset}"
-        title += own[space, dataset][evidence]
+        title = ", ".join([title, *own[space, dataset][evidence]])
         weaker = (space, dataset, tree) in seen
         seen.add((space, dataset, tree))
         yield Group(title, scale, cases, (), bool(cases["conclusive"].all()), weaker)
@@ -182,12 +182,17 @@ def _gap(known: pd.DataFrame) -> str:
 
 def _batches(material: Material) -> Iterator[Group]:
     """Select the splits that differ in batch size or mode of batch norm, but not in network."""
-    for names, cases in _grouped(material.across, [*_PLACE, "table", "network"]):
-        space, dataset, kind, table, network = names
-        if (kinds := cases["batch"].nunique()) > 1:
-            scale = f"{network}; {kind} scores, table {table}"
-            title = f"{kinds} kinds of batches, {space} on {dataset}"
-            yield Group(title, scale, cases, conclusive=bool(cases["conclusive"].all()))
+    several = [
+        (names, cases)
+        for names, cases in _grouped(material.across, [*_PLACE, "table", "network"])
+        if cases["batch"].nunique() > 1
+    ]
+    own = differences(names[-1] for names, _ in several)
+    for (space, dataset, kind, table, network), cases in several:
+        scale = f"{network}; {kind} scores, table {table}"
+        title = f"{cases['batch'].nunique()} kinds of batches, {space} on {dataset}"
+        title = ", ".join([title, *own[network]])
+        yield Group(title, scale, cases, conclusive=bool(cases["conclusive"].all()))
 
 
 def _parts(batch: str) -> tuple[str, str]:
@@ -662,8 +667,8 @@ FINDINGS = (
     _searches(
         "The sub-space with the most parameters is better than one at random",
         "selection",
-        "Selecting by the mean number of parameters in each sub-space needs no training before, "
-        "and costs one run: is it worth it?",
+        "Selecting by the mean number of parameters in each sub-space needs no training "
+        "before the choice, and costs one run: is it worth it?",
         "For each searched split, the expected regret of one at random minus that of the sub-space "
         "whose architectures have the most parameters, in percentage points, as means over the "
         "splits of a seed. The claim holds if Student's 95% interval over seeds lies above 0, does "

@@ -370,7 +370,7 @@ class Material:
         own = differences(scales)
         for (evidence, _, splits), scale in zip(found, scales, strict=True):
             seeds = seeds_text(chain.from_iterable(split.seeds for split in splits))
-            title = count_text(splits, "recorded split") + own[scale]
+            title = ", ".join([count_text(splits, "recorded split"), *own[scale]])
             parts.append((title, f"{scale} · {seeds}", splits, evidence.conclusive))
         published = [split for split in self.published if split.dataset in self.accuracies]
         if published:
@@ -388,11 +388,15 @@ class Material:
     def search_groups(self) -> list[Group]:
         """The searched splits by the kind of their searches."""
         whole = {(one.kind, one.seed): one for one in self.whole}
+        kinds = dict.fromkeys(one.kind for one in self.searched)
+        differing = differences(kind.scale for kind in kinds)
         groups = []
-        for number, kind in enumerate(dict.fromkeys(one.kind for one in self.searched), start=1):
+        for number, kind in enumerate(kinds, start=1):
             cells = [cell for cell in self.searched if cell.kind == kind]
             frame = pd.DataFrame(cell.numbers(whole.get((kind, cell.seed))) for cell in cells)
             title = f"{count_text(cells, 'searched split')} on {kind.dataset}, {kind.name}"
+            others = [part for part in differing[kind.scale] if part not in kind.name]
+            title = ", ".join([title, *others])
             names = ", ".join(frame["metric"].unique())
             own = f"{kind.scale} ({names}; {seeds_text(frame['seed'])})"
             scale = f"{own}; {self.accuracies[kind.dataset].text}"
@@ -418,18 +422,15 @@ def seeds_text(seeds: Iterable[int]) -> str:
     return f"seed{'s' * (len(known) > 1)} {', '.join(map(str, known))}"
 
 
-def differences(labels: Iterable[str]) -> dict[str, str]:
-    """Name what distinguishes each of several evidence labels: ", trained, batch of 16".
+def differences(labels: Iterable[str]) -> dict[str, list[str]]:
+    """Return the parts that distinguish each of several evidence labels: trained, batch of 16.
 
     What those have in common that have anything in common with the first one is left out.
     """
     parts = {label: label.split(" · ") for label in labels}
     first = set(next(iter(parts.values()), []))
     common = first.intersection(*(own for own in parts.values() if first.intersection(own)))
-    return {
-        label: "".join(f", {part}" for part in own if part not in common)
-        for label, own in parts.items()
-    }
+    return {label: [part for part in own if part not in common] for label, own in parts.items()}
 
 
 def count_text(things: Sized, noun: str) -> str:

@@ -374,9 +374,13 @@ class SplitRequest(MetricRequest):
     @property
     def evidence(self) -> Evidence:
         """What the split rests on, but for its seeds."""
+        return replace(super().evidence, protocol=self.warm_up_label, tree=self.tree_label)
+
+    @property
+    def warm_up_label(self) -> str:
+        """The warm-up of sub-supernets in words; empty without one."""
         epochs = self.tree.warm_up_epochs
-        warm_up = f"{epochs} warm-up epochs, {self.tree.warm_up_images:,} images" * (epochs > 0)
-        return replace(super().evidence, protocol=warm_up, tree=self.tree_label)
+        return f"{epochs} warm-up epochs, {self.tree.warm_up_images:,} images" * (epochs > 0)
 
     @property
     def tree_label(self) -> str:

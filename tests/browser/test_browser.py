@@ -1,8 +1,6 @@
 """Making splits in a browser, watching and exploring them, and sharing a link."""
 
 import re
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -19,7 +17,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from fewshot_core.bench import import_table, remove_table
 from fewshot_core.images import list_sources
-from fewshot_core.runs import list_runs
+from fewshot_core.runs import RunFolder, SplitRequest, list_runs, start
 from fewshot_core.space import SubSpace, get_space
 from fewshot_core.splitting.files import remove_imported, store_splits
 from fewshot_core.splitting.tree import NamedSplit
@@ -98,11 +96,10 @@ def open_by_a_dot(page: Page, run: str) -> None:
 
 
 @pytest.fixture
-def two_splits(data_folder: Path) -> None:
+def two_splits(data_folder: Path, wait_for: Callable[[RunFolder], RunFolder]) -> None:
     """Two splits at least, where the tests before have not made them."""
     for seed in range(2 - len(list_runs(data_folder))):
-        command = [sys.executable, "-m", "fewshot_core", "split", "--metric", "params"]
-        subprocess.run([*command, "--seed", str(seed), "--data-dir", str(data_folder)], check=True)
+        wait_for(start(SplitRequest("cifar10", "params", seed=seed), data_folder))
 
 
 TWO_SPLITS = pytest.mark.usefixtures("two_splits")

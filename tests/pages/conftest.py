@@ -1,7 +1,6 @@
 """The app's pages without a browser, on a small data folder with two finished splits."""
 
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import lru_cache
@@ -16,7 +15,6 @@ from fewshot_core.runs import Network, RunFolder, SplitRequest, start
 from fewshot_core.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
-WAIT_SECONDS = 180
 
 Open = Callable[..., AppTest]
 
@@ -26,15 +24,6 @@ GRADNORM = SplitRequest(
 )
 
 
-def _wait_for(folder: RunFolder) -> RunFolder:
-    """Wait for a run to end."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while folder.status().state.active:
-        assert time.monotonic() < deadline, folder.log_tail()
-        time.sleep(0.1)
-    return folder
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _scanned_components() -> Iterator[None]:
     """Read what is installed once for all pages; Streamlit would for each, for half a second."""
@@ -42,11 +31,6 @@ def _scanned_components() -> Iterator[None]:
         scan = lru_cache(manifest_scanner.scan_component_manifests)
         patch.setattr(manifest_scanner, "scan_component_manifests", scan)
         yield
-
-
-@pytest.fixture(scope="session")
-def wait_for() -> Callable[[RunFolder], RunFolder]:
-    return _wait_for
 
 
 def _sync(folder: Path, demo: Path | None = None) -> Path:
@@ -69,11 +53,13 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def split_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def split_folder(
+    tmp_path_factory: pytest.TempPathFactory, wait_for: Callable[[RunFolder], RunFolder]
+) -> Path:
     """A data folder with a split of each kind, for copying."""
     folder = tmp_path_factory.mktemp("pages") / "data"
     for request in (PARAMS, GRADNORM):
-        _wait_for(start(request, folder))
+        wait_for(start(request, folder))
     return _sync(folder)
 
 

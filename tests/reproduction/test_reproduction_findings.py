@@ -121,9 +121,34 @@ def test_other_trees_are_counted_apart_and_not_folded(material, across):
 
 def test_evidence_is_named_by_what_distinguishes_it():
     labels = ["E · untrained · batch of 64", "E · trained · batch of 64", "imported"]
-    assert [*differences(labels).values()] == [", untrained", ", trained", ", imported"]
-    assert differences(["E · untrained"]) == {"E · untrained": ""}
+    assert [*differences(labels).values()] == [["untrained"], ["trained"], ["imported"]]
+    assert differences(["E · untrained"]) == {"E · untrained": []}
     assert differences([]) == {}
+
+
+def test_searches_of_two_networks_have_different_titles(material, searched):
+    curves = dict.fromkeys(range(3), (90.0,) * 8)
+    cells = [searched(curves, (90.0,) * 8, "params", seed) for seed in range(2)]
+    scales = ("SNAS · 8 channels · 2 epochs", "SNAS · 16 channels · 2 epochs")
+    cells = [
+        replace(cell, kind=cell.kind._replace(scale=scale, name="SNAS, 2 epochs"))
+        for cell, scale in zip(cells, scales, strict=True)
+    ]
+    titles = [group.title for group in material(searched=tuple(cells)).search_groups]
+    start = "1 searched split on cifar10, SNAS, 2 epochs"
+    assert titles == [f"{start}, 8 channels", f"{start}, 16 channels"]
+
+
+def test_batches_of_two_networks_have_different_titles(material, across):
+    positions = {"snip": [0.5, 0.6, 0.7], "ntk": [0.6, 0.7, 0.8]}
+    parts = [
+        across(positions, batch, network=f"E · {weights}", evidence=f"E · {weights} · {batch}")
+        for weights in ("untrained", "trained")
+        for batch in ("batch of 64", "batch of 16")
+    ]
+    found = list(BATCH.evidence(material(across=pd.concat(parts, ignore_index=True))))
+    start = "2 kinds of batches, A on B"
+    assert [group.title for _, group in found] == [f"{start}, untrained", f"{start}, trained"]
 
 
 def test_the_share_of_variance_between_groups():

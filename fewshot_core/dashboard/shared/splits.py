@@ -177,7 +177,7 @@ def _parts(request: MetricRequest) -> tuple[list[str], list[str]]:
         details += [request.batch_label, f"{_BATCH_SEED}{request.batch_seed}"]
     if not isinstance(request, SplitRequest):
         return main, [*details, request.device]
-    own = filter(None, [request.tree_label, request.evidence.protocol])
+    own = filter(None, [request.tree_label, request.warm_up_label])
     return main, [*details, *own, request.device]
 
 
